@@ -1,0 +1,45 @@
+"""Every error archcalc raises on purpose; the command line turns each into exit code 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ArchcalcError(Exception):
+    """Base of all errors that a user can mend."""
+
+
+class LayerError(ArchcalcError, ValueError):
+    """A layer's arguments or inputs make no sense together; the text states the values."""
+
+
+class UndecidedError(ArchcalcError):
+    """A symbolic or array condition cannot be decided and no `arith.scope` is there to note it."""
+
+
+class ExpressionError(ArchcalcError, ValueError):
+    """A text is not an expression of the language, or exceeds its limits."""
+
+
+class MissingExtraError(ArchcalcError, ImportError):
+    """An optional part is not installed; the text holds the line that installs it."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of an input: its JSON path, what is wrong there, and what to do."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SourceError(ArchcalcError):
+    """A source cannot be read as a network; carries every fault found, worst first."""
+
+    def __init__(self, source: str, faults: list[Fault]) -> None:
+        self.source = source
+        self.faults = faults
+        super().__init__("\n".join(f"{source}: {fault}" for fault in faults))

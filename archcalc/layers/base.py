@@ -1,0 +1,220 @@
+"""The contract of a layer type, and the registry of all of them.
+
+A layer class is a frozen declaration: its fields are the Keras constructor arguments
+(except `name`), and its methods are rules in plain arithmetic over sizes that may be
+integers, symbols or arrays. Shapes never include the batch axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform, get_type_hints
+
+from archcalc.arith import Shape, Size, prod, require_equal
+from archcalc.errors import LayerError
+from archcalc.layers.fields import FieldError, Kind, Untracked, UntrackedKind
+from archcalc.layers.window import Window, identity
+
+L = TypeVar("L", bound="type[Layer]")
+
+_registry: dict[str, type[Layer]] = {}
+
+
+class Weight(NamedTuple):
+    """One weight: its path inside the layer, its shape, and how training starts it."""
+
+    name: str
+    shape: Shape
+    trainable: bool = True
+    initializer: Any = None
+
+    @property
+    def parameters(self) -> Size:
+        return prod(self.shape)
+
+
+class Layer(ABC):
+    """What every layer type declares; see docs/adding-a-layer.md."""
+
+    rank: ClassVar[int] = 0  # number of spatial axes, where arguments are given per axis
+    module: ClassVar[str] = "keras.layers"
+    kinds: ClassVar[Mapping[str, Kind]] = {}
+
+    # arguments that every Keras layer takes and no figure of ours depends on
+    trainable: bool = True
+    dtype: Untracked = None
+
+    def __post_init__(self) -> None:
+        for name, kind in self._normalised:
+            value = getattr(self, name)
+            try:
+                normal = kind.normalise(value, self.rank)
+            except FieldError as fault:
+                raise LayerError(f"{name}: {fault}") from None
+            if normal is not value:
+                object.__setattr__(self, name, normal)
+        self.check()
+
+    _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
+
+    def check(self) -> None:
+        """Raise `LayerError` where arguments contradict each other; states both values."""
+
+    # -- rules -----------------------------------------------------------------------------
+    @abstractmethod
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the output, without the batch axis; raises `LayerError` if there is none."""
+
+    @abstractmethod
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Every weight, in Keras's order; parameter counts are derived from it."""
+
+    @abstractmethod
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        """For each input, what one output unit reads of each of its axes."""
+
+    @abstractmethod
+    def macs(self, *inputs: Shape) -> Size:
+        """Multiply-adds of one sample's forward pass; bias and the like are not among them."""
+
+    @abstractmethod
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
+
+    # -- derived, final -----------------------------------------------------------------------
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        """All outputs' shapes; types with several outputs override it."""
+        return (self.output_shape(*inputs),)
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """The constructor arguments that differ from their defaults, as data."""
+        found = {}
+        for f in dataclasses.fields(cast(Any, self)):
+            value = getattr(self, f.name)
+            if f.default is dataclasses.MISSING or value != self._default(f.name):
+                found[f.name] = value
+        return found
+
+    @classmethod
+    def _default(cls, name: str) -> Any:
+        default = cls.__dataclass_fields__[name].default  # type: ignore[attr-defined]
+        kind = cls.kinds.get(name)
+        return default if kind is None or default is None else kind.normalise(default, cls.rank)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.keras_arguments().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def family(cls: L) -> L:
+    """Class decorator of an abstract base with fields of its own."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+    hints = get_type_hints(made, include_extras=True)
+    kinds: dict[str, Kind] = {}
+    for f in dataclasses.fields(made):
+        for extra in getattr(hints[f.name], "__metadata__", ()):
+            if isinstance(extra, Kind):
+                kinds[f.name] = extra
+    made.kinds = kinds
+    made._normalised = tuple((n, k) for n, k in kinds.items() if not isinstance(k, UntrackedKind))
+    return made  # type: ignore[return-value]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def layer(cls: L) -> L:
+    """Class decorator that makes a final layer type and registers it under its name."""
+    made = family(cls)
+    _registry[made.__name__] = made
+    return made
+
+
+def registered() -> Mapping[str, type[Layer]]:
+    """All layer types by Keras class name, those of other packages (entry points) included."""
+    _load_all()
+    return _registry
+
+
+_loaded = False
+
+
+def _load_all() -> None:
+    global _loaded
+    if _loaded:
+        return
+    _loaded = True
+    from importlib.metadata import entry_points
+
+    import archcalc.layers.families  # noqa: F401  (importing registers)
+
+    for point in entry_points(group="archcalc.layers"):
+        point.load()
+
+
+# -- bases that share rules by name ------------------------------------------------------------
+
+
+class Weightless(Layer):
+    """A layer without weights."""
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return ()
+
+
+class NoMacs(Layer):
+    """A layer without multiply-adds."""
+
+    def macs(self, *inputs: Shape) -> Size:
+        return 0
+
+
+class Elementwise(Weightless, NoMacs):
+    """One input, and each output unit depends on the input unit at its place only."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        return x
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return (identity(len(inputs[0])),)
+
+
+def one_input(owner: Layer, inputs: tuple[Shape, ...]) -> tuple[Shape]:
+    """The only input's shape; raises `LayerError` if there are several."""
+    if len(inputs) != 1:
+        raise LayerError(f"{type(owner).__name__} takes one input, got {len(inputs)}")
+    return (inputs[0],)
+
+
+def require_rank(owner: Layer, shape: Shape, rank: int) -> None:
+    """Raise `LayerError` unless the shape has `rank` axes (batch excluded)."""
+    if len(shape) != rank:
+        raise LayerError(
+            f"{type(owner).__name__} takes inputs of {rank} axes (without the batch), got shape {show(shape)}"
+        )
+
+
+def show(shape: Shape) -> str:
+    """A shape as text: `(32, H, 3)`."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+Rule = Callable[..., Any]
+__all__ = [
+    "Elementwise",
+    "Layer",
+    "NoMacs",
+    "Weight",
+    "Weightless",
+    "Window",
+    "family",
+    "identity",
+    "layer",
+    "one_input",
+    "registered",
+    "require_equal",
+    "require_rank",
+    "show",
+]

@@ -1,0 +1,220 @@
+"""Convolutions: plain, grouped, dilated, depthwise, separable."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, equal, exact_div, prod
+from archcalc.errors import LayerError
+from archcalc.layers.activations import activation_ops
+from archcalc.layers.base import Weight, Window, family, layer, one_input
+from archcalc.layers.fields import (
+    ActivationName,
+    ChoiceKind,
+    Count,
+    Flag,
+    Initializer,
+    Untracked,
+)
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, sliding, window_count
+from archcalc.layers.window import Read
+
+
+@family
+class Kernel(Spatial):
+    """What all convolutions share: a window, and perhaps a bias and an activation behind it."""
+
+    kernel_size: SpatialField
+    strides: SpatialField = 1
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+    dilation_rate: SpatialField = 1
+    activation: ActivationName = None
+    use_bias: Flag = True
+    bias_initializer: Initializer = "zeros"
+    bias_regularizer: Untracked = None
+    activity_regularizer: Untracked = None
+    bias_constraint: Untracked = None
+
+    def check(self) -> None:
+        for s, d in zip(self.strides, self.dilation_rate, strict=True):
+            if equal(s, 1) is False and equal(d, 1) is False:
+                raise LayerError(
+                    f"strides={self.strides} with dilation_rate={self.dilation_rate}: "
+                    "Keras takes only one of them above 1"
+                )
+
+    @abstractmethod
+    def output_channels(self, x: Shape) -> Size:
+        """How many channels come out."""
+
+    def output_sides(self, x: Shape) -> Shape:
+        return tuple(
+            window_count(n, k, s, d, self.padding)
+            for n, k, s, d in zip(
+                self.sides(x), self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        return self.shape_of(self.output_sides(x), self.output_channels(x))
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        out = self.output_shape(*inputs)
+        return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+    def sliding(self, x: Shape) -> tuple[Read, ...]:
+        return sliding(
+            self.spatial_axes, self.sides(x), self.kernel_size, self.strides, self.dilation_rate, self.padding
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return (self.reads(self.sliding(inputs[0]), WHOLE),)
+
+
+@family
+class Convolution(Kernel):
+    """A convolution over `rank` axes: k...k * (Cin/groups) * F weights and F biases."""
+
+    filters: Count
+    groups: Count = 1
+    kernel_initializer: Initializer = "glorot_uniform"
+    kernel_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+
+    def check(self) -> None:
+        super().check()
+        exact_div(
+            self.filters,
+            self.groups,
+            lambda: f"filters={self.filters} must be divisible by groups={self.groups}",
+        )
+
+    def output_channels(self, x: Shape) -> Size:
+        return self.filters
+
+    def group_channels(self, x: Shape) -> Size:
+        """Input channels that one filter reads."""
+        cin = self.channels(x)
+        return exact_div(
+            cin, self.groups, lambda: f"{cin} input channels must be divisible by groups={self.groups}"
+        )
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = (*self.kernel_size, self.group_channels(x), self.filters)
+        return (
+            Weight("kernel", kernel, initializer=self.kernel_initializer),
+            *bias_weight(self.use_bias, (self.filters,), self.bias_initializer),
+        )
+
+    def macs(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        return prod(self.kernel_size) * self.group_channels(x) * prod(self.output_shape(x))
+
+
+@layer
+class Conv1D(Convolution):
+    """Convolution over one axis; `causal` pads on the left only."""
+
+    rank = 1
+    padding: Annotated[str, ChoiceKind("valid", "same", "causal")] = "valid"
+
+
+@layer
+class Conv2D(Convolution):
+    """Convolution over two axes."""
+
+    rank = 2
+
+
+@layer
+class Conv3D(Convolution):
+    """Convolution over three axes."""
+
+    rank = 3
+
+
+@family
+class Depthwise(Kernel):
+    """Each channel has its own `depth_multiplier` kernels: k...k * C * m weights."""
+
+    depth_multiplier: Count = 1
+    depthwise_initializer: Initializer = "glorot_uniform"
+    depthwise_regularizer: Untracked = None
+    depthwise_constraint: Untracked = None
+
+    def output_channels(self, x: Shape) -> Size:
+        return self.channels(x) * self.depth_multiplier
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = (*self.kernel_size, self.channels(x), self.depth_multiplier)
+        return (
+            Weight("kernel", kernel, initializer=self.depthwise_initializer),
+            *bias_weight(self.use_bias, (self.output_channels(x),), self.bias_initializer),
+        )
+
+    def macs(self, *inputs: Shape) -> Size:
+        return prod(self.kernel_size) * prod(self.output_shape(*inputs))
+
+
+@layer
+class DepthwiseConv1D(Depthwise):
+    """Depthwise convolution over one axis."""
+
+    rank = 1
+
+
+@layer
+class DepthwiseConv2D(Depthwise):
+    """Depthwise convolution over two axes."""
+
+    rank = 2
+
+
+@family
+class Separable(Depthwise):
+    """A depthwise convolution, then a 1x1 convolution to `filters`; one bias behind both."""
+
+    filters: Count
+    pointwise_initializer: Initializer = "glorot_uniform"
+    pointwise_regularizer: Untracked = None
+    pointwise_constraint: Untracked = None
+
+    def output_channels(self, x: Shape) -> Size:
+        return self.filters
+
+    def middle_channels(self, x: Shape) -> Size:
+        return self.channels(x) * self.depth_multiplier
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        depthwise = (*self.kernel_size, self.channels(x), self.depth_multiplier)
+        pointwise = (*(1 for _ in self.kernel_size), self.middle_channels(x), self.filters)
+        return (
+            Weight("depthwise_kernel", depthwise, initializer=self.depthwise_initializer),
+            Weight("pointwise_kernel", pointwise, initializer=self.pointwise_initializer),
+            *bias_weight(self.use_bias, (self.filters,), self.bias_initializer),
+        )
+
+    def macs(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        per_place = self.middle_channels(x) * (prod(self.kernel_size) + self.filters)
+        return per_place * prod(self.output_sides(x))
+
+
+@layer
+class SeparableConv1D(Separable):
+    """Separable convolution over one axis."""
+
+    rank = 1
+
+
+@layer
+class SeparableConv2D(Separable):
+    """Separable convolution over two axes."""
+
+    rank = 2

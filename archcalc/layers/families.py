@@ -1,0 +1,3 @@
+"""The one list of modules whose import registers layer types."""
+
+from archcalc.layers import convolution as convolution

@@ -1,0 +1,297 @@
+"""The kinds of constructor arguments: how each is normalised, and its JSON Schema.
+
+A layer annotates its fields with the aliases at the end (`filters: Count`); construction
+normalises them (`3` becomes `(3, 3)`), and the spec reader and `archcalc schema` read the
+same declaration.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from archcalc import arith
+from archcalc.symbolic import Expr
+
+# "w", "2*w + 1": wherever a size is expected in a spec, an expression may stand
+SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+
+
+class FieldError(ValueError):
+    """A value does not fit its field; the text says what was expected and what came."""
+
+
+class Kind(ABC):
+    """How one kind of argument is checked, normalised and described."""
+
+    holds_sizes: bool = False  # strings inside are expressions, to be parsed before `normalise`
+    figures: bool = True  # whether a different value can change a figure
+
+    @abstractmethod
+    def normalise(self, value: Any, rank: int) -> Any:
+        """The canonical value; raises `FieldError`."""
+
+    @abstractmethod
+    def schema(self, rank: int) -> dict[str, Any]:
+        """JSON Schema of what a spec may hold here."""
+
+
+def size(value: Any, minimum: int, what: str) -> Any:
+    """One size of at least `minimum`: an int, an expression or an array."""
+    if isinstance(value, Expr) or arith.is_array(value):
+        arith.require_at_least(value, minimum, lambda: f"expected {what}, got {value}")
+        return value
+    try:
+        plain = arith.integer(value)
+    except TypeError:
+        raise FieldError(f"expected {what}, got {value!r}") from None
+    if plain < minimum:
+        raise FieldError(f"expected {what}, got {plain}")
+    return plain
+
+
+class CountKind(Kind):
+    """One size of at least `minimum`; `optional` admits None."""
+
+    holds_sizes = True
+
+    def __init__(self, minimum: int = 1, *, optional: bool = False) -> None:
+        self.minimum = minimum
+        self.optional = optional
+        self.what = {1: "a positive integer", 0: "an integer >= 0"}.get(minimum, f"an integer >= {minimum}")
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return None if value is None and self.optional else size(value, self.minimum, self.what)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": self.minimum}, {"type": "string"}]}
+        if self.optional:
+            found["anyOf"].append({"type": "null"})
+        return found
+
+
+class SpatialKind(CountKind):
+    """One size per spatial axis; a single size stands for all of them."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
+        if not isinstance(value, list | tuple):
+            return (size(value, self.minimum, self.what),) * rank
+        if len(value) != rank:
+            raise FieldError(f"expected {self.what} or {rank} of them, got {list(value)}")
+        return tuple(size(v, self.minimum, self.what) for v in value)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        one = super().schema(rank)
+        row = {"type": "array", "items": one["anyOf"][0:2] and {"anyOf": one["anyOf"][:2]}}
+        return {"anyOf": [*one["anyOf"], row | {"minItems": rank, "maxItems": rank}]}
+
+
+class MarginsKind(Kind):
+    """A pair (before, after) per spatial axis, from one size, one per axis, or all pairs."""
+
+    holds_sizes = True
+    what = "an integer >= 0"
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if not isinstance(value, list | tuple):
+            return ((size(value, 0, self.what),) * 2,) * rank
+        if rank == 1 and len(value) == 2 and not any(isinstance(v, list | tuple) for v in value):
+            return (tuple(size(v, 0, self.what) for v in value),)
+        if len(value) != rank:
+            raise FieldError(f"expected one integer, {rank} of them or {rank} pairs, got {list(value)}")
+        return tuple(self._pair(v) for v in value)
+
+    def _pair(self, value: Any) -> tuple[Any, Any]:
+        if not isinstance(value, list | tuple):
+            return (size(value, 0, self.what),) * 2
+        if len(value) != 2:
+            raise FieldError(f"expected a pair [before, after], got {list(value)}")
+        before, after = (size(v, 0, self.what) for v in value)
+        return before, after
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        pair = {"type": "array", "items": SIZE_SCHEMA, "minItems": 2, "maxItems": 2}
+        row = {"type": "array", "items": {"anyOf": [*SIZE_SCHEMA["anyOf"], pair]}}
+        return {"anyOf": [*SIZE_SCHEMA["anyOf"], row | {"maxItems": max(rank, 2)}]}
+
+
+class ShapeKind(Kind):
+    """A list of sizes; `minimum` -1 admits Reshape's "whatever is left"."""
+
+    holds_sizes = True
+
+    def __init__(self, minimum: int = 1) -> None:
+        self.minimum = minimum
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if not isinstance(value, list | tuple):
+            raise FieldError(f"expected a list of integers, got {value!r}")
+        what = "a positive integer" if self.minimum == 1 else "a positive integer or -1"
+        found = tuple(size(v, self.minimum, what) for v in value)
+        if any(type(v) is int and v == 0 for v in found):
+            raise FieldError(f"expected {what}, got 0")
+        return found
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": "array", "items": SIZE_SCHEMA}
+
+
+class ChoiceKind(Kind):
+    """One of a few words; Keras ignores their case."""
+
+    def __init__(self, *words: str, figures: bool = True, optional: bool = False) -> None:
+        self.words = words
+        self.figures = figures
+        self.optional = optional
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, str) and value.lower() in self.words:
+            return value.lower()
+        raise FieldError(f"expected {' or '.join(map(repr, self.words))}, got {value!r}")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"enum": [*self.words, None] if self.optional else list(self.words)}
+
+
+class FlagKind(Kind):
+    """True or false."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if isinstance(value, bool):
+            return value
+        raise FieldError(f"expected true or false, got {value!r}")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class RealKind(Kind):
+    """A real number in a closed interval."""
+
+    def __init__(
+        self, low: float = float("-inf"), high: float = float("inf"), *, optional: bool = False
+    ) -> None:
+        self.low = low
+        self.high = high
+        self.optional = optional
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not self.low <= value <= self.high
+        ):
+            raise FieldError(f"expected a number{self._interval()}, got {value!r}")
+        return value
+
+    def _interval(self) -> str:
+        return "" if self.low == float("-inf") else f" from {self.low:g} to {self.high:g}"
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"type": ["number", "null"] if self.optional else "number"}
+        if self.low != float("-inf"):
+            found["minimum"] = self.low
+        if self.high != float("inf"):
+            found["maximum"] = self.high
+        return found
+
+
+class AxisKind(Kind):
+    """An axis or several, counted as Keras counts them (0 is the batch, -1 the last)."""
+
+    def __init__(self, *, several: bool = False) -> None:
+        self.several = several
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if self.several and isinstance(value, list | tuple):
+            return tuple(self._one(v) for v in value)
+        return self._one(value)
+
+    def _one(self, value: Any) -> int:
+        try:
+            return arith.integer(value)
+        except TypeError:
+            raise FieldError(f"expected an axis number, got {value!r}") from None
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        one = {"type": "integer"}
+        return {"anyOf": [one, {"type": "array", "items": one}]} if self.several else one
+
+
+class NamedKind(Kind):
+    """A name out of a table, or a Keras configuration object that names its class."""
+
+    def __init__(
+        self, what: str, names: Callable[[], Mapping[str, Any]], *, figures: bool, optional: bool
+    ) -> None:
+        self.what = what
+        self.names = names
+        self.figures = figures
+        self.optional = optional
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
+        name = value.get("class_name") if isinstance(value, dict) else value
+        if isinstance(name, str) and name in self.names():
+            return value
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(name), list(self.names()), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise FieldError(f"unknown {self.what} {name!r}{hint}")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        options: list[Any] = [{"enum": sorted(n for n in self.names() if n[0].islower())}, {"type": "object"}]
+        return {"anyOf": [*options, {"type": "null"}] if self.optional else options}
+
+
+class UntrackedKind(Kind):
+    """An argument that no figure depends on (regularisers, constraints, seeds): kept as data."""
+
+    figures = False
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return value
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {}
+
+
+def _initializers() -> Mapping[str, Any]:
+    from archcalc.layers.initializers import INITIALIZERS
+
+    return INITIALIZERS
+
+
+def _activations() -> Mapping[str, Any]:
+    from archcalc.layers.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
+Count = Annotated[Any, CountKind()]
+Margin = Annotated[Any, CountKind(0)]
+OptionalCount = Annotated[Any, CountKind(optional=True)]
+Spatial = Annotated[Any, SpatialKind()]
+OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]
+OptionalSpatialMargin = Annotated[Any, SpatialKind(0, optional=True)]
+Margins = Annotated[Any, MarginsKind()]
+Dimensions = Annotated[Any, ShapeKind()]
+TargetShape = Annotated[Any, ShapeKind(-1)]
+DataFormat = Annotated[Any, ChoiceKind("channels_last", "channels_first", optional=True)]
+Flag = Annotated[bool, FlagKind()]
+Fraction01 = Annotated[float, RealKind(0, 1)]
+Real = Annotated[float, RealKind()]
+Axis = Annotated[int, AxisKind()]
+Axes = Annotated[Any, AxisKind(several=True)]
+Initializer = Annotated[Any, NamedKind("initializer", _initializers, figures=False, optional=True)]
+ActivationName = Annotated[Any, NamedKind("activation", _activations, figures=True, optional=True)]
+Untracked = Annotated[Any, UntrackedKind()]

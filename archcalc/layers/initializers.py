@@ -1,0 +1,72 @@
+"""Keras's initialisers by name: what training starts a weight with.
+
+Fans follow Keras, which ignores the layer type (a depthwise kernel gets fan_in k*k*C):
+the last two axes are (in, out), the axes before them the receptive field.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class VarianceScaling(NamedTuple):
+    """Variance `scale / fan`, fan being `fan_in`, `fan_out` or `fan_avg`."""
+
+    scale: float
+    mode: str
+    distribution: str
+
+
+class Constant(NamedTuple):
+    """Every element the same."""
+
+    value: float
+
+
+class Spread(NamedTuple):
+    """Zero mean and this standard deviation, whatever the shape."""
+
+    stddev: float
+    distribution: str
+
+
+class Structured(NamedTuple):
+    """A matrix with a property (identity, orthogonal, STFT basis)."""
+
+    property: str
+
+
+_BY_CLASS: dict[str, Any] = {
+    "GlorotUniform": VarianceScaling(1.0, "fan_avg", "uniform"),
+    "GlorotNormal": VarianceScaling(1.0, "fan_avg", "truncated_normal"),
+    "HeUniform": VarianceScaling(2.0, "fan_in", "uniform"),
+    "HeNormal": VarianceScaling(2.0, "fan_in", "truncated_normal"),
+    "LecunUniform": VarianceScaling(1.0, "fan_in", "uniform"),
+    "LecunNormal": VarianceScaling(1.0, "fan_in", "truncated_normal"),
+    "VarianceScaling": VarianceScaling(1.0, "fan_in", "truncated_normal"),
+    "RandomNormal": Spread(0.05, "normal"),
+    "TruncatedNormal": Spread(0.05, "truncated_normal"),
+    "RandomUniform": Spread(0.05 / 3**0.5, "uniform"),
+    "Zeros": Constant(0.0),
+    "Ones": Constant(1.0),
+    "Constant": Constant(0.0),
+    "Identity": Structured("identity"),
+    "Orthogonal": Structured("orthogonal"),
+    "STFT": Structured("stft"),
+}
+
+
+def _snake(name: str) -> str:
+    """`GlorotUniform` as Keras writes it in lower case: `glorot_uniform`."""
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+INITIALIZERS: dict[str, Any] = {
+    **_BY_CLASS,
+    "IdentityInitializer": _BY_CLASS["Identity"],
+    "OrthogonalInitializer": _BY_CLASS["Orthogonal"],
+    "STFTInitializer": _BY_CLASS["STFT"],
+    **{_snake(name): rule for name, rule in _BY_CLASS.items() if name != "STFT"},
+    "stft": _BY_CLASS["STFT"],
+    "Glorot_uniform": _BY_CLASS["GlorotUniform"],
+}

@@ -1,0 +1,89 @@
+"""Windows over spatial axes: the one spelling of sizes, padding and channels layout.
+
+Sizes follow TensorFlow: `valid` gives (n - ke)//s + 1 and needs n >= ke, `same` and `causal`
+give ceil(n/s), with ke = d*(k-1) + 1. Source: Dumoulin & Visin 2016 (arXiv 1603.07285) and
+TensorFlow's documentation of `tf.nn.convolution`.
+"""
+
+from __future__ import annotations
+
+from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, require_at_least
+from archcalc.layers.base import Layer, Weight, Window, family, require_rank
+from archcalc.layers.fields import DataFormat
+from archcalc.layers.window import Read, Taps, Whole
+
+
+def effective_kernel(k: Size, d: Size) -> Size:
+    """Extent of a dilated kernel."""
+    return d * (k - 1) + 1
+
+
+def window_count(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
+    """How many windows fit on an axis of `n`; raises `LayerError` where a `valid` one does not."""
+    if padding != "valid":
+        return ceil_div(n, s)
+    ke = effective_kernel(k, d)
+    require_at_least(n, ke, lambda: f"an axis of {n} is shorter than the window of {ke} (padding='valid')")
+    return floor_div(n - ke, s) + 1
+
+
+def pad_before(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
+    """Zeros that stand before the axis: TF's `same` puts the odd one behind."""
+    if padding == "valid":
+        return 0
+    if padding == "causal":
+        return d * (k - 1)
+    return floor_div(largest((ceil_div(n, s) - 1) * s + effective_kernel(k, d) - n, 0), 2)
+
+
+@family
+class Spatial(Layer):
+    """A layer with `rank` spatial axes and one channel axis, which may come first."""
+
+    data_format: DataFormat = None
+
+    @property
+    def channels_first(self) -> bool:
+        return bool(self.data_format == "channels_first")
+
+    @property
+    def channel_axis(self) -> int:
+        return 0 if self.channels_first else self.rank
+
+    @property
+    def spatial_axes(self) -> tuple[int, ...]:
+        first = 1 if self.channels_first else 0
+        return tuple(range(first, first + self.rank))
+
+    def channels(self, shape: Shape) -> Size:
+        return shape[self.channel_axis]
+
+    def sides(self, shape: Shape) -> Shape:
+        """The spatial sizes; raises `LayerError` if the rank is wrong."""
+        require_rank(self, shape, self.rank + 1)
+        return tuple(shape[a] for a in self.spatial_axes)
+
+    def shape_of(self, sides: Shape, channels: Size) -> Shape:
+        return (channels, *sides) if self.channels_first else (*sides, channels)
+
+    def reads(self, spatial: tuple[Read, ...], channel: Read) -> Window:
+        """A window from its reads along the spatial axes and along the channels."""
+        return (channel, *spatial) if self.channels_first else (*spatial, channel)
+
+
+def sliding(
+    axes: tuple[int, ...], sides: Shape, kernel: Shape, strides: Shape, dilation: Shape, padding: str
+) -> tuple[Read, ...]:
+    """The reads of a sliding window along each spatial axis."""
+    return tuple(
+        Taps(axis, s, -pad_before(n, k, s, d, padding), k, d)
+        for axis, n, k, s, d in zip(axes, sides, kernel, strides, dilation, strict=True)
+    )
+
+
+def bias_weight(use_bias: bool, shape: Shape, initializer: object) -> tuple[Weight, ...]:
+    """The bias weight, or none."""
+    return (Weight("bias", shape, initializer=initializer),) if use_bias else ()
+
+
+WHOLE = Whole()

@@ -1,0 +1,79 @@
+"""Which units of an input one output unit reads: the type that `Layer.window` returns.
+
+For every input of a layer, one `Read` per axis of that input tensor (the batch axis
+excluded, channels included). An axis of the *output* is named by its number, so permuted
+axes, channels-first tensors and sequences need nothing more. Padding is not clipped here
+and holes of dilation are kept; hulls, clipping and composition belong to
+`archcalc.analyses.receptive_field`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archcalc.arith import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Unit i of output axis `axis` reads `stride*i + offset + dilation*t` for 0 <= t < count."""
+
+    axis: int
+    stride: Size = 1
+    offset: Size = 0
+    count: Size = 1
+    dilation: Size = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Unit `period*q + r` of `axis` reads `step*q + o` with weight w for each (o, w) of `reads[r]`.
+
+    The weights say how strongly, for the effective field (uniform kernels: all 1); a phase
+    may read nothing at all (a transposed convolution with kernel < stride).
+    """
+
+    axis: int
+    step: int
+    reads: tuple[tuple[tuple[int, float], ...], ...]
+
+    @property
+    def period(self) -> int:
+        return len(self.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Every output unit reads the whole axis; `uniform` if all of it with equal weight."""
+
+    uniform: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Unit i of `axis` reads units 0..i (causal), or i.. to the end where `backwards`."""
+
+    axis: int
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Every output unit reads just the unit `index` (an axis of size 1 that is broadcast)."""
+
+    index: Size = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scattered:
+    """One unit of this axis, but which one is not an affine function (a flattened axis)."""
+
+
+Read: TypeAlias = Taps | Phases | Whole | Prefix | Fixed | Scattered
+Window: TypeAlias = tuple[Read, ...]
+
+
+def identity(rank: int) -> Window:
+    """Each output unit reads the input unit at its own place."""
+    return tuple(Taps(axis) for axis in range(rank))
