@@ -18,6 +18,7 @@ from archcalc import symbolic
 from archcalc.assumptions import Assumptions
 from archcalc.errors import LayerError, UndecidedError
 from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
 
 # int, Expr, or archcalc.arrays.ExactArray; `Any`, because the rules are generic over all three
 Size: TypeAlias = Any
@@ -65,7 +66,11 @@ def is_symbolic(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    return not isinstance(value, int | Expr) and hasattr(value, "__array_ufunc__")
+    return not isinstance(value, int | Expr | Unknown) and hasattr(value, "__array_ufunc__")
+
+
+def is_known(value: Any) -> bool:
+    return not isinstance(value, Unknown)
 
 
 # -- arithmetic ------------------------------------------------------------------------------
@@ -89,6 +94,9 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
         if rest:
             raise LayerError(_text(message) or f"{a} is not divisible by {b}")
         return quotient
+    unknown = _unknown(a, b)
+    if unknown is not None:
+        return unknown
     if isinstance(a, Expr) or isinstance(b, Expr):
         quotient = symbolic.divide(a, b)
         if isinstance(quotient, Expr):
@@ -137,6 +145,9 @@ def smallest(*sizes: Size) -> Size:
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
     if all(type(s) is int for s in sizes):
         return max(sizes) if is_max else min(sizes)
+    unknown = _unknown(*sizes)
+    if unknown is not None:
+        return unknown
     if any(is_array(s) for s in sizes):
         from archcalc import arrays
 
@@ -169,6 +180,8 @@ def equal(a: Size, b: Size) -> Any:
     """Whether `a == b`: True, False, None (unknown), or a boolean array."""
     if type(a) is int and type(b) is int:
         return a == b
+    if _unknown(a, b) is not None:
+        return None
     if isinstance(a, Expr) or isinstance(b, Expr):
         difference = a - b
         if not isinstance(difference, Expr):
@@ -181,12 +194,18 @@ def at_most(a: Size, b: Size) -> Any:
     """Whether `a <= b`: True, False, None (unknown), or a boolean array."""
     if type(a) is int and type(b) is int:
         return a <= b
+    if _unknown(a, b) is not None:
+        return None
     if isinstance(a, Expr) or isinstance(b, Expr):
         difference = b - a
         if not isinstance(difference, Expr):
             return difference >= 0
         return _assumptions().sign(difference)[0]
     return a <= b
+
+
+def _unknown(*sizes: Size) -> Unknown | None:
+    return next((s for s in sizes if isinstance(s, Unknown)), None)
 
 
 def _assumptions() -> Assumptions:
@@ -198,7 +217,7 @@ def _assumptions() -> Assumptions:
 def require_at_least(a: Size, b: Size, message: Message) -> None:
     """Require `a >= b`: raise `LayerError` (int), mask (array), assume and note (symbol)."""
     answer = at_most(b, a)
-    if answer is True:
+    if answer is True or _unknown(a, b) is not None:
         return
     if answer is None:
         _noting(message).state_nonnegative(a - b, f"{a} >= {b}", _text(message))
@@ -209,6 +228,8 @@ def require_at_least(a: Size, b: Size, message: Message) -> None:
 def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
     """Require `a == b`, as above; returns the one that is shorter to read."""
     answer = equal(a, b)
+    if _unknown(a, b) is not None:
+        return a if is_known(a) else b
     if answer is None:
         _noting(message).state_zero(a - b, note or f"{a} == {b}", _text(message))
     elif answer is not True:
@@ -222,7 +243,8 @@ def _noting(message: Message) -> Assumptions:
     current = _scope.get()
     if current is None:
         raise UndecidedError(
-            f"cannot decide for symbolic sizes: {_text(message)} (use archcalc.analyze, or `with arith.scope():`)"
+            f"cannot decide for symbolic sizes: {_text(message)} "
+            "(use archcalc.analyze, or `with arith.scope():`)"
         )
     return current.assumptions
 

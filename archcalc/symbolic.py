@@ -313,7 +313,7 @@ class Expr:
             return only.key
         pieces: list[str] = []
         for monomial, coefficient in sorted(self.terms.items(), key=_print_order):
-            text = _term_text(monomial, abs(coefficient))
+            text = _term_text(monomial, coefficient if coefficient > 0 else -coefficient)
             if not pieces:
                 pieces.append(f"-{text}" if coefficient < 0 else text)
             else:

@@ -59,7 +59,7 @@ class Layer(ABC):
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027  (most types have nothing to check)
         """Raise `LayerError` where arguments contradict each other; states both values."""
 
     # -- rules -----------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def family(cls: L) -> L:
     made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
     hints = get_type_hints(made, include_extras=True)
     kinds: dict[str, Kind] = {}
-    for f in dataclasses.fields(made):
+    for f in dataclasses.fields(cast(Any, made)):
         for extra in getattr(hints[f.name], "__metadata__", ()):
             if isinstance(extra, Kind):
                 kinds[f.name] = extra

@@ -70,7 +70,14 @@ class Scattered:
     """One unit of this axis, but which one is not an affine function (a flattened axis)."""
 
 
-Read: TypeAlias = Taps | Phases | Whole | Prefix | Fixed | Scattered
+@dataclass(frozen=True, slots=True)
+class Unstated:
+    """What is read of this axis is not known; `reason` says why."""
+
+    reason: str
+
+
+Read: TypeAlias = Taps | Phases | Whole | Prefix | Fixed | Scattered | Unstated
 Window: TypeAlias = tuple[Read, ...]
 
 
