@@ -43,3 +43,11 @@ class SourceError(ArchcalcError):
         self.source = source
         self.faults = faults
         super().__init__("\n".join(f"{source}: {fault}" for fault in faults))
+
+
+class NetworkError(ArchcalcError, ValueError):
+    """Layers of a network do not fit together; carries (node name, reason) for each fault."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(f"layer {name!r}: {reason}" for name, reason in faults))

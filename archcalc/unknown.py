@@ -1,0 +1,35 @@
+"""The figure that nobody knows: it absorbs whatever is computed with it.
+
+An unknown layer never counts as zero; its figures are an `Unknown` with the reason, and so
+is every sum and product that they enter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Unknown:
+    """An unknown number; `reason` says which layer hides it and why."""
+
+    __slots__ = ("reason",)
+    __array_ufunc__ = None  # numpy hands mixed operations to us
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def _absorb(self, *_: Any) -> Unknown:
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _absorb
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _absorb
+    __truediv__ = __rtruediv__ = __neg__ = __abs__ = _absorb
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"an unknown figure has no truth value: {self.reason}")
+
+    def __repr__(self) -> str:
+        return f"Unknown({self.reason!r})"
+
+    def __str__(self) -> str:
+        return "unknown"
