@@ -1,0 +1,32 @@
+"""What every test runs under: quiet, single-threaded TensorFlow and the Hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Read by TensorFlow at import. The suite runs one process per core, so more threads only
+# fight each other; oneDNN reorders sums, and tests compare figures.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# `dev` is quick and explores; `ci` (HYPOTHESIS_PROFILE=ci, set by `make test`) is the same
+# on every run, so that a failure there is the change's fault; `deep` is for long runs by hand.
+# No deadlines: the machine may be busy, and a slow example is not a wrong one.
+_SLOW_IS_FINE = [HealthCheck.too_slow]
+settings.register_profile("dev", max_examples=30, deadline=None, suppress_health_check=_SLOW_IS_FINE)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=_SLOW_IS_FINE,
+)
+settings.register_profile("deep", max_examples=2_000, deadline=None, suppress_health_check=_SLOW_IS_FINE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
