@@ -1,0 +1,217 @@
+"""The rules of the house that a program can check; each check is shown to see an offence."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from archcalc.layers.base import Layer, registered
+from tests import dimension_lint
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "archcalc"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = sorted((PACKAGE / "layers").glob("*.py"))
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+# -- dimensions -------------------------------------------------------------------------------
+def size_fields() -> set[str]:
+    """Names of the constructor arguments that hold sizes, over all layer types."""
+    registered()
+    found: set[str] = set()
+    families: list[type[Layer]] = [Layer]
+    while families:
+        cls = families.pop()
+        families += cls.__subclasses__()
+        found |= {name for name, kind in cls.kinds.items() if kind.holds_sizes}
+    return found
+
+
+FIELDS = size_fields()
+FUNCTIONS = dimension_lint.dimension_functions(map(parsed, [*LAYERS, PACKAGE / "arith.py"]))
+
+
+def test_the_lint_knows_what_holds_sizes() -> None:
+    assert {"filters", "kernel_size", "strides", "dilation_rate", "groups"} <= FIELDS
+    assert {"prod", "ceil_div", "output_shape", "output_channels", "sides", "window_count"} <= FUNCTIONS
+    assert not FIELDS & {"padding", "activation", "use_bias", "data_format"}
+
+
+@pytest.mark.parametrize("path", LAYERS, ids=lambda p: p.stem)
+def test_layer_rules_are_plain_arithmetic(path: Path) -> None:
+    faults = dimension_lint.faults(parsed(path), FIELDS, FUNCTIONS)
+    assert not faults, "\n".join(f"{path.relative_to(ROOT)}:{line}: {text}" for line, text in faults)
+
+
+@pytest.mark.parametrize(
+    ("offence", "body"),
+    [
+        ("divides with /", "return n / 2"),
+        ("divides with /", "n /= 2\n    return n"),
+        ("calls max()", "return max(n, 1)"),
+        ("calls min()", "return min(k for k in x)"),
+        ("imports math", "import math\n    return math.ceil(n)"),
+        ("imports numpy", "from numpy import floor\n    return floor(n)"),
+        ("compares a dimension", "return 1 if n < 3 else 2"),
+        ("compares a dimension", "return x[0] == x[1]"),
+        ("compares a dimension", "return self.filters != 1"),
+        ("compares a dimension", "m = prod(x)\n    return m >= 2"),
+        ("compares a dimension", "return [a for a, b in zip(x, names) if a > 1]"),
+        ("compares a dimension", "return any(k > 1 for k in self.kernel_size)"),
+        ("branches on a dimension", "if n:\n        return 1"),
+        ("branches on a dimension", "return self.groups or 1"),
+        ("branches on a dimension", "return not x"),
+        ("calls range() on a dimension", "return [i for i in range(n)]"),
+        ("calls int() on a dimension", "return int(n // 2)"),
+    ],
+)
+def test_the_lint_sees(offence: str, body: str) -> None:
+    code = f"def rule(self, x: Shape, n: Size, names: list[str]) -> Size:\n    {body}\n"
+    assert offence in [text for _, text in dimension_lint.faults(ast.parse(code), FIELDS, FUNCTIONS)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return (n - 1) // 2 + n**2",
+        "return len(x) == 3",
+        "return 1 if self.groups is None else self.groups",
+        "return 1 if equal(n, 1) is False else 2",
+        "return [b for a, b in zip(x, names) if b == 'kernel']",
+        "return [a for i, a in enumerate(x) if i != 1]",
+        "return 0.05 / 3**0.5",
+        "return max(len(x), 2)",
+        "return n * int(self.use_bias)",
+    ],
+)
+def test_the_lint_leaves_alone(body: str) -> None:
+    code = f"def rule(self, x: Shape, n: Size, names: list[str]) -> Size:\n    {body}\n"
+    assert not dimension_lint.faults(ast.parse(code), FIELDS, FUNCTIONS)
+
+
+# -- text never becomes code ----------------------------------------------------------------------
+# the parsers of sympy, and the ways of Python's own to run or unpickle what a file holds
+RUNS_TEXT = {
+    *("eval", "exec", "compile", "__import__", "sympify", "parse_expr", "parse_latex", "S"),
+    *("subs", "lambdify", "literal_eval", "run_path", "run_module", "unsafe_load"),
+}
+RUNS_BYTES = {"pickle", "cPickle", "dill", "marshal", "shelve", "cloudpickle"}
+
+
+def calls_that_run_text(tree: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(name)) if name in RUNS_TEXT:
+                found.append(f"{node.lineno}: {name}()")
+            case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in RUNS_TEXT:
+                # `re.compile` and a model's own `compile(optimizer=...)` compile no Python
+                if name != "compile" or ast.unparse(owner) in {"builtins", "__builtins__"}:
+                    found.append(f"{node.lineno}: .{name}()")
+            case ast.Import(names):
+                found += [f"{node.lineno}: import {a.name}" for a in names if a.name in RUNS_BYTES]
+            case ast.ImportFrom(module=module) if module in RUNS_BYTES:
+                found.append(f"{node.lineno}: from {module} import")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_text_is_run_as_code(path: Path) -> None:
+    assert not calls_that_run_text(parsed(path))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "eval(t)",
+        "sympy.sympify(t)",
+        "S(t)",
+        "x.subs({'H': t})",
+        "import pickle",
+        "builtins.compile(t, '', 'eval')",
+    ],
+)
+def test_running_text_is_seen(code: str) -> None:
+    assert calls_that_run_text(ast.parse(code))
+
+
+# -- files --------------------------------------------------------------------------------------
+TEXT_SUFFIXES = {
+    ".py",
+    ".toml",
+    ".txt",
+    ".md",
+    ".cff",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".cfg",
+    ".ini",
+    ".html",
+    ".js",
+    "",
+}
+GENERATED = {".git", ".venv", "build", "dist", "runs", "node_modules", "__pycache__"}
+# spelt in pieces, so that this file does not find itself
+REGISTRY = re.compile(
+    "|".join(
+        (
+            r"pypi\.(org|python)",
+            r"python" + r"hosted\.org",
+            r"npm" + r"js\.(org|com)",
+            r"anaconda\." + r"org",
+            r"(index|registry|find)[-_]" + r"(url|links)\s*[=:]",
+            r"https?://\S+\." + r"(whl|tgz|tar\.gz|deb)",
+        )
+    ),
+    re.IGNORECASE,
+)
+
+
+def text_files() -> list[Path]:
+    return [
+        path
+        for path in sorted(ROOT.rglob("*"))
+        if path.is_file()
+        and path.suffix in TEXT_SUFFIXES
+        and not any(part in GENERATED or part.endswith("_cache") for part in path.relative_to(ROOT).parts)
+        and path != Path(__file__)
+    ]
+
+
+def test_no_file_names_a_registry() -> None:
+    files = text_files()
+    assert {"Makefile", "constraints.txt", "pyproject.toml"} <= {p.name for p in files}
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if REGISTRY.search(line)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line", ["https://" + "pypi." + "org/simple", "--index-" + "url=x", "extra-index-" + "url: x"]
+)
+def test_a_registry_is_seen(line: str) -> None:
+    assert REGISTRY.search(line)
+
+
+def test_the_package_carries_its_type_marker() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+# -- import directions ----------------------------------------------------------------------------
+def test_import_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS
