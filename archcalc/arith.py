@@ -204,6 +204,13 @@ def at_most(a: Size, b: Size) -> Any:
     return a <= b
 
 
+def certainly(answer: Any) -> bool:
+    """Whether an answer of `equal` or `at_most` is yes, for every element of arrays."""
+    if answer is None or isinstance(answer, bool):
+        return answer is True
+    return bool(answer.all())
+
+
 def _unknown(*sizes: Size) -> Unknown | None:
     return next((s for s in sizes if isinstance(s, Unknown)), None)
 
@@ -237,6 +244,18 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
     if isinstance(a, Expr) and len(str(b)) < len(str(a)):
         return b
     return a
+
+
+def broadcast(a: Size, b: Size, message: Message) -> Size:
+    """The size of an axis where `a` meets `b`: equal, or one of them 1; requires that."""
+    if certainly(equal(a, 1)):
+        return b
+    if certainly(equal(b, 1)):
+        return a
+    if is_array(a) or is_array(b):
+        require_equal((a - b) * (a - 1) * (b - 1), 0, message)
+        return largest(a, b)
+    return require_equal(a, b, message)
 
 
 def _noting(message: Message) -> Assumptions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod
+from archcalc.layers.window import Window, whole_along
 
 INFINITY = float("inf")
 
@@ -67,3 +68,10 @@ def activation_name(activation: Any) -> str:
 def activation_ops(activation: Any, shape: Shape) -> Size:
     """Elementwise operations of an activation: one per unit, none for the identity."""
     return 0 if activation_name(activation) == "linear" else prod(shape)
+
+
+def coupled(window: Window, activation: Any) -> Window:
+    """The window of a layer that keeps the number of axes and has this activation behind it."""
+    if not ACTIVATIONS[activation_name(activation)].couples_channels:
+        return window
+    return whole_along(window, len(window) - 1)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers.fields import FieldError, Kind, Untracked, UntrackedKind
+from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
 from archcalc.layers.window import Window, identity
 
 L = TypeVar("L", bound="type[Layer]")
@@ -41,10 +41,13 @@ class Layer(ABC):
     rank: ClassVar[int] = 0  # number of spatial axes, where arguments are given per axis
     module: ClassVar[str] = "keras.layers"
     kinds: ClassVar[Mapping[str, Kind]] = {}
+    # spec key -> field, where a key would hide a rule (Opaque's `output_shape`, `macs`)
+    spec_names: ClassVar[Mapping[str, str]] = {}
 
-    # arguments that every Keras layer takes and no figure of ours depends on
-    trainable: bool = True
+    # arguments that every Keras layer takes; only `trainable` changes a figure
+    trainable: Flag = True
     dtype: Untracked = None
+    activity_regularizer: Untracked = None
 
     def __post_init__(self) -> None:
         for name, kind in self._normalised:
@@ -52,7 +55,7 @@ class Layer(ABC):
             try:
                 normal = kind.normalise(value, self.rank)
             except FieldError as fault:
-                raise LayerError(f"{name}: {fault}") from None
+                raise LayerError(f"{self.spec_key(name)}: {fault}") from None
             if normal is not value:
                 object.__setattr__(self, name, normal)
         self.check()
@@ -82,6 +85,11 @@ class Layer(ABC):
     @abstractmethod
     def elementwise_ops(self, *inputs: Shape) -> Size:
         """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
+
+    @classmethod
+    def spec_key(cls, field: str) -> str:
+        """What a spec calls this field."""
+        return next((key for key, name in cls.spec_names.items() if name == field), field)
 
     # -- derived, final -----------------------------------------------------------------------
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
@@ -196,6 +204,20 @@ def require_rank(owner: Layer, shape: Shape, rank: int) -> None:
         )
 
 
+def axis_index(owner: Layer, axis: int, rank: int) -> int:
+    """Where Keras's `axis` (0 is the batch, negative counts from the end) stands in our shapes.
+
+    Raises `LayerError` for the batch axis and for axes that a tensor of `rank` axes has not.
+    """
+    index = axis - 1 if axis >= 0 else axis + rank
+    if not 0 <= index < rank:
+        what = "is the batch axis" if axis in (0, -rank - 1) else "does not exist"
+        raise LayerError(
+            f"{type(owner).__name__}: axis {axis} {what} (the input has {rank} axes besides the batch)"
+        )
+    return index
+
+
 def show(shape: Shape) -> str:
     """A shape as text: `(32, H, 3)`."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
@@ -209,6 +231,7 @@ __all__ = [
     "Weight",
     "Weightless",
     "Window",
+    "axis_index",
     "family",
     "identity",
     "layer",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated
 
-from archcalc.arith import Shape, Size, equal, exact_div, prod
-from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops
+from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal, total
+from archcalc.layers.activations import activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import (
     ActivationName,
@@ -15,11 +14,22 @@ from archcalc.layers.fields import (
     Count,
     Flag,
     Initializer,
+    OptionalCount,
     Untracked,
 )
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.low_rank import adapted
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, sliding, window_count
-from archcalc.layers.window import Read
+from archcalc.layers.window import Blocks, Read, Taps
+
+
+def not_both_above_one(strides: Shape, dilation_rate: Shape) -> None:
+    """Raise `LayerError` if a stride and a dilation are both above 1, which Keras refuses."""
+    require_equal(
+        total(s - 1 for s in strides) * total(d - 1 for d in dilation_rate),
+        0,
+        lambda: f"strides={strides} with dilation_rate={dilation_rate}: only one of them may exceed 1",
+    )
 
 
 @family
@@ -34,16 +44,7 @@ class Kernel(Spatial):
     use_bias: Flag = True
     bias_initializer: Initializer = "zeros"
     bias_regularizer: Untracked = None
-    activity_regularizer: Untracked = None
     bias_constraint: Untracked = None
-
-    def check(self) -> None:
-        for s, d in zip(self.strides, self.dilation_rate, strict=True):
-            if equal(s, 1) is False and equal(d, 1) is False:
-                raise LayerError(
-                    f"strides={self.strides} with dilation_rate={self.dilation_rate}: "
-                    "Keras takes only one of them above 1"
-                )
 
     @abstractmethod
     def output_channels(self, x: Shape) -> Size:
@@ -71,7 +72,12 @@ class Kernel(Spatial):
         )
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        return (self.reads(self.sliding(inputs[0]), WHOLE),)
+        (x,) = inputs
+        return (coupled(self.reads(self.sliding(x), self.channel_read(x)), self.activation),)
+
+    @abstractmethod
+    def channel_read(self, x: Shape) -> Read:
+        """What one output channel reads of the input's channels."""
 
 
 @family
@@ -80,12 +86,14 @@ class Convolution(Kernel):
 
     filters: Count
     groups: Count = 1
+    lora_rank: OptionalCount = None
+    lora_alpha: Untracked = None
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: Untracked = None
     kernel_constraint: Untracked = None
 
     def check(self) -> None:
-        super().check()
+        not_both_above_one(self.strides, self.dilation_rate)
         exact_div(
             self.filters,
             self.groups,
@@ -102,10 +110,16 @@ class Convolution(Kernel):
             cin, self.groups, lambda: f"{cin} input channels must be divisible by groups={self.groups}"
         )
 
+    def channel_read(self, x: Shape) -> Read:
+        if certainly(equal(self.groups, 1)):
+            return WHOLE
+        return Blocks(self.channel_axis, exact_div(self.filters, self.groups), self.group_channels(x))
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs
         kernel = (*self.kernel_size, self.group_channels(x), self.filters)
-        return (
+        return adapted(
+            self.lora_rank,
             Weight("kernel", kernel, initializer=self.kernel_initializer),
             *bias_weight(self.use_bias, (self.filters,), self.bias_initializer),
         )
@@ -149,6 +163,11 @@ class Depthwise(Kernel):
     def output_channels(self, x: Shape) -> Size:
         return self.channels(x) * self.depth_multiplier
 
+    def channel_read(self, x: Shape) -> Read:
+        if certainly(equal(self.depth_multiplier, 1)):
+            return Taps(self.channel_axis)
+        return Blocks(self.channel_axis, self.depth_multiplier, 1)
+
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs
         kernel = (*self.kernel_size, self.channels(x), self.depth_multiplier)
@@ -186,6 +205,9 @@ class Separable(Depthwise):
 
     def output_channels(self, x: Shape) -> Size:
         return self.filters
+
+    def channel_read(self, x: Shape) -> Read:
+        return WHOLE
 
     def middle_channels(self, x: Shape) -> Size:
         return self.channels(x) * self.depth_multiplier

@@ -1,3 +1,15 @@
 """The one list of modules whose import registers layer types."""
 
+from archcalc.layers import activation_layers as activation_layers
 from archcalc.layers import convolution as convolution
+from archcalc.layers import core as core
+from archcalc.layers import locally_connected as locally_connected
+from archcalc.layers import merging as merging
+from archcalc.layers import normalization as normalization
+from archcalc.layers import opaque as opaque
+from archcalc.layers import padding as padding
+from archcalc.layers import pooling as pooling
+from archcalc.layers import regularization as regularization
+from archcalc.layers import reshaping as reshaping
+from archcalc.layers import transposed as transposed
+from archcalc.layers import upsampling as upsampling

@@ -90,16 +90,19 @@ class SpatialKind(CountKind):
 
 
 class MarginsKind(Kind):
-    """A pair (before, after) per spatial axis, from one size, one per axis, or all pairs."""
+    """A pair (before, after) per spatial axis, from one size, one per axis, or all pairs.
+
+    The pair alone where there is one axis, which is the form that Keras takes.
+    """
 
     holds_sizes = True
     what = "an integer >= 0"
 
     def normalise(self, value: Any, rank: int) -> Any:
+        if rank == 1:
+            return self._pair(value)
         if not isinstance(value, list | tuple):
             return ((size(value, 0, self.what),) * 2,) * rank
-        if rank == 1 and len(value) == 2 and not any(isinstance(v, list | tuple) for v in value):
-            return (tuple(size(v, 0, self.what) for v in value),)
         if len(value) != rank:
             raise FieldError(f"expected one integer, {rank} of them or {rank} pairs, got {list(value)}")
         return tuple(self._pair(v) for v in value)
@@ -158,6 +161,21 @@ class ChoiceKind(Kind):
         return {"enum": [*self.words, None] if self.optional else list(self.words)}
 
 
+class NumberKind(Kind):
+    """One of a few integers."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = numbers
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if isinstance(value, bool) or value not in self.numbers:
+            raise FieldError(f"expected {' or '.join(map(str, self.numbers))}, got {value!r}")
+        return int(value)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"enum": list(self.numbers)}
+
+
 class FlagKind(Kind):
     """True or false."""
 
@@ -203,13 +221,30 @@ class RealKind(Kind):
         return found
 
 
+class RealsKind(Kind):
+    """A real number, or a list (of lists) of them, kept as tuples."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if isinstance(value, list | tuple):
+            return tuple(self.normalise(v, rank) for v in value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise FieldError(f"expected a number or a list of numbers, got {value!r}")
+        return value
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": ["number", "array"]}
+
+
 class AxisKind(Kind):
     """An axis or several, counted as Keras counts them (0 is the batch, -1 the last)."""
 
-    def __init__(self, *, several: bool = False) -> None:
+    def __init__(self, *, several: bool = False, optional: bool = False) -> None:
         self.several = several
+        self.optional = optional
 
     def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
         if self.several and isinstance(value, list | tuple):
             return tuple(self._one(v) for v in value)
         return self._one(value)
@@ -221,8 +256,9 @@ class AxisKind(Kind):
             raise FieldError(f"expected an axis number, got {value!r}") from None
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = {"type": "integer"}
-        return {"anyOf": [one, {"type": "array", "items": one}]} if self.several else one
+        one: dict[str, Any] = {"type": "integer"}
+        found = {"anyOf": [one, {"type": "array", "items": one}]} if self.several else one
+        return {"anyOf": [found, {"type": "null"}]} if self.optional else found
 
 
 class NamedKind(Kind):
@@ -290,6 +326,9 @@ DataFormat = Annotated[Any, ChoiceKind("channels_last", "channels_first", option
 Flag = Annotated[bool, FlagKind()]
 Fraction01 = Annotated[float, RealKind(0, 1)]
 Real = Annotated[float, RealKind()]
+NonNegative = Annotated[float, RealKind(0)]
+OptionalNonNegative = Annotated[Any, RealKind(0, optional=True)]
+Reals = Annotated[Any, RealsKind()]
 Axis = Annotated[int, AxisKind()]
 Axes = Annotated[Any, AxisKind(several=True)]
 Initializer = Annotated[Any, NamedKind("initializer", _initializers, figures=False, optional=True)]

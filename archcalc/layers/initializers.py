@@ -68,5 +68,9 @@ INITIALIZERS: dict[str, Any] = {
     "STFTInitializer": _BY_CLASS["STFT"],
     **{_snake(name): rule for name, rule in _BY_CLASS.items() if name != "STFT"},
     "stft": _BY_CLASS["STFT"],
+    "normal": _BY_CLASS["RandomNormal"],
+    "one": _BY_CLASS["Ones"],
+    "uniform": _BY_CLASS["RandomUniform"],
+    "zero": _BY_CLASS["Zeros"],
     "Glorot_uniform": _BY_CLASS["GlorotUniform"],
 }

@@ -37,14 +37,12 @@ def pad_before(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
 
 
 @family
-class Spatial(Layer):
-    """A layer with `rank` spatial axes and one channel axis, which may come first."""
-
-    data_format: DataFormat = None
+class ChannelsLast(Layer):
+    """A layer with `rank` spatial axes and then one channel axis."""
 
     @property
     def channels_first(self) -> bool:
-        return bool(self.data_format == "channels_first")
+        return False
 
     @property
     def channel_axis(self) -> int:
@@ -69,6 +67,17 @@ class Spatial(Layer):
     def reads(self, spatial: tuple[Read, ...], channel: Read) -> Window:
         """A window from its reads along the spatial axes and along the channels."""
         return (channel, *spatial) if self.channels_first else (*spatial, channel)
+
+
+@family
+class Spatial(ChannelsLast):
+    """A layer with `rank` spatial axes and one channel axis, which may come first."""
+
+    data_format: DataFormat = None
+
+    @property
+    def channels_first(self) -> bool:
+        return bool(self.data_format == "channels_first")
 
 
 def sliding(

@@ -44,6 +44,30 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """Unit i of `axis` reads the block of `inner` units that starts at `inner * (i // outer)`.
+
+    Channels of grouped convolutions: `outer` filters share the `inner` channels of a group.
+    """
+
+    axis: int
+    outer: Size
+    inner: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Unit i of `axis` reads unit `i - start` if that is one of `0..length-1`, and nothing if not.
+
+    This is how a concatenation reads each of its inputs along the axis that it joins.
+    """
+
+    axis: int
+    start: Size
+    length: Size
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """Every output unit reads the whole axis; `uniform` if all of it with equal weight."""
 
@@ -77,10 +101,15 @@ class Unstated:
     reason: str
 
 
-Read: TypeAlias = Taps | Phases | Whole | Prefix | Fixed | Scattered | Unstated
+Read: TypeAlias = Taps | Phases | Blocks | Section | Whole | Prefix | Fixed | Scattered | Unstated
 Window: TypeAlias = tuple[Read, ...]
 
 
 def identity(rank: int) -> Window:
     """Each output unit reads the input unit at its own place."""
     return tuple(Taps(axis) for axis in range(rank))
+
+
+def whole_along(window: Window, axis: int) -> Window:
+    """The window of a layer whose output is then coupled along its axis `axis` (a softmax)."""
+    return tuple(Whole() if getattr(read, "axis", None) == axis else read for read in window)

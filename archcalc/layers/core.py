@@ -1,0 +1,153 @@
+"""Where data enters, and layers that act on the last axis or on each unit alone."""
+
+from __future__ import annotations
+
+from archcalc.arith import Shape, Size, prod
+from archcalc.errors import LayerError
+from archcalc.layers.activations import activation_ops
+from archcalc.layers.base import Elementwise, Layer, NoMacs, Weight, Weightless, identity, layer, one_input
+from archcalc.layers.fields import (
+    ActivationName,
+    Count,
+    Dimensions,
+    Flag,
+    Initializer,
+    OptionalCount,
+    Real,
+    Reals,
+    Untracked,
+)
+from archcalc.layers.low_rank import adapted, refuse_quantized
+from archcalc.layers.spatial import WHOLE, bias_weight
+from archcalc.layers.window import Window
+
+
+@layer
+class InputLayer(Weightless, NoMacs):
+    """An input of the model; `shape` has no batch axis."""
+
+    shape: Dimensions
+    batch_size: Untracked = None
+    sparse: Untracked = None
+    ragged: Untracked = None
+    optional: Untracked = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if inputs:
+            raise LayerError(f"InputLayer takes no inputs, got {len(inputs)}")
+        return tuple(self.shape)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return ()
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class Dense(Layer):
+    """A matrix along the last axis: Cin * units weights and units biases."""
+
+    units: Count
+    activation: ActivationName = None
+    use_bias: Flag = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    bias_constraint: Untracked = None
+    lora_rank: OptionalCount = None
+    lora_alpha: Untracked = None
+    quantization_config: Untracked = None
+
+    def check(self) -> None:
+        refuse_quantized(self.dtype)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        if not x:
+            raise LayerError("Dense takes inputs of at least one axis (without the batch), got shape ()")
+        return (*x[:-1], self.units)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        return adapted(
+            self.lora_rank,
+            Weight("kernel", (x[-1], self.units), initializer=self.kernel_initializer),
+            *bias_weight(self.use_bias, (self.units,), self.bias_initializer),
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        return ((*identity(len(x) - 1), WHOLE),)
+
+    def macs(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        return prod(x) * self.units
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        out = self.output_shape(*inputs)
+        return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+
+@layer
+class Embedding(NoMacs):
+    """A table of `input_dim` rows; each integer of the input is replaced by its row."""
+
+    input_dim: Count
+    output_dim: Count
+    embeddings_initializer: Initializer = "uniform"
+    embeddings_regularizer: Untracked = None
+    embeddings_constraint: Untracked = None
+    mask_zero: Untracked = False
+    lora_rank: OptionalCount = None
+    lora_alpha: Untracked = None
+    quantization_config: Untracked = None
+
+    def check(self) -> None:
+        refuse_quantized(self.dtype)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        return (*x, self.output_dim)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        table = (self.input_dim, self.output_dim)
+        return adapted(self.lora_rank, Weight("embeddings", table, initializer=self.embeddings_initializer))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        return (identity(len(x)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class Identity(Elementwise):
+    """The input itself."""
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class Masking(Elementwise):
+    """Zeroes (and masks) the steps whose features all equal `mask_value`."""
+
+    mask_value: Real = 0.0
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 2 * prod(inputs[0])
+
+
+@layer
+class Rescaling(Elementwise):
+    """`x * scale + offset`."""
+
+    scale: Reals
+    offset: Reals = 0.0
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 2 * prod(inputs[0])

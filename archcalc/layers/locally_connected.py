@@ -1,0 +1,142 @@
+"""Locally connected layers: a convolution whose every place has weights of its own.
+
+Keras 3 has none; `tf_keras` is what these follow, to the padding: its `same` centres the
+window on `stride*i` (k//2 units before it), unlike TensorFlow's.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, prod, smallest
+from archcalc.errors import LayerError
+from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.base import Weight, Window, family, layer, one_input
+from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Initializer, NumberKind, Untracked
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
+from archcalc.layers.window import Taps
+
+
+@family
+class LocallyConnected(Spatial):
+    """`implementation` 1 stores Ho*Wo*kh*kw*Cin*F weights (`valid` only), 2 a masked dense kernel,
+    3 just the connections that exist; biases are Ho*Wo*F.
+    """
+
+    module: ClassVar[str] = "tf_keras.layers"
+
+    filters: Count
+    kernel_size: SpatialField
+    strides: SpatialField = 1
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+    activation: ActivationName = None
+    use_bias: Flag = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    bias_constraint: Untracked = None
+    implementation: Annotated[int, NumberKind(1, 2, 3)] = 1
+
+    def check(self) -> None:
+        if self.implementation == 1 and self.padding != "valid":
+            raise LayerError(
+                f"padding={self.padding!r} with implementation=1: only 'valid' has it; "
+                "take implementation 2 or 3"
+            )
+
+    def output_sides(self, x: Shape) -> Shape:
+        return tuple(
+            window_count(n, k, s, 1, self.padding)
+            for n, k, s in zip(self.sides(x), self.kernel_size, self.strides, strict=True)
+        )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        return self.shape_of(self.output_sides(x), self.filters)
+
+    def reach(self, k: Size) -> Size:
+        """How far before `stride*i` a window begins."""
+        return 0 if self.padding == "valid" else floor_div(k, 2)
+
+    @abstractmethod
+    def kernel_shape(self, x: Shape) -> Shape:
+        """The shape of the one kernel weight."""
+
+    def sparse_kernel(self, x: Shape) -> Shape:
+        """Implementation 3: one weight a connection, as many as windows have cells inside the input."""
+        per_axis = (
+            connections(n, m, k, s, self.reach(k))
+            for n, m, k, s in zip(
+                self.sides(x), self.output_sides(x), self.kernel_size, self.strides, strict=True
+            )
+        )
+        return (prod(per_axis) * self.channels(x) * self.filters,)
+
+    def masked_kernel(self, x: Shape) -> Shape:
+        """Implementation 2: every input unit with every output unit."""
+        return (*x, *self.output_shape(x))
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        return (
+            Weight("kernel", self.kernel_shape(x), initializer=self.kernel_initializer),
+            *bias_weight(self.use_bias, (*self.output_sides(x), self.filters), self.bias_initializer),
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        self.sides(x)
+        spatial = tuple(
+            Taps(axis, s, -self.reach(k), k)
+            for axis, k, s in zip(self.spatial_axes, self.kernel_size, self.strides, strict=True)
+        )
+        return (coupled(self.reads(spatial, WHOLE), self.activation),)
+
+    def macs(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        return prod(self.kernel_size) * self.channels(x) * prod(self.output_shape(x))
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        out = self.output_shape(*inputs)
+        return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+
+def connections(n: Size, m: Size, k: Size, s: Size, reach: Size) -> Size:
+    """Cells inside an axis of n that m windows of k at stride s read, the first from -reach on."""
+    return m * k - _overhang(reach, s, m) - _overhang((m - 1) * s - reach + k - n, s, m)
+
+
+def _overhang(first: Size, s: Size, m: Size) -> Size:
+    """The sum of max(first - s*i, 0) over i < m."""
+    terms = smallest(ceil_div(largest(first, 0), s), m)
+    return terms * first - s * floor_div(terms * (terms - 1), 2)
+
+
+@layer
+class LocallyConnected1D(LocallyConnected):
+    """Locally connected layer over one axis."""
+
+    rank = 1
+
+    def kernel_shape(self, x: Shape) -> Shape:
+        if self.implementation == 1:
+            (length,) = self.output_sides(x)
+            return (length, self.kernel_size[0] * self.channels(x), self.filters)
+        return self.masked_kernel(x) if self.implementation == 2 else self.sparse_kernel(x)
+
+
+@layer
+class LocallyConnected2D(LocallyConnected):
+    """Locally connected layer over two axes."""
+
+    rank = 2
+
+    def kernel_shape(self, x: Shape) -> Shape:
+        if self.implementation == 1:
+            places = prod(self.output_sides(x))
+            return (places, prod(self.kernel_size) * self.channels(x), self.filters)
+        return self.masked_kernel(x) if self.implementation == 2 else self.sparse_kernel(x)

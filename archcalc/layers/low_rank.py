@@ -1,0 +1,31 @@
+"""What an adapter (LoRA) and a quantised dtype policy do to a layer's main weight.
+
+Source: Hu et al. 2021 (arXiv 2106.09685); Keras's `enable_lora`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.arith import Size
+from archcalc.errors import LayerError
+from archcalc.layers.base import Weight
+
+
+def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, ...]:
+    """The weights with an adapter of this rank: the main one is frozen, two factors join it."""
+    if rank is None:
+        return (main, *others)
+    return (
+        main._replace(trainable=False),
+        *others,
+        Weight(f"lora_{main.name}_a", (*main.shape[:-1], rank), initializer="he_uniform"),
+        Weight(f"lora_{main.name}_b", (rank, main.shape[-1]), initializer="zeros"),
+    )
+
+
+def refuse_quantized(dtype: Any) -> None:
+    """Raise `LayerError` for a dtype policy that stores packed weights and their scales."""
+    name = str(dtype.get("config", {}).get("name", "")) if isinstance(dtype, dict) else str(dtype)
+    if "_from_" in name:
+        raise LayerError(f"dtype={name!r}: quantised weights are not counted; give the plain dtype")

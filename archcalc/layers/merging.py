@@ -1,0 +1,178 @@
+"""Layers with several inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
+from archcalc.errors import LayerError
+from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
+from archcalc.layers.fields import Axes, Axis, Flag
+from archcalc.layers.window import Fixed, Read, Section, Taps, Unstated, Whole, Window, identity
+
+
+def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
+    """The inputs' shapes; raises `LayerError` if there are none, or not `exactly` so many."""
+    if not inputs or (exactly is not None and len(inputs) != exactly):
+        wanted = "at least one input" if exactly is None else f"exactly {exactly} inputs"
+        raise LayerError(f"{type(owner).__name__} takes {wanted}, got {len(inputs)}")
+    return inputs
+
+
+@family
+class Merge(Weightless, NoMacs):
+    """Inputs combined unit by unit; axes are matched from the last, those of size 1 are repeated."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        first, *others = several(self, inputs)
+        out = first
+        for x in others:
+            out = self._meet(out, x)
+        return out
+
+    def _meet(self, a: Shape, b: Shape) -> Shape:
+        if len(a) < len(b):
+            a, b = b, a
+        kept = len(a) - len(b)
+
+        def misfit() -> str:
+            return f"{type(self).__name__}: shapes {show(a)} and {show(b)} do not match"
+
+        return (*a[:kept], *(broadcast(n, m, misfit) for n, m in zip(a[kept:], b, strict=True)))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        out = self.output_shape(*inputs)
+        return tuple(
+            tuple(_aligned(n, out[axis], axis) for axis, n in enumerate(x, start=len(out) - len(x)))
+            for x in inputs
+        )
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return (len(inputs) - 1) * prod(self.output_shape(*inputs))
+
+
+def _aligned(n: Size, m: Size, axis: int) -> Read:
+    """What an axis of n contributes to one of m."""
+    if certainly(equal(n, 1)) and not certainly(equal(m, 1)):
+        return Fixed()
+    if is_array(n) and not certainly(equal(n, m)):
+        return Unstated("the axis is repeated in some configurations only")
+    return Taps(axis)
+
+
+@layer
+class Add(Merge):
+    """The sum of the inputs."""
+
+
+@layer
+class Multiply(Merge):
+    """The product of the inputs."""
+
+
+@layer
+class Maximum(Merge):
+    """The largest of the inputs, unit by unit."""
+
+
+@layer
+class Minimum(Merge):
+    """The smallest of the inputs, unit by unit."""
+
+
+@layer
+class Average(Merge):
+    """The mean of the inputs."""
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return len(inputs) * prod(self.output_shape(*inputs))
+
+
+@layer
+class Subtract(Merge):
+    """The first input less the second."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return super().output_shape(*several(self, inputs, exactly=2))
+
+
+@layer
+class Concatenate(Weightless, NoMacs):
+    """The inputs one behind the other along `axis`; all other sizes must be equal."""
+
+    axis: Axis = -1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        first, *others = several(self, inputs)
+        joined = axis_index(self, self.axis, len(first))
+        out = list(first)
+        for x in others:
+            if len(x) != len(first):
+                raise LayerError(f"Concatenate: shapes {show(first)} and {show(x)} differ in rank")
+
+            def misfit(x: Shape = x) -> str:
+                return f"Concatenate(axis={self.axis}): shapes {show(first)} and {show(x)} do not match"
+
+            for axis, n in enumerate(x):
+                if axis != joined:
+                    out[axis] = require_equal(out[axis], n, misfit)
+        out[joined] = total(x[joined] for x in inputs)
+        return tuple(out)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        joined = axis_index(self, self.axis, len(inputs[0]))
+        windows: list[Window] = []
+        start: Size = 0
+        for x in inputs:
+            reads: list[Read] = list(identity(len(x)))
+            reads[joined] = Section(joined, start, x[joined])
+            windows.append(tuple(reads))
+            start = start + x[joined]
+        return tuple(windows)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class Dot(Weightless):
+    """The sum of products along one axis of each of two inputs; with `normalize` of unit vectors."""
+
+    axes: Axes
+    normalize: Flag = False
+
+    def check(self) -> None:
+        if isinstance(self.axes, tuple) and len(self.axes) != 2:
+            raise LayerError(f"axes={self.axes} must be one axis or one for each of the two inputs")
+
+    def contracted(self, a: Shape, b: Shape) -> tuple[int, int]:
+        """The axis of each input that is summed over."""
+        left, right = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
+        return axis_index(self, left, len(a)), axis_index(self, right, len(b))
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        a, b = several(self, inputs, exactly=2)
+        i, j = self.contracted(a, b)
+        require_equal(
+            a[i], b[j], lambda: f"Dot: axis {i + 1} of {show(a)} and axis {j + 1} of {show(b)} differ"
+        )
+        return (*a[:i], *a[i + 1 :], *b[:j], *b[j + 1 :]) or (1,)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        a, b = inputs
+        i, j = self.contracted(a, b)
+        return _contraction(len(a), i, 0), _contraction(len(b), j, len(a) - 1)
+
+    def macs(self, *inputs: Shape) -> Size:
+        a, b = inputs
+        return prod(self.output_shape(a, b)) * a[self.contracted(a, b)[0]]
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        # a square, its sum and the scaling for each unit of the inputs
+        return 3 * total(prod(x) for x in inputs) if self.normalize else 0
+
+
+def _contraction(rank: int, summed: int, first: int) -> Window:
+    """Reads of an input whose other axes become the output's axes from `first` on."""
+    kept: list[Any] = [axis for axis in range(rank) if axis != summed]
+    return tuple(Whole() if a == summed else Taps(first + kept.index(a)) for a in range(rank))

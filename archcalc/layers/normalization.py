@@ -1,0 +1,110 @@
+"""Normalisation over the batch (by moving statistics) and over axes of each sample."""
+
+from __future__ import annotations
+
+from archcalc.arith import Shape, Size, prod
+from archcalc.layers.base import (
+    Elementwise,
+    NoMacs,
+    Weight,
+    Window,
+    axis_index,
+    family,
+    identity,
+    layer,
+    one_input,
+)
+from archcalc.layers.fields import Axes, Axis, Flag, Initializer, Real, Untracked
+from archcalc.layers.window import whole_along
+
+
+@family
+class Normalization(NoMacs):
+    """A normalised input with a scale (gamma) and a shift (beta)."""
+
+    epsilon: Real = 1e-3
+    center: Flag = True
+    scale: Flag = True
+    beta_initializer: Initializer = "zeros"
+    gamma_initializer: Initializer = "ones"
+    beta_regularizer: Untracked = None
+    gamma_regularizer: Untracked = None
+    beta_constraint: Untracked = None
+    gamma_constraint: Untracked = None
+
+    def affine(self, shape: Shape, *, scale: bool, center: bool) -> tuple[Weight, ...]:
+        gamma = Weight("gamma", shape, initializer=self.gamma_initializer)
+        beta = Weight("beta", shape, initializer=self.beta_initializer)
+        return (gamma,) * scale + (beta,) * center
+
+
+@layer
+class BatchNormalization(Normalization, Elementwise):
+    """At inference x * a + b per entry of `axis`; moving statistics are not trained.
+
+    Source: Ioffe & Szegedy 2015 (arXiv 1502.03167). `renorm`: Ioffe 2017 (arXiv 1702.03275).
+    """
+
+    axis: Axis = -1
+    momentum: Untracked = 0.99
+    moving_mean_initializer: Initializer = "zeros"
+    moving_variance_initializer: Initializer = "ones"
+    renorm: Flag = False
+    renorm_clipping: Untracked = None
+    renorm_momentum: Untracked = 0.99
+    synchronized: Untracked = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        axis_index(self, self.axis, len(x))
+        return x
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        shape = (x[axis_index(self, self.axis, len(x))],)
+        mean, variance = self.moving_mean_initializer, self.moving_variance_initializer
+        moving = [("moving_mean", mean), ("moving_variance", variance)]
+        if self.renorm:
+            moving += [("moving_stddev", variance), ("renorm_mean", mean), ("renorm_stddev", variance)]
+        return (
+            *self.affine(shape, scale=self.scale, center=self.center),
+            *(Weight(name, shape, trainable=False, initializer=start) for name, start in moving),
+        )
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 2 * prod(inputs[0])
+
+
+@layer
+class LayerNormalization(Normalization):
+    """Zero mean and unit variance over `axis` of each sample (Ba et al. 2016, arXiv 1607.06450)."""
+
+    axis: Axes = -1
+    rms_scaling: Flag = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        self.axes(x)
+        return x
+
+    def axes(self, x: Shape) -> tuple[int, ...]:
+        """The normalised axes, in the order of gamma's (Keras sorts the numbers as given)."""
+        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(axis_index(self, a, len(x)) for a in sorted(given))
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        shape = tuple(x[a] for a in self.axes(x))
+        return self.affine(
+            shape, scale=self.scale or self.rms_scaling, center=self.center and not self.rms_scaling
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        window = identity(len(x))
+        for axis in self.axes(x):
+            window = whole_along(window, axis)
+        return (window,)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return (5 + len(self.weights(*inputs))) * prod(inputs[0])

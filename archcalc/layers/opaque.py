@@ -1,0 +1,174 @@
+"""A layer about which only what is stated is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from archcalc.arith import Shape, Size, certainly, equal, floor_div, largest
+from archcalc.layers.base import Layer, Weight, layer
+from archcalc.layers.fields import (
+    SIZE_SCHEMA,
+    CountKind,
+    Dimensions,
+    FieldError,
+    Kind,
+    ShapeKind,
+    Untracked,
+    size,
+)
+from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
+from archcalc.unknown import Unknown
+
+
+class WeightsKind(Kind):
+    """A list of weights, each `{"name", "shape", "trainable"}`; None where they are not stated."""
+
+    holds_sizes = True
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple):
+            raise FieldError(f"expected a list of weights, got {value!r}")
+        return tuple(v if isinstance(v, Weight) else self._one(v, rank) for v in value)
+
+    def _one(self, value: Any, rank: int) -> Weight:
+        if not isinstance(value, Mapping) or not {"name", "shape"} <= set(value) <= {
+            "name",
+            "shape",
+            "trainable",
+        }:
+            raise FieldError(f'expected {{"name", "shape", "trainable"}} for each weight, got {value!r}')
+        trainable = value.get("trainable", True)
+        if not isinstance(value["name"], str) or not isinstance(trainable, bool):
+            raise FieldError(f"expected a name and true or false in {value!r}")
+        return Weight(value["name"], ShapeKind().normalise(value["shape"], rank), trainable)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        one = {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "shape": ShapeKind().schema(rank),
+                "trainable": {"type": "boolean"},
+            },
+            "required": ["name", "shape"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [{"type": "array", "items": one}, {"type": "null"}]}
+
+
+class ExtentKind(Kind):
+    """One size for all spatial axes or one per axis; `"whole"` where `words` admits it."""
+
+    holds_sizes = True
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None or (isinstance(value, str) and value in self.words):
+            return value
+        if isinstance(value, list | tuple):
+            return tuple(size(v, 1, "positive integers") for v in value)
+        return size(value, 1, "a positive integer")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        row = {"type": "array", "items": SIZE_SCHEMA}
+        return {"anyOf": [*SIZE_SCHEMA["anyOf"], row, {"type": "null"}]}
+
+
+@layer
+class Opaque(Layer):
+    """A layer of unknown inside: figures are those stated, all others are unknown.
+
+    `window` is a sliding window over the axes before the last, centred as TF's `same`
+    does (which is `valid` where the sizes say so); `"whole"` sees everything. Its stride is
+    derived from the sizes where only one fits, and stated by `stride` elsewhere.
+    """
+
+    spec_names: ClassVar[Mapping[str, str]] = {
+        "output_shape": "stated_shape",
+        "weights": "stated_weights",
+        "macs": "stated_macs",
+        "elementwise_ops": "stated_elementwise_ops",
+        "window": "stated_window",
+        "stride": "stated_stride",
+    }
+
+    stated_shape: Dimensions
+    stated_weights: Annotated[Any, WeightsKind()] = None
+    stated_macs: Annotated[Any, CountKind(0, optional=True)] = None
+    stated_elementwise_ops: Annotated[Any, CountKind(0, optional=True)] = None
+    stated_window: Annotated[Any, ExtentKind("whole")] = None
+    stated_stride: Annotated[Any, ExtentKind()] = None
+    class_name: Untracked = None
+
+    def unstated(self, what: str) -> str:
+        return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return tuple(self.stated_shape)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        if self.stated_weights is None:
+            return (Weight("unstated", (Unknown(self.unstated("weights")),)),)
+        return tuple(self.stated_weights)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return tuple(self._window(x) for x in inputs)
+
+    def macs(self, *inputs: Shape) -> Size:
+        return Unknown(self.unstated("macs")) if self.stated_macs is None else self.stated_macs
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        if self.stated_elementwise_ops is None:
+            return Unknown(self.unstated("elementwise_ops"))
+        return self.stated_elementwise_ops
+
+    def _window(self, x: Shape) -> Window:
+        if self.stated_window == "whole":
+            return tuple(Whole() for _ in x)
+        out = self.stated_shape
+        if self.stated_window is None:
+            return tuple(Unstated(self.unstated("window")) for _ in x)
+        if not x or len(out) != len(x):
+            reason = f"a window from {len(x)} axes to {len(out)} is not a sliding one"
+            return tuple(Unstated(reason) for _ in x)
+        rank = len(x) - 1
+        sizes = _per_axis(self.stated_window, rank)
+        strides = _per_axis(self.stated_stride, rank)
+        if sizes is None or strides is None:
+            reason = f"window and stride must be one size or {rank} of them"
+            return tuple(Unstated(reason) for _ in x)
+        spatial = [self._read(a, *four) for a, four in enumerate(zip(x, out, sizes, strides, strict=False))]
+        return (*spatial, Whole())
+
+    def _read(self, axis: int, n: Size, m: Size, k: Size, s: Size | None) -> Read:
+        stride = _stride(n, m, k) if s is None else s
+        if stride is None:
+            return Unstated(f"the stride from {n} to {m} units is not certain; state `stride`")
+        pad = floor_div(largest((m - 1) * stride + k - n, 0), 2)
+        return Taps(axis, stride, -pad, k)
+
+
+def _per_axis(value: Any, rank: int) -> tuple[Any, ...] | None:
+    """One value for each axis, or None if there are as many as axes neither nor one."""
+    if not isinstance(value, tuple):
+        return (value,) * rank
+    return value if len(value) == rank else None
+
+
+def _stride(n: Size, m: Size, k: Size) -> Size | None:
+    """The stride that takes n units to m under `same` or `valid`, if only one does."""
+    if certainly(equal(n, m)):
+        return 1
+    if not all(type(v) is int for v in (n, m, k)) or m > n:
+        return None
+    if m == 1:
+        return n
+    same = range(-(-n // m), -(-n // (m - 1)))  # ceil(n/s) == m
+    valid = range((n - k) // m + 1, (n - k) // (m - 1) + 1)  # (n-k)//s + 1 == m
+    fitting = {s for s in (*same[:2], *valid[:2]) if s > 0}
+    return fitting.pop() if len(fitting) == 1 else None

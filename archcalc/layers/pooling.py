@@ -1,0 +1,148 @@
+"""Pooling: over windows, and over everything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, prod
+from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
+from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.spatial import Spatial, sliding, window_count
+from archcalc.layers.window import Taps, Whole
+
+
+@family
+class Pooling(Spatial, Weightless, NoMacs):
+    """One number out of each window, channel by channel; `strides` default to `pool_size`."""
+
+    pool_size: SpatialField
+    strides: OptionalSpatial = None
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+
+    @property
+    def steps(self) -> Shape:
+        return tuple(self.pool_size if self.strides is None else self.strides)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        sides = tuple(
+            window_count(n, k, s, 1, self.padding)
+            for n, k, s in zip(self.sides(x), self.pool_size, self.steps, strict=True)
+        )
+        return self.shape_of(sides, self.channels(x))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        ones = (1,) * self.rank
+        spatial = sliding(self.spatial_axes, self.sides(x), self.pool_size, self.steps, ones, self.padding)
+        return (self.reads(spatial, Taps(self.channel_axis)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(self.pool_size) * prod(self.output_shape(*inputs))
+
+
+@layer
+class MaxPooling1D(Pooling):
+    """The largest of each window over one axis."""
+
+    rank = 1
+    pool_size: SpatialField = 2
+
+
+@layer
+class MaxPooling2D(Pooling):
+    """The largest of each window over two axes."""
+
+    rank = 2
+    pool_size: SpatialField = 2
+
+
+@layer
+class MaxPooling3D(Pooling):
+    """The largest of each window over three axes."""
+
+    rank = 3
+    pool_size: SpatialField = 2
+
+
+@layer
+class AveragePooling1D(Pooling):
+    """The mean of each window over one axis, of what is inside the input."""
+
+    rank = 1
+
+
+@layer
+class AveragePooling2D(Pooling):
+    """The mean of each window over two axes, of what is inside the input."""
+
+    rank = 2
+
+
+@layer
+class AveragePooling3D(Pooling):
+    """The mean of each window over three axes, of what is inside the input."""
+
+    rank = 3
+
+
+@family
+class GlobalPooling(Spatial, Weightless, NoMacs):
+    """One number out of each channel; `keepdims` leaves spatial axes of size 1."""
+
+    keepdims: Flag = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        self.sides(x)
+        return self.shape_of((1,) * self.rank, self.channels(x)) if self.keepdims else (self.channels(x),)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        everything = (Whole(uniform=True),) * self.rank
+        return (self.reads(everything, Taps(self.channel_axis if self.keepdims else 0)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(inputs[0])
+
+
+@layer
+class GlobalMaxPooling1D(GlobalPooling):
+    """The largest of each channel over one axis."""
+
+    rank = 1
+
+
+@layer
+class GlobalMaxPooling2D(GlobalPooling):
+    """The largest of each channel over two axes."""
+
+    rank = 2
+
+
+@layer
+class GlobalMaxPooling3D(GlobalPooling):
+    """The largest of each channel over three axes."""
+
+    rank = 3
+
+
+@layer
+class GlobalAveragePooling1D(GlobalPooling):
+    """The mean of each channel over one axis."""
+
+    rank = 1
+
+
+@layer
+class GlobalAveragePooling2D(GlobalPooling):
+    """The mean of each channel over two axes."""
+
+    rank = 2
+
+
+@layer
+class GlobalAveragePooling3D(GlobalPooling):
+    """The mean of each channel over three axes."""
+
+    rank = 3

@@ -1,0 +1,151 @@
+"""Transposed convolutions: the gradient of a convolution, used to enlarge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from archcalc.arith import (
+    Shape,
+    Size,
+    certainly,
+    equal,
+    floor_div,
+    largest,
+    prod,
+    require_at_least,
+)
+from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.base import Weight, Window, family, layer, one_input
+from archcalc.layers.convolution import not_both_above_one
+from archcalc.layers.fields import (
+    ActivationName,
+    ChoiceKind,
+    Count,
+    Flag,
+    Initializer,
+    OptionalSpatialMargin,
+    Untracked,
+)
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
+from archcalc.layers.window import Phases, Read, Taps, Unstated
+
+
+@family
+class Transposed(Spatial):
+    """Input unit j adds to output units `stride*j + dilation*t - crop`, 0 <= t < k.
+
+    Sizes follow Keras: `valid` (n-1)*s + max(ke, s), `same` n*s, and with an output padding p
+    (n-1)*s + ke + p, (n-1)*s + ke % 2 + p. `crop` is what TF's `same` cuts off in front.
+    """
+
+    filters: Count
+    kernel_size: SpatialField
+    strides: SpatialField = 1
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+    output_padding: OptionalSpatialMargin = None
+    dilation_rate: SpatialField = 1
+    activation: ActivationName = None
+    use_bias: Flag = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    bias_constraint: Untracked = None
+
+    def check(self) -> None:
+        not_both_above_one(self.strides, self.dilation_rate)
+        for p, s in zip(self.paddings, self.strides, strict=True):
+            if p is not None:
+                require_at_least(
+                    s - 1, p, lambda p=p, s=s: f"output_padding={p} must be smaller than strides={s}"
+                )
+
+    @property
+    def paddings(self) -> tuple[Any, ...]:
+        """The output padding of each axis, None where it is not given."""
+        return (None,) * self.rank if self.output_padding is None else self.output_padding
+
+    def axes(self, x: Shape) -> list[tuple[Size, Size, Size, Size, Size | None]]:
+        """(size, kernel, stride, dilation, output padding) of each spatial axis."""
+        columns = (self.sides(x), self.kernel_size, self.strides, self.dilation_rate, self.paddings)
+        return list(zip(*columns, strict=True))
+
+    def output_side(self, n: Size, k: Size, s: Size, d: Size, p: Size | None) -> Size:
+        ke = effective_kernel(k, d)
+        if self.padding == "valid":
+            return (n - 1) * s + (largest(ke, s) if p is None else ke + p)
+        return n * s if p is None else (n - 1) * s + ke % 2 + p
+
+    def crop(self, n: Size, k: Size, s: Size, d: Size, p: Size | None) -> Size:
+        """How many units in front are cut off."""
+        if self.padding == "valid":
+            return 0
+        full = (n - 1) * s + effective_kernel(k, d)
+        return floor_div(largest(full - self.output_side(n, k, s, d, p), 0), 2)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        return self.shape_of(tuple(self.output_side(*a) for a in self.axes(x)), self.filters)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = (*self.kernel_size, self.filters, self.channels(x))
+        return (
+            Weight("kernel", kernel, initializer=self.kernel_initializer),
+            *bias_weight(self.use_bias, (self.filters,), self.bias_initializer),
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        spatial = tuple(
+            _read(axis, k, s, d, self.crop(n, k, s, d, p))
+            for axis, (n, k, s, d, p) in zip(self.spatial_axes, self.axes(x), strict=True)
+        )
+        return (coupled(self.reads(spatial, WHOLE), self.activation),)
+
+    def macs(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        return prod(self.kernel_size) * self.filters * prod(x)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        out = self.output_shape(*inputs)
+        return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+
+def _read(axis: int, k: Size, s: Size, d: Size, crop: Size) -> Read:
+    """Output unit i reads every j with `s*j + d*t - crop == i` for some tap t."""
+    if certainly(equal(s, 1)):
+        return Taps(axis, 1, crop - d * (k - 1), k, d)
+    if not all(type(v) is int for v in (k, s, d, crop)):
+        return Unstated("a transposed convolution with a symbolic kernel or stride has no table of phases")
+    return Phases(
+        axis,
+        1,
+        tuple(
+            tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))
+            for r in range(s)
+        ),
+    )
+
+
+@layer
+class Conv1DTranspose(Transposed):
+    """Transposed convolution over one axis."""
+
+    rank = 1
+
+
+@layer
+class Conv2DTranspose(Transposed):
+    """Transposed convolution over two axes."""
+
+    rank = 2
+
+
+@layer
+class Conv3DTranspose(Transposed):
+    """Transposed convolution over three axes."""
+
+    rank = 3
