@@ -1,15 +1,159 @@
-"""Graph -> live Keras model."""
+"""Graph -> live Keras model, in the functional API."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 import keras
 
+from archcalc import arith
+from archcalc.errors import ArchcalcError, LayerError, NetworkError
+from archcalc.graph import Graph, Node
+from archcalc.keras import locally_connected
+from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
+from archcalc.layers.fields import NamedKind
+from archcalc.substitution import open_symbols, with_values
+from archcalc.symbolic import Expr
+
+Initializers = Literal["keras", "zeros"]
 
 
-def keras_layer(layer: Layer, name: str | None = None) -> Any:
-    """The real Keras layer that a declaration describes."""
-    made = getattr(keras.layers, type(layer).__name__)
-    return made(**layer.keras_arguments(), **({"name": name} if name else {}))
+def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initializers = "keras") -> Any:
+    """The real Keras layer that a declaration describes.
+
+    `initializers="zeros"` starts every weight at zero, which builds large networks several
+    times faster where values do not matter. Raises `LayerError` for a type that Keras lacks.
+    """
+    arguments = layer.keras_arguments()
+    for field, value in arguments.items():
+        if _symbols(value):
+            raise LayerError(f"{field}={value}: {', '.join(_symbols(value))} needs a value")
+    if initializers == "zeros":
+        arguments |= {
+            field: "zeros"
+            for field, kind in layer.kinds.items()
+            if isinstance(kind, NamedKind) and kind.what == "initializer"
+        }
+    return _keras_class(layer)(**arguments, **({"name": name} if name else {}))
+
+
+def _keras_class(layer: Layer) -> Any:
+    kind = type(layer).__name__
+    ours = getattr(locally_connected, kind, None)
+    made = ours or getattr(keras.layers, kind, None)
+    if made is None:
+        raise LayerError(f"Keras {keras.__version__} has no layer {kind!r} to build")
+    return made
+
+
+def to_keras(
+    graph: Graph, symbols: Mapping[str, int] | None = None, *, initializers: Initializers = "keras"
+) -> Any:
+    """The real `keras.Model` that a graph describes.
+
+    Names are mapped by `archcalc.keras_names`, because Keras and TensorFlow refuse some of
+    archcalc's; a layer that is called several times is one Keras layer. A symbol that stands
+    alone as a size of an input, and nowhere else, may stay open: that axis becomes `None`.
+
+    Parameters
+    ----------
+    graph
+        From `archcalc.load` or `archcalc.from_keras`.
+    symbols
+        Values for open symbols, positive integers.
+    initializers
+        `"keras"` starts weights as the layers say, `"zeros"` all of them at zero (faster).
+
+    Raises
+    ------
+    ArchcalcError
+        Symbols that need a value.
+    NetworkError
+        Layers that Keras refuses or does not have.
+    """
+    if symbols:
+        graph = with_values(graph, symbols)
+    _require_values(graph)
+    tensors: list[tuple[Any, ...]] = []
+    layers: list[Any] = []
+    for node in graph.nodes:
+        inputs = [tensors[t.node][t.output] for t in node.inputs]
+        try:
+            made, outputs = _call(node, inputs, layers, initializers)
+        except Exception as fault:
+            raise NetworkError([(node.name, _reason(fault))]) from fault
+        layers.append(made)
+        tensors.append(outputs)
+    given = [tensors[i][0] for i in graph.inputs]
+    taken = [tensors[t.node][t.output] for t in graph.outputs]
+    name = to_keras_name(graph.name) if graph.name else None
+    return keras.Model(_one_or_all(given), _one_or_all(taken), name=name)
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _call(
+    node: Node, inputs: Sequence[Any], layers: Sequence[Any], initializers: Initializers
+) -> tuple[Any, tuple[Any, ...]]:
+    """The Keras layer of a node, and the tensors that its call gives."""
+    if type(node.layer).__name__ == "InputLayer":
+        return None, (_input(node),)
+    if node.shared_with is None:
+        made = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
+    else:
+        made = layers[node.shared_with]
+    outputs = made(_one_or_all(list(inputs)))
+    return made, tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+
+
+def _input(node: Node) -> Any:
+    arguments = node.layer.keras_arguments()
+    arguments["shape"] = tuple(None if isinstance(n, Expr) else n for n in arguments["shape"])
+    return keras.Input(**arguments, name=to_keras_name(node.name))
+
+
+def _require_values(graph: Graph) -> None:
+    """Raise unless every open symbol is just an axis of an input."""
+    inside = {i for i, node in enumerate(graph.nodes) if type(node.layer).__name__ == "InputLayer"}
+    needed = set(
+        open_symbols(
+            dataclasses.replace(graph, nodes=tuple(n for i, n in enumerate(graph.nodes) if i not in inside))
+        )
+    )
+    for i in inside:
+        for n in cast(Any, graph.nodes[i].layer).shape:
+            if isinstance(n, Expr) and str(n) not in n.symbols:
+                needed |= n.symbols.keys()
+    if needed:
+        names = sorted(needed)
+        example = ", ".join(f"{name!r}: 32" for name in names)
+        raise ArchcalcError(
+            f"{graph.source or graph.name}: to build the real model, {' and '.join(names)} "
+            f"need{'s' if len(names) == 1 else ''} a value (symbols={{{example}}}, or --set {names[0]}=32)"
+        )
+
+
+def _symbols(value: Any) -> list[str]:
+    if isinstance(value, Expr):
+        return list(value.symbols)
+    if isinstance(value, tuple):
+        return [name for v in value for name in _symbols(v)]
+    if arith.is_array(value):
+        return ["an array"]
+    return []
+
+
+def _reason(fault: Exception) -> str:
+    """The line of a Keras error that says what is wrong."""
+    if isinstance(fault, ArchcalcError):
+        return str(fault)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return f"Keras refuses it: {(telling or lines or [type(fault).__name__])[0]}"

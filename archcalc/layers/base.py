@@ -35,6 +35,7 @@ class Weight(NamedTuple):
         return prod(self.shape)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Layer(ABC):
     """What every layer type declares; see docs/adding-a-layer.md."""
 

@@ -1,0 +1,56 @@
+"""Names of archcalc as layer names that Keras and TensorFlow accept, and back.
+
+Keras 3 refuses `/` in a name. TensorFlow traces each layer inside a name scope, and a model
+with a name outside its grammar (letters, digits and `_.-`, in parts that `>` separates and
+that each start with a letter, a digit or a dot) can be built but not trained. The mapping is
+one to one and leaves names that need no change as they are:
+
+    stem/a       stem>a
+    body[3]/a    body>.3>a
+    größe        gr>.xf6_>.xdf_e      any other character: its code point in hexadecimal
+    _private     ._private            a lead that TensorFlow admits
+"""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]")
+_SLASH = re.compile(r"/(?=[A-Za-z0-9])")
+_COPY = re.compile(r"\[(0|[1-9][0-9]*)\](?![0-9])")
+_CODE = re.compile(r">(?:\.x([0-9a-f]{1,6})_|\.([0-9]+)|(?=[A-Za-z0-9]))")
+
+
+def to_keras_name(name: str) -> str:
+    """The name that Keras takes; `from_keras_name` gives the original back."""
+    made: list[str] = []
+    position = 0
+    while position < len(name):
+        copy = _COPY.match(name, position)
+        if copy:
+            made.append(f">.{copy[1]}")
+            position = copy.end()
+            continue
+        character = name[position]
+        if _PLAIN.match(character):
+            made.append(character)
+        else:
+            made.append(">" if _SLASH.match(name, position) else f">.x{ord(character):x}_")
+        position += 1
+    text = "".join(made)
+    return text if re.match(r"[A-Za-z0-9]", text) else f".{text}"
+
+
+def from_keras_name(name: str) -> str:
+    """The name of which `to_keras_name` makes this one; other names come back unchanged."""
+
+    def character(found: re.Match[str]) -> str:
+        if found[2] is not None:
+            return f"[{found[2]}]"
+        if found[1] is None:
+            return "/"
+        code = int(found[1], 16)
+        return chr(code) if code <= 0x10FFFF else found[0]
+
+    original = _CODE.sub(character, name[1:] if name.startswith(".") else name)
+    return original if to_keras_name(original) == name else name
