@@ -108,7 +108,7 @@ class Layer(ABC):
 
     @classmethod
     def _default(cls, name: str) -> Any:
-        default = cls.__dataclass_fields__[name].default  # type: ignore[attr-defined]
+        default = cls.__dataclass_fields__[name].default
         kind = cls.kinds.get(name)
         return default if kind is None or default is None else kind.normalise(default, cls.rank)
 
