@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 
 import keras
@@ -50,6 +51,41 @@ def _keras_class(layer: Layer) -> Any:
     return made
 
 
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A graph with the real Keras layer and tensors of every node.
+
+    `layers` holds None for inputs, and the same layer again where a node shares weights;
+    `tensors` the symbolic outputs of each node.
+    """
+
+    graph: Graph
+    layers: tuple[Any, ...]
+    tensors: tuple[tuple[Any, ...], ...]
+
+    @property
+    def model(self) -> Any:
+        """The `keras.Model` from the graph's inputs to its outputs."""
+        given = [self.tensors[i][0] for i in self.graph.inputs]
+        taken = [self.tensors[t.node][t.output] for t in self.graph.outputs]
+        name = to_keras_name(self.graph.name) if self.graph.name else None
+        return keras.Model(_one_or_all(given), _one_or_all(taken), name=name)
+
+    def run(
+        self, inputs: Sequence[Any], scope: Callable[[int], AbstractContextManager[Any]] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield every node's outputs in turn, each computed inside `scope(node)`."""
+        values: list[tuple[Any, ...]] = []
+        given = dict(zip(self.graph.inputs, inputs, strict=True))
+        for i, node in enumerate(self.graph.nodes):
+            if i in given:
+                values.append((given[i],))
+            else:
+                with scope(i) if scope else nullcontext():
+                    values.append(call(self.layers[i], [values[t.node][t.output] for t in node.inputs]))
+            yield values[-1]
+
+
 def to_keras(
     graph: Graph, symbols: Mapping[str, int] | None = None, *, initializers: Initializers = "keras"
 ) -> Any:
@@ -78,38 +114,43 @@ def to_keras(
     if symbols:
         graph = with_values(graph, symbols)
     _require_values(graph)
+    return build(graph, initializers=initializers).model
+
+
+def build(
+    graph: Graph, *, initializers: Initializers = "keras", change: Callable[[Any], Any] | None = None
+) -> Built:
+    """Every node as a real Keras layer; `change` may put another layer in a layer's place.
+
+    Raises `NetworkError` for the first layer that Keras refuses or does not have.
+    """
     tensors: list[tuple[Any, ...]] = []
     layers: list[Any] = []
     for node in graph.nodes:
-        inputs = [tensors[t.node][t.output] for t in node.inputs]
         try:
-            made, outputs = _call(node, inputs, layers, initializers)
+            if type(node.layer).__name__ == "InputLayer":
+                layers.append(None)
+                tensors.append((_input(node),))
+                continue
+            if node.shared_with is None:
+                made = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
+                layers.append(change(made) if change else made)
+            else:
+                layers.append(layers[node.shared_with])
+            tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs]))
         except Exception as fault:
             raise NetworkError([(node.name, _reason(fault))]) from fault
-        layers.append(made)
-        tensors.append(outputs)
-    given = [tensors[i][0] for i in graph.inputs]
-    taken = [tensors[t.node][t.output] for t in graph.outputs]
-    name = to_keras_name(graph.name) if graph.name else None
-    return keras.Model(_one_or_all(given), _one_or_all(taken), name=name)
+    return Built(graph, tuple(layers), tuple(tensors))
+
+
+def call(layer: Any, inputs: list[Any]) -> tuple[Any, ...]:
+    """The outputs of a Keras layer: several inputs go in as a list."""
+    outputs = layer(_one_or_all(inputs))
+    return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
 def _one_or_all(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
-
-
-def _call(
-    node: Node, inputs: Sequence[Any], layers: Sequence[Any], initializers: Initializers
-) -> tuple[Any, tuple[Any, ...]]:
-    """The Keras layer of a node, and the tensors that its call gives."""
-    if type(node.layer).__name__ == "InputLayer":
-        return None, (_input(node),)
-    if node.shared_with is None:
-        made = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
-    else:
-        made = layers[node.shared_with]
-    outputs = made(_one_or_all(list(inputs)))
-    return made, tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 
 def _input(node: Node) -> Any:
