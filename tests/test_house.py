@@ -23,15 +23,20 @@ def parsed(path: Path) -> ast.Module:
 
 # -- dimensions -------------------------------------------------------------------------------
 def size_fields() -> set[str]:
-    """Names of the constructor arguments that hold sizes, over all layer types."""
+    """Names of the constructor arguments that hold sizes, over all layer types.
+
+    A name that holds sizes in one family and a word in another (`padding`) is left out.
+    """
     registered()
     found: set[str] = set()
+    words: set[str] = set()
     families: list[type[Layer]] = [Layer]
     while families:
         cls = families.pop()
         families += cls.__subclasses__()
         found |= {name for name, kind in cls.kinds.items() if kind.holds_sizes}
-    return found
+        words |= {name for name, kind in cls.kinds.items() if not kind.holds_sizes}
+    return found - words
 
 
 FIELDS = size_fields()

@@ -33,7 +33,7 @@ class InputLayer(Weightless, NoMacs):
     optional: Untracked = False
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        if inputs:
+        if len(inputs) > 0:
             raise LayerError(f"InputLayer takes no inputs, got {len(inputs)}")
         return tuple(self.shape)
 
@@ -66,7 +66,7 @@ class Dense(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
-        if not x:
+        if len(x) == 0:
             raise LayerError("Dense takes inputs of at least one axis (without the batch), got shape ()")
         return (*x[:-1], self.units)
 

@@ -13,7 +13,7 @@ from archcalc.layers.window import Fixed, Read, Section, Taps, Unstated, Whole, 
 
 def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
     """The inputs' shapes; raises `LayerError` if there are none, or not `exactly` so many."""
-    if not inputs or (exactly is not None and len(inputs) != exactly):
+    if len(inputs) == 0 or (exactly is not None and len(inputs) != exactly):
         wanted = "at least one input" if exactly is None else f"exactly {exactly} inputs"
         raise LayerError(f"{type(owner).__name__} takes {wanted}, got {len(inputs)}")
     return inputs
@@ -156,7 +156,8 @@ class Dot(Weightless):
         require_equal(
             a[i], b[j], lambda: f"Dot: axis {i + 1} of {show(a)} and axis {j + 1} of {show(b)} differ"
         )
-        return (*a[:i], *a[i + 1 :], *b[:j], *b[j + 1 :]) or (1,)
+        kept = (*a[:i], *a[i + 1 :], *b[:j], *b[j + 1 :])
+        return kept if len(kept) > 0 else (1,)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         a, b = inputs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from archcalc.arith import Shape, Size, certainly, equal, floor_div, largest
+from archcalc.arith import Shape, Size, floor_div, largest
 from archcalc.layers.base import Layer, Weight, layer
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
@@ -18,6 +18,7 @@ from archcalc.layers.fields import (
     size,
 )
 from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
+from archcalc.tables import fitting_stride
 from archcalc.unknown import Unknown
 
 
@@ -128,12 +129,12 @@ class Opaque(Layer):
         return self.stated_elementwise_ops
 
     def _window(self, x: Shape) -> Window:
-        if self.stated_window == "whole":
-            return tuple(Whole() for _ in x)
         out = self.stated_shape
+        if isinstance(self.stated_window, str):
+            return tuple(Whole() for _ in x)
         if self.stated_window is None:
             return tuple(Unstated(self.unstated("window")) for _ in x)
-        if not x or len(out) != len(x):
+        if len(x) == 0 or len(out) != len(x):
             reason = f"a window from {len(x)} axes to {len(out)} is not a sliding one"
             return tuple(Unstated(reason) for _ in x)
         rank = len(x) - 1
@@ -146,7 +147,7 @@ class Opaque(Layer):
         return (*spatial, Whole())
 
     def _read(self, axis: int, n: Size, m: Size, k: Size, s: Size | None) -> Read:
-        stride = _stride(n, m, k) if s is None else s
+        stride = fitting_stride(n, m, k) if s is None else s
         if stride is None:
             return Unstated(f"the stride from {n} to {m} units is not certain; state `stride`")
         pad = floor_div(largest((m - 1) * stride + k - n, 0), 2)
@@ -158,17 +159,3 @@ def _per_axis(value: Any, rank: int) -> tuple[Any, ...] | None:
     if not isinstance(value, tuple):
         return (value,) * rank
     return value if len(value) == rank else None
-
-
-def _stride(n: Size, m: Size, k: Size) -> Size | None:
-    """The stride that takes n units to m under `same` or `valid`, if only one does."""
-    if certainly(equal(n, m)):
-        return 1
-    if not all(type(v) is int for v in (n, m, k)) or m > n:
-        return None
-    if m == 1:
-        return n
-    same = range(-(-n // m), -(-n // (m - 1)))  # ceil(n/s) == m
-    valid = range((n - k) // m + 1, (n - k) // (m - 1) + 1)  # (n-k)//s + 1 == m
-    fitting = {s for s in (*same[:2], *valid[:2]) if s > 0}
-    return fitting.pop() if len(fitting) == 1 else None

@@ -40,29 +40,30 @@ class Reshape(Rearranging):
     target_shape: TargetShape
 
     def check(self) -> None:
-        if self._rest > 1:
+        if sum(map(_is_open, self.target_shape)) > 1:
             raise LayerError(f"target_shape={show(self.target_shape)}: only one size may be -1")
-
-    @property
-    def _rest(self) -> int:
-        return sum(type(n) is int and n == -1 for n in self.target_shape)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
-        known = prod(n for n in self.target_shape if not (type(n) is int and n == -1))
+        known = prod(n for n in self.target_shape if not _is_open(n))
 
         def misfit() -> str:
             return f"target_shape={show(self.target_shape)} does not hold the {prod(x)} units of {show(x)}"
 
-        if not self._rest:
+        if not any(map(_is_open, self.target_shape)):
             require_equal(prod(x), known, misfit)
             return tuple(self.target_shape)
         rest = exact_div(prod(x), known, misfit)
-        return tuple(rest if type(n) is int and n == -1 else n for n in self.target_shape)
+        return tuple(rest if _is_open(n) else n for n in self.target_shape)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         (x,) = inputs
         return (reshaped(x, self.output_shape(x)),)
+
+
+def _is_open(n: Size) -> bool:
+    """Whether a size of a target shape is the -1 that takes what is left."""
+    return certainly(equal(n, -1))
 
 
 def reshaped(x: Shape, out: Shape) -> Window:
@@ -75,6 +76,7 @@ def reshaped(x: Shape, out: Shape) -> Window:
     reads: list[Read] = []
     front = 1
     first = 0
+    gap = 0  # where the scattered axes since the last surviving one begin in `reads`
     for n in x:
         if certainly(equal(n, 1)):
             reads.append(Fixed())
@@ -88,10 +90,17 @@ def reshaped(x: Shape, out: Shape) -> Window:
         if kept is None:
             reads.append(Scattered())
         else:
+            _scatter(reads, gap, tuple(range(first, kept)))
             reads.append(Taps(kept))
-            first = kept + 1
+            first, gap = kept + 1, len(reads)
         front = front * n
+    _scatter(reads, gap, tuple(range(first, len(out))))
     return tuple(reads)
+
+
+def _scatter(reads: list[Read], start: int, axes: tuple[int, ...]) -> None:
+    """Name the output axes that share the units of the scattered ones from `start` on."""
+    reads[start:] = [Scattered(axes) if isinstance(r, Scattered) else r for r in reads[start:]]
 
 
 @layer

@@ -29,6 +29,7 @@ from archcalc.layers.fields import (
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
 from archcalc.layers.window import Phases, Read, Taps, Unstated
+from archcalc.tables import transposed_phases
 
 
 @family
@@ -118,16 +119,10 @@ def _read(axis: int, k: Size, s: Size, d: Size, crop: Size) -> Read:
     """Output unit i reads every j with `s*j + d*t - crop == i` for some tap t."""
     if certainly(equal(s, 1)):
         return Taps(axis, 1, crop - d * (k - 1), k, d)
-    if not all(type(v) is int for v in (k, s, d, crop)):
+    table = transposed_phases(k, s, d, crop)
+    if table is None:
         return Unstated("a transposed convolution with a symbolic kernel or stride has no table of phases")
-    return Phases(
-        axis,
-        1,
-        tuple(
-            tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))
-            for r in range(s)
-        ),
-    )
+    return Phases(axis, 1, table)
 
 
 @layer

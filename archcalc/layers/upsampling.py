@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from fractions import Fraction
-from math import pi, sin
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, prod
+from archcalc.interpolation import INTERPOLATIONS, phases
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import ChannelsLast, Spatial
 from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
-
-
-class Interpolation(NamedTuple):
-    """A kernel of the distance in input units; it vanishes from `radius` on."""
-
-    radius: int
-    weight: Callable[[float], float]
-
-
-def _cubic(x: float) -> float:
-    """Keys 1981 with a = -1/2, which TF takes for half-pixel centres."""
-    return (1.5 * x - 2.5) * x * x + 1 if x < 1 else ((-0.5 * x + 2.5) * x - 4) * x + 2
-
-
-def _lanczos(radius: int) -> Callable[[float], float]:
-    def weight(x: float) -> float:
-        return radius * sin(pi * x) * sin(pi * x / radius) / (pi * x) ** 2 if x else 1.0
-
-    return weight
-
-
-INTERPOLATIONS: dict[str, Interpolation] = {
-    "bilinear": Interpolation(1, lambda x: 1 - x),
-    "bicubic": Interpolation(2, _cubic),
-    "lanczos3": Interpolation(3, _lanczos(3)),
-    "lanczos5": Interpolation(5, _lanczos(5)),
-}
 
 
 @family
@@ -121,18 +92,3 @@ class UpSampling3D(UpSampling, Spatial):
     @property
     def factors(self) -> tuple[Size, ...]:
         return tuple(self.size)
-
-
-def phases(kind: Interpolation, factor: int) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """For each phase r, (input offset, weight) around the point (r + 1/2)/factor - 1/2."""
-    found: list[tuple[tuple[int, float], ...]] = []
-    for r in range(factor):
-        centre = Fraction(2 * r + 1 - factor, 2 * factor)
-        taps = []
-        for offset in range(-kind.radius - 1, kind.radius + 2):
-            distance = abs(offset - centre)
-            # all kernels vanish at whole distances but 0; rounding must not hide that
-            if distance < kind.radius and (distance == 0 or distance.denominator > 1):
-                taps.append((offset, kind.weight(float(distance))))
-        found.append(tuple(taps))
-    return tuple(found)

@@ -91,7 +91,12 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Scattered:
-    """One unit of this axis, but which one is not an affine function (a flattened axis)."""
+    """One unit of this axis, but which one is not an affine function (a flattened axis).
+
+    The output axes `axes` together decide which one (empty: any of them may have a say).
+    """
+
+    axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

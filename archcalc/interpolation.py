@@ -1,0 +1,54 @@
+"""Kernels of image interpolation, and which pixels each of them reads when an axis is enlarged.
+
+Half-pixel centres without antialiasing, as `tf.image.resize` works: with factor f, output
+pixel i stands at (i + 1/2)/f - 1/2 of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import pi, sin
+from typing import NamedTuple
+
+
+class Interpolation(NamedTuple):
+    """A kernel of the distance in input units; it vanishes from `radius` on."""
+
+    radius: int
+    weight: Callable[[float], float]
+
+
+def _cubic(x: float) -> float:
+    """Keys 1981 with a = -1/2, which TF takes for half-pixel centres."""
+    return (1.5 * x - 2.5) * x * x + 1 if x < 1 else ((-0.5 * x + 2.5) * x - 4) * x + 2
+
+
+def _lanczos(radius: int) -> Callable[[float], float]:
+    def weight(x: float) -> float:
+        return radius * sin(pi * x) * sin(pi * x / radius) / (pi * x) ** 2 if x else 1.0
+
+    return weight
+
+
+INTERPOLATIONS: dict[str, Interpolation] = {
+    "bilinear": Interpolation(1, lambda x: 1 - x),
+    "bicubic": Interpolation(2, _cubic),
+    "lanczos3": Interpolation(3, _lanczos(3)),
+    "lanczos5": Interpolation(5, _lanczos(5)),
+}
+
+
+def phases(kind: Interpolation, factor: int) -> tuple[tuple[tuple[int, float], ...], ...]:
+    """For each phase r, (input offset, weight) around the point (r + 1/2)/factor - 1/2."""
+    found: list[tuple[tuple[int, float], ...]] = []
+    for r in range(factor):
+        centre = Fraction(2 * r + 1 - factor, 2 * factor)
+        taps = []
+        for offset in range(-kind.radius - 1, kind.radius + 2):
+            distance = abs(offset - centre)
+            # all kernels vanish at whole distances but 0; rounding must not hide that
+            if distance < kind.radius and (distance == 0 or distance.denominator > 1):
+                taps.append((offset, kind.weight(float(distance))))
+        found.append(tuple(taps))
+    return tuple(found)

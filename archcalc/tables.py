@@ -1,0 +1,34 @@
+"""What layers look up where no closed form over symbols exists.
+
+Each function answers for plain integers, and with None for sizes it has no answer for.
+"""
+
+from __future__ import annotations
+
+from archcalc.arith import Size, certainly, equal
+
+PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
+
+
+def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | None:
+    """Inputs j with `s*j + d*t - crop == s*q + r` for some tap t < k, as j - q by phase r < s."""
+    if not all(type(v) is int for v in (k, s, d, crop)):
+        return None
+    return tuple(
+        tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))
+        for r in range(s)
+    )
+
+
+def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:
+    """The stride at which a window of k takes n units to m under `same` or `valid`, if only one does."""
+    if certainly(equal(n, m)):
+        return 1
+    if not all(type(v) is int for v in (n, m, k)) or m > n:
+        return None
+    if m == 1:
+        return n
+    same = range(-(-n // m), -(-n // (m - 1)))  # ceil(n/s) == m
+    valid = range((n - k) // m + 1, (n - k) // (m - 1) + 1)  # (n-k)//s + 1 == m
+    fitting = {s for s in (*same[:2], *valid[:2]) if s > 0}
+    return fitting.pop() if len(fitting) == 1 else None
