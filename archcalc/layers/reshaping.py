@@ -28,9 +28,11 @@ class Flatten(Rearranging):
         return (prod(x),)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        # one axis that is not of size 1 stays itself, in either order
         (x,) = inputs
-        return (reshaped(x, self.output_shape(x)),)
+        if self.data_format != "channels_first" or len(x) == 0:
+            return (reshaped(x, self.output_shape(x)),)
+        *spatial, channel = reshaped((*x[1:], x[0]), self.output_shape(x))
+        return ((channel, *spatial),)
 
 
 @layer
@@ -67,40 +69,35 @@ def _is_open(n: Size) -> bool:
 
 
 def reshaped(x: Shape, out: Shape) -> Window:
-    """What a row-major reshape reads: axes that survive whole are themselves, the rest scattered."""
-    before = {}  # output axis -> units of one step along everything in front of it
-    front: Size = 1
-    for axis, n in enumerate(out):
-        before[axis] = front
-        front = front * n
+    """What a row-major reshape reads of each axis of its input.
+
+    Shapes are cut where the products of the sizes in front agree. An axis that is alone on
+    both sides of its piece stays itself; the axes of other pieces are scattered.
+    """
     reads: list[Read] = []
-    front = 1
-    first = 0
-    gap = 0  # where the scattered axes since the last surviving one begin in `reads`
-    for n in x:
-        if certainly(equal(n, 1)):
-            reads.append(Fixed())
-            continue
-        same = (
-            axis
-            for axis in range(first, len(out))
-            if certainly(equal(out[axis], n)) and certainly(equal(before[axis], front))
-        )
-        kept = next(same, None)
-        if kept is None:
-            reads.append(Scattered())
-        else:
-            _scatter(reads, gap, tuple(range(first, kept)))
-            reads.append(Taps(kept))
-            first, gap = kept + 1, len(reads)
-        front = front * n
-    _scatter(reads, gap, tuple(range(first, len(out))))
+    for mine, theirs in _pieces(x, out):
+        long = [a for a in mine if not certainly(equal(x[a], 1))]
+        kept = tuple(a for a in theirs if not certainly(equal(out[a], 1)))
+        moved: Read = Taps(kept[0]) if len(long) == len(kept) == 1 else Scattered(kept)
+        reads += [moved if a in long else Fixed() for a in mine]
     return tuple(reads)
 
 
-def _scatter(reads: list[Read], start: int, axes: tuple[int, ...]) -> None:
-    """Name the output axes that share the units of the scattered ones from `start` on."""
-    reads[start:] = [Scattered(axes) if isinstance(r, Scattered) else r for r in reads[start:]]
+def _pieces(x: Shape, out: Shape) -> list[tuple[list[int], list[int]]]:
+    """Axes of input and output that hold the same units, in as many pieces as is certain."""
+    pieces = []
+    first_in = first_out = 0
+    for stop_in in range(1, len(x) + 1):
+        # the last piece takes all that is left
+        stops = range(first_out, len(out) + 1) if stop_in < len(x) else [len(out)]
+        front = prod(x[:stop_in])
+        stop_out = next(
+            (j for j in stops if stop_in == len(x) or certainly(equal(prod(out[:j]), front))), None
+        )
+        if stop_out is not None:
+            pieces.append((list(range(first_in, stop_in)), list(range(first_out, stop_out))))
+            first_in, first_out = stop_in, stop_out
+    return pieces
 
 
 @layer
