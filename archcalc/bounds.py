@@ -6,8 +6,10 @@ cancel against each other cancel here too. A bound that cannot be found is `None
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import wraps
 from math import lcm
 from typing import Any
 
@@ -31,8 +33,42 @@ Ranges = Mapping[str, tuple[int, int | None]]
 
 MAX_PERIOD = 4096
 MAX_SEARCH = 1 << 64
+MAX_STEPS = 200
 
 
+class _Effort(threading.local):
+    """How many bounds the current question has asked for, and how deep it stands."""
+
+    depth = 0
+    steps = 0
+
+
+_effort = _Effort()
+_Search = Callable[["int | Fraction | Expr", Ranges], Bound]
+
+
+def _limited(search: _Search) -> _Search:
+    """Give up after `MAX_STEPS`: floors inside extrema inside floors branch exponentially,
+    and a bound that is not found is sound, while a hang is not.
+    """
+
+    @wraps(search)
+    def limited(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
+        if _effort.depth == 0:
+            _effort.steps = 0
+        if _effort.steps >= MAX_STEPS:
+            return None
+        _effort.steps += 1
+        _effort.depth += 1
+        try:
+            return search(x, ranges)
+        finally:
+            _effort.depth -= 1
+
+    return limited
+
+
+@_limited
 def lower(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
     """The best lower bound found of `x`, or `None`; `ranges` narrows symbols' own ranges."""
     if not isinstance(x, Expr):

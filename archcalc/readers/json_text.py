@@ -1,0 +1,259 @@
+"""Bytes of a file or of standard input, and strict JSON out of them, within fixed limits.
+
+Whatever the bytes are, reading them ends soon and in bounded memory, with either plain data
+or a `SourceError` that names the place: a file may be a device, a bomb, half a download or
+another encoding. Limits are documented in docs/limits.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+import sys
+from typing import Any, BinaryIO, NoReturn
+
+from archcalc.errors import Fault, SourceError
+from archcalc.readers.names import show
+
+MAX_BYTES = 32 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_CONTAINERS = 1_000_000
+MAX_VALUES = 2_000_000
+MAX_DIGITS = 40
+MAX_FAULTS = 20
+
+
+def read_bytes(source: str, limit: int = MAX_BYTES) -> bytes:
+    """Everything in the file, or on standard input where `source` is `-`.
+
+    Raises `SourceError` for what is no readable regular file, and beyond `limit` bytes.
+    """
+    if source == "-":
+        if sys.stdin is None:
+            _refuse(source, "there is no standard input")
+        return _within(source, sys.stdin.buffer, limit)
+    try:
+        # a FIFO would wait for a writer and a device may never end, so look before opening
+        _require_regular(source, os.stat(source).st_mode)
+        descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            _require_regular(source, found.st_mode)
+            if found.st_size > limit:
+                _refuse(source, f"{found.st_size:,} bytes, more than the limit of {limit:,}")
+            return _within(source, file, limit)
+    except ValueError:  # a NUL in the path
+        _refuse(source, "no such file: a path cannot hold a NUL")
+    except OSError as problem:
+        _refuse(source, _why(problem))
+
+
+def decode(raw: bytes, source: str) -> Any:
+    """The JSON value that the bytes hold: dict, list, str, int, float, bool or None.
+
+    Raises `SourceError` with every fault found: wrong encoding, bad syntax, duplicate keys,
+    NaN and infinities, numbers too long, lone surrogates, nesting beyond `MAX_DEPTH`.
+    """
+    text = _text(raw, source)
+    _require_bounded(raw, source)
+    marks = _Marks()
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=marks.object,
+            parse_int=marks.integer,
+            parse_float=marks.real,
+            parse_constant=marks.constant,
+        )
+    except json.JSONDecodeError as problem:
+        what = problem.msg[:1].lower() + problem.msg[1:].removesuffix(" at")
+        where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"
+        _refuse(source, f"not valid JSON: {what} {where}")
+    except RecursionError:
+        _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
+    if marks.found or _SURROGATE.search(raw):
+        faults = _marked(value)
+        if faults:
+            raise SourceError(source, faults)
+    return value
+
+
+# -- files -----------------------------------------------------------------------------------------
+def _within(source: str, file: BinaryIO, limit: int) -> bytes:
+    try:
+        raw = file.read(limit + 1)
+    except OSError as problem:
+        _refuse(source, _why(problem))
+    if len(raw) > limit:
+        _refuse(source, f"more than the limit of {limit:,} bytes")
+    return raw
+
+
+def _require_regular(source: str, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kind = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }.get(stat.S_IFMT(mode), "no regular file")
+    remedy = "name the file inside it" if stat.S_ISDIR(mode) else "give a file, or - for standard input"
+    _refuse(source, f"is {kind}; {remedy}")
+
+
+def _why(problem: OSError) -> str:
+    match problem.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return "no such file"
+        case errno.EACCES | errno.EPERM:
+            return "may not be read (permission denied)"
+        case errno.ELOOP:
+            return "is a symbolic link that leads back to itself"
+        case errno.ENAMETOOLONG:
+            return "no such file: the name is too long"
+    return f"cannot be read: {problem.strerror or problem}"
+
+
+# -- text ------------------------------------------------------------------------------------------
+def _text(raw: bytes, source: str) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        _refuse(source, "is UTF-16 or UTF-32 text; save it as UTF-8")
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if not raw.strip(b" \t\r\n"):
+        _refuse(source, "is empty; a spec begins with {")
+    if b"\x00" in raw:
+        _refuse(source, f"holds a NUL byte {_place(raw, raw.index(0))}; a spec is UTF-8 text")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        _refuse(source, f"is not UTF-8 {_place(raw, problem.start)}; save it as UTF-8")
+
+
+def _place(raw: bytes, position: int) -> str:
+    line, start = raw.count(b"\n", 0, position) + 1, raw.rfind(b"\n", 0, position) + 1
+    return f"at line {line}, column {position - start + 1}"
+
+
+def _near(text: str, position: int) -> str:
+    found = text[position : position + 20].partition("\n")[0]
+    return f", before {show(found)}" if found else ""
+
+
+_STRING = re.compile(rb'"[^"]*"?')
+_PAIR = re.compile(rb"\[\]|\{\}")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _require_bounded(raw: bytes, source: str) -> None:
+    """Refuse what would take too much memory or stack, before any of it is built."""
+    if raw.count(b"{") + raw.count(b"[") > MAX_CONTAINERS or raw.count(b",") > MAX_VALUES:
+        _refuse(source, f"more than {MAX_CONTAINERS:,} lists and objects or {MAX_VALUES:,} values")
+    without_escapes = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = _STRING.sub(b"", without_escapes).translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        inner = len(brackets)
+        brackets = _PAIR.sub(b"", brackets)
+        if len(brackets) == inner:
+            return  # all gone, or not balanced: the parser says where
+    if brackets:
+        _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
+
+
+# -- values ----------------------------------------------------------------------------------------
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class _Bad:
+    """Stands where a value may not; `problem` says why."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+
+
+class _Twice(dict[str, Any]):
+    """An object in which keys stand twice."""
+
+    problem = ""
+
+
+class _Marks:
+    """The decoder's hooks: they mark what is wrong, because they do not know where they are."""
+
+    found = False
+
+    def _bad(self, problem: str) -> _Bad:
+        self.found = True
+        return _Bad(problem)
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) == len(pairs):
+            return made
+        seen: set[str] = set()
+        again = dict.fromkeys(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        self.found = True
+        marked = _Twice(made)
+        marked.problem = f"the key {', '.join(show(k) for k in list(again)[:3])} stands twice"
+        return marked
+
+    def integer(self, digits: str) -> Any:
+        if len(digits) > MAX_DIGITS:
+            return self._bad(f"a number of {len(digits):,} digits")
+        return int(digits)
+
+    def real(self, digits: str) -> Any:
+        value = float(digits)
+        if value in (float("inf"), float("-inf")):
+            return self._bad(f"the number {show(digits)} is too large")
+        return value
+
+    def constant(self, word: str) -> Any:
+        return self._bad(f"{word} is not JSON; write a number or null")
+
+
+def _marked(value: Any) -> list[Fault]:
+    """Every marked place and every lone surrogate, with its path."""
+    faults: list[Fault] = []
+    waiting: list[tuple[str, Any]] = [("$", value)]
+    while waiting and len(faults) < MAX_FAULTS:
+        path, found = waiting.pop()
+        if isinstance(found, _Bad):
+            faults.append(Fault(path, found.problem))
+        elif isinstance(found, str) and not _encodable(found):
+            faults.append(Fault(path, f"{show(found)} holds half a character (a lone surrogate)"))
+        elif isinstance(found, list):
+            waiting.extend((f"{path}[{i}]", v) for i, v in reversed(list(enumerate(found))))
+        elif isinstance(found, dict):
+            if isinstance(found, _Twice):
+                faults.append(Fault(path, found.problem))
+            for key in found:
+                if not _encodable(key):
+                    faults.append(
+                        Fault(path, f"the key {show(key)} holds half a character (a lone surrogate)")
+                    )
+            waiting.extend((member(path, k), v) for k, v in reversed(found.items()))
+    return faults
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def member(path: str, key: str) -> str:
+    """The JSON path of an object's member: `$.a`, or `$['a b']` where the key is no word."""
+    return (
+        f"{path}.{key}" if key.isascii() and key.replace("$", "a").isidentifier() else f"{path}[{show(key)}]"
+    )
+
+
+def _refuse(source: str, problem: str) -> NoReturn:
+    raise SourceError(source, [Fault("", problem)])

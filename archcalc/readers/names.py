@@ -1,0 +1,71 @@
+"""Names and values out of files: which names a spec may give, and how to show foreign text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+MAX_NAME = 255
+MAX_SHOWN = 60
+
+# joiners are not printable by themselves, but Persian, Hindi and emoji need them inside words
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why a spec may not give this name to a layer, input or block; None if it may."""
+    if not name.strip():
+        return "a name must not be empty"
+    if len(name) > MAX_NAME:
+        return f"a name of {len(name):,} characters (limit {MAX_NAME}): {show(name)}"
+    if not name.translate(_JOINERS).isprintable():
+        return f"the name {show(name)} holds control or other unprintable characters"
+    if name != name.strip():
+        return f"the name {show(name)} begins or ends with a space"
+    if "/" in name:
+        return f"the name {show(name)} holds '/', which separates a block's name from its layers' names"
+    return None
+
+
+def show(value: Any) -> str:
+    """A value of a file as it may stand in a message: quoted, escaped, and cut."""
+    text = json_like(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 15]}...{text[-10:]}"
+
+
+def json_like(value: Any, depth: int = 3) -> str:
+    """The beginning of a value's JSON, without walking all of a large one."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, list | tuple):
+        inner = [json_like(v, depth - 1) for v in value[:8]] if depth else []
+        return f"[{', '.join(inner)}{', ...' if len(value) > len(inner) else ''}]"
+    if isinstance(value, dict):
+        pairs = (
+            [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in list(value.items())[:4]]
+            if depth
+            else []
+        )
+        return f"{{{', '.join(pairs)}{', ...' if len(value) > len(pairs) else ''}}}"
+    return str(value)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'filters'?`, or nothing where no known word is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a user most likely meant; case counts little."""
+    words = list(known)
+    if len(word) > MAX_NAME or len(words) > 10_000:
+        return None
+    lowered = {w.lower(): w for w in words}
+    found = get_close_matches(word.lower(), list(lowered), n=1)
+    return lowered[found[0]] if found else None
