@@ -43,7 +43,7 @@ class Merge(Weightless, NoMacs):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         out = self.output_shape(*inputs)
         return tuple(
-            tuple(_aligned(n, out[axis], axis) for axis, n in enumerate(x, start=len(out) - len(x)))
+            tuple(aligned(n, out[axis], axis) for axis, n in enumerate(x, start=len(out) - len(x)))
             for x in inputs
         )
 
@@ -51,7 +51,7 @@ class Merge(Weightless, NoMacs):
         return (len(inputs) - 1) * prod(self.output_shape(*inputs))
 
 
-def _aligned(n: Size, m: Size, axis: int) -> Read:
+def aligned(n: Size, m: Size, axis: int) -> Read:
     """What an axis of n contributes to one of m."""
     if certainly(equal(n, 1)) and not certainly(equal(m, 1)):
         return Fixed()
