@@ -1,0 +1,1 @@
+"""How other tools count FLOPs: one rule per layer type, each checked against the tool itself."""

@@ -1,0 +1,242 @@
+"""FLOPs as TensorFlow's profiler counts them for a Keras 3 model at inference, batch 1.
+
+The profiler adds up the operations of the traced graph for which TensorFlow registers a
+figure (`tensorflow/python/profiler/internal/flops_registry.py`): two for each multiply-add
+of convolutions and matrix products, one for each output of a sum, product or bias, the
+window for each output of a pooling. Operations without a registered figure (relu, sigmoid,
+tanh, three-dimensional pooling, maxima over axes) count nothing, silently. Which operations
+a Keras layer consists of is read off its traced graph (Keras 3.15, TensorFlow 2.21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archcalc.arith import Shape, Size, ceil_div, exact_div, floor_div, prod, total
+from archcalc.layers.activations import activation_name
+from archcalc.layers.base import Layer
+
+Rule = Callable[..., Any]
+
+# per unit of the result; names that stand for the same function (swish) are listed too
+ACTIVATION_FLOPS: Mapping[str, int] = {
+    "linear": 0,
+    "relu": 0,
+    "relu6": 0,
+    "leaky_relu": 0,
+    "elu": 0,
+    "selu": 0,
+    "sigmoid": 0,
+    "tanh": 0,
+    "softplus": 0,
+    "softsign": 0,
+    "exponential": 0,
+    "log_softmax": 0,
+    "mish": 1,
+    "tanh_shrink": 1,
+    "hard_shrink": 1,
+    "silu": 2,
+    "swish": 2,
+    "log_sigmoid": 2,
+    "hard_sigmoid": 2,
+    "hard_tanh": 2,
+    "hard_silu": 3,
+    "hard_swish": 3,
+    "gelu": 4,
+    "squareplus": 4,
+    "soft_shrink": 4,
+    "sparse_sigmoid": 4,
+    "celu": 5,
+    "sparse_plus": 5,
+    "softmax": 5,
+}
+
+
+def flops(layer: Layer, *inputs: Shape) -> Size | None:
+    """The profiler's figure for one call of a layer, or None where no rule covers it.
+
+    Shapes have no batch axis; sizes may be symbols.
+    """
+    rule = RULES.get(type(layer).__name__)
+    if rule is None or exemption(layer) is not None:
+        return None
+    return rule(layer, *inputs)
+
+
+def exemption(layer: Layer) -> str | None:
+    """Why a call of this layer is not covered; None where it is."""
+    kind = type(layer).__name__
+    if kind not in RULES:
+        return EXEMPT.get(kind, f"no rule for {kind}")
+    arguments = {name: getattr(layer, name) for name in layer.kinds}
+    if arguments.get("activity_regularizer") is not None or layer.activity_regularizer is not None:
+        return "an activity regularizer adds operations of its own"
+    if arguments.get("lora_rank") is not None:
+        return "LoRA multiplies its factors in every pass"
+    if arguments.get("groups", 1) != 1:
+        return "Keras compiles grouped convolutions with XLA, and the profiler does not look inside"
+    if arguments.get("implementation", 1) != 1:
+        return "the kernel is gathered from its storage in every pass"
+    name = activation_name(arguments.get("activation"))
+    if name not in ACTIVATION_FLOPS or isinstance(arguments.get("activation"), dict):
+        return f"no rule for the activation {name!r}"
+    special = _SPECIAL.get(kind)
+    return special(layer) if special else None
+
+
+def covered() -> list[str]:
+    """Names of the layer types that have a rule."""
+    return sorted(RULES)
+
+
+# -- rules -------------------------------------------------------------------------------------
+def _constant(count: int) -> Rule:
+    return lambda *_: count
+
+
+def _per_unit(count: int) -> Rule:
+    return lambda _, x: count * prod(x)
+
+
+def _bias_and_activation(layer: Any, out: Shape) -> Size:
+    return (int(layer.use_bias) + ACTIVATION_FLOPS[activation_name(layer.activation)]) * prod(out)
+
+
+def _multiply_adds(layer: Any, *inputs: Shape) -> Size:
+    return 2 * layer.macs(*inputs) + _bias_and_activation(layer, layer.output_shape(*inputs))
+
+
+def _places(layer: Any, x: Shape) -> Size:
+    """Where a window stands; dilated ones run on sides rounded up to multiples of the rate."""
+    return prod(ceil_div(n, d) * d for n, d in zip(layer.output_sides(x), layer.dilation_rate, strict=True))
+
+
+def _convolution(layer: Any, x: Shape) -> Size:
+    kernel = layer.weights(x)[0].shape
+    return 2 * prod(kernel) * _places(layer, x) + _bias_and_activation(layer, layer.output_shape(x))
+
+
+def _separable(layer: Any, x: Shape) -> Size:
+    """Only the depthwise half is dilated."""
+    depthwise, pointwise = (prod(w.shape) for w in layer.weights(x)[:2])
+    work = depthwise * _places(layer, x) + pointwise * prod(layer.output_sides(x))
+    return 2 * work + _bias_and_activation(layer, layer.output_shape(x))
+
+
+def _transposed(layer: Any, x: Shape) -> Size:
+    """As the convolution that it transposes, spread over its strides; rounded down."""
+    out = layer.output_shape(x)
+    kernel, *_ = layer.weights(x)
+    work = 2 * prod(out) * prod(kernel.shape)
+    return floor_div(work, out[layer.channel_axis] * prod(layer.strides)) + _bias_and_activation(layer, out)
+
+
+def _transposed_3d(layer: Any, x: Shape) -> Size:
+    """Only the bias: the three-dimensional operation has no registered figure."""
+    return _bias_and_activation(layer, layer.output_shape(x))
+
+
+def _pooling(layer: Any, x: Shape) -> Size:
+    return prod(layer.pool_size) * prod(layer.output_shape(x))
+
+
+def _merge(layer: Any, *inputs: Shape) -> Size:
+    """One for each unit of every partial result."""
+    return total(prod(layer.output_shape(*inputs[:n])) for n in range(2, len(inputs) + 1))
+
+
+def _average(layer: Any, *inputs: Shape) -> Size:
+    return _merge(layer, *inputs) + prod(layer.output_shape(*inputs))
+
+
+def _batch_normalization(layer: Any, x: Shape) -> Size:
+    """Of x * a + b; a and b are made from the moving statistics in every pass."""
+    statistics = layer.weights(x)[-1].shape
+    return 2 * prod(x) + (5 + int(layer.scale)) * prod(statistics)
+
+
+def _layer_normalization(layer: Any, x: Shape) -> Size:
+    n = prod(x)
+    means = exact_div(n, prod(x[axis] for axis in layer.axes(x)))
+    if layer.rms_scaling:
+        return 6 * n + 3 * means
+    per_unit = 6 + int(layer.center) + 2 * int(layer.scale)
+    return per_unit * n + (4 if layer.scale else 5) * means
+
+
+def _prelu(layer: Any, x: Shape) -> Size:
+    return 3 * prod(x) + prod(layer.alpha_shape(x))
+
+
+def _relu(layer: Any, x: Shape) -> Size:
+    capped = layer.max_value not in (None, 6)
+    return 2 * prod(x) if capped else 0
+
+
+def _softmax(layer: Any, x: Shape) -> Size:
+    (axis,) = layer.axes(x)
+    # on other axes than the last it is turned first, which counts two scalars
+    return 5 * prod(x) + (0 if axis == len(x) - 1 else 2)
+
+
+def _upsampling(layer: Any, _: Shape) -> Size:
+    """Scalars that compute the new sizes."""
+    interpolation = getattr(layer, "interpolation", "nearest")
+    return {"nearest": layer.rank, "lanczos3": 2, "lanczos5": 2}.get(interpolation, 0)
+
+
+_NO_ARITHMETIC = [
+    *("InputLayer", "Identity", "Flatten", "Reshape", "Permute", "Concatenate", "LeakyReLU"),
+    *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+    *(f"{kind}{rank}D" for kind in ("SpatialDropout", "ZeroPadding", "Cropping") for rank in (1, 2, 3)),
+]
+_NOT_REGISTERED = [
+    *("MaxPooling3D", "AveragePooling3D"),
+    *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"),
+]
+_CONVOLUTIONS = ["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"]
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys([*_NO_ARITHMETIC, *_NOT_REGISTERED], _constant(0)),
+    **dict.fromkeys(_CONVOLUTIONS, _convolution),
+    **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
+    **dict.fromkeys(["Dense", "LocallyConnected1D", "LocallyConnected2D"], _multiply_adds),
+    "Conv1DTranspose": _transposed,
+    "Conv2DTranspose": _transposed,
+    "Conv3DTranspose": _transposed_3d,
+    **dict.fromkeys(["MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"], _pooling),
+    **{f"GlobalAveragePooling{rank}D": _per_unit(1) for rank in (1, 2, 3)},
+    **dict.fromkeys(["Add", "Subtract", "Multiply", "Maximum", "Minimum"], _merge),
+    "Average": _average,
+    "Dot": lambda layer, *inputs: 2 * layer.macs(*inputs),
+    "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _layer_normalization,
+    "Activation": lambda layer, x: ACTIVATION_FLOPS[activation_name(layer.activation)] * prod(x),
+    "ReLU": _relu,
+    "ELU": lambda layer, x: 0 if layer.alpha == 1 else 2 * prod(x),
+    "PReLU": _prelu,
+    "Softmax": _softmax,
+    "Rescaling": _per_unit(2),
+    "Masking": _per_unit(1),
+    "Embedding": _per_unit(2),
+    "RepeatVector": _constant(1),
+    **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
+}
+
+EXEMPT: Mapping[str, str] = {
+    "ActivityRegularization": "its penalty adds operations of its own",
+    "Opaque": "nothing is known of its operations",
+}
+
+_SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
+    "Dot": lambda layer: "normalised products take more operations" if layer.normalize else None,
+    "ReLU": lambda layer: (
+        "a threshold, or a slope with a maximum, takes another path"
+        if layer.threshold or (layer.negative_slope and layer.max_value is not None)
+        else None
+    ),
+    "Softmax": lambda layer: (
+        "over several axes it takes another path" if isinstance(layer.axis, tuple) else None
+    ),
+}

@@ -1,0 +1,143 @@
+"""The profiler's convention against TensorFlow's profiler, one layer at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc import arith, symbolic
+from archcalc.conventions import tf_profiler
+from archcalc.graph import Graph
+from archcalc.keras.build import build
+from archcalc.keras.profile import profiled_flops
+from archcalc.layers.base import registered
+
+Case = tuple[str, dict[str, Any], list[tuple[int, ...]]]
+
+IMAGE = [(9, 8, 4)]
+SEQUENCE = [(9, 4)]
+VOLUME = [(5, 6, 7, 4)]
+
+
+def spatial(kind: str, arguments: dict[str, Any]) -> list[Case]:
+    """The same layer over one, two and three axes."""
+    return [(kind.replace("*", str(r)), arguments, s) for r, s in ((1, SEQUENCE), (2, IMAGE), (3, VOLUME))]
+
+
+CASES: list[Case] = [
+    *spatial("Conv*D", {"filters": 6, "kernel_size": 3}),
+    *spatial("Conv*D", {"filters": 6, "kernel_size": 2, "strides": 2, "use_bias": False}),
+    *spatial("Conv*D", {"filters": 6, "kernel_size": 3, "padding": "same", "activation": "gelu"}),
+    *spatial("Conv*DTranspose", {"filters": 5, "kernel_size": 4, "strides": 3}),
+    *spatial("Conv*DTranspose", {"filters": 5, "kernel_size": 3, "padding": "same", "use_bias": False}),
+    ("Conv2D", {"filters": 6, "kernel_size": (3, 1), "dilation_rate": 2, "padding": "same"}, IMAGE),
+    ("Conv3D", {"filters": 2, "kernel_size": 2, "dilation_rate": (2, 1, 3)}, VOLUME),
+    ("SeparableConv2D", {"filters": 5, "kernel_size": 3, "dilation_rate": 2}, IMAGE),
+    ("DepthwiseConv1D", {"kernel_size": 3, "dilation_rate": 2}, SEQUENCE),
+    ("Conv1D", {"filters": 6, "kernel_size": 3, "dilation_rate": 2, "padding": "causal"}, SEQUENCE),
+    ("Conv2DTranspose", {"filters": 5, "kernel_size": 3, "dilation_rate": 2}, IMAGE),
+    *spatial("DepthwiseConv*D", {"kernel_size": 3, "depth_multiplier": 2})[:2],
+    ("DepthwiseConv2D", {"kernel_size": 3, "strides": (1, 2), "padding": "same"}, IMAGE),
+    ("DepthwiseConv2D", {"kernel_size": 3, "dilation_rate": 2, "use_bias": False}, IMAGE),
+    *spatial("SeparableConv*D", {"filters": 5, "kernel_size": 3, "activation": "silu"})[:2],
+    ("SeparableConv2D", {"filters": 5, "kernel_size": 3, "strides": 2, "depth_multiplier": 3}, IMAGE),
+    *spatial("LocallyConnected*D", {"filters": 3, "kernel_size": 2, "strides": 2})[:2],
+    ("LocallyConnected2D", {"filters": 3, "kernel_size": 2, "use_bias": False, "activation": "relu"}, IMAGE),
+    *((k, {"units": 7, "activation": a}, s) for k in ["Dense"] for a, s in [("relu", [(5,)]), (None, IMAGE)]),
+    ("Dense", {"units": 7, "use_bias": False, "activation": "softmax"}, [(5,)]),
+    *spatial("MaxPooling*D", {"pool_size": 2}),
+    *spatial("MaxPooling*D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+    *spatial("AveragePooling*D", {"pool_size": 2}),
+    *spatial("AveragePooling*D", {"pool_size": 3, "strides": 1, "padding": "same"}),
+    *spatial("GlobalMaxPooling*D", {}),
+    *spatial("GlobalAveragePooling*D", {"keepdims": True}),
+    *spatial("GlobalAveragePooling*D", {}),
+    *spatial("UpSampling*D", {"size": 2}),
+    ("UpSampling2D", {"size": (1, 3)}, IMAGE),
+    *(("UpSampling2D", {"interpolation": i}, IMAGE) for i in ("bilinear", "bicubic", "lanczos3", "lanczos5")),
+    *spatial("ZeroPadding*D", {"padding": 1}),
+    *spatial("Cropping*D", {"cropping": 1}),
+    *(("BatchNormalization", {"scale": s, "center": c}, IMAGE) for s in (True, False) for c in (True, False)),
+    ("BatchNormalization", {"axis": 1}, IMAGE),
+    ("BatchNormalization", {"renorm": True}, IMAGE),
+    ("BatchNormalization", {}, [(7,)]),
+    *(("LayerNormalization", {"scale": s, "center": c}, IMAGE) for s in (True, False) for c in (True, False)),
+    ("LayerNormalization", {"axis": (1, 2)}, IMAGE),
+    ("LayerNormalization", {"axis": 1, "rms_scaling": True}, IMAGE),
+    *((k, {}, IMAGE * n) for k in ("Add", "Multiply", "Average", "Maximum", "Minimum") for n in (2, 4)),
+    *((k, {}, [(9, 8, 4), (1, 1, 4)]) for k in ("Add", "Multiply", "Average", "Maximum", "Minimum")),
+    *((k, {}, [(1, 1, 4), (9, 1, 1), (9, 8, 4)]) for k in ("Add", "Multiply", "Average")),
+    ("Subtract", {}, IMAGE * 2),
+    ("Concatenate", {}, IMAGE * 3),
+    ("Dot", {"axes": 1}, [(4, 3), (4, 5)]),
+    ("Dot", {"axes": (2, 1)}, [(4, 3), (3, 5)]),
+    *(("Activation", {"activation": a}, IMAGE) for a in tf_profiler.ACTIVATION_FLOPS),
+    *(("ReLU", a, IMAGE) for a in ({}, {"max_value": 6.0}, {"max_value": 2.0}, {"negative_slope": 0.1})),
+    ("LeakyReLU", {}, IMAGE),
+    ("ELU", {}, IMAGE),
+    ("ELU", {"alpha": 2.0}, IMAGE),
+    ("PReLU", {}, IMAGE),
+    ("PReLU", {"shared_axes": [1, 2]}, IMAGE),
+    ("Softmax", {}, IMAGE),
+    ("Softmax", {"axis": 1}, IMAGE),
+    ("Rescaling", {"scale": 2.0}, IMAGE),
+    ("Masking", {}, SEQUENCE),
+    ("Embedding", {"input_dim": 5, "output_dim": 3}, [(6,)]),
+    ("RepeatVector", {"n": 3}, [(4,)]),
+    ("Permute", {"dims": (2, 1, 3)}, IMAGE),
+    ("Reshape", {"target_shape": (8, -1)}, IMAGE),
+    ("Flatten", {}, IMAGE),
+    ("Identity", {}, IMAGE),
+    *((k, {"rate": 0.5}, IMAGE) for k in ("Dropout", "GaussianDropout", "AlphaDropout")),
+    ("GaussianNoise", {"stddev": 0.5}, IMAGE),
+    *spatial("SpatialDropout*D", {"rate": 0.5}),
+]
+
+EXEMPT: list[Case] = [
+    ("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2}, IMAGE),
+    ("Conv2D", {"filters": 6, "kernel_size": 3, "activity_regularizer": "l1"}, IMAGE),
+    ("Dense", {"units": 3, "lora_rank": 2}, [(5,)]),
+    ("LocallyConnected2D", {"filters": 3, "kernel_size": 2, "implementation": 3}, IMAGE),
+    ("Activation", {"activation": "glu"}, IMAGE),
+    ("Activation", {"activation": "sparsemax"}, IMAGE),
+    ("ReLU", {"threshold": 0.5}, IMAGE),
+    ("ReLU", {"negative_slope": 0.5, "max_value": 6.0}, IMAGE),
+    ("Softmax", {"axis": (1, 2)}, IMAGE),
+    ("Dot", {"axes": 1, "normalize": True}, [(4,), (4,)]),
+    ("ActivityRegularization", {"l1": 0.1}, IMAGE),
+]
+
+
+def graph_of(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> Graph:
+    types = registered()
+    nodes: list[Any] = [(f"in{i}", types["InputLayer"](shape=s), []) for i, s in enumerate(inputs)]
+    given = [f"in{i}" for i in range(len(inputs))]
+    return Graph.of("one", [*nodes, ("layer", types[kind](**arguments), given)], ["layer"])
+
+
+@pytest.mark.parametrize(("kind", "arguments", "inputs"), CASES, ids=str)
+def test_as_the_profiler_counts(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> None:
+    graph = graph_of(kind, arguments, inputs)
+    assert tf_profiler.flops(graph.nodes[-1].layer, *inputs) == profiled_flops(build(graph))[-1]
+
+
+@pytest.mark.parametrize(("kind", "arguments", "inputs"), EXEMPT, ids=str)
+def test_what_is_exempt_says_why(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> None:
+    layer = registered()[kind](**arguments)
+    assert tf_profiler.flops(layer, *inputs) is None
+    assert tf_profiler.exemption(layer)
+
+
+def test_every_covered_type_is_measured_and_every_type_is_one_or_the_other() -> None:
+    measured = {kind for kind, _, _ in CASES} | {"InputLayer"}
+    assert measured == set(tf_profiler.covered())
+    assert not set(tf_profiler.covered()) & set(tf_profiler.EXEMPT)
+
+
+def test_symbols_come_through() -> None:
+    side = symbolic.symbol("H")
+    layer = registered()["Conv2D"](filters=6, kernel_size=3, strides=2, padding="same", activation="silu")
+    with arith.scope():
+        closed = tf_profiler.flops(layer, (side, side, 3))
+        assert symbolic.substitute(closed, {"H": 11}) == tf_profiler.flops(layer, (11, 11, 3))
