@@ -1,0 +1,65 @@
+"""archcalc: what a convolutional network costs, sees and can learn, from its architecture alone.
+
+    graph = archcalc.load("net.json")
+    report = archcalc.analyze(graph, batch=32)
+    report.totals.parameters
+
+Names below are imported when they are first used, so that `import archcalc` stays light.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archcalc.analyze import analyze as analyze
+    from archcalc.errors import ArchcalcError as ArchcalcError
+    from archcalc.errors import ExpressionError as ExpressionError
+    from archcalc.errors import LayerError as LayerError
+    from archcalc.errors import MissingExtraError as MissingExtraError
+    from archcalc.errors import NetworkError as NetworkError
+    from archcalc.errors import SourceError as SourceError
+    from archcalc.graph import Graph as Graph
+    from archcalc.report import Report as Report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ArchcalcError": "archcalc.errors",
+    "ExpressionError": "archcalc.errors",
+    "Graph": "archcalc.graph",
+    "LayerError": "archcalc.errors",
+    "MissingExtraError": "archcalc.errors",
+    "NetworkError": "archcalc.errors",
+    "Report": "archcalc.report",
+    "SourceError": "archcalc.errors",
+    "analyze": "archcalc.analyze",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archcalc' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps `archcalc.analyze` the function: importing the module of that name would replace it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

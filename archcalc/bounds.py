@@ -33,6 +33,7 @@ Ranges = Mapping[str, tuple[int, int | None]]
 
 MAX_PERIOD = 4096
 MAX_SEARCH = 1 << 64
+MAX_PAIRED = 64  # terms up to which rising and falling ones are compared in pairs
 MAX_STEPS = 200
 
 
@@ -81,7 +82,8 @@ def lower(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
         rest = x - expr_of(atom) * coefficient
         found = [lower(rest + value * coefficient, ranges) for value in atom.values]
         return _most(found) if (coefficient > 0) == atom.is_max else _least(found)
-    return _most([_by_terms(x, ranges), _by_terms(_relaxed(x), ranges), _by_shift(_relaxed(x), ranges)])
+    best = _most([_by_terms(x, ranges), _by_terms(_relaxed(x), ranges), _by_shift(_relaxed(x), ranges)])
+    return _by_terms(_paired(x, ranges), ranges) if best is None else best
 
 
 def upper(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
@@ -267,6 +269,59 @@ def _by_shift(x: Any, ranges: Ranges) -> Bound:
             polynomial[m] = polynomial.get(m, 0) + c
     constant = polynomial.pop(UNIT, 0)
     return constant if all(c >= 0 for c in polynomial.values()) else None
+
+
+def _paired(x: Expr, ranges: Ranges) -> Any:
+    """A lower bound of `x` in which rising terms pay for falling ones that they always exceed.
+
+    `512*H**2 - 1024*(H//2)**2` becomes `256*H**2`.
+    """
+    left = dict(x.terms)
+    falling = [m for m, c in left.items() if c < 0 and m]
+    if len(left) > MAX_PAIRED or len(falling) > MAX_PAIRED // 4:
+        return x
+    for monomial in falling:
+        for larger in [m for m, c in left.items() if c > 0 and m]:
+            ratio = _times_larger(larger, monomial, ranges)
+            if ratio:
+                paid = min(left[larger] * ratio, -left[monomial])
+                left[larger] -= Fraction(paid) / ratio
+                left[monomial] += paid
+    return Expr({m: c for m, c in left.items() if c}) if any(left.values()) else 0
+
+
+def _times_larger(larger: Monomial, smaller: Monomial, ranges: Ranges) -> int:
+    """How many times the second product goes into the first for certain, factor by factor."""
+    if len(larger) != len(smaller):
+        return 0
+    times = 1
+    for (a, exponent), (b, other) in zip(larger, smaller, strict=True):
+        low = _atom_range(b, ranges)[0]
+        if exponent != other or exponent < 0 or low is None or low < 0:
+            return 0
+        times *= _atom_times_larger(a, b, ranges) ** exponent
+    return times
+
+
+def _atom_times_larger(a: Atom, b: Atom, ranges: Ranges) -> int:
+    if a == b:
+        return 1
+    (top, bottom), (other_top, other_bottom) = _as_fraction(a), _as_fraction(b)
+    if top is None or other_top is None:
+        return 0
+    if top == other_top and other_bottom % bottom == 0:
+        return other_bottom // bottom  # b is a//ratio
+    difference = _by_terms(top * other_bottom - other_top * bottom, ranges)
+    return int(difference is not None and difference >= 0)
+
+
+def _as_fraction(atom: Atom) -> tuple[Any, int]:
+    """An atom as floor(numerator / divisor); the numerator is None where it is no such thing."""
+    if isinstance(atom, Symbol):
+        return expr_of(atom), 1
+    if isinstance(atom, Floor) and isinstance(atom.divisor, int):
+        return atom.numerator, atom.divisor
+    return None, 1
 
 
 def _raise(monomial: Monomial, atom: Atom) -> Monomial:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import archcalc
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -26,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_the_package_and_its_data(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    assert {"archcalc/py.typed", "archcalc/__init__.py", "archcalc/cli.py"} <= names
+    assert {"archcalc/py.typed", "archcalc/__init__.py", "archcalc/cli/__init__.py"} <= names
     for folder, inside in (("examples", "archcalc/examples"), ("archcalc/data", "archcalc/data")):
         held = {p.name for p in (ROOT / folder).iterdir() if p.is_file()}
         assert {f"{inside}/{name}" for name in held} <= names
@@ -69,3 +71,4 @@ def test_the_light_core_stays_light() -> None:
 def test_version_is_stated_alike() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"version: {PROJECT['version']}" in citation.splitlines()
+    assert archcalc.__version__ == PROJECT["version"]

@@ -11,60 +11,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from archcalc.analyses.precision import BYTES, Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, largest, prod, total
 from archcalc.graph import Graph, Repeat, Tap
 from archcalc.layers.base import Layer
 from archcalc.unknown import Unknown
-
-BYTES = {
-    "float16": 2,
-    "bfloat16": 2,
-    "float32": 4,
-    "float64": 8,
-    "int8": 1,
-    "uint8": 1,
-    "int16": 2,
-    "uint16": 2,
-    "int32": 4,
-    "uint32": 4,
-    "int64": 8,
-    "uint64": 8,
-    "bool": 1,
-}
-
-
-class Precision(NamedTuple):
-    """Bytes of one weight and of one activation."""
-
-    weight: int
-    activation: int
-
-
-# Keras's dtype policies: the mixed ones keep weights, gradients and optimiser state in float32
-PRECISIONS = {
-    **{name: Precision(BYTES[name], BYTES[name]) for name in ("float16", "bfloat16", "float32", "float64")},
-    "mixed_float16": Precision(4, 2),
-    "mixed_bfloat16": Precision(4, 2),
-}
-
-# variables that Keras's optimisers keep per trainable parameter, in the weight's own dtype
-OPTIMIZER_SLOTS = {
-    "none": 0,
-    "sgd": 0,
-    "momentum": 1,
-    "rmsprop": 1,
-    "adagrad": 1,
-    "lion": 1,
-    "adam": 2,
-    "adamw": 2,
-    "adamax": 2,
-    "nadam": 2,
-    "adadelta": 2,
-    "ftrl": 2,
-    "lamb": 2,
-}
-
 
 MAX_NESTED_REPEATS = 6
 
@@ -76,12 +28,19 @@ def activations(graph: Graph, shapes: Shapes, precision: Precision, batch: Size 
     return [copies.get(i, 1) * total(mine) for i, mine in enumerate(made)]
 
 
-def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> Size:
+class Peak(NamedTuple):
+    """The most bytes alive at once, and the node whose step that is (None: it depends on symbols)."""
+
+    bytes: Size
+    node: int | None
+
+
+def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> Peak:
     """The most bytes that are alive at once while inference walks the nodes in order."""
     made = _made(graph, shapes, precision, batch)
     order = _Order(graph)
     if order.too_deep:
-        return Unknown(f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
+        return Peak(Unknown(f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep"), None)
     last: dict[Tap, int] = {}
     for number, step in enumerate(order.steps):
         for tap in step.reads:
@@ -95,13 +54,14 @@ def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) ->
             if tap not in kept:
                 freed[last.get(tap, number)].append(size)
     inputs = set(graph.inputs)
-    heights: dict[Size, None] = {alive: None}
+    heights: dict[Size, int] = {}
     for step, gone in zip(order.steps, freed, strict=True):
         if step.node not in inputs:
             alive = alive + total(made[step.node])
-        heights[alive] = None
+        heights.setdefault(alive, step.node)
         alive = alive - total(gone)
-    return largest(*heights)
+    most = largest(*heights) if heights else 0
+    return Peak(most, heights.get(most))
 
 
 def _made(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:

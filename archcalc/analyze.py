@@ -1,0 +1,193 @@
+"""`analyze`: every analysis of one network, composed into a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from archcalc import arith
+from archcalc.analyses import memory, parameters, receptive_field, shapes, work
+from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
+from archcalc.arith import Size, total
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.report import Finding, Report, Row, Totals
+from archcalc.substitution import open_symbols, with_values
+from archcalc.unknown import Unknown
+
+
+def analyze(
+    graph: Graph,
+    symbols: Mapping[str, int] | None = None,
+    *,
+    batch: int = 1,
+    dtype: str = "float32",
+    optimizer: str = "adam",
+    clipped: bool = False,
+) -> Report:
+    """Everything that the architecture alone says about a network.
+
+    Parameters
+    ----------
+    graph
+        The network, from `archcalc.load` or `archcalc.from_keras`.
+    symbols
+        Values for open symbols; those left open stay in the figures as closed forms.
+    batch
+        Samples that memory is counted for; work is always that of one sample.
+    dtype
+        A Keras dtype policy: `float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`,
+        `mixed_bfloat16`.
+    optimizer
+        Whose state is counted in training memory, by Keras's name.
+    clipped
+        Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
+
+    Raises
+    ------
+    NetworkError
+        Layers that do not fit together, every independent fault named.
+    ArchcalcError
+        An option that does not exist or a value out of range.
+    """
+    batch = _positive(batch, "batch")
+    precision = _choice(dtype, PRECISIONS, "dtype")
+    slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
+    if symbols:
+        graph = with_values(graph, symbols)
+    with arith.scope() as scope:
+        found = shapes.infer(graph)
+        owned = parameters.weights(graph, found)
+        counts = parameters.counts(graph, owned)
+        macs = work.macs(graph, found)
+        elementwise = work.elementwise(graph, found)
+        activations = memory.activations(graph, found, precision, batch)
+        peak = memory.peak(graph, found, precision, batch)
+        seen = receptive_field.fields(graph, found, clipped="all" if clipped else "outputs")
+        copies = graph.multiplicities()
+        names = [node.name for node in graph.nodes]
+        rows = tuple(
+            Row(
+                name=node.name,
+                type=type(node.layer).__name__,
+                inputs=tuple(names[t.node] for t in node.inputs),
+                output_shapes=found[i],
+                shared_with=None if node.shared_with is None else names[node.shared_with],
+                weights=owned[i],
+                parameters=counts[i].parameters,
+                trainable_parameters=counts[i].trainable,
+                macs=macs[i],
+                elementwise_operations=elementwise[i],
+                activation_bytes=activations[i],
+                receptive_fields=seen[i],
+                copies=copies.get(i, 1),
+            )
+            for i, node in enumerate(graph.nodes)
+        )
+        totals = _totals(rows, precision, slots, peak.bytes, None if peak.node is None else names[peak.node])
+    return Report(
+        name=graph.name,
+        source=graph.source,
+        format=graph.format,
+        inputs={names[i]: found[i][0] for i in graph.inputs},
+        outputs=tuple(names[t.node] for t in graph.outputs),
+        symbols={**graph.symbols, **{n: None for n in open_symbols(graph) if n not in graph.symbols}},
+        assumptions=tuple(scope.assumptions.texts()),
+        conventions=_conventions(batch, dtype, optimizer),
+        totals=totals,
+        rows=rows,
+        findings=tuple(_unknown_layers(rows)),
+    )
+
+
+def _totals(
+    rows: Sequence[Row], precision: Precision, slots: int, peak: Size, peak_layer: str | None
+) -> Totals:
+    all_parameters = _sum(rows, "parameters")
+    trainable = _sum(rows, "trainable_parameters")
+    macs = _sum(rows, "macs")
+    kept = _sum(rows, "activation_bytes")
+    weight_bytes = precision.weight * all_parameters
+    gradients = precision.weight * trainable
+    state = slots * precision.weight * trainable
+    return Totals(
+        parameters=all_parameters,
+        trainable_parameters=trainable,
+        non_trainable_parameters=all_parameters - trainable,
+        weight_bytes=weight_bytes,
+        macs=macs,
+        flops=work.FLOPS_PER_MAC * macs,
+        elementwise_operations=_sum(rows, "elementwise_operations"),
+        peak_activation_bytes=peak,
+        training_activation_bytes=kept,
+        gradient_bytes=gradients,
+        optimizer_bytes=state,
+        training_bytes=weight_bytes + gradients + state + kept,
+        peak_activation_layer=peak_layer,
+    )
+
+
+def _sum(rows: Sequence[Row], figure: str) -> Size:
+    """A column's sum; unknown, with every layer that hides it, if any row's is."""
+    hidden = [row for row in rows if isinstance(getattr(row, figure), Unknown)]
+    if hidden:
+        names = ", ".join(repr(row.name) for row in hidden[:3]) + (", …" if len(hidden) > 3 else "")
+        return Unknown(f"depends on {names}: {getattr(hidden[0], figure).reason}")
+    return total(getattr(row, figure) for row in rows)
+
+
+def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
+    """A finding for each layer that brings something unknown into the network."""
+    unknown = {row.name: found for row in rows if (found := row.unknown)}
+    for row in rows:
+        mine = unknown.get(row.name)
+        if not mine:
+            continue
+        inherited = {figure for name in row.inputs for figure in unknown.get(name, ())}
+        if "output_shape" in inherited:
+            continue
+        own = {f: mine[f] for f in _STATED if f in mine and not (f in inherited and f == "receptive_field")}
+        if own:
+            yield Finding(
+                rule="unknown-layer",
+                severity="warning",
+                layer=row.name,
+                message=f"unknown {', '.join(own).replace('_', ' ')}: {'; '.join(sorted(set(own.values())))}",
+                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
+            )
+
+
+# what a layer states; all other figures follow from these
+_STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
+
+
+def _conventions(batch: int, dtype: str, optimizer: str) -> dict[str, Any]:
+    return {
+        "flops": "archcalc",
+        "macs": "multiply-adds of one sample's forward pass",
+        "flops_per_mac": work.FLOPS_PER_MAC,
+        "elementwise_operations": "bias, activation, normalisation, pooling and merging, not part of FLOPs",
+        "batch": batch,
+        "dtype": dtype,
+        "optimizer": optimizer,
+        "activation_bytes": "one tensor for each layer call, whole batch",
+        "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
+        "training_activation_bytes": "every tensor kept for the backward pass",
+        "training_bytes": "weights, gradients, optimizer state and training activations",
+    }
+
+
+def _positive(value: Any, what: str) -> int:
+    try:
+        plain = arith.integer(value)
+    except TypeError:
+        raise ArchcalcError(f"{what}: expected a positive integer, got {value!r}") from None
+    if plain < 1:
+        raise ArchcalcError(f"{what}: expected a positive integer, got {plain}")
+    return plain
+
+
+def _choice(name: str, table: Mapping[str, Any], what: str) -> Any:
+    if name in table:
+        return table[name]
+    raise ArchcalcError(f"{what}: expected one of {', '.join(table)}, got {name!r}")

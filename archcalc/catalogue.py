@@ -1,0 +1,144 @@
+"""What every registered layer type takes and costs, found by running its rules on symbols."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from archcalc import arith
+from archcalc.arith import Shape, Size, total
+from archcalc.layers.base import Layer, registered
+from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
+from archcalc.symbolic import symbol
+
+# the axes of an input, by how many there are; C counts channels
+_AXES = {1: ("C",), 2: ("T", "C"), 3: ("H", "W", "C"), 4: ("D", "H", "W", "C"), 5: ("T", "D", "H", "W", "C")}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One constructor argument; `default` means nothing where it is required."""
+
+    name: str
+    required: bool
+    default: Any
+    figures: bool  # whether a figure can depend on it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One layer type; figures are closed forms, or None where only real arguments give one."""
+
+    name: str
+    family: str
+    summary: str
+    arguments: tuple[Argument, ...]
+    input_shapes: tuple[Shape, ...] | None = None
+    output_shape: Shape | None = None
+    parameters: Size | None = None
+    macs: Size | None = None
+    elementwise_operations: Size | None = None
+
+
+def entries() -> list[Entry]:
+    """All layer types, by family and then by name."""
+    return sorted((entry(cls) for cls in registered().values()), key=lambda e: (e.family, e.name))
+
+
+def entry(cls: type[Layer]) -> Entry:
+    """One layer type: arguments of each axis alike, all others at their defaults."""
+    stated = Entry(
+        name=cls.__name__,
+        family=cls.__module__.rsplit(".", 1)[-1].replace("_", " "),
+        summary=(cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else "",
+        arguments=tuple(_arguments(cls)),
+    )
+    for made, shapes in _samples(cls):
+        found = _applied(stated, made, shapes)
+        if found is not None:
+            return min(found, _by_output(found, made), key=_length)
+    return stated
+
+
+def _applied(stated: Entry, made: Layer, shapes: tuple[Shape, ...]) -> Entry | None:
+    try:
+        with arith.scope():
+            return dataclasses.replace(
+                stated,
+                output_shape=made.output_shape(*shapes),
+                input_shapes=shapes,
+                parameters=total(w.parameters for w in made.weights(*shapes)),
+                macs=made.macs(*shapes),
+                elementwise_operations=made.elementwise_ops(*shapes),
+            )
+    except (ValueError, ArithmeticError, LookupError, TypeError, AssertionError):
+        return None  # not an input of this type: the next sample may be
+
+
+def _by_output(found: Entry, made: Layer) -> Entry:
+    """The same with the input chosen so that H and W are the sides of the output.
+
+    H - k + 1 places of `valid` windows would spread over every term of a product.
+    """
+    if found.output_shape is None or not found.input_shapes or len(found.input_shapes[0]) < 2:
+        return found
+    (first, *others) = found.input_shapes
+    if others or len(found.output_shape) != len(first):
+        return found
+    sides = [a + (a - b) for a, b in zip(first[:-1], found.output_shape[:-1], strict=True)]
+    return _applied(found, made, ((*sides, first[-1]),)) or found
+
+
+def _length(found: Entry) -> int:
+    return len(f"{found.parameters}{found.macs}{found.elementwise_operations}")
+
+
+def _arguments(cls: type[Layer]) -> Iterator[Argument]:
+    for f in dataclasses.fields(cast(Any, cls)):
+        kind = cls.kinds.get(f.name)
+        missing = f.default is dataclasses.MISSING
+        tracked = kind is None or (kind.figures and not isinstance(kind, UntrackedKind))
+        yield Argument(f.name, missing, None if missing else f.default, tracked)
+
+
+def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
+    """Instances with symbols for sizes, and the inputs that such a type may take."""
+    ranks = (cls.rank + 1,) if cls.rank else (1, 3, 2)
+    for arguments in _symbolic_arguments(cls):
+        try:
+            with arith.scope():
+                made = cls(**arguments)
+        except (ValueError, ArithmeticError, TypeError):
+            continue
+        for count in (1, 2, 0):
+            for rank in ranks:
+                yield made, (tuple(symbol(name) for name in _AXES[rank]),) * count
+
+
+def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
+    """Constructor arguments: symbols where sizes are expected, some value where one is required."""
+    found: dict[str, Any] = {}
+    lists: list[str] = []
+    for f in dataclasses.fields(cast(Any, cls)):
+        kind = cls.kinds.get(f.name)
+        if type(kind) is CountKind and not kind.optional and kind.figures:
+            found[f.name] = symbol(f.name)
+        elif f.default is dataclasses.MISSING and kind is not None:
+            if isinstance(kind, ShapeKind):
+                lists.append(f.name)
+            found[f.name] = _sample(kind, f.name)
+    yield found
+    if lists:
+        yield found | dict.fromkeys(lists, (2, 1))  # an order of axes
+
+
+def _sample(kind: Kind, name: str) -> Any:
+    if isinstance(kind, SpatialKind):
+        return symbol(name)
+    if isinstance(kind, ShapeKind):
+        return (-1,) if kind.minimum < 0 else tuple(symbol(a) for a in _AXES[3])
+    if isinstance(kind, NamedKind):
+        return "relu"
+    return -1 if isinstance(kind, AxisKind) else 0.5

@@ -1,0 +1,95 @@
+"""The command line: one module a command, imported when that command runs.
+
+Exit codes: 0 it ran, 1 it ran and found against, 2 bad usage or bad input, 3 a defect in
+archcalc, 130 interrupted; a closed pipe is silent.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from archcalc.cli.errors import exit_code
+
+# name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
+COMMANDS = {
+    "analyze": "What a network costs and sees: a table of its layers, and the totals.",
+    "examples": "List the example networks, or copy one here.",
+    "layers": "List the layer types, their fields and their formulas.",
+    "schema": "Print the JSON Schema of archcalc's own spec.",
+}
+
+
+class _Commands(click.Group):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command is named {args[0]!r}; {hint}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from archcalc import __version__
+
+        click.echo(f"archcalc {__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    epilog="Start with: archcalc examples copy vgg16, then archcalc analyze vgg16.json",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """What a convolutional network costs, sees and can learn, from its architecture alone."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code, having said on stderr what went wrong."""
+    try:
+        result: Any = commands.main(
+            args=None if arguments is None else list(arguments), prog_name="archcalc", standalone_mode=False
+        )
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BaseException as problem:
+        return exit_code(problem)

@@ -1,0 +1,81 @@
+"""`archcalc analyze`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archcalc.cli import options
+from archcalc.cli.output import emit
+
+if TYPE_CHECKING:
+    from archcalc.report import Report
+
+
+@click.command("analyze", context_settings={"max_content_width": 100})
+@options.source_argument
+@options.reading_options
+@options.costing_options
+@click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
+@options.showing_options
+@click.option(
+    "--fail-on",
+    type=click.Choice(options.SEVERITIES),
+    help="Exit 1 if there is a finding of this level or above.",
+)
+def command(
+    source: str,
+    values: dict[str, int],
+    input_shape: tuple[Any, ...] | None,
+    allow_unknown: bool,
+    batch: int,
+    dtype: str,
+    optimizer: str,
+    clipped: bool,
+    form: str | None,
+    output: str | None,
+    depth: int | None,
+    width: int | None,
+    color: str,
+    ascii: bool,
+    fail_on: str | None,
+) -> int:
+    """What a network costs and sees: a table of its layers, and the totals.
+
+    SOURCE is a spec, a Keras config (model.to_json()), a .keras file, keras:NAME, or - for
+    standard input.
+    """
+    from archcalc.analyze import analyze
+    from archcalc.readers import load
+
+    graph = load(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values)
+    report = analyze(graph, batch=batch, dtype=dtype, optimizer=optimizer, clipped=clipped)
+    form = options.chosen_format(form, output)
+    ascii = options.wants_ascii(ascii, output)
+    if form == "table":
+        from archcalc.render.terminal import terminal_text
+
+        text = terminal_text(
+            report,
+            width=options.chosen_width(width),
+            depth=depth,
+            ascii=ascii,
+            color=options.wants_color(color, output),
+        )
+    else:
+        text = _as(form, report, depth, ascii)
+    emit(text, output)
+    return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
+
+
+def _as(form: str, report: Report, depth: int | None, ascii: bool) -> str:
+    if form == "json":
+        from archcalc.render.json import json_text
+
+        return json_text(report.to_dict(), ascii=ascii)
+    if form == "csv":
+        return report.to_csv(depth=depth)
+    if form == "latex":
+        return report.to_latex(depth=depth)
+    return report.to_markdown(depth=depth)

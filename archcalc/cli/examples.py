@@ -1,0 +1,63 @@
+"""`archcalc examples`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archcalc.cli import options
+from archcalc.cli.errors import OutputError
+from archcalc.cli.output import emit
+
+
+@click.group("examples", invoke_without_command=True, context_settings={"max_content_width": 100})
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List the example networks, or copy one here."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(listing, output=None)
+
+
+@command.command("list")
+@options.output_option
+def listing(output: str | None) -> None:
+    """The examples, one a line."""
+    from archcalc import shipped
+
+    found = shipped.available()
+    longest = max((len(name) for name in found), default=0)
+    emit("".join(f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in found.items()), output)
+
+
+def _summary(path: Path) -> str:
+    """What an example is, in figures: computed, never stored."""
+    from archcalc.analyze import analyze
+    from archcalc.readers import load
+    from archcalc.render.summary import headline
+    from archcalc.render.text import ASCII, UNICODE, count
+
+    glyphs = ASCII if options.wants_ascii(False, None) else UNICODE
+    report = analyze(load(str(path)))
+    return f"{headline(report, glyphs)}, {count(report.totals.parameters, glyphs)} parameters"
+
+
+@command.command("copy")
+@click.argument("name")
+@click.option(
+    "-o", "--output", type=click.Path(allow_dash=True), metavar="FILE", help="Default: NAME.json here."
+)
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def copy(name: str, output: str | None, force: bool) -> None:
+    """Copy the example NAME to a file, to look at and to change."""
+    import os
+
+    from archcalc import shipped
+
+    text = shipped.text(name)
+    target = output or f"{name.removesuffix('.json')}.json"
+    if target != "-" and os.path.isfile(target) and not force:
+        raise OutputError(f"{target} is there already; --force overwrites it, -o FILE writes elsewhere")
+    emit(text, target)
+    if target != "-":
+        click.echo(f"{target} written; next: archcalc analyze {target}", err=True)

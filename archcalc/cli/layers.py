@@ -1,0 +1,54 @@
+"""`archcalc layers`."""
+
+from __future__ import annotations
+
+import click
+
+from archcalc.cli import options
+from archcalc.cli.output import emit
+
+FORMATS = ("table", "json", "markdown")
+
+
+@click.command("layers", context_settings={"max_content_width": 100})
+@click.argument("names", nargs=-1, metavar="[TYPE]...")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table.")
+@options.output_option
+@click.option("--width", type=click.IntRange(min=options.MIN_WIDTH), help="Columns. Default: the terminal's.")
+@click.option("--ascii", is_flag=True, help="Only ASCII.")
+def command(
+    names: tuple[str, ...], form: str | None, output: str | None, width: int | None, ascii: bool
+) -> None:
+    """List the layer types and their parameters in closed form; with TYPE, all about that type."""
+    from archcalc import catalogue
+    from archcalc.layers.base import registered
+    from archcalc.render import catalogue as render
+
+    if names:
+        types = registered()
+        found = [catalogue.entry(types[_known(name, list(types))]) for name in names]
+    else:
+        found = catalogue.entries()
+    form = options.chosen_format(form, output, FORMATS)
+    if form == "json":
+        from archcalc.render.json import json_text
+
+        text = json_text({"layers": [render.as_data(e) for e in found]})
+    elif form == "markdown":
+        text = render.markdown(found)
+    else:
+        ascii = options.wants_ascii(ascii, output)
+        shown = render.details if names else render.overview
+        text = shown(found, options.chosen_width(width), ascii)
+    emit(text, output)
+
+
+def _known(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    exact = next((k for k in known if k.lower() == name.lower()), None)
+    if exact is not None:
+        return exact
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`archcalc layers` lists them all"
+    raise click.UsageError(f"no layer type is named {name!r}; {hint}", click.get_current_context())

@@ -1,0 +1,210 @@
+"""Options that several commands share, and what they mean on this terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+SEVERITIES = ("info", "warning", "error")
+_BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
+PIPE_WIDTH = 120
+MIN_WIDTH = 40
+
+
+def _assignments(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
+    """`w=64`: symbols and their values; the last one counts."""
+    found = {}
+    for text in texts:
+        name, sign, number = text.partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise click.BadParameter(f"{text!r}: expected NAME=VALUE, as in w=64", ctx, parameter)
+        try:
+            found[name.strip()] = int(number)
+        except ValueError:
+            raise click.BadParameter(f"{text!r}: {number!r} is not an integer", ctx, parameter) from None
+    return found
+
+
+def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Any, ...] | None:
+    """`32,32,3`: sizes, or names that stay symbolic, without the batch axis."""
+    if text is None:
+        return None
+    from archcalc.symbolic import symbol
+
+    parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+    if not parts or not all(p.isidentifier() or (p.isdecimal() and int(p) > 0) for p in parts):
+        raise click.BadParameter(
+            f"{text!r}: expected positive integers or names, as in 32,32,3 or H,W,3", ctx, parameter
+        )
+    return tuple(int(p) if p.isdecimal() else symbol(p) for p in parts)
+
+
+def source_argument(command: F) -> F:
+    return click.argument("source", type=click.Path(allow_dash=True), metavar="SOURCE")(command)
+
+
+def reading_options(command: F) -> F:
+    """How a source is read."""
+    for option in reversed(
+        (
+            click.option(
+                "--set",
+                "values",
+                metavar="NAME=VALUE",
+                multiple=True,
+                callback=_assignments,
+                help="Give a symbol a value (repeatable).",
+            ),
+            click.option(
+                "--input-shape",
+                metavar="SHAPE",
+                callback=_shape,
+                help="Input of a model that was never built, as 32,32,3 or H,W,3.",
+            ),
+            click.option(
+                "--allow-unknown",
+                is_flag=True,
+                help="Go on past layers nobody knows; what depends on them is reported as unknown.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def costing_options(command: F) -> F:
+    """What memory is counted for."""
+    for option in reversed(
+        (
+            click.option(
+                "--batch",
+                type=click.IntRange(min=1),
+                default=1,
+                show_default=True,
+                help="Samples that memory is counted for.",
+            ),
+            click.option(
+                "--dtype",
+                type=click.Choice(list(PRECISIONS), case_sensitive=False),
+                default="float32",
+                show_default=True,
+                help="Keras dtype policy.",
+            ),
+            click.option(
+                "--optimizer",
+                type=click.Choice(list(OPTIMIZER_SLOTS), case_sensitive=False),
+                default="adam",
+                show_default=True,
+                help="Whose state is counted in training memory.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def output_option(command: F) -> F:
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(allow_dash=True),
+        metavar="FILE",
+        help="Write to a file, whole or not at all.",
+    )(command)
+
+
+def showing_options(command: F) -> F:
+    """How a result looks."""
+    for option in reversed(
+        (
+            click.option(
+                "--format",
+                "form",
+                type=click.Choice(FORMATS),
+                help="Default: table, or what the name of the -o file says.",
+            ),
+            output_option,
+            click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this level."),
+            click.option(
+                "--width",
+                type=click.IntRange(min=MIN_WIDTH),
+                help="Columns of the table. Default: the terminal's.",
+            ),
+            color_option,
+            click.option("--ascii", is_flag=True, help="Only ASCII in tables."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def color_option(command: F) -> F:
+    return click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="NO_COLOR and FORCE_COLOR are kept.",
+    )(command)
+
+
+def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] = FORMATS) -> str:
+    """The format asked for, or the one that the output file's name suggests."""
+    if form is not None:
+        return form
+    suggested = _BY_SUFFIX.get(os.path.splitext(output or "")[1].lower(), known[0])
+    return suggested if suggested in known else known[0]
+
+
+def chosen_width(width: int | None) -> int:
+    """The width asked for, that of the terminal, or 120 where there is none."""
+    if width is not None:
+        return width
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), MIN_WIDTH)
+    # in a pipe to a pager, the terminal is still where stderr goes
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and stream.isatty():
+                return max(os.get_terminal_size(stream.fileno()).columns or PIPE_WIDTH, MIN_WIDTH)
+        except (OSError, ValueError):
+            continue
+    return PIPE_WIDTH
+
+
+def wants_color(color: str, output: str | None) -> bool:
+    """Whether to colour: as asked, else NO_COLOR, FORCE_COLOR, else on a terminal that can."""
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return os.environ["FORCE_COLOR"] not in ("0", "false")
+    to_terminal = output in (None, "-") and sys.stdout is not None and sys.stdout.isatty()
+    return to_terminal and os.environ.get("TERM") != "dumb"
+
+
+def wants_ascii(ascii: bool, output: str | None) -> bool:
+    """Whether the table must do with ASCII: asked for, or all that the terminal can show."""
+    if ascii:
+        return True
+    if output not in (None, "-"):
+        return False
+    locale = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
+    if locale in ("C", "POSIX"):
+        return True
+    try:
+        "×—…─–→≥σ·".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False

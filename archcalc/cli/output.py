@@ -1,0 +1,85 @@
+"""Where results go: standard output, or a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+
+from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
+
+
+def emit(text: str, path: str | None) -> None:
+    """Write a result to standard output, or to `path` (`-` is standard output).
+
+    Raises
+    ------
+    OutputError
+        The target cannot be written; nothing half-written is left behind.
+    ClosedPipeError
+        Nobody reads standard output any more.
+    """
+    if path is None or path == "-":
+        _to_stdout(text)
+    else:
+        _to_file(text.encode("utf-8", "backslashreplace"), path)
+
+
+def _to_stdout(text: str) -> None:
+    stream = sys.stdout
+    if stream is None:
+        raise OutputError("cannot write to standard output: it is closed")
+    try:
+        raw = getattr(stream, "buffer", None)
+        if raw is None:
+            stream.write(text)
+        else:
+            raw.write(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+        stream.flush()
+    except BrokenPipeError:
+        raise ClosedPipeError from None
+    except OSError as problem:
+        discard_stdout()
+        raise OutputError(f"cannot write to standard output: {problem.strerror}") from None
+
+
+def _to_file(data: bytes, path: str) -> None:
+    target = os.path.realpath(path)
+    try:
+        try:
+            mode = os.stat(target).st_mode
+        except FileNotFoundError:
+            mode = None
+        if mode is not None and not stat.S_ISREG(mode):
+            # a device or a pipe cannot be replaced by a file; a directory says so itself
+            with open(target, "wb") as device:
+                device.write(data)
+            return
+        _replace(data, target, mode)
+    except BrokenPipeError:
+        raise ClosedPipeError from None
+    except OSError as problem:
+        raise OutputError(f"cannot write {path}: {problem.strerror}") from None
+
+
+def _replace(data: bytes, target: str, mode: int | None) -> None:
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

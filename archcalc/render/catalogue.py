@@ -1,0 +1,129 @@
+"""The table of layer types."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from archcalc.catalogue import Entry
+from archcalc.render import text
+from archcalc.render.text import ASCII, UNICODE, Glyphs
+from archcalc.report import plain
+from archcalc.unknown import Unknown
+
+NAME = 24
+LEGEND = (
+    "parameters in closed form: words are a layer's arguments (one value for all axes), C the channels, "
+    "D, H, W, T the other sides of its input, or of its output where that is shorter; biases included. "
+    "`archcalc layers TYPE` says all about a type."
+)
+
+
+def overview(entries: Sequence[Entry], width: int, ascii: bool) -> str:
+    """Every type with what it is and its parameters, grouped by family."""
+    lines = []
+    for family, members in groupby(entries, key=lambda e: e.family):
+        lines.append(family)
+        for e in members:
+            lines += _folded(f"  {e.name}".ljust(NAME), e.summary, width)
+            formula = _formula(e.parameters)
+            if formula not in ("0", ""):
+                lines += _folded(" " * NAME, f"parameters {formula}", width)
+        lines.append("")
+    lines += textwrap.wrap(LEGEND, min(width, 100))
+    return _encoded("\n".join(lines) + "\n", ascii)
+
+
+def details(entries: Sequence[Entry], width: int, ascii: bool) -> str:
+    """All about some types: arguments with their defaults, shapes and figures."""
+    glyphs = ASCII if ascii else UNICODE
+    return _encoded("\n\n".join("\n".join(_details(e, width, glyphs)) for e in entries) + "\n", ascii)
+
+
+def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
+    yield e.name
+    yield from _folded("  ", e.summary, width)
+    if e.input_shapes is not None and e.output_shape is not None:
+        ins = ", ".join(text.shape(s, glyphs) for s in e.input_shapes) or "nothing"
+        yield ""
+        yield from _folded(
+            "  shape".ljust(NAME), f"{ins} {glyphs.arrow} {text.shape(e.output_shape, glyphs)}", width
+        )
+        yield from _folded("  parameters".ljust(NAME), _formula(e.parameters), width)
+        yield from _folded("  MACs".ljust(NAME), _formula(e.macs), width)
+        yield from _folded("  elementwise".ljust(NAME), _formula(e.elementwise_operations), width)
+    yield ""
+    for a in e.arguments:
+        if a.figures:
+            yield f"  {a.name}".ljust(NAME) + ("required" if a.required else _default(a.default))
+    others = [a.name for a in e.arguments if not a.figures]
+    if others:
+        yield from _folded("  also taken".ljust(NAME), ", ".join(others), width)
+
+
+def markdown(entries: Sequence[Entry]) -> str:
+    """The overview as a Markdown table."""
+    lines = ["| Layer | Family | What it does | Parameters | MACs |", "| --- | --- | --- | --- | --- |"]
+    for e in entries:
+        summary = e.summary.replace("|", "\\|")
+        lines.append(f"| {e.name} | {e.family} | {summary} | {_code(e.parameters)} | {_code(e.macs)} |")
+    return "\n".join([*lines, "", LEGEND]) + "\n"
+
+
+def as_data(e: Entry) -> dict[str, Any]:
+    """One type as plain data."""
+    return {
+        "name": e.name,
+        "family": e.family,
+        "summary": e.summary,
+        "arguments": [
+            {"name": a.name, "required": a.required}
+            | ({} if a.required else {"default": plain(a.default)})
+            | {"figures": a.figures}
+            for a in e.arguments
+        ],
+        "input_shapes": plain(e.input_shapes),
+        "output_shape": plain(e.output_shape),
+        "parameters": plain(e.parameters),
+        "macs": plain(e.macs),
+        "elementwise_operations": plain(e.elementwise_operations),
+    }
+
+
+def _formula(figure: Any) -> str:
+    if figure is None:
+        return ""
+    return "as stated" if isinstance(figure, Unknown) else str(figure)
+
+
+def _code(figure: Any) -> str:
+    formula = _formula(figure)
+    return f"`{formula}`" if formula else ""
+
+
+def _default(value: Any) -> str:
+    return (
+        {None: "none", True: "true", False: "false"}.get(value, repr(value))
+        if _scalar(value)
+        else repr(value)
+    )
+
+
+def _scalar(value: Any) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def _folded(head: str, words: str, width: int) -> list[str]:
+    """Words beside a head, folded at spaces."""
+    wrapped = textwrap.wrap(
+        words, max(width - len(head), 30), break_long_words=False, break_on_hyphens=False
+    ) or [""]
+    if len(head.rstrip()) >= len(head):
+        head += " "
+    return [(head if i == 0 else " " * len(head)) + line for i, line in enumerate(wrapped)]
+
+
+def _encoded(found: str, ascii: bool) -> str:
+    return found.encode("ascii", "backslashreplace").decode("ascii") if ascii else found

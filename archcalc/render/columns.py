@@ -1,0 +1,74 @@
+"""The columns of every table: where a figure comes from, and how each kind of table writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from archcalc.render import text
+from archcalc.render.text import Glyphs
+from archcalc.report import Row, Totals
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the human tables."""
+
+    key: str
+    title: str
+    figure: Callable[[Row], Any]
+    write: Callable[[Any, Glyphs], str]
+    numeric: bool = True
+    total: Callable[[Totals], Any] | None = None
+
+
+def _parameters(row: Row) -> Any:
+    return row.parameters if row.shared_with is None else "shared"
+
+
+def _write_parameters(figure: Any, glyphs: Glyphs) -> str:
+    return figure if isinstance(figure, str) else text.count(figure, glyphs)
+
+
+def _sigma(row: Row) -> Any:
+    return row.effective_receptive_field_sigma
+
+
+def _write_sigma(sigmas: Any, glyphs: Glyphs) -> str:
+    if not sigmas or all(s is None for s in sigmas):
+        return glyphs.nothing
+    texts = [glyphs.nothing if s is None else f"{s:.1f}" for s in sigmas]
+    return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
+
+
+LAYER = Column("layer", "Layer", lambda row: row.name, lambda v, g: text.printable(v, g), numeric=False)
+TYPE = Column("type", "Type", lambda row: row.type, lambda v, g: text.printable(v, g), numeric=False)
+OUTPUT = Column("output", "Output", lambda row: row.output_shape, text.shape, numeric=False)
+PARAMETERS = Column(
+    "parameters", "Parameters", _parameters, _write_parameters, total=lambda totals: totals.parameters
+)
+MACS = Column("macs", "MACs", lambda row: row.macs, text.count, total=lambda totals: totals.macs)
+FLOPS = Column("flops", "FLOPs", lambda row: row.flops, text.count, total=lambda totals: totals.flops)
+ELEMENTWISE = Column(
+    "elementwise",
+    "Elementwise",
+    lambda row: row.elementwise_operations,
+    text.count,
+    total=lambda totals: totals.elementwise_operations,
+)
+ACTIVATIONS = Column(
+    "activations",
+    "Activations",
+    lambda row: row.activation_bytes,
+    text.amount,
+    total=lambda totals: totals.training_activation_bytes,
+)
+FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)
+SIGMA = Column("sigma", "Effective σ", _sigma, _write_sigma)
+
+# as the eye wants them, and in the order in which a wider terminal gains them
+ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA)
+ALWAYS = (LAYER, PARAMETERS)
+GAINED = (MACS, OUTPUT, FIELD, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
+EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)

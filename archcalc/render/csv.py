@@ -1,0 +1,62 @@
+"""CSV: one line a row, every figure exact, `unknown` where it is unknown, nothing where it has no meaning."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from archcalc.render.grouping import fold
+from archcalc.report import Report, Row
+from archcalc.unknown import Unknown
+
+_FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size", "clipped_size")
+
+
+def csv_text(report: Report, *, depth: int | None = None) -> str:
+    """The table; axes of a shape are joined by `x`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in fold(report.rows, depth):
+        writer.writerow([_cell(figure(row)) for figure in _COLUMNS.values()])
+    return out.getvalue()
+
+
+def _part(name: str) -> Callable[[Row], Any]:
+    return lambda row: getattr(row.receptive_field, name, None)
+
+
+_COLUMNS: dict[str, Callable[[Row], Any]] = {
+    "name": lambda row: row.name,
+    "type": lambda row: row.type,
+    "inputs": lambda row: " ".join(row.inputs),
+    "output_shape": lambda row: row.output_shape,
+    "shared_with": lambda row: row.shared_with,
+    "copies": lambda row: row.copies,
+    "parameters": lambda row: row.parameters,
+    "trainable_parameters": lambda row: row.trainable_parameters,
+    "macs": lambda row: row.macs,
+    "flops": lambda row: row.flops,
+    "elementwise_operations": lambda row: row.elementwise_operations,
+    "activation_bytes": lambda row: row.activation_bytes,
+    **{f"receptive_field_{name.removeprefix('is_')}": _part(name) for name in _FIELD_PARTS},
+    "effective_receptive_field_sigma": lambda row: row.effective_receptive_field_sigma,
+}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Unknown):
+        return "unknown"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "x".join(map(_cell, _flat(value)))
+    return str(value)
+
+
+def _flat(value: Iterable[Any]) -> Iterable[Any]:
+    return ("?" if v is None else v for v in value)

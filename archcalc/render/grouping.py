@@ -1,0 +1,66 @@
+"""Rows folded into one line a block, for tables of `--depth` levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from archcalc.arith import total
+from archcalc.report import Row
+
+_SUMMED = ("parameters", "trainable_parameters", "macs", "elementwise_operations", "activation_bytes")
+
+
+def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
+    """Neighbouring rows whose names share their first `depth` parts, as one row each.
+
+    Parts end at `/`, as in `stem/a`. A network without any `/` in its names (most Keras
+    models) is grouped by the parts between `_` instead: `block1_conv1` and `block1_pool`
+    belong to `block1`. A group shows summed figures and what its last row shows: the shape
+    and the field. None folds nothing.
+    """
+    if depth is None:
+        return tuple(rows)
+    separator = "/" if any("/" in row.name for row in rows) else "_"
+    runs: list[tuple[str, list[Row]]] = []
+    for row in rows:
+        key = _prefix(row.name, depth, separator)
+        if runs and runs[-1][0] == key and key:
+            runs[-1][1].append(row)
+        else:
+            runs.append((key, [row]))
+    return tuple(members[0] if len(members) == 1 else _group(key, members) for key, members in runs)
+
+
+def _prefix(name: str, depth: int, separator: str) -> str:
+    """The first `depth` parts of a name; empty where it belongs to no group."""
+    parts = name.split(separator)
+    if separator == "/":
+        return separator.join(parts[:depth]) if len(parts) > depth else ""
+    # conv2d_3 is Keras's third Conv2D, not a member of a block named conv2d
+    if len(parts) <= depth or (len(parts) == depth + 1 and parts[depth].isdecimal()):
+        return ""
+    return separator.join(parts[:depth])
+
+
+def _group(name: str, members: list[Row]) -> Row:
+    last = members[-1]
+    summed: dict[str, Any] = {f: total(getattr(row, f) for row in members) for f in _SUMMED}
+    return Row(
+        name=name,
+        type=f"{len(members)} layers",
+        inputs=_outside(members),
+        output_shapes=last.output_shapes,
+        shared_with=None,
+        weights=(),
+        receptive_fields=last.receptive_fields,
+        effective_receptive_field_sigma=last.effective_receptive_field_sigma,
+        members=len(members),
+        **summed,
+    )
+
+
+def _outside(members: Iterable[Row]) -> tuple[str, ...]:
+    """What a group reads that it does not make."""
+    own = {row.name for row in members}
+    return tuple(dict.fromkeys(name for row in members for name in row.inputs if name not in own))

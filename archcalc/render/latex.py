@@ -1,0 +1,151 @@
+"""LaTeX: a booktabs table with caption, for papers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archcalc.render import text as words
+from archcalc.render.columns import EVERYWHERE, FIELD, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column
+from archcalc.render.grouping import fold
+from archcalc.render.text import UNICODE, printable
+from archcalc.report import Report
+from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
+
+if TYPE_CHECKING:
+    from archcalc.analyses.receptive_field import Field
+
+PAGE = 45  # rows that fit one page; longer tables may break across pages
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+_SPECIALS = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def latex(report: Report, *, depth: int | None = None) -> str:
+    """The table; it needs the package booktabs, and beyond a page longtable."""
+    rows = fold(report.rows, depth)
+    long = len(rows) > PAGE
+    body = [_line([_cell(c, c.figure(row)) for c in EVERYWHERE]) for row in rows]
+    totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in EVERYWHERE]
+    caption = f"\\caption{{{_caption(report)}}}"
+    head = _line([c.title for c in EVERYWHERE])
+    columns = "".join("r" if c.numeric else "l" for c in EVERYWHERE)
+    if long:
+        lines = [
+            r"% \usepackage{booktabs,longtable}",
+            f"\\begin{{longtable}}{{{columns}}}",
+            caption + r" \\",
+            r"\toprule",
+            head,
+            r"\midrule",
+            r"\endhead",
+            *body,
+            r"\midrule",
+            _line(totals),
+            r"\bottomrule",
+            r"\end{longtable}",
+        ]
+    else:
+        lines = [
+            r"% \usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            caption,
+            f"\\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\midrule",
+            _line(totals),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _caption(report: Report) -> str:
+    lines = [f"{escaped(printable(report.name))}: work of one sample, one MAC being two FLOPs."]
+    if report.assumptions:
+        lines.append(f"Assumes that {escaped('; '.join(map(words.in_words, report.assumptions)))}.")
+    lines += [
+        f"Unknown: {escaped(printable(f'{finding.layer}, {finding.message}'))}."
+        for finding in report.findings
+        if finding.rule == "unknown-layer"
+    ]
+    return " ".join(lines)
+
+
+def escaped(text: str) -> str:
+    """Text in which nothing is a command."""
+    return _SPECIALS.sub(lambda match: _SPECIAL[match.group()], text)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _total(column: Column, report: Report) -> str:
+    return "" if column.total is None else _cell(column, column.total(report.totals))
+
+
+def _cell(column: Column, figure: Any) -> str:
+    if column in (LAYER, TYPE):
+        return escaped(printable(figure))
+    if column is OUTPUT:
+        return _shape(figure)
+    if column is FIELD:
+        return _field(figure)
+    assert column in (PARAMETERS, MACS)
+    if isinstance(figure, Expr):
+        return f"${_formula(figure)}$"
+    return escaped(column.write(figure, UNICODE))
+
+
+def _shape(sizes: Sequence[Any]) -> str:
+    return f"${_product(sizes)}$" if sizes else "scalar"
+
+
+def _product(sizes: Sequence[Any]) -> str:
+    return r" \times ".join(_size(s) for s in sizes)
+
+
+def _size(size: Any) -> str:
+    if isinstance(size, Unknown):
+        return "?"
+    if isinstance(size, Expr):
+        formula = _formula(size)
+        return f"({formula})" if len(size.terms) > 1 else formula
+    return str(size)
+
+
+def _field(found: Field | None) -> str:
+    if found is None:
+        return "---"
+    if any(isinstance(v, Expr) for v in (*found.size, *found.min_size, *found.stride)):
+        if all(g is True for g in found.is_global):
+            return "whole"
+        steps = "" if all(s == 1 or s is None for s in found.stride) else f"\\ /{_product(found.stride)}"
+        return f"${_product(found.size)}{steps}$"
+    text = escaped(words.field(found)).replace("×", r"$\times$").replace("–", "--")
+    return "---" if text == UNICODE.nothing else text
+
+
+def _formula(x: Expr) -> str:
+    import sympy
+
+    from archcalc.sympy_bridge import to_sympy
+
+    return str(sympy.latex(to_sympy(x)))

@@ -1,0 +1,159 @@
+"""Which columns fit a width, and how cells fold: names and shapes fold, digits never do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+from archcalc.render.columns import ALWAYS, GAINED, LAYER, ORDER, Column
+from archcalc.render.text import Glyphs
+from archcalc.report import Row, Totals
+from archcalc.symbolic import Expr
+
+GAP = 2
+MARGIN = 1
+NAME_MINIMUM = 12
+NAME_COMFORT = 24  # a column more is worth folding names beyond this
+CELL_COMFORT = 20  # of expressions and shapes
+MAX_LINES = 4
+
+_NAME_BREAK = re.compile(r"(?<=[/_.\-\s])")
+_TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
+_FACTOR_BREAK = re.compile(r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])")
+
+
+@dataclass
+class Laid:
+    """One column with the texts of all rows and the width it got."""
+
+    column: Column
+    texts: list[str]
+    total: str | None
+    minimum: int = 0
+    natural: int = 0
+    width: int = 0
+    heaviest: int | None = None  # the row that holds the largest figure
+    zeros: set[int] = field(default_factory=set)
+
+    @property
+    def comfort(self) -> int:
+        """The width from which on this column is pleasant to read."""
+        limit = NAME_COMFORT if self.column is LAYER else CELL_COMFORT
+        return max(self.minimum, min(self.natural, limit))
+
+    def cell(self, number: int) -> list[str]:
+        return self.folded(self.texts[number])
+
+    def folded(self, text: str) -> list[str]:
+        """The text in lines of the column's width."""
+        if cell_len(text) <= self.width:
+            return [text]
+        if self.column is LAYER:
+            return folded_name(text, self.width)
+        for pattern in (_TERM_BREAK, _FACTOR_BREAK):
+            lines = _packed(pattern.split(text), self.width)
+            if all(cell_len(line) <= self.width for line in lines):
+                break
+        return lines
+
+
+def lay_out(rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs) -> list[Laid]:
+    """The columns that fit, with their widths, in the order of reading."""
+    laid = {c.key: _laid(c, rows, totals, glyphs) for c in ALWAYS}
+    for column in GAINED:
+        candidate = _laid(column, rows, totals, glyphs)
+        if all(text in ("", glyphs.nothing) for text in candidate.texts):
+            continue  # a column that says nothing
+        trial = [*laid.values(), candidate]
+        if MARGIN + sum(x.comfort for x in trial) + GAP * (len(trial) - 1) <= width:
+            laid[column.key] = candidate
+    found = [laid[c.key] for c in ORDER if c.key in laid]
+    _share(found, width)
+    return found
+
+
+def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -> Laid:
+    texts: list[str] = []
+    made = Laid(column, texts, None)
+    most: Any = 0
+    for number, row in enumerate(rows):
+        figure = column.figure(row)
+        text = _brief(figure, column.write(figure, glyphs))
+        texts.append(text)
+        if type(figure) is int:
+            if figure == 0:
+                made.zeros.add(number)
+            elif figure > most:
+                most, made.heaviest = figure, number
+    if column.total is not None:
+        figure = column.total(totals)
+        made.total = _brief(figure, column.write(figure, glyphs))
+    every = [column.title, *texts, *([made.total] if made.total is not None else [])]
+    made.natural = max(map(cell_len, every))
+    if column is LAYER:
+        made.minimum = min(made.natural, NAME_MINIMUM)
+    else:
+        made.minimum = max(cell_len(piece) for text in set(every) for piece in _TERM_BREAK.split(text))
+    return made
+
+
+def _brief(figure: Any, text: str) -> str:
+    """An expression too long for any cell, by its number of terms; JSON has it whole."""
+    if isinstance(figure, Expr) and len(text) > MAX_LINES * CELL_COMFORT:
+        return f"({len(figure.terms)} terms)"
+    return text
+
+
+def _share(laid: list[Laid], width: int) -> None:
+    """Give each column its comfort, then what is left to those that would fold."""
+    for x in laid:
+        x.width = x.comfort
+    left = width - MARGIN - GAP * (len(laid) - 1) - sum(x.width for x in laid)
+    name = next(x for x in laid if x.column is LAYER)
+    if left < 0:
+        name.width = max(name.minimum, name.width + left)
+    for x in [name, *laid]:
+        if left > 0:
+            more = min(left, x.natural - x.width)
+            x.width += more
+            left -= more
+
+
+def folded_name(name: str, width: int) -> list[str]:
+    """A name in lines, broken behind `/ _ . -`; beyond four lines its middle gives way to `…`."""
+    if cell_len(name) > MAX_LINES * width:
+        name = _shortened(name, MAX_LINES * width - width // 2)
+    pieces = []
+    for piece in _NAME_BREAK.split(name):
+        while cell_len(piece) > width:
+            head = set_cell_size(piece, width).rstrip()
+            pieces.append(head)
+            piece = piece[len(head) :]
+        pieces.append(piece)
+    return _packed(pieces, width, glue="")
+
+
+def _shortened(name: str, width: int) -> str:
+    mark = "…" if not name.isascii() else "..."
+    keep = max(width - len(mark), 2)
+    head = set_cell_size(name, keep // 2).rstrip()
+    tail = set_cell_size(name[::-1], keep - keep // 2).rstrip()[::-1]
+    return head + mark + tail
+
+
+def _packed(pieces: Sequence[str], width: int, glue: str = " ") -> list[str]:
+    """Pieces joined into as few lines as fit; a piece longer than the width keeps its line."""
+    lines: list[str] = []
+    for piece in pieces:
+        if not piece:
+            continue
+        between = glue if lines and piece[0] in "+-" else ""
+        if lines and cell_len(lines[-1] + between + piece) <= width:
+            lines[-1] += between + piece
+        else:
+            lines.append(piece)
+    return lines or [""]

@@ -1,0 +1,55 @@
+"""Markdown: the table as GitHub shows it, and the totals as a list."""
+
+from __future__ import annotations
+
+import re
+
+from archcalc.render import summary
+from archcalc.render.columns import EVERYWHERE, LAYER, Column
+from archcalc.render.grouping import fold
+from archcalc.render.text import UNICODE, printable
+from archcalc.report import Report
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
+
+
+def markdown(report: Report, *, depth: int | None = None) -> str:
+    """The report; names and expressions are escaped, so nothing in them is markup."""
+    rows = fold(report.rows, depth)
+    lines = [f"## {_escaped(printable(report.name))}", "", _escaped(summary.headline(report, UNICODE)), ""]
+    lines.append(_line([c.title for c in EVERYWHERE]))
+    lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in EVERYWHERE) + "|")
+    for row in rows:
+        lines.append(_line([_escaped(c.write(c.figure(row), UNICODE)) for c in EVERYWHERE]))
+    lines.append(_line([_total(c, report) for c in EVERYWHERE]))
+    facts = [
+        *summary.facts(report, UNICODE),
+        *summary.formulas(report),
+        *summary.premises(report),
+    ]
+    lines.append("")
+    lines += [f"- {fact.label}: {_escaped(fact.text)}" for fact in facts]
+    for finding in report.findings:
+        where = f"{_escaped(printable(finding.layer))}: " if finding.layer is not None else ""
+        lines.append(
+            f"- **{finding.severity}** {where}{_escaped(printable(finding.message))}; "
+            f"{_escaped(finding.suggestion)}"
+        )
+    lines += ["", *[f"{_escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows)]]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _total(column: Column, report: Report) -> str:
+    if column is LAYER:
+        return "**Total**"
+    if column.total is None:
+        return ""
+    return f"**{_escaped(column.write(column.total(report.totals), UNICODE))}**"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text)

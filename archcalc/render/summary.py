@@ -1,0 +1,182 @@
+"""The lines under every table: totals, what was assumed, what the figures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from archcalc.arith import total
+from archcalc.render import text
+from archcalc.render.text import Glyphs
+from archcalc.report import Report, Row
+from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
+
+if TYPE_CHECKING:
+    from archcalc.analyses.receptive_field import Field
+
+
+class Fact(NamedTuple):
+    """One labelled line."""
+
+    label: str
+    text: str
+
+
+def headline(report: Report, glyphs: Glyphs) -> str:
+    """What goes in and what comes out: `image 224×224×3 → predictions 1000`."""
+    layers = report.layers
+    ins = ", ".join(f"{text.printable(n, glyphs)} {text.shape(s, glyphs)}" for n, s in report.inputs.items())
+    outs = ", ".join(
+        f"{text.printable(n, glyphs)} {text.shape(layers[n].output_shape, glyphs)}" for n in report.outputs
+    )
+    return f"{ins or 'nothing'} {glyphs.arrow} {outs}"
+
+
+def facts(report: Report, glyphs: Glyphs) -> list[Fact]:
+    """The totals in words."""
+    return [part for section in _SECTIONS for part in section(report, glyphs)]
+
+
+def _parameters(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    t = report.totals
+    if isinstance(t.parameters, Expr):
+        return
+    line = _figure(report, "parameters", glyphs)
+    if isinstance(t.non_trainable_parameters, int) and t.non_trainable_parameters:
+        line += (
+            f" = {text.count(t.trainable_parameters, glyphs)} trainable"
+            f" + {text.count(t.non_trainable_parameters, glyphs)} not"
+        )
+    yield Fact("Parameters", line)
+
+
+def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    t = report.totals
+    if isinstance(t.macs, int):
+        yield Fact("Work", f"{text.count(t.macs, glyphs)} MACs = {text.count(t.flops, glyphs)} FLOPs")
+    elif isinstance(t.macs, Unknown):
+        yield Fact("MACs", _figure(report, "macs", glyphs))
+    if not isinstance(t.elementwise_operations, Expr):
+        yield Fact("Elementwise", f"{_figure(report, 'elementwise_operations', glyphs)} operations")
+
+
+def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    t = report.totals
+    if isinstance(t.weight_bytes, int) and isinstance(t.peak_activation_bytes, int):
+        whole = t.weight_bytes + t.peak_activation_bytes
+        parts = [("weights", t.weight_bytes), ("activations", t.peak_activation_bytes)]
+        at = (
+            f" (most at {text.printable(t.peak_activation_layer, glyphs)})" if t.peak_activation_layer else ""
+        )
+        yield Fact("Inference", text.amounts(whole, parts) + at)
+    if isinstance(t.training_bytes, int):
+        parts = [
+            ("weights", t.weight_bytes),
+            ("gradients", t.gradient_bytes),
+            (str(report.conventions["optimizer"]), t.optimizer_bytes),
+            ("activations", t.training_activation_bytes),
+        ]
+        yield Fact("Training", text.amounts(t.training_bytes, parts))
+
+
+def _fields(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    for name in report.outputs:
+        for source, found in report.layers[name].receptive_fields.items():
+            if found is None or not found.size:
+                continue
+            seen = (
+                f"{text.printable(name, glyphs)} sees {_seen(found, text.printable(source, glyphs), glyphs)}"
+            )
+            if all(g is True for g in found.is_global):
+                seen += _last_local(report.rows, source, glyphs)
+            yield Fact("Field", seen)
+
+
+def _seen(found: Field, source: str, glyphs: Glyphs) -> str:
+    if not all(g is True for g in found.is_global):
+        return f"{text.field(found, glyphs)} of {source}"
+    if any(s is None for s in found.local_size):
+        return f"all of {source}"
+    return f"all of {source}, {text.shape(found.local_size, glyphs)} of it along the local path"
+
+
+def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
+    """The last layer that still has places of its own and does not see everything."""
+    for row in reversed(rows):
+        found = row.receptive_fields.get(source)
+        if found is None or any(s is None for s in found.stride) or any(g is True for g in found.is_global):
+            continue
+        return f"; before that, {text.printable(row.name, glyphs)} {text.field(found, glyphs)}"
+    return ""
+
+
+_SECTIONS = (_parameters, _work, _memory, _fields)
+
+
+def formulas(report: Report) -> list[Fact]:
+    """Closed forms of the totals that hold a symbol."""
+    found = report.formulas
+    if found.get("trainable_parameters") == found.get("parameters"):
+        found.pop("trainable_parameters", None)
+    return [Fact(title, found[name]) for name, title in _FORMULAS.items() if name in found]
+
+
+_FORMULAS = {
+    "parameters": "parameters",
+    "trainable_parameters": "trainable",
+    "macs": "MACs",
+    "elementwise_operations": "elementwise",
+    "peak_activation_bytes": "peak bytes",
+    "training_bytes": "train bytes",
+}
+
+
+def premises(report: Report) -> list[Fact]:
+    """Symbols and what was assumed of them, in plain words."""
+    given = [f"{n} = {v}" for n, v in report.symbols.items() if v is not None]
+    free = [n for n, v in report.symbols.items() if v is None]
+    lines = []
+    if given:
+        lines.append(Fact("With", ", ".join(given)))
+    if free:
+        lines.append(Fact("Open", ", ".join(free) + " (a value: --set NAME=VALUE)"))
+    if report.assumptions:
+        lines.append(Fact("Assumes", "; ".join(map(text.in_words, report.assumptions))))
+    return lines
+
+
+def remarks(report: Report, rows: tuple[Row, ...]) -> list[Fact]:
+    """What the figures mean, in as few words as the table needs."""
+    c = report.conventions
+    found = [
+        Fact(
+            "Work",
+            "of one sample; a MAC is one multiply-add, two FLOPs; bias, activation, pooling, normalisation "
+            "and merging count as elementwise operations",
+        ),
+        Fact(
+            "Memory",
+            f"batch {c['batch']}, {c['dtype']}; inference holds a tensor until its last reader ran, "
+            "training holds all",
+        ),
+    ]
+    if any(row.receptive_fields for row in rows):
+        found.append(
+            Fact(
+                "Field",
+                "input units that one unit depends on, not clipped at borders; /s: step between neighbours; "
+                "whole (n): all of the input, n along the local path",
+            )
+        )
+    if any(row.shared_with is not None for row in rows):
+        found.append(Fact("shared", "weights that an earlier call owns, counted there"))
+    return found
+
+
+def _figure(report: Report, name: str, glyphs: Glyphs) -> str:
+    value = getattr(report.totals, name)
+    if isinstance(value, Unknown):
+        known = total(f for row in report.rows if not isinstance(f := getattr(row, name), Unknown))
+        return f"unknown; {text.count(known, glyphs)} in the other layers"
+    return text.count(value, glyphs)

@@ -1,0 +1,172 @@
+"""The table on a terminal, and the same as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.style import Style
+
+from archcalc.render import summary
+from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
+from archcalc.render.grouping import fold
+from archcalc.render.layout import GAP, MARGIN, Laid, lay_out
+from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
+from archcalc.report import Report, Row
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+LABEL = 13
+PARAGRAPH = 110  # prose wider than this tires the eye
+
+
+class Styles(NamedTuple):
+    """What is set apart, and how: few colours, from the terminal's own sixteen."""
+
+    title: Style = Style(bold=True)
+    faint: Style = Style(dim=True)
+    group: Style = Style(bold=True)
+    heaviest: Style = Style(color="cyan", bold=True)
+    whole: Style = Style(color="magenta")
+    unknown: Style = Style(color="yellow")
+    total: Style = Style(bold=True)
+    problem: Style = Style(color="red", bold=True)
+    plain: Style = Style()
+
+
+STYLES = Styles()
+
+
+class ReportView:
+    """A report for rich: as wide as the console it meets."""
+
+    def __init__(self, report: Report, *, depth: int | None = None, ascii: bool = False) -> None:
+        self.report = report
+        self.rows = fold(report.rows, depth)
+        self.glyphs = ASCII if ascii else UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.segments(options.max_width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(60, options.max_width), options.max_width)
+
+    def segments(self, width: int) -> Iterator[Segment]:
+        """Every piece of text with its style, for a line of `width` cells."""
+        report, glyphs = self.report, self.glyphs
+        origin = " ".join(part for part in (report.format, report.source) if part)
+        yield from _line(
+            (printable(report.name, glyphs), STYLES.title),
+            (glyphs.dot + printable(origin, glyphs), STYLES.faint),
+        )
+        yield from _paragraph(summary.headline(report, glyphs), width, STYLES.plain)
+        yield Segment.line()
+        yield from self._table(width)
+        yield Segment.line()
+        for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
+            for fact in section:
+                yield from _labelled(fact.label, STYLES.faint, fact.text, width)
+            if section:
+                yield Segment.line()
+        for finding in report.findings:
+            where = f"{printable(finding.layer, glyphs)}: " if finding.layer is not None else ""
+            style = STYLES.problem if finding.severity == "error" else STYLES.unknown
+            text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion}"
+            yield from _labelled(finding.severity, style, text, width)
+        if report.findings:
+            yield Segment.line()
+        for remark in summary.remarks(report, self.rows):
+            yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
+
+    def _table(self, width: int) -> Iterator[Segment]:
+        laid = lay_out(self.rows, self.report.totals, width, self.glyphs)
+        span = sum(x.width for x in laid) + GAP * (len(laid) - 1)
+        rule = [(self.glyphs.rule * span, STYLES.faint)]
+        yield from _lines(laid, [[x.column.title] for x in laid], [STYLES.title] * len(laid))
+        yield from _line(*rule)
+        for number, row in enumerate(self.rows):
+            yield from _lines(laid, [x.cell(number) for x in laid], [_style(x, number, row) for x in laid])
+        yield from _line(*rule)
+        totals = [["Total"] if x.column is LAYER else x.folded(x.total or "") for x in laid]
+        yield from _lines(laid, totals, [STYLES.total] * len(laid))
+
+
+def terminal_text(
+    report: Report, *, width: int, depth: int | None = None, ascii: bool = False, color: bool = False
+) -> str:
+    """The view as one string, with colour codes only if asked for."""
+    view = ReportView(report, depth=depth, ascii=ascii)
+    return "".join(
+        s.style.render(s.text, color_system=ColorSystem.STANDARD) if color and s.style else s.text
+        for s in view.segments(width)
+    )
+
+
+def _style(x: Laid, number: int, row: Row) -> Style:
+    text = x.texts[number]
+    if text == UNKNOWN:
+        return STYLES.unknown
+    if x.column is LAYER:
+        return STYLES.group if row.members > 1 else STYLES.plain
+    if x.column is TYPE or number in x.zeros or text == "shared":
+        return STYLES.faint
+    if x.column is FIELD and text.startswith("whole"):
+        return STYLES.whole
+    if x.column in (PARAMETERS, MACS) and x.heaviest == number:
+        return STYLES.heaviest
+    return STYLES.plain
+
+
+def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[Style]) -> Iterator[Segment]:
+    """One row of the table: as many lines as its tallest cell."""
+    for height in range(max(map(len, cells))):
+        pieces: list[tuple[str, Style]] = []
+        blank = 0
+        for x, cell, style in zip(laid, cells, styles, strict=True):
+            text = cell[height] if height < len(cell) else ""
+            space = x.width - cell_len(text)
+            before = space if x.column.numeric else 0
+            if text:
+                pieces.append((" " * (blank + before) + text, style))
+                blank = space - before + GAP
+            else:
+                blank += x.width + GAP
+        yield from _line(*pieces)
+
+
+def _line(*pieces: tuple[str, Style]) -> Iterator[Segment]:
+    yield Segment(" " * MARGIN)
+    for text, style in pieces:
+        yield Segment(text, style)
+    yield Segment.line()
+
+
+def _labelled(
+    label: str, style: Style, text: str, width: int, text_style: Style = STYLES.plain
+) -> Iterator[Segment]:
+    """A label, and its text folded beside it."""
+    indent = max(LABEL, len(label) + 1)
+    for number, line in enumerate(_wrapped(text, min(width, PARAGRAPH) - MARGIN - indent)):
+        head = label.ljust(indent) if number == 0 else " " * indent
+        yield from _line((head, style), (line, text_style))
+
+
+def _paragraph(text: str, width: int, style: Style) -> Iterator[Segment]:
+    for line in _wrapped(text, min(width, PARAGRAPH) - MARGIN):
+        yield from _line((line, style))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines broken at spaces only, so that no number is ever cut."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= max(width, 20):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

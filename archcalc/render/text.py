@@ -1,0 +1,170 @@
+"""Figures and names as text: the one spelling that every format shares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
+
+if TYPE_CHECKING:
+    from archcalc.analyses.receptive_field import Field
+
+UNKNOWN = "unknown"
+
+
+class Glyphs(NamedTuple):
+    """Signs beyond letters and digits; ASCII terminals have poorer ones."""
+
+    times: str
+    nothing: str
+    ellipsis: str
+    rule: str
+    upto: str
+    arrow: str
+    at_least: str
+    sigma: str
+    dot: str
+
+
+UNICODE = Glyphs("×", "—", "…", "─", "–", "→", "≥", "σ", " · ")
+ASCII = Glyphs("x", "-", "...", "-", "-", "->", ">=", "sigma", ", ")
+
+
+def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
+    """A name that cannot steer a terminal: control and direction characters are escaped."""
+    if name.isascii() and name.isprintable():
+        return name
+    if glyphs is ASCII:
+        return name.encode("ascii", "backslashreplace").decode("ascii").translate(_CONTROLS)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+_CONTROLS = {i: f"\\x{i:02x}" for i in [*range(32), 127]}
+
+
+def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
+    """A count with its thousands set apart, an expression as it stands."""
+    if isinstance(figure, int):
+        return f"{figure:,}"
+    if figure is None:
+        return glyphs.nothing
+    if isinstance(figure, Unknown):
+        return UNKNOWN
+    return str(figure)
+
+
+def size(figure: Any, glyphs: Glyphs = UNICODE) -> str:
+    """One side of a shape: bare, and in parentheses where it is a sum."""
+    if isinstance(figure, Unknown):
+        return "?"
+    text = str(figure) if figure is not None else glyphs.nothing
+    return f"({text.replace(' ', '')})" if isinstance(figure, Expr) and " " in text else text
+
+
+def shape(sizes: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
+    """`224×224×3`; `scalar` for a shape without axes."""
+    return glyphs.times.join(size(s, glyphs) for s in sizes) if sizes else "scalar"
+
+
+def amount(figure: Any, glyphs: Glyphs = UNICODE) -> str:
+    """Bytes in the unit that reads best; MiB is 2^20 bytes."""
+    if not isinstance(figure, int):
+        text = count(figure, glyphs)
+        return f"{text} B" if isinstance(figure, Expr) else text
+    power = _unit(figure, 1)
+    return f"{in_unit(figure, power)} {UNITS[power]}"
+
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def amounts(whole: int, parts: Sequence[tuple[str, int]]) -> str:
+    """`20.5 MiB = 4.1 weights + 16.4 activations`: a sum in one unit, so that it can be checked."""
+    power = _unit(whole, 10)
+    terms = " + ".join(f"{in_unit(part, power, 1)} {name}" for name, part in parts if part)
+    return f"{in_unit(whole, power, 1)} {UNITS[power]}" + (f" = {terms}" if terms else "")
+
+
+def _unit(figure: int, least: int) -> int:
+    """The power of 1024 of which there are at least `least`."""
+    return max((p for p in range(len(UNITS)) if figure >= least * 1024**p), default=0)
+
+
+def in_unit(figure: int, power: int, digits: int | None = None) -> str:
+    """Bytes in a unit, rounded half up in integers (a float would lose large counts)."""
+    unit = 1024**power
+    if power == 0:
+        return f"{figure:,}"
+    if digits is None:
+        digits = 2 if figure < 10 * unit else 1
+    scaled = (2 * figure * 10**digits + unit) // (2 * unit)
+    return f"{scaled // 10**digits:,}.{scaled % 10**digits:0{digits}d}"
+
+
+def field(found: Field | None, glyphs: Glyphs = UNICODE) -> str:
+    """`483×483 /32`: the region one unit sees, and the step between neighbouring units."""
+    if found is None:
+        return glyphs.nothing
+    if not found.size:
+        return "scalar"
+    if any(isinstance(s, Unknown) for s in found.size):
+        return UNKNOWN
+    if all(g is True for g in found.is_global):
+        local = tuple(found.local_size)
+        return "whole" if any(s is None for s in local) else f"whole ({_square(local, glyphs)})"
+    sides = glyphs.times.join(
+        _side(largest, smallest, whole, glyphs)
+        for largest, smallest, whole in zip(found.size, found.min_size, found.is_global, strict=True)
+    )
+    return sides + stride(found.stride, glyphs)
+
+
+def stride(steps: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
+    """` /32`, ` /4×2`; nothing where every step is 1."""
+    if all(step == 1 or step is None for step in steps):
+        return ""
+    return " /" + _square(steps, glyphs)
+
+
+def _side(largest: Any, smallest: Any, whole: Any, glyphs: Glyphs) -> str:
+    if whole is True:
+        return "whole"
+    if smallest is None or largest == smallest:
+        return size(largest, glyphs)
+    return f"{size(smallest, glyphs)}{glyphs.upto}{size(largest, glyphs)}"
+
+
+def _square(values: Sequence[Any], glyphs: Glyphs) -> str:
+    texts = [_fraction(v) if isinstance(v, Fraction) else size(v, glyphs) for v in values]
+    return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
+
+
+def _fraction(value: Fraction) -> str:
+    return str(value)
+
+
+# -- assumptions in plain words ----------------------------------------------------------------
+_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(\w+) >= (\d+)"), r"\1 is at least \2"),
+    (re.compile(r"(\w+) <= (\d+)"), r"\1 is at most \2"),
+    (re.compile(r"(\w+) % 2 == 0"), r"\1 is even"),
+    (re.compile(r"(\w+) % 2 == 1"), r"\1 is odd"),
+    (re.compile(r"(\w+) % (\d+) == 0"), r"\1 is a multiple of \2"),
+    (re.compile(r"\((.+)\) % \((.+)\) == 0"), r"\1 is a multiple of \2"),
+    (re.compile(r"(\w+) % (\d+) == (\d+)"), r"\1 leaves \3 when divided by \2"),
+    (re.compile(r"(\w+) % (\d+) in \{(.+), (\d+)\}"), r"\1 leaves \3 or \4 when divided by \2"),
+    (re.compile(r"(.+) == (.+)"), r"\1 equals \2"),
+    (re.compile(r"(.+) >= (.+)"), r"\1 is at least \2"),
+)
+
+
+def in_words(assumption: str) -> str:
+    """`H % 4 == 0` as "H is a multiple of 4"."""
+    for pattern, words in _WORDS:
+        if pattern.fullmatch(assumption):
+            return pattern.sub(words, assumption)
+    return assumption

@@ -1,0 +1,40 @@
+"""The example networks that ship with archcalc: in the wheel, or beside the package in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archcalc.errors import ArchcalcError
+
+
+def folder() -> Path:
+    """Where they are.
+
+    Raises `ArchcalcError` if this installation has none.
+    """
+    package = Path(__file__).parent
+    for place in (package / "examples", package.parent / "examples"):
+        if place.is_dir():
+            return place
+    raise ArchcalcError("this installation holds no examples; install archcalc from its wheel or checkout")
+
+
+def available() -> dict[str, Path]:
+    """Example files by name, in order of name."""
+    return {path.stem: path for path in sorted(folder().glob("*.json"))}
+
+
+def text(name: str) -> str:
+    """An example's text.
+
+    Raises `ArchcalcError`, with the nearest names, if there is none of that name.
+    """
+    found = available()
+    path = found.get(name.removesuffix(".json"))
+    if path is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
+        raise ArchcalcError(f"no example is named {name!r}; {hint}")
+    return path.read_text(encoding="utf-8")
