@@ -14,9 +14,11 @@ from archcalc import arith
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node
 from archcalc.keras import locally_connected
+from archcalc.keras.operations import OperationCall
 from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
+from archcalc.layers.operations import Operation
 from archcalc.substitution import open_symbols, with_values
 from archcalc.symbolic import Expr
 
@@ -24,7 +26,7 @@ Initializers = Literal["keras", "zeros"]
 
 
 def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initializers = "keras") -> Any:
-    """The real Keras layer that a declaration describes.
+    """The real Keras layer (for an operation, a callable of its tensors) that a declaration describes.
 
     `initializers="zeros"` starts every weight at zero, which builds large networks several
     times faster where values do not matter. Raises `LayerError` for a type that Keras lacks.
@@ -33,6 +35,8 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
     for field, value in arguments.items():
         if _symbols(value):
             raise LayerError(f"{field}={value}: {', '.join(_symbols(value))} needs a value")
+    if isinstance(layer, Operation):
+        return OperationCall(layer, name)
     if initializers == "zeros":
         arguments |= {
             field: "zeros"
@@ -145,7 +149,7 @@ def build(
 
 def call(layer: Any, inputs: list[Any]) -> tuple[Any, ...]:
     """The outputs of a Keras layer: several inputs go in as a list."""
-    outputs = layer(_one_or_all(inputs))
+    outputs = layer(inputs if isinstance(layer, OperationCall) else _one_or_all(inputs))
     return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
 
 

@@ -24,7 +24,7 @@ def profiled_flops(built: Built, batch: int = 1) -> list[int]:
 
     def forward(*given: Any) -> list[Any]:
         nodes = built.run(given, scope=lambda i: tf.name_scope(_scope(i)))
-        return [outputs for outputs in nodes]
+        return list(nodes)
 
     traced = tf.function(forward).get_concrete_function(*signature)
     tools = tf.compat.v1.profiler

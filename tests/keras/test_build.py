@@ -15,6 +15,7 @@ from archcalc.graph import Graph
 from archcalc.keras.build import keras_layer, to_keras
 from archcalc.keras_names import from_keras_name
 from archcalc.layers.base import registered
+from archcalc.layers.operations import Constant, registered_operations
 
 types = registered()
 
@@ -107,7 +108,7 @@ def test_what_keras_refuses_names_the_layer() -> None:
         ],
         ["stem/a"],
     )
-    with pytest.raises(NetworkError, match="layer 'stem/a': Keras refuses it: .*"):
+    with pytest.raises(NetworkError, match=r"layer 'stem/a': Keras refuses it: Computed"):
         to_keras(graph)
 
 
@@ -131,3 +132,28 @@ def test_arguments_that_change_no_figure_reach_keras() -> None:
     assert layer.kernel_regularizer.get_config()["l2"] > 0
     assert layer.kernel_initializer.value == 2.0
     assert layer.compute_dtype == "float16"
+
+
+def test_operations_are_nodes_with_names_and_constants() -> None:
+    operations = registered_operations()
+    graph = Graph.of(
+        "ops",
+        [
+            ("x", made("InputLayer", shape=(4, 6, 3)), []),
+            ("y", made("InputLayer", shape=(4, 6, 3)), []),
+            ("sum/of two", operations["ops.add"](), ["x", "y"]),
+            ("scaled", operations["ops.multiply"](x1=Constant.of([1.0, 10.0, 100.0])), ["sum/of two"]),
+            ("part", operations["ops.get_item"](key=[[None, None, None], [1, -1, None], 2]), ["scaled"]),
+            ("thirds", operations["ops.split"](indices_or_sections=3, axis=-1), ["part"]),
+            ("joined", operations["ops.concatenate"](axis=1), [("thirds", 2), ("thirds", 0)]),
+            ("mean", operations["ops.mean"](axis=(1, 2)), ["joined"]),
+        ],
+        ["mean"],
+    )
+    model = to_keras(graph)
+    assert [from_keras_name(o.name) for o in model.operations][2] == "sum/of two"
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 4, 6, 3))
+    scaled = (x + y) * np.array([1.0, 10.0, 100.0])
+    part = scaled[:, 1:-1, 2]
+    want = part.mean(axis=1)[:, [2, 0]].mean(axis=1)
+    np.testing.assert_allclose(model.predict([x, y], verbose=0), want, rtol=1e-4)

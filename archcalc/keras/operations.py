@@ -1,0 +1,62 @@
+"""Operations of `keras.ops` from their declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from archcalc.errors import LayerError
+from archcalc.layers.operations import Constant, Operation
+
+# functions that take all of their tensors as one list
+_LISTS = ("concatenate", "stack")
+
+
+class OperationCall:
+    """A callable like a layer: the tensors go in as a list, constants stand in their places."""
+
+    def __init__(self, operation: Operation, name: str | None = None) -> None:
+        self.operation = operation
+        self.name = name
+        self._function = _function(operation.function)
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        """Apply the operation to symbolic or real tensors."""
+        arguments = {k: _value(v) for k, v in self.operation.keras_arguments().items()}
+        if self.operation.function in _LISTS:
+            outputs = self._function(list(inputs), **arguments)
+        else:
+            left = iter(inputs)
+            tensors = {n: next(left) for n in self.operation.operands if arguments.get(n) is None}
+            outputs = self._function(**arguments | tensors)
+        if self.name is not None:
+            self._give_name(outputs)
+        return outputs
+
+    def _give_name(self, outputs: Any) -> None:
+        """Keras names operations itself; functions offer no argument for it."""
+        first = outputs[0] if isinstance(outputs, list | tuple) else outputs
+        if isinstance(first, keras.KerasTensor):
+            first._keras_history.operation.name = self.name
+
+
+def _function(path: str) -> Any:
+    found = keras.ops
+    for part in path.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise LayerError(f"Keras {keras.__version__} has no operation keras.ops.{path}")
+    return found
+
+
+def _value(value: Any) -> Any:
+    """A field as the function takes it: slices and arrays are data in a declaration."""
+    if isinstance(value, Constant):
+        return keras.ops.convert_to_tensor(value.value, dtype=value.dtype)
+    if isinstance(value, tuple):
+        if type(value).__name__ == "Slice":
+            return slice(*value)
+        return tuple(_value(v) for v in value)
+    return value
