@@ -1,6 +1,7 @@
 """The one list of modules whose import registers layer types."""
 
 from archcalc.layers import activation_layers as activation_layers
+from archcalc.layers import applications as applications
 from archcalc.layers import convolution as convolution
 from archcalc.layers import core as core
 from archcalc.layers import locally_connected as locally_connected
@@ -9,6 +10,7 @@ from archcalc.layers import normalization as normalization
 from archcalc.layers import opaque as opaque
 from archcalc.layers import padding as padding
 from archcalc.layers import pooling as pooling
+from archcalc.layers import preprocessing as preprocessing
 from archcalc.layers import regularization as regularization
 from archcalc.layers import reshaping as reshaping
 from archcalc.layers import transposed as transposed

@@ -1,0 +1,51 @@
+"""Layers that `keras.applications` defines for itself."""
+
+from __future__ import annotations
+
+from archcalc.arith import Shape, Size, broadcast, prod
+from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
+from archcalc.layers.fields import Count, Real
+from archcalc.layers.merging import Merge, several
+
+
+@layer
+class LayerScale(NoMacs):
+    """`x * gamma` with one trained gamma for each channel (Touvron et al. 2021, arXiv 2103.17239)."""
+
+    module = "keras.src.applications.convnext"
+
+    init_values: Real
+    projection_dim: Count
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+
+        def misfit() -> str:
+            return f"projection_dim={self.projection_dim} for an input of shape {show(x)}"
+
+        return (*x[:-1], broadcast(x[-1], self.projection_dim, misfit))
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        start = {"class_name": "Constant", "config": {"value": self.init_values}}
+        return (Weight("gamma", (self.projection_dim,), initializer=start),)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return (identity(len(inputs[0])),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(self.output_shape(*inputs))
+
+
+@layer
+class CustomScaleLayer(Merge):
+    """`x + scale * y`, the scaled residual of Inception-ResNet (Szegedy et al. 2016, arXiv 1602.07261)."""
+
+    module = "keras.src.applications.inception_resnet_v2"
+
+    scale: Real
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return super().output_shape(*several(self, inputs, exactly=2))
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 2 * prod(self.output_shape(*inputs))

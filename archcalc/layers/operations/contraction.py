@@ -1,0 +1,188 @@
+"""Products of tensors that are summed over axes: einsum, and what is written as one."""
+
+from __future__ import annotations
+
+import string
+from typing import Any, NamedTuple
+
+from archcalc.arith import Shape, Size, prod, require_equal
+from archcalc.errors import LayerError
+from archcalc.layers.base import Window, family
+from archcalc.layers.fields import Untracked
+from archcalc.layers.operations.base import Given, Operand, Operation, operation
+from archcalc.layers.operations.operand import Constant
+from archcalc.layers.window import Read, Taps, Whole
+
+BATCH = "\0"  # the label of the batch axis, which is no size
+
+
+class Labels(NamedTuple):
+    """A name for every axis of every operand and of the output; equal names are summed or kept together."""
+
+    operands: tuple[str, ...]
+    output: str
+
+
+@family
+class Contraction(Operation):
+    """Sums of products along the axes whose label the output lacks: one multiply-add a product."""
+
+    operands = ("x1", "x2")
+    parameters = ("x1", "x2")
+
+    x1: Operand = None
+    x2: Operand = None
+
+    def labels(self, ranks: tuple[int, ...]) -> Labels:
+        """The labels of operands with so many axes (of tensors: the batch included)."""
+        raise NotImplementedError
+
+    def _resolved(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Size]]:
+        """Labels with the batch marked, and each label's size."""
+        given = self.given(inputs)
+        shapes = [self._shape(x) for x in given]
+        labels = self.labels(tuple(map(len, shapes)))
+        batch = {s[:1] for s, x in zip(labels.operands, given, strict=True) if isinstance(x, tuple)}
+        if len(batch) != 1 or labels.output[:1] not in batch or "" in batch:
+            raise LayerError(
+                f"{type(self).__name__}: the batch must stay the first axis of every tensor and of the result"
+            )
+        (first,) = batch
+        if any(first in s for s, x in zip(labels.operands, given, strict=True) if isinstance(x, Constant)):
+            raise LayerError(f"{type(self).__name__}: a constant has a batch axis of its own")
+        sizes: dict[str, Size] = {first: BATCH}
+        for s, shape in zip(labels.operands, shapes, strict=True):
+            if len(s) != len(shape):
+                raise LayerError(
+                    f"{type(self).__name__}: {len(s)} labels ({s}) for {len(shape)} axes, the batch included"
+                )
+            for label, n in zip(s, shape, strict=True):
+                if label == first:
+                    continue
+                known = sizes.get(label, n)
+                sizes[label] = require_equal(
+                    known,
+                    n,
+                    lambda a=known, b=n: f"{type(self).__name__}: sizes {a} and {b} do not match",
+                )
+        missing = set(labels.output) - set(sizes)
+        if missing:
+            raise LayerError(
+                f"{type(self).__name__}: no operand has the axes {''.join(sorted(missing))} of the result"
+            )
+        return labels, sizes
+
+    def _shape(self, given: Given) -> Shape:
+        if isinstance(given, tuple):
+            return (BATCH, *given)
+        if isinstance(given, Constant):
+            return given.shape
+        raise LayerError(f"{type(self).__name__} takes arrays, got the number {given}")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        labels, sizes = self._resolved(inputs)
+        return tuple(sizes[label] for label in labels.output[1:])
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        labels, _ = self._resolved(inputs)
+        tensors = (
+            s for s, x in zip(labels.operands, self.given(inputs), strict=True) if isinstance(x, tuple)
+        )
+        return tuple(tuple(_read(label, s, labels.output) for label in s[1:]) for s in tensors)
+
+    def macs(self, *inputs: Shape) -> Size:
+        _, sizes = self._resolved(inputs)
+        return prod(n for n in sizes.values() if n is not BATCH) * (len(self.given(inputs)) - 1)
+
+
+def _read(label: str, mine: str, output: str) -> Read:
+    if mine.count(label) > 1 or output.count(label) != 1:
+        return Whole()
+    return Taps(output.index(label) - 1)
+
+
+@operation("einsum", "Einsum")
+class Einsum(Contraction):
+    """A sum of products in Einstein's notation, of two operands."""
+
+    subscripts: Untracked
+
+    def check(self) -> None:
+        if not isinstance(self.subscripts, str) or set(self.subscripts) - set(string.ascii_letters + ",-> "):
+            raise LayerError(f"subscripts: expected letters, ',' and '->', got {self.subscripts!r:.60}")
+
+    def labels(self, ranks: tuple[int, ...]) -> Labels:
+        left, _, right = self.subscripts.replace(" ", "").partition("->")
+        operands = tuple(left.split(","))
+        if len(operands) != len(ranks):
+            raise LayerError(
+                f"subscripts={self.subscripts!r} names {len(operands)} operands, there are {len(ranks)}"
+            )
+        if "->" not in self.subscripts:
+            right = "".join(sorted(c for c in set(left) if left.count(c) == 1 and c.isalpha()))
+        return Labels(operands, right)
+
+
+def _letters(count: int) -> str:
+    return string.ascii_letters[:count]
+
+
+@operation("matmul", "Matmul")
+class Matmul(Contraction):
+    """A product of matrices along the last two axes, repeated over those before them."""
+
+    def labels(self, ranks: tuple[int, ...]) -> Labels:
+        a, b = ranks
+        if a < 2 or b < 2:
+            raise LayerError(
+                f"{type(self).__name__} of operands with {a} and {b} axes (the batch included) has no rule"
+            )
+        outer = _letters(max(a, b) - 2)
+        return Labels((outer[len(outer) - a + 2 :] + "XY", outer[len(outer) - b + 2 :] + "YZ"), outer + "XZ")
+
+
+@operation("dot", "Dot")
+class Dot(Contraction):
+    """The last axis of the first by the last but one of the second; all other axes stay."""
+
+    def labels(self, ranks: tuple[int, ...]) -> Labels:
+        a, b = ranks
+        if a < 1 or b < 1:
+            raise LayerError(f"{type(self).__name__} of numbers is a multiplication")
+        first = _letters(a - 1)
+        second = string.ascii_uppercase[: b - 1]
+        place = max(b - 2, 0)
+        return Labels((first + "z", second[:place] + "z" + second[place:]), first + second)
+
+
+@operation("tensordot", "Tensordot")
+class Tensordot(Contraction):
+    """Summed over the last `axes` of the first and the first of the second, or over the axes named."""
+
+    axes: Untracked = 2
+
+    def labels(self, ranks: tuple[int, ...]) -> Labels:
+        a, b = ranks
+        pairs = self._pairs(a, b)
+        first = list(string.ascii_lowercase[:a])
+        second = list(string.ascii_uppercase[:b])
+        for i, j in pairs:
+            second[j] = first[i]
+        summed = {first[i] for i, _ in pairs}
+        return Labels(
+            ("".join(first), "".join(second)), "".join(c for c in first + second if c not in summed)
+        )
+
+    def _pairs(self, a: int, b: int) -> list[tuple[int, int]]:
+        axes: Any = self.axes
+        if type(axes) is int and 0 <= axes <= min(a, b):
+            return [(a - axes + i, i) for i in range(axes)]
+        if isinstance(axes, list | tuple) and len(axes) == 2:
+            left, right = ([v] if type(v) is int else v for v in axes)
+            if len(left) == len(right) and all(
+                type(i) is int and -n <= i < n for n, row in ((a, left), (b, right)) for i in row
+            ):
+                return [(i % a, j % b) for i, j in zip(left, right, strict=True)]
+        raise LayerError(
+            f"axes={axes!r:.60} name no axes of operands with {a} and {b} axes, the batch included"
+        )

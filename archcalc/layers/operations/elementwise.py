@@ -1,0 +1,248 @@
+"""Operations on each unit by itself, and on units of several tensors at the same place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.arith import Shape, Size, broadcast, prod
+from archcalc.errors import LayerError
+from archcalc.layers.base import Window, family, identity, show
+from archcalc.layers.fields import Untracked
+from archcalc.layers.merging import aligned
+from archcalc.layers.operations.base import Given, Operand, Operation, operation
+from archcalc.layers.operations.operand import Constant
+from archcalc.layers.window import Phases
+
+
+# -- one operand -------------------------------------------------------------------------------
+@family
+class Unary(Operation):
+    """A function of each unit: one elementwise operation a unit."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.one(inputs)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return (identity(len(self.one(inputs))),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(self.one(inputs))
+
+
+@family
+class Free(Unary):
+    """A function that computes nothing: a copy, another dtype, a barrier to gradients."""
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@family
+class Filled(Free):
+    """A tensor of the input's shape that does not depend on the input's values."""
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return (tuple(Phases(axis, 1, ((),)) for axis in range(len(self.one(inputs)))),)
+
+
+# function -> class in Keras's configurations, and the arguments that change no figure
+UNARY: dict[str, tuple[str, tuple[str, ...]]] = {
+    "absolute": ("Absolute", ()),
+    "arccos": ("Arccos", ()),
+    "arccosh": ("Arccosh", ()),
+    "arcsin": ("Arcsin", ()),
+    "arcsinh": ("Arcsinh", ()),
+    "arctan": ("Arctan", ()),
+    "arctanh": ("Arctanh", ()),
+    "cbrt": ("Cbrt", ()),
+    "ceil": ("Ceil", ()),
+    "celu": ("Celu", ("alpha",)),
+    "clip": ("Clip", ("x_min", "x_max")),
+    "cos": ("Cos", ()),
+    "cosh": ("Cosh", ()),
+    "deg2rad": ("Deg2rad", ()),
+    "elu": ("Elu", ("alpha",)),
+    "erf": ("Erf", ()),
+    "erfc": ("Erfc", ()),
+    "erfinv": ("Erfinv", ()),
+    "exp": ("Exp", ()),
+    "exp2": ("Exp2", ()),
+    "expm1": ("Expm1", ()),
+    "floor": ("Floor", ()),
+    "gelu": ("Gelu", ("approximate",)),
+    "hard_shrink": ("HardShrink", ("threshold",)),
+    "hard_sigmoid": ("HardSigmoid", ()),
+    "hard_silu": ("HardSilu", ()),
+    "hard_tanh": ("HardTanh", ()),
+    "isfinite": ("Isfinite", ()),
+    "isinf": ("Isinf", ()),
+    "isnan": ("Isnan", ()),
+    "leaky_relu": ("LeakyRelu", ("negative_slope",)),
+    "log": ("Log", ()),
+    "log10": ("Log10", ()),
+    "log1p": ("Log1p", ()),
+    "log2": ("Log2", ()),
+    "log_sigmoid": ("LogSigmoid", ()),
+    "logical_not": ("LogicalNot", ()),
+    "nan_to_num": ("NanToNum", ("nan", "posinf", "neginf")),
+    "negative": ("Negative", ()),
+    "rad2deg": ("Rad2deg", ()),
+    "reciprocal": ("Reciprocal", ()),
+    "relu": ("Relu", ()),
+    "relu6": ("Relu6", ()),
+    "round": ("Round", ("decimals",)),
+    "rsqrt": ("Rsqrt", ()),
+    "selu": ("Selu", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "sign": ("Sign", ()),
+    "silu": ("Silu", ()),
+    "sin": ("Sin", ()),
+    "sinc": ("Sinc", ()),
+    "sinh": ("Sinh", ()),
+    "soft_shrink": ("SoftShrink", ("threshold",)),
+    "softplus": ("Softplus", ()),
+    "softsign": ("Softsign", ()),
+    "sparse_plus": ("SparsePlus", ()),
+    "sparse_sigmoid": ("SparseSigmoid", ()),
+    "sqrt": ("Sqrt", ()),
+    "square": ("Square", ()),
+    "squareplus": ("Squareplus", ("b",)),
+    "tan": ("Tan", ()),
+    "tanh": ("Tanh", ()),
+    "tanh_shrink": ("TanhShrink", ()),
+    "threshold": ("Threshold", ("threshold", "default_value")),
+    "trunc": ("Trunc", ()),
+}
+FREE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "cast": ("Cast", ()),
+    "conjugate": ("Conjugate", ()),
+    "copy": ("Copy", ()),
+    "imag": ("Imag", ()),
+    "real": ("Real", ()),
+    "saturate_cast": ("SaturateCast", ()),
+    "stop_gradient": ("StopGradient", ("variable",)),
+}
+FILLED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ones_like": ("OnesLike", ()),
+    "zeros_like": ("ZerosLike", ()),
+}
+
+
+def _declare(base: type[Operation], function: str, keras_class: str, untracked: tuple[str, ...]) -> None:
+    """A class of the table above, as if it were written out."""
+    body: dict[str, Any] = {
+        "__doc__": f"`keras.ops.{function}` of each unit.",
+        "__module__": __name__,
+        "__annotations__": dict.fromkeys(untracked, Untracked),
+        **dict.fromkeys(untracked),
+    }
+    globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
+
+
+for _base, _table in ((Unary, UNARY), (Free, FREE), (Filled, FILLED)):
+    for _function, (_class, _untracked) in _table.items():
+        _declare(_base, _function, _class, _untracked)
+
+
+# -- several operands ----------------------------------------------------------------------------
+@family
+class Broadcasting(Operation):
+    """Operands matched axis by axis from the last, sizes of 1 repeated: one operation a unit.
+
+    Tensors must have equally many axes: with fewer, Keras would match an axis with the batch.
+    """
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self._met(self.given(inputs))
+
+    def _met(self, given: tuple[Given, ...]) -> Shape:
+        out: Shape | None = None
+        for x in given:
+            if isinstance(x, tuple):
+                if out is not None and len(x) != len(out):
+                    raise LayerError(
+                        f"{type(self).__name__}: tensors of shapes {show(out)} and {show(x)} differ in rank, "
+                        "so that the batch of one would meet another axis"
+                    )
+                out = x if out is None else self._meet(out, x)
+        assert out is not None, "at least one operand is a tensor"
+        for x in given:
+            if isinstance(x, Constant):
+                out = self._meet(out, self._constant_shape(x, len(out)))
+        return out
+
+    def _constant_shape(self, constant: Constant, rank: int) -> Shape:
+        """The shape of a constant beside samples of `rank` axes."""
+        if len(constant.shape) > rank + 1 or (len(constant.shape) == rank + 1 and constant.shape[0] != 1):
+            raise LayerError(
+                f"{type(self).__name__}: a constant of shape {show(constant.shape)} reaches over the batch"
+            )
+        shape = constant.shape[-rank:] if rank else ()
+        return (1,) * (rank - len(shape)) + shape
+
+    def _meet(self, a: Shape, b: Shape) -> Shape:
+        def misfit() -> str:
+            return f"{type(self).__name__}: shapes {show(a)} and {show(b)} do not match"
+
+        return tuple(broadcast(n, m, misfit) for n, m in zip(a, b, strict=True))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        out = self.output_shape(*inputs)
+        return tuple(tuple(aligned(n, out[axis], axis) for axis, n in enumerate(x)) for x in inputs)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(self.output_shape(*inputs))
+
+
+@family
+class Binary(Broadcasting):
+    """A function of two operands."""
+
+    parameters = ("x1", "x2")
+    operands = ("x1", "x2")
+
+    x1: Operand = None
+    x2: Operand = None
+
+
+BINARY: dict[str, str] = {
+    "add": "Add",
+    "arctan2": "Arctan2",
+    "divide": "Divide",
+    "divide_no_nan": "DivideNoNan",
+    "equal": "Equal",
+    "floor_divide": "FloorDivide",
+    "fmod": "Fmod",
+    "greater": "Greater",
+    "greater_equal": "GreaterEqual",
+    "hypot": "Hypot",
+    "less": "Less",
+    "less_equal": "LessEqual",
+    "logaddexp": "Logaddexp",
+    "logical_and": "LogicalAnd",
+    "logical_or": "LogicalOr",
+    "logical_xor": "LogicalXor",
+    "maximum": "Maximum",
+    "minimum": "Minimum",
+    "mod": "Mod",
+    "multiply": "Multiply",
+    "not_equal": "NotEqual",
+    "power": "Power",
+    "subtract": "Subtract",
+    "true_divide": "TrueDivide",
+}
+
+for _function, _class in BINARY.items():
+    _declare(Binary, _function, _class, ())
+
+
+@operation("where", "Where")
+class Where(Broadcasting):
+    """`x1` where the condition holds, else `x2`."""
+
+    parameters = ("condition", "x1", "x2")
+    operands = ("condition", "x1", "x2")
+
+    condition: Operand = None
+    x1: Operand = None
+    x2: Operand = None

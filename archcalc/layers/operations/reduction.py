@@ -1,0 +1,256 @@
+"""Operations that reduce axes, or couple the units along one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from archcalc.arith import Shape, Size, prod
+from archcalc.errors import LayerError
+from archcalc.layers.base import Window, axis_index, family, identity
+from archcalc.layers.fields import AxisKind, Flag, Untracked
+from archcalc.layers.operations.base import Operation, operation
+from archcalc.layers.operations.elementwise import Unary
+from archcalc.layers.window import Prefix, Read, Taps, Whole, whole_along
+
+OptionalAxes = Annotated[Any, AxisKind(several=True, optional=True)]
+
+
+@family
+class OverAxes(Operation):
+    """An operation over `axis`, an axis or several; None means all of them, the batch included."""
+
+    axis: OptionalAxes = None
+
+    def axes(self, x: Shape) -> tuple[int, ...]:
+        """The axes of a sample; raises `LayerError` if the batch is among them."""
+        if self.axis is None:
+            raise LayerError(f"{type(self).__name__} without `axis` runs over the batch too")
+        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(axis_index(self, a, len(x)) for a in given)
+
+
+@family
+class Reduction(OverAxes):
+    """One number out of all units along `axis`: one operation for each unit that goes in."""
+
+    keepdims: Flag = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        gone = self.axes(x)
+        if self.keepdims:
+            return tuple(1 if a in gone else n for a, n in enumerate(x))
+        return tuple(n for a, n in enumerate(x) if a not in gone)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        gone = self.axes(x)
+        kept = [a for a in range(len(x)) if self.keepdims or a not in gone]
+        return (tuple(self.read if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
+
+    @property
+    def read(self) -> Read:
+        return Whole()
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return prod(self.one(inputs))
+
+
+@family
+class Summing(Reduction):
+    """A reduction in which all units have the same weight."""
+
+    @property
+    def read(self) -> Read:
+        return Whole(uniform=True)
+
+
+@operation("mean", "Mean")
+class Mean(Summing):
+    """The mean along `axis`."""
+
+
+@operation("sum", "Sum")
+class Sum(Summing):
+    """The sum along `axis`."""
+
+
+@operation("max", "Max")
+class Max(Reduction):
+    """The largest along `axis`."""
+
+    initial: Untracked = None
+
+
+@operation("min", "Min")
+class Min(Reduction):
+    """The smallest along `axis`."""
+
+    initial: Untracked = None
+
+
+@operation("amax", "Amax")
+class Amax(Reduction):
+    """The largest along `axis`."""
+
+
+@operation("amin", "Amin")
+class Amin(Reduction):
+    """The smallest along `axis`."""
+
+
+@operation("prod", "Prod")
+class Prod(Reduction):
+    """The product along `axis`."""
+
+
+@operation("std", "Std")
+class Std(Reduction):
+    """The standard deviation along `axis`."""
+
+
+@operation("var", "Var")
+class Var(Reduction):
+    """The variance along `axis`."""
+
+
+@operation("median", "Median")
+class Median(Reduction):
+    """The median along `axis`."""
+
+
+@operation("any", "Any")
+class Any_(Reduction):  # noqa: N801
+    """Whether any unit along `axis` is true."""
+
+
+@operation("all", "All")
+class All(Reduction):
+    """Whether all units along `axis` are true."""
+
+
+@operation("count_nonzero", "CountNonzero")
+class CountNonzero(Reduction):
+    """How many units along `axis` are not zero."""
+
+
+@operation("logsumexp", "Logsumexp")
+class Logsumexp(Reduction):
+    """The logarithm of the sum of exponentials along `axis`."""
+
+
+@operation("norm", "Norm")
+class Norm(Reduction):
+    """The vector or matrix norm along `axis`."""
+
+    ord: Untracked = None
+
+
+@operation("argmax", "Argmax")
+class Argmax(Reduction):
+    """Where along `axis` the largest unit is."""
+
+
+@operation("argmin", "Argmin")
+class Argmin(Reduction):
+    """Where along `axis` the smallest unit is."""
+
+
+# -- the same shape, coupled along an axis -----------------------------------------------------------
+@family
+class Along(Unary, OverAxes):
+    """Each unit depends on all units along `axis`."""
+
+    axis: OptionalAxes = -1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        self.axes(x)
+        return x
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        window = identity(len(x))
+        for axis in self.axes(x):
+            window = whole_along(window, axis)
+        return (window,)
+
+
+@operation("softmax", "Softmax")
+class Softmax(Along):
+    """Normalised exponentials along `axis`."""
+
+
+@operation("log_softmax", "LogSoftmax")
+class LogSoftmax(Along):
+    """Logarithms of normalised exponentials along `axis`."""
+
+
+@operation("sparsemax", "Sparsemax")
+class Sparsemax(Along):
+    """The projection onto the simplex along `axis` (Martins & Astudillo 2016, arXiv 1602.02068)."""
+
+
+@operation("normalize", "Normalize")
+class Normalize(Along):
+    """Scaled to norm 1 along `axis`."""
+
+    order: Untracked = 2
+    epsilon: Untracked = None
+
+
+@operation("rms_normalization", "RMSNorm")
+class RMSNorm(Along):
+    """Divided by the root of the mean square along `axis`, then scaled by a constant."""
+
+    parameters = ("x", "scale")
+
+    scale: Untracked = None
+    epsilon: Untracked = None
+
+
+@operation("layer_normalization", "LayerNorm")
+class LayerNorm(Along):
+    """Zero mean and unit variance along `axis`, then scaled and shifted by constants."""
+
+    parameters = ("x", "gamma", "beta")
+
+    gamma: Untracked = None
+    beta: Untracked = None
+    epsilon: Untracked = None
+    rms_scaling: Untracked = False
+
+
+@operation("sort", "Sort")
+class Sort(Along):
+    """Sorted along `axis`."""
+
+
+@operation("argsort", "Argsort")
+class Argsort(Along):
+    """The order of units along `axis`."""
+
+
+@family
+class Running(Unary, OverAxes):
+    """Each unit depends on those before it along `axis`."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        self.axes(x)
+        return x
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        running = self.axes(x)
+        return (tuple(Prefix(a) if a in running else Taps(a) for a in range(len(x))),)
+
+
+@operation("cumsum", "Cumsum")
+class Cumsum(Running):
+    """The sum of all units up to each one along `axis`."""
+
+
+@operation("cumprod", "Cumprod")
+class Cumprod(Running):
+    """The product of all units up to each one along `axis`."""

@@ -1,0 +1,510 @@
+"""Operations that move units: other axes, other order, copies, joins and cuts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any
+
+from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
+from archcalc.errors import LayerError
+from archcalc.layers import merging
+from archcalc.layers import reshaping as layers
+from archcalc.layers.base import Window, axis_index, family, show
+from archcalc.layers.fields import (
+    Axes,
+    Axis,
+    ChoiceKind,
+    Count,
+    FieldError,
+    Kind,
+    OptionalCount,
+    Untracked,
+    size,
+)
+from archcalc.layers.operations.base import Operation, operation
+from archcalc.layers.operations.reduction import OptionalAxes
+from archcalc.layers.window import Blocks, Fixed, Phases, Read, Scattered, Taps, Unstated
+
+
+@family
+class Moving(Operation):
+    """Each output unit is one input unit, or none: no work."""
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@family
+class Permuting(Moving):
+    """The axes of a tensor in another order, the batch in front."""
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        """For each output axis the input axis, both counted with the batch."""
+        raise NotImplementedError
+
+    def _samples(self, x: Shape) -> tuple[int, ...]:
+        order = self.order(len(x) + 1)
+        if sorted(order) != list(range(len(x) + 1)):
+            raise LayerError(f"{type(self).__name__}: {order} is no order of {len(x) + 1} axes")
+        if order[0] != 0:
+            raise LayerError(f"{type(self).__name__} moves the batch axis")
+        return tuple(a - 1 for a in order[1:])
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        return tuple(x[a] for a in self._samples(x))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        order = self._samples(x)
+        return (tuple(Taps(order.index(a)) for a in range(len(x))),)
+
+
+@operation("transpose", "Transpose")
+class Transpose(Permuting):
+    """The axes in the order `axes`; None turns all of them around."""
+
+    axes: OptionalAxes = None
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        if self.axes is None:
+            return tuple(reversed(range(rank)))
+        given = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        return tuple(a % rank if -rank <= a < rank else a for a in given)
+
+
+@operation("swapaxes", "Swapaxes")
+class Swapaxes(Permuting):
+    """Two axes exchanged."""
+
+    axis1: Axis
+    axis2: Axis
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        swapped = list(range(rank))
+        a, b = _with_batch(self, self.axis1, rank), _with_batch(self, self.axis2, rank)
+        swapped[a], swapped[b] = b, a
+        return tuple(swapped)
+
+
+@operation("moveaxis", "Moveaxis")
+class Moveaxis(Permuting):
+    """Axes `source` at the places `destination`, the others in their order."""
+
+    source: Axes
+    destination: Axes
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        source = [_with_batch(self, a, rank) for a in _several(self.source)]
+        destination = [_with_batch(self, a, rank) for a in _several(self.destination)]
+        if len(source) != len(destination):
+            raise LayerError(
+                f"{type(self).__name__}: source={source} and destination={destination} differ in number"
+            )
+        left = [a for a in range(rank) if a not in source]
+        for place, axis in sorted(zip(destination, source, strict=True)):
+            left.insert(place, axis)
+        return tuple(left)
+
+
+def _several(axes: Any) -> tuple[int, ...]:
+    return axes if isinstance(axes, tuple) else (axes,)
+
+
+def _with_batch(owner: Operation, axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise LayerError(
+            f"{type(owner).__name__}: axis {axis} does not exist (there are {rank}, the batch included)"
+        )
+    return axis % rank
+
+
+class NewShapeKind(Kind):
+    """A shape with the batch in front (-1 or null); one of the others may be -1."""
+
+    holds_sizes = True
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if not isinstance(value, list | tuple) or not value:
+            raise FieldError(f"expected a list of integers, the batch first, got {value!r}")
+        first, *rest = value
+        if first not in (None, -1):
+            raise FieldError(f"expected -1 or null for the batch in front, got {first!r}")
+        found = tuple(-1 if n == -1 else size(n, 1, "a positive integer or -1") for n in rest)
+        if sum(type(n) is int and n == -1 for n in found) > (first is None):
+            raise FieldError(f"only one size of {list(value)} may be -1")
+        return (first, *found)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": ["integer", "string", "null"]}, "minItems": 1}
+
+
+@operation("reshape", "Reshape")
+class Reshape(Moving):
+    """The units of each sample in row-major order under another shape."""
+
+    newshape: Annotated[Any, NewShapeKind()]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        shape = self.newshape[1:]
+        known = prod(n for n in shape if not (type(n) is int and n == -1))
+
+        def misfit() -> str:
+            return f"newshape={show(self.newshape)} does not hold the {prod(x)} units of {show(x)}"
+
+        if any(type(n) is int and n == -1 for n in shape):
+            rest = exact_div(prod(x), known, misfit)
+            return tuple(rest if type(n) is int and n == -1 else n for n in shape)
+        require_equal(prod(x), known, misfit)
+        return tuple(shape)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        return (layers.reshaped(x, self.output_shape(x)),)
+
+
+@operation("expand_dims", "ExpandDims")
+class ExpandDims(Moving):
+    """New axes of size 1."""
+
+    axis: Axes
+
+    def places(self, x: Shape) -> tuple[int, ...]:
+        """Where the new axes stand in the output."""
+        axes = _several(self.axis)
+        rank = len(x) + len(axes)
+        return tuple(sorted(axis_index(self, a, rank) for a in axes))
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        out = list(x)
+        for place in self.places(x):
+            out.insert(place, 1)
+        return tuple(out)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        places = self.places(x)
+        kept = [a for a in range(len(x) + len(places)) if a not in places]
+        return (tuple(map(Taps, kept)),)
+
+
+@operation("squeeze", "Squeeze")
+class Squeeze(Moving):
+    """Axes of size 1 left out; without `axis` all of them."""
+
+    axis: OptionalAxes = None
+
+    def gone(self, x: Shape) -> tuple[int, ...]:
+        """The axes that go; raises `LayerError` for one that is not of size 1."""
+        if self.axis is None:
+            return tuple(a for a, n in enumerate(x) if certainly(equal(n, 1)))
+        axes = tuple(axis_index(self, a, len(x)) for a in _several(self.axis))
+        for a in axes:
+            require_equal(x[a], 1, lambda a=a: f"axis {a + 1} of {show(x)} is not of size 1")
+        return axes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        gone = self.gone(x)
+        return tuple(n for a, n in enumerate(x) if a not in gone)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        gone = self.gone(x)
+        kept = [a for a in range(len(x)) if a not in gone]
+        return (tuple(Fixed() if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
+
+
+@operation("flip", "Flip")
+class Flip(Moving):
+    """The order along `axis` turned around."""
+
+    axis: Axes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        self._turned(x)
+        return x
+
+    def _turned(self, x: Shape) -> tuple[int, ...]:
+        return tuple(axis_index(self, a, len(x)) for a in _several(self.axis))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        turned = self._turned(x)
+        return (tuple(Taps(a, -1, n - 1) if a in turned else Taps(a) for a, n in enumerate(x)),)
+
+
+@operation("roll", "Roll")
+class Roll(Moving):
+    """Moved along `axis`, what leaves at one end comes in at the other."""
+
+    shift: Untracked
+    axis: Axes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        for a in _several(self.axis):
+            axis_index(self, a, len(x))
+        return x
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        moved = {axis_index(self, a, len(x)) for a in _several(self.axis)}
+        return (tuple(Scattered((a,)) if a in moved else Taps(a) for a in range(len(x))),)
+
+
+# -- copies -------------------------------------------------------------------------------------
+@operation("repeat", "Repeat")
+class Repeat(Moving):
+    """Each unit along `axis` `repeats` times in a row."""
+
+    repeats: Count
+    axis: Axis
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        return (*x[:axis], x[axis] * self.repeats, *x[axis + 1 :])
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        if type(self.repeats) is int:
+            read: Read = Phases(axis, 1, (((0, 1.0),),) * self.repeats)
+        else:
+            read = Blocks(axis, self.repeats, 1)
+        return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
+
+
+class RepeatsKind(Kind):
+    """How often along each axis, the batch (1) first."""
+
+    holds_sizes = True
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if not isinstance(value, list | tuple):
+            raise FieldError(f"expected a list of integers, the batch first, got {value!r}")
+        return tuple(size(v, 1, "a positive integer") for v in value)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": ["integer", "string"]}}
+
+
+@operation("tile", "Tile")
+class Tile(Moving):
+    """The whole tensor `repeats` times along each axis, the last axes first."""
+
+    repeats: Annotated[Any, RepeatsKind()]
+
+    def times(self, x: Shape) -> Shape:
+        """The copies along each axis of a sample."""
+        full: Shape = (1,) * (len(x) + 1 - len(self.repeats)) + self.repeats
+        if len(full) > len(x) + 1:
+            raise LayerError(f"repeats={show(self.repeats)} for {len(x) + 1} axes, the batch included")
+        require_equal(full[0], 1, lambda: f"repeats={show(self.repeats)} multiplies the batch")
+        return full[1:]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        return tuple(n * r for n, r in zip(x, self.times(x), strict=True))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        return (
+            tuple(
+                Taps(a) if certainly(equal(r, 1)) else Fixed() if certainly(equal(n, 1)) else Scattered((a,))
+                for a, (n, r) in enumerate(zip(x, self.times(x), strict=True))
+            ),
+        )
+
+
+# -- joins and cuts --------------------------------------------------------------------------------
+@operation("concatenate", "Concatenate")
+class Concatenate(Moving):
+    """Tensors one behind the other along `axis`."""
+
+    parameters = ("xs",)
+    operands = ("xs",)
+
+    axis: Axis = 0
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return merging.Concatenate(axis=self.axis).output_shape(*inputs)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return merging.Concatenate(axis=self.axis).window(*inputs)
+
+
+@operation("stack", "Stack")
+class Stack(Moving):
+    """Tensors of one shape along a new axis."""
+
+    operands = ("x",)
+
+    axis: Axis = 0
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        first, *others = merging.several(self, inputs)
+        for x in others:
+
+            def misfit(x: Shape = x) -> str:
+                return f"{type(self).__name__}: shapes {show(first)} and {show(x)} differ"
+
+            if len(x) != len(first):
+                raise LayerError(misfit())
+            for n, m in zip(first, x, strict=True):
+                require_equal(n, m, misfit)
+        place = axis_index(self, self.axis, len(first) + 1)
+        return (*first[:place], len(inputs), *first[place:])
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        # each tensor is all there is along the new axis at its own place: a section of length 1
+        rank = len(inputs[0])
+        place = axis_index(self, self.axis, rank + 1)
+        return (tuple(Taps(a if a < place else a + 1) for a in range(rank)),) * len(inputs)
+
+
+@operation("split", "Split")
+class Split(Moving):
+    """Cut along `axis` into equal parts, or before the given indices."""
+
+    indices_or_sections: Untracked
+    axis: Axis = 0
+
+    def check(self) -> None:
+        cut = self.indices_or_sections
+        if type(cut) is int and cut > 0:
+            return
+        if not isinstance(cut, list | tuple) or not all(type(i) is int and i >= 0 for i in cut):
+            raise LayerError(
+                f"indices_or_sections: expected a positive integer or a list of indices, got {cut!r}"
+            )
+        if list(cut) != sorted(cut):
+            raise LayerError(f"indices_or_sections={list(cut)} must rise")
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        cut = self.indices_or_sections
+        if type(cut) is int:
+            part = exact_div(
+                x[axis], cut, lambda: f"an axis of {x[axis]} cannot be cut into {cut} equal parts"
+            )
+            lengths: tuple[Size, ...] = (part,) * cut
+        else:
+            ends = (0, *cut, x[axis])
+            lengths = tuple(b - a for a, b in pairwise(ends))
+        return tuple((*x[:axis], n, *x[axis + 1 :]) for n in lengths)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.output_shapes(*inputs)[0]
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        cut = Unstated("the parts of a split read different units along its axis")
+        return (tuple(cut if a == axis else Taps(a) for a in range(len(x))),)
+
+
+@operation("unstack", "Unstack")
+class Unstack(Moving):
+    """The units along `axis`, each as a tensor of its own."""
+
+    num: OptionalCount = None
+    axis: Axis = 0
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        count = x[axis] if self.num is None else self.num
+        require_equal(x[axis], count, lambda: f"num={count} for an axis of {x[axis]}")
+        if type(count) is not int:
+            raise LayerError(f"an axis of {count} comes apart into a number of tensors that is not known")
+        return ((*x[:axis], *x[axis + 1 :]),) * count
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.output_shapes(*inputs)[0]
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        apart = Unstated("the parts of an unstack read different units along its axis")
+        return (tuple(apart if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
+
+
+class PaddingKind(Kind):
+    """(before, after) for every axis, the batch included."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if type(value) is int:
+            value = [[value, value]]
+        if not isinstance(value, list | tuple) or not value:
+            raise FieldError(f"expected pairs [before, after], the batch first, got {value!r}")
+        if len(value) == 2 and all(type(v) is int for v in value):
+            value = [value]
+        pairs = []
+        for pair in value:
+            pair = [pair, pair] if type(pair) is int else pair
+            if not isinstance(pair, list | tuple) or len(pair) not in (1, 2):
+                raise FieldError(f"expected a pair [before, after], got {pair!r}")
+            before, after = (size(v, 0, "an integer >= 0") for v in (pair[0], pair[-1]))
+            pairs.append((before, after))
+        return tuple(pairs)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": ["integer", "array"]}
+
+
+@operation("pad", "Pad")
+class Pad(Moving):
+    """Units added before and after each axis; `mode` says which."""
+
+    parameters = ("x", "constant_values")
+
+    pad_width: Annotated[Any, PaddingKind()]
+    mode: Annotated[str, ChoiceKind("constant", "reflect", "symmetric")] = "constant"
+    constant_values: Untracked = None
+
+    def margins(self, x: Shape) -> tuple[tuple[int, int], ...]:
+        """(before, after) of each axis of a sample."""
+        pairs = self.pad_width * (len(x) + 1) if len(self.pad_width) == 1 else self.pad_width
+        if len(pairs) != len(x) + 1 or pairs[0] != (0, 0):
+            raise LayerError(
+                f"pad_width={list(self.pad_width)} must be [0, 0] for the batch, then one pair an axis"
+            )
+        return tuple(pairs[1:])
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        return tuple(n + before + after for n, (before, after) in zip(x, self.margins(x), strict=True))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        return (tuple(self._read(a, *pair) for a, pair in enumerate(self.margins(x))),)
+
+    def _read(self, axis: int, before: int, after: int) -> Read:
+        if self.mode == "constant" or (before, after) == (0, 0):
+            return Taps(axis, 1, -before)
+        return Unstated(f"{self.mode} padding reads units near the border twice")
+
+
+@operation("one_hot", "OneHot")
+class OneHot(Moving):
+    """Each integer as a vector with a single 1, along a new axis."""
+
+    num_classes: Count
+    axis: Axis = -1
+    sparse: Untracked = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        place = axis_index(self, self.axis, len(x) + 1)
+        return (*x[:place], self.num_classes, *x[place:])
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        place = axis_index(self, self.axis, len(x) + 1)
+        return (tuple(Taps(a if a < place else a + 1) for a in range(len(x))),)

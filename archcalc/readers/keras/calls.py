@@ -1,0 +1,145 @@
+"""What each call of a member means: its tensors in order, and a declaration with its arguments."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from archcalc.layers.base import Layer
+from archcalc.layers.opaque import Opaque
+from archcalc.readers.keras.declare import construct, declare
+from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
+from archcalc.readers.keras.operations import operation_call
+from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
+from archcalc.readers.keras.tf_functions import function_call
+from archcalc.readers.keras.values import refs
+from archcalc.readers.names import show as brief
+from archcalc.unknown import Unknown
+
+# the tensors of calls that take more than `inputs`, in the order in which layers read them
+TENSORS = {
+    "MultiHeadAttention": ("query", "value", "key"),
+    "GroupedQueryAttention": ("query", "value", "key"),
+}
+
+# arguments that say how to run a call, not what it computes at inference
+IGNORED = frozenset({"training"})
+
+
+def complete(model: Model, member: Member, reading: Reading) -> None:
+    """Settle every call of a member; each fault is noted at its place."""
+    if member.kind == "unknown":
+        _unknown(model, member, reading)
+    elif member.kind in ("functional", "sequential"):
+        assert member.model is not None
+        for call in member.calls:
+            call.inputs = tuple(_model_inputs(call, member.model, reading))
+    elif member.kind == "layer":
+        _layer(member, reading)
+    elif member.kind in ("operation", "function"):
+        settle = operation_call if member.kind == "operation" else function_call
+        for call in member.calls:
+            faults = len(reading.faults)
+            settle(member, call, reading)
+            if call.layer is None and len(reading.faults) == faults:
+                # a function without a rule
+                _unknown(model, member, reading)
+                return
+
+
+# -- layers ------------------------------------------------------------------------------------
+def _layer(member: Member, reading: Reading) -> None:
+    path = f"{member.path}.config"
+    config = reading.mapping(member.entry.get("config"), path, "the arguments of a layer")
+    declared = declare(member.class_name, config, path, reading)
+    for call in member.calls:
+        call.inputs = tuple(_tensors(member.class_name, call))
+        if declared is not None:
+            call.layer = _with_call_arguments(declared, call, reading)
+
+
+def _tensors(class_name: str, call: Call) -> Iterator[Ref]:
+    """The tensors of a call, masks left out: they carry no gradient, and units behind them stay read."""
+    names = TENSORS.get(class_name, ())
+    given: dict[str, Any] = dict(zip(names, call.args, strict=False))
+    if not names:
+        yield from refs(call.args)
+    given |= {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}
+    for name in sorted(given, key=lambda n: names.index(n) if n in names else len(names)):
+        yield from refs(given[name])
+
+
+def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
+    """The declaration with the call's own arguments, such as `use_causal_mask`."""
+    known = {f.name for f in dataclasses.fields(layer)}
+    more = {}
+    for key, value in call.kwargs.items():
+        if key in IGNORED or (key.endswith("mask") and key not in known) or any(True for _ in refs(value)):
+            continue
+        if key in known:
+            more[key] = value
+        elif value is not None and value is not False:
+            name = type(layer).__name__
+            reading.fault(
+                f"{call.path}.kwargs.{key}",
+                f"{name}: the call's argument {key}={brief(value)} has no rule here",
+            )
+    if not more:
+        return layer
+    arguments = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    made = construct(type(layer), arguments | more, f"{call.path}.kwargs", reading)
+    return layer if made is None else made
+
+
+# -- models ------------------------------------------------------------------------------------
+def _model_inputs(call: Call, model: Model, reading: Reading) -> Iterator[Ref]:
+    """The tensors for a nested model's inputs, in the order of the model's own."""
+    if not call.args and call.kwargs:
+        given = call.kwargs.get("inputs", next(iter(call.kwargs.values())))
+    else:
+        given = call.args[0] if len(call.args) == 1 else call.args
+    wanted = model.inputs
+    if isinstance(given, dict):
+        names = wanted if isinstance(wanted, dict) else {ref.member: ref for ref in leaves(wanted)}
+        missing = [k for k in names if k not in given]
+        if not missing:
+            given = {k: given[k] for k in names} if isinstance(wanted, dict) else [given[k] for k in names]
+    found = list(refs(given))
+    expected = len(list(leaves(wanted)))
+    if len(found) != expected:
+        reading.fault(
+            call.path, f"the model {model.name!r} has {expected} inputs and is called with {len(found)}"
+        )
+        return
+    yield from found
+
+
+# -- what nobody knows ----------------------------------------------------------------------------
+def _unknown(model: Model, member: Member, reading: Reading) -> None:
+    if not reading.allow_unknown:
+        reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
+        return
+    recorded = model.recorded(member)
+    for number, call in enumerate(member.calls):
+        call.inputs = tuple(
+            refs([call.args, {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}])
+        )
+        shapes = {output: shape for (of, output), shape in recorded.items() if of == number}
+        if not shapes or set(shapes) != set(range(len(shapes))):
+            reading.fault(
+                member.path,
+                f"layer {member.name!r} is {member.reason}, and the file records no shape of its output; "
+                "a spec can describe it as Opaque",
+            )
+            return
+        call.layer = Opaque(
+            stated_shape=_sizes(shapes[0], member.name),
+            class_name=member.class_name,
+        )
+
+
+def _sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:
+    """A recorded shape; axes that it leaves open are unknown."""
+    open_axis = Unknown(f"the file leaves an axis behind layer {name!r} open")
+    return tuple(open_axis if n is None else n for n in shape)

@@ -1,0 +1,117 @@
+"""From a class name and its serialised arguments to a layer's declaration."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from archcalc.errors import ArchcalcError, LayerError
+from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.base import Layer, registered
+from archcalc.layers.fields import FieldError, NamedKind
+from archcalc.layers.initializers import INITIALIZERS
+from archcalc.readers.keras.legacy import modern
+from archcalc.readers.keras.reading import Reading
+
+# activation layers that Keras lets stand where a function's name is expected
+_ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
+    ("ReLU", None): "relu",
+    ("ReLU", 6): "relu6",
+    ("Softmax", -1): "softmax",
+    ("ELU", 1): "elu",
+    ("LeakyReLU", 0.2): "leaky_relu",
+}
+_ACTIVATION_ARGUMENT = {"ReLU": "max_value", "Softmax": "axis", "ELU": "alpha", "LeakyReLU": "negative_slope"}
+
+
+def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
+    """The layer that a Keras class and its arguments describe; faults and None if it makes no sense.
+
+    `path` is that of the arguments.
+    """
+    arguments = modern(class_name, {k: v for k, v in config.items() if k != "name"})
+    return construct(registered()[class_name], arguments, path, reading)
+
+
+def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: Reading) -> Layer | None:
+    """A declaration of this class; every argument that does not fit is a fault at its own path."""
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    faults = len(reading.faults)
+    given: dict[str, Any] = {}
+    for key, value in arguments.items():
+        if key not in known:
+            if value is not None:
+                near = get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                reading.fault(f"{path}.{key}", f"{cls.__name__} has no argument {key!r} here{hint}")
+            continue
+        value = dtype_name(value) if key == "dtype" else _plain(cls, key, value, f"{path}.{key}", reading)
+        kind = cls.kinds.get(key)
+        given[key] = value
+        try:
+            if kind is not None:
+                kind.normalise(value, cls.rank)
+        except FieldError as fault:
+            reading.fault(f"{path}.{key}", f"{cls.__name__}: {fault}")
+    for name, field in known.items():
+        if name not in arguments and field.default is dataclasses.MISSING:
+            reading.fault(path, f"{cls.__name__} needs {name!r}")
+    if len(reading.faults) > faults:
+        return None
+    try:
+        return cls(**given)
+    except ArchcalcError as fault:
+        reading.fault(path, f"{cls.__name__}: {fault}" if isinstance(fault, LayerError) else str(fault))
+        return None
+
+
+def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) -> Any:
+    """Serialised activations as names, initialisers from elsewhere as "not known"."""
+    kind = cls.kinds.get(key)
+    if not isinstance(kind, NamedKind):
+        return value
+    if kind.names() is INITIALIZERS:
+        return value if _name(value) in INITIALIZERS else None
+    if kind.names() is ACTIVATIONS and isinstance(value, dict):
+        return _activation(value, path, reading)
+    return value
+
+
+def _name(value: Any) -> Any:
+    name = value.get("class_name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) else None
+
+
+def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
+    config = value.get("config")
+    if value.get("class_name") == "function" and isinstance(config, str):
+        return config
+    if isinstance(config, dict) and value.get("class_name") in _ACTIVATION_ARGUMENT:
+        class_name = value["class_name"]
+        defaults = {"negative_slope": 0.0, "threshold": 0.0} if class_name == "ReLU" else {}
+        number = config.get(_ACTIVATION_ARGUMENT[class_name])
+        name = _ACTIVATION_LAYERS.get((class_name, number)) if not isinstance(number, list | dict) else None
+        if name is not None and all(config.get(k, v) == v for k, v in defaults.items()):
+            return name
+        reading.fault(
+            path, f"{class_name} with these arguments stands as an activation; make it a layer of its own"
+        )
+        return None
+    return value
+
+
+def dtype_name(value: Any) -> Any:
+    """A dtype policy by name: `float32`, `mixed_float16`, `int8_from_float32`."""
+    if not isinstance(value, dict):
+        return value
+    config = value.get("config")
+    if not isinstance(config, dict):
+        return None
+    if "mode" in config:
+        return f"{config['mode']}_from_{config.get('source_name')}"
+    if isinstance(config.get("default_policy"), dict):
+        return dtype_name(config["default_policy"])
+    name = config.get("name")
+    return name if isinstance(name, str) else None

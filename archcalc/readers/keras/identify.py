@@ -1,0 +1,82 @@
+"""What an entry of a configuration stands for: decided by its names, which are only compared."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from archcalc.layers.base import registered
+from archcalc.layers.operations import keras_operations
+from archcalc.readers.keras.legacy import CLASS_NAMES
+from archcalc.readers.keras.reading import Reading, printable
+from archcalc.readers.names import show as brief
+
+# classes that Keras 2 wraps around functions of TensorFlow
+TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+GRAPHS = ("Functional", "Model")
+
+
+class Identity(NamedTuple):
+    """`kind` is input, functional, sequential, layer, operation, function or unknown."""
+
+    kind: str
+    name: str  # the class, as archcalc calls it
+    reason: str = ""  # why it is unknown
+
+
+def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | None:
+    """What a serialised object is; a fault and None where it does not say."""
+    name = reading.text(entry.get("class_name"), f"{path}.class_name", "the name of a class")
+    if name is None:
+        return None
+    if not is_keras(entry):
+        return Identity(
+            "unknown", printable(name), f"of the class {_origin(entry)}, which is not Keras's own"
+        )
+    if "keras.src.ops" in str(entry.get("module")) or str(entry.get("module")).startswith("keras.ops"):
+        if name in keras_operations():
+            return Identity("operation", name)
+        return Identity(
+            "unknown", f"ops.{printable(name)}", f"the operation {name}, which archcalc has no rule for"
+        )
+    if name in TF_FUNCTIONS:
+        return Identity("function", name)
+    if name == "InputLayer":
+        return Identity("input", name)
+    if name == "Sequential":
+        return Identity("sequential", name)
+    if name in GRAPHS:
+        return Identity("functional", name)
+    name = CLASS_NAMES.get(name, name)
+    if name == "Lambda":
+        return Identity("unknown", name, "a Lambda, whose Python code is never run")
+    if name in registered():
+        return Identity("layer", name)
+    return Identity("unknown", printable(name), f"of the class {brief(name)}, which archcalc has no rule for")
+
+
+def is_keras(entry: dict[str, Any]) -> bool:
+    """Whether the entry names one of Keras's own classes, going by module and registered name.
+
+    Keras 2 up to 2.12 wrote neither, so their absence says nothing.
+    """
+    registered_name, name = entry.get("registered_name"), entry.get("class_name")
+    if registered_name is not None and registered_name != name:
+        return False
+    if "module" not in entry:
+        return ">" not in str(name)
+    module = entry["module"]
+    if not isinstance(module, str):
+        return False
+    package = module.split(".")[0]
+    return package in ("keras", "tf_keras", "keras_core") or module.startswith(
+        ("tensorflow.keras", "tensorflow.python.keras")
+    )
+
+
+def _origin(entry: dict[str, Any]) -> str:
+    registered_name, module = entry.get("registered_name"), entry.get("module")
+    if isinstance(registered_name, str) and ">" in registered_name:
+        return brief(printable(registered_name))
+    return brief(
+        printable(f"{module}.{entry['class_name']}" if isinstance(module, str) else entry["class_name"])
+    )

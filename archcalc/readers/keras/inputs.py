@@ -1,0 +1,81 @@
+"""Inputs: their shapes, with a symbol for every axis that the file leaves open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.layers.base import Layer, show
+from archcalc.layers.core import InputLayer
+from archcalc.readers.keras.declare import dtype_name
+from archcalc.readers.keras.reading import Reading
+from archcalc.readers.names import show as brief
+from archcalc.symbolic import symbol
+
+_AXES = {1: "T", 2: "TC", 3: "HWC", 4: "DHWC"}
+_AXES_CHANNELS_FIRST = {3: "CHW", 4: "CDHW"}
+
+
+def axis_names(shape: tuple[int | None, ...]) -> list[str]:
+    """What the axes of a sample are called, going by their number and by which are given."""
+    first = bool(shape) and shape[0] is not None and shape[-1] is None
+    letters = (_AXES_CHANNELS_FIRST if first else {}).get(len(shape)) or _AXES.get(len(shape))
+    return list(letters) if letters else [f"N{i + 1}" for i in range(len(shape))]
+
+
+def input_layer(config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
+    """The declaration of a model's input from its configuration."""
+    key = next((k for k in ("batch_shape", "batch_input_shape", "shape") if config.get(k) is not None), None)
+    if key is None:
+        reading.fault(path, "the input has no batch_shape")
+        return None
+    shape = batch_free(config[key], f"{path}.{key}", reading, has_batch=key != "shape")
+    if shape is None:
+        return None
+    sizes = open_axes(shape, f"{path}.{key}", reading)
+    return None if sizes is None else InputLayer(shape=sizes, dtype=dtype_name(config.get("dtype")))
+
+
+def batch_free(
+    value: Any, path: str, reading: Reading, *, has_batch: bool = True
+) -> tuple[int | None, ...] | None:
+    """A shape's sizes without the batch axis; a fault and None where it is no shape."""
+    if not isinstance(value, list | tuple) or (has_batch and not value):
+        reading.fault(path, f"expected a shape, got {brief(value)}")
+        return None
+    sizes = list(value)[1:] if has_batch else list(value)
+    for i, n in enumerate(sizes):
+        if n is not None and (type(n) is not int or n < 1):
+            at = i + 1 if has_batch else i
+            reading.fault(f"{path}[{at}]", f"expected a positive integer or null, got {brief(n)}")
+            return None
+    return tuple(sizes)
+
+
+def open_axes(shape: tuple[int | None, ...], path: str, reading: Reading) -> tuple[Any, ...] | None:
+    """The sizes of an input, open axes filled from `--input-shape`, given symbols, or left as symbols."""
+    given = reading.input_shape
+    if given is not None:
+        if len(given) != len(shape) or any(n not in (None, m) for n, m in zip(shape, given, strict=False)):
+            reading.fault(
+                path, f"--input-shape {','.join(map(str, given))} does not fit the file's {_show(shape)}"
+            )
+            return None
+        return given
+    return tuple(
+        _open(name, reading) if n is None else n for n, name in zip(shape, axis_names(shape), strict=True)
+    )
+
+
+def _open(letter: str, reading: Reading) -> Any:
+    name = letter
+    number = 2
+    while name in reading.open_symbols:
+        name = f"{letter}{number}"
+        number += 1
+    reading.open_symbols[name] = reading.symbols.get(name)
+    value = reading.open_symbols[name]
+    return symbol(name) if value is None else value
+
+
+def _show(shape: tuple[int | None, ...]) -> str:
+    return show(tuple("any" if n is None else n for n in shape))

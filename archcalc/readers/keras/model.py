@@ -1,0 +1,89 @@
+"""A Keras model as its configuration states it, before nested models are unfolded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archcalc.layers.base import Layer
+
+
+class Ref(NamedTuple):
+    """One output of one call of a member; `shape` is what the file records for it, if it does."""
+
+    member: str
+    call: int
+    output: int
+    path: str
+    shape: tuple[int | None, ...] | None = None
+
+
+@dataclass
+class Call:
+    """One call of a member.
+
+    `args` and `kwargs` are decoded values; `inputs` the tensors in the layer's own order and
+    `layer` the declaration with this call's arguments (None for models and after a fault).
+    """
+
+    path: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    inputs: tuple[Ref, ...] = ()
+    layer: Layer | None = None
+
+
+@dataclass
+class Member:
+    """A named part of a model: an input (a layer without calls), a layer, an operation, or a model."""
+
+    name: str
+    path: str
+    entry: dict[str, Any]
+    kind: str
+    class_name: str
+    reason: str = ""
+    calls: list[Call] = field(default_factory=list)
+    model: Model | None = None
+    layer: Layer | None = None  # of an input
+
+    @property
+    def shared_id(self) -> int | None:
+        """Archives mark objects that are one and the same."""
+        mark = self.entry.get("shared_object_id")
+        return mark if type(mark) is int else None
+
+
+@dataclass
+class Model:
+    """A graph of members; inputs and outputs in the order in which Keras flattens them."""
+
+    name: str
+    members: dict[str, Member] = field(default_factory=dict)
+    inputs: Any = None  # structure of Ref
+    outputs: Any = None
+    frozen: bool = False
+
+    def recorded(self, member: Member) -> dict[tuple[int, int], tuple[int | None, ...]]:
+        """What the file records as the shapes of this member's outputs: (call, output) -> shape."""
+        return self._recorded.get(member.name, {})
+
+    _recorded: dict[str, dict[tuple[int, int], tuple[int | None, ...]]] = field(default_factory=dict)
+
+    def record(self, ref: Ref, shape: tuple[int | None, ...] | None) -> None:
+        """Note that some reader of this tensor gives its shape."""
+        if shape is not None:
+            self._recorded.setdefault(ref.member, {}).setdefault((ref.call, ref.output), shape)
+
+
+def leaves(structure: Any) -> Iterator[Any]:
+    """The leaves of nested lists and dictionaries in Keras's order (dictionaries by sorted key)."""
+    if isinstance(structure, dict):
+        for key in sorted(structure):
+            yield from leaves(structure[key])
+    elif isinstance(structure, list):
+        for item in structure:
+            yield from leaves(item)
+    elif structure is not None:
+        yield structure

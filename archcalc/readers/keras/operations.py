@@ -1,0 +1,57 @@
+"""Calls of `keras.ops`: which arguments are tensors, which are constants, and the declaration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.layers.operations import Constant, Operation, keras_operations
+from archcalc.readers.keras.declare import construct
+from archcalc.readers.keras.model import Call, Member, Ref
+from archcalc.readers.keras.reading import Reading
+from archcalc.readers.keras.values import constant, refs
+
+
+def operation_call(member: Member, call: Call, reading: Reading) -> None:
+    """Settle a call of an operation that Keras 3 wrote."""
+    cls = keras_operations()[member.class_name]
+    path = f"{member.path}.config"
+    config = reading.mapping(member.entry.get("config"), path, "the arguments of an operation")
+    own = {k: v for k, v in config.items() if k != "name"}
+    bind(cls, call, own, path, reading)
+
+
+def bind(cls: type[Operation], call: Call, own: dict[str, Any], path: str, reading: Reading) -> None:
+    """Give the call its tensors and its declaration; `own` are arguments that belong to the operation."""
+    faults = len(reading.faults)
+    arguments = dict(own)
+    inputs: list[Ref] = []
+    given = dict(zip(cls.parameters, call.args, strict=False)) | call.kwargs
+    if len(call.args) > len(cls.parameters):
+        given |= {f"argument {i + 1}": v for i, v in enumerate(call.args) if i >= len(cls.parameters)}
+    for name in (*cls.parameters, *(k for k in given if k not in cls.parameters)):
+        value = given.get(name)
+        at = f"{call.path}.{name}"
+        tensors = list(refs(value))
+        if name in cls.operands and tensors:
+            if not _only_tensors(value):
+                reading.fault(at, f"{cls.__name__}: a list of tensors and constants has no rule")
+            inputs.extend(tensors)
+        elif name in cls.operands and value is not None:
+            arguments[name] = constant(_plain(value), "float32", at, reading)
+        elif tensors:
+            reading.fault(at, f"{cls.__name__}: a tensor as {name!r} has no rule")
+        elif name in given:
+            arguments[name] = value
+    if len(reading.faults) == faults:
+        call.inputs = tuple(inputs)
+        call.layer = construct(cls, arguments, path, reading)
+
+
+def _only_tensors(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_only_tensors, value))
+    return isinstance(value, Ref)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Constant) else value

@@ -1,0 +1,68 @@
+"""One reading of one configuration: its options, and every fault found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archcalc.errors import Fault
+from archcalc.readers.json_text import MAX_FAULTS
+from archcalc.readers.names import show
+
+UNKNOWN_REMEDY = (
+    "--allow-unknown goes on from the shapes in the file, with unknown figures for this layer; "
+    "a spec can describe it as Opaque"
+)
+
+
+@dataclass
+class Reading:
+    """What all parts of the reader share."""
+
+    source: str
+    input_shape: tuple[int, ...] | None = None
+    allow_unknown: bool = False
+    symbols: Mapping[str, Any] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    open_symbols: dict[str, Any] = field(default_factory=dict)
+
+    def fault(self, path: str, message: str) -> None:
+        self.faults.append(Fault(path, message))
+
+    def worst(self) -> list[Fault]:
+        """At most `MAX_FAULTS` of the faults, each once, and how many more there are."""
+        each = list(dict.fromkeys(self.faults))
+        if len(each) <= MAX_FAULTS:
+            return each
+        return [*each[: MAX_FAULTS - 1], Fault("", f"and {len(each) - MAX_FAULTS + 1} more faults")]
+
+    def mapping(self, value: Any, path: str, what: str) -> dict[str, Any]:
+        """The value if it is an object; else a fault and an empty one."""
+        if isinstance(value, dict):
+            return value
+        self.fault(path, f"expected {what} (a JSON object), got {show(value)}")
+        return {}
+
+    def sequence(self, value: Any, path: str, what: str) -> list[Any]:
+        """The value if it is a list; else a fault and an empty one."""
+        if isinstance(value, list | tuple):
+            return list(value)
+        self.fault(path, f"expected {what} (a JSON list), got {show(value)}")
+        return []
+
+    def text(self, value: Any, path: str, what: str) -> str | None:
+        """The value if it is a string that is not empty; else a fault and None."""
+        if isinstance(value, str) and value:
+            return value
+        self.fault(path, f"expected {what} (a string), got {show(value)}")
+        return None
+
+
+def printable(name: str) -> str:
+    """The name with control and other unprintable characters escaped."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in name)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,0 +1,164 @@
+"""From a Keras model to archcalc's graph: nested models are unfolded, every call becomes a node."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from archcalc.errors import Fault, SourceError
+from archcalc.graph import Graph, Node, Tap, topological_order
+from archcalc.layers.base import Layer
+from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
+from archcalc.readers.keras.reading import Reading
+
+MAX_NODES = 200_000
+
+
+@dataclass
+class _Unfolding:
+    reading: Reading
+    frozen: bool
+    nodes: list[Node] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    owners: dict[Any, int] = field(default_factory=dict)  # an object's identity -> the node of its first call
+
+    def add(self, name: str, layer: Layer, inputs: tuple[Tap, ...], identity: Any) -> int:
+        if len(self.nodes) >= MAX_NODES:
+            raise SourceError(
+                self.reading.source, [Fault("$", f"nested models unfold to more than {MAX_NODES:,} layers")]
+            )
+        if self.frozen and layer.trainable:
+            layer = dataclasses.replace(layer, trainable=False)
+        owner = self.owners.setdefault(identity, len(self.nodes))
+        self.nodes.append(
+            Node(self._unique(name), layer, inputs, None if owner == len(self.nodes) else owner)
+        )
+        return len(self.nodes) - 1
+
+    def _unique(self, name: str) -> str:
+        found = name
+        number = 2
+        while found in self.names:
+            found = f"{name}[{number}]"
+            number += 1
+        self.names.add(found)
+        return found
+
+
+def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
+    """The graph of a model; faults and None where its calls do not fit together."""
+    unfolding = _Unfolding(reading, model.frozen)
+    given: list[Tap | None] = []
+    inputs: list[int] = []
+    for ref in leaves(model.inputs):
+        member = model.members.get(ref.member)
+        if member is None or member.kind != "input":
+            reading.fault(ref.path, f"{ref.member!r} is no input of this model")
+            given.append(None)
+        elif member.layer is None:
+            given.append(None)
+        else:
+            inputs.append(unfolding.add(member.name, member.layer, (), member.path))
+            given.append(Tap(inputs[-1]))
+    if reading.faults:
+        _check(model, reading)
+        return None
+    outputs = _model(unfolding, model, given, "", ())
+    if reading.faults:
+        return None
+    return Graph(
+        name=model.name,
+        nodes=tuple(unfolding.nodes),
+        inputs=tuple(inputs),
+        outputs=tuple(t for t in outputs if t is not None),
+        symbols=dict(reading.open_symbols),
+        source=reading.source,
+        format=kind,
+    )
+
+
+def _check(model: Model, reading: Reading) -> None:
+    """References that lead nowhere, in a model that has other faults too."""
+    for member in model.members.values():
+        for call in member.calls:
+            for ref in call.inputs:
+                _known(model, ref, reading)
+        if member.model is not None:
+            _check(member.model, reading)
+
+
+def _known(model: Model, ref: Ref, reading: Reading) -> Member | None:
+    member = model.members.get(ref.member)
+    if member is None:
+        near = _near(ref.member, model)
+        reading.fault(ref.path, f"no layer of this model is named {ref.member!r}{near}")
+        return None
+    calls = 1 if member.kind == "input" else len(member.calls)
+    if not 0 <= ref.call < calls:
+        reading.fault(ref.path, f"call number {ref.call} of {ref.member!r}, which is called {calls} times")
+        return None
+    return member
+
+
+def _near(name: str, model: Model) -> str:
+    from archcalc.readers.names import did_you_mean
+
+    return did_you_mean(name, model.members)
+
+
+def _model(
+    unfolding: _Unfolding, model: Model, given: list[Tap | None], prefix: str, identity: tuple[Any, ...]
+) -> list[Tap | None]:
+    """Add the nodes of one use of a model; its outputs. `identity` tells uses of the same model apart."""
+    reading = unfolding.reading
+    made: dict[tuple[str, int], list[Tap | None] | int | None] = {}
+    for ref, tap in zip(leaves(model.inputs), given, strict=True):
+        made[ref.member, 0] = [tap]
+    for member, number, call in _ordered(model, reading):
+        inputs = tuple(_tap(model, ref, made, reading) for ref in call.inputs)
+        whole = tuple(t for t in inputs if t is not None)
+        if len(whole) < len(inputs):
+            made[member.name, number] = None
+            continue
+        mine = (*identity, member.path) if member.shared_id is None else ("shared", member.shared_id)
+        if member.model is not None:
+            name = member.name if number == 0 else f"{member.name}[{number + 1}]"
+            inner = f"{prefix}{name}/"
+            made[member.name, number] = _model(unfolding, member.model, list(inputs), inner, mine)
+        elif call.layer is not None:
+            made[member.name, number] = unfolding.add(prefix + member.name, call.layer, whole, mine)
+    return [_tap(model, ref, made, reading) for ref in leaves(model.outputs)]
+
+
+def _tap(model: Model, ref: Ref, made: dict[Any, Any], reading: Reading) -> Tap | None:
+    member = _known(model, ref, reading)
+    if member is None:
+        return None
+    found = made.get((ref.member, ref.call))
+    if isinstance(found, int):
+        return Tap(found, ref.output)
+    if isinstance(found, list):
+        if ref.output < len(found):
+            return found[ref.output]  # type: ignore[no-any-return]
+        reading.fault(ref.path, f"output number {ref.output} of {ref.member!r}, which has {len(found)}")
+    return None
+
+
+def _ordered(model: Model, reading: Reading) -> Iterator[tuple[Member, int, Call]]:
+    """All calls so that none comes before what it reads; else in the order of the file."""
+    calls = [(m, n, c) for m in model.members.values() for n, c in enumerate(m.calls)]
+    place = {(m.name, n): i for i, (m, n, _) in enumerate(calls)}
+    parents = [[place[key] for r in c.inputs if (key := (r.member, r.call)) in place] for _, _, c in calls]
+    order = topological_order(parents)
+    if len(order) < len(calls):
+        stuck = sorted(set(range(len(calls))) - set(order))
+        names = list(dict.fromkeys(calls[i][0].name for i in stuck))
+        reading.fault(
+            calls[stuck[0]][2].path,
+            f"layers read one another in a circle: {', '.join(map(repr, names[:5]))}"
+            + (", ..." if len(names) > 5 else ""),
+        )
+    for i in order:
+        yield calls[i]

@@ -1,0 +1,83 @@
+"""Keras configurations as networks: `model.to_json()` of Keras 3, Keras 2 and tf_keras.
+
+The configuration is data from start to end: names of classes and functions are compared with
+tables, and nothing is imported, called or looked up by a name out of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archcalc.arith import integer
+from archcalc.errors import SourceError
+from archcalc.graph import Graph
+from archcalc.readers.keras.functional import parse_functional
+from archcalc.readers.keras.model import Model
+from archcalc.readers.keras.reading import Reading
+from archcalc.readers.keras.sequential import parse_sequential
+from archcalc.readers.keras.unfold import unfold
+
+SUBCLASSED = (
+    "a subclassed model, whose layers only its Python code knows; build the same network with "
+    "keras.Model(inputs, outputs), or write it as a spec"
+)
+
+
+def is_keras(data: Any) -> bool:
+    """Whether decoded JSON looks like a Keras configuration."""
+    return isinstance(data, dict) and "class_name" in data and "config" in data
+
+
+def read_keras(
+    data: dict[str, Any],
+    source: str,
+    *,
+    input_shape: Sequence[int] | None = None,
+    allow_unknown: bool = False,
+    symbols: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The network that a Keras configuration describes.
+
+    Parameters
+    ----------
+    data
+        The decoded JSON of `model.to_json()`, or of an archive's `config.json`.
+    source
+        What messages call the file.
+    input_shape
+        Sizes (without the batch) for a Sequential that was never built, or for open axes.
+    allow_unknown
+        Go on from recorded shapes where a layer is not known; its figures are unknown.
+    symbols
+        Values for the symbols (`H`, `W`, `T`) that stand for open axes.
+
+    Raises
+    ------
+    SourceError
+        With every fault of the file, each at its JSON path.
+    """
+    shape = None if input_shape is None else tuple(map(integer, input_shape))
+    reading = Reading(source, shape, allow_unknown, dict(symbols or {}))
+    model = _parse(data, reading)
+    graph = None if model is None else unfold(model, reading, _format(data))
+    if graph is None or reading.faults:
+        raise SourceError(source, reading.worst())
+    return graph
+
+
+def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
+    config = data.get("config")
+    if data.get("class_name") == "Sequential":
+        return parse_sequential(data, "$", reading, outer=True)
+    if not isinstance(config, dict) or "layers" not in config:
+        name = data.get("class_name")
+        reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "no Keras model")
+        return None
+    return parse_functional(config, "$.config", reading, outer=True)
+
+
+def _format(data: dict[str, Any]) -> str:
+    version = data.get("keras_version")
+    old = isinstance(version, str) and version[:1] in "12"
+    return "keras2-config" if old else "keras-config"
