@@ -116,7 +116,7 @@ class Graph:
         inputs = tuple(
             new[i] for i, (_, layer, _) in enumerate(wired) if type(layer).__name__ == "InputLayer"
         )
-        return cls(name, _owners_first(made), inputs, tuple(moved(tap(o)) for o in outputs), **more)
+        return cls(name, owners_first(made), inputs, tuple(moved(tap(o)) for o in outputs), **more)
 
     def index(self) -> dict[str, int]:
         """Node numbers by name."""
@@ -198,7 +198,7 @@ def _cycle(
     return loop if len(loop) <= 8 else [*loop[:4], "...", *loop[-3:]]
 
 
-def _owners_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+def owners_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """Weights belong to the first call in topological order, whoever declared them."""
     first: dict[int, int] = {}
     for i, node in enumerate(nodes):

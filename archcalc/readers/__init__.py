@@ -1,0 +1,135 @@
+"""Where networks come in: any source becomes a `Graph`, or a `SourceError` that says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from archcalc.errors import Fault, SourceError
+from archcalc.readers import json_text
+
+if TYPE_CHECKING:
+    from archcalc.graph import Graph
+
+MAX_LAYERS = 100_000
+MAPPING = "the given mapping"
+
+_ZIP = b"PK\x03\x04"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def load(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    input_shape: Sequence[int | str] | None = None,
+    allow_unknown: bool = False,
+    symbols: Mapping[str, int | None] | None = None,
+    max_layers: int = MAX_LAYERS,
+) -> Graph:
+    """The network that a source describes, recognised by its content first and its suffix second.
+
+    Parameters
+    ----------
+    source
+        A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`, `-` for
+        standard input, or the decoded JSON of a spec or config.
+    input_shape
+        Shape without the batch axis, for a Keras model that was never built.
+    allow_unknown
+        Whether to go on past Keras layers that archcalc has no rules for.
+    symbols
+        Values of symbols. They override a spec's own; None leaves a symbol open that has one.
+    max_layers
+        The most layers that a network may have.
+
+    Raises
+    ------
+    SourceError
+        Every fault of the source, each with its place.
+    MissingExtraError
+        Where `keras:NAME?...` needs Keras itself.
+    """
+    options: dict[str, Any] = {
+        "input_shape": input_shape,
+        "allow_unknown": allow_unknown,
+        "symbols": dict(symbols or {}),
+    }
+    if isinstance(source, Mapping):
+        return _from_json(_plain(source), MAPPING, options, max_layers)
+    path = os.fspath(source)
+    if path.startswith("keras:"):
+        from archcalc.readers.applications import read_application
+
+        return read_application(path, **options)
+    if path == "-":
+        raw = json_text.read_bytes("-")
+        return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options, max_layers)
+    with json_text.open_file(path) as file:
+        return _from_file(file, path, options, max_layers)
+
+
+def _from_file(file: BinaryIO, source: str, options: dict[str, Any], max_layers: int) -> Graph:
+    head = json_text.peek(file, source)
+    _refuse_foreign(head, source)
+    if head.startswith(_ZIP):
+        from archcalc.readers.keras_archive import read_archive
+
+        return read_archive(source, file, **options)
+    data = json_text.decode(json_text.read_open(file, source), source)
+    return _from_json(data, source, options, max_layers)
+
+
+def _from_json(data: Any, source: str, options: dict[str, Any], max_layers: int) -> Graph:
+    if isinstance(data, str) and data.lstrip().startswith("{"):
+        # `json.dump(model.to_json(), file)` writes the JSON of a JSON text
+        data = json_text.decode(data.encode("utf-8"), source)
+    if isinstance(data, dict) and "class_name" in data:
+        from archcalc.readers.keras_config import read_keras
+
+        return read_keras(data, source, **options)
+    from archcalc.readers.spec import is_spec, read_spec
+
+    if is_spec(data):
+        return read_spec(data, source, symbols=options["symbols"], max_layers=max_layers)
+    if isinstance(data, dict) and ("layers" in data or "config" in data):
+        _refuse(
+            source,
+            'is JSON, but no spec (it needs "archcalc": 1, "inputs" and "layers") '
+            "and no Keras config (write model.to_json(), not get_config())",
+        )
+    return _refuse(source, 'is JSON, but neither a spec ({"archcalc": 1, ...}) nor a Keras config')
+
+
+def _refuse_foreign(head: bytes, source: str) -> None:
+    """Refuse formats that have no reader yet, with the way out."""
+    suffix = os.path.splitext(source)[1].lower()
+    if head.lstrip().startswith(b"{"):
+        return
+    if head.startswith(_HDF5) or suffix in (".h5", ".hdf5"):
+        _refuse(
+            source,
+            "HDF5 files are not read; in Keras: "
+            f'open("net.json", "w").write(keras.models.load_model({source!r}).to_json())',
+        )
+    if suffix == ".onnx":
+        _refuse(
+            source, "ONNX files are not read yet; describe the network in a spec, or give its Keras config"
+        )
+    if suffix in (".pt2", ".pt", ".pth"):
+        _refuse(source, "PyTorch files are not read yet; describe the network in a spec")
+
+
+def _plain(source: Mapping[str, Any]) -> Any:
+    """The mapping as strict JSON would give it, so that a file and a mapping are held to the same."""
+    try:
+        text = json.dumps(dict(source))
+    except (TypeError, ValueError, RecursionError) as problem:
+        _refuse(MAPPING, f"is no JSON: {problem}")
+    return json_text.decode(text.encode("utf-8"), MAPPING)
+
+
+def _refuse(source: str, problem: str) -> NoReturn:
+    raise SourceError(source, [Fault("", problem)])

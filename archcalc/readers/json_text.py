@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, NoReturn
 from archcalc.errors import Fault, SourceError
 from archcalc.readers.names import show
 
+STANDARD_INPUT = "standard input"
+
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_CONTAINERS = 1_000_000
@@ -33,18 +35,45 @@ def read_bytes(source: str, limit: int = MAX_BYTES) -> bytes:
     """
     if source == "-":
         if sys.stdin is None:
-            _refuse(source, "there is no standard input")
-        return _within(source, sys.stdin.buffer, limit)
+            _refuse(STANDARD_INPUT, "there is none")
+        return read_open(sys.stdin.buffer, STANDARD_INPUT, limit)
+    with open_file(source) as file:
+        return read_open(file, source, limit)
+
+
+def read_open(file: BinaryIO, source: str, limit: int = MAX_BYTES) -> bytes:
+    """Everything in an open file; raises `SourceError` beyond `limit` bytes."""
+    try:
+        raw = file.read(limit + 1)
+    except OSError as problem:
+        _refuse(source, _why(problem))
+    if len(raw) > limit:
+        _refuse(source, f"more than the limit of {limit:,} bytes")
+    return raw
+
+
+def peek(file: BinaryIO, source: str, count: int = 8) -> bytes:
+    """The first bytes of an open file, by which its kind is recognised."""
+    try:
+        head = file.read(count)
+        file.seek(0)
+    except OSError as problem:
+        _refuse(source, _why(problem))
+    return head
+
+
+def open_file(source: str) -> BinaryIO:
+    """The regular file at this path, open for reading.
+
+    Raises `SourceError` where there is none, or anything else: a directory, a pipe, a device.
+    """
     try:
         # a FIFO would wait for a writer and a device may never end, so look before opening
         _require_regular(source, os.stat(source).st_mode)
         descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            _require_regular(source, found.st_mode)
-            if found.st_size > limit:
-                _refuse(source, f"{found.st_size:,} bytes, more than the limit of {limit:,}")
-            return _within(source, file, limit)
+        file = os.fdopen(descriptor, "rb")
+        _require_regular(source, os.fstat(descriptor).st_mode)
+        return file
     except ValueError:  # a NUL in the path
         _refuse(source, "no such file: a path cannot hold a NUL")
     except OSError as problem:
@@ -82,16 +111,6 @@ def decode(raw: bytes, source: str) -> Any:
 
 
 # -- files -----------------------------------------------------------------------------------------
-def _within(source: str, file: BinaryIO, limit: int) -> bytes:
-    try:
-        raw = file.read(limit + 1)
-    except OSError as problem:
-        _refuse(source, _why(problem))
-    if len(raw) > limit:
-        _refuse(source, f"more than the limit of {limit:,} bytes")
-    return raw
-
-
 def _require_regular(source: str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return

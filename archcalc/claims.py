@@ -1,0 +1,40 @@
+"""Figures that somebody states about a network, as a spec keeps them for `archcalc audit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# what a claim may be about; names as in the report of `archcalc analyze`
+QUANTITIES = (
+    "parameters",
+    "trainable_parameters",
+    "non_trainable_parameters",
+    "output_shape",
+    "receptive_field",
+    "receptive_field_stride",
+    "macs",
+    "flops",
+    "elementwise_operations",
+    "activation_bytes",
+    "peak_activation_bytes",
+    "training_activation_bytes",
+    "weight_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One stated figure.
+
+    `layers` names what it is about: layers, or blocks for all layers inside; empty for the
+    whole network. `per` is `"filter"` where the figure is that of one filter. `written` is
+    the arithmetic as its author wrote it: text, never evaluated.
+    """
+
+    quantity: str
+    value: int | float | tuple[int | float, ...]
+    layers: tuple[str, ...] = ()
+    per: str | None = None
+    written: str | None = None
+    note: str | None = None
+    path: str = ""

@@ -1,0 +1,244 @@
+"""archcalc's own format, the spec: from JSON data to a graph, or to every fault of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archcalc import arith, symbolic
+from archcalc.analyses import shapes
+from archcalc.claims import Claim
+from archcalc.errors import NetworkError
+from archcalc.expressions import is_symbol_name
+from archcalc.graph import Graph, Tap, owners_first
+from archcalc.readers.json_text import member
+from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.spec.arguments import build, layer_type
+from archcalc.readers.spec.bodies import Body, check_block_names, read_body
+from archcalc.readers.spec.declarations import Envelope, SymbolDeclaration, read_envelope
+from archcalc.readers.spec.entries import BLOCK_KEYS
+from archcalc.readers.spec.expansion import (
+    MAX_LAYERS,
+    Expansion,
+    TooManyLayersError,
+    check_nesting,
+)
+from archcalc.readers.spec.faults import Faults, Severity
+
+FORMAT_NAME = "archcalc-1"
+
+
+def is_spec(data: Any) -> bool:
+    """Whether decoded JSON looks like a spec rather than a configuration of something else."""
+    return isinstance(data, dict) and ("archcalc" in data or ("layers" in data and "inputs" in data))
+
+
+def read_spec(
+    data: Any,
+    source: str,
+    *,
+    symbols: Mapping[str, int | None] | None = None,
+    max_layers: int = MAX_LAYERS,
+) -> Graph:
+    """The graph that a spec describes.
+
+    Parameters
+    ----------
+    data
+        The decoded JSON.
+    source
+        What messages call the file.
+    symbols
+        Values that override those of the file; None leaves a symbol open though it has one.
+    max_layers
+        The most layers that blocks and repeats may write out.
+
+    Raises
+    ------
+    SourceError
+        Every fault of the file with its JSON path, the worst first, at most twenty.
+    """
+    faults = Faults(source)
+    if not isinstance(data, dict):
+        faults.add(Severity.FORMAT, "$", f'a spec is an object {{"archcalc": 1, ...}}, got {show(data)}')
+        faults.raise_any()
+    reader = _Reader(faults, symbols or {}, max_layers)
+    with arith.scope():
+        return reader.read(data, source)
+
+
+class _Reader:
+    """One reading: sections, then bodies, then nodes, then shapes; each stage ends if it found faults."""
+
+    def __init__(self, faults: Faults, overrides: Mapping[str, int | None], max_layers: int) -> None:
+        self.faults = faults
+        self.overrides = overrides
+        self.max_layers = max_layers
+
+    def read(self, data: dict[str, Any], source: str) -> Graph:
+        envelope = read_envelope(data, self.faults)
+        values = self._symbols(envelope)
+        if len(envelope.layers) > self.max_layers:
+            self._too_many(len(envelope.layers))
+        blocks = self._blocks(envelope)
+        inputs = list(envelope.inputs)
+        check_block_names("$.inputs", inputs, self.faults)
+        network = read_body("$", envelope.layers, inputs, {}, envelope.blocks, self.faults)
+        outputs = self._outputs(envelope, network)
+        expansion = Expansion(blocks, values, self.faults, self.max_layers)
+        check_nesting(blocks, self.faults)
+        for body in blocks.values():
+            expansion.check_block(body)
+        expansion.check_network(network)
+        env = self._inputs(envelope, expansion)
+        self._check_claims(envelope)
+        self.faults.raise_any()
+        try:
+            expansion.expand(network, (), env)
+        except TooManyLayersError:
+            self.faults.raise_any()
+        expansion.share()
+        taps = [self._output(name, number, expansion, i) for i, (name, number) in enumerate(outputs)]
+        claims = self._claims(envelope, expansion)
+        self.faults.raise_any()
+        graph = Graph(
+            name=envelope.name or _stem(source),
+            nodes=owners_first(tuple(expansion.nodes)),
+            inputs=tuple(range(len(inputs))),
+            outputs=tuple(taps),
+            repeats=tuple(expansion.repeats),
+            symbols={n: v if isinstance(v, int) else None for n, v in values.items()},
+            claims=claims,
+            source=source,
+            format=FORMAT_NAME,
+        )
+        self._check_shapes(graph, expansion)
+        return graph
+
+    # -- sections -----------------------------------------------------------------------------------
+    def _symbols(self, envelope: Envelope) -> dict[str, Any]:
+        for name in self.overrides:
+            if name not in envelope.symbols:
+                hint = did_you_mean(name, envelope.symbols)
+                declared = f"; declared: {', '.join(list(envelope.symbols)[:20]) or 'none'}"
+                self.faults.add(
+                    Severity.VALUES, "$.symbols", f"no symbol is named {show(name)}{hint or declared}"
+                )
+        return {name: self._symbol(name, declared) for name, declared in envelope.symbols.items()}
+
+    def _symbol(self, name: str, declared: SymbolDeclaration) -> Any:
+        where = member("$.symbols", name)
+        if not is_symbol_name(name):
+            self.faults.add(
+                Severity.NAMES,
+                where,
+                f"{show(name)} cannot name a symbol; letters, digits and _ can, floor ceil min max cannot",
+            )
+        low, high = declared.min, declared.max
+        if high is not None and low > high:
+            self.faults.add(Severity.VALUES, where, f"min {low} is above max {high}")
+            return symbolic.symbol("broken")
+        value = self.overrides.get(name, declared.default)
+        if value is None:
+            return symbolic.symbol(name, low, high)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.faults.add(Severity.VALUES, where, f"expected a positive integer, got {show(value)}")
+        elif value < low or (high is not None and value > high):
+            upper = "" if high is None else f" and at most {high}"
+            self.faults.add(Severity.VALUES, where, f"{name} = {show(value)} must be at least {low}{upper}")
+        elif value > 2**31:
+            self.faults.add(Severity.VALUES, where, f"{name} = {show(value)} is larger than any size")
+        else:
+            return value
+        return symbolic.symbol(name)
+
+    def _blocks(self, envelope: Envelope) -> dict[str, Body]:
+        found = {}
+        for name, declared in envelope.blocks.items():
+            where = member("$.blocks", name)
+            for parameter in declared.parameters:
+                if not is_symbol_name(parameter) or parameter in (*BLOCK_KEYS, "type", "shared_with"):
+                    self.faults.add(
+                        Severity.NAMES, f"{where}.parameters", f"{show(parameter)} cannot name a parameter"
+                    )
+            check_block_names(f"{where}.inputs", declared.inputs, self.faults)
+            found[name] = read_body(
+                where, declared.layers, declared.inputs, declared.parameters, envelope.blocks, self.faults
+            )
+        return found
+
+    def _inputs(self, envelope: Envelope, expansion: Expansion) -> dict[str, Tap]:
+        cls = layer_type("InputLayer")
+        assert cls is not None
+        env = {}
+        for name, declared in envelope.inputs.items():
+            where = member("$.inputs", name)
+            made = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())
+            if isinstance(made, list):
+                for _, problem in made:
+                    self.faults.add(Severity.VALUES, where, problem)
+            else:
+                env[name] = expansion.add_input(name, made, where)
+        return env
+
+    def _outputs(self, envelope: Envelope, network: Body) -> list[tuple[str, int]]:
+        if envelope.outputs is None:
+            return [(network.entries[-1].name, 0)]
+        found = []
+        for i, name in enumerate(envelope.outputs):
+            reference = network.reference(name)
+            if reference is None:
+                hint = did_you_mean(name, network.known())
+                self.faults.add(Severity.NAMES, f"$.outputs[{i}]", f"no layer is named {show(name)}{hint}")
+            else:
+                found.append(reference)
+        return found
+
+    def _output(self, name: str, number: int, expansion: Expansion, place: int) -> Tap:
+        tap = expansion.inner(name, f"$.outputs[{place}]") or Tap(0)
+        return Tap(tap.node, number) if number else tap
+
+    # -- claims -------------------------------------------------------------------------------------
+    def _check_claims(self, envelope: Envelope) -> None:
+        for i, claim in enumerate(envelope.claims):
+            if claim.layer is not None and claim.layers is not None:
+                self.faults.add(
+                    Severity.STRUCTURE, f"$.claims[{i}]", '"layer" and "layers" exclude each other'
+                )
+
+    def _claims(self, envelope: Envelope, expansion: Expansion) -> tuple[Claim, ...]:
+        found = []
+        for i, claim in enumerate(envelope.claims):
+            where = f"$.claims[{i}]"
+            layers = (claim.layer,) if claim.layer is not None else tuple(claim.layers or ())
+            for k, name in enumerate(layers):
+                place = f"{where}.layer" if claim.layer is not None else f"{where}.layers[{k}]"
+                if name not in expansion.taps:
+                    text = f"no layer is named {show(name)}{did_you_mean(name, expansion.taps)}"
+                    self.faults.add(Severity.CLAIMS, place, text)
+            value = tuple(claim.value) if isinstance(claim.value, list) else claim.value
+            found.append(Claim(claim.quantity, value, layers, claim.per, claim.written, claim.note, where))
+        return tuple(found)
+
+    # -- shapes -------------------------------------------------------------------------------------
+    def _check_shapes(self, graph: Graph, expansion: Expansion) -> None:
+        try:
+            shapes.infer(graph)
+        except NetworkError as problem:
+            numbers = graph.index()
+            for name, reason in problem.faults:
+                path = expansion.paths[numbers[name]]
+                self.faults.add(Severity.SHAPES, path, f"layer {show(name)}: {reason}")
+        self.faults.raise_any()
+
+    def _too_many(self, count: int) -> None:
+        text = f"{count:,} layers (limit {self.max_layers:,}; max_layers raises it)"
+        self.faults.add(Severity.FORMAT, "$.layers", text)
+        self.faults.raise_any()
+
+
+def _stem(source: str) -> str:
+    """A network without a name is called after its file."""
+    from pathlib import PurePath
+
+    return PurePath(source).stem or "network"

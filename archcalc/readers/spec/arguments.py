@@ -1,0 +1,115 @@
+"""Constructor arguments of layers, as a spec writes them: one pydantic model per layer type.
+
+The models come from the layer classes' own declarations, and only for the types that a spec
+uses: a union of all of them takes longer to build than most specs to read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+)
+
+from archcalc.errors import LayerError
+from archcalc.layers.base import Layer, registered
+from archcalc.layers.fields import Kind
+from archcalc.layers.operations import registered_operations
+from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.spec.sizes import Sizes
+
+Misfit = tuple[str | None, str]  # an argument (None: all of them together) and what is wrong with it
+
+
+def layer_type(name: str) -> type[Layer] | None:
+    """The layer class, or operation (`ops.add`), of this name."""
+    return registered().get(name) or registered_operations().get(name)
+
+
+def type_names() -> list[str]:
+    """Every type that a spec may name. Inputs are declared in their own section."""
+    return [name for name in (*registered(), *registered_operations()) if name != "InputLayer"]
+
+
+def keys(cls: type[Layer]) -> list[str]:
+    """The keys of a layer's arguments in a spec, in the order of declaration."""
+    return [cls.spec_key(f.name) for f in dataclasses.fields(cast(Any, cls))]
+
+
+def build(cls: type[Layer], arguments: Mapping[str, Any], sizes: Sizes) -> Layer | list[Misfit]:
+    """The layer with these arguments, or everything that is wrong with them.
+
+    Raises `UndecidedError` where it hangs on a symbol whether the arguments make sense.
+    """
+    model = _model(cls)
+    try:
+        given = model.model_validate(arguments, context=sizes)
+    except ValidationError as problem:
+        return [_misfit(cls, error) for error in problem.errors(include_url=False, include_context=True)]
+    try:
+        return cls(**{name[len(_PREFIX) :]: getattr(given, name) for name in given.model_fields_set})
+    except LayerError as fault:
+        return [(None, str(fault))]
+
+
+def normalised(cls: type[Layer], key: str, value: Any, sizes: Sizes) -> Any:
+    """One argument as the layer would hold it; raises `ValueError`."""
+    name = cls.spec_names.get(key, key)
+    kind = cls.kinds.get(name)
+    return value if kind is None else _checked(value, kind, cls.rank, sizes)
+
+
+# pydantic has attributes of its own, so the fields of its models stand apart
+_PREFIX = "argument_"
+
+
+@cache
+def _model(cls: type[Layer]) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    for f in dataclasses.fields(cast(Any, cls)):
+        required = f.default is dataclasses.MISSING
+        annotation = Annotated[Any, AfterValidator(_validator(cls.kinds.get(f.name), cls.rank))]
+        alias = cls.spec_key(f.name)
+        fields[_PREFIX + f.name] = (annotation, Field(alias=alias) if required else Field(None, alias=alias))
+    made: type[BaseModel] = create_model(
+        f"{cls.__name__}Arguments",
+        __config__=ConfigDict(extra="forbid"),
+        **fields,
+    )
+    return made
+
+
+def _validator(kind: Kind | None, rank: int) -> Any:
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        return value if kind is None else _checked(value, kind, rank, cast(Sizes, info.context))
+
+    return validate
+
+
+def _checked(value: Any, kind: Kind, rank: int, sizes: Sizes) -> Any:
+    if kind.holds_sizes:
+        value = sizes(value, getattr(kind, "words", ()))
+    return kind.normalise(value, rank)
+
+
+def _misfit(cls: type[Layer], error: Any) -> Misfit:
+    key = str(error["loc"][0])
+    match error["type"]:
+        case "missing":
+            return None, f'{cls.__name__} needs "{key}"'
+        case "extra_forbidden":
+            known = [*keys(cls), "name", "type", "inputs"]
+            return key, f"{cls.__name__} has no argument {show(key)}{did_you_mean(key, known)}"
+        case "value_error":
+            return key, str(error["ctx"]["error"])
+    return key, str(error["msg"])

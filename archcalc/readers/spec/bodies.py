@@ -1,0 +1,192 @@
+"""A body: the layers of a network or of a block, with every reference checked once.
+
+Inside a body a name means a layer, a block use or an input of that body; `stem/a` and
+`body[3]/a` mean a layer inside a block used there. A block use is one unit of the order:
+it runs once all its inputs are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archcalc.graph import topological_order
+from archcalc.readers.names import did_you_mean, fault_of_name, show
+from archcalc.readers.spec.entries import BlockEntry, Entry, SharedEntry, read_entry
+from archcalc.readers.spec.faults import Faults, Severity
+
+_OUTPUT = re.compile(r"(.+):([0-9]{1,4})", re.DOTALL)
+
+
+@dataclass
+class Body:
+    """Checked entries. `order` lists them so that each stands behind what it reads."""
+
+    path: str
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    entries: list[Entry]
+    sound: bool = True  # whether the file gave every entry without a fault
+    places: dict[str, int] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+
+    def reference(self, text: str) -> tuple[str, int] | None:
+        """A reference as (name, output number), `lstm:1` being an output; None if nothing fits."""
+        if self._head(text) is not None:
+            return text, 0
+        match = _OUTPUT.fullmatch(text)
+        if match is not None and self._head(match[1]) is not None:
+            return match[1], int(match[2])
+        return None
+
+    def unit(self, name: str) -> int | None:
+        """Which entry a name that was found belongs to; None for inputs of the body."""
+        head = self._head(name)
+        return None if head is None else self.places.get(head)
+
+    def _head(self, text: str) -> str | None:
+        if text in self.places or text in self.inputs:
+            return text
+        for match in re.finditer(r"[/\[]", text):
+            place = self.places.get(text[: match.start()])
+            if place is not None and self.is_block(place):
+                return text[: match.start()]
+        return None
+
+    def is_block(self, place: int) -> bool:
+        """Whether the entry is the use of a block, or one that shares a block's weights."""
+        entry = self.entries[place]
+        if isinstance(entry, SharedEntry):
+            target = self.places.get(entry.target)
+            return target is not None and isinstance(self.entries[target], BlockEntry)
+        return isinstance(entry, BlockEntry)
+
+    def known(self) -> Iterator[str]:
+        yield from self.inputs
+        yield from self.places
+
+
+def read_body(
+    path: str,
+    raw_entries: list[Any],
+    inputs: Iterable[str],
+    parameters: Mapping[str, Any],
+    blocks: Collection[str],
+    faults: Faults,
+) -> Body:
+    """A body out of its raw entries; what is wrong is noted, and the rest checked all the same."""
+    body = Body(path, tuple(inputs), parameters, [])
+    before = faults.count
+    previous = body.inputs[0] if len(body.inputs) == 1 else None
+    for i, raw in enumerate(raw_entries):
+        where = f"{path}.layers[{i}]"
+        entry = read_entry(raw, where, blocks, faults)
+        name = entry.name if entry is not None else _name_of(raw)
+        if name:
+            _place(body, name, where, faults)
+        if entry is not None:
+            _fill_inputs(entry, previous, body, faults)
+            body.entries.append(entry)
+        else:
+            # keeps the numbers of the entries, and its name for those who read it
+            body.entries.append(Entry(path=where, name=name or ""))
+        previous = name or None
+    _check_references(body, faults)
+    body.sound = faults.count == before
+    if body.sound:
+        _arrange(body, faults)
+        body.sound = faults.count == before
+    return body
+
+
+def _name_of(raw: Any) -> str | None:
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _place(body: Body, name: str, where: str, faults: Faults) -> None:
+    if name in body.inputs:
+        faults.add(Severity.NAMES, f"{where}.name", f"the name {show(name)} already names an input here")
+    elif name in body.places:
+        first = body.entries[body.places[name]].path
+        faults.add(Severity.NAMES, f"{where}.name", f"the name {show(name)} already stands at {first}")
+    else:
+        body.places[name] = len(body.entries)
+
+
+def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults) -> None:
+    if entry.inputs is not None:
+        return
+    if previous is not None:
+        entry.inputs = [previous]
+    elif not body.entries:
+        names = ", ".join(map(repr, body.inputs[:5]))
+        faults.add(
+            Severity.NAMES, entry.path, f'the first layer needs "inputs", because there are several: {names}'
+        )
+
+
+def _check_references(body: Body, faults: Faults) -> None:
+    for entry in body.entries:
+        for i, text in enumerate(entry.inputs or ()):
+            found = body.reference(text)
+            if found is None:
+                faults.add(
+                    Severity.NAMES, f"{entry.path}.inputs[{i}]", lambda text=text: _dangling(text, body)
+                )
+            else:
+                entry.reads.append(found)
+        if isinstance(entry, SharedEntry):
+            if body.unit(entry.target) is None:
+                where = f"{entry.path}.shared_with"
+                faults.add(Severity.NAMES, where, lambda text=entry.target: _dangling(text, body))
+            elif entry.also and (entry.target not in body.places or body.is_block(body.places[entry.target])):
+                (key, *_) = entry.also
+                faults.add(
+                    Severity.STRUCTURE,
+                    f"{entry.path}.{key}",
+                    f"everything but name and inputs comes from {show(entry.target)}; remove {show(key)}",
+                )
+
+
+def _dangling(text: str, body: Body) -> str:
+    what = "layer or input" if body.path == "$" else "layer or input of this block"
+    return f"no {what} is named {show(text)}{did_you_mean(text, body.known())}"
+
+
+def _arrange(body: Body, faults: Faults) -> None:
+    """Set the order; a cycle is a fault at its first entry."""
+    parents = [
+        [unit for name, _ in entry.reads if (unit := body.unit(name)) is not None] for entry in body.entries
+    ]
+    body.order = topological_order(parents)
+    if len(body.order) == len(body.entries):
+        return
+    left = set(range(len(body.entries))) - set(body.order)
+    place = min(left)
+    seen: dict[int, int] = {}
+    while place not in seen:
+        seen[place] = len(seen)
+        place = next(p for p in parents[place] if p in left)
+    loop = [body.entries[p].name for p in seen if seen[p] >= seen[place]][::-1]
+    names = [*loop, loop[0]]
+    shown = names if len(names) <= 8 else [*names[:4], f"... {len(loop) - 5:,} more ...", *names[-2:]]
+    first = min(p for p in seen if seen[p] >= seen[place])
+    faults.add(Severity.NAMES, body.entries[first].path, f"a cycle: {' -> '.join(map(_bare, shown))}")
+
+
+def _bare(name: str) -> str:
+    return name if name.isprintable() else show(name)
+
+
+def check_block_names(path: str, inputs: list[str], faults: Faults) -> None:
+    """The names that a block, or a network, gives its inputs."""
+    for i, name in enumerate(inputs):
+        problem = fault_of_name(name)
+        if problem is not None:
+            faults.add(Severity.NAMES, path if path == "$.inputs" else f"{path}[{i}]", problem)
+    if len(set(inputs)) < len(inputs):
+        twice = next(n for i, n in enumerate(inputs) if n in inputs[:i])
+        faults.add(Severity.NAMES, path, f"the name {show(twice)} stands twice")

@@ -1,0 +1,187 @@
+"""The outer form of a spec: its sections, what each entry may hold, and every misfit in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from archcalc.claims import QUANTITIES
+from archcalc.readers.json_text import member
+from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.spec.faults import Faults, Severity
+
+FORMAT = 1
+MAX_ENTRIES = {"symbols": 1_000, "inputs": 1_000, "outputs": 1_000, "blocks": 10_000, "claims": 10_000}
+BLOCK_INPUT = "input"  # what a block's layers call its input where the block declares no names
+
+
+class Declaration(BaseModel):
+    """A part of a spec; keys that it does not know are faults."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SymbolDeclaration(Declaration):
+    default: Annotated[int | None, Field(ge=1)] = None
+    min: Annotated[int, Field(ge=1)] = 1
+    max: Annotated[int | None, Field(ge=1)] = None
+
+
+class InputDeclaration(Declaration):
+    shape: list[Any]
+    dtype: str = "float32"
+
+
+class BlockDeclaration(Declaration):
+    parameters: dict[str, Any] = {}
+    inputs: Annotated[list[str], Field(min_length=1, max_length=1_000)] = [BLOCK_INPUT]
+    layers: Annotated[list[Any], Field(min_length=1)]
+
+
+class ClaimDeclaration(Declaration):
+    quantity: Literal[QUANTITIES]  # type: ignore[valid-type]
+    value: Annotated[int | float | list[int | float], Field(union_mode="left_to_right")]
+    layer: str | None = None
+    layers: Annotated[list[str] | None, Field(min_length=1)] = None
+    per: Literal["filter"] | None = None
+    written: str | None = None
+    note: str | None = None
+
+
+def _symbol(value: Any) -> Any:
+    """A bare value is a default; `true` is no integer and stays for the check of its field."""
+    return value if isinstance(value, dict) else {"default": value}
+
+
+def _input(value: Any) -> Any:
+    return {"shape": value} if isinstance(value, list) else value
+
+
+class Envelope(Declaration):
+    schema_: Annotated[str, Field(alias="$schema")] = ""
+    archcalc: Literal[1]
+    name: str = ""
+    symbols: dict[str, Annotated[SymbolDeclaration, BeforeValidator(_symbol)]] = {}
+    inputs: Annotated[dict[str, Annotated[InputDeclaration, BeforeValidator(_input)]], Field(min_length=1)]
+    blocks: dict[str, BlockDeclaration] = {}
+    layers: Annotated[list[Any], Field(min_length=1)]
+    outputs: Annotated[list[str] | None, Field(min_length=1)] = None
+    claims: list[ClaimDeclaration] = []
+
+
+_PARTS: dict[str, type[Declaration]] = {
+    "symbols": SymbolDeclaration,
+    "inputs": InputDeclaration,
+    "blocks": BlockDeclaration,
+    "claims": ClaimDeclaration,
+}
+_REQUIRED: dict[str, Any] = {"archcalc": FORMAT, "inputs": {"input": [1]}, "layers": [None]}
+
+
+def read_envelope(data: Mapping[str, Any], faults: Faults) -> Envelope:
+    """The sections of a spec; what is faulty is noted, left out, and the rest read all the same."""
+    kept = dict(data)
+    for section, limit in MAX_ENTRIES.items():
+        found = kept.get(section)
+        if isinstance(found, dict | list) and len(found) > limit:
+            faults.add(Severity.STRUCTURE, f"$.{section}", f"{len(found):,} entries (limit {limit:,})")
+            del kept[section]
+    kept = {**{k: v for k, v in _REQUIRED.items() if k not in kept and k in data}, **kept}
+    for _ in range(3):
+        try:
+            return Envelope.model_validate(kept)
+        except ValidationError as problem:
+            found = problem.errors(include_url=False, include_context=True)
+            for error in found:
+                faults.add(*_described(error, kept))
+            kept = _without(kept, [error["loc"] for error in found])
+    raise AssertionError("without its faulty parts an envelope is valid")
+
+
+def _without(data: dict[str, Any], places: list[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The data without what stands at the places; what is required is replaced."""
+    kept = dict(data)
+    entries: dict[str, set[int | str]] = {}
+    for place in places:
+        section = str(place[0])
+        if len(place) > 1 and section in _PARTS:
+            entries.setdefault(section, set()).add(place[1])
+        elif section in _REQUIRED:
+            kept[section] = _REQUIRED[section]
+        else:
+            kept.pop(section, None)
+    for section, gone in entries.items():
+        found = kept[section]
+        if isinstance(found, dict):
+            # the name stays known, so that nobody who uses it is blamed
+            kept[section] = {k: _harmless(section) if k in gone else v for k, v in found.items()}
+        elif isinstance(found, list):
+            kept[section] = [v for i, v in enumerate(found) if i not in gone]
+    return kept
+
+
+def _harmless(section: str) -> Any:
+    return {"symbols": None, "inputs": [1], "blocks": {"layers": [None]}}[section]
+
+
+def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
+    """One of pydantic's errors as severity, path and words."""
+    place: tuple[int | str, ...] = error["loc"]
+    if place[0] == "claims":
+        # the alternatives of `value` put their names into the place
+        place = tuple(p for p in place if not (isinstance(p, str) and p.partition("[")[0] in _TAGS))
+    elif place[0] == "symbols" and len(place) == 3 and not isinstance(data["symbols"][place[1]], dict):
+        place = place[:2]
+    key = str(place[-1]) if place else ""
+    got = show(error["input"])
+    severity = Severity.STRUCTURE
+    path = json_path(place)
+    match error["type"]:
+        case "missing":
+            path = json_path(place[:-1])
+            message = f'"{key}" is missing'
+            if len(place) == 1:
+                severity = Severity.FORMAT if key == "archcalc" else severity
+        case "extra_forbidden":
+            part = _PARTS[str(place[0])] if len(place) > 1 else Envelope
+            known = [f.alias or name for name, f in part.model_fields.items()]
+            hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
+            message = f"unknown key {show(key)}{hint}"
+        case "literal_error" if key == "archcalc":
+            severity = Severity.FORMAT
+            message = f"this archcalc reads format {FORMAT}, got {got}"
+        case "literal_error" if key == "quantity":
+            hint = did_you_mean(str(error["input"]), QUANTITIES) or f"; known: {', '.join(QUANTITIES)}"
+            message = f"unknown quantity {got}{hint}"
+        case "too_short":
+            message = "must not be empty"
+        case "too_long":
+            message = f"too many entries (limit {error['ctx']['max_length']:,})"
+        case "model_type" if place[0] == "inputs":
+            message = f"expected a list of sizes, as in [32, 32, 3], got {got}"
+        case _:
+            message = f"expected {_EXPECTED.get(error['type'], error['msg'])}, got {got}"
+    return severity, path, message
+
+
+_TAGS = {"int", "float", "list"}
+_EXPECTED = {
+    "int_type": "a positive integer",
+    "greater_than_equal": "a positive integer",
+    "float_type": "a number",
+    "string_type": "a text in quotes",
+    "list_type": "a list",
+    "dict_type": "an object {...}",
+    "model_type": "an object {...}",
+    "literal_error": "'filter'",
+}
+
+
+def json_path(place: tuple[int | str, ...]) -> str:
+    """`$.layers[3].filters`."""
+    path = "$"
+    for step in place:
+        path = f"{path}[{step}]" if isinstance(step, int) else member(path, str(step))
+    return path

@@ -1,0 +1,164 @@
+"""The entries of a `layers` list: a layer, the use of a block, or a layer that shares weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archcalc.layers.base import Layer
+from archcalc.readers.json_text import member
+from archcalc.readers.names import did_you_mean, fault_of_name, show
+from archcalc.readers.spec.arguments import layer_type, type_names
+from archcalc.readers.spec.faults import Faults, Severity
+
+MAX_INPUTS = 10_000
+_KINDS = ("type", "block", "shared_with")
+BLOCK_KEYS = ("name", "block", "inputs", "repeat")
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """What all entries have; `inputs` is None where the file leaves it to the order."""
+
+    path: str
+    name: str
+    inputs: list[str] | None = None
+    # the inputs as (name, output), the default filled in; set when the body is arranged
+    reads: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class LayerEntry(Entry):
+    cls: type[Layer]
+    arguments: Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class BlockEntry(Entry):
+    block: str
+    arguments: Mapping[str, Any]
+    repeat: Any = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SharedEntry(Entry):
+    target: str
+    also: Mapping[str, Any]  # arguments stated once more
+
+
+def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> Entry | None:
+    """The entry, or None and faults where it cannot be told what it is."""
+    if raw is None:
+        return None  # stands where a fault was reported already
+    if not isinstance(raw, dict):
+        faults.add(
+            Severity.STRUCTURE, path, f'expected an object {{"name": ..., "type": ...}}, got {show(raw)}'
+        )
+        return None
+    name = _name(raw, path, faults)
+    inputs = _inputs(raw, path, faults)
+    kinds = [key for key in _KINDS if key in raw]
+    if "shared_with" in kinds and kinds != ["shared_with"]:
+        kinds = ["shared_with"] if kinds == ["type", "shared_with"] else kinds
+    if len(kinds) != 1:
+        problem = (
+            f"{' and '.join(map(repr, kinds))} exclude each other"
+            if kinds
+            else f'"type" is missing{_misspelt(raw)}'
+        )
+        faults.add(Severity.STRUCTURE, path, problem)
+        return None
+    (kind,) = kinds
+    word = raw[kind]
+    if not isinstance(word, str):
+        faults.add(Severity.STRUCTURE, f"{path}.{kind}", f"expected a name in quotes, got {show(word)}")
+        return None
+    if kind == "block":
+        return _block(raw, path, name, inputs, blocks, faults)
+    if kind == "shared_with":
+        also = {k: v for k, v in raw.items() if k not in ("name", "inputs", "shared_with")}
+        return SharedEntry(path=path, name=name, inputs=inputs, target=word, also=also)
+    cls = layer_type(word)
+    if cls is None:
+        faults.add(Severity.STRUCTURE, f"{path}.type", lambda: _unknown_type(word))
+        return None
+    if word == "InputLayer":
+        faults.add(Severity.STRUCTURE, f"{path}.type", 'inputs are declared in "inputs", not as layers')
+        return None
+    arguments = {k: v for k, v in raw.items() if k not in ("name", "inputs", "type")}
+    return LayerEntry(path=path, name=name, inputs=inputs, cls=cls, arguments=arguments)
+
+
+def _block(
+    raw: dict[str, Any],
+    path: str,
+    name: str,
+    inputs: list[str] | None,
+    blocks: Collection[str],
+    faults: Faults,
+) -> BlockEntry | None:
+    block = raw["block"]
+    if block not in blocks:
+        faults.add(
+            Severity.NAMES,
+            f"{path}.block",
+            lambda: f"no block is named {show(block)}{did_you_mean(block, blocks)}",
+        )
+        return None
+    arguments = {k: v for k, v in raw.items() if k not in BLOCK_KEYS}
+    return BlockEntry(
+        path=path, name=name, inputs=inputs, block=block, arguments=arguments, repeat=raw.get("repeat")
+    )
+
+
+def _name(raw: dict[str, Any], path: str, faults: Faults) -> str:
+    name = raw.get("name")
+    if name is None:
+        faults.add(Severity.STRUCTURE, path, '"name" is missing')
+    elif not isinstance(name, str):
+        faults.add(Severity.STRUCTURE, f"{path}.name", f"expected a name in quotes, got {show(name)}")
+    else:
+        problem = fault_of_name(name)
+        if problem is not None:
+            faults.add(Severity.NAMES, f"{path}.name", problem)
+        return name
+    return ""
+
+
+def _inputs(raw: dict[str, Any], path: str, faults: Faults) -> list[str] | None:
+    inputs = raw.get("inputs")
+    if inputs is None:
+        return None
+    where = f"{path}.inputs"
+    if not isinstance(inputs, list):
+        faults.add(Severity.STRUCTURE, where, f"expected a list of names, got {show(inputs)}")
+        return None
+    if not 0 < len(inputs) <= MAX_INPUTS:
+        faults.add(Severity.STRUCTURE, where, f"expected 1 to {MAX_INPUTS:,} names, got {len(inputs):,}")
+        return None
+    wrong = [i for i, name in enumerate(inputs) if not isinstance(name, str)]
+    for i in wrong:
+        faults.add(Severity.STRUCTURE, f"{where}[{i}]", f"expected a name in quotes, got {show(inputs[i])}")
+    return None if wrong else inputs
+
+
+def _misspelt(raw: dict[str, Any]) -> str:
+    for key in raw:
+        if key not in ("name", "inputs"):
+            hint = did_you_mean(key, _KINDS)
+            if hint:
+                return f", and {show(key)} is unknown{hint}"
+    return ' (or "block", or "shared_with")'
+
+
+def _unknown_type(word: str) -> str:
+    return (
+        f"unknown layer type {show(word)}{did_you_mean(word, type_names())}; `archcalc layers` lists all, "
+        '"Opaque" describes others'
+    )
+
+
+def place_of(entry: Entry, key: str | None) -> str:
+    """The JSON path of one of the entry's keys."""
+    return entry.path if key is None else member(entry.path, key)

@@ -1,0 +1,387 @@
+"""From bodies to nodes: blocks are bound to their arguments, repeated, and written out.
+
+`{"name": "stem", "block": "pair"}` becomes `stem/a`, `stem/b`; with an integer `repeat`
+`stem[1]/a`, `stem[1]/b`, `stem[2]/a`, ...; with a symbolic one `stem[*]/a`, `stem[*]/b`, which
+stand for all copies. A copy reads in its first input what the copy before gave; its other
+inputs, if the block has several, are the same for every copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archcalc import arith
+from archcalc.errors import ArchcalcError, UndecidedError
+from archcalc.graph import Node, Repeat, Tap
+from archcalc.layers.base import Layer
+from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.spec import arguments
+from archcalc.readers.spec.bodies import Body
+from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, SharedEntry, place_of
+from archcalc.readers.spec.faults import Faults, Severity
+from archcalc.readers.spec.sizes import MAX_SIZE, Sizes
+from archcalc.symbolic import Expr, symbol
+
+MAX_LAYERS = 100_000
+MAX_BLOCK_DEPTH = 16
+EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
+
+Binding = tuple[tuple[str, Any], ...]
+
+
+class TooManyLayersError(Exception):
+    """The cap on layers is reached; nothing more is worth reading."""
+
+
+class Expansion:
+    """The nodes of a network, as its bodies are written out.
+
+    `taps` gives the tensor behind every name: layers, block uses (their last layer) and
+    copies (`body[2]`); `paths` where each node is declared.
+    """
+
+    def __init__(
+        self, blocks: Mapping[str, Body], symbols: Mapping[str, Any], faults: Faults, max_layers: int
+    ) -> None:
+        self.blocks = blocks
+        self.symbols = symbols
+        self.faults = faults
+        self.max_layers = max_layers
+        self.nodes: list[Node] = []
+        self.paths: list[str] = []
+        self.taps: dict[str, Tap] = {}
+        self.repeats: list[Repeat] = []
+        self.owners: dict[int, str] = {}  # node -> name of the node whose weights it shares
+        self._numbers: dict[str, int] = {}
+        self._sizes: dict[Binding, Sizes] = {}
+        self._built: dict[tuple[str, Binding], list[Layer | None]] = {}
+
+    # -- checking, before anything is written out ---------------------------------------------------
+    def check_block(self, body: Body) -> None:
+        """Note what is wrong with a block's layers whatever its parameters are bound to."""
+        unbound = {name: symbol(name, -MAX_SIZE) for name in body.parameters}
+        binding = tuple(unbound.items())
+        with arith.scope():
+            self._layers(body, binding, undecided_is_fine=True)
+        del self._built[body.path, binding]
+
+    def check_network(self, body: Body) -> None:
+        """Note what is wrong with the layers of the network itself."""
+        self._layers(body, ())
+
+    # -- writing out --------------------------------------------------------------------------------
+    def add_input(self, name: str, layer: Layer, path: str) -> Tap:
+        return self._node(name, layer, (), path)
+
+    def expand(
+        self, body: Body, binding: Binding, env: dict[str, Tap], prefix: str = "", twin: str | None = None
+    ) -> Tap:
+        """Write out a body; `env` gives its inputs, `twin` the prefix of the copy that owns the weights."""
+        layers = self._layers(body, binding)
+        for place in body.order:
+            entry = body.entries[place]
+            reads = tuple(self._read(entry, i, env, prefix) for i in range(len(entry.reads)))
+            name = prefix + entry.name
+            owner = None if twin is None else twin + entry.name
+            use: Entry | None = entry
+            if isinstance(entry, SharedEntry) and body.is_block(place):
+                use = body.entries[body.places[entry.target]]
+                owner = owner or prefix + entry.target
+            if isinstance(use, BlockEntry):
+                tap = self._use(use, entry, binding, reads, name, owner)
+            elif isinstance(entry, SharedEntry):
+                tap = self._node(name, None, reads, entry.path, prefix + entry.target)
+            else:
+                tap = self._node(name, layers[place], reads, entry.path, owner)
+            env[entry.name] = tap
+        return env[body.entries[-1].name]
+
+    def _use(
+        self,
+        use: BlockEntry,
+        entry: Entry,
+        binding: Binding,
+        reads: tuple[Tap, ...],
+        name: str,
+        owner: str | None,
+    ) -> Tap:
+        body = self.blocks[use.block]
+        bound = self._bound(use, body, binding)
+        count = self._count(use, binding)
+        if bound is None or count is None:
+            return Tap(0)
+        if len(reads) != len(body.inputs):
+            self.faults.add(
+                Severity.NAMES,
+                f"{entry.path}.inputs",
+                f"block {show(use.block)} takes {len(body.inputs)} inputs ({', '.join(body.inputs)}), "
+                f"got {len(reads)}",
+            )
+            return Tap(0)
+        if use.repeat is None:
+            return self._alias(name, self._copy(body, bound, reads, name, owner), entry)
+        if isinstance(count, Expr):
+            first = len(self.nodes)
+            each = None if owner is None else owner + EACH
+            out = self._copy(body, bound, reads, name + EACH, each)
+            self.repeats.append(Repeat(first, len(self.nodes) - 1, reads[0], out, count))
+            return self._alias(name, out, entry)
+        out = reads[0]
+        for copy in range(1, count + 1):
+            twin = None if owner is None else f"{owner}[{copy}]"
+            out = self._copy(body, bound, (out, *reads[1:]), f"{name}[{copy}]", twin)
+            self._alias(f"{name}[{copy}]", out, entry)
+        return self._alias(name, out, entry)
+
+    def _copy(self, body: Body, bound: Binding, reads: tuple[Tap, ...], name: str, twin: str | None) -> Tap:
+        env = dict(zip(body.inputs, reads, strict=True))
+        return self.expand(body, bound, env, f"{name}/", None if twin is None else f"{twin}/")
+
+    def _node(
+        self, name: str, layer: Layer | None, reads: tuple[Tap, ...], path: str, owner: str | None = None
+    ) -> Tap:
+        number = len(self.nodes)
+        if number >= self.max_layers:
+            self.faults.add(
+                Severity.FORMAT,
+                path,
+                f"more than {self.max_layers:,} layers once blocks are written out (max_layers raises it)",
+            )
+            raise TooManyLayersError
+        if name in self._numbers:
+            first = self.paths[self._numbers[name]]
+            self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
+        # a layer that is missing here belongs to the owner of its weights and is filled in by `shared`
+        self.nodes.append(Node(name, layer, reads))  # type: ignore[arg-type]
+        self.paths.append(path)
+        self._numbers[name] = number
+        if owner is not None:
+            self.owners[number] = owner
+        self.taps[name] = Tap(number)
+        return Tap(number)
+
+    def _alias(self, name: str, tap: Tap, entry: Entry) -> Tap:
+        if name in self._numbers:
+            self.faults.add(
+                Severity.NAMES, f"{entry.path}.name", f"the name {show(name)} is taken by a layer"
+            )
+        self.taps[name] = tap
+        return tap
+
+    def _read(self, entry: Entry, number: int, env: Mapping[str, Tap], prefix: str) -> Tap:
+        name, output = entry.reads[number]
+        tap = env.get(name)
+        if tap is None:
+            tap = self.inner(name, f"{entry.path}.inputs[{number}]", prefix) or Tap(0)
+        return Tap(tap.node, output) if output else tap
+
+    def inner(
+        self, name: str, path: str, prefix: str = "", severity: Severity = Severity.NAMES
+    ) -> Tap | None:
+        """The tensor of a layer inside a block; None, and a fault, if there is no such layer."""
+        tap = self.taps.get(prefix + name)
+        if f"{EACH}/" in name and tap is not None:
+            self.faults.add(
+                severity,
+                path,
+                f"{show(name)} stands for every copy of a block whose repeat is symbolic; "
+                "only what leaves the last copy can be read",
+            )
+        elif tap is None:
+            self.faults.add(severity, path, lambda: self._missing(prefix, name))
+        return tap
+
+    def _missing(self, prefix: str, name: str) -> str:
+        head = prefix + name.split("/")[0].split("[")[0]
+        near = [n[len(prefix) :] for n in self.taps if n.startswith(head)][:1_000]
+        return f"no layer is named {show(name)}{did_you_mean(name, near)}"
+
+    # -- shared weights -----------------------------------------------------------------------------
+    def share(self) -> None:
+        """Give every sharing node the number of the node that owns its weights, and its layer."""
+        for number, name in self.owners.items():
+            seen = {number}
+            while True:
+                owner = self._numbers.get(name)
+                if owner is None:
+                    self.faults.add(
+                        Severity.NAMES,
+                        f"{self.paths[number]}.shared_with",
+                        f"no layer is named {show(name)}; weights are shared with a layer or a block use",
+                    )
+                    break
+                if owner in seen:
+                    self.faults.add(
+                        Severity.NAMES,
+                        f"{self.paths[number]}.shared_with",
+                        f"{show(name)} shares its weights with this layer in turn, so nobody owns them",
+                    )
+                    break
+                if owner not in self.owners:
+                    node = self.nodes[number]
+                    layer = self.nodes[owner].layer
+                    self.nodes[number] = Node(node.name, layer, node.inputs, owner)
+                    break
+                seen.add(owner)
+                name = self.owners[owner]
+
+    # -- values -------------------------------------------------------------------------------------
+    def sizes(self, binding: Binding = ()) -> Sizes:
+        """How expressions are read under a binding of block parameters."""
+        found = self._sizes.get(binding)
+        if found is None:
+            found = self._sizes[binding] = Sizes({**self.symbols, **dict(binding)})
+        return found
+
+    def _layers(self, body: Body, binding: Binding, *, undecided_is_fine: bool = False) -> list[Layer | None]:
+        """The layer of each entry that has one of its own; faults are noted, with the binding."""
+        found = self._built.get((body.path, binding))
+        if found is None:
+            sizes = self.sizes(binding)
+            found = [self._layer(entry, sizes, body, binding, undecided_is_fine) for entry in body.entries]
+            self._built[body.path, binding] = found
+        return found
+
+    def _layer(
+        self, entry: Entry, sizes: Sizes, body: Body, binding: Binding, undecided_is_fine: bool
+    ) -> Layer | None:
+        if isinstance(entry, SharedEntry):
+            self._check_repeated(entry, sizes, body)
+            return None
+        if not isinstance(entry, LayerEntry):
+            return None
+        try:
+            made = arguments.build(entry.cls, entry.arguments, sizes)
+        except UndecidedError as open_question:
+            made = [] if undecided_is_fine else [(None, str(open_question))]
+        if isinstance(made, Layer):
+            return made
+        bound = ", ".join(f"{name} = {value}" for name, value in binding)
+        for key, problem in made:
+            text = problem if undecided_is_fine or not bound else f"{problem} (with {bound})"
+            severity = Severity.STRUCTURE if "has no argument" in problem else Severity.VALUES
+            self.faults.add(severity, place_of(entry, key), text)
+        return None
+
+    def _check_repeated(self, entry: SharedEntry, sizes: Sizes, body: Body) -> None:
+        """Arguments that a sharing layer states once more must be those of the owner."""
+        place = body.places.get(entry.target)
+        target = None if place is None else body.entries[place]
+        if not isinstance(target, LayerEntry):
+            return
+        for key, value in entry.also.items():
+            where = place_of(entry, key)
+            if key == "type":
+                if value != target.cls.__name__:
+                    text = (
+                        f"{show(value)} contradicts {target.cls.__name__}, the type of {show(entry.target)}"
+                    )
+                    self.faults.add(Severity.VALUES, where, text)
+                continue
+            if key not in arguments.keys(target.cls):
+                text = f"{target.cls.__name__} has no argument {show(key)}"
+                self.faults.add(
+                    Severity.STRUCTURE, where, text + did_you_mean(key, arguments.keys(target.cls))
+                )
+                continue
+            try:
+                mine = arguments.normalised(target.cls, key, value, sizes)
+                built = arguments.build(target.cls, target.arguments, sizes)
+            except (ArchcalcError, ValueError) as fault:
+                self.faults.add(Severity.VALUES, where, str(fault))
+                continue
+            field = target.cls.spec_names.get(key, key)
+            if isinstance(built, Layer) and getattr(built, field) != mine:
+                text = (
+                    f"{show(value)} contradicts {show(entry.target)}, whose weights and arguments it shares"
+                )
+                self.faults.add(Severity.VALUES, where, text)
+
+    def _bound(self, use: BlockEntry, body: Body, binding: Binding) -> Binding | None:
+        """The block's parameters with their values at this use; None after a fault."""
+        before = self.faults.count
+        for key in use.arguments.keys() - body.parameters.keys():
+            hint = did_you_mean(key, [*body.parameters, "name", "block", "inputs", "repeat"])
+            known = f"; its parameters: {', '.join(body.parameters) or 'none'}"
+            self.faults.add(
+                Severity.STRUCTURE,
+                place_of(use, key),
+                f"block {show(use.block)} has no parameter {show(key)}{hint or known}",
+            )
+        found = []
+        for name, default in body.parameters.items():
+            if name in use.arguments:
+                value = self._value(use.arguments[name], self.sizes(binding), place_of(use, name))
+            elif default is not None:
+                value = self._value(default, self.sizes(), f"{body.path}.parameters.{name}")
+            else:
+                self.faults.add(
+                    Severity.VALUES, use.path, f"block {show(use.block)} needs a value for {show(name)}"
+                )
+                continue
+            found.append((name, value))
+        return tuple(found) if self.faults.count == before else None
+
+    def _count(self, use: BlockEntry, binding: Binding) -> Any:
+        """How many copies: 1, an integer, or an expression; None after a fault."""
+        if use.repeat is None:
+            return 1
+        where = f"{use.path}.repeat"
+        count = self._value(use.repeat, self.sizes(binding), where)
+        if count is None:
+            return None
+        try:
+            arith.require_at_least(count, 1, f"expected a positive integer, got {count}")
+        except ArchcalcError as fault:
+            self.faults.add(Severity.VALUES, where, str(fault))
+            return None
+        return count
+
+    def _value(self, raw: Any, sizes: Sizes, where: str) -> Any:
+        """One integer or expression; None after a fault."""
+        try:
+            if isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool)):
+                return sizes(raw)
+            self.faults.add(Severity.VALUES, where, f"expected an integer or an expression, got {show(raw)}")
+        except ArchcalcError as fault:
+            self.faults.add(Severity.VALUES, where, str(fault))
+        return None
+
+
+def check_nesting(blocks: Mapping[str, Body], faults: Faults) -> None:
+    """Note blocks that contain themselves, and blocks nested too deep."""
+    depth: dict[str, int] = {}
+    inner = {
+        name: {e.block: e.path for e in body.entries if isinstance(e, BlockEntry)}
+        for name, body in blocks.items()
+    }
+    waiting = {name: len(uses) for name, uses in inner.items()}
+    users: dict[str, list[str]] = {name: [] for name in blocks}
+    for name, uses in inner.items():
+        for used in uses:
+            users[used].append(name)
+    ready = [name for name, count in waiting.items() if count == 0]
+    while ready:
+        name = ready.pop()
+        depth[name] = 1 + max((depth[used] for used in inner[name]), default=0)
+        for user in users[name]:
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    for name, found in depth.items():
+        if found == MAX_BLOCK_DEPTH + 1:
+            faults.add(Severity.VALUES, blocks[name].path, f"blocks nested deeper than {MAX_BLOCK_DEPTH}")
+    left = [name for name in blocks if name not in depth]
+    if left:
+        chain = [left[0]]
+        while chain[-1] not in chain[:-1]:
+            chain.append(next(used for used in inner[chain[-1]] if used not in depth))
+        loop = chain[chain.index(chain[-1]) :]
+        where = inner[loop[0]][loop[1]]
+        shown = loop if len(loop) <= 8 else [*loop[:4], "...", *loop[-2:]]
+        faults.add(
+            Severity.NAMES,
+            f"{where}.block",
+            f"block {show(loop[0])} contains itself: {' -> '.join(shown)}",
+        )

@@ -1,0 +1,51 @@
+"""Sizes in a spec: integers and expressions, with the values of the symbols in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from archcalc.errors import ExpressionError
+from archcalc.expressions import parse
+
+MAX_SIZE = 2**31
+
+
+class Sizes:
+    """Turns what stands in a spec where a size is expected into sizes."""
+
+    def __init__(self, symbols: Mapping[str, Any]) -> None:
+        self.symbols = symbols
+        self._parsed: dict[str, Any] = {}
+
+    def __call__(self, value: Any, words: Collection[str] = ()) -> Any:
+        """The value with every expression inside replaced by its size; `words` stay words.
+
+        Lists are walked, and the lists inside objects (a weight's shape). Anything else that
+        is no size is left for the field's own check. Raises `ExpressionError`.
+        """
+        if isinstance(value, str):
+            return value if value in words else self._expression(value)
+        if isinstance(value, int):
+            return _bounded(value, str)
+        if isinstance(value, list):
+            return [self(v, words) for v in value]
+        if isinstance(value, dict):
+            return {k: self(v, words) if isinstance(v, list) else v for k, v in value.items()}
+        return value
+
+    def _expression(self, text: str) -> Any:
+        found = self._parsed.get(text)
+        if found is None:
+            found = parse(text, self.symbols)
+            if isinstance(found, int):
+                _bounded(found, lambda size: f"{text!r} = {size}")
+            self._parsed[text] = found
+        return found
+
+
+def _bounded(size: int, text: Any) -> int:
+    if abs(size) > MAX_SIZE:
+        shown = text(size) if size.bit_length() < 200 else f"an integer of {size.bit_length()} bits"
+        raise ExpressionError(f"{shown} is larger than any size (limit {MAX_SIZE:,})")
+    return size
