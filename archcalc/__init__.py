@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from archcalc.errors import NetworkError as NetworkError
     from archcalc.errors import SourceError as SourceError
     from archcalc.graph import Graph as Graph
+    from archcalc.keras import from_keras as from_keras
+    from archcalc.keras import to_keras as to_keras
+    from archcalc.readers import load as load
     from archcalc.report import Report as Report
 
 __version__ = "0.1.0"
@@ -36,22 +39,28 @@ _HOMES = {
     "Report": "archcalc.report",
     "SourceError": "archcalc.errors",
     "analyze": "archcalc.analyze",
+    "from_keras": "archcalc.keras",
+    "load": "archcalc.readers",
+    "to_keras": "archcalc.keras",
 }
+_ROOMS = {"keras", "testing"}  # public packages, reached as `archcalc.keras.LocallyConnected2D`
 
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'archcalc' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _ROOMS:
+        return import_module(f"archcalc.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archcalc' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})
 
 
 class _Package(ModuleType):

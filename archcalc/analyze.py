@@ -11,6 +11,8 @@ from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
 from archcalc.arith import Size, total
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.layers.base import Layer
+from archcalc.layers.operations.base import Operation
 from archcalc.report import Finding, Report, Row, Totals
 from archcalc.substitution import open_symbols, with_values
 from archcalc.unknown import Unknown
@@ -54,7 +56,7 @@ def analyze(
     precision = _choice(dtype, PRECISIONS, "dtype")
     slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
     if symbols:
-        graph = with_values(graph, symbols)
+        graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
     with arith.scope() as scope:
         found = shapes.infer(graph)
         owned = parameters.weights(graph, found)
@@ -69,7 +71,7 @@ def analyze(
         rows = tuple(
             Row(
                 name=node.name,
-                type=type(node.layer).__name__,
+                type=_type_name(node.layer),
                 inputs=tuple(names[t.node] for t in node.inputs),
                 output_shapes=found[i],
                 shared_with=None if node.shared_with is None else names[node.shared_with],
@@ -98,6 +100,13 @@ def analyze(
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
     )
+
+
+def _type_name(layer: Layer) -> str:
+    """The type as users write it: a class of Keras, `ops.add`, the name of an unknown class."""
+    if isinstance(layer, Operation):
+        return f"ops.{layer.function}"
+    return str(getattr(layer, "class_name", None) or type(layer).__name__)
 
 
 def _totals(

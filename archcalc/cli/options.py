@@ -38,14 +38,12 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     """`32,32,3`: sizes, or names that stay symbolic, without the batch axis."""
     if text is None:
         return None
-    from archcalc.symbolic import symbol
-
     parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
     if not parts or not all(p.isidentifier() or (p.isdecimal() and int(p) > 0) for p in parts):
         raise click.BadParameter(
             f"{text!r}: expected positive integers or names, as in 32,32,3 or H,W,3", ctx, parameter
         )
-    return tuple(int(p) if p.isdecimal() else symbol(p) for p in parts)
+    return tuple(int(p) if p.isdecimal() else p for p in parts)
 
 
 def source_argument(command: F) -> F:
