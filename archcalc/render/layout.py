@@ -69,8 +69,9 @@ def lay_out(rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs) -> 
         if all(text in ("", glyphs.nothing) for text in candidate.texts):
             continue  # a column that says nothing
         trial = [*laid.values(), candidate]
-        if MARGIN + sum(x.comfort for x in trial) + GAP * (len(trial) - 1) <= width:
-            laid[column.key] = candidate
+        if MARGIN + sum(x.comfort for x in trial) + GAP * (len(trial) - 1) > width:
+            break  # what comes later matters less, and a wider table should only gain
+        laid[column.key] = candidate
     found = [laid[c.key] for c in ORDER if c.key in laid]
     _share(found, width)
     return found

@@ -14,7 +14,7 @@ from rich.style import Style
 from archcalc.render import summary
 from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
 from archcalc.render.grouping import fold
-from archcalc.render.layout import GAP, MARGIN, Laid, lay_out
+from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
 from archcalc.report import Report, Row
 
@@ -162,11 +162,12 @@ def _paragraph(text: str, width: int, style: Style) -> Iterator[Segment]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines broken at spaces only, so that no number is ever cut."""
+    """Lines broken at spaces; only a name longer than a line is folded itself."""
     lines: list[str] = []
+    width = max(width, 20)
     for word in text.split(" "):
-        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= max(width, 20):
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(word)
+            lines += folded_name(word, width) if cell_len(word) > width else [word]
     return lines
