@@ -20,6 +20,9 @@ _SLASH = re.compile(r"/(?=[A-Za-z0-9])")
 _COPY = re.compile(r"\[(0|[1-9][0-9]*)\](?![0-9])")
 _CODE = re.compile(r">(?:\.x([0-9a-f]{1,6})_|\.([0-9]+)|(?=[A-Za-z0-9]))")
 
+# not printable by themselves, but Persian, Hindi and emoji need them inside words
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
+
 
 def to_keras_name(name: str) -> str:
     """The name that Keras takes; `from_keras_name` gives the original back."""
@@ -42,7 +45,10 @@ def to_keras_name(name: str) -> str:
 
 
 def from_keras_name(name: str) -> str:
-    """The name of which `to_keras_name` makes this one; other names come back unchanged."""
+    """The name of which `to_keras_name` makes this one; other names come back unchanged.
+
+    So do those that would come out with control characters, which no name of archcalc has.
+    """
 
     def character(found: re.Match[str]) -> str:
         if found[2] is not None:
@@ -53,4 +59,6 @@ def from_keras_name(name: str) -> str:
         return chr(code) if code <= 0x10FFFF else found[0]
 
     original = _CODE.sub(character, name[1:] if name.startswith(".") else name)
-    return original if to_keras_name(original) == name else name
+    if to_keras_name(original) != name or not original.translate(_JOINERS).isprintable():
+        return name
+    return original

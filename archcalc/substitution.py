@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from archcalc.layers.base import Layer
 from archcalc.symbolic import Expr, Symbol
 
 FIRST_COPY = 1
+EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
 MAX_NODES = 1_000_000
 
 
@@ -32,6 +32,11 @@ def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
         Layers that do not admit the values, all of them at once.
     """
     _check(graph, values)
+    with arith.scope():
+        return _with_values(graph, values)
+
+
+def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     faults: list[tuple[str, str]] = []
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -122,6 +127,7 @@ class _Unroller:
         self.graph = graph
         self.nodes: list[Node] = []
         self.repeats: list[Repeat] = []
+        self.depth = 0  # regions around the node
         self.place: dict[int, int] = {}  # old node -> its newest copy
         self.redirected: dict[Tap, Tap] = {}  # old tap -> new tap, while a copy reads the one before
         self.starting: dict[int, list[Repeat]] = {}
@@ -172,6 +178,11 @@ class _Unroller:
         self.nodes.append(made)
 
     def _region(self, repeat: Repeat, old: str, new: str) -> None:
+        self.depth += 1
+        self._repeated(repeat, old, new)
+        self.depth -= 1
+
+    def _repeated(self, repeat: Repeat, old: str, new: str) -> None:
         source = self._tap(repeat.source)
         if type(repeat.count) is not int:
             start = len(self.nodes)
@@ -183,9 +194,8 @@ class _Unroller:
         if repeat.count < 1:
             name = self.graph.nodes[repeat.first].name
             raise LayerError(f"layer {name!r}: repeat must be a positive integer, got {repeat.count}")
-        prefix = block_name(self.graph, repeat)
-        stem = new + prefix[len(old) :] if old else prefix
-        stem = re.sub(r"\[[^\[\]]*\]$", "", stem)
+        prefix = block_name(self.graph, repeat, self.depth)
+        stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
         # inside the region the source stands for what the copy before gave
         before = self.redirected.get(repeat.source)
         for copy in range(repeat.count):
@@ -197,10 +207,11 @@ class _Unroller:
             self.redirected[repeat.source] = before
 
 
-def block_name(graph: Graph, repeat: Repeat) -> str:
-    """What the names of a region's nodes have in common: the block's own name."""
+def block_name(graph: Graph, repeat: Repeat, depth: int) -> str:
+    """The part of the names of a region's nodes that is the block's: `outer[*]/body[*]` at depth 2."""
     paths = [graph.nodes[i].name.split("/") for i in range(repeat.first, repeat.last + 1)]
     common = 0
     while all(len(p) > common and p[common] == paths[0][common] for p in paths):
         common += 1
-    return "/".join(paths[0][: common or 1])
+    marked = [k for k in range(common) if paths[0][k].endswith(EACH)]
+    return "/".join(paths[0][: marked[depth - 1] + 1 if len(marked) >= depth else common or 1])

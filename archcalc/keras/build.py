@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,7 @@ from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
 from archcalc.layers.operations import Operation
+from archcalc.layers.operations.operand import Constant
 from archcalc.substitution import open_symbols, with_values
 from archcalc.symbolic import Expr
 
@@ -35,6 +37,8 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
     for field, value in arguments.items():
         if _symbols(value):
             raise LayerError(f"{field}={value}: {', '.join(_symbols(value))} needs a value")
+        if isinstance(value, Constant):
+            arguments[field] = value.value
     if isinstance(layer, Operation):
         return OperationCall(layer, name)
     if initializers == "zeros":
@@ -50,6 +54,8 @@ def _keras_class(layer: Layer) -> Any:
     kind = type(layer).__name__
     ours = getattr(locally_connected, kind, None)
     made = ours or getattr(keras.layers, kind, None)
+    if made is None and layer.module.startswith("keras."):
+        made = getattr(importlib.import_module(layer.module), kind, None)
     if made is None:
         raise LayerError(f"Keras {keras.__version__} has no layer {kind!r} to build")
     return made

@@ -2,11 +2,95 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
+
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.readers.keras_config import read_keras
 
 
-def from_keras(model: Any) -> Graph:
-    """The graph of a live Keras model."""
-    raise NotImplementedError
+def from_keras(
+    model: Any,
+    *,
+    input_shape: Sequence[int] | None = None,
+    allow_unknown: bool = False,
+    symbols: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The graph of a live model, of Keras 3 or of `tf_keras`.
+
+    It is read from the model's own configuration, as a file would be. A live model also
+    knows which of its parts are one object; two submodels that share a layer count its
+    weights once here, and twice from `model.to_json()`, which does not say it.
+
+    Parameters
+    ----------
+    model
+        A functional or Sequential model.
+    input_shape
+        Sizes, without the batch, for a Sequential that was never built.
+    allow_unknown
+        Go on past layers without a rule; their figures are unknown.
+    symbols
+        Values for the symbols that stand for open axes.
+
+    Raises
+    ------
+    ArchcalcError
+        For what is no model, and for models whose layers only their own code knows.
+    SourceError
+        With every layer that archcalc has no rule for.
+    """
+    data = _configuration(model)
+    name = getattr(model, "name", "model")
+    return read_keras(
+        data,
+        f"live model {name!r}",
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=symbols,
+    )
+
+
+def _configuration(model: Any) -> dict[str, Any]:
+    """The model's configuration as JSON data, with shared objects marked where Keras can."""
+    kind = type(model)
+    origins = {base.__module__.split(".")[0] for base in kind.__mro__}
+    try:
+        if isinstance(model, keras.Model):
+            data = {**keras.saving.serialize_keras_object(model), "keras_version": keras.__version__}
+            _mark_objects(model, data)
+        elif "tf_keras" in origins and hasattr(model, "to_json"):
+            data = json.loads(model.to_json())
+        else:
+            raise ArchcalcError(f"expected a keras.Model, got {kind.__name__}")
+        # numbers of numpy and tuples as a file would hold them
+        return json.loads(json.dumps(data, default=_plain))  # type: ignore[no-any-return]
+    except (NotImplementedError, TypeError, ValueError) as fault:
+        reason = str(fault).strip().splitlines()
+        raise ArchcalcError(
+            f"live model {getattr(model, 'name', '?')!r}: Keras cannot say how it is built"
+            f"{': ' + reason[0] if reason else ''}; build the same network with keras.Model(inputs, outputs)"
+        ) from fault
+
+
+def _mark_objects(model: Any, data: dict[str, Any]) -> None:
+    """Say in every layer's entry which object it is, as archives do for some of them."""
+    entries = data["config"].get("layers", ())
+    parts = {part.name: part for part in (*model.layers, *getattr(model, "operations", ()))}
+    for entry in entries:
+        part = parts.get(entry.get("name") or entry["config"].get("name"))
+        if part is None:
+            continue
+        entry["shared_object_id"] = id(part)
+        if isinstance(part, keras.Model):
+            _mark_objects(part, entry)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)

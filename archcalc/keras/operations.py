@@ -24,16 +24,18 @@ class OperationCall:
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Apply the operation to symbolic or real tensors."""
-        arguments = {k: _value(v) for k, v in self.operation.keras_arguments().items()}
-        if self.operation.function in _LISTS:
-            outputs = self._function(list(inputs), **arguments)
-        else:
-            left = iter(inputs)
-            tensors = {n: next(left) for n in self.operation.operands if arguments.get(n) is None}
-            outputs = self._function(**arguments | tensors)
+        outputs = self._apply(inputs)
         if self.name is not None:
             self._give_name(outputs)
         return outputs
+
+    def _apply(self, inputs: Sequence[Any]) -> Any:
+        arguments = {k: _value(v) for k, v in self.operation.keras_arguments().items()}
+        if self.operation.function in _LISTS:
+            return self._function(list(inputs), **arguments)
+        left = iter(inputs)
+        tensors = {n: next(left) for n in self.operation.operands if arguments.get(n) is None}
+        return self._function(**arguments | tensors)
 
     def _give_name(self, outputs: Any) -> None:
         """Keras names operations itself; functions offer no argument for it."""

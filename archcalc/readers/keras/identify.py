@@ -12,6 +12,8 @@ from archcalc.readers.names import show as brief
 
 # classes that Keras 2 wraps around functions of TensorFlow
 TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+# what archcalc.keras adds to Keras 3
+OURS = ("archcalc>LocallyConnected1D", "archcalc>LocallyConnected2D")
 GRAPHS = ("Functional", "Model")
 
 
@@ -60,6 +62,8 @@ def is_keras(entry: dict[str, Any]) -> bool:
     Keras 2 up to 2.12 wrote neither, so their absence says nothing.
     """
     registered_name, name = entry.get("registered_name"), entry.get("class_name")
+    if registered_name in OURS:
+        return True
     if registered_name is not None and registered_name != name:
         return False
     if "module" not in entry:

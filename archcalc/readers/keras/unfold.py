@@ -9,6 +9,7 @@ from typing import Any
 
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph, Node, Tap, topological_order
+from archcalc.keras_names import from_keras_name
 from archcalc.layers.base import Layer
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
@@ -60,7 +61,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
         elif member.layer is None:
             given.append(None)
         else:
-            inputs.append(unfolding.add(member.name, member.layer, (), member.path))
+            inputs.append(unfolding.add(from_keras_name(member.name), member.layer, (), member.path))
             given.append(Tap(inputs[-1]))
     if reading.faults:
         _check(model, reading)
@@ -69,7 +70,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
     if reading.faults:
         return None
     return Graph(
-        name=model.name,
+        name=from_keras_name(model.name),
         nodes=tuple(unfolding.nodes),
         inputs=tuple(inputs),
         outputs=tuple(t for t in outputs if t is not None),
@@ -124,11 +125,13 @@ def _model(
             continue
         mine = (*identity, member.path) if member.shared_id is None else ("shared", member.shared_id)
         if member.model is not None:
-            name = member.name if number == 0 else f"{member.name}[{number + 1}]"
+            name = from_keras_name(member.name)
+            name = name if number == 0 else f"{name}[{number + 1}]"
             inner = f"{prefix}{name}/"
             made[member.name, number] = _model(unfolding, member.model, list(inputs), inner, mine)
         elif call.layer is not None:
-            made[member.name, number] = unfolding.add(prefix + member.name, call.layer, whole, mine)
+            name = prefix + from_keras_name(member.name)
+            made[member.name, number] = unfolding.add(name, call.layer, whole, mine)
     return [_tap(model, ref, made, reading) for ref in leaves(model.outputs)]
 
 

@@ -1,0 +1,125 @@
+"""Figures measured on a real model: gradient support and spread, and the tensors themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from archcalc.graph import Graph
+from archcalc.keras.build import Built
+from archcalc.keras.linear import PRECISION
+
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Support:
+    """What places of one output depend on, for one input of the model.
+
+    `lows` and `highs` are the first and last unit along each axis of the input (batch left
+    out), one row per place; a row of an axis without any is (0, -1). `weights` holds, where asked
+    for, the absolute gradient of each place summed over everything but one axis.
+    """
+
+    lows: np.ndarray
+    highs: np.ndarray
+    weights: tuple[np.ndarray, ...] = ()
+
+
+class Gradients:
+    """One forward pass of a linear model, and backward passes from any node's places.
+
+    Each place of an output is a sample of its own in the batch, so that one backward pass
+    serves them all. A place stands for all its channels.
+    """
+
+    def __init__(self, built: Built, places: int, seed: int = 0) -> None:
+        self.built = built
+        self.places = places
+        random = np.random.default_rng(seed)
+        self.inputs = []
+        for i in built.graph.inputs:
+            shape = built.tensors[i][0].shape[1:]
+            sample = random.uniform(0.9, 1.1, (1, *shape))
+            self.inputs.append(tf.constant(np.repeat(sample, places, axis=0), dtype=PRECISION))
+        self._tape = tf.GradientTape(persistent=True)
+        with self._tape:
+            self._tape.watch(self.inputs)
+            self.values = list(built.run(self.inputs))
+
+    def support(
+        self, node: int, places: Sequence[Place], axes: Sequence[int], *, spread: bool = False
+    ) -> list[Support | None]:
+        """For each model input what `places` of the node's first output depend on.
+
+        `axes` are the axes of the output (batch left out) that a place has an index for; the
+        others are summed. An input that is not connected gives None.
+        """
+        y = self.values[node][0]
+        chosen = np.zeros((self.places, *y.shape[1:]))
+        for sample, place in enumerate(places):
+            at: list[Any] = [slice(None)] * (len(y.shape) - 1)
+            for axis, index in zip(axes, place, strict=True):
+                at[axis] = index
+            chosen[(sample, *at)] = 1.0
+        gradients = self._tape.gradient(y, self.inputs, output_gradients=tf.constant(chosen, y.dtype))
+        return [None if g is None else _support(np.abs(_dense(g))[: len(places)], spread) for g in gradients]
+
+
+def _dense(gradient: Any) -> np.ndarray:
+    return np.asarray(tf.convert_to_tensor(gradient))
+
+
+def _support(magnitudes: np.ndarray, spread: bool) -> Support:
+    count, *sides = magnitudes.shape
+    lows = np.zeros((count, len(sides)), int)
+    highs = np.full((count, len(sides)), -1)
+    weights = []
+    for axis, n in enumerate(sides):
+        others = tuple(a + 1 for a in range(len(sides)) if a != axis)
+        profile = magnitudes.sum(axis=others)
+        weights.append(profile)
+        seen = profile > 0
+        some = seen.any(axis=1)
+        lows[some, axis] = seen[some].argmax(axis=1)
+        highs[some, axis] = n - 1 - seen[some, ::-1].argmax(axis=1)
+    return Support(lows, highs, tuple(weights) if spread else ())
+
+
+def standard_deviations(weights: np.ndarray) -> np.ndarray:
+    """Of positions weighted by each row."""
+    positions = np.arange(weights.shape[1])
+    total = weights.sum(axis=1)
+    mean = (weights * positions).sum(axis=1) / total
+    variance: np.ndarray = (weights * (positions - mean[:, None]) ** 2).sum(axis=1) / total
+    return np.sqrt(variance)  # type: ignore[no-any-return]
+
+
+def tensors(built: Built, seed: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+    """Every node's outputs for one random sample: the real arrays."""
+    random = np.random.default_rng(seed)
+    inputs = []
+    for i in built.graph.inputs:
+        tensor = built.tensors[i][0]
+        shape = (1, *tensor.shape[1:])
+        inputs.append(tf.constant(sample(random, shape, str(tensor.dtype), built.graph, i)))
+    for outputs in built.run(inputs):
+        yield tuple(np.asarray(tf.convert_to_tensor(y)) for y in outputs)
+
+
+def sample(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: str, graph: Graph, node: int
+) -> np.ndarray:
+    """Values that an input admits: indices within the table of the embedding behind it."""
+    if np.issubdtype(np.dtype(dtype), np.floating):
+        return random.uniform(-1, 1, shape).astype(dtype)
+    tables = [
+        n.layer.input_dim  # type: ignore[attr-defined]
+        for n in graph.nodes
+        if type(n.layer).__name__ == "Embedding" and any(t.node == node for t in n.inputs)
+    ]
+    return random.integers(0, min(tables, default=2), shape).astype(dtype)
