@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcalc.arith import Shape, Size, broadcast, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
-from archcalc.layers.merging import Merge, several
+from archcalc.layers.merging import Merge, aligned, several
 
 
 @layer
@@ -30,7 +30,9 @@ class LayerScale(NoMacs):
         return (Weight("gamma", (self.projection_dim,), initializer=start),)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        return (identity(len(inputs[0])),)
+        (x,) = inputs
+        last = len(x) - 1
+        return ((*identity(last), aligned(x[-1], self.output_shape(x)[-1], last)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.output_shape(*inputs))

@@ -19,7 +19,7 @@ from archcalc.layers.window import whole_along
 
 
 @family
-class Normalization(NoMacs):
+class ScaledAndShifted(NoMacs):
     """A normalised input with a scale (gamma) and a shift (beta)."""
 
     epsilon: Real = 1e-3
@@ -39,7 +39,7 @@ class Normalization(NoMacs):
 
 
 @layer
-class BatchNormalization(Normalization, Elementwise):
+class BatchNormalization(ScaledAndShifted, Elementwise):
     """At inference x * a + b per entry of `axis`; moving statistics are not trained.
 
     Source: Ioffe & Szegedy 2015 (arXiv 1502.03167). `renorm`: Ioffe 2017 (arXiv 1702.03275).
@@ -76,7 +76,7 @@ class BatchNormalization(Normalization, Elementwise):
 
 
 @layer
-class LayerNormalization(Normalization):
+class LayerNormalization(ScaledAndShifted):
     """Zero mean and unit variance over `axis` of each sample (Ba et al. 2016, arXiv 1607.06450)."""
 
     axis: Axes = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from archcalc.arith import Shape, Size, prod
+from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weight, Window, axis_index, identity, layer, one_input
 from archcalc.layers.fields import AxisKind, Flag
@@ -29,7 +29,9 @@ class Normalization(NoMacs):
     def check(self) -> None:
         if (self.mean is None) != (self.variance is None):
             raise LayerError("mean and variance must be given both or neither")
-        rank = len(self.mean.shape) if isinstance(self.mean, Constant) else 0
+        if _shape(self.mean) != _shape(self.variance):
+            raise LayerError(f"a mean of shape {_shape(self.mean)}, a variance of {_shape(self.variance)}")
+        rank = len(_shape(self.mean))
         if rank > len(self._axes):
             raise LayerError(f"a mean of {rank} axes for {len(self._axes)} kept axes")
 
@@ -45,7 +47,11 @@ class Normalization(NoMacs):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
-        self.kept(x)
+        kept = self.kept(x)
+        given = _shape(self.mean)
+        for axis, n in zip(kept[len(kept) - len(given) :], given, strict=True):
+            if n != 1:
+                require_equal(x[axis], n, lambda n=n, m=x[axis]: f"{n} means for an axis of {m}")
         return x
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -64,3 +70,7 @@ class Normalization(NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
+
+
+def _shape(statistic: Any) -> tuple[int, ...]:
+    return statistic.shape if isinstance(statistic, Constant) else ()

@@ -116,5 +116,8 @@ def identity(rank: int) -> Window:
 
 
 def whole_along(window: Window, axis: int) -> Window:
-    """The window of a layer whose output is then coupled along its axis `axis` (a softmax)."""
+    """The window of a layer whose output is then coupled along its axis `axis` (a softmax).
+
+    An upper bound where windows leave gaps along that axis (a stride above the kernel).
+    """
     return tuple(Whole() if getattr(read, "axis", None) == axis else read for read in window)

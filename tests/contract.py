@@ -1,0 +1,304 @@
+"""The rows of the contract test: how each layer type is exercised against real Keras.
+
+A row lists input shapes and, for constructor arguments that the common table does not know,
+values. Everything else is derived: the arguments and their defaults from Keras's signatures,
+the grid by covering all pairs of values. See tests/test_contract.py for what is checked.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Any
+
+from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.base import Layer, registered
+
+Shape = tuple[int, ...]
+Inputs = tuple[Shape, ...]
+
+# arguments of Keras's base class, and of its abstract bases that subclasses fill in
+LAYER_ARGUMENTS = {"name", "trainable", "dtype", "activity_regularizer", "autocast"}
+INTERNAL_ARGUMENTS = {"rank", "pool_dimensions", "pool_mode"}
+
+# values for arguments by name; where they depend on the number of spatial axes, by rank
+COMMON: dict[str, Any] = {
+    "activation": [None, "relu", "softmax"],
+    "use_bias": [True, False],
+    "data_format": [None, "channels_first", "channels_last"],
+    "padding": ["valid", "same"],
+    "filters": [4, 6],
+    "lora_rank": [None, 2],
+    "depth_multiplier": [1, 3],
+    "groups": [1, 2, 3],
+    "keepdims": [False, True],
+    "center": [True, False],
+    "scale": [True, False],
+    "epsilon": [1e-3, 0.1],
+    "rate": [0.0, 0.3, 1.0],
+    "kernel_size": {1: [1, 3, 4], 2: [3, (2, 4), (1, 3)], 3: [2, (3, 1, 2)]},
+    "pool_size": {1: [2, 3], 2: [2, (3, 1), (2, 5)], 3: [2, (3, 1, 2)]},
+    "strides": {1: [1, 2, 3], 2: [1, 2, (3, 1)], 3: [1, (2, 1, 3)]},
+    "dilation_rate": {1: [1, 2], 2: [1, (1, 2), 3], 3: [1, (1, 2, 1)]},
+    "output_padding": {1: [None, 0, 1], 2: [None, 1, (0, 1)], 3: [None, (1, 0, 2)]},
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of one type: constructor arguments as Keras gets them, and input shapes."""
+
+    arguments: dict[str, Any]
+    inputs: Inputs
+
+    def __str__(self) -> str:
+        return f"{self.arguments} on {self.inputs}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one type is tested; texts say why a row departs from the rule."""
+
+    inputs: Sequence[Inputs]
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    # arguments of Keras that are no field of ours
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    # fields of ours that are no argument in Keras's signature
+    added: Mapping[str, str] = field(default_factory=dict)
+    # why we refuse a cell although Keras's shape inference does not see the fault; "" elsewhere
+    stricter: Callable[[Cell], str] = lambda _: ""
+    # how dependence is measured: "gradient", or "perturbation" where a gradient shows the winner only
+    support: str = "gradient"
+    dtype: str = "float64"
+    tolerance: float = 1e-9
+    step: float = 10.0
+    # no real class to compare with; its own tests stand elsewhere
+    keras: bool = True
+
+
+ONE_D: list[Inputs] = [((9, 4),), ((8, 6),), ((3, 2),), ((7,),)]
+TWO_D: list[Inputs] = [((7, 6, 4),), ((5, 9, 3),), ((2, 8, 6),), ((8, 8),)]
+THREE_D: list[Inputs] = [((5, 4, 3, 4),), ((4, 6, 3, 6),), ((4, 1, 5, 2),), ((4, 4, 4),)]
+SPATIAL = {1: ONE_D, 2: TWO_D, 3: THREE_D}
+ANY_RANK: list[Inputs] = [((5,),), ((4, 3),), ((3, 5, 4),), ((3, 2, 4, 3),)]
+MERGING: list[Inputs] = [
+    ((4, 5), (4, 5)),
+    ((3, 4, 2), (3, 4, 2), (3, 4, 2)),
+    ((3, 4, 2), (1, 1, 2)),
+    ((3, 1, 2), (1, 4, 1)),
+    ((5,), (4, 5)),
+    ((3, 4), (2, 3, 1)),
+    ((4, 5), (4, 6)),
+    ((4, 5),),
+]
+CAUSAL = {"padding": ["valid", "same", "causal"]}
+# reasons to be stricter than Keras's shape inference
+BATCH_AXIS = "axis 0 is the batch: samples would mix, and no figure is per sample then"
+AT_THE_CALL = "Keras notices it when the layer is called on numbers only, which the test does"
+
+
+def _spatial(rank: int, **more: Any) -> Row:
+    return Row(SPATIAL[rank], **more)
+
+
+def _pooling(rank: int, support: str = "gradient") -> Row:
+    # TensorFlow's kernels for three axes have no float64
+    return _spatial(rank, support=support, dtype="float32" if rank == 3 else "float64", tolerance=1e-5)
+
+
+def _elementwise(**values: Sequence[Any]) -> Row:
+    return Row(ANY_RANK, values)
+
+
+def _softmax_axes(cell: Cell) -> str:
+    axis = cell.arguments["axis"]
+    rank = len(cell.inputs[0])
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return BATCH_AXIS if axis == 0 else AT_THE_CALL if any(a > rank for a in axes) else ""
+
+
+ROWS: dict[str, Row] = {
+    "InputLayer": Row(
+        [()],
+        {"shape": [(), (5,), (4, 3), (7, 6, 3)]},
+        left_out={
+            "batch_shape": "a spelling of `shape` that the Keras reader translates",
+            "input_tensor": "a live tensor",
+        },
+    ),
+    "Opaque": Row([((5, 4),)], keras=False),
+    "Dense": Row(
+        [*ANY_RANK, ((),)],
+        {"units": [2, 5]},
+    ),
+    "Embedding": Row(
+        [((5,),), ((3, 4),), ((),)],
+        {"input_dim": [7, 11], "output_dim": [3, 1]},
+        left_out={"weights": "initial values; their shape is known without them"},
+        support="perturbation",
+        step=1.0,
+    ),
+    "Identity": _elementwise(),
+    "Masking": _elementwise(mask_value=[0.0, 1.0]),
+    "Rescaling": _elementwise(scale=[2.0, 0.5], offset=[0.0, -1.0]),
+    "Conv1D": _spatial(1, values=CAUSAL),
+    "Conv2D": _spatial(2),
+    "Conv3D": _spatial(3),
+    "DepthwiseConv1D": _spatial(1),
+    "DepthwiseConv2D": _spatial(2),
+    "SeparableConv1D": _spatial(1),
+    "SeparableConv2D": _spatial(2),
+    "Conv1DTranspose": _spatial(1),
+    "Conv2DTranspose": _spatial(2),
+    "Conv3DTranspose": _spatial(3),
+    "LocallyConnected1D": _spatial(1, values={"implementation": [1, 2, 3]}),
+    "LocallyConnected2D": _spatial(2, values={"implementation": [1, 2, 3]}),
+    **{f"MaxPooling{n}D": _pooling(n, "perturbation") for n in (1, 2, 3)},
+    **{f"AveragePooling{n}D": _pooling(n) for n in (1, 2, 3)},
+    **{f"GlobalMaxPooling{n}D": _pooling(n, "perturbation") for n in (1, 2, 3)},
+    **{f"GlobalAveragePooling{n}D": _pooling(n) for n in (1, 2, 3)},
+    "BatchNormalization": Row(ANY_RANK, {"axis": [-1, 1, 2, 0], "renorm": [False, True]}),
+    "LayerNormalization": Row(
+        ANY_RANK,
+        {"axis": [-1, 1, (2, 1), (1, -1), 3, 0], "rms_scaling": [False, True]},
+        added={"rms_scaling": "taken out of **kwargs, and written to every configuration"},
+    ),
+    "Activation": Row([((5,),), ((3, 5, 4),)], {"activation": [None, *ACTIVATIONS]}, support="perturbation"),
+    "ReLU": _elementwise(max_value=[None, 6.0], negative_slope=[0.0, 0.2], threshold=[0.0, 0.25]),
+    "LeakyReLU": _elementwise(negative_slope=[0.3, 0.0]),
+    "ELU": _elementwise(alpha=[1.0, 0.5]),
+    "PReLU": _elementwise(shared_axes=[None, 1, (1, 2), (-1,), 0, (3,)]),
+    "Softmax": Row(
+        ANY_RANK,
+        {"axis": [-1, 1, (1, 2), 3, 0]},
+        stricter=_softmax_axes,
+    ),
+    "Dropout": _elementwise(),
+    "AlphaDropout": _elementwise(),
+    "GaussianDropout": _elementwise(),
+    "GaussianNoise": _elementwise(stddev=[0.0, 0.5]),
+    "ActivityRegularization": _elementwise(),
+    **{f"SpatialDropout{n}D": _spatial(n) for n in (1, 2, 3)},
+    "Flatten": Row([*ANY_RANK, ((1, 1, 5),), ((1, 4, 1),), ((),)]),
+    "Reshape": Row(
+        [((24,),), ((4, 6),), ((2, 3, 4),), ((1, 24, 1),), ((5, 3),)],
+        {
+            "target_shape": [
+                (24,),
+                (-1,),
+                (4, 6),
+                (2, -1, 3),
+                (4, 1, 6),
+                (2, 2, 6),
+                (-1, -1),
+                (1, 1, -1),
+                (5, -1),
+            ]
+        },
+    ),
+    "Permute": Row(
+        [((3, 4),), ((3, 4, 5),), ((3, 3),)],
+        {"dims": [(2, 1), (1, 2), (3, 1, 2), (1, 3, 2), (1,), (1, 1)]},
+    ),
+    "RepeatVector": Row([((5,),), ((4, 3),)], {"n": [1, 3]}),
+    "ZeroPadding1D": _spatial(1, values={"padding": [1, 0, (2, 3)]}),
+    "ZeroPadding2D": _spatial(2, values={"padding": [1, (2, 0), ((1, 2), (0, 3))]}),
+    "ZeroPadding3D": _spatial(3, values={"padding": [1, (2, 0, 1), ((1, 2), (0, 3), (1, 0))]}),
+    "Cropping1D": _spatial(1, values={"cropping": [1, 0, (2, 1)]}),
+    "Cropping2D": _spatial(2, values={"cropping": [0, (1, 2), ((1, 0), (2, 3))]}),
+    "Cropping3D": _spatial(3, values={"cropping": [1, (1, 0, 1), ((1, 2), (0, 1), (1, 0))]}),
+    "UpSampling1D": _spatial(1, values={"size": [2, 1, 3]}),
+    "UpSampling2D": _spatial(
+        2,
+        values={
+            "size": [2, (1, 3), (4, 1)],
+            "interpolation": ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"],
+        },
+        dtype="float32",  # Lanczos' gradient has no float64, and weights are rounded by 1e-6
+        tolerance=2e-6,
+    ),
+    "UpSampling3D": _spatial(3, values={"size": [2, (1, 3, 2)]}),
+    "Normalization": Row(
+        [*ANY_RANK, ((2, 3),)],
+        {
+            "axis": [-1, (1,), (1, 2), None, 0],
+            "mean": [None, 0.5, (0.1, 0.2, 0.3)],
+            "variance": [None, 2.0, (1.0, 2.0, 3.0)],
+            "invert": [False, True],
+        },
+    ),
+    "LayerScale": Row(
+        [*ANY_RANK, ((3, 1),), ((4, 4),)], {"init_values": [0.1, 1.0], "projection_dim": [3, 4, 5]}
+    ),
+    "CustomScaleLayer": Row([m for m in MERGING if len(m) < 3], {"scale": [0.5, 2.0]}),
+    **{name: Row(MERGING) for name in ("Add", "Average", "Multiply", "Subtract")},
+    **{name: Row(MERGING, support="perturbation") for name in ("Maximum", "Minimum")},
+    "Concatenate": Row(
+        [*MERGING, ((4, 5), (2, 5)), ((3, 4, 2), (3, 1, 2), (3, 2, 2)), ((3, 4), (3, 4, 1))],
+        {"axis": [-1, 1, 2, -2, 0]},
+        stricter=lambda cell: BATCH_AXIS if cell.arguments["axis"] == 0 else "",
+    ),
+    "Dot": Row(
+        [((4,), (4,)), ((3, 4), (5, 4)), ((3, 4), (4, 2)), ((2, 3, 4), (4, 3)), ((4, 5), (4, 6)), ((4,),)],
+        {"axes": [-1, 1, 2, (1, 2), (2, 1), (-1, -2), (1, 2, 3), 0], "normalize": [False, True]},
+        stricter=lambda cell: BATCH_AXIS if cell.arguments["axes"] == 0 else "",
+    ),
+}
+
+
+def candidates(cls: type[Layer], argument: str) -> Sequence[Any] | None:
+    """The values that the grid gives an argument; None if nothing is known of it."""
+    row = ROWS[cls.__name__]
+    if argument in row.values:
+        return row.values[argument]
+    common = COMMON.get(argument)
+    return common.get(cls.rank) if isinstance(common, dict) else common
+
+
+def cells(cls: type[Layer], arguments: Mapping[str, Sequence[Any]], *, full: bool = False) -> Iterator[Cell]:
+    """Cells that cover every pair of values, and some more (`full`: up to a few hundred)."""
+    factors: dict[str, Sequence[Any]] = {**arguments, "inputs": ROWS[cls.__name__].inputs}
+    for chosen in _some_of_all(factors, 400) if full else [*pairwise(factors), *_some_of_all(factors, 15)]:
+        inputs = chosen.pop("inputs")
+        yield Cell(chosen, inputs)
+
+
+def pairwise(factors: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Greedy covering array: each pair of values of two factors occurs in some combination."""
+    choose = random.Random(0)
+    names = list(factors)
+    sizes = [len(factors[n]) for n in names]
+    open_pairs = {
+        (i, a, j, b)
+        for i, j in combinations(range(len(names)), 2)
+        for a, b in product(range(sizes[i]), range(sizes[j]))
+    }
+    if len(names) < 2:
+        yield from ({names[0]: v} for v in factors[names[0]])
+        return
+
+    def gain(picks: Sequence[int]) -> int:
+        return sum((i, picks[i], j, picks[j]) in open_pairs for i, j in combinations(range(len(names)), 2))
+
+    while open_pairs:
+        i, a, j, b = min(open_pairs)
+        tries = []
+        for _ in range(30):
+            picks = [choose.randrange(n) for n in sizes]
+            picks[i], picks[j] = a, b
+            tries.append(picks)
+        best = max(tries, key=gain)
+        open_pairs -= {(i, best[i], j, best[j]) for i, j in combinations(range(len(names)), 2)}
+        yield {name: factors[name][k] for name, k in zip(names, best, strict=True)}
+
+
+def _some_of_all(factors: Mapping[str, Sequence[Any]], limit: int) -> Iterator[dict[str, Any]]:
+    everything = [dict(zip(factors, values, strict=True)) for values in product(*factors.values())]
+    yield from random.Random(1).sample(everything, min(limit, len(everything)))
+
+
+def types() -> list[str]:
+    """Every registered type, by name."""
+    return sorted(registered())

@@ -1,0 +1,529 @@
+"""The contract of every registered layer type, checked against real Keras (rows: tests/contract.py).
+
+For each type: its fields are Keras's constructor arguments with Keras's defaults; each cell of
+a grid over those arguments has Keras's shapes and weights, or is refused as Keras refuses it;
+rules give the same on symbols and on arrays as on integers; and the declared window is the
+dependence measured on the real layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archcalc import arith, arrays
+from archcalc.errors import LayerError
+from archcalc.keras.build import keras_layer
+from archcalc.layers import window as w
+from archcalc.layers.base import Layer, Weight, registered
+from archcalc.symbolic import substitute, symbol
+from tests import contract, keras_oracle
+from tests.contract import ROWS, Cell, Row, Shape
+
+# every configuration that Keras writes of a LayerNormalization has the argument
+pytestmark = pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
+
+TYPES = contract.types()
+REAL_TYPES = [name for name in TYPES if name in ROWS and ROWS[name].keras]
+
+
+# -- rows and arguments ---------------------------------------------------------------------------
+def test_every_type_has_a_row_and_every_row_a_type() -> None:
+    assert set(ROWS) == set(TYPES)
+
+
+def tracked(cls: type[Layer]) -> list[str]:
+    """The fields that are Keras arguments of this type alone."""
+    fields = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return sorted(fields - contract.LAYER_ARGUMENTS)
+
+
+def keras_arguments(name: str) -> dict[str, Any]:
+    """The constructor arguments that Keras documents for this type alone, with their defaults."""
+    found = keras_oracle.constructor(keras_oracle.keras_class(registered()[name]))
+    return {
+        argument: default
+        for argument, default in found.items()
+        if argument not in contract.LAYER_ARGUMENTS | contract.INTERNAL_ARGUMENTS
+    }
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_fields_are_the_arguments_of_keras(name: str) -> None:
+    row, ours = ROWS[name], set(tracked(registered()[name]))
+    theirs = set(keras_arguments(name))
+    assert set(row.left_out) <= theirs - ours, "a reason for an argument that is not left out"
+    assert set(row.added) <= ours - theirs, "a reason for a field that Keras has too"
+    assert ours - set(row.added) == theirs - set(row.left_out)
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_defaults_are_those_of_keras(name: str) -> None:
+    cls = registered()[name]
+    mine = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for argument, default in keras_arguments(name).items():
+        if argument not in mine or (name, argument) == ("InputLayer", "shape"):
+            continue  # an input without a shape has a batch_shape, which the reader translates
+        required = default is keras_oracle.REQUIRED
+        assert (mine[argument] is dataclasses.MISSING) == required, argument
+        if not required:
+            theirs = default if default is None else cls.kinds[argument].normalise(default, cls.rank)
+            assert cls._default(argument) == theirs, argument
+
+
+def varied(name: str) -> dict[str, Any]:
+    """The arguments that can change a figure, with the values the grid gives them."""
+    cls = registered()[name]
+    chosen = {}
+    for argument in tracked(cls):
+        values = contract.candidates(cls, argument)
+        if cls.kinds[argument].figures or values is not None:
+            chosen[argument] = values
+    return chosen
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_every_argument_that_can_change_a_figure_is_varied(name: str) -> None:
+    for argument, values in varied(name).items():
+        assert values is not None, f"{argument} is never varied: give it values in tests/contract.py"
+        assert len(set(map(repr, values))) > 1, f"{argument} has one value only"
+
+
+# -- cells ----------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What we say about a cell, and what Keras says; None where it is refused."""
+
+    cell: Cell
+    layer: Layer | None
+    shape: Shape | None
+    weights: tuple[tuple[str, Shape, bool], ...]
+    refusal: str
+    keras: keras_oracle.Built | None
+    keras_refusal: str
+
+
+def plain(weights: tuple[Weight, ...]) -> tuple[tuple[str, Shape, bool], ...]:
+    return tuple((x.name, tuple(x.shape), x.trainable) for x in weights)
+
+
+def outcome(name: str, cell: Cell) -> Outcome:
+    cls, row = registered()[name], ROWS[name]
+    layer, shape, weights, refusal = None, None, (), ""
+    try:
+        layer = cls(**cell.arguments)
+        shape = tuple(layer.output_shape(*cell.inputs))
+        weights = plain(layer.weights(*cell.inputs))
+    except LayerError as error:
+        layer, refusal = None, str(error)
+    built, keras_refusal = None, ""
+    try:
+        built = keras_built(cls, cell, row)
+    except keras_oracle.RefusedError as error:
+        keras_refusal = str(error)
+    return Outcome(cell, layer, shape, weights, refusal, built, keras_refusal)
+
+
+def keras_built(cls: type[Layer], cell: Cell, row: Row) -> keras_oracle.Built:
+    real = keras_oracle.make_raw(cls, {**cell.arguments, "dtype": row.dtype})
+    if cls.__name__ == "InputLayer":
+        return keras_oracle.Built(real, tuple(real.batch_shape[1:]), ())
+    return keras_oracle.build(real, cell.inputs)
+
+
+Weights = tuple[tuple[str, Shape, bool], ...]
+
+
+def same_weights(ours: Weights, theirs: Weights) -> bool:
+    """Equal in number, order, shape and trainability, and in name where Keras gives one."""
+    named = [
+        theirs[i] if i < len(theirs) and theirs[i][0] != keras_oracle.UNNAMED else (x[0], *theirs[i][1:])
+        for i, x in enumerate(ours[: len(theirs)])
+    ]
+    return tuple(named) == ours and len(ours) == len(theirs)
+
+
+@cache
+def outcomes(name: str, full: bool = False) -> tuple[Outcome, ...]:
+    cls = registered()[name]
+    return tuple(outcome(name, cell) for cell in contract.cells(cls, varied(name), full=full))
+
+
+def check_stricter(name: str, o: Outcome) -> None:
+    """A cell that we refuse and Keras's shape inference does not: for a stated reason, which is shown."""
+    assert o.keras is not None
+    reason = ROWS[name].stricter(o.cell)
+    assert reason, f"{o.cell}: Keras says {o.keras.shape}, we refuse: {o.refusal}"
+    if reason == contract.AT_THE_CALL:
+        with pytest.raises((*keras_oracle.REFUSALS, *keras_oracle.CANNOT_RUN)):
+            keras_oracle.layer_call(o.keras.layer)(keras_oracle.inputs_of(o.cell.inputs, 2, "float64"))
+
+
+def check_shapes_and_weights(name: str, *, full: bool) -> None:
+    for o in outcomes(name, full):
+        if o.keras is None:
+            assert o.layer is None, f"{o.cell}: Keras refuses ({o.keras_refusal}), we say {o.shape}"
+        elif o.layer is None:
+            check_stricter(name, o)
+        else:
+            assert o.shape == o.keras.shape, f"{o.cell}"
+            assert same_weights(o.weights, o.keras.weights), f"{o.cell}: {o.weights} for {o.keras.weights}"
+    accepted = [o for o in outcomes(name, full) if o.layer is not None]
+    for argument, values in varied(name).items():
+        seen = {repr(o.cell.arguments[argument]) for o in outcomes(name, full)}
+        assert seen == set(map(repr, values)), f"the grid leaves out values of {argument}"
+    assert accepted, "no cell is accepted"
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_shapes_weights_and_refusals_are_those_of_keras(name: str) -> None:
+    check_shapes_and_weights(name, full=False)
+
+
+@pytest.mark.parametrize("name", [n for n in REAL_TYPES if n != "InputLayer"])
+def test_the_layer_we_build_has_the_shapes_and_weights_of_its_declaration(name: str) -> None:
+    """The way back: declaration to Keras 3 layer (our own, for the locally connected ones)."""
+    for o in accepted(name)[::3]:
+        assert o.layer is not None
+        again = keras_oracle.build(keras_layer(o.layer), o.cell.inputs)
+        assert again.shape == o.shape, f"{o.cell}"
+        assert same_weights(o.weights, again.weights), f"{o.cell}: {again.weights}"
+
+
+def accepted(name: str, full: bool = False) -> list[Outcome]:
+    return [o for o in outcomes(name, full) if o.layer is not None and o.keras is not None]
+
+
+# -- three kinds of numbers ---------------------------------------------------------------------
+def size_fields(layer: Layer) -> dict[str, Any]:
+    """Field values that hold sizes, in normal form."""
+    return {n: getattr(layer, n) for n, kind in layer.kinds.items() if kind.holds_sizes}
+
+
+def mapped(value: Any, change: Callable[[int], Any]) -> Any:
+    """A nested tuple with `change` applied to each positive integer inside (-1 and 0 are no sizes)."""
+    if isinstance(value, tuple):
+        return tuple(mapped(v, change) for v in value)
+    return change(value) if type(value) is int and value > 0 else value
+
+
+def leaves(value: Any) -> Iterator[int]:
+    if isinstance(value, tuple):
+        for v in value:
+            yield from leaves(v)
+    elif type(value) is int and value > 0:
+        yield value
+
+
+@dataclasses.dataclass
+class Figures:
+    """All that a layer says about inputs of these shapes, apart from windows."""
+
+    shape: Shape
+    weights: tuple[tuple[str, Shape, bool], ...]
+    macs: Any
+    elementwise: Any
+
+    @classmethod
+    def of(cls, layer: Layer, inputs: tuple[Shape, ...]) -> Figures:
+        return cls(
+            tuple(layer.output_shape(*inputs)),
+            plain(layer.weights(*inputs)),
+            layer.macs(*inputs),
+            layer.elementwise_ops(*inputs),
+        )
+
+    def numbers(self) -> list[Any]:
+        return [*self.shape, *(n for _, s, _ in self.weights for n in s), self.macs, self.elementwise]
+
+    def rest(self) -> Any:
+        return len(self.shape), [(n, len(s), t) for n, s, t in self.weights]
+
+
+def symbolic_twin(o: Outcome, *, arguments: bool) -> tuple[dict[str, Any], Any, dict[str, int]]:
+    """Constructor arguments and input shapes with symbols for sizes, and the symbols' values.
+
+    A size of 1 in an input stays: whether it is repeated is not a matter of its value.
+    """
+    values: dict[str, int] = {}
+
+    def fresh(value: int) -> Any:
+        name = f"s{len(values)}"
+        values[name] = value
+        return symbol(name)
+
+    given = dict(o.cell.arguments)
+    assert o.layer is not None
+    if arguments:
+        given |= {n: mapped(v, fresh) for n, v in size_fields(o.layer).items()}
+    inputs = tuple(tuple(n if n == 1 else fresh(n) for n in s) for s in o.cell.inputs)
+    return given, inputs, values
+
+
+def check_symbols(name: str, o: Outcome, *, arguments: bool) -> None:
+    assert o.layer is not None
+    expected = Figures.of(o.layer, o.cell.inputs)
+    given, inputs, values = symbolic_twin(o, arguments=arguments)
+    with arith.scope() as scope:
+        layer = registered()[name](**given)
+        found = Figures.of(layer, inputs)
+        windows = layer.window(*inputs)
+    assert found.rest() == expected.rest()
+    assert [substitute(n, values) for n in found.numbers()] == expected.numbers(), f"{o.cell}"
+    for text in scope.assumptions.texts():
+        assert eval(text, {"min": min, "max": max}, dict(values)) is True, f"{o.cell}: {text} at {values}"
+    pairs = zip(windows, o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)
+    for symbolic, integer, shape in pairs:
+        for read, twin, n in zip(symbolic, integer, shape, strict=True):
+            if isinstance(read, w.Unstated) and arguments:
+                continue  # a table of phases needs integers
+            check_twins(at_point(read, values), twin, n, o)
+
+
+def check_twins(read: w.Read, twin: w.Read, n: int, o: Outcome) -> None:
+    """A read that was derived from symbols says what its integer twin says, or less surely so."""
+    axis = getattr(twin, "axis", None)
+    for unit in range(1 if axis is None else o.shape[axis]):  # type: ignore[index]
+        found, expected = reads(read, unit, n), reads(twin, unit, n)
+        if found is None:  # one unit, but which one depends on the symbols
+            assert expected is None or len(expected) == 1, f"{o.cell}: {read} for {twin}"
+        else:
+            assert found == expected, f"{o.cell}: {read} for {twin} at {unit}"
+
+
+def at_point(read: w.Read, values: dict[str, int]) -> w.Read:
+    changed = {
+        f.name: substitute(getattr(read, f.name), values)
+        for f in dataclasses.fields(read)
+        if arith.is_symbolic(getattr(read, f.name))
+    }
+    return dataclasses.replace(read, **changed)
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_symbols_evaluate_to_the_integers(name: str) -> None:
+    for o in accepted(name):
+        check_symbols(name, o, arguments=False)
+        check_symbols(name, o, arguments=True)
+
+
+def group_key(o: Outcome) -> str:
+    """What stays fixed when sizes become arrays."""
+    assert o.layer is not None
+    sizes = {n: mapped(v, lambda _: "size") for n, v in size_fields(o.layer).items()}
+    fixed = {n: v for n, v in o.cell.arguments.items() if n not in sizes}
+    return repr((sorted(fixed.items()), sorted(sizes.items()), [len(s) for s in o.cell.inputs]))
+
+
+def variants(o: Outcome, count: int) -> list[tuple[dict[str, Any], tuple[Shape, ...]]]:
+    """The cell and others of the same structure: sizes grown, shrunk and doubled at random."""
+    choose = random.Random(str(o.cell))
+    found = [(size_fields(o.layer), o.cell.inputs)]  # type: ignore[arg-type]
+
+    def other(value: int) -> int:
+        return choose.choice([value, value, value + 1, max(1, value - 1), 2 * value])
+
+    for _ in range(count):
+        sizes = {n: mapped(v, other) for n, v in found[0][0].items()}
+        found.append((sizes, mapped(o.cell.inputs, other)))
+    return found
+
+
+def check_arrays(name: str, o: Outcome) -> None:
+    cls = registered()[name]
+    points = variants(o, 12)
+    expected: list[Figures | None] = []
+    for sizes, inputs in points:
+        try:
+            expected.append(Figures.of(cls(**{**o.cell.arguments, **sizes}), inputs))
+        except LayerError:
+            expected.append(None)
+
+    def stacked(column: list[Any]) -> Any:
+        if isinstance(column[0], tuple):
+            return tuple(stacked(list(c)) for c in zip(*column, strict=True))
+        return arrays.array(column) if type(column[0]) is int and column[0] > 0 else column[0]
+
+    with arith.scope() as scope:
+        sizes = {n: stacked([s[n] for s, _ in points]) for n in points[0][0]}
+        layer = cls(**{**o.cell.arguments, **sizes})
+        found = Figures.of(layer, stacked([inputs for _, inputs in points]))
+    valid = np.broadcast_to(np.asarray(scope.valid), len(points))
+    assert list(valid) == [e is not None for e in expected], f"{o.cell}"
+    numbers = [np.broadcast_to(np.asarray(n, dtype=object), len(points)) for n in found.numbers()]
+    for i, figures in enumerate(expected):
+        if figures is not None:
+            assert found.rest() == figures.rest()
+            assert [n[i] for n in numbers] == figures.numbers(), f"{o.cell} at {points[i]}"
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_arrays_evaluate_element_by_element(name: str) -> None:
+    groups = {group_key(o): o for o in accepted(name)}
+    for o in groups.values():
+        check_arrays(name, o)
+
+
+# -- windows --------------------------------------------------------------------------------------
+def reads(read: w.Read, index: int, n: int) -> set[int] | None:
+    """Units of an axis of n that unit `index` of the read's output axis reads; None: one, unknown which."""
+    inside = range(n)
+    match read:
+        case w.Taps(_, stride, offset, count, dilation):
+            found = {stride * index + offset + dilation * t for t in range(count)}
+        case w.Phases(_, step, table):
+            q, r = divmod(index, len(table))
+            found = {step * q + o for o, _ in table[r]}
+        case w.Blocks(_, outer, inner):
+            found = {inner * (index // outer) + t for t in range(inner)}
+        case w.Section(_, start, length):
+            found = {index - start} if 0 <= index - start < length else set()
+        case w.Whole():
+            found = set(inside)
+        case w.Prefix(_, backwards):
+            found = set(range(index, n) if backwards else range(index + 1))
+        case w.Fixed(index=fixed):
+            found = {fixed}
+        case w.Scattered():
+            return None
+        case _:
+            raise AssertionError(f"{read} states nothing")
+    return found & set(inside)
+
+
+def predicted(window: w.Window, unit: Shape, shape: Shape) -> list[set[int] | None]:
+    return [
+        reads(r, unit[getattr(r, "axis", 0)] if unit else 0, n) for r, n in zip(window, shape, strict=True)
+    ]
+
+
+def measured(row: Row, o: Outcome) -> keras_oracle.Support:
+    assert o.keras is not None
+    real = o.keras.layer
+    keras_oracle.make_positive(real)
+    call = keras_oracle.layer_call(real)
+    if row.support == "gradient":
+        return keras_oracle.gradient_support(call, o.cell.inputs, dtype=row.dtype, tolerance=row.tolerance)
+    return keras_oracle.perturbation_support(
+        call, o.cell.inputs, dtype=row.dtype, tolerance=row.tolerance, step=row.step
+    )
+
+
+def unmeasurable(o: Outcome) -> str:
+    """Why the real layer shows no dependence, or does not run anywhere."""
+    activation = o.cell.arguments.get("activation")
+    if activation == "glu":
+        return "Keras declares another shape than it computes"
+    if activation == "sparsemax":
+        return "Keras 3.15 computes all zeros where several units are close"
+    if activation == "threshold":
+        return "Keras's function has two more arguments, which a name does not give"
+    if activation == "softmax" and o.shape[-1] == 1:  # type: ignore[index]
+        return "a softmax of one unit is constant"
+    return ""
+
+
+def check_window(o: Outcome, support: keras_oracle.Support) -> None:
+    assert o.layer is not None
+    for k, (window, shape) in enumerate(zip(o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)):
+        assert len(window) == len(shape)
+        for unit, depends in zip(support.units, support.inputs[k], strict=True):
+            box = predicted(window, unit, shape)
+            where = f"{o.cell}: unit {unit} of input {k}"
+            if None in box:
+                check_scattered(box, depends, where)
+                continue
+            expected = np.zeros(shape, dtype=bool)
+            expected[np.ix_(*map(sorted, box))] = True  # type: ignore[arg-type]
+            if couples_an_image_axis(o):  # with gaps, if the stride exceeds the window
+                assert depends.any(), where
+                expected &= depends
+            assert (depends == expected).all(), f"{where}: declared {box}, measured {np.argwhere(depends)}"
+
+
+def couples_an_image_axis(o: Outcome) -> bool:
+    """A softmax behind a channels-first layer runs along a spatial axis; declared is all of it."""
+    return (
+        o.cell.arguments.get("activation") == "softmax"
+        and o.cell.arguments.get("data_format") == "channels_first"
+    )
+
+
+def check_scattered(box: list[set[int] | None], depends: np.ndarray, where: str) -> None:
+    """One unit along scattered axes; what is declared along the others."""
+    for axis, declared in enumerate(box):
+        others = tuple(a for a in range(depends.ndim) if a != axis)
+        seen = set(np.flatnonzero(depends.any(axis=others)))
+        assert len(seen) == 1 if declared is None else seen == declared, f"{where}, axis {axis}: {seen}"
+
+
+@pytest.mark.parametrize("name", [n for n in REAL_TYPES if n != "InputLayer"])
+def test_windows_are_the_measured_dependence(name: str) -> None:
+    row = ROWS[name]
+    ran = 0
+    for o in accepted(name):
+        if unmeasurable(o):
+            continue
+        try:
+            support = measured(row, o)
+        except keras_oracle.CannotRunError:
+            continue
+        check_window(o, support)
+        ran += 1
+    assert ran, "TensorFlow runs no cell of this type here, so nothing was measured"
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in REAL_TYPES if "data_format" in registered()[n].kinds and registered()[n].rank]
+)
+def test_channels_first_is_channels_last_with_the_channels_moved(name: str) -> None:
+    """What TensorFlow's CPU kernels do not run is tied to what they do."""
+    for o in accepted(name):
+        if (
+            o.cell.arguments["data_format"] != "channels_first"
+            or o.cell.arguments.get("activation") == "softmax"
+        ):
+            continue  # a softmax runs along the last axis, whichever that is
+        (x,) = o.cell.inputs
+        twin = registered()[name](**{**o.cell.arguments, "data_format": "channels_last"})
+        (first,), (last,) = o.layer.window(x), twin.window((*x[1:], x[0]))  # type: ignore[union-attr]
+        rank = len(x) - 1
+
+        def moved(read: w.Read, rank: int = rank, keeps: bool = len(o.shape or ()) == len(x)) -> w.Read:
+            if not hasattr(read, "axis") or not keeps:
+                return read
+            return dataclasses.replace(read, axis=(read.axis + 1) % (rank + 1))
+
+        assert first == tuple(map(moved, (last[-1], *last[:-1]))), f"{o.cell}"
+
+
+# -- the big grid ---------------------------------------------------------------------------------
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_all_combinations(name: str) -> None:
+    check_shapes_and_weights(name, full=True)
+    for o in accepted(name, full=True):
+        check_symbols(name, o, arguments=True)
+    for o in accepted(name, full=True)[::10]:
+        if name == "InputLayer" or unmeasurable(o):
+            continue
+        try:
+            check_window(o, measured(ROWS[name], o))
+        except keras_oracle.CannotRunError:
+            continue
+
+
+def test_pairs_are_covered() -> None:
+    factors = {"a": [1, 2, 3], "b": ["x", "y"], "c": [None, True]}
+    rows = list(contract.pairwise(factors))
+    for (n, xs), (m, ys) in product(factors.items(), factors.items()):
+        if n != m:
+            assert {(r[n], r[m]) for r in rows} == set(product(xs, ys))
+    assert len(rows) < 12
