@@ -1,0 +1,208 @@
+"""JSON Schema (draft 2020-12) of the spec, from the same declarations that the reader follows.
+
+It is for editors: it completes keys and underlines what is wrong with a single entry.
+References, cycles and sizes are the reader's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+from archcalc.claims import QUANTITIES
+from archcalc.layers.base import Layer
+from archcalc.layers.fields import SIZE_SCHEMA
+from archcalc.readers.spec.arguments import layer_type, type_names
+
+_INFINITE = (float("inf"), float("-inf"))
+
+SIZE = {"$ref": "#/$defs/size"}
+NAME = {"$ref": "#/$defs/name"}
+NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+def schema() -> dict[str, Any]:
+    """The schema of format 1, with `if`/`then` for each layer type."""
+    types = type_names()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "archcalc spec, format 1",
+        "type": "object",
+        "required": ["archcalc", "inputs", "layers"],
+        "additionalProperties": False,
+        "properties": {
+            "$schema": {"type": "string"},
+            "archcalc": {"const": 1},
+            "name": {"type": "string"},
+            "symbols": {"type": "object", "additionalProperties": {"$ref": "#/$defs/symbol"}},
+            "inputs": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {"$ref": "#/$defs/input"},
+                "description": "Shapes without the batch axis, channels last.",
+            },
+            "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/block"}},
+            "layers": {"$ref": "#/$defs/layers"},
+            "outputs": NAMES | {"description": "The last layer, if absent."},
+            "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
+        },
+        "$defs": {
+            "size": {
+                **SIZE_SCHEMA,
+                "description": "An integer, or an expression of symbols such as 2*w + 1.",
+            },
+            "name": {"type": "string", "minLength": 1, "pattern": "^[^/]+$"},
+            "positive": {"type": "integer", "minimum": 1},
+            "symbol": _symbol(),
+            "input": _input(),
+            "block": _block(),
+            "claim": _claim(),
+            "layers": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/entry"}},
+            "entry": _entry(types),
+            "use": _use(),
+            "shared": _shared(),
+            **{f"layer.{name}": _layer(name) for name in types},
+        },
+    }
+
+
+def _symbol() -> dict[str, Any]:
+    positive = {"$ref": "#/$defs/positive"}
+    optional = {"anyOf": [positive, {"type": "null"}]}
+    properties = {"default": optional, "min": positive, "max": optional}
+    return {
+        "anyOf": [
+            positive,
+            {"type": "null", "description": "Stays symbolic."},
+            {"type": "object", "properties": properties, "additionalProperties": False},
+        ]
+    }
+
+
+def _input() -> dict[str, Any]:
+    shape = {"type": "array", "items": SIZE}
+    return {
+        "anyOf": [
+            shape,
+            {
+                "type": "object",
+                "properties": {"shape": shape, "dtype": {"type": "string"}},
+                "required": ["shape"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+
+
+def _block() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["layers"],
+        "additionalProperties": False,
+        "properties": {
+            "parameters": {
+                "type": "object",
+                "additionalProperties": {"anyOf": [SIZE, {"type": "null"}]},
+                "description": "null where each use must give a value, else the default.",
+            },
+            "inputs": NAMES | {"description": 'Names of the inputs inside the block; ["input"] if absent.'},
+            "layers": {"$ref": "#/$defs/layers"},
+        },
+    }
+
+
+def _claim() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["quantity", "value"],
+        "additionalProperties": False,
+        "not": {"required": ["layer", "layers"]},
+        "properties": {
+            "quantity": {"enum": list(QUANTITIES)},
+            "layer": {"type": "string"},
+            "layers": NAMES,
+            "per": {"const": "filter"},
+            "value": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
+            "written": {"type": "string", "description": "The arithmetic as its author wrote it."},
+            "note": {"type": "string"},
+        },
+    }
+
+
+def _entry(types: list[str]) -> dict[str, Any]:
+    """One entry of `layers`: which keys it may have depends on the one that says what it is."""
+    chosen = [
+        {
+            "if": {
+                "required": ["type"],
+                "properties": {"type": {"const": name}},
+                "not": {"required": ["shared_with"]},
+            },
+            "then": {"$ref": f"#/$defs/layer.{name}"},
+        }
+        for name in types
+    ]
+    return {
+        "type": "object",
+        "required": ["name"],
+        "anyOf": [{"required": [key]} for key in ("type", "block", "shared_with")],
+        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES},
+        "allOf": [
+            {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
+            {"if": {"required": ["shared_with"]}, "then": {"$ref": "#/$defs/shared"}},
+            *chosen,
+        ],
+    }
+
+
+def _use() -> dict[str, Any]:
+    return {
+        "properties": {
+            "name": NAME,
+            "block": {"type": "string"},
+            "inputs": NAMES,
+            "repeat": SIZE | {"description": "How often the block stands behind itself."},
+            "type": False,
+            "shared_with": False,
+        },
+        "additionalProperties": SIZE,
+    }
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "properties": {
+            "shared_with": {
+                "type": "string",
+                "description": "The layer, or block use, that owns the weights.",
+            },
+            "block": False,
+        }
+    }
+
+
+def _layer(name: str) -> dict[str, Any]:
+    cls = layer_type(name)
+    assert cls is not None
+    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES}
+    required = []
+    for f in dataclasses.fields(cast(Any, cls)):
+        kind = cls.kinds.get(f.name)
+        key = cls.spec_key(f.name)
+        properties[key] = {} if kind is None else dict(kind.schema(cls.rank))
+        if f.default is dataclasses.MISSING:
+            required.append(key)
+        elif isinstance(f.default, str | int | float) and f.default not in _INFINITE:
+            properties[key]["default"] = f.default
+    summary = _summary(cls)
+    return {
+        "properties": properties,
+        "required": ["name", "type", *required],
+        "additionalProperties": False,
+        **({"description": summary} if summary else {}),
+    }
+
+
+def _summary(cls: type[Layer]) -> str:
+    """The first paragraph of the class's documentation."""
+    return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
