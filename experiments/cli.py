@@ -1,0 +1,135 @@
+"""`python -m experiments`: list, run, resume, report, compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from experiments.common import config as configs
+from experiments.common import console, files, folders
+from experiments.common.errors import CheckFailedError, ExperimentError
+from experiments.registry import EXPERIMENTS, find
+
+RUN = click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Train what archcalc analyses: predicted first, checked against Keras, resumable, reported."""
+
+
+@cli.command("list")
+def show() -> None:
+    """The experiments, their questions and how long each profile takes."""
+    for experiment in EXPERIMENTS.values():
+        console.say(experiment.name, style="bold")
+        console.say(f"  {experiment.question}")
+        times = "; ".join(f"{profile}: {time}" for profile, time in experiment.expected_time.items())
+        console.say(f"  {times}")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--profile", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True)
+@click.option("--seed", type=int, default=None, help="First seed (default 0).")
+@click.option("--seeds", type=int, default=None, help="How many seeds, one after the other (default 1).")
+@click.option("--data", "source", type=click.Path(path_type=Path), help="A local file or folder of the data.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
+def run(
+    name: str,
+    profile: str,
+    seed: int | None,
+    seeds: int | None,
+    source: Path | None,
+    out: Path,
+    settings: tuple[str, ...],
+) -> None:
+    """Run the experiment NAME in a new folder under --out."""
+    experiment = find(name)
+    pairs = dict(_pair(setting) for setting in settings)
+    config = configs.changed(experiment.profiles[profile], pairs)
+    given = {key: value for key, value in (("seed", seed), ("seeds", seeds)) if value is not None}
+    config = dataclasses.replace(config, **given)
+    if source is not None and not source.exists():
+        raise ExperimentError(f"--data {source}: no such file or folder")
+    runner = _runner()
+    runner.start(experiment, config, source, out, settings)
+
+
+@cli.command()
+@RUN
+def resume(folder: Path) -> None:
+    """Continue RUN from its last checkpoint; to the same bits as if nothing had happened."""
+    experiment = find(_experiment_of(folder))
+    _runner().resume(experiment, folder)
+
+
+@cli.command()
+@RUN
+def report(folder: Path) -> None:
+    """Draw RUN's figures and write its report.html again."""
+    experiment = find(_experiment_of(folder))
+    runner = _runner()
+    with folders.locked(folder):
+        runner.finish(experiment, folder)
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN RUN ...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def compare(runs: tuple[Path, ...]) -> None:
+    """RUNs side by side: settings that differ, test metrics with their spread, diagnoses."""
+    from experiments.common import comparison
+
+    if len(runs) < 2:
+        raise ExperimentError("compare needs two runs or more")
+    console.show_table("", ["", *(run.name for run in runs)], comparison.rows(runs))
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise ExperimentError(f"--set {setting}: write KEY=VALUE")
+    return key.strip(), value.strip()
+
+
+def _experiment_of(folder: Path) -> str:
+    name: str = files.read_json(folders.existing(folder) / "config.json")["experiment"]
+    return name
+
+
+def _runner():  # type: ignore[no-untyped-def]
+    """The runner, behind TensorFlow's five seconds of import."""
+    from experiments.common import environment
+
+    environment.prepare()
+    from experiments.common import runner
+
+    return runner
+
+
+def main() -> None:
+    """Run the command line; a fault that the user can mend is one or two lines on stderr."""
+    try:
+        cli.main(standalone_mode=False, prog_name="python -m experiments")
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as fault:
+        fault.show()
+        sys.exit(2)
+    except CheckFailedError as fault:
+        console.fail(str(fault))
+        sys.exit(1)
+    except ExperimentError as fault:
+        console.fail(str(fault))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.fail("interrupted; `python -m experiments resume RUN` goes on")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,1 @@
+"""What the experiments share: data, run folders, the training loop, figures, reports."""

@@ -1,0 +1,11 @@
+"""What an experiment refuses, in one or two lines that name the remedy."""
+
+from __future__ import annotations
+
+
+class ExperimentError(Exception):
+    """A fault that whoever started the run can mend; the command line prints it and exits with 2."""
+
+
+class CheckFailedError(ExperimentError):
+    """What archcalc predicted and what Keras built are not the same; the command line exits with 1."""

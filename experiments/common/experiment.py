@@ -1,0 +1,123 @@
+"""What an experiment is made of; one file of `experiments/` defines each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.common.config import Config
+from experiments.common.data.splits import Data, Split
+from experiments.common.history import Key, Row
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that is trained (with every seed): a model and what differs from the other conditions."""
+
+    name: str
+    build: Callable[[], keras.Model]  # a compiled model
+    epochs: int
+    batch_size: int
+    train_images: int | None = None  # fewer than the config's, for learning curves
+    monitor: str = "val_accuracy"
+    higher_is_better: bool = True
+    batchnorm_momentum: float | None = None  # for the diagnosis
+    custom_objects: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A figure that the experiment expects, written down before training."""
+
+    condition: str
+    quantity: str  # a key of the condition's test metrics
+    at_least: float | None = None
+    below: float | None = None
+
+    def met(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (self.below is None or value < self.below)
+
+    def __str__(self) -> str:
+        parts = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        parts += [f"below {self.below:g}"] if self.below is not None else []
+        return f"{self.condition}: test {self.quantity} {' and '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that was measured, for figures and findings."""
+
+    config: Any
+    data: Data
+    histories: Mapping[Key, list[Row]]
+    metrics: Mapping[Key, Metrics]  # on the test data, after the last epoch
+    predictions: Mapping[Key, NDArray[np.float32]]  # of the last model, on the test data
+    model: Callable[[Key], keras.Model]  # loads the last model
+    prediction: Mapping[str, Any]  # what prediction.json says
+
+    @property
+    def conditions(self) -> list[str]:
+        return list(dict.fromkeys(condition for condition, _ in self.histories))
+
+    def values(self, condition: str, quantity: str) -> list[float]:
+        """One test metric over the seeds."""
+        return [float(m[quantity]) for (name, _), m in self.metrics.items() if name == condition]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the run with what there is to see in it."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+class Experiment(ABC):
+    """Question, settings, models and what is made of the results."""
+
+    name: ClassVar[str]
+    question: ClassVar[str]
+    hypothesis: ClassVar[str]
+    profiles: ClassVar[Mapping[str, Config]]
+    expected_time: ClassVar[Mapping[str, str]]
+
+    @abstractmethod
+    def load(self, config: Any, source: Path | None) -> Data:
+        """The data, from `source` (the command line's --data) where given."""
+
+    @abstractmethod
+    def arrays(self, config: Any, split: Split, classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What `fit` gets of a split: inputs and targets."""
+
+    @abstractmethod
+    def conditions(self, config: Any, data: Data) -> tuple[Condition, ...]:
+        """What is trained, in order."""
+
+    @abstractmethod
+    def expectations(self, config: Any) -> tuple[Expectation, ...]:
+        """Figures that the run should reach; none where the profile is too small to say."""
+
+    @abstractmethod
+    def measure(self, split: Split, predicted: NDArray[np.float32], classes: int) -> Metrics:
+        """Metrics of the predictions of one model."""
+
+    @abstractmethod
+    def pictures(self, outcome: Outcome) -> Iterator[Picture]:
+        """The figures of the report, in order."""
+
+    @abstractmethod
+    def findings(self, outcome: Outcome) -> list[str]:
+        """What the figures say, one sentence each."""

@@ -1,0 +1,24 @@
+"""Every experiment by name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+import difflib
+
+from experiments.augmentation import Augmentation
+from experiments.common.errors import ExperimentError
+from experiments.common.experiment import Experiment
+from experiments.fitting import Fitting
+from experiments.image_classifier import ImageClassifier
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (ImageClassifier(), Augmentation(), Fitting())
+}
+
+
+def find(name: str) -> Experiment:
+    """The experiment of that name; ExperimentError with what was probably meant otherwise."""
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    near = difflib.get_close_matches(name, EXPERIMENTS, 1)
+    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(EXPERIMENTS)}"
+    raise ExperimentError(f"{name}: no such experiment; {meant}")
