@@ -1,0 +1,113 @@
+"""`keras:NAME`: networks of keras.applications, at their defaults without Keras.
+
+The configurations ship with archcalc (scripts/generate_applications.py writes them, a slow
+test checks them against Keras). With arguments, `keras:ResNet50?classes=10`, Keras builds
+the network, and its configuration is read like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from archcalc.errors import Fault, SourceError
+from archcalc.graph import Graph
+from archcalc.readers.keras_config import read_keras
+from archcalc.readers.names import did_you_mean, show
+
+SCHEME = "keras:"
+DATA = "applications.json.xz"
+
+
+def is_application(source: str) -> bool:
+    """Whether a source is written `keras:NAME`."""
+    return source.startswith(SCHEME)
+
+
+def names() -> list[str]:
+    """Every network that is known by name."""
+    return list(_Shipped().places)
+
+
+def read_application(
+    source: str,
+    *,
+    input_shape: Sequence[int] | None = None,
+    allow_unknown: bool = False,
+    symbols: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The network that `keras:NAME` or `keras:NAME?argument=value&...` names.
+
+    Raises `SourceError` for names and arguments that do not exist, `MissingExtraError` for
+    arguments where Keras is not installed.
+    """
+    name, separator, query = source.removeprefix(SCHEME).partition("?")
+    shipped = _Shipped()
+    if name not in shipped.places:
+        hint = did_you_mean(name, shipped.places) or "; a name is written as in keras:ResNet50"
+        _refuse(source, f"keras.applications has no {show(name)}{hint}")
+    if separator:
+        from archcalc.keras.applications import configuration
+
+        config = configuration(name, _arguments(query, source), source)
+    else:
+        config = {"keras_version": shipped.version, **shipped.configuration(name)}
+    return read_keras(
+        config,
+        source,
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=symbols,
+    )
+
+
+class _Shipped:
+    """The file of configurations: a line that says where each one begins, then all of them."""
+
+    def __init__(self) -> None:
+        packed = files("archcalc.data").joinpath(DATA).read_bytes()
+        header, _, self._texts = lzma.decompress(packed).partition(b"\n")
+        stated = json.loads(header)
+        self.version: str = stated["keras_version"]
+        self.places: dict[str, tuple[int, int]] = stated["configurations"]
+
+    def configuration(self, name: str) -> dict[str, Any]:
+        start, length = self.places[name]
+        found: dict[str, Any] = json.loads(self._texts[start : start + length])
+        return found
+
+
+def _arguments(query: str, source: str) -> dict[str, Any]:
+    """`input_shape=64,64,3&classes=10` as Python values."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=50)
+    except ValueError:
+        _refuse(source, f"expected NAME?argument=value&argument=value, got {show(query)} after the '?'")
+    found: dict[str, Any] = {}
+    for key, text in pairs:
+        if key in found:
+            _refuse(source, f"the argument {show(key)} stands twice")
+        found[key] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if "," in text:
+        return tuple(_value(part.strip()) for part in text.strip("()").split(",") if part.strip())
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _refuse(source: str, problem: str) -> NoReturn:
+    raise SourceError(source, [Fault("", problem)])

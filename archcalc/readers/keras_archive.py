@@ -1,0 +1,151 @@
+"""Keras archives: `config.json` out of a `.keras` file, read as data within fixed limits.
+
+Nothing is extracted, no other member is opened but `metadata.json`, and what the archive says
+about its sizes is not believed.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, NoReturn
+
+from archcalc.errors import Fault, SourceError
+from archcalc.graph import Graph
+from archcalc.readers import json_text
+from archcalc.readers.keras_config import is_keras, read_keras
+
+MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
+MAX_METADATA = 64 * 1024
+MAX_RATIO = 250  # a configuration compresses 20 to 60 times
+SMALL = 64 * 1024  # below this a ratio says nothing
+
+CONFIG = "config.json"
+METADATA = "metadata.json"
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+
+def read_archive(
+    source: str,
+    file: BinaryIO | None = None,
+    *,
+    input_shape: Sequence[int] | None = None,
+    allow_unknown: bool = False,
+    symbols: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The network of a Keras 3 archive; `file` is its open, seekable file if it is not at `source`.
+
+    Raises `SourceError` for what is no such archive, and with every fault of its configuration.
+    """
+    if file is None:
+        with json_text.open_file(source) as opened:
+            config, metadata = _members(opened, source)
+    else:
+        config, metadata = _members(file, source)
+    data = json_text.decode(config, f"{source}:{CONFIG}")
+    if not is_keras(data):
+        _refuse(source, f"its {CONFIG} is no Keras configuration")
+    version = _version(metadata, source)
+    if version is not None:
+        data = {"keras_version": version, **data}
+    return read_keras(
+        data,
+        f"{source}:{CONFIG}",
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=symbols,
+    )
+
+
+def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
+    """The bytes of the configuration, and of the metadata where there are any."""
+    try:
+        with zipfile.ZipFile(_Bounded(file)) as archive:
+            found = {
+                name: [i for i in archive.infolist() if i.filename == name] for name in (CONFIG, METADATA)
+            }
+            if not found[CONFIG]:
+                _refuse(source, f"a zip archive without {CONFIG}, so no Keras model{_what(archive)}")
+            for name, entries in found.items():
+                if len(entries) > 1:
+                    _refuse(source, f"the archive holds {name} {len(entries)} times")
+            config = _content(archive, found[CONFIG][0], json_text.MAX_BYTES, source)
+            metadata = [_content(archive, entry, MAX_METADATA, source) for entry in found[METADATA]]
+            return config, metadata[0] if metadata else None
+    except SourceError:
+        raise
+    except _BROKEN as problem:
+        _refuse(source, f"a damaged or incomplete archive ({problem}); save or copy it again")
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, source: str) -> bytes:
+    name = entry.filename
+    if entry.flag_bits & 1:
+        _refuse(source, f"{name} is encrypted")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        _refuse(source, f"{name} is compressed in a way that Keras does not use")
+    if entry.file_size > limit:
+        _refuse(source, f"{name} says it holds {entry.file_size:,} bytes, more than the limit of {limit:,}")
+    if entry.file_size > SMALL and entry.file_size > MAX_RATIO * entry.compress_size:
+        _refuse(source, f"{name} says it grows more than {MAX_RATIO} times; no configuration does")
+    with archive.open(entry) as stream:
+        raw = stream.read(limit + 1)
+    if len(raw) > limit:
+        _refuse(source, f"{name} holds more than the limit of {limit:,} bytes")
+    if len(raw) != entry.file_size:
+        _refuse(source, f"{name} says it holds {entry.file_size:,} bytes and holds {len(raw):,}")
+    return raw
+
+
+def _what(archive: zipfile.ZipFile) -> str:
+    """What another zip archive may be."""
+    names = archive.namelist()
+    if any(n.endswith("data.pkl") or "/archive_format" in n or n == "archive_format" for n in names):
+        return " (it looks like PyTorch's)"
+    return ""
+
+
+def _version(metadata: bytes | None, source: str) -> str | None:
+    if metadata is None:
+        return None
+    found = json_text.decode(metadata, f"{source}:{METADATA}")
+    version = found.get("keras_version") if isinstance(found, dict) else None
+    return version if isinstance(version, str) else None
+
+
+_TOO_LARGE = f"a table of contents or block of more than {MAX_READ:,} bytes"
+
+
+class _Bounded(io.RawIOBase):
+    """A file of which no read is larger than what an honest archive needs."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = MAX_READ + 1 if size is None or size < 0 else size
+        if wanted > MAX_READ + 1:
+            raise zipfile.BadZipFile(_TOO_LARGE)
+        found = self._file.read(wanted)
+        if len(found) > MAX_READ:
+            raise zipfile.BadZipFile(_TOO_LARGE)
+        return found
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def _refuse(source: str, problem: str) -> NoReturn:
+    raise SourceError(source, [Fault("", problem)])
