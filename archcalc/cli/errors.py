@@ -59,7 +59,7 @@ def exit_code(problem: BaseException) -> int:
 
 def _of_click(problem: SystemExit) -> int:
     """Click leaves by SystemExit after completion, and (1) where a pipe was closed."""
-    if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+    if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
         return 0
     return problem.code if isinstance(problem.code, int) else 0
 

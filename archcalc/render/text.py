@@ -83,10 +83,11 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def amounts(whole: int, parts: Sequence[tuple[str, int]]) -> str:
-    """`20.5 MiB = 4.1 weights + 16.4 activations`: a sum in one unit, so that it can be checked."""
+    """`20.50 MiB = 4.10 weights + 16.40 activations`: a sum in one unit, each part rounded by itself."""
     power = _unit(whole, 10)
-    terms = " + ".join(f"{in_unit(part, power, 1)} {name}" for name, part in parts if part)
-    return f"{in_unit(whole, power, 1)} {UNITS[power]}" + (f" = {terms}" if terms else "")
+    digits = 2 if whole < 100 * 1024**power else 1
+    terms = " + ".join(f"{in_unit(part, power, digits)} {name}" for name, part in parts if part)
+    return f"{in_unit(whole, power, digits)} {UNITS[power]}" + (f" = {terms}" if terms else "")
 
 
 def _unit(figure: int, least: int) -> int:

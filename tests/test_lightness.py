@@ -1,0 +1,99 @@
+"""What must not be imported: by `import archcalc`, `--help`, completion, and by a plain analysis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("numpy", "sympy", "networkx", "pydantic", "rich", "tensorflow", "keras", "tf_keras", "matplotlib")
+SPEC = {
+    "archcalc": 1,
+    "inputs": {"image": [32, 32, 3]},
+    "layers": [
+        {"name": "conv", "type": "Conv2D", "filters": 4, "kernel_size": 3},
+        {"name": "norm", "type": "BatchNormalization"},
+        {"name": "out", "type": "Dense", "units": 2},
+    ],
+}
+
+
+def imported(code: str, **environment: str) -> set[str]:
+    """Top-level modules that a fresh process holds after running some code."""
+    report = "import sys as _s, atexit as _a; _a.register(lambda: print(*_s.modules, file=_s.stderr))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{report}\n{code}"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+def run(*arguments: str) -> str:
+    return f"from archcalc.cli import main\nassert main({list(arguments)!r}) == 0"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import archcalc", "import archcalc; archcalc.ArchcalcError", run("--help"), run("--version")]
+    + [run(name, "--help") for name in ("analyze", "layers", "schema", "examples")],
+)
+def test_nothing_heavy(code: str) -> None:
+    assert not imported(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize("words", ["archcalc ana", "archcalc analyze --dty", "archcalc analyze --dtype "])
+def test_completion(words: str) -> None:
+    # the way a shell asks: main() answers and leaves
+    code = "from archcalc.cli import main\nassert main([]) == 0"
+    found = imported(
+        code,
+        _ARCHCALC_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split(" ")) - 1),
+    )
+    assert not found & set(HEAVY)
+
+
+def test_completion_answers() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from archcalc.cli import main; main([])"],
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "_ARCHCALC_COMPLETE": "bash_complete",
+            "COMP_WORDS": "archcalc analyze --dtype mixed",
+            "COMP_CWORD": "3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["plain,mixed_float16", "plain,mixed_bfloat16"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_a_plain_analysis_needs_no_arrays_and_no_algebra(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(SPEC))
+    found = imported(run("analyze", str(path), "--format", form))
+    assert not found & (set(HEAVY) - {"pydantic"})
+
+
+def test_a_terminal_table_needs_rich_alone(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(SPEC))
+    found = imported(run("analyze", str(path)))
+    assert not found & (set(HEAVY) - {"pydantic", "rich"})
+
+
+def test_the_test_would_notice() -> None:
+    assert {"numpy", "sympy"} <= imported("import numpy, sympy.core")
