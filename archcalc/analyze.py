@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from archcalc import arith
@@ -14,7 +15,8 @@ from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
 from archcalc.report import Finding, Report, Row, Totals
-from archcalc.substitution import open_symbols, with_values
+from archcalc.substitution import with_values
+from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
 
@@ -93,7 +95,7 @@ def analyze(
         format=graph.format,
         inputs={names[i]: found[i][0] for i in graph.inputs},
         outputs=tuple(names[t.node] for t in graph.outputs),
-        symbols={**graph.symbols, **{n: None for n in open_symbols(graph) if n not in graph.symbols}},
+        symbols={**_symbols_in(totals, rows), **graph.symbols},
         assumptions=tuple(scope.assumptions.texts()),
         conventions=_conventions(batch, dtype, optimizer),
         totals=totals,
@@ -134,6 +136,13 @@ def _totals(
         training_bytes=weight_bytes + gradients + state + kept,
         peak_activation_layer=peak_layer,
     )
+
+
+def _symbols_in(totals: Totals, rows: Sequence[Row]) -> dict[str, None]:
+    """Open symbols that a graph built by hand need not have declared."""
+    figures = [getattr(totals, f.name) for f in fields(totals)]
+    figures += [size for row in rows if row.type == "InputLayer" for size in row.output_shape]
+    return dict.fromkeys(sorted({name for x in figures if isinstance(x, Expr) for name in x.symbols}))
 
 
 def _sum(rows: Sequence[Row], figure: str) -> Size:
