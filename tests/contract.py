@@ -112,6 +112,11 @@ def _elementwise(**values: Sequence[Any]) -> Row:
     return Row(ANY_RANK, values)
 
 
+def _augmenting(*unused: str, **values: Sequence[Any]) -> Row:
+    reason = "of the abstract base, which hands it on to nothing here"
+    return _spatial(2, values=values, left_out=dict.fromkeys(("bounding_box_format", *unused), reason))
+
+
 def _softmax_axes(cell: Cell) -> str:
     axis = cell.arguments["axis"]
     rank = len(cell.inputs[0])
@@ -180,6 +185,9 @@ ROWS: dict[str, Row] = {
     "GaussianDropout": _elementwise(),
     "GaussianNoise": _elementwise(stddev=[0.0, 0.5]),
     "ActivityRegularization": _elementwise(),
+    "RandomFlip": _augmenting("factor", mode=["horizontal", "vertical"]),
+    "RandomRotation": _augmenting(factor=[0.1, (-0.2, 0.3)]),
+    "RandomTranslation": _augmenting("factor", height_factor=[0.1, (-0.2, 0.3)], width_factor=[0.1, 0.5]),
     **{f"SpatialDropout{n}D": _spatial(n) for n in (1, 2, 3)},
     "Flatten": Row([*ANY_RANK, ((1, 1, 5),), ((1, 4, 1),), ((),)]),
     "Reshape": Row(

@@ -215,9 +215,11 @@ def perturbation_support(
 
 def layer_call(real: Any) -> Callable[[list[Any]], Any]:
     """A real layer as a function of a list of batches."""
+    # said outright, since the augmenting layers take a direct call for training
+    inference = {"training": False} if "training" in inspect.signature(real.call).parameters else {}
     if _takes_list(real):
-        return lambda xs: real(xs)
-    return lambda xs: real(xs[0])
+        return lambda xs: real(xs, **inference)
+    return lambda xs: real(xs[0], **inference)
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from archcalc.layers import activation_layers as activation_layers
 from archcalc.layers import applications as applications
+from archcalc.layers import augmentation as augmentation
 from archcalc.layers import convolution as convolution
 from archcalc.layers import core as core
 from archcalc.layers import locally_connected as locally_connected
