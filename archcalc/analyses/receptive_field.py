@@ -1,0 +1,158 @@
+"""Receptive fields of every node, by one forward composition over the graph.
+
+What a unit of a layer's output *can* depend on, by architecture alone: the bounding
+interval along each spatial axis of each model input, padding included. Linear in the number
+of edges for all nodes together (source: Araujo, Norris & Sim 2019, "Computing Receptive
+Fields of Convolutional Neural Networks", generalised to phases, whole-axis reads and
+branches; docs/receptive-field.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archcalc.analyses.clipping import clipped_sizes
+from archcalc.analyses.field_figures import AxisField, axis_field
+from archcalc.analyses.field_flow import flow
+from archcalc.analyses.field_hulls import Hull, Hulls
+from archcalc.analyses.field_maps import Dependence, Scatter
+from archcalc.analyses.shapes import Shapes
+from archcalc.analyses.windows import Windows, spatial_axes, windows
+from archcalc.arith import Shape
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one unit of a layer's output sees of one model input; an entry per spatial axis.
+
+    A unit is a place with all of its channels. Entries are integers, expressions, None where
+    the figure has no meaning, or `Unknown` with the reason.
+
+    Attributes
+    ----------
+    size, min_size
+        Input units between the first and the last that are seen, padding included: the
+        largest and the smallest over all places of the output.
+    stride
+        Input units from one place to the next (`"1/2"` after upsampling), along the paths
+        that do not read a whole axis; None where branches disagree or nothing moves.
+    offset
+        The first index that place 0 sees; negative in the padding.
+    is_global
+        Whether a read of a whole axis lies on a path, or every place's interval covers the axis.
+    local_size
+        `size` without the paths that read a whole axis; None where there are no others.
+    clipped_size
+        Extent of the input units that place n//2 really depends on, with everything that
+        padding cuts off left out at every layer; None where it was not asked for or a size
+        is symbolic.
+    """
+
+    size: tuple[Any, ...]
+    min_size: tuple[Any, ...]
+    stride: tuple[Any, ...]
+    offset: tuple[Any, ...]
+    is_global: tuple[Any, ...]
+    local_size: tuple[Any, ...]
+    clipped_size: tuple[Any, ...] | None = None
+
+
+Fields = list[dict[str, Field | None]]
+
+
+def fields(
+    graph: Graph,
+    shapes: Shapes,
+    clipped: str | Iterable[int] = "outputs",
+    reads: Windows | None = None,
+) -> Fields:
+    """For each node, what its output sees of each model input, by the input's name.
+
+    Parameters
+    ----------
+    graph, shapes
+        The network and the shapes that `shapes.infer` found.
+    clipped
+        For which nodes `clipped_size` is computed, one backward pass each: `"outputs"`,
+        `"all"`, `"none"`, or node numbers.
+    reads
+        `windows(graph, shapes)`, if they are at hand already.
+
+    Returns
+    -------
+    One dictionary per node with an entry for every model input, None where no path leads
+    from that input.
+
+    Raises
+    ------
+    ArchcalcError
+        `clipped` is not one of its words.
+    """
+    reads = windows(graph, shapes) if reads is None else reads
+    roots = spatial_axes(graph, shapes)
+    states = flow(graph, shapes, reads, roots, Hulls())
+    names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
+    made: dict[tuple[int, int], list[tuple[Shape, Field]]] = {}
+    found: Fields = []
+    for state, shape in zip(states, shapes, strict=True):
+        row: dict[str, Field | None] = {}
+        for root, name, extents in names:
+            hull = state.get(root)
+            row[name] = None if hull is None else _field(made, root, hull, shape[0], extents)
+        found.append(row)
+    for i in _asked(graph, clipped):
+        sizes = clipped_sizes(graph, shapes, reads, roots, i)
+        for root, name, _ in names:
+            field = found[i][name]
+            if field is not None:
+                exact = zip(sizes[root], states[i][root], strict=True)
+                found[i][name] = replace(
+                    field, clipped_size=tuple(None if _is_scattered(seen) else size for size, seen in exact)
+                )
+    return found
+
+
+def _is_scattered(seen: Dependence) -> bool:
+    """Whether place n//2 is not one unit of what was flattened."""
+    return not isinstance(seen, Unknown) and any(isinstance(part, Scatter) for part in seen)
+
+
+def _field(
+    made: dict[tuple[int, int], list[tuple[Shape, Field]]],
+    root: int,
+    hull: Hull,
+    shape: Shape,
+    extents: Shape,
+) -> Field:
+    """The field of a hull; neighbours that see the same share it."""
+    before = made.setdefault((root, id(hull)), [])
+    for known_shape, field in before:
+        if known_shape is shape or (_comparable(shape) and known_shape == shape):
+            return field
+    axes = [axis_field(seen, shape, n) for seen, n in zip(hull, extents, strict=True)]
+    columns = zip(*axes, strict=True) if axes else ((),) * len(AxisField._fields)
+    field = Field(*map(tuple, columns))
+    before.append((shape, field))
+    return field
+
+
+def _comparable(shape: Shape) -> bool:
+    return all(isinstance(n, int | Expr) for n in shape)
+
+
+def _asked(graph: Graph, clipped: str | Iterable[int]) -> list[int]:
+    if clipped == "outputs":
+        return list(dict.fromkeys(t.node for t in graph.outputs))
+    if clipped == "all":
+        return list(range(len(graph.nodes)))
+    if clipped == "none":
+        return []
+    if isinstance(clipped, str):
+        raise ArchcalcError(f"clipped={clipped!r}: expected 'outputs', 'all', 'none' or node numbers")
+    return list(clipped)

@@ -1,0 +1,133 @@
+"""Sets of units of one axis as runs, and what a read makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from archcalc.arith import Size
+from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Section, Taps, Unstated, Whole
+
+# disjoint [start, stop) in order, with gaps between; None if the set is not known
+Runs: TypeAlias = tuple[tuple[int, int], ...]
+Units: TypeAlias = "Runs | None"
+
+MAX_RUNS = 1 << 16
+
+
+def union(a: Runs, b: Runs) -> Units:
+    """The units of either set."""
+    return merged([*a, *b])
+
+
+def contains(a: Runs, b: Runs) -> bool:
+    """Whether every unit of b is one of a."""
+    place = 0
+    for start, stop in b:
+        while place < len(a) and a[place][1] < stop:
+            place += 1
+        if place == len(a) or a[place][0] > start:
+            return False
+    return True
+
+
+def merged(runs: Iterable[tuple[int, int]]) -> Units:
+    """Runs in any order as a set; None if there are too many to be worth following."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(runs):
+        if found and start <= found[-1][1]:
+            if stop > found[-1][1]:
+                found[-1] = (found[-1][0], stop)
+        else:
+            found.append((start, stop))
+    return tuple(found) if len(found) <= MAX_RUNS else None
+
+
+def read_units(units: Units, read: Read, n: Size) -> Units:
+    """The units inside an axis of n that are read for `units` of the output axis of `read`.
+
+    None where they are not known: symbolic sizes and reads, flattened axes, unstated reads.
+    """
+    if type(n) is not int:
+        return None
+    if isinstance(read, Whole):
+        return ((0, n),)
+    if isinstance(read, Fixed):
+        return _clipped([(read.index, read.index + 1)], n) if type(read.index) is int else None
+    if units is None or isinstance(read, Unstated):
+        return None
+    if isinstance(read, Prefix):
+        if read.backwards:
+            return _clipped([(units[0][0], n)], n)
+        return _clipped([(0, units[-1][1])], n)
+    if isinstance(read, Taps):
+        fields = (read.stride, read.offset, read.count, read.dilation)
+        return _clipped(_taps(units, n, *fields), n) if all(type(f) is int for f in fields) else None
+    if isinstance(read, Phases):
+        return _clipped(_phases(units, read), n)
+    if isinstance(read, Section):
+        if type(read.start) is not int or type(read.length) is not int:
+            return None
+        return _clipped([(a - read.start, b - read.start) for a, b in units], min(n, read.length))
+    if isinstance(read, Blocks):
+        outer, inner = read.outer, read.inner
+        if type(outer) is not int or type(inner) is not int:
+            return None
+        return _clipped([(inner * (a // outer), inner * ((b - 1) // outer + 1)) for a, b in units], n)
+    return None
+
+
+def _clipped(runs: Iterable[tuple[int, int]], n: int) -> Units:
+    return merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)
+
+
+def _taps(
+    units: Runs, n: int, stride: int, offset: int, count: int, dilation: int
+) -> Iterator[tuple[int, int]]:
+    reach = dilation * (count - 1)
+    for a, b in units:
+        if stride == 1 and (count == 1 or dilation <= b - a):
+            yield a + offset, b + offset + reach
+        elif stride == 1:
+            for t in range(count):
+                yield a + offset + dilation * t, b + offset + dilation * t
+        elif dilation == 1 and 0 < stride <= count:
+            yield stride * a + offset, stride * (b - 1) + offset + count
+        else:
+            yield from _scattered_taps(
+                _within(a, b, stride, offset, reach, n), stride, offset, count, dilation
+            )
+
+
+def _within(a: int, b: int, stride: int, offset: int, reach: int, n: int) -> range:
+    """The units of a run whose taps touch 0..n-1."""
+    if stride > 0:
+        return range(max(a, -((reach + offset) // stride)), min(b, -((offset - n) // stride)))
+    return range(a, b)
+
+
+def _scattered_taps(
+    units: range, stride: int, offset: int, count: int, dilation: int
+) -> Iterator[tuple[int, int]]:
+    for i in units:
+        first = stride * i + offset
+        if dilation == 1:
+            yield first, first + count
+        else:
+            for t in range(count):
+                yield first + dilation * t, first + dilation * t + 1
+
+
+def _phases(units: Runs, read: Phases) -> Iterator[tuple[int, int]]:
+    period, step = read.period, read.step
+    for a, b in units:
+        for r, row in enumerate(read.reads):
+            first, last = -((r - a) // period), (b - 1 - r) // period
+            if first > last:
+                continue
+            for offset, _ in row:
+                if step == 1:
+                    yield first + offset, last + offset + 1
+                else:
+                    for q in range(first, last + 1):
+                        yield step * q + offset, step * q + offset + 1
