@@ -15,7 +15,7 @@ from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
 from archcalc.report import Finding, Report, Row, Totals
-from archcalc.substitution import with_values
+from archcalc.substitution import restate, with_values
 from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
@@ -57,9 +57,10 @@ def analyze(
     batch = _positive(batch, "batch")
     precision = _choice(dtype, PRECISIONS, "dtype")
     slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
-    if symbols:
-        graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
     with arith.scope() as scope:
+        if symbols:
+            graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
+        restate(graph)
         found = shapes.infer(graph)
         owned = parameters.weights(graph, found)
         counts = parameters.counts(graph, owned)

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from archcalc import symbolic
+from archcalc import bounds, symbolic
 from archcalc.assumptions import Assumptions
 from archcalc.errors import LayerError, UndecidedError
 from archcalc.symbolic import Expr
@@ -99,6 +99,8 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
         return unknown
     if isinstance(a, Expr) or isinstance(b, Expr):
         quotient = symbolic.divide(a, b)
+        if isinstance(a, Expr) and type(b) is int and bounds.always_divisible(a, b):
+            return quotient
         if isinstance(quotient, Expr):
             require_equal(a - b * symbolic.floor_divide(a, b), 0, message, note=f"({a}) % ({b}) == 0")
         elif not isinstance(quotient, int):
@@ -241,7 +243,7 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
         _noting(message).state_zero(a - b, note or f"{a} == {b}", _text(message))
     elif answer is not True:
         _refuse(answer, message)
-    if isinstance(a, Expr) and len(str(b)) < len(str(a)):
+    if isinstance(a, Expr) and (not isinstance(b, Expr) or len(str(b)) < len(str(a))):
         return b
     return a
 
@@ -256,6 +258,12 @@ def broadcast(a: Size, b: Size, message: Message) -> Size:
         require_equal((a - b) * (a - 1) * (b - 1), 0, message)
         return largest(a, b)
     return require_equal(a, b, message)
+
+
+def require_integer(a: Size, message: Message) -> None:
+    """Require that the quotients in an expression are exact; integers and arrays always are."""
+    if isinstance(a, Expr) and not symbolic.is_polynomial(a):
+        exact_div(*symbolic.fraction_of(a), message)
 
 
 def _noting(message: Message) -> Assumptions:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archcalc import bounds
 from archcalc.errors import LayerError
-from archcalc.symbolic import Expr, Symbol
+from archcalc.symbolic import Expr, Symbol, is_polynomial
 
 
 class Assumptions:
@@ -26,6 +26,7 @@ class Assumptions:
     # -- questions ---------------------------------------------------------------------
     def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
         """(is `x >= 0`, is `x == 0`), each yes, no or unknown."""
+        x = x * x.denominator  # has the same sign, and is an integer wherever it is evaluated
         self._learn(x)
         low = bounds.lower(x, self._ranges)
         if low is not None and low > 0:
@@ -44,7 +45,8 @@ class Assumptions:
     # -- statements --------------------------------------------------------------------
     def state_nonnegative(self, x: Expr, text: str, refusal: str) -> None:
         """Assume `x >= 0`; `text` is how it reads where it cannot be solved."""
-        if len(x.symbols) == 1:
+        x = x * x.denominator
+        if len(x.symbols) == 1 and is_polynomial(x):
             ((name, symbol),) = x.symbols.items()
             low, high = self._range(symbol)
             if bounds.nondecreasing(x):
@@ -60,6 +62,7 @@ class Assumptions:
 
     def state_zero(self, x: Expr, text: str, refusal: str) -> None:
         """Assume `x == 0`."""
+        x = x * x.denominator
         length = bounds.period(x)
         if length is None:
             self._stated[text] = None

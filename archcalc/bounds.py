@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import wraps
-from math import lcm
+from itertools import product
+from math import ceil, lcm, prod
 from typing import Any
 
 from archcalc.symbolic import (
@@ -25,6 +26,7 @@ from archcalc.symbolic import (
     Sum,
     Symbol,
     expr_of,
+    is_polynomial,
     substitute,
 )
 
@@ -83,7 +85,9 @@ def lower(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
         found = [lower(rest + value * coefficient, ranges) for value in atom.values]
         return _most(found) if (coefficient > 0) == atom.is_max else _least(found)
     best = _most([_by_terms(x, ranges), _by_terms(_relaxed(x), ranges), _by_shift(_relaxed(x), ranges)])
-    return _by_terms(_paired(x, ranges), ranges) if best is None else best
+    best = _by_terms(_paired(x, ranges), ranges) if best is None else best
+    # H//2 - H//4 relaxes to something above -1, and is an integer
+    return ceil(best) if best is not None and is_polynomial(x) else best
 
 
 def upper(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
@@ -136,6 +140,19 @@ def period(x: Expr) -> int | None:
         return None
     length = lcm(*divisors) if divisors else 1
     return length if length <= MAX_PERIOD else None
+
+
+def always_divisible(x: Expr, divisor: int) -> bool:
+    """Whether `divisor` certainly divides `x`, tried on every residue of its atoms: 2 | n**2 - n."""
+    atoms = list(x.atoms())
+    if abs(divisor) ** len(atoms) > MAX_PERIOD or not is_polynomial(x):
+        return False
+    for residues in product(range(abs(divisor)), repeat=len(atoms)):
+        at = dict(zip(atoms, residues, strict=True))
+        value = sum(int(c) * prod(pow(at[a], e, divisor) for a, e in m) for m, c in x.terms.items())
+        if value % divisor:
+            return False
+    return True
 
 
 def values_by_residue(x: Expr, length: int, start: int) -> dict[int, Any]:

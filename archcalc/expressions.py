@@ -326,8 +326,8 @@ class _Parser:
 
         if isinstance(value, Fraction):
             self._fail(problem())
-        if self.exact and isinstance(value, Expr):
-            arith.exact_div(*symbolic.fraction_of(value), problem)
+        if self.exact:
+            arith.require_integer(value, problem)
         return value
 
     def _fail(self, problem: str) -> NoReturn:

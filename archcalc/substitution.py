@@ -55,6 +55,36 @@ def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     return unrolled(graph) if any(type(r.count) is int for r in repeats) else graph
 
 
+def restate(graph: Graph) -> None:
+    """Note in the current `arith.scope` what layers and repeats need of the open symbols.
+
+    Constructing a layer states it too, but in the scope of whoever constructed it.
+    Raises `NetworkError` where no values would do.
+    """
+    faults: list[tuple[str, str]] = []
+    seen: set[Layer] = set()
+    for node in graph.nodes:
+        if node.layer in seen:
+            continue
+        seen.add(node.layer)
+        if any(map(_holds_symbols, vars(node.layer).values())):
+            try:
+                node.layer.restate()
+            except LayerError as fault:
+                faults.append((node.name, str(fault)))
+    for repeat in graph.repeats:
+        try:
+            arith.require_at_least(repeat.count, 1, f"repeat must be a positive integer, got {repeat.count}")
+        except LayerError as fault:
+            faults.append((graph.nodes[repeat.first].name, str(fault)))
+    if faults:
+        raise NetworkError(faults)
+
+
+def _holds_symbols(value: Any) -> bool:
+    return isinstance(value, Expr) or (isinstance(value, tuple) and any(map(_holds_symbols, value)))
+
+
 def open_symbols(graph: Graph) -> dict[str, Symbol]:
     """The symbols that still stand in layers and repetitions, by name, with their ranges."""
     found: dict[str, Symbol] = {}

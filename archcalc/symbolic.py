@@ -242,8 +242,8 @@ class Expr:
             return expr_of(Power(self, exponent))
         if not isinstance(exponent, int):
             return NotImplemented
-        if exponent < 0:
-            return divide(1, self**-exponent)
+        if exponent <= 0:
+            return divide(1, self**-exponent) if exponent else 1
         if len(self.terms) == 1:
             ((monomial, coefficient),) = self.terms.items()
             return _normal({tuple((a, e * exponent) for a, e in monomial): coefficient**exponent})
@@ -442,7 +442,7 @@ def substitute(x: Any, values: Mapping[str, Any]) -> Any:
         if not isinstance(expression, Expr):
             return expression
         if not expression.symbols.keys() & values.keys():
-            return expression
+            return expression if expression.symbols else _normal(expression.terms)
         top, bottom = fraction_of(expression)
         return arith.exact_div(polynomial(top), polynomial(bottom))
 
@@ -473,6 +473,11 @@ def fraction_of(x: Expr) -> tuple[Any, Any]:
                 negative[atom] = max(negative.get(atom, 0), -exponent)
     bottom: Any = _normal({tuple(sorted(negative.items(), key=_atom_order)): x.denominator})
     return x * bottom, bottom
+
+
+def is_polynomial(x: Expr) -> bool:
+    """Whether `x` has integer coefficients and no divisors, so that it is an integer for certain."""
+    return not _has_divisor(x) and x.denominator == 1
 
 
 def _has_divisor(x: Expr) -> bool:

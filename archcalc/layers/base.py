@@ -63,6 +63,10 @@ class Layer(ABC):
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
 
+    def restate(self) -> None:
+        """Require once more, in the current `arith.scope`, what the arguments need of symbols."""
+        self.__post_init__()
+
     def check(self) -> None:  # noqa: B027  (most types have nothing to check)
         """Raise `LayerError` where arguments contradict each other; states both values."""
 

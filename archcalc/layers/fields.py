@@ -40,6 +40,7 @@ class Kind(ABC):
 def size(value: Any, minimum: int, what: str) -> Any:
     """One size of at least `minimum`: an int, an expression or an array."""
     if isinstance(value, Expr) or arith.is_array(value):
+        arith.require_integer(value, lambda: f"expected {what}, got {value}, which is no integer")
         arith.require_at_least(value, minimum, lambda: f"expected {what}, got {value}")
         return value
     try:

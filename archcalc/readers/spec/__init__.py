@@ -12,7 +12,7 @@ from archcalc.errors import NetworkError
 from archcalc.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap, owners_first
 from archcalc.readers.json_text import member
-from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
 from archcalc.readers.spec.bodies import Body, check_block_names, read_body
 from archcalc.readers.spec.declarations import Envelope, SymbolDeclaration, read_envelope
@@ -77,6 +77,7 @@ class _Reader:
 
     def read(self, data: dict[str, Any], source: str) -> Graph:
         envelope = read_envelope(data, self.faults)
+        self._check_name(envelope.name)
         values = self._symbols(envelope)
         if len(envelope.layers) > self.max_layers:
             self._too_many(len(envelope.layers))
@@ -114,6 +115,11 @@ class _Reader:
         )
         self._check_shapes(graph, expansion)
         return graph
+
+    def _check_name(self, name: str) -> None:
+        problem = fault_of_name(name.replace("/", " ")) if name else None
+        if problem is not None:
+            self.faults.add(Severity.NAMES, "$.name", problem)
 
     # -- sections -----------------------------------------------------------------------------------
     def _symbols(self, envelope: Envelope) -> dict[str, Any]:
@@ -173,6 +179,10 @@ class _Reader:
         env = {}
         for name, declared in envelope.inputs.items():
             where = member("$.inputs", name)
+            if None in declared.shape:
+                text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"'
+                self.faults.add(Severity.VALUES, where, text)
+                continue
             made = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())
             if isinstance(made, list):
                 for _, problem in made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from archcalc.claims import QUANTITIES
 from archcalc.readers.json_text import member
@@ -14,6 +14,10 @@ from archcalc.readers.spec.faults import Faults, Severity
 
 FORMAT = 1
 MAX_ENTRIES = {"symbols": 1_000, "inputs": 1_000, "outputs": 1_000, "blocks": 10_000, "claims": 10_000}
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
 BLOCK_INPUT = "input"  # what a block's layers call its input where the block declares no names
 
 
@@ -29,9 +33,15 @@ class SymbolDeclaration(Declaration):
     max: Annotated[int | None, Field(ge=1)] = None
 
 
+def _dtype(name: str) -> str:
+    if name not in DTYPES:
+        raise ValueError(f"unknown dtype {show(name)}{did_you_mean(name, DTYPES)}")
+    return name
+
+
 class InputDeclaration(Declaration):
     shape: list[Any]
-    dtype: str = "float32"
+    dtype: Annotated[str, AfterValidator(_dtype)] = "float32"
 
 
 class BlockDeclaration(Declaration):
@@ -40,9 +50,16 @@ class BlockDeclaration(Declaration):
     layers: Annotated[list[Any], Field(min_length=1)]
 
 
+def _figure(value: Any) -> Any:
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise ValueError(f"expected a number or a list of numbers, got {show(value)}")
+    return value
+
+
 class ClaimDeclaration(Declaration):
     quantity: Literal[QUANTITIES]  # type: ignore[valid-type]
-    value: Annotated[int | float | list[int | float], Field(union_mode="left_to_right")]
+    value: Annotated[Any, AfterValidator(_figure)]
     layer: str | None = None
     layers: Annotated[list[str] | None, Field(min_length=1)] = None
     per: Literal["filter"] | None = None
@@ -129,10 +146,7 @@ def _harmless(section: str) -> Any:
 def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
     """One of pydantic's errors as severity, path and words."""
     place: tuple[int | str, ...] = error["loc"]
-    if place[0] == "claims":
-        # the alternatives of `value` put their names into the place
-        place = tuple(p for p in place if not (isinstance(p, str) and p.partition("[")[0] in _TAGS))
-    elif place[0] == "symbols" and len(place) == 3 and not isinstance(data["symbols"][place[1]], dict):
+    if place[0] == "symbols" and len(place) == 3 and not isinstance(data["symbols"][place[1]], dict):
         place = place[:2]
     key = str(place[-1]) if place else ""
     got = show(error["input"])
@@ -155,6 +169,8 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
         case "literal_error" if key == "quantity":
             hint = did_you_mean(str(error["input"]), QUANTITIES) or f"; known: {', '.join(QUANTITIES)}"
             message = f"unknown quantity {got}{hint}"
+        case "value_error":
+            message = str(error["ctx"]["error"])
         case "too_short":
             message = "must not be empty"
         case "too_long":
@@ -166,11 +182,9 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
     return severity, path, message
 
 
-_TAGS = {"int", "float", "list"}
 _EXPECTED = {
     "int_type": "a positive integer",
     "greater_than_equal": "a positive integer",
-    "float_type": "a number",
     "string_type": "a text in quotes",
     "list_type": "a list",
     "dict_type": "an object {...}",

@@ -15,10 +15,11 @@ from archcalc import arith
 from archcalc.errors import ArchcalcError, UndecidedError
 from archcalc.graph import Node, Repeat, Tap
 from archcalc.layers.base import Layer
+from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec import arguments
 from archcalc.readers.spec.bodies import Body
-from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, SharedEntry, place_of
+from archcalc.readers.spec.entries import BLOCK_KEYS, BlockEntry, Entry, LayerEntry, SharedEntry, place_of
 from archcalc.readers.spec.faults import Faults, Severity
 from archcalc.readers.spec.sizes import MAX_SIZE, Sizes
 from archcalc.symbolic import Expr, symbol
@@ -55,6 +56,7 @@ class Expansion:
         self.owners: dict[int, str] = {}  # node -> name of the node whose weights it shares
         self._numbers: dict[str, int] = {}
         self._sizes: dict[Binding, Sizes] = {}
+        self._interned: dict[tuple[type[Layer], str, Binding], Layer] = {}
         self._built: dict[tuple[str, Binding], list[Layer | None]] = {}
 
     # -- checking, before anything is written out ---------------------------------------------------
@@ -109,16 +111,8 @@ class Expansion:
         body = self.blocks[use.block]
         bound = self._bound(use, body, binding)
         count = self._count(use, binding)
-        if bound is None or count is None:
-            return Tap(0)
-        if len(reads) != len(body.inputs):
-            self.faults.add(
-                Severity.NAMES,
-                f"{entry.path}.inputs",
-                f"block {show(use.block)} takes {len(body.inputs)} inputs ({', '.join(body.inputs)}), "
-                f"got {len(reads)}",
-            )
-            return Tap(0)
+        if bound is None or count is None or len(reads) != len(body.inputs):
+            return self._alias(name, Tap(0), entry)  # the fault is noted; whoever reads it has none
         if use.repeat is None:
             return self._alias(name, self._copy(body, bound, reads, name, owner), entry)
         if isinstance(count, Expr):
@@ -249,13 +243,21 @@ class Expansion:
         if isinstance(entry, SharedEntry):
             self._check_repeated(entry, sizes, body)
             return None
+        if isinstance(entry, BlockEntry):
+            self._check_use(entry, binding)
         if not isinstance(entry, LayerEntry):
             return None
+        # layers are immutable, and deep networks repeat a few of them thousands of times
+        identity = (entry.cls, repr(entry.arguments), binding)
+        same = self._interned.get(identity)
+        if same is not None:
+            return same
         try:
             made = arguments.build(entry.cls, entry.arguments, sizes)
         except UndecidedError as open_question:
             made = [] if undecided_is_fine else [(None, str(open_question))]
         if isinstance(made, Layer):
+            self._interned[identity] = made
             return made
         bound = ", ".join(f"{name} = {value}" for name, value in binding)
         for key, problem in made:
@@ -298,30 +300,42 @@ class Expansion:
                 )
                 self.faults.add(Severity.VALUES, where, text)
 
-    def _bound(self, use: BlockEntry, body: Body, binding: Binding) -> Binding | None:
-        """The block's parameters with their values at this use; None after a fault."""
-        before = self.faults.count
+    def _check_use(self, use: BlockEntry, binding: Binding) -> None:
+        """Whether a block is used as it declares; the values themselves are checked where it is bound."""
+        body = self.blocks[use.block]
         for key in use.arguments.keys() - body.parameters.keys():
-            hint = did_you_mean(key, [*body.parameters, "name", "block", "inputs", "repeat"])
+            hint = did_you_mean(key, [*body.parameters, *BLOCK_KEYS])
             known = f"; its parameters: {', '.join(body.parameters) or 'none'}"
             self.faults.add(
                 Severity.STRUCTURE,
                 place_of(use, key),
                 f"block {show(use.block)} has no parameter {show(key)}{hint or known}",
             )
+        for name, default in body.parameters.items():
+            if default is None and name not in use.arguments:
+                self.faults.add(
+                    Severity.VALUES, use.path, f"block {show(use.block)} needs a value for {show(name)}"
+                )
+        if use.reads and len(use.reads) != len(body.inputs):
+            names = ", ".join(map(show, body.inputs[:5]))
+            self.faults.add(
+                Severity.NAMES,
+                f"{use.path}.inputs",
+                f"block {show(use.block)} takes {len(body.inputs)} inputs ({names}), got {len(use.reads)}",
+            )
+        self._bound(use, body, binding)
+        self._count(use, binding)
+
+    def _bound(self, use: BlockEntry, body: Body, binding: Binding) -> Binding | None:
+        """The block's parameters with their values at this use; None after a fault."""
         found = []
         for name, default in body.parameters.items():
             if name in use.arguments:
                 value = self._value(use.arguments[name], self.sizes(binding), place_of(use, name))
-            elif default is not None:
-                value = self._value(default, self.sizes(), f"{body.path}.parameters.{name}")
             else:
-                self.faults.add(
-                    Severity.VALUES, use.path, f"block {show(use.block)} needs a value for {show(name)}"
-                )
-                continue
+                value = self._value(default, self.sizes(), member(f"{body.path}.parameters", name))
             found.append((name, value))
-        return tuple(found) if self.faults.count == before else None
+        return None if any(value is None for _, value in found) else tuple(found)
 
     def _count(self, use: BlockEntry, binding: Binding) -> Any:
         """How many copies: 1, an integer, or an expression; None after a fault."""
@@ -340,6 +354,8 @@ class Expansion:
 
     def _value(self, raw: Any, sizes: Sizes, where: str) -> Any:
         """One integer or expression; None after a fault."""
+        if raw is None:
+            return None  # a parameter without a value, which is a fault elsewhere
         try:
             if isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool)):
                 return sizes(raw)
