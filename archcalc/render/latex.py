@@ -135,7 +135,7 @@ def _field(found: Field | None) -> str:
     if found is None:
         return "---"
     if any(isinstance(v, Expr) for v in (*found.size, *found.min_size, *found.stride)):
-        if all(g is True for g in found.is_global):
+        if all(words.reads_whole(found)):
             return "whole"
         steps = "" if all(s == 1 or s is None for s in found.stride) else f"\\ /{_product(found.stride)}"
         return f"${_product(found.size)}{steps}$"

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from archcalc.render.columns import ALWAYS, GAINED, LAYER, ORDER, Column
+from archcalc.render.columns import ALWAYS, ESSENTIAL, GAINED, LAYER, ORDER, Column
 from archcalc.render.text import Glyphs
 from archcalc.report import Row, Totals
 from archcalc.symbolic import Expr
@@ -17,7 +17,8 @@ from archcalc.symbolic import Expr
 GAP = 2
 MARGIN = 1
 NAME_MINIMUM = 12
-NAME_COMFORT = 24  # a column more is worth folding names beyond this
+NAME_TIGHT = 16  # an essential column more is worth folding names beyond this
+NAME_COMFORT = 24  # and any other column beyond this
 CELL_COMFORT = 20  # of expressions and shapes
 MAX_LINES = 4
 
@@ -38,6 +39,11 @@ class Laid:
     width: int = 0
     heaviest: int | None = None  # the row that holds the largest figure
     zeros: set[int] = field(default_factory=set)
+
+    @property
+    def tight(self) -> int:
+        """The width at which the essential columns are still worth folding this one."""
+        return min(self.natural, NAME_TIGHT) if self.column is LAYER else self.minimum
 
     @property
     def comfort(self) -> int:
@@ -69,7 +75,8 @@ def lay_out(rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs) -> 
         if all(text in ("", glyphs.nothing) for text in candidate.texts):
             continue  # a column that says nothing
         trial = [*laid.values(), candidate]
-        if MARGIN + sum(x.comfort for x in trial) + GAP * (len(trial) - 1) > width:
+        needed = sum(x.tight if column in ESSENTIAL else x.comfort for x in trial)
+        if MARGIN + needed + GAP * (len(trial) - 1) > width:
             break  # what comes later matters less, and a wider table should only gain
         laid[column.key] = candidate
     found = [laid[c.key] for c in ORDER if c.key in laid]
@@ -110,18 +117,20 @@ def _brief(figure: Any, text: str) -> str:
 
 
 def _share(laid: list[Laid], width: int) -> None:
-    """Give each column its comfort, then what is left to those that would fold."""
+    """Give each column what it needs, then its comfort, then what is left to those that would fold."""
     for x in laid:
-        x.width = x.comfort
+        x.width = x.tight
     left = width - MARGIN - GAP * (len(laid) - 1) - sum(x.width for x in laid)
-    name = next(x for x in laid if x.column is LAYER)
+    name, *others = laid
     if left < 0:
         name.width = max(name.minimum, name.width + left)
-    for x in [name, *laid]:
-        if left > 0:
-            more = min(left, x.natural - x.width)
-            x.width += more
-            left -= more
+    for x, wanted in [
+        *((x, x.comfort) for x in (*others, name)),
+        *((x, x.natural) for x in (name, *others)),
+    ]:
+        more = max(0, min(left, wanted - x.width))
+        x.width += more
+        left -= more
 
 
 def folded_name(name: str, width: int) -> list[str]:

@@ -63,13 +63,13 @@ def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
 
 def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     t = report.totals
+    at = f" (most at {text.printable(t.peak_activation_layer, glyphs)})" if t.peak_activation_layer else ""
     if isinstance(t.weight_bytes, int) and isinstance(t.peak_activation_bytes, int):
         whole = t.weight_bytes + t.peak_activation_bytes
         parts = [("weights", t.weight_bytes), ("activations", t.peak_activation_bytes)]
-        at = (
-            f" (most at {text.printable(t.peak_activation_layer, glyphs)})" if t.peak_activation_layer else ""
-        )
         yield Fact("Inference", text.amounts(whole, parts) + at)
+    elif isinstance(t.peak_activation_bytes, int):
+        yield Fact("Activations", f"{text.amount(t.peak_activation_bytes, glyphs)} at their peak{at}")
     if isinstance(t.training_bytes, int):
         parts = [
             ("weights", t.weight_bytes),
@@ -88,13 +88,13 @@ def _fields(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
             seen = (
                 f"{text.printable(name, glyphs)} sees {_seen(found, text.printable(source, glyphs), glyphs)}"
             )
-            if all(g is True for g in found.is_global):
+            if all(text.reads_whole(found)):
                 seen += _last_local(report.rows, source, glyphs)
             yield Fact("Field", seen)
 
 
 def _seen(found: Field, source: str, glyphs: Glyphs) -> str:
-    if not all(g is True for g in found.is_global):
+    if not all(text.reads_whole(found)):
         return f"{text.field(found, glyphs)} of {source}"
     if any(s is None for s in found.local_size):
         return f"all of {source}"
@@ -102,10 +102,10 @@ def _seen(found: Field, source: str, glyphs: Glyphs) -> str:
 
 
 def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
-    """The last layer that still has places of its own and does not see everything."""
+    """The last layer that still has places of its own and reads no whole axis."""
     for row in reversed(rows):
         found = row.receptive_fields.get(source)
-        if found is None or any(s is None for s in found.stride) or any(g is True for g in found.is_global):
+        if found is None or any(s is None for s in found.stride) or any(text.reads_whole(found)):
             continue
         return f"; before that, {text.printable(row.name, glyphs)} {text.field(found, glyphs)}"
     return ""
@@ -152,21 +152,21 @@ def remarks(report: Report, rows: tuple[Row, ...]) -> list[Fact]:
     found = [
         Fact(
             "Work",
-            "of one sample; a MAC is one multiply-add, two FLOPs; bias, activation, pooling, normalisation "
-            "and merging count as elementwise operations",
+            "one sample; 1 MAC = 1 multiply-add = 2 FLOPs; bias, activation, pooling, normalisation and "
+            "merging count apart, as elementwise operations",
         ),
         Fact(
             "Memory",
-            f"batch {c['batch']}, {c['dtype']}; inference holds a tensor until its last reader ran, "
-            "training holds all",
+            f"batch {c['batch']}, {c['dtype']}; inference frees a tensor after its last reader, "
+            "training keeps all",
         ),
     ]
     if any(row.receptive_fields for row in rows):
         found.append(
             Fact(
                 "Field",
-                "input units that one unit depends on, not clipped at borders; /s: step between neighbours; "
-                "whole (n): all of the input, n along the local path",
+                "input that one unit depends on, not clipped at borders; /s: step between units; "
+                "whole (9): all of it, 9 along the local path",
             )
         )
     if any(row.shared_with is not None for row in rows):

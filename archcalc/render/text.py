@@ -21,17 +21,15 @@ class Glyphs(NamedTuple):
 
     times: str
     nothing: str
-    ellipsis: str
     rule: str
     upto: str
     arrow: str
-    at_least: str
-    sigma: str
     dot: str
+    powers: dict[int, str]
 
 
-UNICODE = Glyphs("×", "—", "…", "─", "–", "→", "≥", "σ", " · ")
-ASCII = Glyphs("x", "-", "...", "-", "-", "->", ">=", "sigma", ", ")
+UNICODE = Glyphs("×", "—", "─", "–", "→", " · ", {2: "²", 3: "³"})
+ASCII = Glyphs("x", "-", "-", "-", "->", ", ", {2: "^2", 3: "^3"})
 
 
 def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
@@ -84,7 +82,7 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 def amounts(whole: int, parts: Sequence[tuple[str, int]]) -> str:
     """`20.50 MiB = 4.10 weights + 16.40 activations`: a sum in one unit, each part rounded by itself."""
-    power = _unit(whole, 10)
+    power = _unit(whole, 1)
     digits = 2 if whole < 100 * 1024**power else 1
     terms = " + ".join(f"{in_unit(part, power, digits)} {name}" for name, part in parts if part)
     return f"{in_unit(whole, power, digits)} {UNITS[power]}" + (f" = {terms}" if terms else "")
@@ -103,25 +101,37 @@ def in_unit(figure: int, power: int, digits: int | None = None) -> str:
     if digits is None:
         digits = 2 if figure < 10 * unit else 1
     scaled = (2 * figure * 10**digits + unit) // (2 * unit)
+    if figure and not scaled:
+        return f"<0.{1:0{digits}d}"
     return f"{scaled // 10**digits:,}.{scaled % 10**digits:0{digits}d}"
 
 
 def field(found: Field | None, glyphs: Glyphs = UNICODE) -> str:
-    """`483×483 /32`: the region one unit sees, and the step between neighbouring units."""
+    """`483×483 /32`: the region one unit sees, and the step between neighbouring units; `(2*n+3)²`."""
     if found is None:
         return glyphs.nothing
     if not found.size:
         return "scalar"
     if any(isinstance(s, Unknown) for s in found.size):
         return UNKNOWN
-    if all(g is True for g in found.is_global):
+    whole = reads_whole(found)
+    if all(whole):
         local = tuple(found.local_size)
         return "whole" if any(s is None for s in local) else f"whole ({_square(local, glyphs)})"
-    sides = glyphs.times.join(
-        _side(largest, smallest, whole, glyphs)
-        for largest, smallest, whole in zip(found.size, found.min_size, found.is_global, strict=True)
-    )
-    return sides + stride(found.stride, glyphs)
+    sides = [
+        "whole" if all_of_it else _side(largest, smallest, glyphs)
+        for largest, smallest, all_of_it in zip(found.size, found.min_size, whole, strict=True)
+    ]
+    power = glyphs.powers.get(len(sides))
+    if power and len(set(sides)) == 1 and sides[0].startswith("("):
+        return sides[0] + power + stride(found.stride, glyphs)  # formulas twice would fill the table
+    return glyphs.times.join(sides) + stride(found.stride, glyphs)
+
+
+def reads_whole(found: Field) -> tuple[bool, ...]:
+    """For each axis, whether some layer reads all of it; a window that outgrew it is no such thing."""
+    axes = zip(found.is_global, found.size, found.local_size, strict=True)
+    return tuple(covers is True and local != size for covers, size, local in axes)
 
 
 def stride(steps: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
@@ -131,9 +141,7 @@ def stride(steps: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
     return " /" + _square(steps, glyphs)
 
 
-def _side(largest: Any, smallest: Any, whole: Any, glyphs: Glyphs) -> str:
-    if whole is True:
-        return "whole"
+def _side(largest: Any, smallest: Any, glyphs: Glyphs) -> str:
     if smallest is None or largest == smallest:
         return size(largest, glyphs)
     return f"{size(smallest, glyphs)}{glyphs.upto}{size(largest, glyphs)}"
