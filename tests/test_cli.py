@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 
 from archcalc.cli import COMMANDS, main
 from archcalc.cli import options as cli_options
+from archcalc.errors import NetworkError
 
 ROOT = Path(__file__).parents[1]
 PAIR = {
@@ -147,6 +150,8 @@ def test_depth_and_width(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "pair.json", "--set", "K=3"], "no symbol is named 'K'"),
         (["analyze", "pair.json", "--input-shape", "a b"], "expected positive integers or names"),
         (["analyze", "nowhere.json"], "nowhere.json: no such file"),
+        (["analyze", "vgg16"], "vgg16: no such file; an example has this name: archcalc examples copy vgg16"),
+        (["examples", "copy", "vgg"], "no example is named 'vgg'; did you mean 'vgg16'?"),
         (["analyze", "."], "archcalc: ."),
         (["analyze", "pair.json", "-o", "nowhere/x.json"], "cannot write nowhere/x.json: No such file"),
         (["analyze", "pair.json", "-o", "."], "cannot write .: Is a directory"),
@@ -187,7 +192,7 @@ def test_a_defect_says_so_and_how_to_see_more(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("division by zero\n\nin the middle")
 
-    monkeypatch.setattr("archcalc.readers.load", broken)
+    monkeypatch.setattr("archcalc.cli.sources.read", broken)
     assert main(["analyze", pair]) == 3
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 2
@@ -205,7 +210,7 @@ def test_no_memory_is_the_input_s_fault(
     def starved(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("archcalc.readers.load", starved)
+    monkeypatch.setattr("archcalc.cli.sources.read", starved)
     assert main(["analyze", pair]) == 2
     assert "does not fit into memory" in capsys.readouterr().err
 
@@ -418,6 +423,40 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"archcalc {__version__}\n"
 
 
+def test_faults_that_show_only_in_the_analysis_name_the_file(
+    pair: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise NetworkError([("a", "too wide"), ("b", "too deep")])
+
+    # by the module, because `archcalc.analyze` is the function
+    monkeypatch.setattr(importlib.import_module("archcalc.analyze"), "analyze", refuses)
+    assert main(["analyze", pair]) == 2
+    assert capsys.readouterr().err == (
+        "archcalc: pair.json: layer 'a': too wide\narchcalc: pair.json: layer 'b': too deep\n"
+    )
+
+
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["$schema"].endswith("2020-12/schema")
+
+
+@pytest.mark.usefixtures("pair")
+def test_examples_are_listed_copied_and_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["examples"]) == 0
+    out = capsys.readouterr().out
+    assert "138,357,544 parameters" in out
+    assert main(["examples", "copy", "vgg16"]) == 0
+    assert capsys.readouterr() == ("", "vgg16.json written; next: archcalc analyze vgg16.json\n")
+    assert Path("vgg16.json").read_text() == (ROOT / "examples" / "vgg16.json").read_text()
+    assert main(["examples", "copy", "vgg16"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main(["examples", "copy", "vgg16", "--force"]) == 0
+    assert main(["examples", "copy", "vgg16.json", "-o", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "vgg16"
+
+
 def test_layers_lists_all_types_with_formulas(capsys: pytest.CaptureFixture[str]) -> None:
     from archcalc.layers.base import registered
 
@@ -427,8 +466,8 @@ def test_layers_lists_all_types_with_formulas(capsys: pytest.CaptureFixture[str]
     assert "C*filters*kernel_size**2/groups + filters" in out
     assert main(["layers", "conv2d", "--width", "100"]) == 0
     out = capsys.readouterr().out
-    assert "strides               1" in out
-    assert "filters               required" in out
+    assert re.search(r"^  strides +1$", out, re.MULTILINE)
+    assert re.search(r"^  filters +required$", out, re.MULTILINE)
     assert main(["layers", "--format", "json"]) == 0
     entries = {e["name"]: e for e in json.loads(capsys.readouterr().out)["layers"]}
     assert set(entries) == set(registered())

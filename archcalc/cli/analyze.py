@@ -47,10 +47,11 @@ def command(
     standard input.
     """
     from archcalc.analyze import analyze
-    from archcalc.readers import load
+    from archcalc.cli.sources import naming, read
 
-    graph = load(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values)
-    report = analyze(graph, batch=batch, dtype=dtype, optimizer=optimizer, clipped=clipped)
+    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values)
+    with naming(source):
+        report = analyze(graph, batch=batch, dtype=dtype, optimizer=optimizer, clipped=clipped)
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":

@@ -41,7 +41,7 @@ def exit_code(problem: BaseException) -> int:
         _say(f"archcalc: {problem.format_message()}")
         return BAD_INPUT
     if isinstance(problem, ArchcalcError):
-        _say(f"archcalc: {problem}")
+        _say("\n".join(f"archcalc: {line}" for line in str(problem).splitlines()))
         return BAD_INPUT
     if isinstance(problem, MemoryError):
         _say("archcalc: this network does not fit into memory")

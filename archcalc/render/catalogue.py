@@ -13,7 +13,7 @@ from archcalc.render.text import ASCII, UNICODE, Glyphs
 from archcalc.report import plain
 from archcalc.unknown import Unknown
 
-NAME = 24
+NAME = 26
 LEGEND = (
     "parameters in closed form: words are a layer's arguments (one value for all axes), C the channels, "
     "D, H, W, T the other sides of its input, or of its output where that is shorter; biases included. "

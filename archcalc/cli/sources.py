@@ -1,0 +1,49 @@
+"""Reading a SOURCE, and saying which one is at fault."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from archcalc.errors import ArchcalcError, Fault, NetworkError, SourceError
+
+if TYPE_CHECKING:
+    from archcalc.graph import Graph
+
+
+def read(source: str, **options: Any) -> Graph:
+    """`archcalc.load`, with a hint where an example's name stands in place of a file.
+
+    Raises `SourceError` and whatever else `load` raises.
+    """
+    from archcalc.readers import load
+
+    try:
+        return load(source, **options)
+    except SourceError as problem:
+        if not os.path.exists(source) and source in _examples():
+            hint = f"no such file; an example has this name: archcalc examples copy {source}"
+            raise SourceError(source, [Fault("", hint)]) from None
+        raise problem
+
+
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Faults of a network, found when it is analysed, with the name of its source."""
+    try:
+        yield
+    except NetworkError as problem:
+        where = "standard input" if source == "-" else source
+        faults = [Fault("", f"layer {name!r}: {reason}") for name, reason in problem.faults]
+        raise SourceError(where, faults) from None
+
+
+def _examples() -> set[str]:
+    from archcalc import shipped
+
+    try:
+        return set(shipped.available())
+    except ArchcalcError:
+        return set()
