@@ -94,6 +94,9 @@ class Contraction(Operation):
         _, sizes = self._resolved(inputs)
         return prod(n for n in sizes.values() if n is not BATCH) * (len(self.given(inputs)) - 1)
 
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
 
 def _read(label: str, mine: str, output: str) -> Read:
     if mine.count(label) > 1 or output.count(label) != 1:

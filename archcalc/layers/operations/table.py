@@ -1,9 +1,9 @@
 """The one list of modules whose import registers operations."""
 
-from archcalc.layers.operations import contraction as contraction
-from archcalc.layers.operations import elementwise as elementwise
-from archcalc.layers.operations import images as images
-from archcalc.layers.operations import indexing as indexing
-from archcalc.layers.operations import reduction as reduction
-from archcalc.layers.operations import reshaping as reshaping
-from archcalc.layers.operations import windowed as windowed
+import archcalc.layers.operations.contraction
+import archcalc.layers.operations.elementwise
+import archcalc.layers.operations.images
+import archcalc.layers.operations.indexing
+import archcalc.layers.operations.reduction
+import archcalc.layers.operations.reshaping
+import archcalc.layers.operations.windowed  # noqa: F401

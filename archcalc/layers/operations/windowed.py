@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from archcalc.arith import Shape, Size, exact_div
+from archcalc.arith import Shape, Size, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers import convolution, pooling
 from archcalc.layers.base import Layer, Window, family, show
@@ -108,7 +108,7 @@ class WithKernel(AsLayer):
     def _arguments(self, x: Shape) -> dict[str, Any]:
         if len(self.kernel.shape) != len(x) + 1:
             raise LayerError(
-                f"{type(self).__name__}: a kernel of shape {show(self.kernel.shape)} for an input of {show(x)}"
+                f"{type(self).__name__}: a kernel {show(self.kernel.shape)} for an input {show(x)}"
             )
         return {
             "kernel_size": self.kernel.shape[:-2],
@@ -125,13 +125,13 @@ class WithKernel(AsLayer):
 
 @operation("conv", "Conv")
 class Conv(WithKernel):
-    """A convolution; fewer channels in the kernel than in the input make groups."""
+    """A convolution."""
 
     def layer(self, x: Shape) -> Layer:
         made = _of_rank(self, (convolution.Conv1D, convolution.Conv2D, convolution.Conv3D), x)
         cin, within = self.channels(x), self.kernel.shape[-2]
-        groups = exact_div(cin, within, lambda: f"{cin} input channels for a kernel of {within}")
-        found: Layer = made(filters=self.kernel.shape[-1], groups=groups, **self._arguments(x))
+        require_equal(cin, within, lambda: f"{cin} input channels for a kernel of {within}")
+        found: Layer = made(filters=self.kernel.shape[-1], **self._arguments(x))
         return found
 
 

@@ -117,8 +117,8 @@ _PAIRS = {
 }  # fmt: skip
 _REDUCTIONS = {
     "reduce_mean": "mean", "reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min",
-    "reduce_prod": "prod", "reduce_std": "std", "reduce_variance": "var", "reduce_any": "any", "reduce_all": "all",
-    "reduce_logsumexp": "logsumexp",
+    "reduce_prod": "prod", "reduce_std": "std", "reduce_variance": "var", "reduce_any": "any",
+    "reduce_all": "all", "reduce_logsumexp": "logsumexp",
 }  # fmt: skip
 _FEATURES = {
     "nn.relu": "relu", "nn.relu6": "relu6", "nn.elu": "elu", "nn.selu": "selu", "nn.silu": "silu",
