@@ -171,7 +171,8 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
                 rule="unknown-layer",
                 severity="warning",
                 layer=row.name,
-                message=f"unknown {', '.join(own).replace('_', ' ')}: {'; '.join(sorted(set(own.values())))}",
+                # the other figures' reasons stand on their row
+                message=f"unknown {', '.join(own).replace('_', ' ')}: {next(iter(own.values()))}",
                 suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
             )
 
@@ -191,6 +192,7 @@ def _conventions(batch: int, dtype: str, optimizer: str) -> dict[str, Any]:
         "optimizer": optimizer,
         "activation_bytes": "one tensor for each layer call, whole batch",
         "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
+        "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
         "training_activation_bytes": "every tensor kept for the backward pass",
         "training_bytes": "weights, gradients, optimizer state and training activations",
     }

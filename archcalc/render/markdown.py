@@ -35,7 +35,7 @@ def markdown(report: Report, *, depth: int | None = None) -> str:
             f"- **{finding.severity}** {where}{_escaped(printable(finding.message))}; "
             f"{_escaped(finding.suggestion)}"
         )
-    lines += ["", *[f"{_escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows)]]
+    lines += ["", *[f"{_escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows, UNICODE)]]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -58,7 +58,8 @@ def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     elif isinstance(t.macs, Unknown):
         yield Fact("MACs", _figure(report, "macs", glyphs))
     if not isinstance(t.elementwise_operations, Expr):
-        yield Fact("Elementwise", f"{_figure(report, 'elementwise_operations', glyphs)} operations")
+        operations = "" if isinstance(t.elementwise_operations, Unknown) else " operations"
+        yield Fact("Elementwise", _figure(report, "elementwise_operations", glyphs) + operations)
 
 
 def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
@@ -85,15 +86,16 @@ def _fields(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
         for source, found in report.layers[name].receptive_fields.items():
             if found is None or not found.size:
                 continue
-            seen = (
-                f"{text.printable(name, glyphs)} sees {_seen(found, text.printable(source, glyphs), glyphs)}"
-            )
+            viewer, viewed = text.printable(name, glyphs), text.printable(source, glyphs)
+            seen = _seen(found, viewed, glyphs)
             if all(text.reads_whole(found)):
                 seen += _last_local(report.rows, source, glyphs)
-            yield Fact("Field", seen)
+            yield Fact("Field", f"{viewer} sees {seen}")
 
 
 def _seen(found: Field, source: str, glyphs: Glyphs) -> str:
+    if any(isinstance(s, Unknown) for s in found.size):
+        return f"an unknown part of {source}"
     if not all(text.reads_whole(found)):
         return f"{text.field(found, glyphs)} of {source}"
     if any(s is None for s in found.local_size):
@@ -146,7 +148,7 @@ def premises(report: Report) -> list[Fact]:
     return lines
 
 
-def remarks(report: Report, rows: tuple[Row, ...]) -> list[Fact]:
+def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs) -> list[Fact]:
     """What the figures mean, in as few words as the table needs."""
     c = report.conventions
     found = [
@@ -162,10 +164,14 @@ def remarks(report: Report, rows: tuple[Row, ...]) -> list[Fact]:
         ),
     ]
     if any(row.receptive_fields for row in rows):
+        several = len(report.inputs) > 1
+        first = (
+            f"in {text.printable(next(iter(report.inputs)), glyphs)}, the first input: " if several else ""
+        )
         found.append(
             Fact(
                 "Field",
-                "input that one unit depends on, not clipped at borders; /s: step between units; "
+                f"{first}what one unit depends on, not clipped at borders; /s: step between units; "
                 "whole (9): all of it, 9 along the local path",
             )
         )

@@ -80,7 +80,7 @@ class ReportView:
             yield from _labelled(finding.severity, style, text, width)
         if report.findings:
             yield Segment.line()
-        for remark in summary.remarks(report, self.rows):
+        for remark in summary.remarks(report, self.rows, glyphs):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
 
     def _table(self, width: int) -> Iterator[Segment]:
