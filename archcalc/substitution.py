@@ -73,8 +73,10 @@ def restate(graph: Graph) -> None:
             except LayerError as fault:
                 faults.append((node.name, str(fault)))
     for repeat in graph.repeats:
+        wanted = f"repeat must be a positive integer, got {repeat.count}"
         try:
-            arith.require_at_least(repeat.count, 1, f"repeat must be a positive integer, got {repeat.count}")
+            arith.require_integer(repeat.count, wanted)
+            arith.require_at_least(repeat.count, 1, wanted)
         except LayerError as fault:
             faults.append((graph.nodes[repeat.first].name, str(fault)))
     if faults:
