@@ -16,7 +16,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
 from archcalc.report import Finding, Report, Row, Totals
 from archcalc.substitution import restate, with_values
-from archcalc.symbolic import Expr
+from archcalc.symbolic import Expr, Symbol
 from archcalc.unknown import Unknown
 
 
@@ -90,13 +90,15 @@ def analyze(
             for i, node in enumerate(graph.nodes)
         )
         totals = _totals(rows, precision, slots, peak.bytes, None if peak.node is None else names[peak.node])
+        free = _symbols_in(totals, rows)
     return Report(
         name=graph.name,
         source=graph.source,
         format=graph.format,
         inputs={names[i]: found[i][0] for i in graph.inputs},
         outputs=tuple(names[t.node] for t in graph.outputs),
-        symbols={**_symbols_in(totals, rows), **graph.symbols},
+        symbols={**dict.fromkeys(free), **graph.symbols},
+        ranges={name: (s.minimum, s.maximum) for name, s in free.items()},
         assumptions=tuple(scope.assumptions.texts()),
         conventions=_conventions(batch, dtype, optimizer),
         totals=totals,
@@ -139,11 +141,12 @@ def _totals(
     )
 
 
-def _symbols_in(totals: Totals, rows: Sequence[Row]) -> dict[str, None]:
-    """Open symbols that a graph built by hand need not have declared."""
+def _symbols_in(totals: Totals, rows: Sequence[Row]) -> dict[str, Symbol]:
+    """Open symbols, which a graph built by hand need not have declared."""
     figures = [getattr(totals, f.name) for f in fields(totals)]
     figures += [size for row in rows if row.type == "InputLayer" for size in row.output_shape]
-    return dict.fromkeys(sorted({name for x in figures if isinstance(x, Expr) for name in x.symbols}))
+    found = {name: s for x in figures if isinstance(x, Expr) for name, s in x.symbols.items()}
+    return dict(sorted(found.items()))
 
 
 def _sum(rows: Sequence[Row], figure: str) -> Size:

@@ -199,6 +199,7 @@ class Report:
     inputs: Mapping[str, Shape]
     outputs: tuple[str, ...]
     symbols: Mapping[str, Any]
+    ranges: Mapping[str, tuple[int, int | None]]  # of the open symbols, as declared
     assumptions: tuple[str, ...]
     conventions: Mapping[str, Any]
     totals: Totals
@@ -234,6 +235,7 @@ class Report:
                 "outputs": list(self.outputs),
             },
             "symbols": {name: plain(value) for name, value in self.symbols.items()},
+            "symbol_ranges": {name: list(ends) for name, ends in self.ranges.items()},
             "assumptions": list(self.assumptions),
             "conventions": dict(self.conventions),
             "totals": self.totals.to_dict(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ CELL_COMFORT = 20  # of expressions and shapes
 MAX_LINES = 4
 
 _NAME_BREAK = re.compile(r"(?<=[/_.\-\s])")
+# between terms, between the sides of a shape that are sums, and only if need be between factors
 _TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
 _FACTOR_BREAK = re.compile(r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])")
 
@@ -60,11 +61,16 @@ class Laid:
             return [text]
         if self.column is LAYER:
             return folded_name(text, self.width)
-        for pattern in (_TERM_BREAK, _FACTOR_BREAK):
-            lines = _packed(pattern.split(text), self.width)
-            if all(cell_len(line) <= self.width for line in lines):
-                break
-        return lines
+        lines: list[str] = []
+        whole: list[str] = []  # terms that fit a line, to be packed
+        for term in _TERM_BREAK.split(text):
+            if cell_len(term) <= self.width:
+                whole.append(term)
+            else:
+                lines += _packed(whole, self.width) if whole else []
+                lines += _packed(_FACTOR_BREAK.split(term), self.width)
+                whole = []
+        return lines + (_packed(whole, self.width) if whole else [])
 
 
 def lay_out(rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs) -> list[Laid]:
@@ -105,8 +111,14 @@ def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -
     if column is LAYER:
         made.minimum = min(made.natural, NAME_MINIMUM)
     else:
-        made.minimum = max(cell_len(piece) for text in set(every) for piece in _TERM_BREAK.split(text))
+        made.minimum = max(cell_len(piece) for text in set(every) for piece in _pieces(text))
     return made
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Parts that stay whole: terms, and of terms too long for any column the factors."""
+    for term in _TERM_BREAK.split(text):
+        yield from _FACTOR_BREAK.split(term) if cell_len(term) > CELL_COMFORT else [term]
 
 
 def _brief(figure: Any, text: str) -> str:

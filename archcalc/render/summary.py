@@ -9,7 +9,7 @@ from archcalc.arith import total
 from archcalc.render import text
 from archcalc.render.text import Glyphs
 from archcalc.report import Report, Row
-from archcalc.symbolic import Expr
+from archcalc.symbolic import Expr, Extremum
 from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -118,10 +118,21 @@ _SECTIONS = (_parameters, _work, _memory, _fields)
 
 def formulas(report: Report) -> list[Fact]:
     """Closed forms of the totals that hold a symbol."""
-    found = report.formulas
+    found = {name: getattr(report.totals, name) for name in report.formulas}
     if found.get("trainable_parameters") == found.get("parameters"):
         found.pop("trainable_parameters", None)
-    return [Fact(title, found[name]) for name, title in _FORMULAS.items() if name in found]
+    return [Fact(title, _closed_form(found[name])) for name, title in _FORMULAS.items() if name in found]
+
+
+def _closed_form(figure: Expr) -> str:
+    """The formula, unless it is the largest of more than can be read."""
+    (first, *others) = figure.atoms()
+    if not others and isinstance(first, Extremum) and len(first.values) > MAX_ALTERNATIVES:
+        return f"the largest of {len(first.values)} formulas; in full with --format json"
+    return text.formula(figure)
+
+
+MAX_ALTERNATIVES = 6
 
 
 _FORMULAS = {
@@ -137,7 +148,7 @@ _FORMULAS = {
 def premises(report: Report) -> list[Fact]:
     """Symbols and what was assumed of them, in plain words."""
     given = [f"{n} = {v}" for n, v in report.symbols.items() if v is not None]
-    free = [n for n, v in report.symbols.items() if v is None]
+    free = [_range(n, *report.ranges.get(n, (1, None))) for n, v in report.symbols.items() if v is None]
     lines = []
     if given:
         lines.append(Fact("With", ", ".join(given)))
@@ -146,6 +157,13 @@ def premises(report: Report) -> list[Fact]:
     if report.assumptions:
         lines.append(Fact("Assumes", "; ".join(map(text.in_words, report.assumptions))))
     return lines
+
+
+def _range(name: str, low: int, high: int | None) -> str:
+    """A symbol with its declared range, as far as it says more than "a positive integer"."""
+    if high is None:
+        return f"{name} from {low} on" if low > 1 else name
+    return f"{name} from {low} to {high}"
 
 
 def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs) -> list[Fact]:

@@ -52,15 +52,28 @@ def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
         return glyphs.nothing
     if isinstance(figure, Unknown):
         return UNKNOWN
-    return str(figure)
+    return formula(figure)
+
+
+def formula(figure: Any) -> str:
+    """An expression whose only spaces stand between its terms, so that lines break there."""
+    kept: list[str] = []
+    depth = 0
+    for c in str(figure):
+        depth += (c == "(") - (c == ")")
+        if c != " " or depth == 0 or kept[-1] == ",":
+            kept.append(c)
+    return "".join(kept)
 
 
 def size(figure: Any, glyphs: Glyphs = UNICODE) -> str:
     """One side of a shape: bare, and in parentheses where it is a sum."""
     if isinstance(figure, Unknown):
         return "?"
-    text = str(figure) if figure is not None else glyphs.nothing
-    return f"({text.replace(' ', '')})" if isinstance(figure, Expr) and " " in text else text
+    if figure is None:
+        return glyphs.nothing
+    text = formula(figure)
+    return f"({text.replace(' ', '')})" if isinstance(figure, Expr) and len(figure.terms) > 1 else text
 
 
 def shape(sizes: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
