@@ -7,7 +7,7 @@ TensorFlow's documentation of `tf.nn.convolution`.
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, require_at_least
+from archcalc.arith import Shape, Size, at_most, ceil_div, certainly, floor_div, largest, require_at_least
 from archcalc.layers.base import Layer, Weight, Window, family, require_rank
 from archcalc.layers.fields import DataFormat
 from archcalc.layers.window import Read, Taps, Whole
@@ -33,7 +33,10 @@ def pad_before(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
         return 0
     if padding == "causal":
         return d * (k - 1)
-    return floor_div(largest((ceil_div(n, s) - 1) * s + effective_kernel(k, d) - n, 0), 2)
+    ke = effective_kernel(k, d)
+    if certainly(at_most(ke, 2)):
+        return 0  # ke - 1 zeros at most, so none in front; symbolic sizes need not show that again
+    return floor_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)
 
 
 @family
