@@ -98,7 +98,9 @@ def _place(shape: Shape, channels: int | None) -> Box:
 
 def _box(shape: Shape, channels: int | None, place: Sequence[int]) -> Box:
     index = iter(place)
-    chosen = (range(n) if axis == channels else range(i := next(index), i + 1) for axis, n in enumerate(shape))
+    chosen = (
+        range(n) if axis == channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
+    )
     return tuple(((units.start, units.stop),) for units in chosen)
 
 

@@ -56,7 +56,7 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
             (step, low), (rate, high) = part.lo, part.hi
             if type(step) is int and step == rate:
                 size = high[0] - low[0] + 1
-                covers = _covered_by(part, {}, shape, extent)
+                covers = _covers([part], {}, shape, extent, size)
                 return AxisField(size, size, _stride([part]), low[0], covers, size)
     regions = list(_regions(dependence, shape))
     if isinstance(regions[0], Unknown):
@@ -69,7 +69,7 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
         whole = whole or any(_reach(p, span, shape)[0] is not None for p in far)
         sizes.append(_widest(region, span, shape))
         least.append(_narrowest(region, span, shape))
-        covers.append(_covers(region, span, shape, extent))
+        covers.append(_covers(region, span, shape, extent, sizes[-1]))
         if near:
             local.append(_widest(near, span, shape))
     return AxisField(
@@ -356,8 +356,13 @@ def _offset(parts: Sequence[Piece | Scatter]) -> Any:
     return smallest(*found) if found else None
 
 
-def _covers(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape, extent: Size) -> Any:
+def _covers(
+    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape, extent: Size, size: Size
+) -> Any:
     """Whether every unit sees the whole axis; None where that is not decided."""
+    wide_enough = at_most(extent, size)
+    if not certainly(wide_enough):
+        return False if wide_enough is False else None
     answers = [_covered_by(p, spans, shape, extent) for p in parts]
     if len(parts) < 2:
         return answers[0] if answers else False

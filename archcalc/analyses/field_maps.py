@@ -165,10 +165,17 @@ def extreme(edge: Edge, start: Size, stop: Size, *, is_max: bool) -> Any:
     """The largest or smallest value over units `start <= i < stop`; None if all see nothing."""
     period = len(edge.values)
     up = rises(edge)
+    still = type(edge.step) is int and edge.step == 0
+    integral = type(start) is int and type(stop) is int
     found = []
     for r, value in enumerate(edge.values):
+        if value is None:
+            continue
+        if still and not integral:
+            found.append(value)
+            continue
         first, last = rows(start, stop, period, r)
-        if value is None or (type(first) is int and type(last) is int and first > last):
+        if integral and first > last:
             continue
         if up is None or up is not is_max:
             found.append(edge.step * first + value)
