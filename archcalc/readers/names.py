@@ -43,15 +43,12 @@ def json_like(value: Any, depth: int = 3) -> str:
     if isinstance(value, int) and value.bit_length() > 200:
         return f"an integer of {value.bit_length()} bits"
     if isinstance(value, list | tuple):
-        inner = [json_like(v, depth - 1) for v in value[:8]] if depth else []
-        return f"[{', '.join(inner)}{', ...' if len(value) > len(inner) else ''}]"
+        inner = [json_like(v, depth - 1) for v in value[: 8 if depth else 0]]
+        return f"[{', '.join([*inner, '...'] if len(value) > len(inner) else inner)}]"
     if isinstance(value, dict):
-        pairs = (
-            [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in list(value.items())[:4]]
-            if depth
-            else []
-        )
-        return f"{{{', '.join(pairs)}{', ...' if len(value) > len(pairs) else ''}}}"
+        found = list(value.items())[: 4 if depth else 0]
+        inner = [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in found]
+        return f"{{{', '.join([*inner, '...'] if len(value) > len(inner) else inner)}}}"
     return str(value)
 
 
