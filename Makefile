@@ -15,7 +15,7 @@ help:
 	@sed -n 's/^# make/make/p' Makefile
 
 demo: $(VENV)/core.stamp
-	$(BIN)/archcalc analyze examples/vgg16.json
+	$(BIN)/archcalc analyze examples/resnet50.json --depth 1
 
 install: $(VENV)/core.stamp
 dev: $(VENV)/dev.stamp

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import json
+import os
 import re
-import textwrap
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,8 @@ def name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_examples_give_what_they_show(page: Path) -> None:
+def test_examples_give_what_they_show(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     parser = doctest.DocTestParser()
     # the closing fence of a block is no part of the expected output
     text = page.read_text(encoding="utf-8").replace("\n```", "\n\n```")
@@ -52,4 +56,33 @@ def slug(heading: str) -> str:
 def test_quotations_are_verbatim(page: Path) -> None:
     for source, quoted in QUOTATION.findall(page.read_text(encoding="utf-8")):
         code = (ROOT / source).read_text(encoding="utf-8")
-        assert quoted.strip("\n") in textwrap.dedent(code), f"{name(page)} no longer quotes {source}"
+        assert quoted.strip("\n") in code, f"{name(page)} quotes what {source} does not hold:\n{quoted}"
+
+
+def test_a_layer_of_another_package(tmp_path: Path) -> None:
+    """The declaration that docs/adding-a-layer.md gives for a package of one's own, installed and used."""
+    page = (ROOT / "docs" / "adding-a-layer.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- entry point: (\w+) -->\n```python\n(.*?)```", page, re.DOTALL)
+    declared = re.search(r'entry-points\."(.*?)"\]\n(.*?)```', page, re.DOTALL)
+    assert found is not None
+    assert declared is not None
+    (tmp_path / f"{found[1]}.py").write_text(found[2], encoding="utf-8")
+    info = tmp_path / f"{found[1]}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {found[1]}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{declared[1]}]\n{declared[2].replace(chr(34), '')}")
+    layers = [{"name": "scale", "type": "ChannelScale"}]
+    (tmp_path / "net.json").write_text(
+        json.dumps({"archcalc": 1, "inputs": {"x": [8, 8, 3]}, "layers": layers})
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "archcalc", "analyze", "net.json", "--format", "json"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)["layers"][-1]
+    assert (row["parameters"], row["elementwise_operations"]) == (3, 8 * 8 * 3)
