@@ -13,7 +13,7 @@ import keras
 
 from archcalc import arith
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
-from archcalc.graph import Graph, Node
+from archcalc.graph import Graph, Node, Tap
 from archcalc.keras import locally_connected
 from archcalc.keras.operations import OperationCall
 from archcalc.keras_names import to_keras_name
@@ -76,23 +76,49 @@ class Built:
     @property
     def model(self) -> Any:
         """The `keras.Model` from the graph's inputs to its outputs."""
+        return self._model(self.graph.outputs)
+
+    @property
+    def whole(self) -> Any:
+        """As `model`, with every loose end as an output: Keras leaves out what leads nowhere."""
+        read = {t for node in self.graph.nodes for t in node.inputs}
+        ends = [t for i, made in enumerate(self.tensors) for t in (Tap(i, k) for k in range(len(made)))]
+        return self._model([t for t in ends if t not in read] or self.graph.outputs)
+
+    def _model(self, outputs: Sequence[Tap]) -> Any:
         given = [self.tensors[i][0] for i in self.graph.inputs]
-        taken = [self.tensors[t.node][t.output] for t in self.graph.outputs]
+        taken = [self.tensors[t.node][t.output] for t in outputs]
         name = to_keras_name(self.graph.name) if self.graph.name else None
         return keras.Model(_one_or_all(given), _one_or_all(taken), name=name)
 
     def run(
-        self, inputs: Sequence[Any], scope: Callable[[int], AbstractContextManager[Any]] | None = None
+        self,
+        inputs: Sequence[Any],
+        scope: Callable[[int], AbstractContextManager[Any]] | None = None,
+        failures: dict[int, str] | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield every node's outputs in turn, each computed inside `scope(node)`."""
+        """Yield every node's outputs in turn, each computed inside `scope(node)`.
+
+        With `failures`, a node that does not run here gives no outputs and leaves its reason
+        there; so do the nodes behind it.
+        """
         values: list[tuple[Any, ...]] = []
         given = dict(zip(self.graph.inputs, inputs, strict=True))
         for i, node in enumerate(self.graph.nodes):
             if i in given:
                 values.append((given[i],))
+            elif failures and any(t.node in failures for t in node.inputs):
+                failures[i] = failures[next(t.node for t in node.inputs if t.node in failures)]
+                values.append(())
             else:
-                with scope(i) if scope else nullcontext():
-                    values.append(call(self.layers[i], [values[t.node][t.output] for t in node.inputs]))
+                try:
+                    with scope(i) if scope else nullcontext():
+                        values.append(call(self.layers[i], [values[t.node][t.output] for t in node.inputs]))
+                except Exception as fault:
+                    if failures is None:
+                        raise
+                    failures[i] = reason(fault)
+                    values.append(())
             yield values[-1]
 
 
@@ -149,7 +175,7 @@ def build(
                 layers.append(layers[node.shared_with])
             tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs]))
         except Exception as fault:
-            raise NetworkError([(node.name, _reason(fault))]) from fault
+            raise NetworkError([(node.name, refusal(fault))]) from fault
     return Built(graph, tuple(layers), tuple(tensors))
 
 
@@ -200,11 +226,14 @@ def _symbols(value: Any) -> list[str]:
     return []
 
 
-def _reason(fault: Exception) -> str:
-    """The line of a Keras error that says what is wrong."""
-    if isinstance(fault, ArchcalcError):
-        return str(fault)
+def refusal(fault: Exception) -> str:
+    """What Keras says against a layer, in one line."""
+    return str(fault) if isinstance(fault, ArchcalcError) else f"Keras refuses it: {reason(fault)}"
+
+
+def reason(fault: Exception) -> str:
+    """The line of an error of Keras or TensorFlow that says what is wrong."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith("Exception encountered when calling")]
-    return f"Keras refuses it: {(telling or lines or [type(fault).__name__])[0]}"
+    return (telling or lines or [type(fault).__name__])[0]

@@ -9,6 +9,7 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products, differences, maxima of several tensors: their mean;
 - normalisation over axes of a sample: each unit plus the mean along those axes; batch
   normalisation stays, as at inference;
+- the rows of an embedding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
 Everything computes in float64. The layers stay Keras's own, so padding, strides and shapes
@@ -50,12 +51,17 @@ def linearised(graph: Graph, *, seed: int | None = 0) -> Built:
     Raises `NetworkError` for layers that Keras refuses.
     """
     built = build(graph, initializers="zeros", change=linear)
+    set_weights(built, seed)
+    return built
+
+
+def set_weights(built: Built, seed: int | None) -> None:
+    """Positive weights scaled by fan-in; without a seed all weights of a layer are equal."""
     random = None if seed is None else np.random.default_rng(seed)
     for layer in dict.fromkeys(layer for layer in built.layers if isinstance(layer, keras.layers.Layer)):
         for variable in layer.variables:
             if variable.name != "seed_generator_state":
                 variable.assign(_weight(layer, variable, random))
-    return built
 
 
 def linear(layer: Any) -> Any:
@@ -75,6 +81,8 @@ def linear(layer: Any) -> Any:
         return keras.layers.Average(name=layer.name, dtype=PRECISION)
     if kind == "Masking":
         return keras.layers.Identity(name=layer.name, dtype=PRECISION)
+    if kind == "Embedding":
+        return Rows(config["output_dim"], name=layer.name, dtype=PRECISION)
     if kind == "Dot":
         config["normalize"] = False
     coupled: tuple[int, ...] = ()
@@ -103,6 +111,22 @@ class Mean(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
         return input_shape
+
+
+class Rows(keras.layers.Layer):
+    """A table's rows as multiples of the number that is looked up, which then has a gradient."""
+
+    def __init__(self, width: int, **more: Any) -> None:
+        super().__init__(**more)
+        self.width = width
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        return ops.repeat(ops.expand_dims(ops.cast(inputs, PRECISION), -1), self.width, axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """A row for each number."""
+        return (*input_shape, self.width)
 
 
 def _with_mean(x: Any, axes: tuple[int, ...]) -> Any:

@@ -49,7 +49,8 @@ class Gradients:
         self._tape = tf.GradientTape(persistent=True)
         with self._tape:
             self._tape.watch(self.inputs)
-            self.values = list(built.run(self.inputs))
+            self.failures: dict[int, str] = {}
+            self.values = list(built.run(self.inputs, failures=self.failures))
 
     def support(
         self, node: int, places: Sequence[Place], axes: Sequence[int], *, spread: bool = False
@@ -99,16 +100,16 @@ def standard_deviations(weights: np.ndarray) -> np.ndarray:
     return np.sqrt(variance)  # type: ignore[no-any-return]
 
 
-def tensors(built: Built, seed: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-    """Every node's outputs for one random sample: the real arrays."""
+def outputs(built: Built, failures: dict[int, str], seed: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+    """Every node's real output arrays for one random sample; none, and a reason, where it does not run."""
     random = np.random.default_rng(seed)
     inputs = []
     for i in built.graph.inputs:
         tensor = built.tensors[i][0]
         shape = (1, *tensor.shape[1:])
         inputs.append(tf.constant(sample(random, shape, str(tensor.dtype), built.graph, i)))
-    for outputs in built.run(inputs):
-        yield tuple(np.asarray(tf.convert_to_tensor(y)) for y in outputs)
+    for made in built.run(inputs, failures=failures):
+        yield tuple(np.asarray(tf.convert_to_tensor(y)) for y in made)
 
 
 def sample(

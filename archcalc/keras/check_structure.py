@@ -1,0 +1,107 @@
+"""Shapes, weights and parameters against the real model, and against what its summary prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from archcalc.keras.build import reason
+from archcalc.keras.summaries import printed_summary
+from archcalc.report import Row
+from archcalc.verification import Check, cannot_run, compare
+
+if TYPE_CHECKING:
+    from archcalc.keras.verify import Case
+
+LOCALLY_CONNECTED = ("LocallyConnected1D", "LocallyConnected2D")
+
+
+def checks(case: Case) -> Iterator[Check]:
+    """Every check of this kind."""
+    yield from _shapes(case)
+    yield from _weights(case)
+    yield from _summary(case)
+
+
+def _shapes(case: Case) -> Iterator[Check]:
+    for row, made in zip(case.report.rows, case.built.tensors, strict=True):
+        real = [tuple(tensor.shape[1:]) for tensor in made]
+        predicted = list(row.output_shapes)
+        if len(predicted) == len(real) == 1:
+            yield compare("output shape", row.name, predicted[0], real[0])
+        else:
+            yield compare("output shape", row.name, predicted, real)
+
+
+def _weights(case: Case) -> Iterator[Check]:
+    for i, row in enumerate(case.report.rows):
+        layer = case.built.layers[i]
+        if row.shared_with is not None or layer is None:
+            continue
+        real = [] if not hasattr(layer, "weights") else [_described(w) for w in layer.weights]
+        predicted = [_in_words(w.name, w.shape, w.trainable) for w in row.weights]
+        yield compare("weights", row.name, predicted, real)
+        count = layer.count_params() if hasattr(layer, "count_params") else 0
+        yield compare("parameters", row.name, row.parameters, count)
+        if row.type in LOCALLY_CONNECTED:
+            yield from _against_tf_keras(case, i, row)
+    model = case.built.whole
+    yield compare("parameters", None, case.report.totals.parameters, model.count_params())
+
+
+def _described(weight: Any) -> str:
+    path = weight.path.split("/", 1)[1] if "/" in weight.path else weight.name
+    return _in_words(path, tuple(weight.shape), bool(weight.trainable))
+
+
+def _in_words(name: str, shape: tuple[Any, ...], trainable: bool) -> str:
+    sizes = "×".join(map(str, shape))
+    return f"{name} {sizes}{'' if trainable else ' (not trained)'}".replace(" ×", " ")
+
+
+def _summary(case: Case) -> Iterator[Check]:
+    """Numbers in the text that Keras prints; a layer that is called again stands there once."""
+    printed = printed_summary(case.built.whole)
+    for i, row in enumerate(case.report.rows):
+        layer = case.built.layers[i]
+        if row.shared_with is None and layer is not None and layer.name is not None:
+            yield compare("summary", row.name, row.parameters, printed.layers.get(layer.name))
+    totals = case.report.totals
+    for word, figure in (
+        ("total", totals.parameters),
+        ("trainable", totals.trainable_parameters),
+        ("non-trainable", totals.non_trainable_parameters),
+    ):
+        yield compare(f"summary, {word}", None, figure, printed.totals.get(word))
+
+
+def _against_tf_keras(case: Case, node: int, row: Row) -> Iterator[Check]:
+    """Keras 3 has no such layer: the layer of `tf_keras` says what is right."""
+    try:
+        import tf_keras
+    except ImportError:
+        yield cannot_run("tf_keras", row.name, "tf_keras is not installed: pip install tf_keras")
+        return
+    declared = case.graph.nodes[node]
+    arguments = {k: v for k, v in declared.layer.keras_arguments().items() if k != "activity_regularizer"}
+    source = declared.inputs[0]
+    shape = case.report.rows[source.node].output_shapes[source.output]
+    try:
+        layer = getattr(tf_keras.layers, row.type)(**arguments)
+        model = tf_keras.Sequential([tf_keras.layers.InputLayer(shape), layer])
+    except Exception as fault:
+        yield cannot_run("tf_keras", row.name, f"tf_keras refuses it: {reason(fault)}")
+        return
+    layer.trainable = declared.layer.trainable
+    trained = {id(w) for w in layer.trainable_weights}
+    real = [
+        _in_words(w.name.split("/")[-1].removesuffix(":0"), tuple(w.shape), id(w) in trained)
+        for w in layer.weights
+    ]
+    yield compare("tf_keras, output shape", row.name, row.output_shape, tuple(model.output_shape[1:]))
+    yield compare(
+        "tf_keras, weights", row.name, [_in_words(w.name, w.shape, w.trainable) for w in row.weights], real
+    )
+    yield compare("tf_keras, parameters", row.name, row.parameters, layer.count_params())
+    printed = printed_summary(model)
+    yield compare("tf_keras, summary", row.name, row.parameters, printed.layers.get(layer.name))

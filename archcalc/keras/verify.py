@@ -1,0 +1,175 @@
+"""`verify`: every figure of a network against the real Keras model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archcalc.analyze import analyze
+from archcalc.errors import ArchcalcError, NetworkError
+from archcalc.graph import Graph
+from archcalc.keras.build import Built, build
+from archcalc.report import Report
+from archcalc.sampling import admissible_values
+from archcalc.substitution import with_values
+from archcalc.verification import Check, Verification, cannot_run
+
+SAMPLES = 3  # assignments to open symbols
+PLACES, FEW_PLACES = 6, 3  # of each layer's output
+WORK = 10**12  # multiply-adds of gradients without --sample: a few minutes on two cores
+
+# (step, steps done, steps in all)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network without open symbols, what archcalc says of it, and its real model.
+
+    `chosen` are the nodes whose gradients are measured, from `places` places of their outputs.
+    """
+
+    graph: Graph
+    report: Report
+    built: Built
+    chosen: tuple[int, ...]
+    places: int
+    seed: int
+    progress: Progress
+
+
+def verify(
+    source: Any,
+    sample: int | None = None,
+    seed: int = 0,
+    symbols: Mapping[str, int] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Verification:
+    """Build the real model of a network, run it, and compare it with what archcalc says.
+
+    Compared are output shapes; every weight's name, shape and trainability; parameters with
+    `count_params()` and with the text of `summary()` (for locally connected layers those of
+    `tf_keras`); FLOPs with TensorFlow's profiler; bytes of activations with the real tensors;
+    receptive fields with the support of gradients; effective fields with their spread.
+
+    Parameters
+    ----------
+    source
+        A graph, a live model, or anything that `archcalc.load` takes.
+    sample
+        The most layers whose gradients are measured, outputs first and the others drawn; None
+        for as many as a few minutes allow. What is left out is listed.
+    seed
+        For drawn layers, places, weights, inputs and values of open symbols.
+    symbols
+        Values for open symbols. The others are drawn, several times.
+    progress
+        Called with a step's name, how many of its parts are done, and how many there are.
+
+    Raises
+    ------
+    ArchcalcError
+        The source cannot be read, or no values fit its open symbols.
+    """
+    graph = _graph(source)
+    if symbols:
+        graph = with_values(graph, symbols)
+    tell = progress or _silent
+    checks: list[Check] = []
+    skipped: list[str] = []
+    assignments = admissible_values(graph, SAMPLES, seed)
+    for values in assignments:
+        given = {**(symbols or {}), **values}
+        for check in _checks(with_values(graph, values) if values else graph, sample, seed, tell, skipped):
+            checks.append(replace(check, symbols=given))
+    return Verification(
+        name=graph.name,
+        source=graph.source,
+        checks=tuple(checks),
+        samples=tuple({**(symbols or {}), **values} for values in assignments),
+        skipped=tuple(dict.fromkeys(skipped)),
+        seed=seed,
+    )
+
+
+def _graph(source: Any) -> Graph:
+    if isinstance(source, Graph):
+        return source
+    if isinstance(source, str | Mapping) or hasattr(source, "__fspath__"):
+        from archcalc.readers import load
+
+        return load(source)
+    from archcalc.keras.live import from_keras
+
+    return from_keras(source)
+
+
+def _silent(step: str, done: int, steps: int) -> None:
+    """Tell nobody."""
+
+
+def _checks(
+    graph: Graph, sample: int | None, seed: int, progress: Progress, skipped: list[str]
+) -> Iterator[Check]:
+    from archcalc.keras import check_fields, check_structure, check_work
+
+    progress("building the model", 0, 1)
+    try:
+        report = analyze(graph, clipped=False)
+    except ArchcalcError as fault:
+        raise ArchcalcError(f"{graph.source or graph.name}: {fault}") from None
+    opaque = [node.name for node in graph.nodes if type(node.layer).__name__ == "Opaque"]
+    if opaque:
+        yield cannot_run("build", opaque[0], "an Opaque layer states figures; there is nothing to build")
+        return
+    try:
+        built = build(graph, initializers="zeros")
+    except NetworkError as fault:
+        name, reason = fault.faults[0]
+        yield Check("build", name, "a model", None, "differs", reason)
+        return
+    chosen, places = plan(graph, report, sample, seed)
+    left_out = len(graph.nodes) - len(graph.inputs) - len(chosen)
+    if left_out:
+        skipped.append(
+            f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
+            f"({'--sample ' + str(sample) if sample is not None else 'they take long; --sample N measures N'})"
+        )
+    case = Case(graph, report, built, chosen, places, seed, progress)
+    steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [
+        ("shapes and weights", check_structure.checks),
+        ("FLOPs and tensors", check_work.checks),
+        ("gradients", check_fields.checks),
+    ]
+    for name, step in steps:
+        progress(name, 0, 1)
+        yield from step(case)
+
+
+def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[tuple[int, ...], int]:
+    """The nodes whose gradients are measured, outputs first and the others drawn, and from how many places.
+
+    A backward pass takes about as long as the multiply-adds before it. Without `sample` as
+    many layers are measured as `WORK` allows, and the outputs in any case.
+    """
+    inputs = set(graph.inputs)
+    outputs = [i for i in dict.fromkeys(t.node for t in graph.outputs) if i not in inputs]
+    others = [i for i in range(len(graph.nodes)) if i not in inputs and i not in outputs]
+    random.Random(seed).shuffle(others)
+    order = [*outputs, *others]
+    if sample is not None:
+        return tuple(sorted(order[:sample])), PLACES
+    before, work = [], 0
+    for row in report.rows:
+        work += row.macs + row.elementwise_operations if isinstance(row.macs, int) else 0
+        before.append(work)
+    places = PLACES if PLACES * sum(before) <= WORK else FEW_PLACES
+    chosen, spent = [], places * work
+    for i in order:
+        spent += places * before[i]
+        if spent <= WORK or i in outputs:
+            chosen.append(i)
+    return tuple(sorted(chosen)), places
