@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from archcalc.render.grouping import fold
@@ -15,12 +15,17 @@ _FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size
 
 
 def csv_text(report: Report, *, depth: int | None = None) -> str:
-    """The table; axes of a shape are joined by `x`."""
+    """The table; sizes of axes are joined by `x`, other figures of axes by a space."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in fold(report.rows, depth):
-        writer.writerow([_cell(figure(row)) for figure in _COLUMNS.values()])
+        writer.writerow(
+            [
+                _cell(figure(row), "x" if name.endswith(("shape", "size")) else " ")
+                for name, figure in _COLUMNS.items()
+            ]
+        )
     return out.getvalue()
 
 
@@ -46,7 +51,7 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
 }
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, glue: str) -> str:
     if value is None:
         return ""
     if isinstance(value, Unknown):
@@ -54,9 +59,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return "x".join(map(_cell, _flat(value)))
+        return glue.join(_cell("?" if v is None else v, glue) for v in value)
     return str(value)
-
-
-def _flat(value: Iterable[Any]) -> Iterable[Any]:
-    return ("?" if v is None else v for v in value)

@@ -33,7 +33,7 @@ def test_csv_holds_every_figure() -> None:
     assert last["output_shape"] == "8x8x4"
     assert last["inputs"] == "body/b stem"
     assert last["receptive_field_size"] == "5x5"
-    assert last["receptive_field_global"] == "falsexfalse"
+    assert last["receptive_field_global"] == "false false"
     assert rows[1]["receptive_field_clipped_size"] == ""
 
 
