@@ -35,10 +35,18 @@ class Limits(NamedTuple):
     exponent: int  # of a power, and of any symbol in the result
     bits: int  # of any integer
     terms: int  # of any sum
+    levels: int  # of floors, extrema and symbolic powers of symbols inside each other
 
 
-WRITTEN = Limits(length=1_000, nesting=50, exponent=64, bits=64, terms=100)
-PRINTED = Limits(length=4_000_000, nesting=2_000, exponent=100_000, bits=13_000, terms=symbolic.MAX_TERMS)
+WRITTEN = Limits(length=1_000, nesting=50, exponent=64, bits=64, terms=100, levels=6)
+PRINTED = Limits(
+    length=4_000_000,
+    nesting=2_000,
+    exponent=100_000,
+    bits=13_000,
+    terms=symbolic.MAX_TERMS,
+    levels=symbolic.MAX_NESTING,
+)
 
 
 def parse(text: str, symbols: Mapping[str, Any]) -> int | Expr:
@@ -305,6 +313,8 @@ class _Parser:
         if isinstance(value, Expr):
             if len(value.terms) > self.limits.terms:
                 self._fail(f"a sum of more than {self.limits.terms} terms")
+            if value.nesting > self.limits.levels:
+                self._fail(f"operations on symbols nested deeper than {self.limits.levels}")
             if any(e > self.limits.exponent for monomial in value.terms for _, e in monomial):
                 self._fail(f"an exponent above {self.limits.exponent}")
             if max(map(_bits, value.terms.values())) > self.limits.bits:
