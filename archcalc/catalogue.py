@@ -126,7 +126,7 @@ def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
         if type(kind) is CountKind and not kind.optional and kind.figures:
             found[f.name] = symbol(f.name)
         elif f.default is dataclasses.MISSING and kind is not None:
-            if isinstance(kind, ShapeKind):
+            if isinstance(kind, ShapeKind) or (isinstance(kind, AxisKind) and kind.several):
                 lists.append(f.name)
             found[f.name] = _sample(kind, f.name)
     yield found

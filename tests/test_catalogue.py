@@ -1,0 +1,89 @@
+"""The formulas that `archcalc layers` prints, at numbers, against layers that Keras builds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc import catalogue
+from archcalc.catalogue import Entry
+from archcalc.layers.base import registered
+from archcalc.symbolic import Expr, substitute
+from archcalc.unknown import Unknown
+
+VALUES = {
+    "C": 4,
+    "H": 7,
+    "W": 6,
+    "D": 5,
+    "T": 8,
+    "filters": 6,
+    "kernel_size": 3,
+    "groups": 2,
+    "depth_multiplier": 2,
+    "units": 5,
+    "input_dim": 11,
+    "output_dim": 3,
+    "n": 3,
+}
+ENTRIES = {e.name: e for e in catalogue.entries()}
+# of layers that users construct; two more live inside keras.applications
+WITH_FORMULA = [
+    n
+    for n, e in ENTRIES.items()
+    if isinstance(e.parameters, Expr) and not registered()[n].module.startswith("keras.src")
+]
+
+
+def at(x: Any) -> Any:
+    return substitute(x, VALUES)
+
+
+def arguments(e: Entry) -> dict[str, Any]:
+    return {a.name: VALUES[a.name] for a in e.arguments if a.name in VALUES}
+
+
+def test_every_type_is_listed_with_a_summary() -> None:
+    assert set(ENTRIES) == set(registered())
+    for e in ENTRIES.values():
+        assert e.summary.endswith((".", ".)")) or e.summary, e.name
+        assert "\n" not in e.summary
+
+
+def test_only_what_hangs_on_its_arguments_has_no_formula() -> None:
+    without = {n for n, e in ENTRIES.items() if e.parameters is None}
+    # needs two inputs of different shapes
+    assert without <= {"Dot"}
+    assert {n for n, e in ENTRIES.items() if isinstance(e.parameters, Unknown)} == {"Opaque"}
+
+
+@pytest.mark.parametrize("name", WITH_FORMULA)
+def test_parameters_are_those_of_keras(name: str) -> None:
+    import keras
+
+    from archcalc.keras.build import keras_layer
+
+    e = ENTRIES[name]
+    assert e.input_shapes is not None
+    layer = keras_layer(registered()[name](**arguments(e)))
+    inputs = [keras.Input(tuple(int(at(s)) for s in shape)) for shape in e.input_shapes]
+    out = layer(*inputs)
+    assert layer.count_params() == at(e.parameters)
+    assert tuple(out.shape[1:]) == tuple(at(s) for s in e.output_shape or ())
+
+
+def test_formulas_read_as_the_literature_has_them() -> None:
+    assert str(ENTRIES["Conv2D"].parameters) == "C*filters*kernel_size**2/groups + filters"
+    assert str(ENTRIES["Conv2D"].macs) == "C*H*W*filters*kernel_size**2/groups"
+    assert str(ENTRIES["LocallyConnected2D"].parameters) == "C*H*W*filters*kernel_size**2 + H*W*filters"
+    assert str(ENTRIES["Dense"].parameters) == "C*units + units"
+    assert str(ENTRIES["BatchNormalization"].parameters) == "4*C"
+
+
+def test_arguments_are_keras_s_with_their_defaults() -> None:
+    taken = {a.name: a for a in ENTRIES["Conv2D"].arguments}
+    assert taken["filters"].required
+    assert taken["strides"].default == 1
+    assert taken["strides"].figures
+    assert not taken["kernel_regularizer"].figures
