@@ -1,4 +1,4 @@
-# make demo      the light core and a real network's table, in under a minute
+# make demo      the light core and a real network's table
 # make test      everything: lint, types, import directions, the default suite
 # make test-all  the same and what is marked slow
 
