@@ -61,7 +61,13 @@ PROFILES = {
         rival_images=128,
     ),
     "quick": FittingConfig(
-        "quick", epochs=12, batch_size=64, filters=8, curve_images=(500, 1_500), curve_epochs=20, rival_images=1_500
+        "quick",
+        epochs=12,
+        batch_size=64,
+        filters=8,
+        curve_images=(500, 1_500),
+        curve_epochs=20,
+        rival_images=1_500,
     ),
     "full": FittingConfig(
         "full",
@@ -228,7 +234,9 @@ def _curve(outcome: Outcome, names: list[str]) -> dict[str, list[float]]:
         return sum(values) / len(values) if values else float("nan")
 
     def last(name: str, key: str) -> float:
-        return mean([rows[-1][key] for (condition, _), rows in outcome.histories.items() if condition == name])
+        return mean(
+            [rows[-1][key] for (condition, _), rows in outcome.histories.items() if condition == name]
+        )
 
     return {
         "training": [last(name, "accuracy") for name in names],

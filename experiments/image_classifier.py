@@ -106,7 +106,9 @@ def compiled(model: keras.Model, learning_rate: float) -> keras.Model:
 class ImageClassifier(Classification):
     name = "image_classifier"
     question = "Does a plain three-block convolutional network learn ten classes of small images?"
-    hypothesis = "On 50,000 images of colour32 it passes 70 % test accuracy in ten epochs, with a healthy curve."
+    hypothesis = (
+        "On 50,000 images of colour32 it passes 70 % test accuracy in ten epochs, with a healthy curve."
+    )
     profiles = PROFILES
     expected_time = {"smoke": "15 s", "quick": "2 min", "full": "30 min per seed"}
 
@@ -145,4 +147,6 @@ def _worst_class(outcome: Outcome) -> list[str]:
     recall = metrics["recall"]
     worst, best = recall.index(min(recall)), recall.index(max(recall))
     names = outcome.data.classes
-    return [f"best recognised: {names[best]} ({recall[best]:.0%}); worst: {names[worst]} ({recall[worst]:.0%})"]
+    return [
+        f"best recognised: {names[best]} ({recall[best]:.0%}); worst: {names[worst]} ({recall[worst]:.0%})"
+    ]

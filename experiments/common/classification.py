@@ -52,6 +52,10 @@ class Classification(Experiment):
             f"Where {name} (seed {key[1]}) sends the test images of each class.",
             figures.confusion(outcome.metrics[key]["confusion_matrix"], data.classes),
         )
-        worst = figures.worst_errors(data.test.images, data.test.targets, outcome.predictions[key], data.classes)
+        worst = figures.worst_errors(
+            data.test.images, data.test.targets, outcome.predictions[key], data.classes
+        )
         if worst:
-            yield Picture("errors", f"The test images that {name} gets wrong with the most confidence.", worst)
+            yield Picture(
+                "errors", f"The test images that {name} gets wrong with the most confidence.", worst
+            )

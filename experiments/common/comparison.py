@@ -36,7 +36,9 @@ def _settings(configs: list[dict[str, Any]], results: list[dict[str, Any]]) -> l
         values = [config[key][:12] for config in configs]
         lines.append([label, *(values if len(set(values)) > 1 else ["the same", *[""] * (len(values) - 1)])])
     values = [result["prediction_sha256"][:12] for result in results]
-    lines.append(["prediction", *(values if len(set(values)) > 1 else ["the same", *[""] * (len(values) - 1)])])
+    lines.append(
+        ["prediction", *(values if len(set(values)) > 1 else ["the same", *[""] * (len(values) - 1)])]
+    )
     return lines
 
 
@@ -47,10 +49,14 @@ def _metrics(results: list[dict[str, Any]]) -> list[list[str]]:
         for quantity in dict.fromkeys(key for metrics in found for key in metrics):
             if quantity.endswith("standard_error"):
                 continue
-            lines.append([f"{condition}: test {quantity}", *(_spread(metrics.get(quantity)) for metrics in found)])
+            lines.append(
+                [f"{condition}: test {quantity}", *(_spread(metrics.get(quantity)) for metrics in found)]
+            )
         verdicts = [
             ", ".join(
-                dict.fromkeys(r["diagnosis"]["verdict"] for r in result["runs"] if r["condition"] == condition)
+                dict.fromkeys(
+                    r["diagnosis"]["verdict"] for r in result["runs"] if r["condition"] == condition
+                )
             )
             for result in results
         ]

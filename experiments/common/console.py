@@ -86,5 +86,10 @@ def meter(label: str, epochs: int, done: int, steps: int) -> Iterator[Meter]:
 def progress_over(label: str, total: int) -> Progress:
     """A bar for work that is no training; silent in a pipe."""
     return Progress(
-        TextColumn(label), BarColumn(), MofNCompleteColumn(), console=err, disable=not err.is_terminal, transient=True
+        TextColumn(label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=err,
+        disable=not err.is_terminal,
+        transient=True,
     )

@@ -124,14 +124,18 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 
 def diagnose(
-    rows: Sequence[Row], setting: Setting = Setting(), criteria: Criteria = Criteria()  # noqa: B008
+    rows: Sequence[Row],
+    setting: Setting = Setting(),
+    criteria: Criteria = Criteria(),  # noqa: B008
 ) -> Diagnosis:
     """Judge one training by its epochs (rows with `loss`, `val_loss`, perhaps the accuracies).
 
     Raises ExperimentError where `loss` or `val_loss` is missing.
     """
     if not all("loss" in row and "val_loss" in row for row in rows):
-        raise ExperimentError("a diagnosis needs loss and val_loss in every epoch; train with validation data")
+        raise ExperimentError(
+            "a diagnosis needs loss and val_loss in every epoch; train with validation data"
+        )
     if any(not math.isfinite(row["loss"]) for row in rows):
         return Diagnosis("diverged", {"epochs": len(rows)}, [f"loss not finite after {len(rows)} epochs"])
     if len(rows) < 4:
@@ -191,7 +195,10 @@ def _judge(f: dict[str, float], c: Criteria) -> tuple[str, list[str]]:
     if f["noise"] > c.noise:
         return "noisy", [f"validation loss jumps by {f['noise']:.0%} from epoch to epoch", gap_text]
     if gap:
-        return "memorises", [gap_text, f"validation loss {f['rise']:+.0%} above its best: within the noise or small"]
+        return "memorises", [
+            gap_text,
+            f"validation loss {f['rise']:+.0%} above its best: within the noise or small",
+        ]
     if falling and val_falling:
         return "undertrained", [
             f"training loss {f['trend']:+.1%} and validation loss {f['val_trend']:+.1%} per epoch at the end"
@@ -212,7 +219,9 @@ def _suspects(f: dict[str, float], setting: Setting, c: Criteria) -> list[str]:
     """What else could shake the validation curve, each with the mark it left."""
     found = []
     if f["training_noise"] > c.noise:
-        found.append(f"learning rate: the training loss jumps too ({f['training_noise']:.0%} from epoch to epoch)")
+        found.append(
+            f"learning rate: the training loss jumps too ({f['training_noise']:.0%} from epoch to epoch)"
+        )
     steps, momentum = setting.steps_per_epoch, setting.batchnorm_momentum
     if steps is not None and momentum is not None:
         left = momentum ** (steps * f["epochs"])
@@ -222,7 +231,9 @@ def _suspects(f: dict[str, float], setting: Setting, c: Criteria) -> list[str]:
                 f"{1 / (1 - momentum):.0f} steps, an epoch has {steps}; they lag behind the weights"
             )
     elif f["first_excess"] > 0.5 and f["training_noise"] <= c.noise:
-        found.append("BatchNormalization momentum: validation starts far above training; give the setting to tell")
+        found.append(
+            "BatchNormalization momentum: validation starts far above training; give the setting to tell"
+        )
     if setting.validation_images and "val_accuracy" in f:
         p = min(max(f["val_accuracy"], 0.01), 0.99)
         chance = math.sqrt(p * (1 - p) / setting.validation_images)

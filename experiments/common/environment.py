@@ -34,6 +34,7 @@ def prepare() -> None:
         raise ExperimentError(
             f"KERAS_BACKEND={keras.backend.backend()}: the experiments need tensorflow; unset it"
         )
+    tf.get_logger().setLevel("ERROR")  # a model for each condition is many traces, and no fault
     tf.config.experimental.enable_op_determinism()
 
 

@@ -47,7 +47,9 @@ class Expectation:
     below: float | None = None
 
     def met(self, value: float) -> bool:
-        return (self.at_least is None or value >= self.at_least) and (self.below is None or value < self.below)
+        return (self.at_least is None or value >= self.at_least) and (
+            self.below is None or value < self.below
+        )
 
     def __str__(self) -> str:
         parts = [f"at least {self.at_least:g}"] if self.at_least is not None else []

@@ -72,7 +72,11 @@ def gallery(pictures: Sequence[tuple[NDArray[Any], str]], columns: int, colour: 
 
 def one_per_class(images: NDArray[np.uint8], labels: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     """The first training image of every class."""
-    chosen = [(images[np.flatnonzero(labels == n)[0]], name) for n, name in enumerate(classes) if (labels == n).any()]
+    chosen = [
+        (images[np.flatnonzero(labels == n)[0]], name)
+        for n, name in enumerate(classes)
+        if (labels == n).any()
+    ]
     return gallery(chosen, columns=min(5, len(chosen)))
 
 
@@ -113,7 +117,9 @@ def curves(histories: Mapping[Key, list[Row]], metrics: Sequence[str] = ("loss",
 
 def _keep_readable(axis: Axes, histories: Mapping[Key, list[Row]]) -> None:
     """Cut the loss axis where a few wild values would flatten all the rest."""
-    values = sorted(v for rows in histories.values() for key in ("loss", "val_loss") for v in finite(rows, key))
+    values = sorted(
+        v for rows in histories.values() for key in ("loss", "val_loss") for v in finite(rows, key)
+    )
     if values and values[-1] > 3 * values[int(0.9 * (len(values) - 1))]:
         top = 1.5 * values[int(0.9 * (len(values) - 1))]
         axis.set_ylim(0, top)
@@ -131,7 +137,13 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.5:
             axis.text(
-                column, row, f"{share:.0f}", ha="center", va="center", fontsize=8, color="white" if share > 55 else "black"
+                column,
+                row,
+                f"{share:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if share > 55 else "black",
             )
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
     axis.set_yticks(range(len(classes)), classes, fontsize=8)
@@ -153,7 +165,8 @@ def worst_errors(
         return None
     worst = wrong[np.argsort(-predicted[wrong, chosen[wrong]], kind="stable")][:count]
     pictures = [
-        (images[i], f"{classes[labels[i]]}\nas {classes[chosen[i]]} {predicted[i, chosen[i]]:.2f}") for i in worst
+        (images[i], f"{classes[labels[i]]}\nas {classes[chosen[i]]} {predicted[i, chosen[i]]:.2f}")
+        for i in worst
     ]
     figure = gallery(pictures, columns=5)
     figure.set_size_inches(8, 1.75 * -(-len(pictures) // 5))
@@ -169,7 +182,9 @@ def spread_over_seeds(values: Mapping[str, Sequence[float]], label: str) -> Figu
         axis.plot(measured, [row] * len(measured), "o", color=colour, alpha=0.7, ms=6)
         mean = float(np.mean(measured))
         axis.plot([mean, mean], [row - 0.3, row + 0.3], color=colour, lw=2)
-        axis.annotate(f"{mean:.3f}", (max(measured), row), (8, 0), textcoords="offset points", va="center", fontsize=8)
+        axis.annotate(
+            f"{mean:.3f}", (max(measured), row), (8, 0), textcoords="offset points", va="center", fontsize=8
+        )
     axis.set_yticks(range(len(values)), list(values))
     axis.set_ylim(len(values) - 0.5, -0.5)
     axis.margins(x=0.15)
@@ -198,5 +213,7 @@ def variants(rows: Sequence[tuple[str, Sequence[NDArray[Any]]]]) -> Figure:
     for place, (name, pictures) in enumerate(rows):
         for axis, picture in zip(axes[place], pictures, strict=True):
             show(axis, picture)
-        axes[place, 0].text(-0.15, 0.5, name, transform=axes[place, 0].transAxes, ha="right", va="center", fontsize=9)
+        axes[place, 0].text(
+            -0.15, 0.5, name, transform=axes[place, 0].transAxes, ha="right", va="center", fontsize=9
+        )
     return figure

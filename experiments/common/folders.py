@@ -27,7 +27,9 @@ def create(out: Path, name: str) -> Path:
                 continue
             return folder
     except OSError as fault:
-        raise ExperimentError(f"{out}: cannot make a run folder there ({fault.strerror}); choose --out") from None
+        raise ExperimentError(
+            f"{out}: cannot make a run folder there ({fault.strerror}); choose --out"
+        ) from None
     raise ExperimentError(f"{out}: a thousand runs in one second; choose --out")
 
 

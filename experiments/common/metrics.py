@@ -15,7 +15,9 @@ from sklearn.metrics import (
 )
 
 
-def classification(targets: NDArray[np.int64], predicted: NDArray[np.float32], classes: int) -> dict[str, Any]:
+def classification(
+    targets: NDArray[np.int64], predicted: NDArray[np.float32], classes: int
+) -> dict[str, Any]:
     """Metrics of class probabilities (N, classes) against class numbers (N,).
 
     `accuracy_standard_error` is that of a binomial share: how far the test accuracy may be off because the

@@ -13,8 +13,14 @@ TOTALS = ("parameters", "trainable_parameters", "non_trainable_parameters")
 
 
 def predict(model: keras.Model) -> dict[str, Any]:
-    """archcalc's analysis of a live model, as `archcalc analyze --format json` would give it."""
-    report: dict[str, Any] = archcalc.analyze(archcalc.from_keras(model)).to_dict()
+    """archcalc's analysis of a live model, as `archcalc analyze --format json` would give it.
+
+    Raises CheckFailedError where archcalc cannot analyse the model.
+    """
+    try:
+        report: dict[str, Any] = archcalc.analyze(archcalc.from_keras(model)).to_dict()
+    except archcalc.ArchcalcError as fault:
+        raise CheckFailedError(f"no prediction for {model.name}, nothing was trained: {fault}") from fault
     return report
 
 

@@ -48,21 +48,26 @@ def write(
     """Write `folder/report.html`."""
     result, predicted = files.read_json(folder / "result.json"), files.read_json(folder / "prediction.json")
     stored = files.read_json(folder / "config.json")
-    page = environment().get_template("report.html.j2").render(
-        experiment=experiment,
-        result=result,
-        settings=stored["config"],
-        environment=files.read_json(folder / "environment.json"),
-        check=files.read_json(folder / "check.json"),
-        models=predicted["models"],
-        measured=[_against(run, predicted["models"][run["condition"]]) for run in result["runs"]],
-        overview=_overview(result),
-        pictures=[
-            {"caption": caption, "uri": data_uri(folder / "figures" / f"{name}.png")} for name, caption in captions
-        ],
-        findings=findings,
-        summary=(folder / "summary.txt").read_text(encoding="utf-8"),
-        command=command(experiment.name, stored),
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            experiment=experiment,
+            result=result,
+            settings=stored["config"],
+            environment=files.read_json(folder / "environment.json"),
+            check=files.read_json(folder / "check.json"),
+            models=predicted["models"],
+            measured=[_against(run, predicted["models"][run["condition"]]) for run in result["runs"]],
+            overview=_overview(result),
+            pictures=[
+                {"caption": caption, "uri": data_uri(folder / "figures" / f"{name}.png")}
+                for name, caption in captions
+            ],
+            findings=findings,
+            summary=(folder / "summary.txt").read_text(encoding="utf-8"),
+            command=command(experiment.name, stored),
+        )
     )
     files.write_text(folder / "report.html", page)
 
@@ -88,7 +93,9 @@ def _overview(result: dict[str, Any]) -> list[dict[str, str]]:
             {
                 "name": name,
                 "seeds": str(len(runs)),
-                "accuracy": written([t["accuracy"] for t in tested]) if tested and "accuracy" in tested[0] else "–",
+                "accuracy": written([t["accuracy"] for t in tested])
+                if tested and "accuracy" in tested[0]
+                else "–",
                 "best": written([t["accuracy"] for t in best]) if best and "accuracy" in best[0] else "–",
                 "verdict": ", ".join(dict.fromkeys(run["diagnosis"]["verdict"] for run in runs)),
                 "seconds": f"{sum(run['seconds'] for run in runs) / len(runs):,.0f}",

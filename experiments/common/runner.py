@@ -17,7 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.common import config as configs
-from experiments.common import console, diagnosis, environment, files, folders, history, prediction, report, training
+from experiments.common import (
+    console,
+    diagnosis,
+    environment,
+    files,
+    folders,
+    history,
+    prediction,
+    report,
+    training,
+)
 from experiments.common.config import Config
 from experiments.common.data.splits import Data
 from experiments.common.errors import ExperimentError
@@ -72,7 +82,9 @@ def resume(experiment: Experiment, folder: Path) -> None:
         data = experiment.load(config, source)
         if data.checksum() != checksum:
             raise ExperimentError(f"{folder}: its data have changed since it began; run anew")
-        changed = environment.differences(files.read_json(folder / "environment.json"), environment.describe())
+        changed = environment.differences(
+            files.read_json(folder / "environment.json"), environment.describe()
+        )
         if changed:
             console.warn(f"the run began elsewhere, bits may differ: {'; '.join(changed)}")
         _carry_on(experiment, config, data, folder)
@@ -102,9 +114,7 @@ def _predict(
         checks[condition.name] = prediction.check(model, predicted["models"][condition.name])
         summaries.append(f"{condition.name}\n{_summary(model)}")
         weights += 4 * model.count_params()
-    predicted["expectations"] = [
-        {"text": str(e), **vars(e)} for e in experiment.expectations(config)
-    ]
+    predicted["expectations"] = [{"text": str(e), **vars(e)} for e in experiment.expectations(config)]
     path = folder / "prediction.json"
     if path.is_file():
         earlier: dict[str, Any] = files.read_json(path)
@@ -196,10 +206,19 @@ def _measure(
             if path.is_file():
                 continue
             model = training.load_model(_home(folder, key) / f"{which}.keras", _plan(condition, key[1]))
-            predicted = model.predict(inputs, batch_size=condition.batch_size, verbose=0).astype(np.float32)
+            predicted = _predicted(model, inputs, condition.batch_size)
             content = BytesIO()
             np.save(content, predicted)
             files.write_whole(path, lambda partial, content=content: partial.write_bytes(content.getvalue()))
+
+
+def _predicted(model: keras.Model, inputs: NDArray[Any], batch_size: int) -> NDArray[np.float32]:
+    """The model's output, eagerly: two models a condition are not worth two traces."""
+    parts = [
+        keras.ops.convert_to_numpy(model(inputs[start : start + batch_size], training=False))
+        for start in range(0, len(inputs), batch_size)
+    ]
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _predictions(folder: Path, key: Key, which: str) -> NDArray[np.float32]:
@@ -309,7 +328,9 @@ def outcome(experiment: Experiment, folder: Path, data: Data | None = None) -> O
     config, source, checksum = stored_config(experiment, folder)
     data = data or experiment.load(config, source)
     if data.checksum() != checksum:
-        raise ExperimentError(f"{folder}: its data have changed since it ran; its figures cannot be drawn again")
+        raise ExperimentError(
+            f"{folder}: its data have changed since it ran; its figures cannot be drawn again"
+        )
     conditions = {condition.name: condition for condition in experiment.conditions(config, data)}
     result = files.read_json(folder / "result.json")
     keys = [key for key in _keys(config, conditions)]

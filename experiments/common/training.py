@@ -166,7 +166,11 @@ def _complete(folder: Path, state: State) -> bool:
     if not state.finished:
         return False
     last = folder / state.generations[0]["file"]
-    return last.is_file() and (folder / "best.keras").is_file() and files.sha256(last) == state.generations[0]["sha256"]
+    return (
+        last.is_file()
+        and (folder / "best.keras").is_file()
+        and files.sha256(last) == state.generations[0]["sha256"]
+    )
 
 
 def _continue(
@@ -232,7 +236,9 @@ def _checkpoint(model: keras.Model, plan: Plan, folder: Path, state: State) -> N
     best = _best_epoch(state.history, plan)
     if best == state.epoch:
         # also if the process dies before state.json: the same epoch, trained again, writes the same
-        files.write_whole(folder / "best.keras", lambda partial: partial.write_bytes((folder / name).read_bytes()))
+        files.write_whole(
+            folder / "best.keras", lambda partial: partial.write_bytes((folder / name).read_bytes())
+        )
     state.best_epoch = best
     state.generations = [
         {"epoch": state.epoch, "file": name, "sha256": files.sha256(folder / name)},

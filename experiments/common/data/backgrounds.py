@@ -36,4 +36,6 @@ def background(draw: Draw, part: str, size: int) -> Floats:
         columns = -columns
     step = side / (size - 1)
     middle = side / 2
-    return bilinear(photo, rows * step + row + middle, columns * step + column + middle) * draw.uniform(0.6, 1.2)
+    return bilinear(photo, rows * step + row + middle, columns * step + column + middle) * draw.uniform(
+        0.6, 1.2
+    )

@@ -95,7 +95,9 @@ def _binary(contents: dict[str, bytes], source: Path) -> tuple[Pair, Pair]:
     def records(names: list[str]) -> Pair:
         raw = b"".join(contents[name] for name in names)
         if not raw or len(raw) % RECORD:
-            raise ExperimentError(f"--data {source}: {', '.join(names) or 'its files'} hold no CIFAR-10 records")
+            raise ExperimentError(
+                f"--data {source}: {', '.join(names) or 'its files'} hold no CIFAR-10 records"
+            )
         table = np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
         if table[:, 0].max() > 9:
             raise ExperimentError(f"--data {source}: class {table[:, 0].max()} in it; CIFAR-10 has 0 to 9")

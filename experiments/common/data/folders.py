@@ -85,7 +85,9 @@ def _folder(source: Path | None, name: str, what: str) -> Path:
 def _classes(root: Path) -> tuple[str, ...]:
     found = tuple(sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")))
     if len(found) < 2:
-        raise ExperimentError(f"--data {root}: {len(found)} class folders in it; a classifier needs two or more")
+        raise ExperimentError(
+            f"--data {root}: {len(found)} class folders in it; a classifier needs two or more"
+        )
     return found
 
 
@@ -130,5 +132,7 @@ def _mask(path: Path, size: int) -> NDArray[np.int64]:
     if set(np.unique(values)) <= {0, 255}:
         return values // 255
     if values.max() > 63:
-        raise ExperimentError(f"{path}: a mask holds class numbers (0 to 63), or 0 and 255; found {values.max()}")
+        raise ExperimentError(
+            f"{path}: a mask holds class numbers (0 to 63), or 0 and 255; found {values.max()}"
+        )
     return values

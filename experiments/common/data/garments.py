@@ -107,7 +107,8 @@ def load(which: str, source: Path | None = None) -> Garments:
         train=(images[:cut], labels[:cut]),
         validation=(images[cut:], labels[cut:]),
         test=(parts["t10k-images-idx3"], parts["t10k-labels-idx1"]),
-        source={SHIPPED: "shipped slice of Fashion-MNIST", DEBIAN: "Debian package dataset-fashion-mnist"}.get(
-            folder, f"Fashion-MNIST files in {folder}"
-        ),
+        source={
+            SHIPPED: "shipped slice of Fashion-MNIST",
+            DEBIAN: "Debian package dataset-fashion-mnist",
+        }.get(folder, f"Fashion-MNIST files in {folder}"),
     )

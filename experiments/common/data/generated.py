@@ -47,7 +47,11 @@ PARTS = ("train", "validation", "test")
 def cache_folder() -> Path:
     """Where generated sets are kept; ARCHCALC_CACHE chooses another place."""
     chosen = os.environ.get("ARCHCALC_CACHE")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archcalc"
+    base = (
+        Path(chosen)
+        if chosen
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archcalc"
+    )
     return base / "experiments"
 
 
