@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from archcalc.keras import to_keras as to_keras
     from archcalc.readers import load as load
     from archcalc.report import Report as Report
+    from archcalc.verification import Verification as Verification
+    from archcalc.verification import verify as verify
 
 __version__ = "0.1.0"
 
@@ -38,10 +40,12 @@ _HOMES = {
     "NetworkError": "archcalc.errors",
     "Report": "archcalc.report",
     "SourceError": "archcalc.errors",
+    "Verification": "archcalc.verification",
     "analyze": "archcalc.analyze",
     "from_keras": "archcalc.keras",
     "load": "archcalc.readers",
     "to_keras": "archcalc.keras",
+    "verify": "archcalc.verification",
 }
 _ROOMS = {"keras", "testing"}  # public packages, reached as `archcalc.keras.LocallyConnected2D`
 

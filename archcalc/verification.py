@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = 1
 AGREES, DIFFERS, CANNOT_RUN = "agrees", "differs", "cannot run here"
+# (step, parts done, parts in all)
+Progress = Callable[[str, int, int], None]
 VERDICTS = (AGREES, DIFFERS, CANNOT_RUN)
 
 
@@ -121,6 +123,50 @@ class Verification:
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items() if n)
         return f"Verification({self.name!r}: {counts or 'no checks'})"
+
+
+def verify(
+    source: Any,
+    sample: int | None = None,
+    seed: int = 0,
+    symbols: Mapping[str, int] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Verification:
+    """Build the real model of a network, run it, and compare it with what archcalc says.
+
+    Compared are output shapes; every weight's name, shape and trainability; parameters with
+    `count_params()` and with the text of `summary()` (for locally connected layers those of
+    `tf_keras`); FLOPs with TensorFlow's profiler; bytes of activations with the real tensors;
+    receptive fields with the support of gradients; effective fields with their spread.
+
+    Parameters
+    ----------
+    source
+        A graph, a live model, or anything that `archcalc.load` takes.
+    sample
+        The most layers whose gradients are measured, outputs first and the others drawn; None
+        for as many as a few minutes allow. What is left out is listed.
+    seed
+        For drawn layers, places, weights, inputs and values of open symbols.
+    symbols
+        Values for open symbols. The others are drawn, several times.
+    progress
+        Called with a step's name, how many of its parts are done, and how many there are.
+
+    Raises
+    ------
+    ArchcalcError
+        The source cannot be read, or no values fit its open symbols.
+    MissingExtraError
+        Keras is not installed.
+    """
+    from archcalc.keras import require_keras
+
+    require_keras()
+    from archcalc.keras.verify import run
+
+    return run(source, sample, seed, symbols, progress)
 
 
 def plain(value: Any) -> Any:

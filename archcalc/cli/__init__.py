@@ -21,6 +21,7 @@ COMMANDS = {
     "examples": "List the example networks, or copy one here.",
     "layers": "List the layer types, their fields and their formulas.",
     "schema": "Print the JSON Schema of archcalc's own spec.",
+    "verify": "Build the real Keras model and compare it with every figure.",
 }
 
 

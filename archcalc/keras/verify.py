@@ -1,4 +1,4 @@
-"""`verify`: every figure of a network against the real Keras model."""
+"""Every figure of a network against the real Keras model: the steps behind `archcalc.verify`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from archcalc.keras.build import Built, build
 from archcalc.report import Report
 from archcalc.sampling import admissible_values
 from archcalc.substitution import with_values
-from archcalc.verification import Check, Verification, cannot_run
+from archcalc.verification import Check, Progress, Verification, cannot_run
 
 SAMPLES = 3  # assignments to open symbols
 PLACES, FEW_PLACES = 6, 3  # of each layer's output
 WORK = 10**12  # multiply-adds of gradients without --sample: a few minutes on two cores
-
-# (step, steps done, steps in all)
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,40 +37,14 @@ class Case:
     progress: Progress
 
 
-def verify(
+def run(
     source: Any,
-    sample: int | None = None,
-    seed: int = 0,
-    symbols: Mapping[str, int] | None = None,
-    *,
-    progress: Progress | None = None,
+    sample: int | None,
+    seed: int,
+    symbols: Mapping[str, int] | None,
+    progress: Progress | None,
 ) -> Verification:
-    """Build the real model of a network, run it, and compare it with what archcalc says.
-
-    Compared are output shapes; every weight's name, shape and trainability; parameters with
-    `count_params()` and with the text of `summary()` (for locally connected layers those of
-    `tf_keras`); FLOPs with TensorFlow's profiler; bytes of activations with the real tensors;
-    receptive fields with the support of gradients; effective fields with their spread.
-
-    Parameters
-    ----------
-    source
-        A graph, a live model, or anything that `archcalc.load` takes.
-    sample
-        The most layers whose gradients are measured, outputs first and the others drawn; None
-        for as many as a few minutes allow. What is left out is listed.
-    seed
-        For drawn layers, places, weights, inputs and values of open symbols.
-    symbols
-        Values for open symbols. The others are drawn, several times.
-    progress
-        Called with a step's name, how many of its parts are done, and how many there are.
-
-    Raises
-    ------
-    ArchcalcError
-        The source cannot be read, or no values fit its open symbols.
-    """
+    """As `archcalc.verify`."""
     graph = _graph(source)
     if symbols:
         graph = with_values(graph, symbols)
@@ -136,7 +107,7 @@ def _checks(
     if left_out:
         skipped.append(
             f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
-            f"({'--sample ' + str(sample) if sample is not None else 'they take long; --sample N measures N'})"
+            f"({f'--sample {sample}' if sample else 'they take long; --sample N measures N'})"
         )
     case = Case(graph, report, built, chosen, places, seed, progress)
     steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [

@@ -1,0 +1,170 @@
+"""What `verify` found: layer by layer, then what differs, what could not run, what was left out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from archcalc.render.text import ASCII, UNICODE, Glyphs, printable
+from archcalc.verification import AGREES, CANNOT_RUN, DIFFERS, VERDICTS, Check, Verification
+
+WHOLE = "whole network"
+MAX_VALUE = 48
+MAX_REASONS = 20
+
+
+class Signs(NamedTuple):
+    """How each verdict is marked."""
+
+    agrees: str
+    differs: str
+    cannot_run: str
+
+    def of(self, verdict: str) -> str:
+        return self[VERDICTS.index(verdict)]
+
+
+MARKS, ASCII_MARKS = Signs("✓", "✗", "–"), Signs("ok", "NO", "-")
+STYLES = {AGREES: "green", DIFFERS: "bold red", CANNOT_RUN: "dim"}
+
+
+def table(found: Verification, *, ascii: bool = False, every: bool = False) -> RenderableType:
+    """The result for rich; with `every` each check is a line with both figures."""
+    return Group(*_parts(found, ASCII if ascii else UNICODE, ASCII_MARKS if ascii else MARKS, every))
+
+
+def terminal_text(
+    found: Verification, *, width: int, ascii: bool = False, color: bool = False, every: bool = False
+) -> str:
+    """The same as one string, with colour codes only if asked for."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
+    )
+    console.print(table(found, ascii=ascii, every=every))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def csv_text(found: Verification) -> str:
+    """One line a check."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    columns = ["what", "layer", "symbols", "predicted", "measured", "verdict", "reason"]
+    writer.writerow(columns)
+    for check in found.checks:
+        row = check.to_dict()
+        row["symbols"] = _assignment(check.symbols)
+        writer.writerow(["" if row[c] is None else row[c] for c in columns])
+    return out.getvalue()
+
+
+# -- parts -------------------------------------------------------------------------------------
+def _parts(found: Verification, glyphs: Glyphs, marks: Signs, every: bool) -> Iterator[RenderableType]:
+    yield Text(printable(found.name, glyphs), style="bold")
+    if any(found.samples):
+        tried = "; ".join(_assignment(s) for s in found.samples)
+        yield Text(f"with {tried}", style="dim")
+    yield Text("")
+    yield _every(found.checks, glyphs, marks) if every else _by_layer(found, glyphs, marks)
+    yield Text("")
+    if found.differences:
+        yield Text("differs", style=STYLES[DIFFERS])
+        yield _every(found.differences, glyphs, marks)
+        yield Text("")
+    yield from _reasons(found, glyphs)
+    for text in found.skipped:
+        yield Text(f"skipped: {text}", style="yellow")
+    yield _verdict(found, glyphs)
+
+
+def _by_layer(found: Verification, glyphs: Glyphs, marks: Signs) -> Table:
+    """A row per layer, a column per kind of check; the worst verdict of all samples counts."""
+    kinds = list(dict.fromkeys(_kind(c) for c in found.checks))
+    cells: dict[str, dict[str, str]] = {}
+    for check in found.checks:
+        row = cells.setdefault(check.layer if check.layer is not None else WHOLE, {})
+        row[_kind(check)] = _worst(row.get(_kind(check), AGREES), check.verdict)
+    if WHOLE in cells:
+        cells[WHOLE] = cells.pop(WHOLE)
+    made = _frame(["layer", *kinds])
+    for name, row in cells.items():
+        label = Text(printable(name, glyphs), style="bold" if name == WHOLE else "")
+        made.add_row(
+            label, *(Text(marks.of(row[k]), style=STYLES[row[k]]) if k in row else "" for k in kinds)
+        )
+    return made
+
+
+def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
+    """A row per check with both figures."""
+    symbols = len({_assignment(c.symbols) for c in checks}) > 1
+    titles = ["", "what", "layer", *(["with"] if symbols else []), "predicted", "measured"]
+    made = _frame(titles, left=len(titles))
+    for check in checks:
+        made.add_row(
+            Text(marks.of(check.verdict), style=STYLES[check.verdict]),
+            check.what,
+            printable(check.layer, glyphs) if check.layer is not None else WHOLE,
+            *([_assignment(check.symbols)] if symbols else []),
+            _value(check.predicted, glyphs),
+            _value(check.measured, glyphs) if check.measured is not None else printable(check.reason, glyphs),
+        )
+        if check.verdict == DIFFERS and check.reason:
+            made.add_row("", "", Text(printable(check.reason, glyphs), style="dim"))
+    return made
+
+
+def _reasons(found: Verification, glyphs: Glyphs) -> Iterator[Text]:
+    """Why checks could not run: each reason once, with how many checks it stopped."""
+    counted = Counter((c.what, c.reason) for c in found.checks if c.verdict == CANNOT_RUN)
+    if counted:
+        yield Text("cannot run here", style="bold")
+    for (what, reason), times in counted.most_common(MAX_REASONS):
+        yield Text(f"  {what}{f' ({times} layers)' if times > 1 else ''}: {printable(reason, glyphs)}")
+    if len(counted) > MAX_REASONS:
+        yield Text(f"  and {len(counted) - MAX_REASONS} more reasons (--format json has them all)")
+    if counted:
+        yield Text("")
+
+
+def _verdict(found: Verification, glyphs: Glyphs) -> Text:
+    counts = found.counts()
+    text = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items() if n) or "no checks"
+    style = STYLES[DIFFERS] if counts[DIFFERS] else STYLES[AGREES]
+    return Text(f"{printable(found.name, glyphs)}: {text}", style=style)
+
+
+# -- details -----------------------------------------------------------------------------------
+def _frame(titles: Iterable[str], left: int = 1) -> Table:
+    columns = [
+        Column(title, justify="left" if i < left else "center", overflow="fold")
+        for i, title in enumerate(titles)
+    ]
+    return Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+
+
+def _kind(check: Check) -> str:
+    """Checks that stand in one column."""
+    return check.what.split(",")[0].split(" in ")[0]
+
+
+def _worst(a: str, b: str) -> str:
+    order = (AGREES, CANNOT_RUN, DIFFERS)
+    return max(a, b, key=order.index)
+
+
+def _assignment(symbols: Any) -> str:
+    return ", ".join(f"{name}={value}" for name, value in symbols.items())
+
+
+def _value(value: Any, glyphs: Glyphs) -> str:
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    text = printable(text, glyphs)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
