@@ -35,6 +35,10 @@ def infer(graph: Graph) -> Shapes:
             shapes.append(None)
     found = [s for s in shapes if s is not None]
     if len(found) == len(shapes):
+        try:
+            _read(graph, found, graph.outputs)
+        except NetworkError as fault:
+            faults += fault.faults
         for repeat in graph.repeats:
             try:
                 _require_kept_shape(repeat, found)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from archcalc import arith
 from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
 
 # "w", "2*w + 1": wherever a size is expected in a spec, an expression may stand
 SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
@@ -38,7 +39,9 @@ class Kind(ABC):
 
 
 def size(value: Any, minimum: int, what: str) -> Any:
-    """One size of at least `minimum`: an int, an expression or an array."""
+    """One size of at least `minimum`: an int, an expression, an array, or a size nobody knows."""
+    if isinstance(value, Unknown):
+        return value
     if isinstance(value, Expr) or arith.is_array(value):
         arith.require_integer(value, lambda: f"expected {what}, got {value}, which is no integer")
         arith.require_at_least(value, minimum, lambda: f"expected {what}, got {value}")

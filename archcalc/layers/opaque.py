@@ -105,12 +105,16 @@ class Opaque(Layer):
     stated_window: Annotated[Any, ExtentKind("whole")] = None
     stated_stride: Annotated[Any, ExtentKind()] = None
     class_name: Untracked = None
+    other_shapes: Untracked = ()  # of outputs beyond the first, which only a Keras layer may have
 
     def unstated(self, what: str) -> str:
         return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return tuple(self.stated_shape)
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        return (self.output_shape(*inputs), *self.other_shapes)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         if self.stated_weights is None:

@@ -36,7 +36,7 @@ def names() -> list[str]:
 def read_application(
     source: str,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
 ) -> Graph:

@@ -32,7 +32,7 @@ def read_archive(
     source: str,
     file: BinaryIO | None = None,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
 ) -> Graph:

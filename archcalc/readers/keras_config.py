@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archcalc.arith import integer
 from archcalc.errors import SourceError
 from archcalc.graph import Graph
 from archcalc.readers.keras.functional import parse_functional
+from archcalc.readers.keras.inputs import given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.keras.sequential import parse_sequential
@@ -33,7 +33,7 @@ def read_keras(
     data: dict[str, Any],
     source: str,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
 ) -> Graph:
@@ -46,7 +46,8 @@ def read_keras(
     source
         What messages call the file.
     input_shape
-        Sizes (without the batch) for a Sequential that was never built, or for open axes.
+        Sizes (without the batch) for a Sequential that was never built, or for open axes;
+        a name leaves an axis open.
     allow_unknown
         Go on from recorded shapes where a layer is not known; its figures are unknown.
     symbols
@@ -57,8 +58,11 @@ def read_keras(
     SourceError
         With every fault of the file, each at its JSON path.
     """
-    shape = None if input_shape is None else tuple(map(integer, input_shape))
-    reading = Reading(source, shape, allow_unknown, dict(symbols or {}))
+    reading = Reading(source, allow_unknown, dict(symbols or {}))
+    if input_shape is not None:
+        reading.input_shape = given_shape(input_shape, reading)
+    if reading.faults:
+        raise SourceError(source, reading.faults)
     model = _parse(data, reading)
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:

@@ -182,8 +182,11 @@ class Tensordot(Contraction):
             return [(a - axes + i, i) for i in range(axes)]
         if isinstance(axes, list | tuple) and len(axes) == 2:
             left, right = ([v] if type(v) is int else v for v in axes)
-            if len(left) == len(right) and all(
-                type(i) is int and -n <= i < n for n, row in ((a, left), (b, right)) for i in row
+            rows = isinstance(left, list | tuple) and isinstance(right, list | tuple)
+            if (
+                rows
+                and len(left) == len(right)
+                and all(type(i) is int and -n <= i < n for n, row in ((a, left), (b, right)) for i in row)
             ):
                 return [(i % a, j % b) for i, j in zip(left, right, strict=True)]
         raise LayerError(

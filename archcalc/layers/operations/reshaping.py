@@ -26,6 +26,9 @@ from archcalc.layers.operations.reduction import OptionalAxes
 from archcalc.layers.window import Blocks, Fixed, Phases, Read, Scattered, Taps, Unstated
 
 
+MAX_PARTS = 10_000  # of one split
+
+
 @family
 class Moving(Operation):
     """Each output unit is one input unit, or none: no work."""
@@ -390,6 +393,7 @@ class Split(Moving):
         axis = axis_index(self, self.axis, len(x))
         cut = self.indices_or_sections
         if type(cut) is int:
+            _require_few(cut)
             part = exact_div(
                 x[axis], cut, lambda: f"an axis of {x[axis]} cannot be cut into {cut} equal parts"
             )
@@ -409,6 +413,11 @@ class Split(Moving):
         return (tuple(cut if a == axis else Taps(a) for a in range(len(x))),)
 
 
+def _require_few(parts: int) -> None:
+    if parts > MAX_PARTS:
+        raise LayerError(f"{parts} parts, more than the limit of {MAX_PARTS}")
+
+
 @operation("unstack", "Unstack")
 class Unstack(Moving):
     """The units along `axis`, each as a tensor of its own."""
@@ -423,6 +432,7 @@ class Unstack(Moving):
         require_equal(x[axis], count, lambda: f"num={count} for an axis of {x[axis]}")
         if type(count) is not int:
             raise LayerError(f"an axis of {count} comes apart into a number of tensors that is not known")
+        _require_few(count)
         return ((*x[:axis], *x[axis + 1 :]),) * count
 
     def output_shape(self, *inputs: Shape) -> Shape:

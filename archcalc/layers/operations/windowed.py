@@ -129,9 +129,10 @@ class Conv(WithKernel):
 
     def layer(self, x: Shape) -> Layer:
         made = _of_rank(self, (convolution.Conv1D, convolution.Conv2D, convolution.Conv3D), x)
+        arguments = self._arguments(x)
         cin, within = self.channels(x), self.kernel.shape[-2]
         require_equal(cin, within, lambda: f"{cin} input channels for a kernel of {within}")
-        found: Layer = made(filters=self.kernel.shape[-1], **self._arguments(x))
+        found: Layer = made(filters=self.kernel.shape[-1], **arguments)
         return found
 
 
@@ -141,5 +142,6 @@ class DepthwiseConv(WithKernel):
 
     def layer(self, x: Shape) -> Layer:
         made = _of_rank(self, (convolution.DepthwiseConv1D, convolution.DepthwiseConv2D), x)
-        found: Layer = made(depth_multiplier=self.kernel.shape[-1], **self._arguments(x))
+        arguments = self._arguments(x)
+        found: Layer = made(depth_multiplier=self.kernel.shape[-1], **arguments)
         return found

@@ -135,6 +135,7 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
             return
         call.layer = Opaque(
             stated_shape=_sizes(shapes[0], member.name),
+            other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
             class_name=member.class_name,
         )
 

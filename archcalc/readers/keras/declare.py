@@ -85,11 +85,10 @@ def _name(value: Any) -> Any:
 
 
 def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
-    config = value.get("config")
-    if value.get("class_name") == "function" and isinstance(config, str):
+    config, class_name = value.get("config"), _name(value)
+    if class_name == "function" and isinstance(config, str):
         return config
-    if isinstance(config, dict) and value.get("class_name") in _ACTIVATION_ARGUMENT:
-        class_name = value["class_name"]
+    if isinstance(config, dict) and class_name in _ACTIVATION_ARGUMENT:
         defaults = {"negative_slope": 0.0, "threshold": 0.0} if class_name == "ReLU" else {}
         number = config.get(_ACTIVATION_ARGUMENT[class_name])
         name = _ACTIVATION_LAYERS.get((class_name, number)) if not isinstance(number, list | dict) else None

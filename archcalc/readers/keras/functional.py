@@ -19,18 +19,18 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
     entries = reading.sequence(config.get("layers"), f"{path}.layers", "the layers")
     for i, entry in enumerate(entries):
         at = f"{path}.layers[{i}]"
-        member = member_of(reading.mapping(entry, at, "a layer"), at, reading, outer=outer)
+        member = member_of(entry, at, reading, outer=outer)
         if member is None:
             continue
         if member.name in model.members:
             reading.fault(f"{at}.name", f"the name {member.name!r} stands twice in this model")
         model.members[member.name] = member
-    legacy = any(isinstance(n, list) for m in model.members.values() for n in _nodes(m, reading))
+    model.legacy = any(isinstance(n, list) for m in model.members.values() for n in _nodes(m, reading))
     for member in model.members.values():
         _read_calls(member, reading)
     model.inputs = _ends(config, "input_layers", path, reading)
     model.outputs = _ends(config, "output_layers", path, reading)
-    _renumber(model, legacy=legacy)
+    _renumber(model)
     if not list(leaves(model.inputs)):
         reading.fault(f"{path}.input_layers", "the model has no inputs")
     if not list(leaves(model.outputs)):
@@ -42,7 +42,12 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
     return model
 
 
-def member_of(entry: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Member | None:
+def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member | None:
+    """The part of a model that an entry of its list of layers states; faults and None if it is none."""
+    if not reading.mapping(entry, path, "a layer"):
+        if isinstance(entry, dict):
+            reading.fault(path, "an empty layer")
+        return None
     name = reading.text(entry.get("name") or _config(entry).get("name"), f"{path}.name", "a layer's name")
     identity = identify(entry, path, reading)
     if name is None or identity is None:
@@ -92,7 +97,10 @@ def _read_calls(member: Member, reading: Reading) -> None:
         if isinstance(node, dict):
             args = reading.sequence(node.get("args", []), f"{at}.args", "positional arguments")
             kwargs = reading.mapping(node.get("kwargs", {}), f"{at}.kwargs", "keyword arguments")
-            decoded = decode(args, f"{at}.args", reading), decode(kwargs, f"{at}.kwargs", reading)
+            decoded = (
+                [decode(v, f"{at}.args[{k}]", reading) for k, v in enumerate(args)],
+                {k: decode(v, f"{at}.kwargs.{k}", reading) for k, v in kwargs.items()},
+            )
         elif isinstance(node, list):
             decoded = decode_legacy(node, at, reading)
         else:
@@ -109,7 +117,7 @@ def _ends(config: dict[str, Any], key: str, path: str, reading: Reading) -> Any:
     return references(value, f"{path}.{key}", reading)
 
 
-def _renumber(model: Model, *, legacy: bool) -> None:
+def _renumber(model: Model) -> None:
     """Make every reference count a member's calls from 0.
 
     Keras numbers the calls of a nested model from 1, because call 0 is the one that made
@@ -128,7 +136,7 @@ def _renumber(model: Model, *, legacy: bool) -> None:
             return tree._replace(call=tree.call - 1)
         return tree
 
-    if legacy:
+    if model.legacy:
         models = ("functional", "sequential")
         for member in model.members.values():
             for call in member.calls:

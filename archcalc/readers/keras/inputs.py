@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from archcalc.layers.base import Layer, show
+from archcalc.arith import integer
+from archcalc.expressions import is_symbol_name
+from archcalc.layers.base import Layer
+from archcalc.layers.base import show as show_shape
 from archcalc.layers.core import InputLayer
 from archcalc.readers.keras.declare import dtype_name
 from archcalc.readers.keras.reading import Reading
-from archcalc.readers.names import show as brief
+from archcalc.readers.names import show
 from archcalc.symbolic import symbol
 
 _AXES = {1: "T", 2: "TC", 3: "HWC", 4: "DHWC"}
@@ -40,13 +44,13 @@ def batch_free(
 ) -> tuple[int | None, ...] | None:
     """A shape's sizes without the batch axis; a fault and None where it is no shape."""
     if not isinstance(value, list | tuple) or (has_batch and not value):
-        reading.fault(path, f"expected a shape, got {brief(value)}")
+        reading.fault(path, f"expected a shape, got {show(value)}")
         return None
     sizes = list(value)[1:] if has_batch else list(value)
     for i, n in enumerate(sizes):
         if n is not None and (type(n) is not int or n < 1):
             at = i + 1 if has_batch else i
-            reading.fault(f"{path}[{at}]", f"expected a positive integer or null, got {brief(n)}")
+            reading.fault(f"{path}[{at}]", f"expected a positive integer or null, got {show(n)}")
             return None
     return tuple(sizes)
 
@@ -66,16 +70,37 @@ def open_axes(shape: tuple[int | None, ...], path: str, reading: Reading) -> tup
     )
 
 
+def given_shape(given: Sequence[int | str], reading: Reading) -> tuple[Any, ...]:
+    """The sizes of `--input-shape`: positive integers, and names of symbols for open axes."""
+    sizes: list[Any] = []
+    for n in given:
+        if isinstance(n, str) and is_symbol_name(n):
+            sizes.append(_named(n, reading))
+            continue
+        try:
+            size = int(n) if isinstance(n, str) else integer(n)
+        except (TypeError, ValueError):
+            size = 0
+        if size < 1:
+            reading.fault("", f"input shape: expected positive integers or names of symbols, got {show(n)}")
+            return tuple(given)
+        sizes.append(size)
+    return tuple(sizes)
+
+
 def _open(letter: str, reading: Reading) -> Any:
     name = letter
     number = 2
     while name in reading.open_symbols:
         name = f"{letter}{number}"
         number += 1
-    reading.open_symbols[name] = reading.symbols.get(name)
-    value = reading.open_symbols[name]
+    return _named(name, reading)
+
+
+def _named(name: str, reading: Reading) -> Any:
+    value = reading.open_symbols[name] = reading.symbols.get(name)
     return symbol(name) if value is None else value
 
 
 def _show(shape: tuple[int | None, ...]) -> str:
-    return show(tuple("any" if n is None else n for n in shape))
+    return show_shape(tuple("any" if n is None else n for n in shape))

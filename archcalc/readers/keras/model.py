@@ -64,6 +64,7 @@ class Model:
     inputs: Any = None  # structure of Ref
     outputs: Any = None
     frozen: bool = False
+    legacy: bool = False  # written by Keras 2
 
     def recorded(self, member: Member) -> dict[tuple[int, int], tuple[int | None, ...]]:
         """What the file records as the shapes of this member's outputs: (call, output) -> shape."""

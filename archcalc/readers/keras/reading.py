@@ -21,9 +21,9 @@ class Reading:
     """What all parts of the reader share."""
 
     source: str
-    input_shape: tuple[int, ...] | None = None
     allow_unknown: bool = False
     symbols: Mapping[str, Any] = field(default_factory=dict)
+    input_shape: tuple[Any, ...] | None = None
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
 

@@ -30,7 +30,7 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
     model = Model(name, frozen=config.get("trainable") is False)
     members: list[Member] = []
     for i, raw in enumerate(reading.sequence(config.get("layers"), at, "the layers")):
-        member = member_of(reading.mapping(raw, f"{at}[{i}]", "a layer"), f"{at}[{i}]", reading, outer=outer)
+        member = member_of(raw, f"{at}[{i}]", reading, outer=outer)
         if member is None:
             continue
         if member.name in {m.name for m in members}:

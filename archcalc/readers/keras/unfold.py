@@ -20,17 +20,16 @@ MAX_NODES = 200_000
 @dataclass
 class _Unfolding:
     reading: Reading
-    frozen: bool
     nodes: list[Node] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     owners: dict[Any, int] = field(default_factory=dict)  # an object's identity -> the node of its first call
 
-    def add(self, name: str, layer: Layer, inputs: tuple[Tap, ...], identity: Any) -> int:
+    def add(self, name: str, layer: Layer, inputs: tuple[Tap, ...], identity: Any, *, frozen: bool) -> int:
         if len(self.nodes) >= MAX_NODES:
             raise SourceError(
                 self.reading.source, [Fault("$", f"nested models unfold to more than {MAX_NODES:,} layers")]
             )
-        if self.frozen and layer.trainable:
+        if frozen and layer.trainable:
             layer = dataclasses.replace(layer, trainable=False)
         owner = self.owners.setdefault(identity, len(self.nodes))
         self.nodes.append(
@@ -50,7 +49,7 @@ class _Unfolding:
 
 def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
     """The graph of a model; faults and None where its calls do not fit together."""
-    unfolding = _Unfolding(reading, model.frozen)
+    unfolding = _Unfolding(reading)
     given: list[Tap | None] = []
     inputs: list[int] = []
     for ref in leaves(model.inputs):
@@ -61,12 +60,14 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
         elif member.layer is None:
             given.append(None)
         else:
-            inputs.append(unfolding.add(from_keras_name(member.name), member.layer, (), member.path))
+            inputs.append(
+                unfolding.add(from_keras_name(member.name), member.layer, (), member.name, frozen=False)
+            )
             given.append(Tap(inputs[-1]))
     if reading.faults:
         _check(model, reading)
         return None
-    outputs = _model(unfolding, model, given, "", ())
+    outputs = _model(unfolding, model, given, "", (), frozen=model.frozen)
     if reading.faults:
         return None
     return Graph(
@@ -110,37 +111,53 @@ def _near(name: str, model: Model) -> str:
 
 
 def _model(
-    unfolding: _Unfolding, model: Model, given: list[Tap | None], prefix: str, identity: tuple[Any, ...]
+    unfolding: _Unfolding,
+    model: Model,
+    given: list[Tap | None],
+    prefix: str,
+    identity: tuple[Any, ...],
+    *,
+    frozen: bool,
 ) -> list[Tap | None]:
-    """Add the nodes of one use of a model; its outputs. `identity` tells uses of the same model apart."""
+    """Add the nodes of one use of a model; its outputs. `identity` tells uses of the same model apart.
+
+    `frozen`: the model as a whole is not trainable. In Keras 3 only that of the outermost
+    model counts, because setting it sets every layer's own; in Keras 2 that of all around.
+    """
     reading = unfolding.reading
     made: dict[tuple[str, int], list[Tap | None] | int | None] = {}
     for ref, tap in zip(leaves(model.inputs), given, strict=True):
         made[ref.member, 0] = [tap]
     for member, number, call in _ordered(model, reading):
-        inputs = tuple(_tap(model, ref, made, reading) for ref in call.inputs)
+        inputs = tuple(_tap(model, ref, made, unfolding.nodes, reading) for ref in call.inputs)
         whole = tuple(t for t in inputs if t is not None)
         if len(whole) < len(inputs):
             made[member.name, number] = None
             continue
-        mine = (*identity, member.path) if member.shared_id is None else ("shared", member.shared_id)
+        mine = (*identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
         if member.model is not None:
             name = from_keras_name(member.name)
             name = name if number == 0 else f"{name}[{number + 1}]"
             inner = f"{prefix}{name}/"
-            made[member.name, number] = _model(unfolding, member.model, list(inputs), inner, mine)
+            inside = frozen or (model.legacy and member.model.frozen)
+            made[member.name, number] = _model(
+                unfolding, member.model, list(inputs), inner, mine, frozen=inside
+            )
         elif call.layer is not None:
             name = prefix + from_keras_name(member.name)
-            made[member.name, number] = unfolding.add(name, call.layer, whole, mine)
-    return [_tap(model, ref, made, reading) for ref in leaves(model.outputs)]
+            made[member.name, number] = unfolding.add(name, call.layer, whole, mine, frozen=frozen)
+    return [_tap(model, ref, made, unfolding.nodes, reading) for ref in leaves(model.outputs)]
 
 
-def _tap(model: Model, ref: Ref, made: dict[Any, Any], reading: Reading) -> Tap | None:
+def _tap(model: Model, ref: Ref, made: dict[Any, Any], nodes: list[Node], reading: Reading) -> Tap | None:
     member = _known(model, ref, reading)
     if member is None:
         return None
     found = made.get((ref.member, ref.call))
     if isinstance(found, int):
+        if ref.output and type(nodes[found].layer).output_shapes is Layer.output_shapes:
+            reading.fault(ref.path, f"output number {ref.output} of {ref.member!r}, which has one")
+            return None
         return Tap(found, ref.output)
     if isinstance(found, list):
         if ref.output < len(found):

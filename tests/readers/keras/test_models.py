@@ -301,3 +301,16 @@ def test_masks_are_no_inputs_and_their_operations_stay_rows() -> None:
     assert_same(model, graph)
     assert [graph.nodes[t.node].name for t in graph.nodes[graph.index()["pool"]].inputs] == ["embedding"]
     assert type(layer_of(graph, "not_equal")).__name__ == "ops.not_equal"
+
+
+def test_an_output_that_a_layer_has_not_is_noticed_with_the_shapes() -> None:
+    x = keras.Input((6, 4), name="x")
+    first, _ = keras.ops.split(x, 2, axis=-1)
+    config = json.loads(keras.Model(x, first).to_json())
+    config["config"]["output_layers"] = ["split", 0, 7]
+    from archcalc.analyses.shapes import infer
+    from archcalc.errors import NetworkError
+    from archcalc.readers.keras_config import read_keras
+
+    with pytest.raises(NetworkError, match="has 2 outputs, output number 7 is read"):
+        infer(read_keras(config, "net.json"))

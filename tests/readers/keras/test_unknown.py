@@ -1,0 +1,92 @@
+"""`--allow-unknown`: on from recorded shapes, with every dependent figure unknown and none zero."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import keras
+import pytest
+from keras import layers as kl
+
+from archcalc.analyze import analyze
+from archcalc.errors import SourceError
+from archcalc.readers.keras_config import read_keras
+from archcalc.report import Report
+from archcalc.unknown import Unknown
+from tests.readers.keras.oracle import graph_rows, live_rows
+
+
+@keras.saving.register_keras_serializable("tests")
+class TwoOutputs(kl.Layer):  # type: ignore[misc]
+    def call(self, x: Any) -> Any:
+        return x[:, :2], x
+
+
+def with_custom_layers() -> Any:
+    x = keras.Input((8, 8, 3), name="x")
+    y = kl.Lambda(lambda v: v * 2, name="lambda")(x)
+    y = kl.Conv2D(4, 3, name="conv")(y)
+    a, b = TwoOutputs(name="two")(y)
+    return keras.Model(x, kl.Concatenate(name="all")([kl.Flatten(name="a")(a), kl.Flatten(name="b")(b)]))
+
+
+def report(model: Any) -> Report:
+    return analyze(read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True))
+
+
+def test_shapes_go_on_from_what_the_file_records() -> None:
+    model = with_custom_layers()
+    graph = read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True)
+    assert {r.name: r.outputs for r in graph_rows(graph)} == {r.name: r.outputs for r in live_rows(model)}
+
+
+def test_figures_of_unknown_layers_and_totals_are_unknown_and_the_others_known() -> None:
+    found = report(with_custom_layers())
+    for name in ("lambda", "two"):
+        row = found.layers[name]
+        assert isinstance(row.parameters, Unknown)
+        assert isinstance(row.macs, Unknown)
+    assert found.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
+    assert isinstance(found.totals.parameters, Unknown)
+    assert isinstance(found.totals.macs, Unknown)
+
+
+def test_an_axis_that_the_file_leaves_open_is_unknown_behind_the_layer() -> None:
+    x = keras.Input((None, None, 3), name="x")
+    y = kl.Conv2D(4, 3, name="conv")(kl.Lambda(lambda v: v, name="lambda")(x))
+    found = report(keras.Model(x, kl.GlobalMaxPooling2D(name="pool")(y)))
+    shape = found.layers["conv"].output_shapes[0]
+    assert [isinstance(n, Unknown) for n in shape] == [True, True, False]
+    assert isinstance(found.layers["conv"].macs, Unknown)
+    assert found.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
+    assert found.layers["pool"].output_shapes == ((4,),)
+
+
+def test_without_a_recorded_shape_the_file_is_refused_all_the_same() -> None:
+    model = keras.Sequential([keras.Input((4,)), kl.Dense(2), kl.Lambda(lambda v: v, name="last")])
+    with pytest.raises(SourceError, match=r"layer 'last' is a Lambda.*records no shape.*Opaque"):
+        read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True)
+
+
+def test_in_a_sequential_the_next_layer_records_the_shape() -> None:
+    model = keras.Sequential(
+        [keras.Input((4, 3)), kl.Lambda(lambda v: v[:, 1:], name="cut"), kl.Dense(2, name="d")]
+    )
+    assert report(model).layers["d"].output_shapes == ((3, 2),)
+
+
+def test_a_subclassed_model_inside_a_model_is_one_unknown_layer() -> None:
+    class Inner(keras.Model):  # type: ignore[misc]
+        def __init__(self, **more: Any) -> None:
+            super().__init__(**more)
+            self.dense = kl.Dense(5)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, kl.Dense(2, name="d")(Inner(name="inner")(x)))
+    with pytest.raises(SourceError, match=r"layer 'inner' is"):
+        read_keras(json.loads(model.to_json()), "net.json")
+    assert report(model).layers["d"].parameters == 5 * 2 + 2
