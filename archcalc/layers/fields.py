@@ -289,7 +289,7 @@ class NamedKind(Kind):
         raise FieldError(f"unknown {self.what} {name!r}{hint}")
 
     def schema(self, rank: int) -> dict[str, Any]:
-        options: list[Any] = [{"enum": sorted(n for n in self.names() if n[0].islower())}, {"type": "object"}]
+        options: list[Any] = [{"enum": sorted(self.names())}, {"type": "object"}]
         return {"anyOf": [*options, {"type": "null"}] if self.optional else options}
 
 

@@ -115,9 +115,12 @@ def test_faults_say_what_came_and_what_would_do(name: str, arguments: dict[str, 
     ids=lambda v: type(v).__name__ if isinstance(v, Layer) else None,
 )
 def test_misfits_name_the_shapes(layer: Layer, inputs: list[Any], message: str) -> None:
-    with pytest.raises(LayerError, match=message):
+    def asked() -> None:
         layer.output_shape(*inputs)
         layer.weights(*inputs)
+
+    with pytest.raises(LayerError, match=message):
+        asked()
 
 
 def test_symbols_in_arguments_are_assumed_or_refused() -> None:
