@@ -93,7 +93,7 @@ class Augmentation(Classification):
         images = outcome.data.train.images
         yield Picture(
             "augmented",
-            "Three training images, and what the network gets of them in five epochs under each condition.",
+            "Three training images (left) and what the network gets of each in five epochs.",
             figures.variants(_variants(images[:3], outcome.config.seed)),
         )
         accuracies = {name: outcome.values(name, "accuracy") for name in CONDITIONS}
@@ -133,14 +133,16 @@ def _effect(base: list[float], values: list[float]) -> str:
         return f"{100 * mean:+.1f} points (one seed: no spread known)"
     error = float(differences.std(ddof=1)) / len(differences) ** 0.5
     verdict = "more than" if abs(mean) > 2 * error else "within"
-    return f"{100 * mean:+.1f} points, {verdict} two standard errors ({100 * error:.1f}) over {len(differences)} seeds"
+    seeds = len(differences)
+    return f"{100 * mean:+.1f} points, {verdict} two standard errors ({200 * error:.1f}) over {seeds} seeds"
 
 
 def _variants(images: NDArray[np.uint8], seed: int) -> list[tuple[str, list[NDArray[np.uint8]]]]:
+    """For each augmenting condition and image: the image, then five draws."""
     rows = []
     for name, layers in CONDITIONS.items():
-        for number, image in enumerate(images):
+        for number, image in enumerate(images if layers else images[:0]):
             label = name.replace(" + ", " +\n") if number == 1 else ""
-            copies = augmented(np.repeat(image[None], 6, axis=0), layers, seed + number)
-            rows.append((label, list(copies)))
+            draws = augmented(np.repeat(image[None], 5, axis=0), layers, seed + number)
+            rows.append((label, [image, *draws]))
     return rows

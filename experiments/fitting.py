@@ -38,7 +38,7 @@ class FittingConfig(ClassifierConfig):
 
     filters: int = 16
     mlp_units: tuple[int, ...] = (512, 256)
-    # fewer images, longer: a learning curve asks what the data can teach, not how many steps they allow
+    # fewer images, longer: a learning curve asks what the data teach, not how many steps they allow
     curve_images: tuple[int, ...] = (1_000, 4_000)
     curve_epochs: int = 30
     rival_images: int = 4_000  # few steps an epoch; one of curve_images
@@ -111,7 +111,7 @@ class Fitting(Classification):
     question = "Which model underfits, which overfits, and when is a jumping validation curve neither?"
     hypothesis = (
         "On 50,000 images the linear model stays below 30 %, the MLP below 45 %, the classifier passes 70 %; "
-        "few images make it memorise; momentum .99 at few steps makes validation noise that looks like overfitting."
+        "few images make it memorise; momentum .99 at few steps makes validation noise, no overfitting."
     )
     profiles = PROFILES
     expected_time = {"smoke": "20 s", "quick": "5 min", "full": "45 min per seed"}
@@ -176,8 +176,8 @@ class Fitting(Classification):
         rivals = (curve_name(config.rival_images), *_rivals(config))
         yield Picture(
             "rival_causes",
-            f"The same network on {config.rival_images:,} images: as it is, with slow BatchNormalization, with "
-            "a high learning rate.",
+            f"The same network on {config.rival_images:,} images: as it is, with slow BatchNormalization, "
+            "with a high learning rate.",
             figures.curves({key: rows for key, rows in histories.items() if key[0] in rivals}),
         )
         accuracies = {name: outcome.values(name, "accuracy") for name in outcome.conditions}

@@ -1,4 +1,4 @@
-"""Augmenting layers by name: inside the model, anew for every image of every epoch, asleep outside training."""
+"""Augmenting layers by name: inside the model, anew for every image, asleep outside training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHIFT = 0.1  # of the side, in both directions
 
 
 def augmenting_layer(name: str) -> keras.Layer:
-    """`vertical_flip`, `horizontal_flip`, `rotation` or `shift`; beyond the border the nearest pixel repeats."""
+    """`vertical_flip`, `horizontal_flip`, `rotation` or `shift`; the border pixels repeat outwards."""
     from keras import layers
 
     kinds = {

@@ -81,15 +81,3 @@ def meter(label: str, epochs: int, done: int, steps: int) -> Iterator[Meter]:
         yield shown
     finally:
         shown.close()
-
-
-def progress_over(label: str, total: int) -> Progress:
-    """A bar for work that is no training; silent in a pipe."""
-    return Progress(
-        TextColumn(label),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=err,
-        disable=not err.is_terminal,
-        transient=True,
-    )

@@ -13,9 +13,10 @@ gap              validation loss over training loss in the tail; and training ac
 trend            slope of the loss per epoch in the tail (Theil & Sen: the median of all pairwise slopes)
 ===============  =======================================================================================
 
-A validation curve that jumps has rival causes besides overfitting, and each leaves its mark: BatchNormalization
-whose moving averages lag behind (training loss smooth, validation far off at first), a learning rate too high
-(the training loss jumps too), few validation images (jumps as large as counting explains).
+A validation curve that jumps has rival causes besides overfitting, and each leaves its mark:
+BatchNormalization whose moving averages lag behind (training loss smooth, validation far off at first), a
+learning rate too high (the training loss jumps too), few validation images (jumps as large as counting
+explains).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ VERDICTS = {
     "memorises": "a wide gap between training and validation, though validation has not turned",
     "underfits": "training and validation have both stopped, close together and well above what is wanted",
     "undertrained": "both curves are still falling: more epochs before any judgement",
-    "noisy": "the validation curve jumps by more than it improves: look for the cause before calling it overfitting",
+    "noisy": "the validation curve jumps; look for the cause before calling it overfitting",
     "fits": "validation follows training closely and has levelled off",
     "diverged": "the loss became infinite or worse than where it began",
     "too short": "fewer than 4 epochs: no trend can be told from noise",
@@ -51,14 +52,14 @@ class Criteria:
     rise: float = 0.05  # relative to the best validation loss, and more than twice the noise
     gap_loss: float = 0.5  # validation loss beyond training loss, relative to it
     gap_accuracy: float = 0.10
-    falling: float = 0.01  # relative fall of the loss per epoch that still counts as learning
+    falling: float = 0.01  # relative fall of the loss per epoch that counts as learning
     noise: float = 0.10  # relative standard deviation from epoch to epoch
     good_accuracy: float = 0.90  # training accuracy above which capacity is no longer the question
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of the training besides its curves; each entry sharpens the diagnosis, none is required."""
+    """What is known besides the curves; each entry sharpens the diagnosis, none is required."""
 
     parameters: int | None = None
     train_images: int | None = None
@@ -126,7 +127,7 @@ def smoothed(values: Sequence[float]) -> list[float]:
 def diagnose(
     rows: Sequence[Row],
     setting: Setting = Setting(),
-    criteria: Criteria = Criteria(),  # noqa: B008
+    criteria: Criteria = Criteria(),
 ) -> Diagnosis:
     """Judge one training by its epochs (rows with `loss`, `val_loss`, perhaps the accuracies).
 
@@ -142,7 +143,7 @@ def diagnose(
         return Diagnosis("too short", {"epochs": len(rows)})
     figures = _figures(rows)
     verdict, reasons = _judge(figures, criteria)
-    reasons += _capacity(setting, figures)
+    reasons += _capacity(setting)
     suspects = _suspects(figures, setting, criteria) if figures["noise"] > criteria.noise else []
     return Diagnosis(verdict, {k: round(v, 5) for k, v in figures.items()}, reasons, suspects)
 
@@ -208,7 +209,7 @@ def _judge(f: dict[str, float], c: Criteria) -> tuple[str, list[str]]:
     return "fits", [gap_text]
 
 
-def _capacity(setting: Setting, figures: dict[str, float]) -> list[str]:
+def _capacity(setting: Setting) -> list[str]:
     if not setting.parameters or not setting.train_images:
         return []
     ratio = setting.parameters / setting.train_images
@@ -239,12 +240,13 @@ def _suspects(f: dict[str, float], setting: Setting, c: Criteria) -> list[str]:
         chance = math.sqrt(p * (1 - p) / setting.validation_images)
         if chance > 0.02:
             found.append(
-                f"few validation images: {setting.validation_images} give the accuracy a standard error of {chance:.1%}"
+                f"few validation images: {setting.validation_images} leave the accuracy a standard error "
+                f"of {chance:.1%}"
             )
     return found
 
 
-def diagnose_file(path: Path, setting: Setting = Setting()) -> dict[history.Key, Diagnosis]:  # noqa: B008
+def diagnose_file(path: Path, setting: Setting = Setting()) -> dict[history.Key, Diagnosis]:
     """Every (condition, seed) of a history.csv."""
     return {key: diagnose(rows, setting) for key, rows in history.read(path).items()}
 

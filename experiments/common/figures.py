@@ -91,7 +91,7 @@ def curves(histories: Mapping[Key, list[Row]], metrics: Sequence[str] = ("loss",
     figure, axes = new(10, 3.8, 1, len(metrics))
     for axis, metric in zip(axes[0], metrics, strict=True):
         labelled: set[str] = set()
-        for (name, _), rows in histories.items():
+        for (name, _seed), rows in histories.items():
             single = len(names) == 1
             for key, style, label in (
                 (metric, "--", "training" if single else None),
@@ -177,7 +177,7 @@ def spread_over_seeds(values: Mapping[str, Sequence[float]], label: str) -> Figu
     """One dot a seed, a bar for the mean."""
     figure, axes = new(7, 0.9 + 0.42 * len(values))
     axis = plain(axes[0, 0])
-    for row, (name, measured) in enumerate(values.items()):
+    for row, measured in enumerate(values.values()):
         colour = COLOURS[row % len(COLOURS)]
         axis.plot(measured, [row] * len(measured), "o", color=colour, alpha=0.7, ms=6)
         mean = float(np.mean(measured))

@@ -1,4 +1,4 @@
-"""Run folders: one run each, locked while a process works on it, refused early where nothing can be written."""
+"""Run folders: one run each, locked while a process works on it, refused early where they cannot be."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def existing(folder: Path) -> Path:
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Reserve and release `needed` bytes: a full disk, a quota or a read-only folder shows now, not in an hour."""
+    """Reserve and release `needed` bytes: a full disk or a read-only folder shows now, not in an hour."""
     probe = folder / ".partial-space"
     try:
         with probe.open("wb") as stream:

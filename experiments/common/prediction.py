@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import archcalc
 import keras
 
+import archcalc
 from experiments.common.errors import CheckFailedError
 
 TOTALS = ("parameters", "trainable_parameters", "non_trainable_parameters")
 
 
 def predict(model: keras.Model) -> dict[str, Any]:
-    """archcalc's analysis of a live model, as `archcalc analyze --format json` would give it.
+    """The analysis of a live model, as `archcalc analyze --format json` gives it.
 
     Raises CheckFailedError where archcalc cannot analyse the model.
     """

@@ -176,7 +176,7 @@ def _train_all(
             experiment.arrays(config, chosen, classes),
             validation,
             _home(folder, key),
-            after_epoch=lambda state: _write_history(config, conditions, folder),
+            after_epoch=lambda _: _write_history(config, conditions, folder),
             log_folder=folder / "tensorboard" / f"{key[0]}-seed{key[1]}",
         )
     _write_history(config, conditions, folder)
@@ -333,7 +333,7 @@ def outcome(experiment: Experiment, folder: Path, data: Data | None = None) -> O
         )
     conditions = {condition.name: condition for condition in experiment.conditions(config, data)}
     result = files.read_json(folder / "result.json")
-    keys = [key for key in _keys(config, conditions)]
+    keys = _keys(config, conditions)
     return Outcome(
         config=config,
         data=data,

@@ -138,7 +138,7 @@ def train(
     training: Arrays,
     validation: Arrays,
     folder: Path,
-    after_epoch: Callable[[State], None] = lambda state: None,
+    after_epoch: Callable[[State], None] = lambda _: None,
     log_folder: Path | None = None,
 ) -> State:
     """Train to the end from wherever `folder` stands; returns the final state.
@@ -156,7 +156,8 @@ def train(
         _continue(plan, training, validation, folder, state, after_epoch, log_folder)
     except OSError as fault:
         raise ExperimentError(
-            f"{folder}: cannot be written to ({fault.strerror or fault}); nothing is lost, make room and resume"
+            f"{folder}: cannot be written to ({fault.strerror or fault}); "
+            "nothing is lost, make room and resume"
         ) from fault
     return state
 
@@ -206,7 +207,7 @@ def _one_epoch(
     inputs, targets = training
     order = np.random.default_rng([plan.seed, epoch]).permutation(len(inputs))
     _reset_randomness(model, plan.seed, epoch)
-    step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: meter.step())
+    step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: meter.step())
     logs = model.fit(
         inputs[order],
         targets[order],

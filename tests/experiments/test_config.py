@@ -52,7 +52,7 @@ def test_a_stored_config_comes_back_the_same(name: str) -> None:
 
 def test_a_config_of_another_version_is_refused() -> None:
     stored = BASE.to_dict() | {"colour": 1}
-    with pytest.raises(ExperimentError, match="another version .*colour"):
+    with pytest.raises(ExperimentError, match=r"another version .*colour"):
         config.from_dict(FittingConfig, stored)
 
 

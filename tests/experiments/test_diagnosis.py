@@ -93,11 +93,11 @@ def test_slope_heeds_no_wild_epoch() -> None:
 @pytest.mark.parametrize(
     ("setting", "train_jitter", "suspect"),
     [
-        (Setting(train_images=500, batch_size=50, batchnorm_momentum=0.99), 0.0, "momentum 0.99: its averages reach back 100"),
+        (Setting(None, 500, None, 50, 0.99), 0.0, "momentum 0.99: its averages reach back 100"),
         (Setting(), 0.4, "learning rate: the training loss jumps too"),
         (Setting(validation_images=100), 0.0, "few validation images: 100"),
     ],
-)  # fmt: skip
+)
 def test_each_rival_cause_is_known_by_its_mark(setting: Setting, train_jitter: float, suspect: str) -> None:
     noisy = CURVES["noisy"]
     train = jitter([row["loss"] for row in noisy], train_jitter, seed=3) if train_jitter else None

@@ -72,12 +72,12 @@ def test_locking_sweeps_up_after_the_dead(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ExperimentError, match="cannot make a run folder there .*choose --out"):
+    with pytest.raises(ExperimentError, match=r"cannot make a run folder there .*choose --out"):
         folders.create(tmp_path / "file", "x")
 
 
 def test_a_full_disk_is_refused_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(handle: int, offset: int, length: int) -> None:
+    def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     folders.require_space(tmp_path, 1_000)

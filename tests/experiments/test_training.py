@@ -134,7 +134,7 @@ def test_seeds_of_an_epoch_hang_on_its_number_alone() -> None:
     assert len({tuple(state) for state in first}) == 3
 
 
-def cut_short(folder: Path, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def cut_short(folder: Path, epochs: int) -> None:
     """Train until the given epoch has been saved, and die."""
 
     def stop(state: training.State) -> None:
@@ -150,10 +150,9 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(
     damaged: list[str],
     undisturbed: dict[str, bytes],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cut_short(tmp_path, 2, monkeypatch)
+    cut_short(tmp_path, 2)
     for name in damaged:
         path = tmp_path / name
         path.write_bytes(path.read_bytes()[:-100])
@@ -162,17 +161,15 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(
     assert bits(tmp_path) == undisturbed
 
 
-def test_a_lost_best_model_is_trained_again(
-    undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cut_short(tmp_path, 2, monkeypatch)
+def test_a_lost_best_model_is_trained_again(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    cut_short(tmp_path, 2)
     (tmp_path / "best.keras").unlink()
     train(tmp_path)
     assert bits(tmp_path) == undisturbed
 
 
-def test_only_two_generations_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cut_short(tmp_path, 3, monkeypatch)
+def test_only_two_generations_are_kept(tmp_path: Path) -> None:
+    cut_short(tmp_path, 3)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "best.keras",
         "epoch-0002.keras",
@@ -212,9 +209,9 @@ def test_divergence_ends_the_training_and_is_recorded(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, content: Any) -> None:
+    def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "write_whole", full)
-    with pytest.raises(ExperimentError, match="No space left on device.*make room and resume"):
+    with pytest.raises(ExperimentError, match=r"No space left on device.*make room and resume"):
         train(tmp_path)

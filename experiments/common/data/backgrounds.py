@@ -25,7 +25,7 @@ def strips(part: str) -> tuple[Floats, ...]:
 
 
 def background(draw: Draw, part: str, size: int) -> Floats:
-    """A random crop of 16 to 60 pixels, resampled to (size, size, 3), perhaps mirrored, brighter or darker."""
+    """A random crop of 16 to 60 pixels as (size, size, 3), perhaps mirrored, brighter or darker."""
     photos = strips(part)
     photo = photos[draw.integer(0, len(photos) - 1)]
     height, width = photo.shape[:2]

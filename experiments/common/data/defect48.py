@@ -20,7 +20,7 @@ SEED = 480_001
 CLASSES = ("healthy", "defective")
 FAMILY = (0, 2, 4, 6)  # of Fashion-MNIST
 PARTS = {"train": 0, "validation": 1, "test": 2}
-CONTRAST = (0.3, 0.8)  # of the cloth's own brightness; measured: below .3 hardly visible, above .8 trivial
+CONTRAST = (0.3, 0.8)  # of the cloth's own brightness: from just visible to plain
 
 
 def defect(draw: Draw, mask: Floats) -> Floats:

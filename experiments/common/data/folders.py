@@ -17,7 +17,7 @@ SEED = 7  # of the one shuffle that decides the splits
 
 
 def by_class(source: Path | None, counts: tuple[int, int, int], size: int) -> Data:
-    """`source/<class>/*.png|jpg|...`, resized to (size, size, 3); or `source/train|validation|test/<class>/...`.
+    """`source/<class>/*`, resized to (size, size, 3); or `source/train|validation|test/<class>/*`.
 
     Raises ExperimentError for a missing folder, fewer than two classes, too few or unreadable images.
     """
@@ -44,7 +44,7 @@ def by_class(source: Path | None, counts: tuple[int, int, int], size: int) -> Da
 
 
 def pairs(source: Path | None, counts: tuple[int, int, int], size: int) -> Data:
-    """`source/images/*` with a mask of the same stem in `source/masks/*`; masks hold class numbers, or 0 and 255.
+    """`source/images/*`, and masks of the same stems in `source/masks/*`: class numbers, or 0 and 255.
 
     Raises ExperimentError for a missing folder, an image without a mask, or masks that are neither.
     """

@@ -1,4 +1,4 @@
-"""Generated sets: made once, kept as a checksummed npz, and never used where the sum is not the frozen one."""
+"""Generated sets: made once, kept as a checksummed npz, refused where the bits are not the frozen ones."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
         base = garments.load(which, source)
         stored = {}
         for part, count in zip(PARTS, counts, strict=True):
-            console.say(f"making {count:,} {part} images of {name}") if count >= 5_000 else None
+            if count >= 5_000:
+                console.say(f"making {count:,} {part} images of {name}")
             split = recipe.make(*getattr(base, part), part, count)
             stored[f"{part}_images"], stored[f"{part}_targets"] = split.images, split.targets
     splits = {part: Split(stored[f"{part}_images"], stored[f"{part}_targets"]) for part in PARTS}
@@ -78,7 +79,7 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
     checksum = data.checksum()
     _require_frozen(key, checksum, path)
     if not cached:
-        _keep(path, stored, checksum)
+        _keep(path, stored)
     return data
 
 
@@ -87,8 +88,9 @@ def _require_frozen(key: str, checksum: str, path: Path) -> None:
     if frozen is not None and frozen != checksum:
         path.unlink(missing_ok=True)
         raise ExperimentError(
-            f"{key}: made with SHA-256 {checksum[:12]}…, frozen as {frozen[:12]}…; results would not compare.\n"
-            "The generator or a library under it has changed: compare experiments/common/data with its release"
+            f"{key}: made with SHA-256 {checksum[:12]}…, frozen as {frozen[:12]}…; "
+            "results would not compare.\n"
+            "The generator or a library under it has changed; use the released experiments/common/data"
         )
 
 
@@ -110,7 +112,7 @@ def _from_cache(path: Path) -> dict[str, NDArray[Any]] | None:
         return None
 
 
-def _keep(path: Path, arrays: dict[str, NDArray[Any]], checksum: str) -> None:
+def _keep(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """A cache is a convenience: where it cannot be written, say so and go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

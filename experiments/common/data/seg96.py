@@ -46,6 +46,7 @@ def image(garment: NDArray[np.uint8], part: str, index: int) -> tuple[NDArray[np
 
 
 def split(garments: NDArray[np.uint8], labels: NDArray[np.uint8], part: str, count: int) -> Split:
-    """The first `count` images of a part and their masks."""
+    """The first `count` images of a part and their masks; the class of a garment plays no part."""
+    del labels
     made = [image(garments[index % len(garments)], part, index) for index in range(count)]
     return Split(np.stack([picture for picture, _ in made]), np.stack([mask for _, mask in made]))

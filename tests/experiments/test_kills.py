@@ -1,0 +1,135 @@
+"""Real runs, really killed (`kill -9`), really resumed: the same bits as without.
+
+The default suite kills once; `pytest -m slow tests/experiments/test_kills.py` kills twenty runs at random
+moments, some of them twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORDS = ("run", "augmentation", "--profile", "smoke")
+# what a clock or a process's memory decides
+FREE = {"result.json", "report.html", "environment.json", ".lock", "state.json"}
+
+
+def start(*words: str) -> subprocess.Popen[bytes]:
+    """An experiments command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments", *words],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def complete(*words: str) -> None:
+    process = start(*words)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+
+
+def run_folder(out: Path) -> Path | None:
+    """The folder of the one run, once it can be resumed."""
+    found = list(out.glob("*/config.json"))
+    return found[0].parent if found else None
+
+
+def bits(folder: Path) -> dict[str, bytes]:
+    """Every file but those that hold times, weights by value (archives hold the time of day)."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".keras":
+            model = keras.models.load_model(path)
+            for variable in [*model.variables, *model.optimizer.variables]:
+                if not variable.path.endswith("seed_generator_state"):
+                    found[f"{name} {variable.path}"] = np.asarray(variable).tobytes()
+        elif path.is_file() and path.name not in FREE and "tensorboard" not in name and "/" in name:
+            found[name] = path.read_bytes()
+    found["history.csv"] = (folder / "history.csv").read_bytes()
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    """The bits of a run that nobody killed, and how long it took from its folder on."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    process = start(*WORDS, "--out", str(out))
+    while run_folder(out) is None and process.poll() is None:
+        time.sleep(0.05)
+    began = time.monotonic()
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    folder = run_folder(out)
+    assert folder is not None
+    return bits(folder), time.monotonic() - began
+
+
+def killed_at(out: Path, seconds: float) -> Path:
+    """Start a run, kill it that long after its folder appeared; returns the folder."""
+    process = start(*WORDS, "--out", str(out))
+    while run_folder(out) is None:
+        assert process.poll() is None, "the run died by itself"
+        time.sleep(0.02)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        kill(process)
+    else:
+        process.communicate()
+    folder = run_folder(out)
+    assert folder is not None
+    return folder
+
+
+def test_a_killed_run_ends_with_the_same_bits(
+    undisturbed: tuple[dict[str, bytes], float], tmp_path: Path
+) -> None:
+    wanted, seconds = undisturbed
+    folder = killed_at(tmp_path, 0.6 * seconds)
+    complete("resume", str(folder))
+    assert bits(folder) == wanted
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments(
+    undisturbed: tuple[dict[str, bytes], float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted, seconds = undisturbed
+    seed = int(os.environ.get("KILL_SEED", str(time.time_ns() % 10**6)))
+    chosen = random.Random(seed)
+    for number in range(20):
+        out = tmp_path / str(number)
+        moment = chosen.uniform(0, seconds)
+        folder = killed_at(out, moment)
+        state = sorted(p.name for p in folder.glob("checkpoints/*/*"))
+        kills = 1
+        if chosen.random() < 0.3:  # and once more while it resumes
+            process = start("resume", str(folder))
+            try:
+                process.wait(chosen.uniform(0, seconds))
+            except subprocess.TimeoutExpired:
+                kill(process)
+                kills = 2
+        complete("resume", str(folder))
+        assert bits(folder) == wanted, f"KILL_SEED={seed}, run {number}, killed after {moment:.2f} s"
+        with capsys.disabled():
+            print(f"\nseed {seed} run {number}: killed {kills}x, first at {moment:.1f} s, {state}")  # noqa: T201
