@@ -57,7 +57,7 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
             if type(step) is int and step == rate:
                 size = high[0] - low[0] + 1
                 covers = _covers([part], {}, shape, extent, size)
-                return AxisField(size, size, _stride([part]), low[0], covers, size)
+                return AxisField(size, size, step, low[0], covers, size)
     regions = list(_regions(dependence, shape))
     if isinstance(regions[0], Unknown):
         return AxisField(*(regions[0],) * 6)
@@ -395,6 +395,10 @@ def _covered_by(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape, 
     if isinstance(part, Scatter):
         return _between(part.last_lo, part.first_hi, extent)
     span = _span(part.axis, spans, shape)
+    if part.period == 1 and part.axis is not None:
+        (step, (low,)), (rate, (high,)) = part.lo, part.hi
+        if type(span[0]) is type(span[1]) is type(step) is type(rate) is int and step >= 0 <= rate:
+            return _between(step * (span[1] - 1) + low, rate * span[0] + high, extent)
     if _has_hole(part.lo, *span):
         return False
     low = extreme(part.lo, *span, is_max=True)

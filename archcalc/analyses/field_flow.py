@@ -8,8 +8,8 @@ description is then raised to the power of its copies and put behind what came b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.windows import Windows
@@ -44,21 +44,13 @@ class Algebra(Protocol[S]):
         """What sees `relative` of a tensor that sees `base` of a root."""
 
 
-States: TypeAlias = list[dict[int, S]]
+class Flow(Generic[S]):
+    """The pass itself: iterate over it for (node, what its output sees of each root).
 
+    `roots` are input nodes with the axes to describe. `states` holds what is still needed:
+    a node's entry is emptied once all of its readers have been given out.
+    """
 
-def flow(
-    graph: Graph,
-    shapes: Shapes,
-    windows: Windows,
-    roots: Mapping[int, Sequence[int]],
-    algebra: Algebra[S],
-) -> States[S]:
-    """For each node, by root (an input node with the axes to describe), what its output sees."""
-    return _Flow(graph, shapes, windows, roots, algebra).run()
-
-
-class _Flow(Generic[S]):
     # Inside a repeated block, states are relative to what its first copy reads: its root is
     # the negative number of the block. Closing a block puts its nodes behind the outer root.
 
@@ -75,11 +67,16 @@ class _Flow(Generic[S]):
         self.windows = windows
         self.roots = roots
         self.algebra = algebra
-        self.states: States[S] = []
+        self.states: list[dict[int, S]] = []
         self.open: list[tuple[int, Repeat]] = []
 
-    def run(self) -> States[S]:
+    def __iter__(self) -> Iterator[tuple[int, dict[int, S]]]:
         blocks = sorted(enumerate(self.graph.repeats, start=1), key=lambda b: (-b[1].first, b[1].last))
+        readers = [0] * len(self.graph.nodes)
+        for node in self.graph.nodes:
+            for tap in node.inputs:
+                readers[tap.node] += 1
+        given = 0
         for i, node in enumerate(self.graph.nodes):
             while blocks and blocks[-1][1].first == i:
                 number, repeat = blocks.pop()
@@ -87,7 +84,13 @@ class _Flow(Generic[S]):
             self.states.append(self.seen_by(i, node))
             while self.open and self.open[-1][1].last == i:
                 self.close()
-        return self.states
+            while given <= i and not self.open:
+                yield given, self.states[given]
+                for tap in self.graph.nodes[given].inputs:
+                    readers[tap.node] -= 1
+                    if not readers[tap.node]:
+                        self.states[tap.node] = {}
+                given += 1
 
     def seen_by(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:

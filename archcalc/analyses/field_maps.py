@@ -251,6 +251,13 @@ def _same(a: Size, b: Size) -> bool:
 
 
 def _merged(a: Piece, b: Piece) -> Piece | Unknown:
+    if len(a.lo.values) == len(b.lo.values) == 1:
+        (low,), (other_low,), (high,), (other_high,) = a.lo.values, b.lo.values, a.hi.values, b.hi.values
+        if type(low) is type(other_low) is type(high) is type(other_high) is int:
+            if low <= other_low and high >= other_high:
+                return a
+            if low >= other_low and high <= other_high:
+                return b
     period = lcm(a.period, b.period)
     if period > MAX_PERIOD:
         return TOO_MANY_PHASES

@@ -130,17 +130,21 @@ def _taps(piece: Piece, read: Taps) -> Made:
     period = piece.period
     if period == 1:
         last = offset + dilation * (count - 1)
-        ends = _two_ends(piece, offset, last)
+        (lo, (low,)), (hi, (high,)) = piece.lo, piece.hi
+        ends = (
+            (offset, last)
+            if type(lo) is type(hi) is int and lo >= 0 <= hi
+            else _two_ends(piece, offset, last)
+        )
         if ends is None:
             return DIRECTION
-        (lo, low), (hi, high) = piece.lo, piece.hi
         made = Piece(
             axis,
-            Edge(lo * stride, (lo * ends[0] + low[0],)),
-            Edge(hi * stride, (hi * ends[1] + high[0],)),
+            Edge(lo * stride, (lo * ends[0] + low,)),
+            Edge(hi * stride, (hi * ends[1] + high,)),
             piece.whole,
         )
-        return known(made)
+        return made if _is(stride, 1) and type(ends[0]) is type(ends[1]) is int else known(made)
     if not all(type(v) is int for v in (stride, offset, count, dilation)):
         return PHASE
     new_period = period // gcd(period, stride)

@@ -15,7 +15,7 @@ from typing import Any
 
 from archcalc.analyses.clipping import clipped_sizes
 from archcalc.analyses.field_figures import AxisField, axis_field
-from archcalc.analyses.field_flow import flow
+from archcalc.analyses.field_flow import Flow
 from archcalc.analyses.field_hulls import Hull, Hulls
 from archcalc.analyses.field_maps import Dependence, Scatter
 from archcalc.analyses.shapes import Shapes
@@ -96,54 +96,77 @@ def fields(
     """
     reads = windows(graph, shapes) if reads is None else reads
     roots = spatial_axes(graph, shapes)
-    states = flow(graph, shapes, reads, roots, Hulls())
     names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
-    made: dict[tuple[int, int], list[tuple[Shape, Field]]] = {}
+    flow = Flow(graph, shapes, reads, roots, Hulls())
     found: Fields = []
-    for state, shape in zip(states, shapes, strict=True):
+    flattened: set[tuple[int, int, int]] = set()  # node, root, axis
+    for i, state in flow:
         row: dict[str, Field | None] = {}
         for root, name, extents in names:
             hull = state.get(root)
-            row[name] = None if hull is None else _field(made, root, hull, shape[0], extents)
+            if hull is None:
+                row[name] = None
+                continue
+            row[name] = _inherited(graph, shapes, flow, found, i, root, hull) or _field(
+                hull, shapes[i][0], extents
+            )
+            flattened |= {(i, root, a) for a, seen in enumerate(hull) if _is_scattered(seen)}
         found.append(row)
     for i in _asked(graph, clipped):
         sizes = clipped_sizes(graph, shapes, reads, roots, i)
         for root, name, _ in names:
             field = found[i][name]
             if field is not None:
-                exact = zip(sizes[root], states[i][root], strict=True)
-                found[i][name] = replace(
-                    field, clipped_size=tuple(None if _is_scattered(seen) else size for size, seen in exact)
-                )
+                # place n//2 of a flattened axis is no place of the input's axis
+                exact = (None if (i, root, a) in flattened else size for a, size in enumerate(sizes[root]))
+                found[i][name] = replace(field, clipped_size=tuple(exact))
     return found
 
 
 def _is_scattered(seen: Dependence) -> bool:
-    """Whether place n//2 is not one unit of what was flattened."""
     return not isinstance(seen, Unknown) and any(isinstance(part, Scatter) for part in seen)
 
 
-def _field(
-    made: dict[tuple[int, int], list[tuple[Shape, Field]]],
-    root: int,
-    hull: Hull,
-    shape: Shape,
-    extents: Shape,
-) -> Field:
-    """The field of a hull; neighbours that see the same share it."""
-    before = made.setdefault((root, id(hull)), [])
-    for known_shape, field in before:
-        if known_shape is shape or (_comparable(shape) and known_shape == shape):
-            return field
-    axes = [axis_field(seen, shape, n) for seen, n in zip(hull, extents, strict=True)]
-    columns = zip(*axes, strict=True) if axes else ((),) * len(AxisField._fields)
-    field = Field(*map(tuple, columns))
-    before.append((shape, field))
-    return field
+def _inherited(
+    graph: Graph, shapes: Shapes, flow: Flow[Hull], found: Fields, node: int, root: int, hull: Hull
+) -> Field | None:
+    """The field of a layer that a node reads, if the node changes neither field nor shape."""
+    for tap in graph.nodes[node].inputs:
+        if flow.states[tap.node].get(root) is hull:
+            one, other = shapes[node][0], shapes[tap.node][0]
+            if one is other or (_comparable(one) and one == other):
+                return found[tap.node][graph.nodes[root].name]
+    return None
+
+
+def _field(hull: Hull, shape: Shape, extents: Shape) -> Field:
+    axes: list[AxisField] = []
+    for k, (seen, extent) in enumerate(zip(hull, extents, strict=True)):
+        # square images and kernels: the second axis repeats the first
+        if k and _alike(hull[0], seen, shape) and _comparable((extent,)) and extent == extents[0]:
+            axes.append(axes[0])
+        else:
+            axes.append(axis_field(seen, shape, extent))
+    return Field(*zip(*axes, strict=True)) if axes else Field(*((),) * len(AxisField._fields))
+
+
+def _alike(one: Dependence, other: Dependence, shape: Shape) -> bool:
+    """Whether two axes see the same in numbers."""
+    if isinstance(one, Unknown) or isinstance(other, Unknown) or len(one) != 1 or len(other) != 1:
+        return False
+    (a,), (b,) = one, other
+    if isinstance(a, Scatter) or isinstance(b, Scatter) or a.axis is None or b.axis is None:
+        return False
+    if a.whole or b.whole or a.domains or b.domains:
+        return False
+    return _comparable((shape[a.axis], shape[b.axis], *a.lo.values, *a.hi.values)) and (
+        (a.lo, a.hi, shape[a.axis]) == (b.lo, b.hi, shape[b.axis])
+    )
 
 
 def _comparable(shape: Shape) -> bool:
-    return all(isinstance(n, int | Expr) for n in shape)
+    """Whether `==` of such sizes is a truth value, as that of arrays is not."""
+    return all(type(n) is int or isinstance(n, Expr) or n is None for n in shape)
 
 
 def _asked(graph: Graph, clipped: str | Iterable[int]) -> list[int]:
