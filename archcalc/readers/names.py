@@ -28,6 +28,15 @@ def fault_of_name(name: str) -> str | None:
     return None
 
 
+def printable(text: str) -> str:
+    """The text with what cannot be printed escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
+    )
+
+
 def show(value: Any) -> str:
     """A value of a file as it may stand in a message: quoted, escaped, and cut."""
     text = json_like(value)

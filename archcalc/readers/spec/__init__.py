@@ -130,7 +130,8 @@ class _Reader:
                 self.faults.add(
                     Severity.VALUES, "$.symbols", f"no symbol is named {show(name)}{hint or declared}"
                 )
-        return {name: self._symbol(name, declared) for name, declared in envelope.symbols.items()}
+        found = {name: self._symbol(name, declared) for name, declared in envelope.symbols.items()}
+        return {name: value for name, value in found.items() if is_symbol_name(name)}
 
     def _symbol(self, name: str, declared: SymbolDeclaration) -> Any:
         where = member("$.symbols", name)

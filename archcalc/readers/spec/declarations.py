@@ -18,6 +18,7 @@ DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
+REPORTED: Any = object()  # stands where something faulty was taken out
 BLOCK_INPUT = "input"  # what a block's layers call its input where the block declares no names
 
 
@@ -94,7 +95,7 @@ _PARTS: dict[str, type[Declaration]] = {
     "blocks": BlockDeclaration,
     "claims": ClaimDeclaration,
 }
-_REQUIRED: dict[str, Any] = {"archcalc": FORMAT, "inputs": {"input": [1]}, "layers": [None]}
+_REQUIRED: dict[str, Any] = {"archcalc": FORMAT, "inputs": {"input": [1]}, "layers": [REPORTED]}
 
 
 def read_envelope(data: Mapping[str, Any], faults: Faults) -> Envelope:
@@ -140,7 +141,7 @@ def _without(data: dict[str, Any], places: list[tuple[int | str, ...]]) -> dict[
 
 
 def _harmless(section: str) -> Any:
-    return {"symbols": None, "inputs": [1], "blocks": {"layers": [None]}}[section]
+    return {"symbols": None, "inputs": [1], "blocks": {"layers": [REPORTED]}}[section]
 
 
 def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:

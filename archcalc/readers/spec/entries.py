@@ -10,6 +10,7 @@ from archcalc.layers.base import Layer
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import layer_type, type_names
+from archcalc.readers.spec.declarations import REPORTED
 from archcalc.readers.spec.faults import Faults, Severity
 
 MAX_INPUTS = 10_000
@@ -49,8 +50,8 @@ class SharedEntry(Entry):
 
 def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> Entry | None:
     """The entry, or None and faults where it cannot be told what it is."""
-    if raw is None:
-        return None  # stands where a fault was reported already
+    if raw is REPORTED:
+        return None
     if not isinstance(raw, dict):
         faults.add(
             Severity.STRUCTURE, path, f'expected an object {{"name": ..., "type": ...}}, got {show(raw)}'

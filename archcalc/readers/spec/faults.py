@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from archcalc.errors import Fault, SourceError
+from archcalc.readers.names import printable
 
 MAX_SHOWN = 20
 MAX_LENGTH = 400
@@ -40,7 +41,7 @@ class Faults:
         text = message if isinstance(message, str) else message()
         if len(text) > MAX_LENGTH:
             text = f"{text[:MAX_LENGTH]}..."
-        fault = Fault(path, text)
+        fault = Fault(printable(path), printable(text))
         if fault not in self._seen:
             self._seen.add(fault)
             self._kept.append((severity, fault))
