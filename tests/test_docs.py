@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,9 @@ def slug(heading: str) -> str:
 def test_quotations_are_verbatim(page: Path) -> None:
     for source, quoted in QUOTATION.findall(page.read_text(encoding="utf-8")):
         code = (ROOT / source).read_text(encoding="utf-8")
-        assert quoted.strip("\n") in code, f"{name(page)} quotes what {source} does not hold:\n{quoted}"
+        # a quoted method or entry stands without the indentation it has there
+        asides = [textwrap.indent(quoted.strip("\n"), indent) for indent in ("", "    ")]
+        assert any(a in code for a in asides), f"{name(page)} quotes what {source} does not hold:\n{quoted}"
 
 
 def test_a_layer_of_another_package(tmp_path: Path) -> None:
