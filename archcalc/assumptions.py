@@ -76,13 +76,18 @@ class Assumptions:
         found = []
         for name, (low, high) in sorted(self._ranges.items()):
             declared_low, declared_high = self._declared[name]
-            if low > declared_low:
+            if low > self._first(name, declared_low):
                 found.append(f"{name} >= {low}")
             if high is not None and high != declared_high:
                 found.append(f"{name} <= {high}")
         for name, (length, residues) in sorted(self._residues.items()):
             found.append(_residue_text(name, length, residues))
         return found + list(self._stated)
+
+    def _first(self, name: str, low: int) -> int:
+        """The first value from `low` on that the symbol's residues admit."""
+        length, residues = self._residues.get(name, (1, frozenset({0})))
+        return next(v for v in range(low, low + length) if v % length in residues)
 
     # -- inner ---------------------------------------------------------------------------
     def _learn(self, x: Expr) -> None:

@@ -45,7 +45,15 @@ def test_requirements(requirement: tuple[str, Any, Any], text: list[str]) -> Non
 
 
 def test_requirements_meet() -> None:
-    assert assumed((">=", H, 5), (">=", H, 3), ("exact", H, 4), ("exact", H, 6)) == ["H >= 5", "H % 12 == 0"]
+    assert assumed((">=", H, 15), (">=", H, 3), ("exact", H, 4), ("exact", H, 6)) == [
+        "H >= 24",
+        "H % 12 == 0",
+    ]
+
+
+def test_a_least_value_that_the_residues_imply_is_not_repeated() -> None:
+    assert assumed((">=", symbolic.divide(H, 2), 1), ("exact", H, 2)) == ["H % 2 == 0"]
+    assert assumed((">=", H, 12), ("exact", H, 12)) == ["H % 12 == 0"]
 
 
 def test_what_no_value_meets_is_refused() -> None:
