@@ -46,7 +46,7 @@ def test_requirements(requirement: tuple[str, Any, Any], text: list[str]) -> Non
 
 def test_requirements_meet() -> None:
     assert assumed((">=", H, 15), (">=", H, 3), ("exact", H, 4), ("exact", H, 6)) == [
-        "H >= 24",
+        "H >= 15",
         "H % 12 == 0",
     ]
 
