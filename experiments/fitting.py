@@ -36,7 +36,6 @@ SLOW_MOMENTUM = 0.99  # Keras's default
 class FittingConfig(ClassifierConfig):
     """The classifier's settings, and what is special here."""
 
-    filters: int = 16
     mlp_units: tuple[int, ...] = (512, 256)
     # fewer images, longer: a learning curve asks what the data teach, not how many steps they allow
     curve_images: tuple[int, ...] = (1_000, 4_000)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class ClassifierConfig(Config):
     """Width of the blocks (f, 2f, 4f filters) and of the first Dense layer."""
 
-    filters: int = 32
+    filters: int = 16
     dense_units: int = 128
     # Keras's default .99 averages over the last hundred steps; short trainings have few hundred in all
     batchnorm_momentum: float = 0.9
@@ -50,9 +50,13 @@ PROFILES = {
         filters=4,
         dense_units=16,
     ),
-    "quick": ClassifierConfig("quick", filters=16, epochs=15, batch_size=64),
+    "quick": ClassifierConfig("quick", epochs=15, batch_size=64),
     "full": ClassifierConfig(
-        "full", garments="all", train_images=50_000, validation_images=5_000, test_images=10_000
+        "full",
+        garments="all",
+        train_images=50_000,
+        validation_images=5_000,
+        test_images=10_000,
     ),
 }
 

@@ -207,7 +207,7 @@ def _one_epoch(
     inputs, targets = training
     order = np.random.default_rng([plan.seed, epoch]).permutation(len(inputs))
     _reset_randomness(model, plan.seed, epoch)
-    step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: meter.step())
+    step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: meter.step())
     logs = model.fit(
         inputs[order],
         targets[order],
