@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
-from archcalc.layers.window import Window, identity
+from archcalc.layers.window import Shares, Window, identity
 
 L = TypeVar("L", bound="type[Layer]")
 
@@ -90,6 +90,14 @@ class Layer(ABC):
     @abstractmethod
     def elementwise_ops(self, *inputs: Shape) -> Size:
         """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
+
+    def shares(self, *inputs: Shape) -> Shares | None:
+        """How strongly the output depends on each input; None if the values decide.
+
+        Used where branches meet in the effective field. One input counts fully; a type that
+        takes several says how it weighs them.
+        """
+        return Shares((1,)) if len(inputs) == 1 else None
 
     @classmethod
     def spec_key(cls, field: str) -> str:

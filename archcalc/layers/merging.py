@@ -8,7 +8,7 @@ from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, p
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.fields import Axes, Axis, Flag
-from archcalc.layers.window import Fixed, Read, Section, Taps, Unstated, Whole, Window, identity
+from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, identity
 
 
 def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
@@ -60,8 +60,24 @@ def aligned(n: Size, m: Size, axis: int) -> Read:
     return Taps(axis)
 
 
+@family
+class Summing(Merge):
+    """Each input counts fully."""
+
+    def shares(self, *inputs: Shape) -> Shares:
+        return Shares((1,) * len(inputs))
+
+
+@family
+class Choosing(Merge):
+    """Each input counts as its part of all: exactly, or in the mean over units."""
+
+    def shares(self, *inputs: Shape) -> Shares:
+        return Shares((1,) * len(inputs), len(inputs))
+
+
 @layer
-class Add(Merge):
+class Add(Summing):
     """The sum of the inputs."""
 
 
@@ -71,17 +87,17 @@ class Multiply(Merge):
 
 
 @layer
-class Maximum(Merge):
+class Maximum(Choosing):
     """The largest of the inputs, unit by unit."""
 
 
 @layer
-class Minimum(Merge):
+class Minimum(Choosing):
     """The smallest of the inputs, unit by unit."""
 
 
 @layer
-class Average(Merge):
+class Average(Choosing):
     """The mean of the inputs."""
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
@@ -89,7 +105,7 @@ class Average(Merge):
 
 
 @layer
-class Subtract(Merge):
+class Subtract(Summing):
     """The first input less the second."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -129,6 +145,10 @@ class Concatenate(Weightless, NoMacs):
             windows.append(tuple(reads))
             start = start + x[joined]
         return tuple(windows)
+
+    def shares(self, *inputs: Shape) -> Shares:
+        joined = axis_index(self, self.axis, len(inputs[0]))
+        return Shares(tuple(x[joined] for x in inputs), total(x[joined] for x in inputs))
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0

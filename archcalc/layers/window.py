@@ -10,7 +10,7 @@ and holes of dilation are kept; hulls, clipping and composition belong to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from archcalc.arith import Size
 
@@ -108,6 +108,13 @@ class Unstated:
 
 Read: TypeAlias = Taps | Phases | Blocks | Section | Whole | Prefix | Fixed | Scattered | Unstated
 Window: TypeAlias = tuple[Read, ...]
+
+
+class Shares(NamedTuple):
+    """How strongly a merging layer depends on each of its inputs: `each[k] / of`."""
+
+    each: tuple[Size, ...]
+    of: Size = 1
 
 
 def identity(rank: int) -> Window:

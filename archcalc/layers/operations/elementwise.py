@@ -11,7 +11,7 @@ from archcalc.layers.fields import Untracked
 from archcalc.layers.merging import aligned
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
 from archcalc.layers.operations.operand import Constant
-from archcalc.layers.window import Phases
+from archcalc.layers.window import Phases, Shares
 
 
 # -- one operand -------------------------------------------------------------------------------
@@ -203,6 +203,13 @@ class Binary(Broadcasting):
 
     x1: Operand = None
     x2: Operand = None
+
+    def shares(self, *inputs: Shape) -> Shares | None:
+        if self.function in ("add", "subtract"):
+            return Shares((1,) * len(inputs))
+        if self.function in ("maximum", "minimum"):
+            return Shares((1,) * len(inputs), 2)
+        return super().shares(*inputs)
 
 
 BINARY: dict[str, str] = {

@@ -23,8 +23,7 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.reduction import OptionalAxes
-from archcalc.layers.window import Blocks, Fixed, Phases, Read, Scattered, Taps, Unstated
-
+from archcalc.layers.window import Blocks, Fixed, Phases, Read, Scattered, Shares, Taps, Unstated
 
 MAX_PARTS = 10_000  # of one split
 
@@ -339,6 +338,9 @@ class Concatenate(Moving):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return merging.Concatenate(axis=self.axis).window(*inputs)
+
+    def shares(self, *inputs: Shape) -> Shares:
+        return merging.Concatenate(axis=self.axis).shares(*inputs)
 
 
 @operation("stack", "Stack")
