@@ -426,6 +426,17 @@ def test_shapes_that_do_not_fit() -> None:
     ]
 
 
+def test_shared_weights_that_do_not_fit() -> None:
+    data = spec(
+        {"name": "a", **CONV}, {"name": "p", **RELU}, {"name": "b", "shared_with": "a", "inputs": ["y"]}
+    )
+    data["inputs"]["y"] = [8, 8, 3]
+    data["layers"][0]["inputs"] = ["x"]
+    found = one(data)
+    assert found.startswith("$.layers[2]: layer 'b': shares the weights of 'a', kernel (3, 3, 4, 4)")
+    assert "would need kernel (3, 3, 3, 4)" in found
+
+
 def test_a_misfit_inside_a_block_names_the_copy() -> None:
     block = {"layers": [{"name": "c", **CONV, "padding": "valid"}]}
     data = spec({"name": "p", "block": "b", "repeat": 5}, blocks={"b": block})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archcalc import arith, symbolic
-from archcalc.analyses import shapes
+from archcalc.analyses import parameters, shapes
 from archcalc.claims import Claim
 from archcalc.errors import NetworkError
 from archcalc.expressions import is_symbol_name
@@ -234,7 +234,9 @@ class _Reader:
     # -- shapes -------------------------------------------------------------------------------------
     def _check_shapes(self, graph: Graph, expansion: Expansion) -> None:
         try:
-            shapes.infer(graph)
+            found = shapes.infer(graph)
+            if expansion.owners:
+                parameters.weights(graph, found)
         except NetworkError as problem:
             numbers = graph.index()
             for name, reason in problem.faults:
