@@ -1,0 +1,1 @@
+"""Graphs written out: as specs, and as readable Keras code."""

@@ -1,0 +1,135 @@
+"""A layer's arguments as a spec writes them, and the sizes among them apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from archcalc import arith
+from archcalc.errors import ArchcalcError
+from archcalc.layers.base import Layer, Weight
+from archcalc.layers.fields import Kind, NamedKind, SpatialKind
+from archcalc.layers.operations import Constant
+from archcalc.symbolic import Expr
+
+SIZE = {"size": None}  # stands where a size was taken out
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The type and the arguments of a layer that are not their defaults.
+
+    `pattern` has every argument, sizes left out; `sizes` lists those as (key, size) in the
+    order of the pattern.
+    """
+
+    data: dict[str, Any]
+    pattern: str
+    sizes: tuple[tuple[str, Any], ...]
+    defaults: dict[str, Any]
+
+
+def written(layer: Layer) -> Arguments:
+    """What a spec says of a layer beside its name and inputs.
+
+    Raises `ArchcalcError` for figures that are arrays.
+    """
+    data: dict[str, Any] = {"type": type(layer).__name__}
+    pattern: dict[str, Any] = dict(data)
+    sizes: list[tuple[str, Any]] = []
+    defaults: dict[str, Any] = {}
+    for field in dataclasses.fields(cast(Any, layer)):
+        key = layer.spec_key(field.name)
+        kind = layer.kinds.get(field.name)
+        value = _as_data(getattr(layer, field.name), key, kind)
+        if field.default is not dataclasses.MISSING:
+            default = field.default
+            if kind is not None and default is not None:
+                default = kind.normalise(default, layer.rank)
+            defaults[key] = _as_data(default, key, kind)
+            if (key, value) in _DEFAULTS:
+                value = defaults[key]
+        if key not in defaults or value != defaults[key]:
+            data[key] = value
+        holds_sizes = kind is not None and kind.holds_sizes
+        pattern[key] = _without(value, key, sizes) if holds_sizes else value
+    return Arguments(data, json.dumps(pattern, default=str), tuple(sizes), defaults)
+
+
+def _as_data(value: Any, key: str, kind: Kind | None) -> Any:
+    value = _shortest(value, kind)
+    if isinstance(kind, SpatialKind) and isinstance(value, tuple) and len(set(map(str, value))) == 1:
+        value = value[0]
+    elif key in ("padding", "cropping") and isinstance(value, tuple):
+        value = _margins(value)
+    return _plain(value)
+
+
+# what Keras writes out where nothing was asked for
+_DEFAULTS = (("activation", "linear"), ("data_format", "channels_last"), ("dtype", "float32"))
+
+
+def _shortest(value: Any, kind: Kind | None) -> Any:
+    """An initialiser by its name alone, where Keras's object says no more."""
+    if not isinstance(kind, NamedKind) or kind.what != "initializer" or not isinstance(value, dict):
+        return value
+    config = value.get("config")
+    plain = isinstance(config, dict) and all(k == "seed" and v is None for k, v in config.items())
+    name = str(value.get("class_name"))
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    return snake if plain and snake in kind.names() else value
+
+
+def with_sizes(arguments: Arguments, sizes: list[Any]) -> dict[str, Any]:
+    """The arguments with other sizes in the places of their own."""
+    left = iter(sizes)
+    found = {key: _filled(value, left) for key, value in json.loads(arguments.pattern).items()}
+    kept = arguments.defaults
+    return {k: v for k, v in found.items() if k not in kept or v != kept[k]}
+
+
+def _without(value: Any, key: str, sizes: list[tuple[str, Any]]) -> Any:
+    if isinstance(value, list):
+        return [_without(v, key, sizes) for v in value]
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return value
+    sizes.append((key, value))
+    return SIZE
+
+
+def _filled(value: Any, left: Any) -> Any:
+    if value == SIZE:
+        return next(left)
+    return [_filled(v, left) for v in value] if isinstance(value, list) else value
+
+
+def _margins(value: tuple[Any, ...]) -> Any:
+    """`((1, 1), (1, 1))` as 1, `((1, 1), (2, 2))` as (1, 2)."""
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):
+        return value
+    if any(str(before) != str(after) for before, after in value):
+        return value
+    sides = tuple(before for before, _ in value)
+    return sides[0] if len(set(map(str, sides))) == 1 else sides if len(sides) > 1 else value
+
+
+def _plain(value: Any) -> Any:
+    """As JSON: tuples as lists, expressions in their language, arrays as their elements."""
+    if isinstance(value, Expr):
+        return str(value)
+    if isinstance(value, Constant):
+        return value.value
+    if isinstance(value, Weight):
+        return {"name": value.name, "shape": _plain(value.shape), "trainable": value.trainable}
+    if value is ...:
+        return "..."
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if arith.is_array(value):
+        raise ArchcalcError("a spec holds one network; this one has arrays for sizes")
+    return value

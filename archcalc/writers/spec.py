@@ -1,0 +1,217 @@
+"""Graph -> spec: with blocks and `repeat` where the network repeats itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archcalc.claims import Claim
+from archcalc.graph import Graph, Tap
+from archcalc.substitution import EACH, open_symbols
+from archcalc.writers.arguments import Arguments, with_sizes, written
+from archcalc.writers.blocks import Block, Blocks
+from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name
+from archcalc.writers.fold import fold as fold_body
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class WrittenSpec:
+    """A spec as data, and for every name of the graph the one that the spec gives that layer."""
+
+    data: dict[str, Any]
+    names: Mapping[str, str]
+
+
+def to_spec(graph: Graph, *, fold: bool = True) -> dict[str, Any]:
+    """The spec of a graph: the same network, figure by figure, when it is read again.
+
+    With `fold`, layers that the network repeats become uses of a block, named after what
+    their names have in common (`block1_conv2` becomes `block1/conv2`); without it every name
+    stays that a spec admits. Raises `ArchcalcError` where sizes are arrays.
+    """
+    return write_spec(graph, fold=fold).data
+
+
+def write_spec(graph: Graph, *, fold: bool = True) -> WrittenSpec:
+    """As `to_spec`, with the names that layers have in it."""
+    return _Writer(graph, fold).write()
+
+
+class _Writer:
+    def __init__(self, graph: Graph, fold: bool) -> None:
+        self.graph = graph
+        inputs = set(graph.inputs)
+        self.arguments: list[Arguments | None] = [
+            None if i in inputs else written(node.layer) for i, node in enumerate(graph.nodes)
+        ]
+        self.body = bodies(graph)
+        if fold:
+            fold_body(graph, self.body, self.arguments)
+        self.symbols = open_symbols(graph)
+        self.blocks = Blocks(graph, self.arguments, self.symbols)
+        self.blocks.collect(self.body)
+
+    def write(self) -> WrittenSpec:
+        graph = self.graph
+        taken = {item.name for item in self.body.items}
+        inputs = [free_name(legal_name(graph.nodes[i].name), taken) for i in graph.inputs]
+        scope = _Scope(graph, self.body, inputs)
+        data: dict[str, Any] = {"archcalc": FORMAT}
+        if graph.name:
+            data["name"] = graph.name
+        if self.symbols:
+            data["symbols"] = {name: _symbol(symbol) for name, symbol in self.symbols.items()}
+        data["inputs"] = {
+            name: _input(graph.nodes[i].layer) for name, i in zip(inputs, graph.inputs, strict=True)
+        }
+        if self.blocks.found:
+            data["blocks"] = {block.name: self._block(block) for block in self.blocks.found}
+        data["layers"] = list(self._entries(self.body, scope, None))
+        outputs = [scope.reference(tap) for tap in graph.outputs]
+        if outputs != [self.body.items[-1].name]:
+            data["outputs"] = outputs
+        names = dict(zip((graph.nodes[i].name for i in graph.inputs), inputs, strict=True))
+        names |= {graph.nodes[i].name: name for i, name in _paths(self.body, "")}
+        if graph.claims:
+            data["claims"] = [_claim(claim, names) for claim in graph.claims]
+        return WrittenSpec(data, names)
+
+    def _block(self, block: Block) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        if block.parameters:
+            made["parameters"] = dict.fromkeys(block.parameters)
+        if block.inputs != ["input"]:
+            made["inputs"] = block.inputs
+        scope = _Scope(self.graph, block.body, block.inputs)
+        made["layers"] = list(self._entries(block.body, scope, iter(block.written)))
+        return made
+
+    def _entries(self, body: Body, scope: _Scope, sizes: Iterator[Any] | None) -> Iterator[dict[str, Any]]:
+        """What stands for each item; `sizes` are those to write in place of the layers' own."""
+        before: str | None = scope.inputs[0] if len(scope.inputs) == 1 else None
+        for item in body.items:
+            entry: dict[str, Any] = {"name": item.name}
+            if isinstance(item, Leaf):
+                node = self.graph.nodes[item.node]
+                if node.shared_with is not None:
+                    entry["shared_with"] = scope.path(node.shared_with)
+                else:
+                    entry |= self._layer(item.node, sizes)
+                taps = node.inputs
+            else:
+                if item.twin is not None:
+                    entry["shared_with"] = item.twin.name
+                else:
+                    entry |= self._use(item, sizes)
+                taps = tuple(item.copies[0].inputs)
+            reads = [scope.reference(tap) for tap in taps]
+            if reads != [before]:
+                entry["inputs"] = reads
+            before = item.name
+            yield entry
+
+    def _layer(self, node: int, sizes: Iterator[Any] | None) -> dict[str, Any]:
+        made = self.arguments[node]
+        assert made is not None
+        if sizes is None:
+            return made.data
+        return with_sizes(made, [next(sizes) for _ in made.sizes])
+
+    def _use(self, use: Use, sizes: Iterator[Any] | None) -> dict[str, Any]:
+        block, row = self.blocks.of_body[id(use.copies[0])]
+        if sizes is not None:
+            row = [next(sizes) for _ in row]
+        entry: dict[str, Any] = {"block": block.name}
+        entry |= {name: row[source] for name, source in zip(block.parameters, block.sources, strict=True)}
+        if use.count is not None:
+            entry["repeat"] = use.count if isinstance(use.count, int) else str(use.count)
+        return entry
+
+
+class _Scope:
+    """How a body calls its inputs, its layers, and the layers inside its block uses."""
+
+    def __init__(self, graph: Graph, body: Body, inputs: list[str]) -> None:
+        self.graph = graph
+        self.inputs = inputs
+        self._inputs = dict(zip(body.inputs, inputs, strict=True))
+        self._paths = dict(_paths(body, ""))
+        self._lasts = dict(_lasts(body))
+
+    def reference(self, tap: Tap) -> str:
+        """The name of a tensor in this body."""
+        if tap in self._inputs:
+            return self._inputs[tap]
+        name = self._lasts.get(tap.node) or self._paths[tap.node]
+        return f"{name}:{tap.output}" if tap.output else name
+
+    def path(self, node: int) -> str:
+        """The name of a node in this body."""
+        return self._paths[node]
+
+
+def _paths(body: Body, prefix: str) -> Iterator[tuple[int, str]]:
+    for item in body.items:
+        if isinstance(item, Leaf):
+            yield item.node, prefix + item.name
+            continue
+        for inside, copy in _copies(item):
+            yield from _paths(copy, f"{prefix}{inside}/")
+
+
+def _lasts(body: Body) -> Iterator[tuple[int, str]]:
+    """Nodes that a use's name alone means, or that of a copy."""
+    for item in body.items:
+        if isinstance(item, Use):
+            for inside, copy in _copies(item):
+                yield copy.last, inside
+            yield item.copies[-1].last, item.name
+
+
+def _copies(use: Use) -> Iterator[tuple[str, Body]]:
+    if use.count is None:
+        yield use.name, use.copies[0]
+    elif isinstance(use.count, int):
+        for k, copy in enumerate(use.copies, start=1):
+            yield f"{use.name}[{k}]", copy
+    else:
+        yield f"{use.name}{EACH}", use.copies[0]
+
+
+def _symbol(symbol: Any) -> Any:
+    bounds = {}
+    if symbol.minimum != 1:
+        bounds["min"] = symbol.minimum
+    if symbol.maximum is not None:
+        bounds["max"] = symbol.maximum
+    return bounds or None
+
+
+def _input(layer: Any) -> Any:
+    shape = [n if isinstance(n, int) else str(n) for n in layer.shape]
+    return shape if layer.dtype in (None, "float32") else {"shape": shape, "dtype": layer.dtype}
+
+
+def _claim(claim: Claim, names: Mapping[str, str]) -> dict[str, Any]:
+    made: dict[str, Any] = {"quantity": claim.quantity}
+    layers = [name for given in claim.layers for name in _claimed(given, names)]
+    if len(layers) == 1:
+        made["layer"] = layers[0]
+    elif layers:
+        made["layers"] = layers
+    if claim.per is not None:
+        made["per"] = claim.per
+    made["value"] = list(claim.value) if isinstance(claim.value, tuple) else claim.value
+    made |= {k: v for k, v in (("written", claim.written), ("note", claim.note)) if v is not None}
+    return made
+
+
+def _claimed(name: str, names: Mapping[str, str]) -> list[str]:
+    """A layer's new name, or the layers of a block that may be called otherwise now."""
+    if name in names:
+        return [names[name]]
+    inside = [new for old, new in names.items() if old.startswith((f"{name}/", f"{name}["))]
+    return [name] if all(new.startswith((f"{name}/", f"{name}[")) for new in inside) else inside
