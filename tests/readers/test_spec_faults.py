@@ -331,8 +331,8 @@ def test_nested_repeats_stop_at_the_cap() -> None:
 
 def test_the_cap_can_be_raised() -> None:
     data = spec({"name": "p", "block": "b", "f": 1, "repeat": 30}, blocks={"b": BLOCK})
-    assert "more than 20 layers" in one(data, max_layers=20)
-    assert len(load(data, max_layers=31).nodes) == 31
+    assert "more than 29 layers" in one(data, max_layers=29)
+    assert len(load(data, max_layers=30).nodes) == 31  # the input is no layer
     assert "3 layers (limit 2" in one(spec(*({"name": n, **RELU} for n in "abc")), max_layers=2)
 
 

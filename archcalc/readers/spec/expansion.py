@@ -49,6 +49,7 @@ class Expansion:
         self.symbols = symbols
         self.faults = faults
         self.max_layers = max_layers
+        self._limit = max_layers  # inputs come on top
         self.nodes: list[Node] = []
         self.paths: list[str] = []
         self.taps: dict[str, Tap] = {}
@@ -74,6 +75,7 @@ class Expansion:
 
     # -- writing out --------------------------------------------------------------------------------
     def add_input(self, name: str, layer: Layer, path: str) -> Tap:
+        self._limit += 1
         return self._node(name, layer, (), path)
 
     def expand(
@@ -136,7 +138,7 @@ class Expansion:
         self, name: str, layer: Layer | None, reads: tuple[Tap, ...], path: str, owner: str | None = None
     ) -> Tap:
         number = len(self.nodes)
-        if number >= self.max_layers:
+        if number >= self._limit:
             self.faults.add(
                 Severity.FORMAT,
                 path,
