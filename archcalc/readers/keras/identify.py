@@ -59,12 +59,14 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
 def is_keras(entry: dict[str, Any]) -> bool:
     """Whether the entry names one of Keras's own classes, going by module and registered name.
 
-    Keras 2 up to 2.12 wrote neither, so their absence says nothing.
+    Keras 2 up to 2.12 wrote neither, so their absence says nothing; the layers of its own
+    applications it registered as a user would.
     """
     registered_name, name = entry.get("registered_name"), entry.get("class_name")
     if registered_name in OURS:
         return True
-    if registered_name is not None and registered_name != name:
+    own = (None, name, f"Custom>{name}" if ".applications." in str(entry.get("module")) else None)
+    if registered_name not in own:
         return False
     if "module" not in entry:
         return ">" not in str(name)

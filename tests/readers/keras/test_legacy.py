@@ -151,6 +151,10 @@ MODELS = [
 
 @pytest.mark.parametrize("build", MODELS, ids=lambda f: f.__name__)
 def test_rows_weights_and_totals_are_those_of_tf_keras(build: Callable[[], Any]) -> None:
+    check(build)
+
+
+def check(build: Callable[[], Any]) -> None:
     tf_keras.backend.clear_session()
     model = build()
     graph = read(model)
@@ -189,6 +193,19 @@ def test_an_old_file_without_modules_or_names_of_versions_is_read() -> None:
     }
     graph = read_keras(config, "old.json")
     assert [row.outputs for row in graph_rows(graph)] == [((9, 9, 1),), ((7, 7, 2),), ((98,),)]
+
+
+APPLICATIONS = (
+    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0", "ConvNeXtTiny"),
+    *("ResNet50V2", "DenseNet121", "NASNetMobile", "InceptionResNetV2", "InceptionV3", "Xception"),
+    *("RegNetX002", "ResNetRS50", "VGG16"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_applications_of_keras_2(name: str) -> None:
+    check(lambda: getattr(tf_keras.applications, name)(weights=None))
 
 
 def test_an_unbuilt_sequential_names_the_option() -> None:
