@@ -1,0 +1,222 @@
+"""How the strategies draw a layer's arguments: by name, by kind, and by type where neither does.
+
+A new layer type needs an entry in `BY_TYPE` only if its arguments hang on each other or on
+the input in a way that their kinds do not say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.base import Layer
+from archcalc.layers.fields import (
+    AxisKind,
+    ChoiceKind,
+    CountKind,
+    FlagKind,
+    MarginsKind,
+    NamedKind,
+    SpatialKind,
+    UntrackedKind,
+)
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Shapes = tuple[tuple[int, ...], ...]
+
+MAX_CHANNELS = 8
+
+
+def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
+    """Constructor arguments of `cls` for these inputs; they may still turn out to misfit."""
+    chosen: dict[str, Any] = {}
+    for name, kind in cls.kinds.items():
+        if isinstance(kind, UntrackedKind) or not kind.figures:
+            continue
+        required = name in _required(cls)
+        if not required and not draw(st.booleans()):
+            continue
+        strategy = _by_name(name, cls, inputs)
+        if strategy is None:
+            strategy = _by_kind(kind, cls.rank)
+        if strategy is not None:
+            chosen[name] = draw(strategy)
+    settle = BY_TYPE.get(cls.__name__)
+    return settle(Case(draw, chosen, inputs)) if settle else _settled(chosen, cls)
+
+
+def _required(cls: type[Layer]) -> set[str]:
+    found: Any = dataclasses.fields(cls)
+    return {f.name for f in found if f.default is dataclasses.MISSING}
+
+
+def per_axis(one: st.SearchStrategy[int], rank: int) -> st.SearchStrategy[Any]:
+    """One value for all axes, or one for each."""
+    return st.one_of(one, st.tuples(*[one] * rank)) if rank else one
+
+
+def _by_name(name: str, cls: type[Layer], inputs: Shapes) -> st.SearchStrategy[Any] | None:
+    rank = cls.rank
+    # kernels up to 5, even ones too, shrunk to the axis so that `valid` mostly fits
+    sides = inputs[0][:rank] if inputs and rank else ()
+    reach = [st.integers(1, max(1, min(5, n))) for n in sides] or [st.integers(1, 3)]
+    table: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
+        "trainable": lambda: st.sampled_from([True, True, False]),
+        "filters": lambda: st.integers(1, MAX_CHANNELS),
+        "units": lambda: st.integers(1, MAX_CHANNELS),
+        "kernel_size": lambda: st.tuples(*reach),
+        "pool_size": lambda: st.tuples(*reach),
+        "strides": lambda: per_axis(st.integers(1, 4), rank),
+        "dilation_rate": lambda: per_axis(st.integers(1, 3), rank),
+        "output_padding": lambda: st.one_of(st.none(), per_axis(st.integers(0, 1), rank)),
+        "size": lambda: per_axis(st.integers(1, 3), rank),
+        "groups": lambda: st.sampled_from(_divisors(inputs[0][-1])),
+        "depth_multiplier": lambda: st.integers(1, 2),
+        "data_format": lambda: st.sampled_from([None, None, "channels_last"]),
+        "implementation": lambda: st.integers(1, 3),
+        "rate": lambda: st.sampled_from([0.1, 0.5]),
+        "epsilon": lambda: st.sampled_from([1e-3, 1e-2]),
+        "lora_rank": lambda: st.sampled_from([None, 1, 2]),
+        "renorm": lambda: st.just(False),
+    }
+    return table[name]() if name in table else None
+
+
+def _by_kind(kind: Any, rank: int) -> st.SearchStrategy[Any] | None:
+    if isinstance(kind, SpatialKind):
+        return per_axis(st.integers(max(kind.minimum, 1), 3), rank)
+    if isinstance(kind, CountKind):
+        return st.integers(max(kind.minimum, 1), 4)
+    if isinstance(kind, MarginsKind):
+        pair = st.tuples(st.integers(0, 2), st.integers(0, 2))
+        return st.tuples(*[pair] * rank)
+    if isinstance(kind, ChoiceKind):
+        return st.sampled_from(kind.words)
+    if isinstance(kind, FlagKind):
+        return st.booleans()
+    if isinstance(kind, AxisKind):
+        return st.just(-1)
+    if isinstance(kind, NamedKind):
+        return st.sampled_from([None, *(n for n in sorted(ACTIVATIONS) if n != "glu")])
+    return None
+
+
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def _settled(chosen: dict[str, Any], cls: type[Layer]) -> dict[str, Any]:
+    """Arguments that Keras admits only together."""
+    if "groups" in chosen and "filters" in chosen:
+        chosen["filters"] = chosen["groups"] * max(1, chosen["filters"] // chosen["groups"])
+    strided = any(s > 1 for s in _tuple(chosen.get("strides", 1)))
+    if strided and "dilation_rate" in chosen:
+        del chosen["dilation_rate"]
+    if cls.__name__.startswith(("Depthwise", "Separable")) and "strides" in chosen:
+        # TensorFlow's depthwise kernel takes equal strides only
+        chosen["strides"] = max(_tuple(chosen["strides"]))
+    if "output_padding" in chosen and chosen["output_padding"] is not None:
+        steps = _tuple(chosen.get("strides", 1)) * cls.rank
+        margins = _tuple(chosen["output_padding"]) * cls.rank
+        chosen["output_padding"] = tuple(
+            min(p, s - 1) for p, s in zip(margins[: cls.rank], steps[: cls.rank], strict=True)
+        )
+    if chosen.get("implementation", 1) == 1 and cls.__name__.startswith("LocallyConnected"):
+        chosen.pop("padding", None)
+    return chosen
+
+
+def _tuple(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+class Case(NamedTuple):
+    """One type's arguments as drawn so far, and the inputs they are for."""
+
+    draw: Draw
+    chosen: dict[str, Any]
+    inputs: Shapes
+
+    @property
+    def rank(self) -> int:
+        return len(self.inputs[0])
+
+
+def _reshape(case: Case) -> dict[str, Any]:
+    left = prod(case.inputs[0])
+    rank = case.draw(st.integers(1, 4))
+    target = []
+    for _ in range(rank - 1):
+        target.append(case.draw(st.sampled_from(_divisors(left))))
+        left //= target[-1]
+    target.append(left)
+    if case.draw(st.booleans()):
+        target[case.draw(st.integers(0, rank - 1))] = -1
+    return {"target_shape": tuple(target)}
+
+
+def _permute(case: Case) -> dict[str, Any]:
+    return {"dims": tuple(case.draw(st.permutations(range(1, case.rank + 1))))}
+
+
+def _some_axis(case: Case) -> dict[str, Any]:
+    return {**case.chosen, "axis": case.draw(st.sampled_from([-1, *range(1, case.rank + 1)]))}
+
+
+def _some_axes(case: Case) -> dict[str, Any]:
+    several = st.lists(st.integers(1, case.rank), min_size=1, max_size=2, unique=True).map(tuple)
+    return {**case.chosen, "axis": case.draw(st.one_of(st.just(-1), several))}
+
+
+def _shared_axes(case: Case) -> dict[str, Any]:
+    several = st.lists(st.integers(1, case.rank), min_size=1, max_size=2, unique=True).map(tuple)
+    return {"shared_axes": case.draw(st.one_of(st.none(), several))}
+
+
+def _crop(case: Case) -> dict[str, Any]:
+    margins = []
+    for n in case.inputs[0][:-1]:
+        before = case.draw(st.integers(0, min(2, n - 1)))
+        margins.append((before, case.draw(st.integers(0, min(2, n - 1 - before)))))
+    return {"cropping": tuple(margins) if len(margins) > 1 else margins[0]}
+
+
+def _layer_scale(case: Case) -> dict[str, Any]:
+    return {"init_values": case.draw(st.sampled_from([1e-6, 1.0])), "projection_dim": case.inputs[0][-1]}
+
+
+def _one_of(*sets: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:
+    return lambda case: dict(case.draw(st.sampled_from(sets)))
+
+
+# how the arguments of a type are settled where kinds and names do not say enough
+BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
+    "Reshape": _reshape,
+    "Permute": _permute,
+    "BatchNormalization": _some_axis,
+    "LayerNormalization": _some_axes,
+    "Softmax": _some_axis,
+    "PReLU": _shared_axes,
+    "Cropping1D": _crop,
+    "Cropping2D": _crop,
+    "Cropping3D": _crop,
+    "LayerScale": _layer_scale,
+    "Normalization": _one_of(
+        {}, {"axis": None}, {"invert": True}, {"axis": None, "mean": 0.5, "variance": 2.0}
+    ),
+    "ReLU": _one_of({}, {"max_value": 6.0}, {"negative_slope": 0.2}, {"threshold": 0.25}),
+    "LeakyReLU": _one_of({}, {"negative_slope": 0.1}),
+    "ELU": _one_of({}, {"alpha": 0.5}),
+    "Rescaling": _one_of({"scale": 2.0}, {"scale": 0.5, "offset": -1.0}),
+    "GaussianNoise": _one_of({"stddev": 0.5}),
+    "RandomFlip": _one_of({}, {"mode": "horizontal"}, {"mode": "vertical"}),
+    "RandomRotation": _one_of({"factor": 0.2}),
+    "RandomTranslation": _one_of({"height_factor": 0.2, "width_factor": 0.2}),
+    "ActivityRegularization": _one_of({}),
+    "Masking": _one_of({}),
+}
