@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import pytest
 from archcalc.errors import MissingExtraError, SourceError
 from archcalc.readers.applications import names, read_application
 from archcalc.readers.keras_config import read_keras
+from scripts.applications_table import line, page
 from scripts.generate_applications import configuration, constructors
 from tests.readers.keras.oracle import assert_same, read, totals
 
@@ -145,3 +147,17 @@ def test_a_config_of_a_frozen_backbone_with_a_head_of_its_own() -> None:
     assert_same(model, graph)
     assert totals(graph)[1] == 1024 * 5 + 5
     assert read_keras(json.loads(model.to_json()), "x").nodes[1].name.startswith("mobilenet_")
+
+
+# -- the page -------------------------------------------------------------------------------------
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "keras-applications.md"
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_documented_figures_are_those_of_today(name: str) -> None:
+    assert line(name) in DOCUMENTED.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.slow
+def test_the_whole_page_is_what_the_script_writes() -> None:
+    assert page(names()) == DOCUMENTED.read_text(encoding="utf-8")

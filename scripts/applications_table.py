@@ -1,0 +1,78 @@
+"""Write docs/keras-applications.md: the figures of every network that ships, as a table.
+
+    python scripts/applications_table.py [--output PATH]
+
+Needs no Keras; a slow test holds every figure against it. Takes about half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from archcalc.analyze import analyze
+from archcalc.readers.applications import names, read_application
+from archcalc.report import Report, Row
+
+OUTPUT = Path(__file__).parent.parent / "docs" / "keras-applications.md"
+OPEN_SIDE = 224  # for networks that take any image
+
+PAGE = """# The networks of keras.applications
+
+Every network at its defaults, as `archcalc analyze keras:NAME` prints it without Keras: the
+architectures ship with archcalc (`scripts/generate_applications.py`). A slow test compares
+every row's output shapes and every weight with Keras's, here, at 197 × 131 without the
+classifier, and with seven classes (`tests/readers/keras/test_applications.py`). The field is
+that of one unit of the last feature map, its local path where a squeeze-and-excite gate sees
+the whole image (\\*). MobileNetV3 takes any image; its MACs are those at 224 × 224.
+`scripts/applications_table.py` writes this page.
+
+| network | input | parameters | trainable | not trainable | MACs | field | stride |
+|---|---|--:|--:|--:|--:|--:|--:|
+"""
+
+
+def line(name: str) -> str:
+    """The row of one network."""
+    graph = read_application(f"keras:{name}", symbols={"H": OPEN_SIDE, "W": OPEN_SIDE})
+    report = analyze(graph)
+    (shape,) = report.inputs.values()
+    totals = report.totals
+    last = last_map(report)
+    (field,) = last.receptive_fields.values()
+    assert field is not None
+    gated = "\\*" if field.local_size != field.size else ""
+    cells = [
+        name,
+        " × ".join(map(str, shape)),
+        f"{totals.parameters:,}",
+        f"{totals.trainable_parameters:,}",
+        f"{totals.non_trainable_parameters:,}",
+        f"{totals.macs:,}",
+        f"{field.local_size[0]}{gated}",
+        f"{field.stride[0]}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def last_map(report: Report) -> Row:
+    """The last row that still has places: what the classifier, or its pooling, reads."""
+    maps = [r for r in report.rows if len(r.output_shapes[0]) == 3 and r.output_shapes[0][0] > 1]
+    return maps[-1]
+
+
+def page(which: Iterable[str]) -> str:
+    return PAGE + "".join(f"{line(name)}\n" for name in which)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    output: Path = parser.parse_args().output
+    output.write_text(page(names()), encoding="utf-8")
+    print(f"{output}: {len(names())} networks")
+
+
+if __name__ == "__main__":
+    main()
