@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 MAX_NAME = 255
 MAX_SHOWN = 60
+MAX_COMPARED = 1_000
 
 # joiners are not printable by themselves, but Persian, Hindi and emoji need them inside words
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
@@ -68,10 +70,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a user most likely meant; case counts little."""
-    words = list(known)
-    if len(word) > MAX_NAME or len(words) > 10_000:
+    """The known word that a user most likely meant; case counts little.
+
+    Of very many words only those that begin alike are looked at: each comparison costs some
+    microseconds, and a file may hold a hundred thousand names.
+    """
+    if len(word) > MAX_NAME:
         return None
-    lowered = {w.lower(): w for w in words}
+    lowered = {w.lower(): w for w in known}
+    if len(lowered) > MAX_COMPARED:
+        alike = (w for w in lowered if w[:1] == word[:1].lower() and abs(len(w) - len(word)) <= 3)
+        lowered = {w: lowered[w] for w in islice(alike, MAX_COMPARED)}
     found = get_close_matches(word.lower(), list(lowered), n=1)
     return lowered[found[0]] if found else None

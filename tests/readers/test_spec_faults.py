@@ -55,7 +55,7 @@ def one(data: Any, **options: Any) -> str:
         ({"name": "a\nb"}, "$.name: the name 'a\\nb' holds control"),
         ({"name": 3}, "$.name: expected a text in quotes, got 3"),
         ({"outputs": []}, "$.outputs: must not be empty"),
-        ({"outputs": ["aa"]}, "$.outputs[0]: no layer is named 'aa'; did you mean 'a'?"),
+        ({"outputs": ["aa"]}, "$.outputs[0]: no layer or input is named 'aa'; did you mean 'a'?"),
         ({"outputs": "a"}, "$.outputs: expected a list, got 'a'"),
         ({"blocks": {"b": {"layers": []}}}, "$.blocks.b.layers: must not be empty"),
         ({"blocks": {"b": {"layer": [1]}}}, "$.blocks.b.layer: unknown key 'layer'; did you mean 'layers'?"),
@@ -334,6 +334,9 @@ def test_the_cap_can_be_raised() -> None:
     assert "more than 29 layers" in one(data, max_layers=29)
     assert len(load(data, max_layers=30).nodes) == 31  # the input is no layer
     assert "3 layers (limit 2" in one(spec(*({"name": n, **RELU} for n in "abc")), max_layers=2)
+    assert "3 layers (limit 2" in one(
+        spec(*({"name": n, **RELU} for n in "ab"), blocks={"b": BLOCK}), max_layers=2
+    )
 
 
 def test_a_symbolic_repeat_needs_a_block_that_keeps_its_shape() -> None:
@@ -352,6 +355,9 @@ def test_copies_of_a_symbolic_repeat_cannot_be_told_apart() -> None:
         symbols={"n": None},
     )
     assert one(data).startswith("$.layers[1].inputs[1]: 'p[*]/a' stands for every copy of a block")
+
+    data["layers"][1] = {"name": "s", "shared_with": "p[*]/a"}
+    assert one(data).startswith("$.layers[1].shared_with: 'p[*]/a' stands for every copy of a block")
 
 
 def test_names_inside_blocks_are_suggested() -> None:
@@ -393,6 +399,7 @@ def test_names_that_blocks_and_layers_would_both_have() -> None:
         ({"shared_with": "a", "block": "q"}, ": 'block' and 'shared_with' exclude each other"),
         ({"shared_with": "p", "f": 3}, ".f: everything but name and inputs comes from 'p'; remove 'f'"),
         ({"shared_with": "p/z"}, ".shared_with: no layer is named 'p/z'"),
+        ({"shared_with": "p", "inputs": ["x", "x"]}, ".inputs: block 'b' takes 1 inputs ('input'), got 2"),
     ],
 )
 def test_shared_weights(entry: dict[str, Any], fault: str) -> None:
@@ -506,10 +513,16 @@ def test_at_most_twenty() -> None:
 
 def test_many_faults_stay_cheap() -> None:
     """Suggestions are looked for only where they are shown."""
-    layers = [{"name": f"layer{i}", **RELU, "inputs": [f"leyer{i}"]} for i in range(9_000)]
+    layers = [{"name": f"layer{i}", **RELU, "inputs": [f"leyer{i}"]} for i in range(12_000)]
     found = faults(spec(*layers))
     assert found[0].endswith("did you mean 'layer0'?")
+    assert found[-1] == "... and 11,980 more"
+    sound = [{"name": f"layer{i}", **RELU} for i in range(12_000)]
+    claims = [{"quantity": "macs", "value": 1, "layer": f"leyer{i}"} for i in range(9_000)]
+    found = faults(spec(*sound, claims=claims))
+    assert found[0].endswith("did you mean 'layer0'?")
     assert found[-1] == "... and 8,980 more"
+    assert len(faults(spec(*sound, outputs=[f"leyer{i}" for i in range(900)]))) == 21
 
 
 def test_messages_stay_short() -> None:

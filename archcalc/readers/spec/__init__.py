@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 from archcalc import arith, symbolic
@@ -14,7 +16,7 @@ from archcalc.graph import Graph, Tap, owners_first
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
-from archcalc.readers.spec.bodies import Body, check_block_names, read_body
+from archcalc.readers.spec.bodies import Body, check_input_names, dangling, read_body
 from archcalc.readers.spec.declarations import Envelope, SymbolDeclaration, read_envelope
 from archcalc.readers.spec.entries import BLOCK_KEYS
 from archcalc.readers.spec.expansion import (
@@ -24,6 +26,7 @@ from archcalc.readers.spec.expansion import (
     check_nesting,
 )
 from archcalc.readers.spec.faults import Faults, Severity
+from archcalc.readers.spec.sizes import MAX_SIZE
 
 FORMAT_NAME = "archcalc-1"
 
@@ -79,11 +82,10 @@ class _Reader:
         envelope = read_envelope(data, self.faults)
         self._check_name(envelope.name)
         values = self._symbols(envelope)
-        if len(envelope.layers) > self.max_layers:
-            self._too_many(len(envelope.layers))
+        self._check_size(envelope)
         blocks = self._blocks(envelope)
         inputs = list(envelope.inputs)
-        check_block_names("$.inputs", inputs, self.faults)
+        check_input_names("$.inputs", inputs, self.faults, listed=False)
         network = read_body("$", envelope.layers, inputs, {}, envelope.blocks, self.faults)
         outputs = self._outputs(envelope, network)
         expansion = Expansion(blocks, values, self.faults, self.max_layers)
@@ -121,6 +123,14 @@ class _Reader:
         if problem is not None:
             self.faults.add(Severity.NAMES, "$.name", problem)
 
+    def _check_size(self, envelope: Envelope) -> None:
+        """More layers than may be read are not read at all."""
+        count = len(envelope.layers) + sum(len(block.layers) for block in envelope.blocks.values())
+        if count > self.max_layers:
+            text = f"{count:,} layers (limit {self.max_layers:,}; max_layers raises it)"
+            self.faults.add(Severity.FORMAT, "$.layers", text)
+            self.faults.raise_any()
+
     # -- sections -----------------------------------------------------------------------------------
     def _symbols(self, envelope: Envelope) -> dict[str, Any]:
         for name in self.overrides:
@@ -153,7 +163,7 @@ class _Reader:
         elif value < low or (high is not None and value > high):
             upper = "" if high is None else f" and at most {high}"
             self.faults.add(Severity.VALUES, where, f"{name} = {show(value)} must be at least {low}{upper}")
-        elif value > 2**31:
+        elif value > MAX_SIZE:
             self.faults.add(Severity.VALUES, where, f"{name} = {show(value)} is larger than any size")
         else:
             return value
@@ -168,7 +178,7 @@ class _Reader:
                     self.faults.add(
                         Severity.NAMES, f"{where}.parameters", f"{show(parameter)} cannot name a parameter"
                     )
-            check_block_names(f"{where}.inputs", declared.inputs, self.faults)
+            check_input_names(f"{where}.inputs", declared.inputs, self.faults, listed=True)
             found[name] = read_body(
                 where, declared.layers, declared.inputs, declared.parameters, envelope.blocks, self.faults
             )
@@ -199,8 +209,7 @@ class _Reader:
         for i, name in enumerate(envelope.outputs):
             reference = network.reference(name)
             if reference is None:
-                hint = did_you_mean(name, network.known())
-                self.faults.add(Severity.NAMES, f"$.outputs[{i}]", f"no layer is named {show(name)}{hint}")
+                self.faults.add(Severity.NAMES, f"$.outputs[{i}]", partial(dangling, name, network))
             else:
                 found.append(reference)
         return found
@@ -225,8 +234,7 @@ class _Reader:
             for k, name in enumerate(layers):
                 place = f"{where}.layer" if claim.layer is not None else f"{where}.layers[{k}]"
                 if name not in expansion.taps:
-                    text = f"no layer is named {show(name)}{did_you_mean(name, expansion.taps)}"
-                    self.faults.add(Severity.CLAIMS, place, text)
+                    self.faults.add(Severity.CLAIMS, place, partial(expansion.missing, name))
             value = tuple(claim.value) if isinstance(claim.value, list) else claim.value
             found.append(Claim(claim.quantity, value, layers, claim.per, claim.written, claim.note, where))
         return tuple(found)
@@ -244,14 +252,7 @@ class _Reader:
                 self.faults.add(Severity.SHAPES, path, f"layer {show(name)}: {reason}")
         self.faults.raise_any()
 
-    def _too_many(self, count: int) -> None:
-        text = f"{count:,} layers (limit {self.max_layers:,}; max_layers raises it)"
-        self.faults.add(Severity.FORMAT, "$.layers", text)
-        self.faults.raise_any()
-
 
 def _stem(source: str) -> str:
     """A network without a name is called after its file."""
-    from pathlib import PurePath
-
     return PurePath(source).stem or "network"

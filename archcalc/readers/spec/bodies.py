@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from archcalc.graph import topological_order
@@ -25,10 +26,9 @@ class Body:
     """Checked entries. `order` lists them so that each stands behind what it reads."""
 
     path: str
-    inputs: tuple[str, ...]
+    inputs: dict[str, None]
     parameters: Mapping[str, Any]
-    entries: list[Entry]
-    sound: bool = True  # whether the file gave every entry without a fault
+    entries: list[Entry] = field(default_factory=list)
     places: dict[str, int] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
 
@@ -77,9 +77,9 @@ def read_body(
     faults: Faults,
 ) -> Body:
     """A body out of its raw entries; what is wrong is noted, and the rest checked all the same."""
-    body = Body(path, tuple(inputs), parameters, [])
+    body = Body(path, dict.fromkeys(inputs), parameters)
     before = faults.count
-    previous = body.inputs[0] if len(body.inputs) == 1 else None
+    previous = next(iter(body.inputs)) if len(body.inputs) == 1 else None
     for i, raw in enumerate(raw_entries):
         where = f"{path}.layers[{i}]"
         entry = read_entry(raw, where, blocks, faults)
@@ -94,10 +94,8 @@ def read_body(
             body.entries.append(Entry(path=where, name=name or ""))
         previous = name or None
     _check_references(body, faults)
-    body.sound = faults.count == before
-    if body.sound:
+    if faults.count == before:
         _arrange(body, faults)
-        body.sound = faults.count == before
     return body
 
 
@@ -122,7 +120,7 @@ def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults)
     if previous is not None:
         entry.inputs = [previous]
     elif not body.entries:
-        names = ", ".join(map(repr, body.inputs[:5]))
+        names = ", ".join(map(repr, list(body.inputs)[:5]))
         faults.add(
             Severity.NAMES, entry.path, f'the first layer needs "inputs", because there are several: {names}'
         )
@@ -133,15 +131,14 @@ def _check_references(body: Body, faults: Faults) -> None:
         for i, text in enumerate(entry.inputs or ()):
             found = body.reference(text)
             if found is None:
-                faults.add(
-                    Severity.NAMES, f"{entry.path}.inputs[{i}]", lambda text=text: _dangling(text, body)
-                )
+                where = f"{entry.path}.inputs[{i}]"
+                faults.add(Severity.NAMES, where, partial(dangling, text, body))
             else:
                 entry.reads.append(found)
         if isinstance(entry, SharedEntry):
             if body.unit(entry.target) is None:
                 where = f"{entry.path}.shared_with"
-                faults.add(Severity.NAMES, where, lambda text=entry.target: _dangling(text, body))
+                faults.add(Severity.NAMES, where, partial(dangling, entry.target, body))
             elif entry.also and (entry.target not in body.places or body.is_block(body.places[entry.target])):
                 (key, *_) = entry.also
                 faults.add(
@@ -151,7 +148,8 @@ def _check_references(body: Body, faults: Faults) -> None:
                 )
 
 
-def _dangling(text: str, body: Body) -> str:
+def dangling(text: str, body: Body) -> str:
+    """What to say of a name that means nothing in this body."""
     what = "layer or input" if body.path == "$" else "layer or input of this block"
     return f"no {what} is named {show(text)}{did_you_mean(text, body.known())}"
 
@@ -181,12 +179,12 @@ def _bare(name: str) -> str:
     return name if name.isprintable() else show(name)
 
 
-def check_block_names(path: str, inputs: list[str], faults: Faults) -> None:
-    """The names that a block, or a network, gives its inputs."""
+def check_input_names(path: str, inputs: list[str], faults: Faults, *, listed: bool) -> None:
+    """The names of inputs: of a block, which lists them, or of the network, whose keys they are."""
     for i, name in enumerate(inputs):
         problem = fault_of_name(name)
         if problem is not None:
-            faults.add(Severity.NAMES, path if path == "$.inputs" else f"{path}[{i}]", problem)
+            faults.add(Severity.NAMES, f"{path}[{i}]" if listed else path, problem)
     if len(set(inputs)) < len(inputs):
         twice = next(n for i, n in enumerate(inputs) if n in inputs[:i])
         faults.add(Severity.NAMES, path, f"the name {show(twice)} stands twice")

@@ -106,7 +106,8 @@ def read_envelope(data: Mapping[str, Any], faults: Faults) -> Envelope:
         if isinstance(found, dict | list) and len(found) > limit:
             faults.add(Severity.STRUCTURE, f"$.{section}", f"{len(found):,} entries (limit {limit:,})")
             del kept[section]
-    kept = {**{k: v for k, v in _REQUIRED.items() if k not in kept and k in data}, **kept}
+            if section in _REQUIRED:
+                kept[section] = _REQUIRED[section]
     for _ in range(3):
         try:
             return Envelope.model_validate(kept)

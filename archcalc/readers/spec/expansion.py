@@ -9,6 +9,7 @@ inputs, if the block has several, are the same for every copy.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from archcalc import arith
@@ -27,6 +28,7 @@ from archcalc.symbolic import Expr, symbol
 MAX_LAYERS = 100_000
 MAX_BLOCK_DEPTH = 16
 EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
+_EVERY_COPY = "stands for every copy of a block whose repeat is symbolic; only its output can be"
 
 Binding = tuple[tuple[str, Any], ...]
 
@@ -95,6 +97,9 @@ class Expansion:
             if isinstance(use, BlockEntry):
                 tap = self._use(use, entry, binding, reads, name, owner)
             elif isinstance(entry, SharedEntry):
+                if f"{EACH}/" in entry.target:
+                    where = f"{entry.path}.shared_with"
+                    self.faults.add(Severity.NAMES, where, f"{show(entry.target)} {_EVERY_COPY} read")
                 tap = self._node(name, None, reads, entry.path, prefix + entry.target)
             else:
                 tap = self._node(name, layers[place], reads, entry.path, owner)
@@ -113,7 +118,7 @@ class Expansion:
         body = self.blocks[use.block]
         bound = self._bound(use, body, binding)
         count = self._count(use, binding)
-        if bound is None or count is None or len(reads) != len(body.inputs):
+        if bound is None or count is None or not self._reads_fit(use, entry):
             return self._alias(name, Tap(0), entry)  # the fault is noted; whoever reads it has none
         if use.repeat is None:
             return self._alias(name, self._copy(body, bound, reads, name, owner), entry)
@@ -148,7 +153,7 @@ class Expansion:
         if name in self._numbers:
             first = self.paths[self._numbers[name]]
             self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
-        # a layer that is missing here belongs to the owner of its weights and is filled in by `shared`
+        # a layer that is missing here belongs to the owner of its weights and is filled in by `share`
         self.nodes.append(Node(name, layer, reads))  # type: ignore[arg-type]
         self.paths.append(path)
         self._numbers[name] = number
@@ -172,26 +177,20 @@ class Expansion:
             tap = self.inner(name, f"{entry.path}.inputs[{number}]", prefix) or Tap(0)
         return Tap(tap.node, output) if output else tap
 
-    def inner(
-        self, name: str, path: str, prefix: str = "", severity: Severity = Severity.NAMES
-    ) -> Tap | None:
+    def inner(self, name: str, path: str, prefix: str = "") -> Tap | None:
         """The tensor of a layer inside a block; None, and a fault, if there is no such layer."""
         tap = self.taps.get(prefix + name)
         if f"{EACH}/" in name and tap is not None:
-            self.faults.add(
-                severity,
-                path,
-                f"{show(name)} stands for every copy of a block whose repeat is symbolic; "
-                "only what leaves the last copy can be read",
-            )
+            self.faults.add(Severity.NAMES, path, f"{show(name)} {_EVERY_COPY} read")
         elif tap is None:
-            self.faults.add(severity, path, lambda: self._missing(prefix, name))
+            self.faults.add(Severity.NAMES, path, partial(self.missing, name, prefix))
         return tap
 
-    def _missing(self, prefix: str, name: str) -> str:
+    def missing(self, name: str, prefix: str = "") -> str:
+        """What to say of a name that no layer has, once all are written out."""
         head = prefix + name.split("/")[0].split("[")[0]
-        near = [n[len(prefix) :] for n in self.taps if n.startswith(head)][:1_000]
-        return f"no layer is named {show(name)}{did_you_mean(name, near)}"
+        inside = [n[len(prefix) :] for n in self.taps if n.startswith(head)]
+        return f"no layer is named {show(name)}{did_you_mean(name, inside or self.taps)}"
 
     # -- shared weights -----------------------------------------------------------------------------
     def share(self) -> None:
@@ -318,15 +317,19 @@ class Expansion:
                 self.faults.add(
                     Severity.VALUES, use.path, f"block {show(use.block)} needs a value for {show(name)}"
                 )
-        if use.reads and len(use.reads) != len(body.inputs):
-            names = ", ".join(map(show, body.inputs[:5]))
-            self.faults.add(
-                Severity.NAMES,
-                f"{use.path}.inputs",
-                f"block {show(use.block)} takes {len(body.inputs)} inputs ({names}), got {len(use.reads)}",
-            )
+        self._reads_fit(use, use)
         self._bound(use, body, binding)
         self._count(use, binding)
+
+    def _reads_fit(self, use: BlockEntry, entry: Entry) -> bool:
+        """Whether an entry (the use itself, or a twin of it) gives the block as many inputs as it takes."""
+        wanted = self.blocks[use.block].inputs
+        if entry.inputs is None or len(entry.inputs) == len(wanted):
+            return entry.inputs is not None
+        names = ", ".join(map(show, list(wanted)[:5]))
+        text = f"block {show(use.block)} takes {len(wanted)} inputs ({names}), got {len(entry.inputs)}"
+        self.faults.add(Severity.NAMES, f"{entry.path}.inputs", text)
+        return False
 
     def _bound(self, use: BlockEntry, body: Body, binding: Binding) -> Binding | None:
         """The block's parameters with their values at this use; None after a fault."""
@@ -392,10 +395,12 @@ def check_nesting(blocks: Mapping[str, Body], faults: Faults) -> None:
             faults.add(Severity.VALUES, blocks[name].path, f"blocks nested deeper than {MAX_BLOCK_DEPTH}")
     left = [name for name in blocks if name not in depth]
     if left:
-        chain = [left[0]]
-        while chain[-1] not in chain[:-1]:
-            chain.append(next(used for used in inner[chain[-1]] if used not in depth))
-        loop = chain[chain.index(chain[-1]) :]
+        chain = dict.fromkeys([left[0]])
+        last = left[0]
+        while (last := next(used for used in inner[last] if used not in depth)) not in chain:
+            chain[last] = None
+        names = list(chain)
+        loop = [*names[names.index(last) :], last]
         where = inner[loop[0]][loop[1]]
         shown = loop if len(loop) <= 8 else [*loop[:4], "...", *loop[-2:]]
         faults.add(
