@@ -41,7 +41,7 @@ def written(layer: Layer) -> Arguments:
     pattern: dict[str, Any] = dict(data)
     sizes: list[tuple[str, Any]] = []
     defaults: dict[str, Any] = {}
-    for field in dataclasses.fields(cast(Any, layer)):
+    for field in sorted(dataclasses.fields(cast(Any, layer)), key=_reading_order):
         key = layer.spec_key(field.name)
         kind = layer.kinds.get(field.name)
         value = _as_data(getattr(layer, field.name), key, kind)
@@ -57,6 +57,18 @@ def written(layer: Layer) -> Arguments:
         holds_sizes = kind is not None and kind.holds_sizes
         pattern[key] = _without(value, key, sizes) if holds_sizes else value
     return Arguments(data, json.dumps(pattern, default=str), tuple(sizes), defaults)
+
+
+# what people write first
+_FIRST = (
+    *("filters", "units", "kernel_size", "pool_size", "strides", "padding", "dilation_rate", "groups"),
+    *("depth_multiplier", "activation", "use_bias"),
+)
+
+
+def _reading_order(field: dataclasses.Field[Any]) -> tuple[int, bool]:
+    place = _FIRST.index(field.name) if field.name in _FIRST else len(_FIRST)
+    return (place, field.default is not dataclasses.MISSING)
 
 
 def _as_data(value: Any, key: str, kind: Kind | None) -> Any:

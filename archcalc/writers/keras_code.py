@@ -1,0 +1,433 @@
+"""Graph -> readable Keras code: running it builds the same model."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import keyword
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from archcalc import arith, symbolic
+from archcalc.analyses import parameters, shapes
+from archcalc.errors import ArchcalcError
+from archcalc.expressions import parse
+from archcalc.graph import Graph, Tap
+from archcalc.keras_names import to_keras_name
+from archcalc.layers.operations import Constant, Operation
+from archcalc.layers.operations.indexing import Slice
+from archcalc.substitution import open_symbols
+from archcalc.symbolic import Expr
+from archcalc.writers.arguments import Arguments, with_sizes, written
+from archcalc.writers.blocks import Block, Blocks
+from archcalc.writers.bodies import Body, Leaf, Use, bodies
+from archcalc.writers.fold import fold as fold_body
+
+WIDTH = 100
+OURS = ("LocallyConnected1D", "LocallyConnected2D")
+_LISTS = ("concatenate", "stack")  # operations that take their tensors as one list
+_TAKEN = ("keras", "layers", "ops", "name", "build", "model", "range", "slice", "i", "x")
+
+
+def keras_code(graph: Graph, *, fold: bool = True) -> str:
+    """Python code that builds the model of a graph with the functional API.
+
+    Blocks become functions and `repeat` a loop; layers have the names that `to_keras` gives
+    them. Open symbols are arguments of `build`. Operations keep the names that Keras gives.
+
+    Raises `ArchcalcError` for layers that Keras does not have.
+    """
+    return _Code(graph, fold).text()
+
+
+class _Code:
+    def __init__(self, graph: Graph, fold: bool) -> None:
+        self.graph = graph
+        for node in graph.nodes:
+            if type(node.layer).__name__ == "Opaque":
+                raise ArchcalcError(f"layer {node.name!r}: Keras has no layer 'Opaque' to write")
+        with arith.scope():
+            found = shapes.infer(graph)
+            weights = [w for row in parameters.weights(graph, found) for w in row]
+        self.several = [len(outputs) > 1 for outputs in found]
+        self.in_weights = {s for w in weights for n in w.shape if isinstance(n, Expr) for s in n.symbols}
+        inputs = set(graph.inputs)
+        self.arguments: list[Arguments | None] = [
+            None if i in inputs else written(node.layer) for i, node in enumerate(graph.nodes)
+        ]
+        self.body = bodies(graph)
+        if fold:
+            fold_body(graph, self.body, self.arguments)
+        self.owners = {n.shared_with for n in graph.nodes if n.shared_with is not None}
+        _open_what_is_seen_from_outside(graph, self.body)
+        self.symbols = list(open_symbols(graph))
+        self.blocks = Blocks(graph, self.arguments, self.symbols)
+        self.blocks.collect(self.body)
+        self.taken = {*_TAKEN, *self.symbols}
+        self.functions = {id(b): identifier(b.name, self.taken) for b in self.blocks.found}
+
+    def text(self) -> str:
+        kinds = {type(node.layer).__name__ for node in self.graph.nodes}
+        operations = any(isinstance(node.layer, Operation) for node in self.graph.nodes)
+        title = self.graph.name.encode("unicode_escape").decode("ascii").replace('"', "'")
+        lines = [f'"""{title}: a model in Keras code, written by archcalc."""', ""]
+        lines += ["import keras", f"from keras import layers{', ops' if operations else ''}"]
+        ours = sorted(kinds & set(OURS))
+        if ours:
+            lines += ["", f"from archcalc.keras import {', '.join(ours)}"]
+        for block in self.blocks.found:
+            lines += ["", "", *self._function(block)]
+        lines += ["", "", *self._build()]
+        if all(self._may_stay_open(s) for s in self.symbols):
+            lines += ["", "", "model = build()"]
+        return "\n".join(lines) + "\n"
+
+    # -- functions ---------------------------------------------------------------------------------
+    def _function(self, block: Block) -> Iterator[str]:
+        taken = {*self.taken, *block.parameters}
+        scope = _Scope(self, block.body, taken)
+        inputs = [scope.give(tap, name) for tap, name in zip(block.body.inputs, block.inputs, strict=True)]
+        arguments = [*inputs, "name", *block.parameters, *self._symbols_in(block)]
+        yield f"def {self.functions[id(block)]}({', '.join(arguments)}):"
+        yield from self._items(block.body, scope, iter(block.written), inside=True)
+        yield f"    return {scope.variable(Tap(block.body.last))}"
+
+    def _build(self) -> Iterator[str]:
+        symbols = sorted(f"{s}=None" if self._may_stay_open(s) else s for s in self.symbols)
+        yield f"def build({', '.join(sorted(symbols, key=lambda s: '=' in s))}):"
+        scope = _Scope(self, self.body, set(self.taken))
+        inputs = []
+        for i in self.graph.inputs:
+            name = self.graph.nodes[i].name
+            inputs.append(scope.give(Tap(i), name, alone=False))
+            yield f"    {inputs[-1]} = keras.Input({self._input(i)}, name={_text(to_keras_name(name))})"
+        yield from self._items(self.body, scope, None, inside=False)
+        outputs = [scope.variable(tap) for tap in self.graph.outputs]
+        name = f", name={_text(to_keras_name(self.graph.name))}" if self.graph.name else ""
+        yield f"    return keras.Model({_one_or_list(inputs)}, {_one_or_list(outputs)}{name})"
+
+    def _input(self, node: int) -> str:
+        layer: Any = self.graph.nodes[node].layer
+        dtype = "" if layer.dtype in (None, "float32") else f", dtype={_value(layer.dtype)}"
+        return f"{_tuple([_code(n) for n in layer.shape])}{dtype}"
+
+    def _may_stay_open(self, symbol: str) -> bool:
+        """Whether a symbol is nothing but an axis of an input, on which no weight depends."""
+        if symbol in self.in_weights:
+            return False
+        for i, node in enumerate(self.graph.nodes):
+            if i in self.graph.inputs:
+                sizes: Sequence[Any] = node.layer.shape  # type: ignore[attr-defined]
+                if any(isinstance(n, Expr) and symbol in n.symbols and str(n) != symbol for n in sizes):
+                    return False
+            elif any(symbol in _names(size) for _, size in self._arguments(i).sizes):
+                return False
+        return not any(symbol in _names(str(r.count)) for r in self.graph.repeats)
+
+    def _arguments(self, node: int) -> Arguments:
+        made = self.arguments[node]
+        assert made is not None
+        return made
+
+    def _symbols_in(self, block: Block) -> list[str]:
+        """Open symbols that a block's function needs beside its parameters."""
+        used = {name for value in block.written for name in _names(value)} - set(block.parameters)
+        for item in block.body.items:
+            if isinstance(item, Use):
+                inner, _ = self.blocks.of_body[id(item.copies[0])]
+                used |= {*self._symbols_in(inner), *_names(str(item.count))}
+        return [s for s in self.symbols if s in used]
+
+    # -- statements --------------------------------------------------------------------------------
+    def _items(
+        self, body: Body, scope: _Scope, sizes: Iterator[Any] | None, *, inside: bool
+    ) -> Iterator[str]:
+        for item in body.items:
+            before = [scope.variable(tap) for tap in _reads(self.graph, item)]
+            if isinstance(item, Leaf):
+                yield from self._leaf(item, before, scope, sizes, inside)
+                continue
+            block, row = self.blocks.of_body[id(item.copies[0])]
+            row = row if sizes is None else [next(sizes) for _ in row]
+            yield from self._use(
+                item, block, row, before, scope.give(Tap(item.copies[-1].last), item.name), inside
+            )
+
+    def _use(
+        self, use: Use, block: Block, row: list[Any], before: list[str], result: str, inside: bool
+    ) -> Iterator[str]:
+        function = self.functions[id(block)]
+        given = [
+            f"{name}={_code(row[source])}"
+            for name, source in zip(block.parameters, block.sources, strict=True)
+        ]
+        given += [f"{s}={s}" for s in self._symbols_in(block)]
+        if use.count is None:
+            arguments = [*before, _name(use.name, inside), *given]
+            yield from _statement("    ", f"{result} = {function}", arguments)
+            return
+        if before[0] != result:
+            yield f"    {result} = {before[0]}"
+        yield f"    for i in range({_code(use.count)}):"
+        arguments = [result, *before[1:], _name(use.name, inside, copies=True), *given]
+        yield from _statement("        ", f"{result} = {function}", arguments)
+
+    def _leaf(
+        self, item: Leaf, before: list[str], scope: _Scope, sizes: Iterator[Any] | None, inside: bool
+    ) -> Iterator[str]:
+        node = self.graph.nodes[item.node]
+        tensors = _one_or_list(before)
+        if node.shared_with is not None:
+            layer = scope.layers[node.shared_with]
+            yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
+            return
+        made = self._arguments(item.node)
+        sizes = iter([size for _, size in made.sizes]) if sizes is None else sizes
+        filled = with_sizes(made, [_size(next(sizes)) for _ in made.sizes])
+        arguments = {k: _value(v) for k, v in filled.items() if k != "type"}
+        if isinstance(node.layer, Operation):
+            own = node.layer.keras_arguments()
+            arguments |= {k: _constant(own[k]) for k in arguments if _holds_constant(own.get(k))}
+            called = _operation(node.layer, before, arguments)
+            yield from _statement("    ", f"{scope.give(Tap(item.node), item.name)} = {called[0]}", called[1])
+            return
+        kind = made.data["type"]
+        function = kind if kind in OURS else f"layers.{kind}"
+        words = [*(f"{k}={v}" for k, v in arguments.items()), f"name={_name(item.name, inside)}"]
+        if item.node in self.owners:
+            layer = scope.layer(item)
+            yield from _statement("    ", f"{layer} = {function}", words)
+            yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
+            return
+        result = scope.give(Tap(item.node), item.name)
+        yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
+
+
+class _Scope:
+    """The variables of one function: `x` for what only the next item reads, names for the rest."""
+
+    def __init__(self, code: _Code, body: Body, taken: set[str]) -> None:
+        self.code = code
+        self.taken = taken
+        self.variables: dict[int | Tap, str] = {}
+        self.layers: dict[int, str] = {}
+        self._alone = _read_next_only(code.graph, body)
+
+    def give(self, tap: Tap, name: str, *, alone: bool = True) -> str:
+        """A variable for a tensor, or for all outputs of a node."""
+        key = tap.node if tap.output == 0 and self.code.several[tap.node] else tap
+        found = "x" if alone and tap in self._alone else identifier(name, self.taken)
+        self.variables[key] = found
+        return found
+
+    def layer(self, item: Leaf) -> str:
+        """A variable for a layer that is called again."""
+        self.layers[item.node] = identifier(f"{item.name}_layer", self.taken)
+        return self.layers[item.node]
+
+    def variable(self, tap: Tap) -> str:
+        """The expression for a tensor."""
+        if tap in self.variables:
+            return self.variables[tap]
+        return f"{self.variables[tap.node]}[{tap.output}]"
+
+
+def _read_next_only(graph: Graph, body: Body) -> set[Tap]:
+    """Tensors that nothing but the item behind them reads, so that one variable serves them all."""
+    made: dict[Tap, int] = dict.fromkeys(body.inputs[:1], -1)
+    for k, item in enumerate(body.items):
+        made[Tap(item.node if isinstance(item, Leaf) else item.copies[-1].last)] = k
+    outputs = set(graph.outputs)
+    found = {tap for tap in made if tap not in outputs or made[tap] == len(body.items) - 1}
+    for k, item in enumerate(body.items):
+        for tap in _reads(graph, item):
+            if made.get(tap) != k - 1:
+                found.discard(tap)
+                found.discard(Tap(tap.node))
+    return found
+
+
+def _reads(graph: Graph, item: Leaf | Use) -> Sequence[Tap]:
+    return graph.nodes[item.node].inputs if isinstance(item, Leaf) else item.copies[0].inputs
+
+
+# -- what a function cannot hide -------------------------------------------------------------------
+def _open_what_is_seen_from_outside(graph: Graph, body: Body) -> None:
+    """Put the layers of a use in its place where their tensors or weights are used outside of it."""
+    read: dict[int, list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        for tap in node.inputs:
+            read.setdefault(tap.node, []).append(i)
+        if node.shared_with is not None:
+            read.setdefault(node.shared_with, []).append(i)
+    outputs = {t.node for t in graph.outputs}
+    _open(graph, body, read, outputs)
+
+
+def _open(graph: Graph, body: Body, read: dict[int, list[int]], outputs: set[int]) -> None:
+    opened: list[Leaf | Use] = []
+    for item in body.items:
+        if isinstance(item, Use):
+            for copy in item.copies:
+                _open(graph, copy, read, outputs)
+            if not all(_is_closed(graph, copy, item, read, outputs) for copy in item.copies):
+                opened.extend(_contents(item))
+                continue
+        opened.append(item)
+    body.items = opened
+
+
+def _is_closed(graph: Graph, copy: Body, use: Use, read: dict[int, list[int]], outputs: set[int]) -> bool:
+    inside = set(copy.nodes())
+    following = set() if copy is use.copies[-1] else set(use.copies[use.copies.index(copy) + 1].nodes())
+    for i in inside:
+        shared = graph.nodes[i].shared_with
+        if shared is not None and shared not in inside:
+            return False
+        readers = [r for r in read.get(i, ()) if r not in inside]
+        if i == copy.last and copy is use.copies[-1]:
+            if any(graph.nodes[r].shared_with == i for r in readers):
+                return False
+        elif i in outputs or any(i != copy.last or r not in following for r in readers):
+            return False
+    return True
+
+
+def _contents(use: Use) -> Iterator[Leaf | Use]:
+    """The items of all copies, under the names that they have from outside."""
+    for k, copy in enumerate(use.copies, start=1):
+        prefix = use.name if use.count is None else f"{use.name}[{k}]"
+        for item in copy.items:
+            item.name = f"{prefix}/{item.name}"
+            yield item
+
+
+# -- code ----------------------------------------------------------------------------------------
+def _statement(indent: str, head: str, arguments: list[str], tail: str = "") -> Iterator[str]:
+    """`head(arguments)tail`, over several lines where it is long."""
+    line = f"{indent}{head}({', '.join(arguments)}){tail}"
+    if len(line) <= WIDTH:
+        yield line
+        return
+    yield f"{indent}{head}("
+    inner = f"{indent}    "
+    row = inner
+    for k, argument in enumerate(arguments):
+        piece = f"{argument}," if k < len(arguments) - 1 else argument
+        if row != inner and len(row) + len(piece) + 1 > WIDTH:
+            yield row.rstrip()
+            row = inner
+        row += piece + " "
+    yield row.rstrip()
+    yield f"{indent}){tail}"
+
+
+def _operation(operation: Operation, tensors: list[str], arguments: dict[str, str]) -> tuple[str, list[str]]:
+    left = iter(tensors)
+    function = f"ops.{operation.function}"
+    if operation.function in _LISTS:
+        return function, [f"[{', '.join(tensors)}]", *(f"{k}={v}" for k, v in arguments.items())]
+    words: list[str] = []
+    for name in operation.parameters:
+        if name in arguments:
+            words.append(arguments.pop(name))
+        elif name in operation.operands:
+            words.append(next(left))
+        else:
+            break
+    return function, [*words, *(f"{k}={v}" for k, v in arguments.items())]
+
+
+def _holds_constant(value: Any) -> bool:
+    """Whether a value is one that a spec writes as a list and Python otherwise."""
+    if isinstance(value, tuple) and not isinstance(value, Slice):
+        return any(map(_holds_constant, value))
+    return isinstance(value, Constant | Slice) or value is ...
+
+
+def _constant(value: Any) -> str:
+    """Arrays, slices and what stands beside them in an index."""
+    if isinstance(value, Constant):
+        return f"ops.array({_listed(value.value)}, dtype={_text(value.dtype)})"
+    if isinstance(value, Slice):
+        return f"slice({', '.join(map(repr, value))})"
+    if isinstance(value, tuple):
+        return _tuple([_constant(v) for v in value])
+    return repr(value)
+
+
+def _listed(value: Any) -> str:
+    return f"[{', '.join(map(_listed, value))}]" if isinstance(value, list | tuple) else repr(value)
+
+
+def _value(value: Any) -> str:
+    """An argument as Python; a size may be an expression."""
+    if isinstance(value, _Size):
+        return _code(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_value(k)}: {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return _tuple([_value(v) for v in value])
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+class _Size(str):
+    """An expression that stands for a size, among texts that are no code."""
+
+
+def _size(size: Any) -> Any:
+    return _Size(size) if isinstance(size, str) else size
+
+
+def _code(size: Any) -> str:
+    """A size, or an expression of the language, as Python that computes an integer."""
+    if isinstance(size, str) and "/" in size.replace("//", ""):
+        size = parse(size, {name: symbolic.symbol(name) for name in _names(size)})
+    if isinstance(size, Expr):
+        top, bottom = symbolic.fraction_of(size)
+        return str(top) if bottom == 1 else f"({top})//({bottom})"
+    return str(size)
+
+
+def _name(name: str, inside: bool, *, copies: bool = False) -> str:
+    """Code for a layer's name; in a function behind that of the use."""
+    if not inside and not copies:
+        return _text(to_keras_name(name))
+    # what an inner name adds to any name in front of it
+    text = to_keras_name(f"x/{name}")[1:] if inside else to_keras_name(name)
+    text = text.replace("{", "{{").replace("}", "}}")
+    lead = "{name}" if inside else ""
+    return f'f"{lead}{text}>.{{i + 1}}"' if copies else f'f"{lead}{text}"'
+
+
+def _names(text: Any) -> set[str]:
+    return set(re.findall(r"[^\W\d]\w*", text)) if isinstance(text, str) else set()
+
+
+def identifier(name: str, taken: set[str]) -> str:
+    """A Python name like this one that is free; it is then taken."""
+    plain = re.sub(r"\W+", "_", name).strip("_").lower() or "block"
+    if plain in dir(builtins):
+        plain += "s"
+    if not plain[0].isalpha() or keyword.iskeyword(plain):
+        plain = f"_{plain}"
+    found, number = plain, 2
+    while found in taken or not found.isidentifier():
+        found = f"{plain if plain.isidentifier() else 'block'}_{number}"
+        number += 1
+    taken.add(found)
+    return found
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def _one_or_list(items: Iterable[str]) -> str:
+    found = list(items)
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
