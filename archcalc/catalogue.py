@@ -11,6 +11,7 @@ from archcalc import arith
 from archcalc.arith import Shape, Size, total
 from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
+from archcalc.layers.operations import registered_operations
 from archcalc.symbolic import symbol
 
 # the axes of an input, by how many there are; C counts channels
@@ -47,11 +48,19 @@ def entries() -> list[Entry]:
     return sorted((entry(cls) for cls in registered().values()), key=lambda e: (e.family, e.name))
 
 
+def operations() -> dict[str, list[str]]:
+    """The operations of `keras.ops`, `ops.add` and the like, by family."""
+    found: dict[str, list[str]] = {}
+    for name, cls in sorted(registered_operations().items()):
+        found.setdefault(_family(cls), []).append(name)
+    return dict(sorted(found.items()))
+
+
 def entry(cls: type[Layer]) -> Entry:
     """One layer type: arguments of each axis alike, all others at their defaults."""
     stated = Entry(
         name=cls.__name__,
-        family=cls.__module__.rsplit(".", 1)[-1].replace("_", " "),
+        family=_family(cls),
         summary=(cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else "",
         arguments=tuple(_arguments(cls)),
     )
@@ -60,6 +69,10 @@ def entry(cls: type[Layer]) -> Entry:
         if found is not None:
             return min(found, _by_output(found, made), key=_length)
     return stated
+
+
+def _family(cls: type[Layer]) -> str:
+    return cls.__module__.rsplit(".", 1)[-1].replace("_", " ")
 
 
 def _applied(stated: Entry, made: Layer, shapes: tuple[Shape, ...]) -> Entry | None:

@@ -474,3 +474,19 @@ def test_layers_lists_all_types_with_formulas(capsys: pytest.CaptureFixture[str]
     assert entries["Dense"]["parameters"] == "C*units + units"
     assert main(["layers", "--format", "markdown"]) == 0
     assert "| Dense | core |" in capsys.readouterr().out
+
+
+def test_layers_lists_the_operations_behind(capsys: pytest.CaptureFixture[str]) -> None:
+    from archcalc.layers.operations import registered_operations
+
+    assert main(["layers", "--width", "80"]) == 0
+    out = capsys.readouterr().out
+    words = set(out.split("operations of keras.ops")[1].split())
+    assert set(registered_operations()) <= words
+    assert max(map(len, out.splitlines())) <= 80
+    assert main(["layers", "--format", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["operations"]
+    assert {name for names in listed.values() for name in names} == set(registered_operations())
+    assert "ops.matmul" in listed["contraction"]
+    assert main(["layers", "--format", "markdown"]) == 0
+    assert "| contraction | ops.dot, ops.einsum" in capsys.readouterr().out

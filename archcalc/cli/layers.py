@@ -33,13 +33,17 @@ def command(
     if form == "json":
         from archcalc.render.json import json_text
 
-        text = json_text({"layers": [render.as_data(e) for e in found]})
+        data: dict[str, object] = {"layers": [render.as_data(e) for e in found]}
+        text = json_text(data if names else {**data, "operations": catalogue.operations()})
     elif form == "markdown":
-        text = render.markdown(found)
+        text = render.markdown(found, None if names else catalogue.operations())
     else:
         ascii = options.wants_ascii(ascii, output)
-        shown = render.details if names else render.overview
-        text = shown(found, options.chosen_width(width), ascii)
+        columns = options.chosen_width(width)
+        if names:
+            text = render.details(found, columns, ascii)
+        else:
+            text = render.overview(found, columns, ascii, catalogue.operations())
     emit(text, output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,7 @@ from archcalc.report import plain
 from archcalc.unknown import Unknown
 
 NAME = 26
+OPERATIONS = "operations of keras.ops, without parameters"
 LEGEND = (
     "parameters in closed form: words are a layer's arguments (one value for all axes), C the channels, "
     "D, H, W, T the other sides of its input, or of its output where that is shorter; biases included. "
@@ -21,8 +22,10 @@ LEGEND = (
 )
 
 
-def overview(entries: Sequence[Entry], width: int, ascii: bool) -> str:
-    """Every type with what it is and its parameters, grouped by family."""
+def overview(
+    entries: Sequence[Entry], width: int, ascii: bool, operations: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Every type with what it is and its parameters, grouped by family; the names of operations behind."""
     lines = []
     for family, members in groupby(entries, key=lambda e: e.family):
         lines.append(family)
@@ -31,6 +34,11 @@ def overview(entries: Sequence[Entry], width: int, ascii: bool) -> str:
             formula = _formula(e.parameters)
             if formula not in ("0", ""):
                 lines += _folded(" " * NAME, f"parameters {formula}", width)
+        lines.append("")
+    if operations:
+        lines.append(OPERATIONS)
+        for family, names in operations.items():
+            lines += _folded(f"  {family}".ljust(NAME), " ".join(names), width)
         lines.append("")
     lines += textwrap.wrap(LEGEND, min(width, 100))
     return _encoded("\n".join(lines) + "\n", ascii)
@@ -63,13 +71,17 @@ def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
         yield from _folded("  also taken".ljust(NAME), ", ".join(others), width)
 
 
-def markdown(entries: Sequence[Entry]) -> str:
-    """The overview as a Markdown table."""
+def markdown(entries: Sequence[Entry], operations: Mapping[str, Sequence[str]] | None = None) -> str:
+    """The overview as Markdown tables."""
     lines = ["| Layer | Family | What it does | Parameters | MACs |", "| --- | --- | --- | --- | --- |"]
     for e in entries:
         summary = e.summary.replace("|", "\\|")
         lines.append(f"| {e.name} | {e.family} | {summary} | {_code(e.parameters)} | {_code(e.macs)} |")
-    return "\n".join([*lines, "", LEGEND]) + "\n"
+    lines += ["", LEGEND]
+    if operations:
+        lines += ["", f"| Family | {OPERATIONS[0].upper()}{OPERATIONS[1:]} |", "| --- | --- |"]
+        lines += [f"| {family} | {', '.join(names)} |" for family, names in operations.items()]
+    return "\n".join(lines) + "\n"
 
 
 def as_data(e: Entry) -> dict[str, Any]:
