@@ -197,7 +197,7 @@ class Fitting(Classification):
             ]
             verdicts = ", ".join(dict.fromkeys(d.verdict for d in judged))
             test = f"test accuracy {written(accuracies)}; " if accuracies else ""
-            found.append(f"{name}: {test}{verdicts}; {'; '.join(judged[0].reasons)}")
+            found.append(f"{name}: {test}{verdicts}")
             found += [f"{name}: suspect {suspect}" for suspect in judged[0].suspects]
         return found
 

@@ -180,7 +180,8 @@ def _figures(rows: Sequence[Row]) -> dict[str, float]:
 def _judge(f: dict[str, float], c: Criteria) -> tuple[str, list[str]]:
     """The first verdict whose criteria hold."""
     gap = f.get("gap_accuracy", 0.0) > c.gap_accuracy or f["gap_loss"] > c.gap_loss
-    gap_text = f"validation loss {f['gap_loss']:+.0%} of the training loss"
+    side = "above" if f["gap_loss"] >= 0 else "below"
+    gap_text = f"validation loss {abs(f['gap_loss']):.0%} {side} the training loss"
     if "gap_accuracy" in f:
         gap_text += f", accuracy {f['accuracy']:.3f} in training against {f['val_accuracy']:.3f}"
     falling, val_falling = f["trend"] < -c.falling, f["val_trend"] < -c.falling
