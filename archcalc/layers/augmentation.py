@@ -13,8 +13,9 @@ Factor = Annotated[Any, RealsKind()]
 
 @layer
 class RandomFlip(TrainingOnly):
-    """Mirrors every second image."""
+    """Mirrors an image, or not, with even chances."""
 
+    rank = 2
     mode: Annotated[str, ChoiceKind("horizontal", "vertical", "horizontal_and_vertical")] = (
         "horizontal_and_vertical"
     )
@@ -26,6 +27,7 @@ class RandomFlip(TrainingOnly):
 class Resampling(TrainingOnly):
     """What the layers that move pixels have in common: how they interpolate, and what lies outside."""
 
+    rank = 2
     fill_mode: Untracked = "reflect"
     interpolation: Untracked = "bilinear"
     seed: Untracked = None
