@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = 160  # a pipe has no width; tables stay on one line a row
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -180,10 +180,9 @@ def _figures(rows: Sequence[Row]) -> dict[str, float]:
 def _judge(f: dict[str, float], c: Criteria) -> tuple[str, list[str]]:
     """The first verdict whose criteria hold."""
     gap = f.get("gap_accuracy", 0.0) > c.gap_accuracy or f["gap_loss"] > c.gap_loss
-    side = "above" if f["gap_loss"] >= 0 else "below"
-    gap_text = f"validation loss {abs(f['gap_loss']):.0%} {side} the training loss"
+    gap_text = f"loss {f['loss']:.3g} in training against {f['val_loss']:.3g} in validation"
     if "gap_accuracy" in f:
-        gap_text += f", accuracy {f['accuracy']:.3f} in training against {f['val_accuracy']:.3f}"
+        gap_text += f", accuracy {f['accuracy']:.3f} against {f['val_accuracy']:.3f}"
     falling, val_falling = f["trend"] < -c.falling, f["val_trend"] < -c.falling
     if f["loss"] > f["first_loss"] * 1.05:
         return "diverged", [f"loss {f['first_loss']:.3g} after the first epoch, {f['loss']:.3g} at the end"]
