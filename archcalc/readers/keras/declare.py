@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
@@ -12,8 +11,10 @@ from archcalc.layers.activations import ACTIVATIONS
 from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
+from archcalc.readers.json_text import member
 from archcalc.readers.keras.legacy import modern
 from archcalc.readers.keras.reading import Reading
+from archcalc.readers.names import show
 
 # activation layers that Keras lets stand where a function's name is expected
 _ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
@@ -43,28 +44,30 @@ def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: R
     for key, value in arguments.items():
         if key not in known:
             if value is not None:
-                near = get_close_matches(key, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                reading.fault(f"{path}.{key}", f"{cls.__name__} has no argument {key!r} here{hint}")
+                hint = reading.hint(key, known)
+                reading.fault(member(path, key), f"{cls.__name__} has no argument {show(key)} here{hint}")
             continue
-        value = dtype_name(value) if key == "dtype" else _plain(cls, key, value, f"{path}.{key}", reading)
-        kind = cls.kinds.get(key)
-        given[key] = value
-        try:
-            if kind is not None:
-                kind.normalise(value, cls.rank)
-        except FieldError as fault:
-            reading.fault(f"{path}.{key}", f"{cls.__name__}: {fault}")
+        given[key] = (
+            dtype_name(value) if key == "dtype" else _plain(cls, key, value, f"{path}.{key}", reading)
+        )
     for name, field in known.items():
         if name not in arguments and field.default is dataclasses.MISSING:
             reading.fault(path, f"{cls.__name__} needs {name!r}")
-    if len(reading.faults) > faults:
-        return None
-    try:
-        return cls(**given)
-    except ArchcalcError as fault:
-        reading.fault(path, f"{cls.__name__}: {fault}" if isinstance(fault, LayerError) else str(fault))
-        return None
+    if len(reading.faults) == faults:
+        try:
+            return cls(**given)
+        except ArchcalcError as fault:
+            refusal = f"{cls.__name__}: {fault}" if isinstance(fault, LayerError) else str(fault)
+    # the constructor stops at its first fault
+    for key, value in given.items():
+        try:
+            if key in cls.kinds:
+                cls.kinds[key].normalise(value, cls.rank)
+        except FieldError as fault:
+            reading.fault(f"{path}.{key}", f"{cls.__name__}: {fault}")
+    if len(reading.faults) == faults:
+        reading.fault(path, refusal)
+    return None
 
 
 def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) -> Any:

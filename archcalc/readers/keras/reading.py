@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.errors import Fault
 from archcalc.readers.json_text import MAX_FAULTS
-from archcalc.readers.names import show
+from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
     "--allow-unknown goes on from the shapes in the file, with unknown figures for this layer; "
@@ -29,6 +29,10 @@ class Reading:
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
+
+    def hint(self, word: str, known: Collection[str]) -> str:
+        """`; did you mean ...?`, as long as anybody will read it: the search takes time."""
+        return did_you_mean(word, known) if len(self.faults) < MAX_FAULTS else ""
 
     def worst(self) -> list[Fault]:
         """At most `MAX_FAULTS` of the faults, each once, and how many more there are."""

@@ -94,20 +94,14 @@ def _check(model: Model, reading: Reading) -> None:
 def _known(model: Model, ref: Ref, reading: Reading) -> Member | None:
     member = model.members.get(ref.member)
     if member is None:
-        near = _near(ref.member, model)
-        reading.fault(ref.path, f"no layer of this model is named {ref.member!r}{near}")
+        hint = reading.hint(ref.member, model.members)
+        reading.fault(ref.path, f"no layer of this model is named {ref.member!r}{hint}")
         return None
     calls = 1 if member.kind == "input" else len(member.calls)
     if not 0 <= ref.call < calls:
         reading.fault(ref.path, f"call number {ref.call} of {ref.member!r}, which is called {calls} times")
         return None
     return member
-
-
-def _near(name: str, model: Model) -> str:
-    from archcalc.readers.names import did_you_mean
-
-    return did_you_mean(name, model.members)
 
 
 def _model(
