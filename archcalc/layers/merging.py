@@ -8,7 +8,7 @@ from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, p
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.fields import Axes, Axis, Flag
-from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, identity
+from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, here, identity
 
 
 def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
@@ -57,7 +57,7 @@ def aligned(n: Size, m: Size, axis: int) -> Read:
         return Fixed()
     if is_array(n) and not certainly(equal(n, m)):
         return Unstated("the axis is repeated in some configurations only")
-    return Taps(axis)
+    return here(axis)
 
 
 @family

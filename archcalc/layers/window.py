@@ -10,6 +10,7 @@ and holes of dilation are kept; hulls, clipping and composition belong to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from archcalc.arith import Size
@@ -117,9 +118,16 @@ class Shares(NamedTuple):
     of: Size = 1
 
 
+@cache
+def here(axis: int) -> Taps:
+    """Each output unit reads the input unit at its own place along `axis`; one object for all layers."""
+    return Taps(axis)
+
+
+@cache
 def identity(rank: int) -> Window:
     """Each output unit reads the input unit at its own place."""
-    return tuple(Taps(axis) for axis in range(rank))
+    return tuple(map(here, range(rank)))
 
 
 def whole_along(window: Window, axis: int) -> Window:
