@@ -6,6 +6,7 @@ The oracle follows every unit through every read and knows nothing of pieces, pe
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -24,6 +25,7 @@ from archcalc.layers.window import (
     Prefix,
     Read,
     Section,
+    Shares,
     Taps,
     Whole,
     Window,
@@ -45,6 +47,9 @@ class Toy(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def shares(self, *inputs: Shape) -> Shares:
+        return Shares(tuple(range(1, len(inputs) + 1)))
 
 
 # -- the oracle ---------------------------------------------------------------------------------
@@ -77,6 +82,7 @@ class Oracle:
         self.shapes = shapes
         self.paths: dict[Any, dict[tuple[int | None, bool], tuple[int, int]]] = {}
         self.sets: dict[Any, dict[int, set[tuple[int, ...]]]] = {}
+        self.strengths: dict[Any, dict[int, Fraction]] = {}
 
     def hull(self, node: int, unit: tuple[int, ...], root: int, axis: int, *, local: bool = False) -> Any:
         """(lo, hi) that a unit sees of an axis of an input, padding included; None if it sees nothing.
@@ -115,6 +121,35 @@ class Oracle:
                     found[kind] = min(lo, old[0]), max(hi, old[1])
         return found
 
+    def weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[int, Fraction]:
+        """How strongly a unit depends on each place of an input of one spatial axis, padding included.
+
+        Taps count equally and sum to 1; the rows of phases do so on average.
+        """
+        key = (node, unit, root)
+        if key not in self.strengths:
+            self.strengths[key] = self._weights(*key)
+        return self.strengths[key]
+
+    def _weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[int, Fraction]:
+        if node == root:
+            return {unit[0]: Fraction(1)}
+        found: dict[int, Fraction] = {}
+        reader = self.graph.nodes[node]
+        for k, (tap, window) in enumerate(zip(reader.inputs, reader.layer.window(), strict=True), start=1):
+            (shape,) = self.shapes[tap.node]
+            units = units_read(window[0], shape[0], unit)
+            read = window[0]
+            each = (
+                Fraction(len(read.reads), sum(map(len, read.reads)) or 1)
+                if isinstance(read, Phases)
+                else (Fraction(1, len(units)))
+            )
+            for j in units:
+                for place, weight in self.weights(tap.node, (j, 0), root).items():
+                    found[place] = found.get(place, Fraction(0)) + k * each * weight
+        return found
+
     def real(self, node: int, unit: tuple[int, ...]) -> dict[int, set[tuple[int, ...]]]:
         """The units of each input that a unit depends on, inside every tensor on the way."""
         key = (node, unit)
@@ -141,12 +176,15 @@ class Oracle:
 
 # -- random networks ------------------------------------------------------------------------------
 @st.composite
-def networks(draw: st.DrawFn, spatial: int, *, holes: bool = True, parts: bool = False) -> Graph:
+def networks(
+    draw: st.DrawFn, spatial: int, *, holes: bool = True, parts: bool = False, causal: bool = True
+) -> Graph:
     """A small network over tensors of `spatial` axes and one or two channels, with one or two inputs.
 
     Every node merges one or two earlier ones, each read in its own way and from its own shape:
     branches of one node move at different rates, in different phases, back and forth. `holes`
-    admits reads of which some phases are empty, `parts` concatenations along spatial axes.
+    admits reads of which some phases are empty, `parts` concatenations along spatial axes,
+    `causal` reads of everything before a unit.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     nodes: list[Any] = []
@@ -167,7 +205,7 @@ def networks(draw: st.DrawFn, spatial: int, *, holes: bool = True, parts: bool =
             for parent in parents:
                 order = draw(st.permutations(range(spatial)))
                 window = [
-                    draw(a_read(shapes[parent][a], order[a], out[order[a]], parent in strict, holes))
+                    draw(a_read(shapes[parent][a], order[a], out[order[a]], parent in strict, holes, causal))
                     for a in range(spatial)
                 ]
                 if any(isinstance(r, Prefix) for r in window):
@@ -180,14 +218,14 @@ def networks(draw: st.DrawFn, spatial: int, *, holes: bool = True, parts: bool =
 
 
 @st.composite
-def a_read(draw: st.DrawFn, n: int, axis: int, m: int, inside: bool, holes: bool) -> Read:
+def a_read(draw: st.DrawFn, n: int, axis: int, m: int, inside: bool, holes: bool, causal: bool) -> Read:
     """How an axis of n is read along an output axis of m; no unit outside of it if `inside`."""
     kinds = ["taps"] if inside else [*["taps"] * 5, "phases", "phases", "blocks"]
-    kind = draw(st.sampled_from([*kinds, "fixed", "whole", *["prefix"] * (m <= n)]))
+    kind = draw(st.sampled_from([*kinds, "fixed", "whole", *["prefix"] * (causal and m <= n)]))
     if kind == "fixed" or (inside and kind == "taps" and m > n):
         return Fixed(draw(st.integers(0, n - 1)))
     if kind == "whole":
-        return Whole()
+        return Whole(uniform=True)
     if kind == "prefix":
         return Prefix(axis, draw(st.booleans()))
     if kind == "blocks":
