@@ -47,7 +47,12 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
             for field, kind in layer.kinds.items()
             if isinstance(kind, NamedKind) and kind.what == "initializer"
         }
-    return _keras_class(layer)(**arguments, **({"name": name} if name else {}))
+    # an attribute, since not every constructor takes the word (SpatialDropout2D refuses it)
+    trainable = arguments.pop("trainable", True)
+    made = _keras_class(layer)(**arguments, **({"name": name} if name else {}))
+    if not trainable:
+        made.trainable = False
+    return made
 
 
 def _keras_class(layer: Layer) -> Any:

@@ -8,7 +8,7 @@ layer, must be the bounding box of the units whose gradient is not zero: exactly
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from archcalc.analyses.shapes import infer
 from archcalc.analyses.windows import spatial_axes, windows
 from archcalc.arith import Shape
 from archcalc.errors import NetworkError
+from archcalc.keras import check_spread
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear import linearised
 from archcalc.keras.measure import Gradients, Place, Support
@@ -59,7 +60,9 @@ def checks(case: Case) -> Iterator[Check]:
             boxes = [[p[root][a] for a in axes[root]] for p in predicted]
             real = [_box(f[number], axes[root]) for f in found]
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
-            yield _compared(label, name, places[node], boxes, real)
+            field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
+            yield _compared(label, name, places[node], boxes, real, () if field is None else field.size)
+    yield from check_spread.checks(case, linear)
 
 
 # per model input the first and last unit of every axis; None where no gradient arrives
@@ -140,6 +143,7 @@ def _compared(
     places: Sequence[Place],
     predicted: Sequence[Sequence[tuple[int, int] | None]],
     measured: Sequence[Sequence[tuple[int, int]]],
+    sizes: Sequence[Any],
 ) -> Check:
     """One row for all places; what is not known at one of them is not compared there."""
     unknown = sum(bounds is None for box in predicted for bounds in box)
@@ -153,6 +157,10 @@ def _compared(
         at = ", ".join(map(str, place))
         why = f"at place ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
         return Check(what, layer, list(predicted), list(measured), DIFFERS, why)
+    for place, real in zip(places, measured, strict=True):
+        if any(isinstance(n, int) and b[1] - b[0] + 1 > n for n, b in zip(sizes, real, strict=False)):
+            why = f"at place {place} the gradient reaches {_box_text(real)}, more than the largest size"
+            return Check(what, layer, list(sizes), list(real), DIFFERS, why)
     if unknown:
         return cannot_run(what, layer, "which units are seen is not known here", list(predicted))
     return compare(what, layer, list(predicted), list(measured))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from archcalc.keras.build import reason
@@ -38,8 +40,14 @@ def _weights(case: Case) -> Iterator[Check]:
         layer = case.built.layers[i]
         if row.shared_with is not None or layer is None:
             continue
-        real = [] if not hasattr(layer, "weights") else [_described(w) for w in layer.weights]
-        predicted = [_in_words(w.name, w.shape, w.trainable) for w in row.weights]
+        tensors = getattr(layer, "weights", [])
+        real = [_in_words(_path(w), tuple(w.shape), bool(w.trainable)) for w in tensors]
+        named = len(tensors) == len(row.weights)
+        predicted = [
+            _in_words(_path(t) if named and _unnamed(t) else w.name, w.shape, w.trainable)
+            for w, t in zip_longest(row.weights, tensors)
+            if w is not None
+        ]
         yield compare("weights", row.name, predicted, real)
         count = layer.count_params() if hasattr(layer, "count_params") else 0
         yield compare("parameters", row.name, row.parameters, count)
@@ -49,9 +57,13 @@ def _weights(case: Case) -> Iterator[Check]:
     yield compare("parameters", None, case.report.totals.parameters, model.count_params())
 
 
-def _described(weight: Any) -> str:
-    path = weight.path.split("/", 1)[1] if "/" in weight.path else weight.name
-    return _in_words(path, tuple(weight.shape), bool(weight.trainable))
+def _path(weight: Any) -> str:
+    return str(weight.path.split("/", 1)[1] if "/" in weight.path else weight.name)
+
+
+def _unnamed(weight: Any) -> bool:
+    """Whether the layer's author left the name to Keras, which then counts (`variable_3`)."""
+    return re.fullmatch(r"variable(_\d+)?", weight.name) is not None
 
 
 def _in_words(name: str, shape: tuple[Any, ...], trainable: bool) -> str:

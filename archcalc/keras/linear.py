@@ -4,11 +4,11 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 & Sim 2019. What is put in the place of what:
 
 - activations: the identity (a ReLU's gradient is empty where it saturates); softmax and
-  others that couple an axis: each unit plus the mean along that axis;
+  others that couple an axis: halfway between each unit and the mean along that axis;
 - maxima over windows or axes: means;
 - products, differences, maxima of several tensors: their mean;
-- normalisation over axes of a sample: each unit plus the mean along those axes; batch
-  normalisation stays, as at inference;
+- normalisation over axes of a sample: halfway between each unit and the mean along those
+  axes; batch normalisation stays, as at inference;
 - the rows of an embedding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
@@ -98,7 +98,7 @@ def linear(layer: Any) -> Any:
 
 
 class Mean(keras.layers.Layer):
-    """Each unit plus the mean along some axes: what couples them, made linear; the identity for none."""
+    """Halfway between each unit and the mean along some axes, which couples them; the identity for none."""
 
     def __init__(self, axes: Sequence[int], **more: Any) -> None:
         super().__init__(**more)
@@ -130,7 +130,7 @@ class Rows(keras.layers.Layer):
 
 
 def _with_mean(x: Any, axes: tuple[int, ...]) -> Any:
-    return x + ops.mean(x, axis=axes, keepdims=True) if axes else x
+    return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x
 
 
 def _coupled_axes(activation: Any) -> tuple[int, ...]:
@@ -199,15 +199,17 @@ class LinearOperation(OperationCall):
 
 # -- weights -------------------------------------------------------------------------------------
 _ZERO = ("bias", "beta", "moving_mean")
-_ONE = ("moving_variance",)
 _PER_CHANNEL = ("gamma", "alpha", "embeddings", "renorm_mean", "renorm_stddev", "moving_stddev")
 
 
 def _weight(layer: Any, variable: Any, random: np.random.Generator | None) -> Any:
     shape = tuple(variable.shape)
     name = variable.name
-    if name in _ZERO or name in _ONE:
-        return np.full(shape, float(name in _ONE))
+    if name in _ZERO:
+        return np.zeros(shape)
+    if name == "moving_variance":
+        # so that the layer multiplies by gamma and nothing else
+        return np.full(shape, 1.0 - layer.epsilon)
     values = np.ones(shape) if random is None else random.uniform(0.5, 1.5, shape)
     return values / _fan_in(layer, name, shape)
 

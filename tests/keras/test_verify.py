@@ -89,12 +89,53 @@ def test_what_is_compared() -> None:
         "FLOPs (tf-profiler)",
         "activation bytes",
         "receptive field",
+        "effective field",
     }
     assert kinds <= found.by_what().keys()
     layers = [layer["name"] for layer in MIXED["layers"]]
     for what in ("output shape", "weights", "summary", "activation bytes", "receptive field"):
         assert [c.layer for c in found.by_what()[what] if c.layer != "image"] == layers
-    assert all(check.verdict == "agrees" for check in found.checks)
+    # padding and flattening leave places whose spread is not predicted
+    assert all(check.verdict == "agrees" for check in found.checks if check.what != "effective field")
+    assert [c.layer for c in found.by_what()["effective field"] if c.verdict == "agrees"] == layers[:3]
+
+
+def test_effective_fields_through_branches_and_strides() -> None:
+    branches = [
+        {"name": "wide", **CONV, "kernel_size": 5, "padding": "same"},
+        {"name": "far", **CONV, "dilation_rate": 2, "padding": "same", "inputs": ["image"]},
+        {"name": "sum", "type": "Add", "inputs": ["wide", "far", "image"]},
+        {"name": "joined", "type": "Concatenate", "inputs": ["sum", "wide"]},
+        {"name": "half", **CONV, "strides": 2},
+        {"name": "pool", "type": "MaxPooling2D"},
+        {"name": "norm", "type": "BatchNormalization"},
+        {"name": "up", "type": "UpSampling2D", "interpolation": "bilinear"},
+        {"name": "again", **CONV, "padding": "same"},
+    ]
+    net = {"archcalc": 1, "inputs": {"image": [41, 43, 4]}, "layers": branches}
+    found = verify(net)
+    assert not found.differences
+    assert all(check.verdict == "agrees" for check in found.by_what()["effective field"])
+    spreads = {check.layer: check.predicted for check in found.by_what()["effective field"]}
+    assert spreads["wide"] == pytest.approx([2**0.5, 2**0.5], abs=1e-5), "(25 - 1)/12"
+    # thirds of 2, 4*(9 - 1)/12 and 0
+    assert spreads["sum"] == pytest.approx([(2 / 3 + 8 / 9) ** 0.5] * 2, abs=1e-5)
+
+
+def test_a_spread_that_lies(monkeypatch: Any) -> None:
+    net = spec({"type": "AveragePooling2D", "pool_size": 3, "strides": 1}, {**CONV, "kernel_size": 1})
+    assert not verify(net).differences
+    right = steps.analyze
+
+    def wrong(graph: Any, **more: Any) -> Any:
+        report = right(graph, **more)
+        for row in report.rows:
+            for found in row.effective_fields.values():
+                object.__setattr__(found, "sigma", tuple(s * 1.001 for s in found.sigma))
+        return report
+
+    monkeypatch.setattr(steps, "analyze", wrong)
+    assert differing(verify(net)) == {"effective field"}
 
 
 def test_a_live_model_and_a_graph() -> None:
@@ -166,7 +207,7 @@ def test_a_window_that_lies(monkeypatch: Any, wrong: Any) -> None:
         convolution, "sliding", lambda *a: tuple(wrong(t) if isinstance(t, Taps) else t for t in right(*a))
     )
     found = verify(net)
-    assert differing(found) == {"receptive field"}
+    assert "receptive field" in differing(found) <= {"receptive field", "effective field"}
     assert re.search(r"at place \(.*\) .* is predicted, the gradient reaches", found.differences[0].reason)
 
 
