@@ -31,7 +31,35 @@ scraps: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 
-BASES = [CONTRACT, *(json.loads(shipped.text(n)) for n in ("inception_resnet_a", "resnet_depth_n", "unet"))]
+TWINS: dict[str, Any] = {
+    "archcalc": 1,
+    "symbols": {"n": None, "w": {"default": 4, "max": 9}},
+    "inputs": {"x": [8, 8, 4], "y": {"shape": [8, 8, "w"], "dtype": "float32"}},
+    "blocks": {
+        "b": {"inputs": ["x", "skip"], "layers": [{"name": "s", "type": "Add", "inputs": ["x", "skip"]}]},
+        "t": {
+            "parameters": {"f": "w"},
+            "layers": [
+                {"name": "c", "type": "Conv2D", "filters": "f", "kernel_size": 1},
+                {"name": "d", "shared_with": "c"},
+                {"name": "r", "block": "b", "inputs": ["d", "input"], "repeat": "n"},
+            ],
+        },
+    },
+    "layers": [
+        {"name": "left", "block": "t", "inputs": ["x"], "repeat": 2},
+        {"name": "right", "shared_with": "left", "inputs": ["y"]},
+        {"name": "out", "type": "Concatenate", "inputs": ["left[1]/c", "right", "left"]},
+        {"name": "o", "type": "Opaque", "output_shape": [8, "w"], "weights": [{"name": "k", "shape": ["n"]}]},
+    ],
+    "outputs": ["out", "o"],
+}
+
+BASES = [
+    CONTRACT,
+    TWINS,
+    *(json.loads(shipped.text(n)) for n in ("inception_resnet_a", "resnet_depth_n", "unet")),
+]
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

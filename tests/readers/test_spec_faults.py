@@ -386,7 +386,7 @@ def test_names_that_blocks_and_layers_would_both_have() -> None:
         ({"shared_with": "z"}, ".shared_with: no layer or input is named 'z'"),
         ({"shared_with": "x"}, ".shared_with: no layer or input is named 'x'"),
         ({"shared_with": 3}, ".shared_with: expected a name in quotes, got 3"),
-        ({"shared_with": "b"}, ".shared_with: 'b' shares its weights with this layer in turn"),
+        ({"shared_with": "b"}, ".shared_with: 'b': it shares its weights with this layer in turn"),
         (
             {"shared_with": "a", "filters": 5},
             ".filters: 5 contradicts 'a', whose weights and arguments it shares",
@@ -398,7 +398,7 @@ def test_names_that_blocks_and_layers_would_both_have() -> None:
         ),
         ({"shared_with": "a", "block": "q"}, ": 'block' and 'shared_with' exclude each other"),
         ({"shared_with": "p", "f": 3}, ".f: everything but name and inputs comes from 'p'; remove 'f'"),
-        ({"shared_with": "p/z"}, ".shared_with: no layer is named 'p/z'"),
+        ({"shared_with": "p/z"}, ".shared_with: 'p/z': no layer has that name; weights are shared"),
         ({"shared_with": "p", "inputs": ["x", "x"]}, ".inputs: block 'b' takes 1 inputs ('input'), got 2"),
     ],
 )
@@ -410,6 +410,22 @@ def test_shared_weights(entry: dict[str, Any], fault: str) -> None:
         blocks={"b": BLOCK},
     )
     assert one(data).startswith(f"$.layers[2]{fault}"), one(data)
+
+
+def test_long_chains_of_sharing_stay_cheap() -> None:
+    count = 12_000
+    forth = [
+        {"name": "a0", **CONV},
+        *({"name": f"a{i}", "shared_with": f"a{i - 1}"} for i in range(1, count)),
+    ]
+    back = [
+        *({"name": f"a{i}", "shared_with": f"a{i + 1}"} for i in range(count)),
+        {"name": f"a{count}", **CONV},
+    ]
+    ring = [{"name": f"a{i}", "shared_with": f"a{(i + 1) % count}"} for i in range(count)]
+    assert {n.shared_with for n in load(spec(*forth)).nodes} == {None, 1}
+    assert {n.shared_with for n in load(spec(*back)).nodes} == {None, 1}
+    assert "in turn, so nobody owns them" in one(spec(*ring))
 
 
 def test_sharing_in_a_circle() -> None:

@@ -59,7 +59,7 @@ class Expansion:
         self.owners: dict[int, str] = {}  # node -> name of the node whose weights it shares
         self._numbers: dict[str, int] = {}
         self._sizes: dict[Binding, Sizes] = {}
-        self._interned: dict[tuple[type[Layer], str, Binding], Layer] = {}
+        self._interned: dict[tuple[type[Layer], str, Sizes], Layer] = {}
         self._built: dict[tuple[str, Binding], list[Layer | None]] = {}
 
     # -- checking, before anything is written out ---------------------------------------------------
@@ -195,31 +195,27 @@ class Expansion:
     # -- shared weights -----------------------------------------------------------------------------
     def share(self) -> None:
         """Give every sharing node the number of the node that owns its weights, and its layer."""
-        for number, name in self.owners.items():
-            seen = {number}
-            while True:
-                owner = self._numbers.get(name)
-                if owner is None:
-                    self.faults.add(
-                        Severity.NAMES,
-                        f"{self.paths[number]}.shared_with",
-                        f"no layer is named {show(name)}; weights are shared with a layer or a block use",
-                    )
+        roots: dict[int, int] = {}  # of every sharing node that was followed
+        for number in self.owners:
+            root = number
+            chain: dict[int, None] = {}
+            while root in self.owners and root not in roots:
+                chain[root] = None
+                owner = self._numbers.get(self.owners[root])
+                problem = (
+                    "no layer has that name; weights are shared with a layer or a block use"
+                    if owner is None
+                    else "it shares its weights with this layer in turn, so nobody owns them"
+                )
+                if owner is None or owner in chain:
+                    text = f"{show(self.owners[root])}: {problem}"
+                    self.faults.add(Severity.NAMES, f"{self.paths[number]}.shared_with", text)
                     break
-                if owner in seen:
-                    self.faults.add(
-                        Severity.NAMES,
-                        f"{self.paths[number]}.shared_with",
-                        f"{show(name)} shares its weights with this layer in turn, so nobody owns them",
-                    )
-                    break
-                if owner not in self.owners:
-                    node = self.nodes[number]
-                    layer = self.nodes[owner].layer
-                    self.nodes[number] = Node(node.name, layer, node.inputs, owner)
-                    break
-                seen.add(owner)
-                name = self.owners[owner]
+                root = owner
+            roots.update(dict.fromkeys(chain, roots.get(root, root)))
+        for number, root in roots.items():
+            node = self.nodes[number]
+            self.nodes[number] = Node(node.name, self.nodes[root].layer, node.inputs, root)
 
     # -- values -------------------------------------------------------------------------------------
     def sizes(self, binding: Binding = ()) -> Sizes:
@@ -249,7 +245,7 @@ class Expansion:
         if not isinstance(entry, LayerEntry):
             return None
         # layers are immutable, and deep networks repeat a few of them thousands of times
-        identity = (entry.cls, repr(entry.arguments), binding)
+        identity = (entry.cls, repr(entry.arguments), sizes)
         same = self._interned.get(identity)
         if same is not None:
             return same
