@@ -8,7 +8,9 @@ from typing import Any
 
 from archcalc import arith
 from archcalc.analyses import memory, parameters, receptive_field, shapes, work
+from archcalc.analyses.effective_field import effective_fields
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
+from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
@@ -68,7 +70,9 @@ def analyze(
         elementwise = work.elementwise(graph, found)
         activations = memory.activations(graph, found, precision, batch)
         peak = memory.peak(graph, found, precision, batch)
-        seen = receptive_field.fields(graph, found, clipped="all" if clipped else "outputs")
+        reads = windows(graph, found)
+        seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
+        spread = effective_fields(graph, found, reads)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
         rows = tuple(
@@ -85,6 +89,7 @@ def analyze(
                 elementwise_operations=elementwise[i],
                 activation_bytes=activations[i],
                 receptive_fields=seen[i],
+                effective_fields=spread[i],
                 copies=copies.get(i, 1),
             )
             for i, node in enumerate(graph.nodes)
@@ -196,6 +201,7 @@ def _conventions(batch: int, dtype: str, optimizer: str) -> dict[str, Any]:
         "activation_bytes": "one tensor for each layer call, whole batch",
         "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
         "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
+        "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
         "training_activation_bytes": "every tensor kept for the backward pass",
         "training_bytes": "weights, gradients, optimizer state and training activations",
     }

@@ -20,6 +20,7 @@ from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
+    from archcalc.analyses.effective_field import EffectiveField
     from archcalc.analyses.receptive_field import Field
 
 SCHEMA_VERSION = 1
@@ -60,7 +61,7 @@ class Row:
     elementwise_operations: Size
     activation_bytes: Size
     receptive_fields: Mapping[str, Field | None] = field(default_factory=dict)
-    effective_receptive_field_sigma: tuple[float | None, ...] | None = None
+    effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
     members: int = 1
 
@@ -84,12 +85,24 @@ class Row:
         return next(iter(self.receptive_fields.values()), None)
 
     @property
+    def effective_field(self) -> EffectiveField | None:
+        """How widely that dependence is spread, in the model's first input; None if nothing is seen."""
+        return next(iter(self.effective_fields.values()), None)
+
+    @property
+    def effective_receptive_field_sigma(self) -> tuple[Any, ...] | None:
+        """Standard deviation of the effective field along each spatial axis, in input units."""
+        return None if self.effective_field is None else self.effective_field.sigma
+
+    @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
         found = _unknown_among(self, _ROW_FIGURES)
         for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
             for reason in _reasons(axes):
                 found.setdefault("output_shape" if axes is self.output_shapes else "receptive_field", reason)
+        for reason in _reasons(e.sigma for e in self.effective_fields.values() if e):
+            found.setdefault("effective_receptive_field_sigma", reason)
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,6 +125,9 @@ class Row:
             found["output_shapes"] = plain(self.output_shapes)
         if len(self.receptive_fields) > 1:
             found["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
+            found["effective_receptive_field_sigmas"] = {
+                n: None if e is None else plain(e.sigma) for n, e in self.effective_fields.items()
+            }
         return found
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 import archcalc
 from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
 from archcalc.report import Finding
 from archcalc.symbolic import symbol
 from archcalc.unknown import Unknown
@@ -267,3 +268,47 @@ def test_every_public_name_exists() -> None:
     assert set(archcalc.__all__) <= set(dir(archcalc))
     with pytest.raises(AttributeError, match="no attribute 'analyse'"):
         archcalc.analyse  # noqa: B018
+
+
+def test_effective_fields_are_there_and_unknown_ones_say_why() -> None:
+    report = archcalc.analyze(conv_pair())
+    # two 3x3 convolutions: variance 2 * (9 - 1)/12 (Luo et al. 2016)
+    assert report.layers["second"].effective_receptive_field_sigma == pytest.approx((1.154701, 1.154701))
+    gated = Graph.of(
+        "gated",
+        [
+            ("image", made("InputLayer", shape=(8, 8, 3)), []),
+            ("a", made("Conv2D", filters=2, kernel_size=3), ["image"]),
+            ("b", made("Conv2D", filters=2, kernel_size=3), ["image"]),
+            ("gate", made("Multiply"), ["a", "b"]),
+        ],
+        ["gate"],
+    )
+    found = data(gated)
+    (gate,) = [row for row in found["layers"] if row["name"] == "gate"]
+    assert gate["effective_receptive_field_sigma"] == [None, None]
+    assert "effective_receptive_field_sigma" in gate["unknown"]
+    assert found["findings"] == []  # a property of the network, no layer is unknown
+
+
+def test_several_inputs_have_a_field_each() -> None:
+    graph = Graph.of(
+        "two",
+        [
+            ("left", made("InputLayer", shape=(8, 8, 3)), []),
+            ("right", made("InputLayer", shape=(8, 8, 3)), []),
+            ("narrow", made("Conv2D", filters=2, kernel_size=3, padding="same"), ["left"]),
+            ("wide", made("Conv2D", filters=2, kernel_size=5, padding="same"), ["right"]),
+            ("sum", made("Add"), ["narrow", "wide"]),
+        ],
+        ["sum"],
+    )
+    rows = {row["name"]: row for row in data(graph)["layers"]}
+    assert rows["sum"]["receptive_field"]["size"] == [3, 3]
+    assert {n: f["size"] for n, f in rows["sum"]["receptive_fields"].items()} == {
+        "left": [3, 3],
+        "right": [5, 5],
+    }
+    assert set(rows["sum"]["effective_receptive_field_sigmas"]) == {"left", "right"}
+    assert rows["wide"]["receptive_field"] is None
+    assert rows["wide"]["receptive_fields"]["right"]["size"] == [5, 5]

@@ -202,7 +202,7 @@ def wants_ascii(ascii: bool, output: str | None) -> bool:
     if locale in ("C", "POSIX"):
         return True
     try:
-        "×—…─–→≥σ·".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        "×—─–→·σ√²³".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return True
     return False

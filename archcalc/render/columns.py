@@ -22,6 +22,9 @@ class Column:
     numeric: bool = True
     total: Callable[[Totals], Any] | None = None
 
+    def heading(self, glyphs: Glyphs) -> str:
+        return self.title.replace("σ", "sigma") if glyphs is text.ASCII else self.title
+
 
 def _parameters(row: Row) -> Any:
     return row.parameters if row.shared_with is None else "shared"
@@ -29,17 +32,6 @@ def _parameters(row: Row) -> Any:
 
 def _write_parameters(figure: Any, glyphs: Glyphs) -> str:
     return figure if isinstance(figure, str) else text.count(figure, glyphs)
-
-
-def _sigma(row: Row) -> Any:
-    return row.effective_receptive_field_sigma
-
-
-def _write_sigma(sigmas: Any, glyphs: Glyphs) -> str:
-    if not sigmas or all(s is None for s in sigmas):
-        return glyphs.nothing
-    texts = [glyphs.nothing if s is None else f"{s:.1f}" for s in sigmas]
-    return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
 
 
 LAYER = Column("layer", "Layer", lambda row: row.name, lambda v, g: text.printable(v, g), numeric=False)
@@ -65,7 +57,7 @@ ACTIVATIONS = Column(
     total=lambda totals: totals.training_activation_bytes,
 )
 FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)
-SIGMA = Column("sigma", "Effective σ", _sigma, _write_sigma)
+SIGMA = Column("sigma", "Effective σ", lambda row: row.effective_field, text.spread)
 
 # as the eye wants them, and in the order in which a wider terminal gains them
 ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA)

@@ -54,7 +54,7 @@ def _group(name: str, members: list[Row]) -> Row:
         shared_with=None,
         weights=(),
         receptive_fields=last.receptive_fields,
-        effective_receptive_field_sigma=last.effective_receptive_field_sigma,
+        effective_fields=last.effective_fields,
         members=len(members),
         **summed,
     )

@@ -106,7 +106,7 @@ def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -
     if column.total is not None:
         figure = column.total(totals)
         made.total = _brief(figure, column.write(figure, glyphs))
-    every = [column.title, *texts, *([made.total] if made.total is not None else [])]
+    every = [column.heading(glyphs), *texts, *([made.total] if made.total is not None else [])]
     made.natural = max(map(cell_len, every))
     if column is LAYER:
         made.minimum = min(made.natural, NAME_MINIMUM)

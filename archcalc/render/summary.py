@@ -166,7 +166,7 @@ def _range(name: str, low: int, high: int | None) -> str:
     return f"{name} from {low} to {high}"
 
 
-def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs) -> list[Fact]:
+def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: bool = False) -> list[Fact]:
     """What the figures mean, in as few words as the table needs."""
     c = report.conventions
     found = [
@@ -191,6 +191,14 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs) -> list[Fact]
                 "Field",
                 f"{first}what one unit depends on, not clipped at borders; /s: step between units; "
                 "whole (9): all of it, 9 along the local path",
+            )
+        )
+    if sigma:
+        found.append(
+            Fact(
+                glyphs.sigma,
+                "standard deviation of that dependence, in input units, with every layer linear and every "
+                "kernel uniform; unknown where values decide it",
             )
         )
     if any(row.shared_with is not None for row in rows):

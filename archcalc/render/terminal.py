@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from archcalc.render import summary
-from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
+from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, SIGMA, TYPE
 from archcalc.render.grouping import fold
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
@@ -66,7 +66,8 @@ class ReportView:
         )
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.plain)
         yield Segment.line()
-        yield from self._table(width)
+        laid = lay_out(self.rows, report.totals, width, glyphs)
+        yield from self._table(laid)
         yield Segment.line()
         for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
             for fact in section:
@@ -80,14 +81,13 @@ class ReportView:
             yield from _labelled(finding.severity, style, text, width)
         if report.findings:
             yield Segment.line()
-        for remark in summary.remarks(report, self.rows, glyphs):
+        for remark in summary.remarks(report, self.rows, glyphs, sigma=any(x.column is SIGMA for x in laid)):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
 
-    def _table(self, width: int) -> Iterator[Segment]:
-        laid = lay_out(self.rows, self.report.totals, width, self.glyphs)
+    def _table(self, laid: Sequence[Laid]) -> Iterator[Segment]:
         span = sum(x.width for x in laid) + GAP * (len(laid) - 1)
         rule = [(self.glyphs.rule * span, STYLES.faint)]
-        yield from _lines(laid, [[x.column.title] for x in laid], [STYLES.title] * len(laid))
+        yield from _lines(laid, [[x.column.heading(self.glyphs)] for x in laid], [STYLES.title] * len(laid))
         yield from _line(*rule)
         for number, row in enumerate(self.rows):
             yield from _lines(laid, [x.cell(number) for x in laid], [_style(x, number, row) for x in laid])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
+    from archcalc.analyses.effective_field import EffectiveField
     from archcalc.analyses.receptive_field import Field
 
 UNKNOWN = "unknown"
@@ -25,11 +27,13 @@ class Glyphs(NamedTuple):
     upto: str
     arrow: str
     dot: str
+    root: str
+    sigma: str
     powers: dict[int, str]
 
 
-UNICODE = Glyphs("×", "—", "─", "–", "→", " · ", {2: "²", 3: "³"})
-ASCII = Glyphs("x", "-", "-", "-", "->", ", ", {2: "^2", 3: "^3"})
+UNICODE = Glyphs("×", "—", "─", "–", "→", " · ", "√", "σ", {2: "²", 3: "³"})
+ASCII = Glyphs("x", "-", "-", "-", "->", ", ", "sqrt", "sigma", {2: "^2", 3: "^3"})
 
 
 def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
@@ -139,6 +143,28 @@ def field(found: Field | None, glyphs: Glyphs = UNICODE) -> str:
     if power and len(set(sides)) == 1 and sides[0].startswith("("):
         return sides[0] + power + stride(found.stride, glyphs)  # formulas twice would fill the table
     return glyphs.times.join(sides) + stride(found.stride, glyphs)
+
+
+def spread(found: EffectiveField | None, glyphs: Glyphs = UNICODE) -> str:
+    """`27.6`, `3.1×4.0`, `√(2*n/3+1)`: the effective field's sigma along each axis."""
+    if found is None or not found.variance:
+        return glyphs.nothing
+    texts = [_root(v, glyphs) for v in found.variance]
+    return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
+
+
+def _root(variance: Any, glyphs: Glyphs) -> str:
+    if isinstance(variance, Unknown):
+        return UNKNOWN
+    if not isinstance(variance, Expr):
+        return f"{sqrt(max(variance, 0)):,.1f}"
+    written = formula(variance).replace(" ", "")
+    if len(written) > MAX_ROOT:
+        written = f"{len(variance.terms)} terms"
+    return f"{glyphs.root}({written})"
+
+
+MAX_ROOT = 24
 
 
 def reads_whole(found: Field) -> tuple[bool, ...]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archcalc.analyses.effective_field import EffectiveField
 from archcalc.analyses.receptive_field import Field
 from archcalc.render import text
 from archcalc.render.text import ASCII, UNICODE
@@ -164,3 +165,23 @@ def test_printable_is_printable(name: str) -> None:
 )
 def test_assumptions_in_plain_words(assumption: str, words: str) -> None:
     assert text.in_words(assumption) == words
+
+
+@pytest.mark.parametrize(
+    ("variance", "written", "ascii"),
+    [
+        ((4.0, 4.0), "2.0", "2.0"),
+        ((4.0, 9.0), "2.0×3.0", "2.0x3.0"),
+        ((763.93,), "27.6", "27.6"),
+        ((H + 1, H + 1), "√(H+1)", "sqrt(H+1)"),
+        ((H**3 - 100000 * H**2 + 100000 * H + 7,), "√(4 terms)", "sqrt(4 terms)"),
+        ((Unknown("why"), 4.0), "unknown×2.0", "unknownx2.0"),
+        ((Unknown("why"), Unknown("why")), "unknown", "unknown"),
+        ((), "—", "-"),
+    ],
+)
+def test_spread(variance: tuple[Any, ...], written: str, ascii: str) -> None:
+    found = EffectiveField(variance, variance)
+    assert text.spread(found) == written
+    assert text.spread(found, ASCII) == ascii
+    assert text.spread(None) == "—"
