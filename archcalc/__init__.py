@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from archcalc.report import Report as Report
     from archcalc.verification import Verification as Verification
     from archcalc.verification import verify as verify
+    from archcalc.writers.keras_code import keras_code as keras_code
+    from archcalc.writers.spec import to_spec as to_spec
 
 __version__ = "0.1.0"
 
@@ -43,8 +45,10 @@ _HOMES = {
     "Verification": "archcalc.verification",
     "analyze": "archcalc.analyze",
     "from_keras": "archcalc.keras",
+    "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",
     "to_keras": "archcalc.keras",
+    "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification",
 }
 _ROOMS = {"keras", "testing"}  # public packages, reached as `archcalc.keras.LocallyConnected2D`

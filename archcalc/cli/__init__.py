@@ -18,6 +18,7 @@ from archcalc.cli.errors import exit_code
 # name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
 COMMANDS = {
     "analyze": "What a network costs and sees: a table of its layers, and the totals.",
+    "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
     "examples": "List the example networks, or copy one here.",
     "layers": "List the layer types, their fields and their formulas.",
     "schema": "Print the JSON Schema of archcalc's own spec.",

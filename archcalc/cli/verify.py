@@ -8,6 +8,7 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.cli.sources import read
 
 FORMATS = ("table", "json", "csv")
 
@@ -53,11 +54,10 @@ def command(
     Exit code 1 if anything differs. Symbols without a value are tried at several.
     """
     from archcalc.cli.keras_quietly import import_quietly
-    from archcalc.readers import load
     from archcalc.render.progress import progress
     from archcalc.verification import verify
 
-    graph = load(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=dict(values))
+    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=dict(values))
     import_quietly("archcalc.keras.verify")
     with progress() as tell:
         found = verify(graph, sample, seed, progress=tell)

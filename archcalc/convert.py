@@ -1,0 +1,63 @@
+"""A network in another form: a spec, Keras code, or a `.keras` archive."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+
+FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
+
+
+def form_of(path: str | os.PathLike[str]) -> str:
+    """What a file's name asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in FORMS:
+        known = ", ".join(f"{form} for {end}" for end, form in FORMS.items())
+        raise ArchcalcError(f"{os.fspath(path)}: what to write is not clear from the name ({known})")
+    return FORMS[suffix]
+
+
+def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
+    """A graph as the text of a spec, or as Python code.
+
+    With `fold`, layers that the network repeats become blocks and get new names; without
+    it names stay. Raises `ArchcalcError` for what the form cannot hold.
+    """
+    if form == "spec":
+        from archcalc.writers.spec import to_spec
+        from archcalc.writers.spec_text import spec_text
+
+        return spec_text(to_spec(graph, fold=fold))
+    from archcalc.writers.keras_code import keras_code
+
+    return keras_code(graph, fold=fold)
+
+
+def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str, int] | None = None) -> None:
+    """Build the model of a graph and save it as a `.keras` archive, whole or not at all.
+
+    Weights are those that training would start from. Raises `ArchcalcError` where symbols
+    need values, and `MissingExtraError` without Keras.
+    """
+    from archcalc.keras import require_keras
+
+    require_keras()
+    from archcalc.keras.build import to_keras
+
+    model = to_keras(graph, symbols)
+    target = os.path.realpath(path)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=".keras")
+    os.close(handle)
+    try:
+        model.save(temporary)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
