@@ -13,10 +13,10 @@ gap              validation loss over training loss in the tail; and training ac
 trend            slope of the loss per epoch in the tail (Theil & Sen: the median of all pairwise slopes)
 ===============  =======================================================================================
 
-A validation curve that jumps has rival causes besides overfitting, and each leaves its mark:
-BatchNormalization whose moving averages lag behind (training loss smooth, validation far off at first), a
-learning rate too high (the training loss jumps too), few validation images (jumps as large as counting
-explains).
+A bad validation curve has rival causes besides overfitting, and each leaves its mark: BatchNormalization
+whose moving averages lag behind (they reach back further than an epoch has steps; training does not see
+them), a learning rate too high (the training loss jumps too), few validation images (jumps as large as
+counting explains).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Diagnosis:
     verdict: str
     figures: dict[str, float]
     reasons: list[str] = field(default_factory=list)
-    suspects: list[str] = field(default_factory=list)  # rival causes of a noisy validation curve
+    suspects: list[str] = field(default_factory=list)  # rival causes of a bad validation curve
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -144,7 +144,9 @@ def diagnose(
     figures = _figures(rows)
     verdict, reasons = _judge(figures, criteria)
     reasons += _capacity(setting)
-    suspects = _suspects(figures, setting, criteria) if figures["noise"] > criteria.noise else []
+    suspects = _lagging_averages(figures, setting) if verdict in {"overfits", "memorises", "noisy"} else []
+    if figures["noise"] > criteria.noise:
+        suspects += _shakers(figures, setting, criteria)
     return Diagnosis(verdict, {k: round(v, 5) for k, v in figures.items()}, reasons, suspects)
 
 
@@ -167,7 +169,6 @@ def _figures(rows: Sequence[Row]) -> dict[str, float]:
         "rise": statistics.median(log_validation[-tail:]) - min(calm),
         "trend": slope_of(log_loss[-tail:]),
         "val_trend": slope_of(calm[-tail:]),
-        "first_excess": log_validation[0] - log_loss[0],
     }
     figures["gap_loss"] = figures["val_loss"] / max(figures["loss"], tiny) - 1.0
     if all("accuracy" in row and "val_accuracy" in row for row in rows):
@@ -216,24 +217,30 @@ def _capacity(setting: Setting) -> list[str]:
     return [f"{setting.parameters:,} parameters for {setting.train_images:,} images ({ratio:.1f} each)"]
 
 
-def _suspects(f: dict[str, float], setting: Setting, c: Criteria) -> list[str]:
-    """What else could shake the validation curve, each with the mark it left."""
+def _lagging_averages(f: dict[str, float], setting: Setting) -> list[str]:
+    """BatchNormalization that validates with averages of weights long gone.
+
+    Training does not see them, so a gap between training and validation may be theirs alone. They reach
+    back 1/(1 - momentum) steps; after t steps, momentum^t of their initial value is left.
+    """
+    steps, momentum = setting.steps_per_epoch, setting.batchnorm_momentum
+    if steps is None or momentum is None:
+        return []
+    reach = 1 / (1 - momentum)
+    if reach <= steps and momentum ** (steps * f["epochs"]) < 0.01:
+        return []
+    return [
+        f"BatchNormalization momentum {momentum:g}: its averages reach back {reach:.0f} steps, an epoch has "
+        f"{steps}; validation may lag behind the weights"
+    ]
+
+
+def _shakers(f: dict[str, float], setting: Setting, c: Criteria) -> list[str]:
+    """What else could shake a validation curve from epoch to epoch, each with the mark it left."""
     found = []
     if f["training_noise"] > c.noise:
         found.append(
             f"learning rate: the training loss jumps too ({f['training_noise']:.0%} from epoch to epoch)"
-        )
-    steps, momentum = setting.steps_per_epoch, setting.batchnorm_momentum
-    if steps is not None and momentum is not None:
-        left = momentum ** (steps * f["epochs"])
-        if left > 0.01 or 1 / (1 - momentum) > steps:
-            found.append(
-                f"BatchNormalization momentum {momentum:g}: its averages reach back "
-                f"{1 / (1 - momentum):.0f} steps, an epoch has {steps}; they lag behind the weights"
-            )
-    elif f["first_excess"] > 0.5 and f["training_noise"] <= c.noise:
-        found.append(
-            "BatchNormalization momentum: validation starts far above training; give the setting to tell"
         )
     if setting.validation_images and "val_accuracy" in f:
         p = min(max(f["val_accuracy"], 0.01), 0.99)

@@ -106,6 +106,15 @@ def test_each_rival_cause_is_known_by_its_mark(setting: Setting, train_jitter: f
     assert any(suspect in text for text in found.suspects), found.suspects
 
 
+@pytest.mark.parametrize("verdict", ["overfits", "memorises"])
+def test_a_gap_may_be_that_of_lagging_averages(verdict: str) -> None:
+    """Training does not see the moving averages: validation alone suffers, as if it overfitted."""
+    few_steps = {"train_images": 1_500, "batch_size": 64}
+    (suspect,) = diagnose(CURVES[verdict], Setting(**few_steps, batchnorm_momentum=0.99)).suspects
+    assert "an epoch has 24; validation may lag behind the weights" in suspect
+    assert diagnose(CURVES[verdict], Setting(**few_steps, batchnorm_momentum=0.9)).suspects == []
+
+
 def test_innocent_settings_are_not_suspected() -> None:
     calm = Setting(train_images=50_000, validation_images=5_000, batch_size=256, batchnorm_momentum=0.9)
     assert diagnose(CURVES["noisy"], calm).suspects == []
