@@ -6,6 +6,7 @@ from archcalc.arith import Shape, Size, broadcast, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
 from archcalc.layers.merging import Merge, aligned, several
+from archcalc.layers.window import Shares
 
 
 @layer
@@ -48,6 +49,9 @@ class CustomScaleLayer(Merge):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return super().output_shape(*several(self, inputs, exactly=2))
+
+    def shares(self, *inputs: Shape) -> Shares:
+        return Shares((1, self.scale))
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(self.output_shape(*inputs))
