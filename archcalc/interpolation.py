@@ -39,6 +39,15 @@ INTERPOLATIONS: dict[str, Interpolation] = {
 }
 
 
+# what is worth tabulating; no network enlarges by more at once
+MAX_FACTOR = 1024
+
+
+def phase_table(kind: Interpolation, factor: object) -> tuple[tuple[tuple[int, float], ...], ...] | None:
+    """`phases`; None for a factor that is symbolic, or too large for a table."""
+    return phases(kind, factor) if type(factor) is int and factor <= MAX_FACTOR else None
+
+
 def phases(kind: Interpolation, factor: int) -> tuple[tuple[tuple[int, float], ...], ...]:
     """For each phase r, (input offset, weight) around the point (r + 1/2)/factor - 1/2."""
     found: list[tuple[tuple[int, float], ...]] = []

@@ -1,6 +1,7 @@
 """What layers look up where no closed form over symbols exists.
 
-Each function answers for plain integers, and with None for sizes it has no answer for.
+Each function answers for plain integers, and with None for sizes it has no answer for:
+symbols, arrays, and tables too long to be worth having.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from archcalc.arith import Size, certainly, equal
 
 PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
 
+# what is worth tabulating; no network enlarges by more at once
+MAX_PHASES = 1024
+MAX_TAPS = 1 << 14
+
 
 def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | None:
     """Inputs j with `s*j + d*t - crop == s*q + r` for some tap t < k, as j - q by phase r < s."""
-    if not all(type(v) is int for v in (k, s, d, crop)):
+    if not all(type(v) is int for v in (k, s, d, crop)) or s > MAX_PHASES or k > MAX_TAPS:
         return None
     return tuple(
         tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))

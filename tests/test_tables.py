@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc.interpolation import INTERPOLATIONS, phases
+from archcalc.interpolation import INTERPOLATIONS, phase_table, phases
 from archcalc.symbolic import symbol
 from archcalc.tables import fitting_stride, transposed_phases
 
@@ -38,6 +38,15 @@ def test_transposed_phases_are_what_reaches_a_unit(k: int, s: int, d: int, crop:
         reaching = [j for j in range(-40, 40) for t in range(k) if s * j + d * t - crop == unit]
         assert [q + o for o, _ in row] == sorted(reaching)
     assert transposed_phases(symbol("k"), s, d, crop) is None
+
+
+def test_tables_too_long_to_be_worth_having_are_not_made() -> None:
+    assert transposed_phases(3, 10**9, 1, 0) is None
+    assert transposed_phases(10**9, 2, 1, 0) is None
+    for kind in INTERPOLATIONS.values():
+        assert phase_table(kind, 10**9) is None
+        assert phase_table(kind, symbol("f")) is None
+        assert phase_table(kind, 3) == phases(kind, 3)
 
 
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 12))

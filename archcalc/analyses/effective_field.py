@@ -11,7 +11,7 @@ global pooling (docs/receptive-field.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite, sqrt
@@ -21,7 +21,7 @@ from archcalc.analyses.field_flow import Flow
 from archcalc.analyses.moments import Component, Exact, Floats, Mixing, Moments, Numbers
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.windows import Windows, spatial_axes, windows
-from archcalc.arith import Shape, Size, certainly, equal
+from archcalc.arith import Shape, Size, certainly, equal, is_array
 from archcalc.graph import Graph, Node
 from archcalc.layers.window import Section, Taps, Window
 from archcalc.symbolic import Expr
@@ -29,6 +29,7 @@ from archcalc.unknown import Unknown
 
 OUT_OF_RANGE = Unknown("the spread exceeds the range of double precision")
 SEAM = Unknown("places of a concatenation along a spatial axis depend on one input each")
+ARRAYS = Unknown("the spread is computed for one configuration at a time")
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
 BEHIND_PHASES = Unknown("a block that is repeated a symbolic number of times stands behind upsampling")
 
@@ -65,6 +66,8 @@ def effective_fields(
     """
     reads = windows(graph, shapes) if reads is None else reads
     roots = spatial_axes(graph, shapes)
+    if any(is_array(n) for outputs in shapes for shape in outputs for n in shape):
+        return [_of_arrays(graph, roots) for _ in graph.nodes]
     numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
     algebra = Spreads(numbers)
     flow = Flow(graph, shapes, reads, roots, algebra)
@@ -78,6 +81,12 @@ def effective_fields(
             }
         )
     return found
+
+
+def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, EffectiveField | None]:
+    return {
+        graph.nodes[i].name: EffectiveField((ARRAYS,) * len(a), (ARRAYS,) * len(a)) for i, a in roots.items()
+    }
 
 
 def _symbolic(shapes: Shapes, reads: Windows) -> bool:

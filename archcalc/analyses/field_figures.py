@@ -18,8 +18,9 @@ from archcalc.analyses.field_maps import (
     expand,
     extreme,
     rows,
+    same,
 )
-from archcalc.arith import Shape, Size, at_most, certainly, largest, smallest
+from archcalc.arith import Shape, Size, at_most, certainly, equal, is_array, largest, smallest
 from archcalc.layers.window import Scattered
 from archcalc.symbolic import divide
 from archcalc.unknown import Unknown
@@ -29,6 +30,7 @@ MAX_PLACES = 4096
 
 POSITION = Unknown("the smallest field depends on where branches cross; give the symbols values with --set")
 SEAMS = Unknown("the order of the parts of a concatenation depends on a symbol")
+FRACTIONS = Unknown("the stride is a fraction in some configurations")
 FLATTENED_BRANCHES = Unknown("branches meet on a flattened axis")
 
 Span: TypeAlias = tuple[Size, Size]
@@ -86,7 +88,12 @@ def _all(answers: Sequence[Any]) -> bool | None:
     """Whether all hold; None where that is not decided."""
     if all(certainly(a) for a in answers):
         return True
-    return False if any(a is False for a in answers) else None
+    return False if any(map(_no, answers)) else None
+
+
+def _no(answer: Any) -> bool:
+    """Whether an answer is certainly no, for every element of arrays."""
+    return answer is False or (is_array(answer) and not answer.any())
 
 
 # -- regions: the parts of a concatenation ------------------------------------------------------
@@ -333,7 +340,7 @@ def _stride(parts: Sequence[Piece | Scatter]) -> Any:
     for piece in pieces:
         for edge in (piece.lo, piece.hi):
             rate = _ratio(edge.step, piece.period)
-            if rate not in rates:
+            if not any(same(rate, other) for other in rates):
                 rates.append(rate)
     return rates[0] if len(rates) == 1 and len(moving) == 1 else None
 
@@ -341,6 +348,8 @@ def _stride(parts: Sequence[Piece | Scatter]) -> Any:
 def _ratio(step: Size, period: int) -> Any:
     if period == 1:
         return step
+    if is_array(step):
+        return step // period if certainly(equal(step % period, 0)) else FRACTIONS
     if type(step) is int:
         rate = Fraction(step, period)
         return rate.numerator if rate.denominator == 1 else str(rate)
@@ -362,7 +371,7 @@ def _covers(
     """Whether every unit sees the whole axis; None where that is not decided."""
     wide_enough = at_most(extent, size)
     if not certainly(wide_enough):
-        return False if wide_enough is False else None
+        return False if _no(wide_enough) else None
     answers = [_covered_by(p, spans, shape, extent) for p in parts]
     if len(parts) < 2:
         return answers[0] if answers else False

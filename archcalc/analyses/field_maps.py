@@ -17,6 +17,7 @@ from archcalc.arith import Size, at_most, ceil_div, certainly, equal, floor_div,
 from archcalc.unknown import Unknown
 
 MAX_PERIOD = 1024
+MAX_READS = 1 << 16  # table entries looked up for one layer
 MAX_PIECES = 8
 MAX_BITS = 4096  # of a stride; sizes beyond are no figure that anybody reads
 
@@ -239,12 +240,15 @@ def join_all(dependences: Iterable[Dependence]) -> Dependence:
 def _move_alike(a: Piece, b: Piece) -> bool:
     if a.axis != b.axis or a.whole is not b.whole or a.domains != b.domains:
         return False
-    return _same(a.lo.step * b.period, b.lo.step * a.period) and _same(
+    return same(a.lo.step * b.period, b.lo.step * a.period) and same(
         a.hi.step * b.period, b.hi.step * a.period
     )
 
 
-def _same(a: Size, b: Size) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two numbers, or texts of fractions, are certainly equal."""
+    if isinstance(a, str) or isinstance(b, str):
+        return bool(a == b)
     if type(a) is int and type(b) is int:
         return a == b
     return certainly(equal(a, b))

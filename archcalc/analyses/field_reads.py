@@ -14,6 +14,7 @@ from archcalc.analyses.field_figures import scattered
 from archcalc.analyses.field_maps import (
     DIRECTION,
     MAX_PERIOD,
+    MAX_READS,
     PHASE,
     TOO_MANY_PHASES,
     Dependence,
@@ -30,7 +31,7 @@ from archcalc.analyses.field_maps import (
     reduced,
     rises,
 )
-from archcalc.arith import Shape, Size, ceil_div, largest, smallest
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, is_array, largest, smallest
 from archcalc.layers.window import (
     Blocks,
     Fixed,
@@ -50,7 +51,7 @@ SEAM = Unknown("a window reaches over the seam of a concatenation along this axi
 FLATTENED = Unknown("a window slides over a flattened axis")
 ONE_OF_FLATTENED = Unknown("one fixed unit is read of a flattened axis")
 BACK_AND_FORTH = Unknown("a causal read of a field that does not move steadily")
-SYMBOLIC_BLOCKS = Unknown("the channel groups that are read depend on a symbol")
+SYMBOLIC_BLOCKS = Unknown("how many units read the same block depends on a symbol")
 
 Made: TypeAlias = Piece | Scatter | Unknown | None
 
@@ -145,6 +146,7 @@ def _taps(piece: Piece, read: Taps) -> Made:
             piece.whole,
         )
         return made if _is(stride, 1) and type(ends[0]) is type(ends[1]) is int else known(made)
+    stride, offset, count, dilation = map(_plain, (stride, offset, count, dilation))
     if not all(type(v) is int for v in (stride, offset, count, dilation)):
         return PHASE
     new_period = period // gcd(period, stride)
@@ -154,6 +156,8 @@ def _taps(piece: Piece, read: Taps) -> Made:
     else:
         # taps a whole cycle apart see the same phase: the extremes are among the first and last
         cycle = min(count, period // gcd(period, dilation))
+        if new_period * 2 * cycle > MAX_READS:
+            return TOO_MANY_PHASES
         ends_of = {*range(cycle), *range(count - cycle, count)}
         offsets = [dilation * t for t in sorted(ends_of)]
     return _table(piece, axis, stride * new_period, [[base + o for o in offsets] for base in reads])
@@ -170,7 +174,7 @@ def _two_ends(piece: Piece, first: Size, last: Size) -> tuple[Size, Size] | None
 def _phases(piece: Piece, axis: int, step: int, reads: Sequence[Sequence[int]]) -> Made:
     """Unit `len(reads)*q + r` reads `step*q + o` for each o of `reads[r]`."""
     times = piece.period // gcd(piece.period, step)
-    if times * len(reads) > MAX_PERIOD:
+    if times * len(reads) > MAX_PERIOD or times * sum(map(len, reads)) > MAX_READS:
         return TOO_MANY_PHASES
     rows = [[step * m + o for o in row] for m in range(times) for row in reads]
     return _table(piece, axis, step * times, rows)
@@ -196,9 +200,12 @@ def _edge(edge: Edge, shift: int, reads: Sequence[Sequence[int]], pick: Any) -> 
 def _blocks(piece: Piece, read: Blocks) -> Made:
     if type(read.outer) is not int or type(read.inner) is not int:
         return SYMBOLIC_BLOCKS
-    if read.outer > MAX_PERIOD:
+    if monotone(piece.lo) and monotone(piece.hi):
+        whole_block: Sequence[int] = (0, read.inner - 1)
+    else:
+        whole_block = range(read.inner)
+    if read.outer * len(whole_block) > MAX_READS:
         return TOO_MANY_PHASES
-    whole_block = [0, read.inner - 1] if piece.period == 1 else list(range(read.inner))
     return _phases(piece, read.axis, read.inner, [whole_block] * read.outer)
 
 
@@ -208,7 +215,12 @@ def _section(read: Section) -> Domain:
 
 
 def _whole(piece: Piece, n: Size) -> Made:
-    return _hull(piece, 0, n, whole=True)
+    # units that all see the same, if anything, do not see more together
+    still = piece.period > 1 and all(
+        _is(edge.step, 0) and len({v for v in edge.values if v is not None}) == 1
+        for edge in (piece.lo, piece.hi)
+    )
+    return _hull(piece, 0, n, whole=piece.whole if still else True)
 
 
 def _fixed(piece: Piece, index: Size) -> Made:
@@ -235,7 +247,17 @@ def _prefix(piece: Piece, read: Prefix, n: Size) -> Made:
     else:
         start = Edge(0, (at(piece.lo, 0),) * period)
         made = Piece(read.axis, start, piece.hi, piece.whole)
+    if read.turned:
+        return _taps(made, Taps(read.axis, -1, n - 1))
     return known(made)
+
+
+def _plain(value: Size) -> Size:
+    """The integer that all elements of an array are; else the size itself."""
+    if is_array(value):
+        first = int(value.flat[0])
+        return first if certainly(equal(value, first)) else value
+    return value
 
 
 def _is(value: Size, number: int) -> bool:

@@ -25,7 +25,7 @@ NOTHING = Unknown("place n//2 reads nothing of this input")
 SYMBOLIC_PHASES = Unknown("a window behind upsampling depends on a symbol; give it a value with --set")
 MANY_TAPS = Unknown("a window behind upsampling has too many taps to follow one by one")
 
-MAX_TAPS = 1 << 16
+MAX_TAPS = 1 << 14  # that are followed one by one
 # where branches mix, exact fractions double in length with each merge: beyond so many bits
 # they are rounded, which changes a figure by less than a part in 10^15
 MAX_DENOMINATOR = 1 << 60
@@ -230,7 +230,7 @@ class Mixing:
         self, part: Component, axis: int, step: int, reads: Sequence[Sequence[tuple[int, float]]]
     ) -> Component | Unknown:
         times = part.period // gcd(part.period, step)
-        if times * len(reads) > MAX_PERIOD:
+        if times * len(reads) > MAX_PERIOD or times * sum(map(len, reads)) > MAX_TAPS:
             return TOO_MANY_PHASES
         rows = [[(step * m + o, self.n.number(w)) for o, w in row] for m in range(times) for row in reads]
         return self._table(part, axis, step * times, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from archcalc.arith import Size
@@ -33,8 +34,11 @@ def contains(a: Runs, b: Runs) -> bool:
 
 def merged(runs: Iterable[tuple[int, int]]) -> Units:
     """Runs in any order as a set; None if there are too many to be worth following."""
+    given = list(islice(runs, 4 * MAX_RUNS + 1))
+    if len(given) > 4 * MAX_RUNS:
+        return None
     found: list[tuple[int, int]] = []
-    for start, stop in sorted(runs):
+    for start, stop in sorted(given):
         if found and start <= found[-1][1]:
             if stop > found[-1][1]:
                 found[-1] = (found[-1][0], stop)
@@ -57,9 +61,10 @@ def read_units(units: Units, read: Read, n: Size) -> Units:
     if units is None or isinstance(read, Unstated):
         return None
     if isinstance(read, Prefix):
-        if read.backwards:
-            return _clipped([(units[0][0], n)], n)
-        return _clipped([(0, units[-1][1])], n)
+        first, last = units[0][0], units[-1][1]
+        if read.turned:
+            first, last = n - last, n - first
+        return _clipped([(first, n) if read.backwards else (0, last)], n)
     if isinstance(read, Taps):
         fields = (read.stride, read.offset, read.count, read.dilation)
         return _clipped(_taps(units, n, *fields), n) if all(type(f) is int for f in fields) else None
@@ -89,14 +94,19 @@ def _taps(
         if stride == 1 and (count == 1 or dilation <= b - a):
             yield a + offset, b + offset + reach
         elif stride == 1:
-            for t in range(count):
+            for t in _taps_within(a + offset, b + offset, n, count, dilation):
                 yield a + offset + dilation * t, b + offset + dilation * t
-        elif dilation == 1 and 0 < stride <= count:
-            yield stride * a + offset, stride * (b - 1) + offset + count
+        elif dilation == 1 and 0 < abs(stride) <= count:
+            ends = stride * a, stride * (b - 1)
+            yield min(ends) + offset, max(ends) + offset + count
         else:
-            yield from _scattered_taps(
-                _within(a, b, stride, offset, reach, n), stride, offset, count, dilation
-            )
+            for i in _within(a, b, stride, offset, reach, n):
+                first = stride * i + offset
+                if dilation == 1:
+                    yield first, first + count
+                else:
+                    for t in _taps_within(first, first + 1, n, count, dilation):
+                        yield first + dilation * t, first + dilation * t + 1
 
 
 def _within(a: int, b: int, stride: int, offset: int, reach: int, n: int) -> range:
@@ -106,16 +116,9 @@ def _within(a: int, b: int, stride: int, offset: int, reach: int, n: int) -> ran
     return range(a, b)
 
 
-def _scattered_taps(
-    units: range, stride: int, offset: int, count: int, dilation: int
-) -> Iterator[tuple[int, int]]:
-    for i in units:
-        first = stride * i + offset
-        if dilation == 1:
-            yield first, first + count
-        else:
-            for t in range(count):
-                yield first + dilation * t, first + dilation * t + 1
+def _taps_within(a: int, b: int, n: int, count: int, dilation: int) -> range:
+    """The taps t for which the units a..b-1, moved by `dilation*t`, touch 0..n-1."""
+    return range(max(0, -((b - 1) // dilation)), min(count, -((a - n) // dilation)))
 
 
 def _phases(units: Runs, read: Phases) -> Iterator[tuple[int, int]]:

@@ -14,13 +14,15 @@ import numpy as np
 
 from archcalc.analyses.clipping import clipped_boxes
 from archcalc.analyses.shapes import infer
-from archcalc.analyses.windows import spatial_axes, windows
+from archcalc.analyses.windows import Windows, spatial_axes, windows
 from archcalc.arith import Shape
 from archcalc.errors import NetworkError
+from archcalc.graph import Graph
 from archcalc.keras import check_spread
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear import linearised
 from archcalc.keras.measure import Gradients, Place, Support
+from archcalc.layers.window import Scattered
 from archcalc.verification import DIFFERS, Check, cannot_run, compare
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def checks(case: Case) -> Iterator[Check]:
         node: _places(shapes[node][0], reads.channels[node], draw)[: case.places] for node in case.chosen
     }
     measured = _measured(case, linear, places, reads.channels)
+    flattened = _behind_flattening(graph, reads)
     axes = spatial_axes(graph, shapes)
     for node in case.chosen:
         name = graph.nodes[node].name
@@ -61,8 +64,21 @@ def checks(case: Case) -> Iterator[Check]:
             real = [_box(f[number], axes[root]) for f in found]
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
             field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
-            yield _compared(label, name, places[node], boxes, real, () if field is None else field.size)
+            # where axes were flattened a place is all of them, and the size that of one unit
+            flat = node in flattened or len(places[node][0]) < len(axes[root])
+            sizes = () if field is None or flat else field.size
+            yield _compared(label, name, places[node], boxes, real, sizes)
     yield from check_spread.checks(case, linear)
+
+
+def _behind_flattening(graph: Graph, reads: Windows) -> set[int]:
+    """Nodes with a read on their way that no place of the output names by itself."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        own = any(isinstance(read, Scattered) for window in reads.reads[i] for read in window)
+        if own or any(t.node in found for t in node.inputs):
+            found.add(i)
+    return found
 
 
 # per model input the first and last unit of every axis; None where no gradient arrives

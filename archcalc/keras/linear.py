@@ -9,30 +9,29 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products, differences, maxima of several tensors: their mean;
 - normalisation over axes of a sample: halfway between each unit and the mean along those
   axes; batch normalisation stays, as at inference;
+- recurrent and attention layers stay as they are: their gradients vanish nowhere, but they are not linear;
 - the rows of an embedding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
-Everything computes in float64. The layers stay Keras's own, so padding, strides and shapes
-are those of the real model.
+Everything computes in float64, but for three-dimensional pooling, which TensorFlow has not in
+it; three-dimensional convolutions whose kernel is smaller than their stride get their `same`
+padding written out, because TensorFlow 2.21 reads other units there. The layers stay Keras's
+own, so padding, strides and shapes are those of the real model.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, build
-from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
+from archcalc.keras.linear_operations import LinearOperation
 from archcalc.keras.operations import OperationCall
+from archcalc.keras.positive import set_weights
+from archcalc.keras.stand_ins import PRECISION, SINGLE, ExplicitPadding, Mean, Rows, several, with_mean
 from archcalc.layers.activations import ACTIVATIONS
-
-PRECISION = "float64"
 
 _COUPLING = {name for name, a in ACTIVATIONS.items() if a.couples_channels}
 _MEANS = {
@@ -41,6 +40,8 @@ _MEANS = {
     for rank in (1, 2, 3)
 }
 _MERGES = ("Multiply", "Subtract", "Maximum", "Minimum")
+# tanh and sigmoid are steep everywhere that their bounded states reach
+_RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
 _NORMALISATIONS = ("LayerNormalization",)
 
@@ -55,25 +56,19 @@ def linearised(graph: Graph, *, seed: int | None = 0) -> Built:
     return built
 
 
-def set_weights(built: Built, seed: int | None) -> None:
-    """Positive weights scaled by fan-in; without a seed all weights of a layer are equal."""
-    random = None if seed is None else np.random.default_rng(seed)
-    for layer in dict.fromkeys(layer for layer in built.layers if isinstance(layer, keras.layers.Layer)):
-        for variable in layer.variables:
-            if variable.name != "seed_generator_state":
-                variable.assign(_weight(layer, variable, random))
-
-
 def linear(layer: Any) -> Any:
     """What stands in a layer's place."""
     if isinstance(layer, OperationCall):
         return LinearOperation(layer)
     kind = type(layer).__name__
-    config = {**layer.get_config(), "dtype": PRECISION, "activity_regularizer": None}
+    if kind == "TimeDistributed":
+        return keras.layers.TimeDistributed(linear(layer.layer), name=layer.name, dtype=PRECISION)
+    config = _in_double(layer.get_config())
+    config |= {"dtype": _precision(layer), "activity_regularizer": None}
     if kind in _ACTIVATIONS:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
     if kind == "Softmax" or kind in _NORMALISATIONS:
-        return Mean(_several(config["axis"]), name=layer.name, dtype=PRECISION)
+        return Mean(several(config["axis"]), name=layer.name, dtype=PRECISION)
     if kind in _MEANS:
         config = {k: v for k, v in config.items() if k != "activity_regularizer"}
         return getattr(keras.layers, _MEANS[kind]).from_config(config)
@@ -86,143 +81,46 @@ def linear(layer: Any) -> Any:
     if kind == "Dot":
         config["normalize"] = False
     coupled: tuple[int, ...] = ()
-    if "activation" in config:
+    if "activation" in config and "recurrent_activation" not in config and kind not in _RECURRENT:
         coupled = _coupled_axes(config["activation"])
         config["activation"] = "linear"
     if "activity_regularizer" not in layer.get_config():
         del config["activity_regularizer"]
+    explicit = _needs_explicit_padding(layer)
+    if explicit:
+        config["padding"] = "valid"
     made = type(layer).from_config(config)
     if coupled:
-        made.activation = lambda x: _with_mean(x, coupled)
-    return made
+        made.activation = lambda x: with_mean(x, coupled)
+    return ExplicitPadding(made, name=layer.name, dtype=PRECISION) if explicit else made
 
 
-class Mean(keras.layers.Layer):
-    """Halfway between each unit and the mean along some axes, which couples them; the identity for none."""
-
-    def __init__(self, axes: Sequence[int], **more: Any) -> None:
-        super().__init__(**more)
-        self.axes = tuple(axes)
-
-    def call(self, inputs: Any) -> Any:
-        """Apply it."""
-        return _with_mean(inputs, self.axes)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
+def _in_double(config: Any) -> Any:
+    """A configuration in which the layers inside compute in double precision, too."""
+    if isinstance(config, list | tuple):
+        return [_in_double(c) for c in config]
+    if not isinstance(config, dict):
+        return config
+    found = {k: v if k == "dtype" else _in_double(v) for k, v in config.items()}
+    inner = found.get("config")
+    if "class_name" in found and isinstance(inner, dict) and "dtype" in inner:
+        found["config"] = {**inner, "dtype": PRECISION}
+    return found
 
 
-class Rows(keras.layers.Layer):
-    """A table's rows as multiples of the number that is looked up, which then has a gradient."""
-
-    def __init__(self, width: int, **more: Any) -> None:
-        super().__init__(**more)
-        self.width = width
-
-    def call(self, inputs: Any) -> Any:
-        """Apply it."""
-        return ops.repeat(ops.expand_dims(ops.cast(inputs, PRECISION), -1), self.width, axis=-1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """A row for each number."""
-        return (*input_shape, self.width)
+def _precision(layer: Any) -> str:
+    """Double, but for what TensorFlow's CPU kernels do not run in it."""
+    return SINGLE if type(layer).__name__ in ("MaxPooling3D", "AveragePooling3D") else PRECISION
 
 
-def _with_mean(x: Any, axes: tuple[int, ...]) -> Any:
-    return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x
+def _needs_explicit_padding(layer: Any) -> bool:
+    return (
+        type(layer).__name__ in ("Conv3D", "Conv3DTranspose")
+        and layer.padding == "same"
+        and getattr(layer, "output_padding", None) is None
+        and any(k < s for k, s in zip(layer.kernel_size, layer.strides, strict=True))
+    )
 
 
 def _coupled_axes(activation: Any) -> tuple[int, ...]:
     return (-1,) if activation in _COUPLING else ()
-
-
-def _several(axis: Any) -> tuple[int, ...]:
-    return (axis,) if isinstance(axis, int) else tuple(axis)
-
-
-# -- operations ----------------------------------------------------------------------------------
-_REDUCTIONS = {
-    *("max", "min", "amax", "amin", "prod", "std", "var", "median", "any", "all"),
-    *("count_nonzero", "logsumexp", "norm", "argmax", "argmin"),
-}
-_ALONG = {
-    *("softmax", "log_softmax", "sparsemax", "normalize", "rms_normalization", "layer_normalization"),
-    *("sort", "argsort"),
-}
-# linear already
-_KEPT = {
-    *("mean", "sum", "cumsum", "einsum", "matmul", "dot", "tensordot", "average_pool", "conv"),
-    *("depthwise_conv", "depth_to_space", "space_to_depth", "image.resize", "image.rgb_to_grayscale"),
-    *("ones_like", "zeros_like"),
-}
-
-
-class LinearOperation(OperationCall):
-    """An operation of `keras.ops`, made linear."""
-
-    def __init__(self, call: OperationCall) -> None:
-        super().__init__(call.operation, call.name)
-
-    def __call__(self, inputs: Sequence[Any]) -> Any:
-        """Apply it to symbolic or real tensors; constants count as numbers of their dtype."""
-        made = self._linear([ops.cast(x, PRECISION) for x in inputs])
-        if self.name is not None:
-            self._give_name(made)
-        return made
-
-    def _linear(self, inputs: list[Any]) -> Any:
-        from archcalc.layers.operations.elementwise import Broadcasting, Unary
-
-        operation = self.operation
-        function = operation.function
-        arguments = operation.keras_arguments()
-        if function in _ALONG:
-            return _with_mean(inputs[0], _several(getattr(operation, "axis", -1)))
-        if function in _REDUCTIONS:
-            return ops.mean(inputs[0], axis=arguments.get("axis"), keepdims=arguments.get("keepdims", False))
-        if function == "cumprod":
-            return ops.cumsum(inputs[0], axis=arguments.get("axis", -1))
-        if function == "max_pool":
-            return ops.average_pool(inputs[0], **{k: v for k, v in arguments.items() if k != "inputs"})
-        if function in _KEPT:
-            return self._apply(inputs)
-        if isinstance(operation, Unary):
-            return inputs[0]
-        if isinstance(operation, Broadcasting):
-            constants = (getattr(operation, n, None) for n in operation.operands)
-            shapes = [getattr(c, "shape", ()) for c in constants if c is not None]
-            zeros = [ops.zeros(shape, dtype=PRECISION) for shape in shapes]
-            return sum([*inputs[1:], *zeros], start=inputs[0]) / len(inputs)
-        return self._apply(inputs)
-
-
-# -- weights -------------------------------------------------------------------------------------
-_ZERO = ("bias", "beta", "moving_mean")
-_PER_CHANNEL = ("gamma", "alpha", "embeddings", "renorm_mean", "renorm_stddev", "moving_stddev")
-
-
-def _weight(layer: Any, variable: Any, random: np.random.Generator | None) -> Any:
-    shape = tuple(variable.shape)
-    name = variable.name
-    if name in _ZERO:
-        return np.zeros(shape)
-    if name == "moving_variance":
-        # so that the layer multiplies by gamma and nothing else
-        return np.full(shape, 1.0 - layer.epsilon)
-    values = np.ones(shape) if random is None else random.uniform(0.5, 1.5, shape)
-    return values / _fan_in(layer, name, shape)
-
-
-def _fan_in(layer: Any, name: str, shape: tuple[int, ...]) -> float:
-    """How many products one output unit adds up."""
-    if name in _PER_CHANNEL:
-        return 1
-    kind = type(layer).__name__
-    if isinstance(layer, LocallyConnected1D | LocallyConnected2D):
-        return float(layer._local_shape[1])
-    if kind.startswith("DepthwiseConv") or name == "depthwise_kernel":
-        return math.prod(shape[:-2])
-    if kind.endswith("Transpose"):
-        return math.prod(shape) / shape[-2]
-    return math.prod(shape[:-1]) or 1

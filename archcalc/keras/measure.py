@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from archcalc.graph import Graph
 from archcalc.keras.build import Built
-from archcalc.keras.linear import PRECISION
+from archcalc.keras.stand_ins import PRECISION
 
 Place = tuple[int, ...]
 

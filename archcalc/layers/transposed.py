@@ -121,7 +121,7 @@ def _read(axis: int, k: Size, s: Size, d: Size, crop: Size) -> Read:
         return Taps(axis, 1, crop - d * (k - 1), k, d)
     table = transposed_phases(k, s, d, crop)
     if table is None:
-        return Unstated("a transposed convolution with a symbolic kernel or stride has no table of phases")
+        return Unstated(f"no table of phases for a transposed convolution with kernel {k} and stride {s}")
     return Phases(axis, 1, table)
 
 

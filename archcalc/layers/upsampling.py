@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, prod
-from archcalc.interpolation import INTERPOLATIONS, phases
+from archcalc.interpolation import INTERPOLATIONS, phase_table
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.fields import Spatial as SpatialField
@@ -30,11 +30,7 @@ class UpSampling(ChannelsLast, Weightless, NoMacs):
 
     def read(self, axis: int, factor: Size) -> Read:
         """Nearest neighbour: unit i is unit i // factor."""
-        if certainly(equal(factor, 1)):
-            return Taps(axis)
-        if type(factor) is not int:
-            return Blocks(axis, factor, 1)
-        return Phases(axis, 1, (((0, 1.0),),) * factor)
+        return Taps(axis) if certainly(equal(factor, 1)) else Blocks(axis, factor, 1)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         spatial = tuple(self.read(a, f) for a, f in zip(self.spatial_axes, self.factors, strict=True))
@@ -71,9 +67,10 @@ class UpSampling2D(UpSampling, Spatial):
     def read(self, axis: int, factor: Size) -> Read:
         if self.interpolation == "nearest" or certainly(equal(factor, 1)):
             return super().read(axis, factor)
-        if type(factor) is not int:
-            return Unstated(f"{self.interpolation} interpolation by a symbolic factor has no table of phases")
-        return Phases(axis, 1, phases(INTERPOLATIONS[self.interpolation], factor))
+        table = phase_table(INTERPOLATIONS[self.interpolation], factor)
+        if table is None:
+            return Unstated(f"no table of phases for {self.interpolation} interpolation by {factor}")
+        return Phases(axis, 1, table)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         if self.interpolation == "nearest":

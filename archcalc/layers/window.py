@@ -77,10 +77,14 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Unit i of `axis` reads units 0..i (causal), or i.. to the end where `backwards`."""
+    """Unit i of `axis` reads units 0..i (causal), or i.. to the end where `backwards`.
+
+    `turned`: the output runs from the end, and unit i stands where its mirror image would.
+    """
 
     axis: int
     backwards: bool = False
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

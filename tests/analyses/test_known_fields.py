@@ -13,6 +13,7 @@ from archcalc import arith
 from archcalc.analyses.effective_field import EffectiveField, effective_fields
 from archcalc.analyses.receptive_field import Field, fields
 from archcalc.analyses.shapes import infer
+from archcalc.arrays import array
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Node, Repeat, Tap
 from archcalc.layers.base import registered
@@ -401,3 +402,41 @@ def test_strides_beyond_reason_are_unknown_and_no_traceback() -> None:
     graph = chain((1, 1), *[conv(1, strides=1000, padding="same")] * 500)
     assert isinstance(last(graph).size[0], Unknown)
     assert isinstance(spread(graph).sigma[0], Unknown)
+
+
+def test_arrays_evaluate_element_by_element() -> None:
+    def net(side: Any, kernel: Any, stride: Any, width: Any) -> Graph:
+        return network(
+            ("x", "InputLayer", {"shape": (side, side, 3)}, []),
+            ("a", *conv(filters=width, kernel_size=kernel, strides=stride, padding="same"), ["x"]),
+            ("b", *conv(filters=width, padding="same"), ["a"]),
+            ("sum", "Add", {}, ["a", "b"]),
+            ("pool", "MaxPooling2D", {}, ["sum"]),
+            ("up", "UpSampling2D", {}, ["pool"]),
+            ("skip", "Concatenate", {}, ["up", "sum"]),
+            ("c", *conv(padding="same"), ["skip"]),
+            ("mean", "GlobalAveragePooling2D", {}, ["c"]),
+        )
+
+    columns = ([32, 64, 48], [3, 5, 7], [1, 2, 2], [4, 8, 16])
+    together = all_fields(net(*map(array, columns)))
+    for i, row in enumerate(zip(*columns, strict=True)):
+        for name, alone in all_fields(net(*row)).items():
+            field, plain = together[name]["x"], alone["x"]
+            assert field is not None
+            assert plain is not None
+            for figure in ("size", "min_size", "stride", "offset", "is_global", "local_size"):
+                value = getattr(field, figure)[0]
+                value = value[i] if arith.is_array(value) else value
+                assert value == getattr(plain, figure)[0], (name, figure)
+
+
+def test_patches_laid_out_in_a_row() -> None:
+    rows = [conv(), ("Reshape", {"target_shape": (36, 4)}), ("Dense", {"units": 5})]
+    patch = last(chain((8, 8, 3), *rows))
+    assert (patch.size, patch.stride, patch.is_global) == ((3, 3), (None, None), (False, False))
+    pooled = last(chain((8, 8, 3), *rows, ("GlobalAveragePooling1D", {})))
+    assert (pooled.size, pooled.is_global) == ((8, 8), (True, True))
+    slid = last(chain((8, 8, 3), *rows, conv(1)))
+    assert isinstance(slid.size[0], Unknown)
+    assert "flattened" in slid.size[0].reason

@@ -67,8 +67,9 @@ def units_read(read: Read, n: int, unit: tuple[int, ...]) -> list[int]:
             return [unit[axis] - start] if 0 <= unit[axis] - start < length else []
         case Whole():
             return list(range(n))
-        case Prefix(axis, backwards):
-            return list(range(unit[axis], n)) if backwards else list(range(unit[axis] + 1))
+        case Prefix(axis, backwards, turned):
+            place = n - 1 - unit[axis] if turned else unit[axis]
+            return list(range(place, n)) if backwards else list(range(place + 1))
         case Fixed(index):
             return [index]
     raise AssertionError(read)
@@ -227,7 +228,7 @@ def a_read(draw: st.DrawFn, n: int, axis: int, m: int, inside: bool, holes: bool
     if kind == "whole":
         return Whole(uniform=True)
     if kind == "prefix":
-        return Prefix(axis, draw(st.booleans()))
+        return Prefix(axis, draw(st.booleans()), draw(st.booleans()))
     if kind == "blocks":
         return Blocks(axis, draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     if kind == "phases":

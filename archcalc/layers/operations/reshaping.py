@@ -23,7 +23,7 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.reduction import OptionalAxes
-from archcalc.layers.window import Blocks, Fixed, Phases, Read, Scattered, Shares, Taps, Unstated
+from archcalc.layers.window import Blocks, Fixed, Read, Scattered, Shares, Taps, Unstated
 
 MAX_PARTS = 10_000  # of one split
 
@@ -274,10 +274,7 @@ class Repeat(Moving):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
-        if type(self.repeats) is int:
-            read: Read = Phases(axis, 1, (((0, 1.0),),) * self.repeats)
-        else:
-            read = Blocks(axis, self.repeats, 1)
+        read = Blocks(axis, self.repeats, 1)
         return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
 
 

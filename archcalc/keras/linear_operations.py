@@ -1,0 +1,64 @@
+"""Operations of `keras.ops` made linear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from archcalc.keras.operations import OperationCall
+from archcalc.keras.stand_ins import PRECISION, several, with_mean
+from archcalc.layers.operations.elementwise import Broadcasting, Unary
+
+_REDUCTIONS = {
+    *("max", "min", "amax", "amin", "prod", "std", "var", "median", "any", "all"),
+    *("count_nonzero", "logsumexp", "norm", "argmax", "argmin"),
+}
+_ALONG = {
+    *("softmax", "log_softmax", "sparsemax", "normalize", "rms_normalization", "layer_normalization"),
+    *("sort", "argsort"),
+}
+# linear already
+_KEPT = {
+    *("mean", "sum", "cumsum", "einsum", "matmul", "dot", "tensordot", "average_pool", "conv"),
+    *("depthwise_conv", "depth_to_space", "space_to_depth", "image.resize", "image.rgb_to_grayscale"),
+    *("ones_like", "zeros_like"),
+}
+
+
+class LinearOperation(OperationCall):
+    """An operation of `keras.ops`, made linear."""
+
+    def __init__(self, call: OperationCall) -> None:
+        super().__init__(call.operation, call.name)
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        """Apply it to symbolic or real tensors; constants count as numbers of their dtype."""
+        made = self._linear([ops.cast(x, PRECISION) for x in inputs])
+        if self.name is not None:
+            self._give_name(made)
+        return made
+
+    def _linear(self, inputs: list[Any]) -> Any:
+        operation = self.operation
+        function = operation.function
+        arguments = operation.keras_arguments()
+        if function in _ALONG:
+            return with_mean(inputs[0], several(getattr(operation, "axis", -1)))
+        if function in _REDUCTIONS:
+            return ops.mean(inputs[0], axis=arguments.get("axis"), keepdims=arguments.get("keepdims", False))
+        if function == "cumprod":
+            return ops.cumsum(inputs[0], axis=arguments.get("axis", -1))
+        if function == "max_pool":
+            return ops.average_pool(inputs[0], **{k: v for k, v in arguments.items() if k != "inputs"})
+        if function in _KEPT:
+            return self._apply(inputs)
+        if isinstance(operation, Unary):
+            return inputs[0]
+        if isinstance(operation, Broadcasting):
+            constants = (getattr(operation, n, None) for n in operation.operands)
+            shapes = [getattr(c, "shape", ()) for c in constants if c is not None]
+            zeros = [ops.zeros(shape, dtype=PRECISION) for shape in shapes]
+            return sum([*inputs[1:], *zeros], start=inputs[0]) / len(inputs)
+        return self._apply(inputs)

@@ -1,0 +1,53 @@
+"""Weights for linear models: positive, and such that every layer passes on a mass of 1."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from archcalc.keras.build import Built
+from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
+
+# without the second factor the low-rank part of a kernel adds nothing to it
+_ZERO = ("bias", "beta", "moving_mean", "lora_kernel_b", "lora_embeddings_b")
+_PER_CHANNEL = ("gamma", "alpha", "embeddings", "renorm_mean", "renorm_stddev", "moving_stddev")
+
+
+def set_weights(built: Built, seed: int | None) -> None:
+    """Positive weights scaled by fan-in; without a seed all weights of a layer are equal."""
+    random = None if seed is None else np.random.default_rng(seed)
+    for layer in dict.fromkeys(layer for layer in built.layers if isinstance(layer, keras.layers.Layer)):
+        owner = getattr(layer, "inner", layer)
+        for variable in layer.variables:
+            if variable.name != "seed_generator_state":
+                variable.assign(_weight(owner, variable, random))
+
+
+def _weight(layer: Any, variable: Any, random: np.random.Generator | None) -> Any:
+    shape = tuple(variable.shape)
+    name = variable.name
+    if name in _ZERO:
+        return np.zeros(shape)
+    if name == "moving_variance":
+        # so that the layer multiplies by gamma and nothing else
+        return np.full(shape, 1.0 - getattr(layer, "epsilon", 0.0))
+    values = np.ones(shape) if random is None else random.uniform(0.5, 1.5, shape)
+    return values / _fan_in(layer, name, shape)
+
+
+def _fan_in(layer: Any, name: str, shape: tuple[int, ...]) -> float:
+    """How many products one output unit adds up."""
+    if name in _PER_CHANNEL:
+        return 1
+    kind = type(layer).__name__
+    if isinstance(layer, LocallyConnected1D | LocallyConnected2D):
+        return float(layer._local_shape[1])
+    if kind.startswith("DepthwiseConv") or name == "depthwise_kernel":
+        return math.prod(shape[:-2])
+    if kind.endswith("Transpose"):
+        # a kernel's cells are spread over the phases of its stride, which together keep the mean
+        return float(math.prod(shape) / shape[-2] / math.prod(layer.strides))
+    return math.prod(shape[:-1]) or 1

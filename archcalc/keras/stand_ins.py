@@ -1,0 +1,101 @@
+"""Layers that stand in linear models in the place of Keras's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+PRECISION, SINGLE = "float64", "float32"
+
+
+def several(axis: Any) -> tuple[int, ...]:
+    """One axis or several, as a tuple."""
+    return (axis,) if isinstance(axis, int) else tuple(axis)
+
+
+class Mean(keras.layers.Layer):
+    """Halfway between each unit and the mean along some axes, which couples them; the identity for none."""
+
+    def __init__(self, axes: Sequence[int], **more: Any) -> None:
+        super().__init__(**more)
+        self.axes = tuple(axes)
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        return with_mean(inputs, self.axes)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+
+class Rows(keras.layers.Layer):
+    """A table's rows as multiples of the number that is looked up, which then has a gradient."""
+
+    def __init__(self, width: int, **more: Any) -> None:
+        super().__init__(**more)
+        self.width = width
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        return ops.repeat(ops.expand_dims(ops.cast(inputs, PRECISION), -1), self.width, axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """A row for each number."""
+        return (*input_shape, self.width)
+
+
+def with_mean(x: Any, axes: tuple[int, ...]) -> Any:
+    """Halfway between each unit and the mean along some axes; the input for none."""
+    return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x
+
+
+class ExplicitPadding(keras.layers.Layer):
+    """A three-dimensional convolution, or a transposed one, with `same` padding written out.
+
+    TensorFlow 2.21's own kernel reads other units where a kernel is smaller than its stride,
+    as does the gradient of the transposed one.
+    """
+
+    def __init__(self, inner: Any, **more: Any) -> None:
+        super().__init__(**more)
+        self.inner = inner
+        self.transposed = type(inner).__name__.endswith("Transpose")
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build the convolution inside."""
+        self.inner.build(input_shape)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        first = self.inner.data_format == "channels_first"
+        sides = inputs.shape[2:] if first else inputs.shape[1:-1]
+        inner = self.inner
+        margins = [
+            (
+                max((n - 1) * s + k - n * s, 0)
+                if self.transposed
+                else max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
+            )
+            for n, k, s, d in zip(sides, inner.kernel_size, inner.strides, inner.dilation_rate, strict=True)
+        ]
+        if self.transposed:
+            outputs = inner(inputs)
+            cut = [
+                slice(m // 2, m // 2 + n * s) for m, n, s in zip(margins, sides, inner.strides, strict=True)
+            ]
+            return outputs[(slice(None), slice(None), *cut) if first else (slice(None), *cut)]
+        around = [(m // 2, m - m // 2) for m in margins]
+        return inner(ops.pad(inputs, [(0, 0), (0, 0), *around] if first else [(0, 0), *around, (0, 0)]))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """As `same` has it."""
+        self.inner.padding, kept = "same", self.inner.padding
+        try:
+            return tuple(self.inner.compute_output_shape(input_shape))
+        finally:
+            self.inner.padding = kept
