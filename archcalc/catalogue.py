@@ -11,7 +11,9 @@ from archcalc import arith
 from archcalc.arith import Shape, Size, total
 from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
+from archcalc.layers.inner import InnerKind
 from archcalc.layers.operations import registered_operations
+from archcalc.layers.recurrent import Cell
 from archcalc.symbolic import symbol
 
 # the axes of an input, by how many there are; C counts channels
@@ -125,6 +127,9 @@ def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
                 made = cls(**arguments)
         except (ValueError, ArithmeticError, TypeError):
             continue
+        if isinstance(made, Cell):
+            step = (symbol("C"),)
+            yield made, (step, *made.state_shapes(step))
         for count in (1, 2, 0):
             for rank in ranks:
                 yield made, (tuple(symbol(name) for name in _AXES[rank]),) * count
@@ -154,4 +159,14 @@ def _sample(kind: Kind, name: str) -> Any:
         return (-1,) if kind.minimum < 0 else tuple(symbol(a) for a in _AXES[3])
     if isinstance(kind, NamedKind):
         return "relu"
+    if isinstance(kind, InnerKind):
+        return _inner(kind)
     return -1 if isinstance(kind, AxisKind) else 0.5
+
+
+def _inner(kind: InnerKind) -> Any:
+    """A layer inside: a cell where cells may be stacked, else what both wrappers of sequences take."""
+    if kind.several or kind.stackable:
+        cell = {"type": "GRUCell", "units": symbol("units")}
+        return [cell] if kind.several else cell
+    return {"type": "GRU", "units": symbol("units")}

@@ -84,6 +84,8 @@ def restate(graph: Graph) -> None:
 
 
 def _holds_symbols(value: Any) -> bool:
+    if isinstance(value, Layer):
+        value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
     return isinstance(value, Expr) or (isinstance(value, tuple) and any(map(_holds_symbols, value)))
 
 
@@ -100,6 +102,8 @@ def open_symbols(graph: Graph) -> dict[str, Symbol]:
 
 
 def _collect(value: Any, found: dict[str, Symbol]) -> None:
+    if isinstance(value, Layer):
+        value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
     if isinstance(value, Expr):
         found.update(value.symbols)
     elif isinstance(value, tuple):
@@ -140,6 +144,8 @@ def _replaced(value: Any, values: Mapping[str, Any]) -> Any:
     """The value with symbols replaced inside; the very same object where none stands in it."""
     if isinstance(value, Expr):
         return symbolic.substitute(value, values)
+    if isinstance(value, Layer):
+        return _layer_with(value, values)
     if isinstance(value, tuple):
         new = [_replaced(v, values) for v in value]
         if all(a is b for a, b in zip(new, value, strict=True)):

@@ -13,27 +13,61 @@ from collections.abc import Iterable, Iterator
 FORBIDDEN_MODULES = {"math", "numpy", "sympy", "fractions", "operator"}
 FORBIDDEN_CALLS = {"max", "min", "round", "divmod"}
 CONVERSIONS = {"int", "float", "bool", "range", "abs"}
-PASSING_ON = {"tuple", "list", "reversed", "sorted", "zip", "enumerate", "iter", "next", "sum", "set"}
+SAME_DEPTH = {"tuple", "list", "reversed", "sorted", "zip", "enumerate", "iter", "set"}
+ONE_OF = {"next", "sum"}
+CONTAINERS = {"tuple", "list", "set", "dict", "Mapping", "Sequence", "Iterable", "Iterator"}
+COUNTS = {"int", "tuple[int, ...]", "list[int]", "str", "bool"}  # annotations of what is no dimension
+ALWAYS_PLAIN = {"len", "isinstance", "type", "range"}
+
+# How deep sizes lie inside a value: 0 a size, 1 a shape, 2 a row of shapes; None: no sizes inside.
+# The truth of a size is an offence, that of a row of them only asks whether it is empty.
+Depth = int | None
 
 
-def annotated_as_dimension(annotation: ast.expr | None) -> bool:
-    """Whether an annotation speaks of `Size` or `Shape`."""
-    return annotation is not None and any(
-        isinstance(node, ast.Name) and node.id in {"Size", "Shape"} for node in ast.walk(annotation)
-    )
+def annotated_depth(annotation: ast.expr | None) -> Depth:
+    """The depth that an annotation states: `Size` 0, `Shape` 1, and 1 more for each `tuple[...]` around."""
+    match annotation:
+        case ast.Name("Size"):
+            return 0
+        case ast.Name("Shape"):
+            return 1
+        case ast.Subscript(value=ast.Name(container)) if container in CONTAINERS:
+            inner = annotated_depth(annotation.slice)
+            return None if inner is None else inner + 1
+        case ast.Subscript():
+            return annotated_depth(annotation.slice)
+        case ast.Tuple(elts):
+            return deepest(map(annotated_depth, elts))
+        case ast.BinOp():
+            return deepest([annotated_depth(annotation.left), annotated_depth(annotation.right)])
+    return None
 
 
-def dimension_functions(trees: Iterable[ast.Module]) -> set[str]:
-    """Names of functions and methods that return dimensions."""
+def deepest(depths: Iterable[Depth]) -> Depth:
+    return max((d for d in depths if d is not None), default=None)
+
+
+def inside(depth: Depth) -> Depth:
+    """The depth of what iteration or an index gives; of unknown rows at least a size."""
+    return None if depth is None else max(depth - 1, 0)
+
+
+def dimension_functions(trees: Iterable[ast.Module]) -> dict[str, int]:
+    """Functions and methods that return dimensions, and how deep inside.
+
+    A name that returns dimensions in one place and something else in another is left out.
+    """
+    found: dict[str, list[Depth]] = {}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append(annotated_depth(node.returns))
     return {
-        node.name
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and annotated_as_dimension(node.returns)
+        name: min(d for d in depths if d is not None) for name, depths in found.items() if None not in depths
     }
 
 
-def faults(tree: ast.Module, fields: set[str], functions: set[str]) -> list[tuple[int, str]]:
+def faults(tree: ast.Module, fields: set[str], functions: dict[str, int]) -> list[tuple[int, str]]:
     """Every (line, offence) of a module, given the names of size fields and of dimension functions."""
     found = _Module(fields, functions)
     found.visit(tree)
@@ -43,10 +77,11 @@ def faults(tree: ast.Module, fields: set[str], functions: set[str]) -> list[tupl
 class _Module(ast.NodeVisitor):
     """Offences anywhere in a module; function bodies are read in order, so that names carry over."""
 
-    def __init__(self, fields: set[str], functions: set[str]) -> None:
+    def __init__(self, fields: set[str], functions: dict[str, int]) -> None:
         self.fields = fields
         self.functions = functions
-        self.names: dict[str, bool] = {}
+        self.names: dict[str, Depth] = {}
+        self.plain: set[str] = {"rank"}  # names that are certainly no dimensions: ranks, axes, indices
         self.faults: list[tuple[int, str]] = []
 
     def fault(self, node: ast.expr | ast.stmt, text: str) -> None:
@@ -54,73 +89,123 @@ class _Module(ast.NodeVisitor):
 
     # -- what is a dimension -----------------------------------------------------------------
     def is_dimension(self, node: ast.expr) -> bool:
+        return self.depth(node) is not None
+
+    def depth(self, node: ast.expr) -> Depth:
         match node:
             case ast.Name():
-                return self.names.get(node.id, False)
+                return self.names.get(node.id)
             case ast.Attribute(value=ast.Name("self"), attr=name):
-                return name in self.fields
+                return 0 if name in self.fields else None
+            case ast.Subscript(slice=ast.Slice()) | ast.Starred() | ast.NamedExpr():
+                return self.depth(node.value)
             case ast.Subscript():
-                return self.is_dimension(node.value)
+                return inside(self.depth(node.value))
             case ast.BinOp():
-                return self.is_dimension(node.left) or self.is_dimension(node.right)
+                return deepest([self.depth(node.left), self.depth(node.right)])
             case ast.UnaryOp(op=ast.USub()):
-                return self.is_dimension(node.operand)
+                return self.depth(node.operand)
             case ast.IfExp():
-                return self.is_dimension(node.body) or self.is_dimension(node.orelse)
-            case ast.Tuple() | ast.List() | ast.Set():
-                return any(map(self.is_dimension, node.elts))
-            case ast.Starred() | ast.NamedExpr():
-                return self.is_dimension(node.value)
+                return deepest([self.depth(node.body), self.depth(node.orelse)])
+            case ast.Tuple(elts) | ast.List(elts) | ast.Set(elts):
+                starred = [self.depth(e.value) for e in elts if isinstance(e, ast.Starred)]
+                plain = [self.depth(e) for e in elts if not isinstance(e, ast.Starred)]
+                return deepest([*starred, *(None if d is None else d + 1 for d in plain)])
             case ast.GeneratorExp() | ast.ListComp() | ast.SetComp():
                 self.bind_generators(node.generators)
-                return self.is_dimension(node.elt)
-            case ast.Call(func=ast.Name(name)) if name in PASSING_ON:
-                return any(map(self.is_dimension, node.args))
+                each = self.depth(node.elt)
+                return None if each is None else each + 1
+            case ast.Call(func=ast.Name(name)) if name in SAME_DEPTH:
+                return deepest(map(self.depth, node.args))
+            case ast.Call(func=ast.Name(name)) if name in ONE_OF:
+                return inside(deepest(map(self.depth, node.args)))
             case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)):
-                return name in self.functions
+                return self.functions.get(name)
+        return None
+
+    def is_plain(self, node: ast.expr) -> bool:
+        """Whether an expression is certainly no dimension, whatever its value."""
+        match node:
+            case ast.Constant():
+                return True
+            case ast.Name():
+                return node.id in self.plain
+            case ast.Attribute(value=ast.Name("self"), attr=name):
+                return name not in self.fields and name not in self.functions
+            case ast.Call(func=ast.Name(name)):
+                return name in ALWAYS_PLAIN
+            case ast.BinOp():
+                return self.is_plain(node.left) and self.is_plain(node.right)
+            case ast.UnaryOp():
+                return self.is_plain(node.operand)
+            case ast.IfExp():
+                return self.is_plain(node.body) and self.is_plain(node.orelse)
+            case ast.Tuple(elts) | ast.List(elts):
+                return all(map(self.is_plain, elts))
+            case ast.GeneratorExp() | ast.ListComp():
+                self.bind_generators(node.generators)
+                return self.is_plain(node.elt)
         return False
 
-    def bind(self, target: ast.expr, value: ast.expr | None, dimension: bool) -> None:
-        """Give the names of `target` what `value` is; `zip` and `enumerate` by position."""
-        if isinstance(target, ast.Starred):
-            target = target.value
+    def bind(self, target: ast.expr, value: ast.expr | None, depth: Depth) -> None:
+        """Give the names of `target` the depth of `value`, part by part where it is a tuple."""
         if isinstance(target, ast.Name):
-            self.names[target.id] = dimension
+            self.names[target.id] = depth
+            self.plain.discard(target.id)
+            if value is not None and self.is_plain(value):
+                self.plain.add(target.id)
         elif isinstance(target, ast.Tuple | ast.List):
-            parts: list[tuple[ast.expr | None, bool]] = [(None, dimension)] * len(target.elts)
-            match value:
-                case ast.Call(func=ast.Name("zip")) if len(value.args) == len(parts):
-                    parts = [(a, self.is_dimension(a)) for a in value.args]
-                case ast.Call(func=ast.Name("enumerate"), args=[inner, *_]) if len(parts) == 2:
-                    parts = [(None, False), (inner, self.is_dimension(inner))]
-                case ast.Tuple(elts) | ast.List(elts) if len(elts) == len(parts):
-                    parts = [(e, self.is_dimension(e)) for e in elts]
-            for name, (part, is_dimension) in zip(target.elts, parts, strict=True):
-                self.bind(name, part, is_dimension)
+            parts: list[tuple[ast.expr | None, Depth]]
+            if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
+                parts = [(e, self.depth(e)) for e in value.elts]
+            else:
+                parts = [(value, inside(depth))] * len(target.elts)
+            for name, (part, found) in zip(target.elts, parts, strict=True):
+                if isinstance(name, ast.Starred):
+                    self.bind(name.value, None, depth)
+                else:
+                    self.bind(name, part, found)
+
+    def bind_elements(self, target: ast.expr, rows: ast.expr) -> None:
+        """Give the names of a loop's target what its rows hold; `zip` and `enumerate` by position."""
+        match target, rows:
+            case (ast.Tuple(names), ast.Call(func=ast.Name("zip"), args=args)) if len(names) == len(args):
+                for name, argument in zip(names, args, strict=True):
+                    self.bind(name, argument, inside(self.depth(argument)))
+            case ast.Tuple([number, element]), ast.Call(func=ast.Name("enumerate"), args=[inner, *_]):
+                self.bind(number, ast.Constant(0), None)
+                self.bind_elements(element, inner)
+            case _:
+                self.bind(target, rows, inside(self.depth(rows)))
 
     def bind_generators(self, generators: list[ast.comprehension]) -> None:
         for generator in generators:
-            self.bind(generator.target, generator.iter, self.is_dimension(generator.iter))
+            self.bind_elements(generator.target, generator.iter)
 
     # -- names ---------------------------------------------------------------------------------
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        outer, self.names = self.names, dict(self.names)
+        outer = self.names, self.plain
+        self.names, self.plain = dict(self.names), set(self.plain)
         for argument in _arguments(node.args):
-            self.names[argument.arg] = annotated_as_dimension(argument.annotation)
+            depth = annotated_depth(argument.annotation)
+            row = argument is node.args.vararg and depth is not None
+            self.names[argument.arg] = depth + 1 if row and depth is not None else depth
+            if argument.annotation is not None and ast.unparse(argument.annotation) in COUNTS:
+                self.plain.add(argument.arg)
         self.generic_visit(node)
-        self.names = outer
+        self.names, self.plain = outer
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         for target in node.targets:
-            self.bind(target, node.value, self.is_dimension(node.value))
+            self.bind(target, node.value, self.depth(node.value))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.generic_visit(node)
-        self.bind(node.target, node.value, annotated_as_dimension(node.annotation))
+        self.bind(node.target, node.value, annotated_depth(node.annotation))
 
     def visit_For(self, node: ast.For) -> None:
-        self.bind(node.target, node.iter, self.is_dimension(node.iter))
+        self.bind_elements(node.target, node.iter)
         self.generic_visit(node)
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
@@ -159,13 +244,13 @@ class _Module(ast.NodeVisitor):
         if isinstance(node.op, ast.Div):
             self.fault(node, "divides with /")
         if isinstance(node.target, ast.Name) and self.is_dimension(node.value):
-            self.names[node.target.id] = True
+            self.names[node.target.id] = self.depth(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name):
             name = node.func.id
-            if name in FORBIDDEN_CALLS and not all(map(_counts_axes, node.args)):
+            if name in FORBIDDEN_CALLS and not all(map(self.is_plain, node.args)):
                 self.fault(node, f"calls {name}()")
             if name in CONVERSIONS and any(map(self.is_dimension, node.args)):
                 self.fault(node, f"calls {name}() on a dimension")
@@ -179,7 +264,7 @@ class _Module(ast.NodeVisitor):
                 self.fault(node, "compares a dimension")
 
     def truth(self, test: ast.expr) -> None:
-        if self.is_dimension(test):
+        if self.depth(test) == 0:
             self.fault(test, "branches on a dimension")
 
     def visit_If(self, node: ast.If | ast.While | ast.IfExp | ast.Assert) -> None:
@@ -202,14 +287,6 @@ class _Module(ast.NodeVisitor):
 def _arguments(arguments: ast.arguments) -> Iterator[ast.arg]:
     yield from [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     yield from filter(None, [arguments.vararg, arguments.kwarg])
-
-
-def _counts_axes(node: ast.expr) -> bool:
-    """Whether an expression is plainly a number of axes: a literal, `rank` or `len(...)`."""
-    match node:
-        case ast.Constant() | ast.Name("rank") | ast.Attribute(attr="rank") | ast.Call(func=ast.Name("len")):
-            return True
-    return False
 
 
 def _literal(node: ast.expr) -> bool:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from keras.src.utils.naming import to_snake_case
 
 from archcalc.layers.base import Layer
 
@@ -51,6 +53,7 @@ class Built:
 
     layer: Any
     shape: Shape
+    shapes: tuple[Shape, ...]  # of all outputs
     weights: tuple[tuple[str, Shape, bool], ...]  # path inside the layer, shape, trainable
 
 
@@ -79,20 +82,48 @@ def constructor(real: Any) -> dict[str, Any]:
 def make_raw(cls: type[Layer], arguments: dict[str, Any]) -> Any:
     """A real layer straight from constructor arguments, without our normalisation of them."""
     try:
-        return keras_class(cls)(**arguments)
+        given = {k: v for k, v in arguments.items() if k not in cls.call_arguments}
+        dtype = arguments.get("dtype")
+        return keras_class(cls)(**{k: _with_layers(v, dtype) for k, v in given.items()})
     except REFUSALS as error:
         raise RefusedError(f"{type(error).__name__}: {error}") from error
 
 
-def build(real: Any, shapes: Sequence[Shape]) -> Built:
-    """Call a real layer on symbolic inputs of these shapes (a list of them for merging layers)."""
+def _with_layers(value: Any, dtype: Any) -> Any:
+    """The value with real layers for descriptions such as `{"type": "Dense", "units": 3}`."""
+    if isinstance(value, list):
+        return [_with_layers(v, dtype) for v in value]
+    if not isinstance(value, dict) or "type" not in value:
+        return value
+    kind = value["type"]
+    given = {k: _with_layers(v, dtype) for k, v in value.items() if k != "type"}
+    # a name as in a fresh process; Keras counts
+    return getattr(keras.layers, kind)(**{"name": to_snake_case(kind), "dtype": dtype, **given})
+
+
+def build(real: Any, shapes: Sequence[Shape], words: Mapping[str, Any] = MappingProxyType({})) -> Built:
+    """Call a real layer on symbolic inputs of these shapes, with further arguments of the call."""
     library = tf_keras if isinstance(real, tf_keras.layers.Layer) else keras
     inputs = [library.Input(shape) for shape in shapes]
     try:
-        outputs = real(inputs if _takes_list(real) else inputs[0])
+        outputs = keras.tree.flatten(_called(real, inputs, words))
     except (*REFUSALS, tf.errors.InvalidArgumentError) as error:
         raise RefusedError(f"{type(error).__name__}: {error}") from error
-    return Built(real, tuple(outputs.shape[1:]), tuple(map(_weight, real.weights)))
+    made = tuple(tuple(y.shape[1:]) for y in outputs)
+    return Built(real, made[0], made, tuple(map(_weight, real.weights)))
+
+
+def _called(real: Any, inputs: list[Any], words: Mapping[str, Any]) -> Any:
+    """A call as each class documents it."""
+    if _is_one_of(real, "MultiHeadAttention", "GroupedQueryAttention"):
+        return real(*inputs, **words)
+    if _is_one_of(real, "StackedRNNCells"):
+        left = iter(inputs[1:])
+        states = [[next(left) for _ in keras.tree.flatten(cell.state_size)] for cell in real.cells]
+        return real(inputs[0], states, **words)
+    if _is_one_of(real, "RNN", "Bidirectional", "SimpleRNNCell", "LSTMCell", "GRUCell"):
+        return real(inputs[0], *((inputs[1:],) if len(inputs) > 1 else ()), **words)
+    return real(inputs if _takes_list(real) else inputs[0], **words)
 
 
 def _weight(weight: Any) -> tuple[str, Shape, bool]:
@@ -106,8 +137,11 @@ def _weight(weight: Any) -> tuple[str, Shape, bool]:
 
 
 def _takes_list(real: Any) -> bool:
-    names = {cls.__name__ for cls in type(real).__mro__}
-    return bool(names & {"Merge", "Dot", "Concatenate", "CustomScaleLayer"})
+    return _is_one_of(real, "Merge", "Dot", "Concatenate", "CustomScaleLayer", "Attention")
+
+
+def _is_one_of(real: Any, *names: str) -> bool:
+    return not {cls.__name__ for cls in type(real).__mro__}.isdisjoint(names)
 
 
 # -- which units depend on which ------------------------------------------------------------------
@@ -213,13 +247,11 @@ def perturbation_support(
     return Support(tuple(units), tuple(supports))
 
 
-def layer_call(real: Any) -> Callable[[list[Any]], Any]:
-    """A real layer as a function of a list of batches."""
+def layer_call(real: Any, words: Mapping[str, Any] = MappingProxyType({})) -> Callable[[list[Any]], Any]:
+    """A real layer, or its first output, as a function of a list of batches."""
     # said outright, since the augmenting layers take a direct call for training
     inference = {"training": False} if "training" in inspect.signature(real.call).parameters else {}
-    if _takes_list(real):
-        return lambda xs: real(xs, **inference)
-    return lambda xs: real(xs[0], **inference)
+    return lambda xs: keras.tree.flatten(_called(real, list(xs), {**words, **inference}))[0]
 
 
 __all__ = [

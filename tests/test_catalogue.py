@@ -26,6 +26,11 @@ VALUES = {
     "input_dim": 11,
     "output_dim": 3,
     "n": 3,
+    "num_heads": 2,
+    "key_dim": 3,
+    "head_dim": 3,
+    "num_query_heads": 4,
+    "num_key_value_heads": 2,
 }
 ENTRIES = {e.name: e for e in catalogue.entries()}
 # of layers that users construct; two more live inside keras.applications
@@ -41,7 +46,12 @@ def at(x: Any) -> Any:
 
 
 def arguments(e: Entry) -> dict[str, Any]:
-    return {a.name: VALUES[a.name] for a in e.arguments if a.name in VALUES}
+    inside = {
+        "cells": [{"type": "GRUCell", "units": 5}],
+        "cell": {"type": "GRUCell", "units": 5},
+        "layer": {"type": "GRU", "units": 5},
+    }
+    return {a.name: {**VALUES, **inside}[a.name] for a in e.arguments if a.name in {*VALUES, *inside}}
 
 
 def test_every_type_is_listed_with_a_summary() -> None:
@@ -60,13 +70,14 @@ def test_every_type_has_formulas() -> None:
 def test_parameters_are_those_of_keras(name: str) -> None:
     import keras
 
-    from archcalc.keras.build import keras_layer
+    from archcalc.keras.build import call, keras_layer
 
     e = ENTRIES[name]
     assert e.input_shapes is not None
-    layer = keras_layer(registered()[name](**arguments(e)))
+    declared = registered()[name](**arguments(e))
+    layer = keras_layer(declared)
     inputs = [keras.Input(tuple(int(at(s)) for s in shape)) for shape in e.input_shapes]
-    out = layer(*inputs)
+    out = call(layer, inputs, declared)[0]
     assert layer.count_params() == at(e.parameters)
     assert tuple(out.shape[1:]) == tuple(at(s) for s in e.output_shape or ())
 

@@ -255,8 +255,6 @@ def test_interrupted_is_130_and_leaves_nothing() -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # a suite started in the background ignores the signal, and its children with it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stdin is not None
     assert started.stderr is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import product
 from typing import Any
@@ -40,9 +40,19 @@ def test_every_type_has_a_row_and_every_row_a_type() -> None:
 
 
 def tracked(cls: type[Layer]) -> list[str]:
-    """The fields that are Keras arguments of this type alone."""
-    fields = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    """The fields that are Keras arguments of this type alone, by their names in Keras."""
+    fields = {cls.spec_key(f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     return sorted(fields - contract.LAYER_ARGUMENTS)
+
+
+def field(cls: type[Layer], argument: str) -> str:
+    """The field that holds an argument of Keras."""
+    return cls.spec_names.get(argument, argument)
+
+
+def declared(cls: type[Layer], arguments: Mapping[str, Any], **sizes: Any) -> Layer:
+    """A declaration from arguments by their names in Keras, with some fields replaced."""
+    return cls(**{**{field(cls, k): v for k, v in arguments.items()}, **sizes})
 
 
 def keras_arguments(name: str) -> dict[str, Any]:
@@ -67,15 +77,17 @@ def test_fields_are_the_arguments_of_keras(name: str) -> None:
 @pytest.mark.parametrize("name", REAL_TYPES)
 def test_defaults_are_those_of_keras(name: str) -> None:
     cls = registered()[name]
-    mine = {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    mine = {cls.spec_key(f.name): f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for argument, default in keras_arguments(name).items():
         if argument not in mine or (name, argument) == ("InputLayer", "shape"):
             continue  # an input without a shape has a batch_shape, which the reader translates
         required = default is keras_oracle.REQUIRED
         assert (mine[argument] is dataclasses.MISSING) == required, argument
         if not required:
-            theirs = default if default is None else cls.kinds[argument].normalise(default, cls.rank)
-            assert cls._default(argument) == theirs, argument
+            theirs = (
+                default if default is None else cls.kinds[field(cls, argument)].normalise(default, cls.rank)
+            )
+            assert cls._default(field(cls, argument)) == theirs, argument
 
 
 def varied(name: str) -> dict[str, Any]:
@@ -84,7 +96,7 @@ def varied(name: str) -> dict[str, Any]:
     chosen = {}
     for argument in tracked(cls):
         values = contract.candidates(cls, argument)
-        if cls.kinds[argument].figures or values is not None:
+        if cls.kinds[field(cls, argument)].figures or values is not None:
             chosen[argument] = values
     return chosen
 
@@ -118,7 +130,7 @@ def outcome(name: str, cell: Cell) -> Outcome:
     cls, row = registered()[name], ROWS[name]
     layer, shape, weights, refusal = None, None, (), ""
     try:
-        layer = cls(**cell.arguments)
+        layer = declared(cls, cell.arguments)
         shape = tuple(layer.output_shape(*cell.inputs))
         weights = plain(layer.weights(*cell.inputs))
     except LayerError as error:
@@ -134,8 +146,14 @@ def outcome(name: str, cell: Cell) -> Outcome:
 def keras_built(cls: type[Layer], cell: Cell, row: Row) -> keras_oracle.Built:
     real = keras_oracle.make_raw(cls, {**cell.arguments, "dtype": row.dtype})
     if cls.__name__ == "InputLayer":
-        return keras_oracle.Built(real, tuple(real.batch_shape[1:]), ())
-    return keras_oracle.build(real, cell.inputs)
+        shape = tuple(real.batch_shape[1:])
+        return keras_oracle.Built(real, shape, (shape,), ())
+    return keras_oracle.build(real, cell.inputs, words(cls, cell))
+
+
+def words(cls: type[Layer], cell: Cell) -> dict[str, Any]:
+    """The arguments that Keras takes at the call."""
+    return {k: v for k, v in cell.arguments.items() if k in cls.call_arguments}
 
 
 Weights = tuple[tuple[str, Shape, bool], ...]
@@ -162,8 +180,9 @@ def check_stricter(name: str, o: Outcome) -> None:
     reason = ROWS[name].stricter(o.cell)
     assert reason, f"{o.cell}: Keras says {o.keras.shape}, we refuse: {o.refusal}"
     if reason == contract.AT_THE_CALL:
+        call = keras_oracle.layer_call(o.keras.layer, words(registered()[name], o.cell))
         with pytest.raises((*keras_oracle.REFUSALS, *keras_oracle.CANNOT_RUN)):
-            keras_oracle.layer_call(o.keras.layer)(keras_oracle.inputs_of(o.cell.inputs, 2, "float64"))
+            call(keras_oracle.inputs_of(o.cell.inputs, 2, "float64"))
 
 
 def check_shapes_and_weights(name: str, *, full: bool) -> None:
@@ -174,6 +193,7 @@ def check_shapes_and_weights(name: str, *, full: bool) -> None:
             check_stricter(name, o)
         else:
             assert o.shape == o.keras.shape, f"{o.cell}"
+            assert o.layer.output_shapes(*o.cell.inputs) == o.keras.shapes, f"{o.cell}"
             assert same_weights(o.weights, o.keras.weights), f"{o.cell}: {o.weights} for {o.keras.weights}"
     accepted = [o for o in outcomes(name, full) if o.layer is not None]
     for argument, values in varied(name).items():
@@ -192,7 +212,7 @@ def test_the_layer_we_build_has_the_shapes_and_weights_of_its_declaration(name: 
     """The way back: declaration to Keras 3 layer (our own, for the locally connected ones)."""
     for o in accepted(name)[::3]:
         assert o.layer is not None
-        again = keras_oracle.build(keras_layer(o.layer), o.cell.inputs)
+        again = keras_oracle.build(keras_layer(o.layer), o.cell.inputs, words(type(o.layer), o.cell))
         assert again.shape == o.shape, f"{o.cell}"
         assert same_weights(o.weights, again.weights), f"{o.cell}: {again.weights}"
 
@@ -259,8 +279,8 @@ def symbolic_twin(o: Outcome, *, arguments: bool) -> tuple[dict[str, Any], Any, 
         values[name] = value
         return symbol(name)
 
-    given = dict(o.cell.arguments)
     assert o.layer is not None
+    given = {field(type(o.layer), k): v for k, v in o.cell.arguments.items()}
     if arguments:
         given |= {n: mapped(v, fresh) for n, v in size_fields(o.layer).items()}
     inputs = tuple(tuple(n if n == 1 else fresh(n) for n in s) for s in o.cell.inputs)
@@ -282,7 +302,7 @@ def check_symbols(name: str, o: Outcome, *, arguments: bool) -> None:
     pairs = zip(windows, o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)
     for symbolic, integer, shape in pairs:
         for read, twin, n in zip(symbolic, integer, shape, strict=True):
-            if isinstance(read, w.Unstated) and arguments:
+            if isinstance(read, w.Unstated) and (arguments or read == twin):
                 continue  # a table of phases needs integers
             check_twins(at_point(read, values), twin, n, o)
 
@@ -342,7 +362,7 @@ def check_arrays(name: str, o: Outcome) -> None:
     expected: list[Figures | None] = []
     for sizes, inputs in points:
         try:
-            expected.append(Figures.of(cls(**{**o.cell.arguments, **sizes}), inputs))
+            expected.append(Figures.of(declared(cls, o.cell.arguments, **sizes), inputs))
         except LayerError:
             expected.append(None)
 
@@ -353,7 +373,7 @@ def check_arrays(name: str, o: Outcome) -> None:
 
     with arith.scope() as scope:
         sizes = {n: stacked([s[n] for s, _ in points]) for n in points[0][0]}
-        layer = cls(**{**o.cell.arguments, **sizes})
+        layer = declared(cls, o.cell.arguments, **sizes)
         found = Figures.of(layer, stacked([inputs for _, inputs in points]))
     valid = np.broadcast_to(np.asarray(scope.valid), len(points))
     assert list(valid) == [e is not None for e in expected], f"{o.cell}"
@@ -387,7 +407,8 @@ def reads(read: w.Read, index: int, n: int) -> set[int] | None:
             found = {index - start} if 0 <= index - start < length else set()
         case w.Whole():
             found = set(inside)
-        case w.Prefix(_, backwards):
+        case w.Prefix(_, backwards, turned):
+            index = n - 1 - index if turned else index
             found = set(range(index, n) if backwards else range(index + 1))
         case w.Fixed(index=fixed):
             found = {fixed}
@@ -408,7 +429,7 @@ def measured(row: Row, o: Outcome) -> keras_oracle.Support:
     assert o.keras is not None
     real = o.keras.layer
     keras_oracle.make_positive(real)
-    call = keras_oracle.layer_call(real)
+    call = keras_oracle.layer_call(real, words(type(o.layer), o.cell))  # type: ignore[arg-type]
     if row.support == "gradient":
         return keras_oracle.gradient_support(call, o.cell.inputs, dtype=row.dtype, tolerance=row.tolerance)
     return keras_oracle.perturbation_support(
@@ -434,6 +455,10 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
     assert o.layer is not None
     for k, (window, shape) in enumerate(zip(o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)):
         assert len(window) == len(shape)
+        if any(isinstance(read, w.Unstated) for read in window):
+            continue
+        hull = ROWS[type(o.layer).__name__].hull(o.cell, k)
+        together = np.zeros((2, *shape), dtype=bool)
         for unit, depends in zip(support.units, support.inputs[k], strict=True):
             box = predicted(window, unit, shape)
             where = f"{o.cell}: unit {unit} of input {k}"
@@ -442,10 +467,17 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
                 continue
             expected = np.zeros(shape, dtype=bool)
             expected[np.ix_(*map(sorted, box))] = True  # type: ignore[arg-type]
+            if hull:
+                assert not (depends & ~expected).any(), f"{where}: declared {box}"
+                together |= depends, expected
+                continue
             if couples_an_image_axis(o):  # with gaps, if the stride exceeds the window
                 assert depends.any(), where
                 expected &= depends
             assert (depends == expected).all(), f"{where}: declared {box}, measured {np.argwhere(depends)}"
+        assert hull != "together" or (together[0] == together[1]).all(), (
+            f"{o.cell}: input {k} is not read as declared"
+        )
 
 
 def couples_an_image_axis(o: Outcome) -> bool:

@@ -14,7 +14,7 @@ from tests import dimension_lint
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archcalc"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-LAYERS = sorted((PACKAGE / "layers").glob("*.py"))
+LAYERS = sorted((PACKAGE / "layers").rglob("*.py"))
 
 
 def parsed(path: Path) -> ast.Module:
@@ -45,14 +45,24 @@ FUNCTIONS = dimension_lint.dimension_functions(map(parsed, [*LAYERS, PACKAGE / "
 
 def test_the_lint_knows_what_holds_sizes() -> None:
     assert {"filters", "kernel_size", "strides", "dilation_rate", "groups"} <= FIELDS
-    assert {"prod", "ceil_div", "output_shape", "output_channels", "sides", "window_count"} <= FUNCTIONS
+    assert {
+        "prod",
+        "ceil_div",
+        "output_shape",
+        "output_channels",
+        "sides",
+        "window_count",
+    } <= FUNCTIONS.keys()
     assert not FIELDS & {"padding", "activation", "use_bias", "data_format"}
 
 
-@pytest.mark.parametrize("path", LAYERS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", LAYERS, ids=lambda p: str(p.relative_to(PACKAGE / "layers")))
 def test_layer_rules_are_plain_arithmetic(path: Path) -> None:
     faults = dimension_lint.faults(parsed(path), FIELDS, FUNCTIONS)
     assert not faults, "\n".join(f"{path.relative_to(ROOT)}:{line}: {text}" for line, text in faults)
+
+
+RULE = "def rule(self, x: Shape, n: Size, names: list[str], ranks: tuple[int, ...], *rows: Shape) -> Size:"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +72,9 @@ def test_layer_rules_are_plain_arithmetic(path: Path) -> None:
         ("divides with /", "n /= 2\n    return n"),
         ("calls max()", "return max(n, 1)"),
         ("calls min()", "return min(k for k in x)"),
+        ("calls max()", "a, b = x\n    return max(a, 2)"),
+        ("calls max()", "return max(self.filters, 1)"),
+        ("calls max()", "return max(helper(x), 1)"),
         ("imports math", "import math\n    return math.ceil(n)"),
         ("imports numpy", "from numpy import floor\n    return floor(n)"),
         ("compares a dimension", "return 1 if n < 3 else 2"),
@@ -72,13 +85,18 @@ def test_layer_rules_are_plain_arithmetic(path: Path) -> None:
         ("compares a dimension", "return any(k > 1 for k in self.kernel_size)"),
         ("branches on a dimension", "if n:\n        return 1"),
         ("branches on a dimension", "return self.groups or 1"),
-        ("branches on a dimension", "return not x"),
+        ("branches on a dimension", "return not x[-1]"),
+        ("branches on a dimension", "side, *rest = x\n    return 1 if side else 2"),
+        ("branches on a dimension", "return [a for a in x if a]"),
+        ("branches on a dimension", "(y,) = rows\n    return y[0] or 1"),
+        ("compares a dimension", "return rows[0] == rows[1]"),
+        ("compares a dimension", "return [i for i, (a, b) in enumerate(zip(x, names)) if a > b]"),
         ("calls range() on a dimension", "return [i for i in range(n)]"),
         ("calls int() on a dimension", "return int(n // 2)"),
     ],
 )
 def test_the_lint_sees(offence: str, body: str) -> None:
-    code = f"def rule(self, x: Shape, n: Size, names: list[str]) -> Size:\n    {body}\n"
+    code = f"{RULE}\n    {body}\n"
     assert offence in [text for _, text in dimension_lint.faults(ast.parse(code), FIELDS, FUNCTIONS)]
 
 
@@ -93,11 +111,15 @@ def test_the_lint_sees(offence: str, body: str) -> None:
         "return [a for i, a in enumerate(x) if i != 1]",
         "return 0.05 / 3**0.5",
         "return max(len(x), 2)",
+        "a, b = ranks\n    return min(a, b - 1)",
+        "return max(i + 1 for i in self.axes)",
         "return n * int(self.use_bias)",
+        "return 1 if x else 2",
+        "first, *rest = rows\n    return 1 if rest or not rows else 2",
     ],
 )
 def test_the_lint_leaves_alone(body: str) -> None:
-    code = f"def rule(self, x: Shape, n: Size, names: list[str]) -> Size:\n    {body}\n"
+    code = f"{RULE}\n    {body}\n"
     assert not dimension_lint.faults(ast.parse(code), FIELDS, FUNCTIONS)
 
 

@@ -197,7 +197,38 @@ _NOT_REGISTERED = [
 ]
 _CONVOLUTIONS = ["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"]
 
+
+def _normalization(layer: Any, x: Shape) -> Size:
+    """A difference and a quotient for each unit; the deviations are bounded below in every pass."""
+    return 2 * prod(x) + prod(x[axis] for axis in layer.kept(x))
+
+
+def _output(count: int) -> Rule:
+    return lambda layer, *inputs: count * prod(layer.output_shape(*inputs))
+
+
+def _sum(layer: Any, x: Shape) -> Size:
+    return prod(x) - prod(layer.output_shape(x))
+
+
+# names of activations only; and `gelu`, which as an operation is the approximate one
+_NO_OPERATIONS = ("linear", "exponential", "mish", "swish", "hard_swish", "gelu", "softmax")
+
+_OPERATIONS: Mapping[str, Rule] = {
+    **dict.fromkeys(
+        ["add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum"], _output(1)
+    ),
+    **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "max"], _constant(0)),
+    **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
+    **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
+    **dict.fromkeys(["square", "log", "negative"], _output(1)),
+    "mean": _per_unit(1),
+    "sum": _sum,
+    "matmul": lambda layer, *inputs: 2 * layer.macs(*inputs),
+}
+
 RULES: Mapping[str, Rule] = {
+    **{f"ops.{name}": rule for name, rule in _OPERATIONS.items()},
     **dict.fromkeys([*_NO_ARITHMETIC, *_NOT_REGISTERED], _constant(0)),
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
@@ -221,12 +252,20 @@ RULES: Mapping[str, Rule] = {
     "Masking": _per_unit(1),
     "Embedding": _per_unit(2),
     "RepeatVector": _constant(1),
+    "Normalization": _normalization,
+    "CustomScaleLayer": _output(2),
+    "LayerScale": _output(1),
+    **dict.fromkeys(["RandomFlip", "RandomRotation", "RandomTranslation"], _constant(0)),
     **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
 }
 
 EXEMPT: Mapping[str, str] = {
     "ActivityRegularization": "its penalty adds operations of its own",
     "Opaque": "nothing is known of its operations",
+    "TimeDistributed": "how its layer is run over the steps has no rule",
+    **dict.fromkeys(
+        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional"], "the profiler does not look inside loops"
+    ),
 }
 
 _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,8 +20,10 @@ from archcalc.keras.operations import OperationCall
 from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
+from archcalc.layers.inner import Inner
 from archcalc.layers.operations import Operation
 from archcalc.layers.operations.operand import Constant
+from archcalc.layers.recurrent import Cell
 from archcalc.substitution import open_symbols, with_values
 from archcalc.symbolic import Expr
 
@@ -34,11 +37,15 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
     times faster where values do not matter. Raises `LayerError` for a type that Keras lacks.
     """
     arguments = layer.keras_arguments()
-    for field, value in arguments.items():
+    for field, value in list(arguments.items()):
         if _symbols(value):
             raise LayerError(f"{field}={value}: {', '.join(_symbols(value))} needs a value")
         if isinstance(value, Constant):
             arguments[field] = value.value
+        elif field in layer.call_arguments:
+            del arguments[field]
+        else:
+            arguments[field] = _with_inner(value, initializers)
     if isinstance(layer, Operation):
         return OperationCall(layer, name)
     if initializers == "zeros":
@@ -53,6 +60,15 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
     if not trainable:
         made.trainable = False
     return made
+
+
+def _with_inner(value: Any, initializers: Initializers) -> Any:
+    """The value with the real layers of declarations inside it."""
+    if isinstance(value, Inner):
+        return keras_layer(value.layer, value.name, initializers=initializers)
+    if isinstance(value, tuple) and any(isinstance(v, Inner) for v in value):
+        return [_with_inner(v, initializers) for v in value]
+    return value
 
 
 def _keras_class(layer: Layer) -> Any:
@@ -118,7 +134,8 @@ class Built:
             else:
                 try:
                     with scope(i) if scope else nullcontext():
-                        values.append(call(self.layers[i], [values[t.node][t.output] for t in node.inputs]))
+                        given_here = [values[t.node][t.output] for t in node.inputs]
+                        values.append(call(self.layers[i], given_here, node.layer, infer=True))
                 except Exception as fault:
                     if failures is None:
                         raise
@@ -178,16 +195,31 @@ def build(
                 layers.append(change(made) if change else made)
             else:
                 layers.append(layers[node.shared_with])
-            tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs]))
+            tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))
         except Exception as fault:
             raise NetworkError([(node.name, refusal(fault))]) from fault
     return Built(graph, tuple(layers), tuple(tensors))
 
 
-def call(layer: Any, inputs: list[Any]) -> tuple[Any, ...]:
-    """The outputs of a Keras layer: several inputs go in as a list."""
-    outputs = layer(inputs if isinstance(layer, OperationCall) else _one_or_all(inputs))
-    return tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+def call(layer: Any, inputs: list[Any], declared: Layer, *, infer: bool = False) -> tuple[Any, ...]:
+    """The outputs of a Keras layer, which takes several inputs and arguments as its declaration says.
+
+    With `infer` it is called as at inference: alone, augmentation layers believe in training.
+    """
+    given = declared.keras_arguments()
+    words = {k: given[k] for k in declared.call_arguments if k in given}
+    if infer and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
+        words["training"] = False
+    if isinstance(layer, OperationCall):
+        outputs = layer(inputs)
+    elif declared.call_style == "apart":
+        outputs = layer(*inputs, **words)
+    elif declared.call_style == "states" and len(inputs) > 1:
+        states = declared.nested(inputs[1:]) if isinstance(declared, Cell) else inputs[1:]
+        outputs = layer(inputs[0], states, **words)
+    else:
+        outputs = layer(_one_or_all(inputs), **words)
+    return tuple(keras.tree.flatten(outputs))
 
 
 def _one_or_all(tensors: list[Any]) -> Any:

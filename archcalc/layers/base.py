@@ -44,6 +44,11 @@ class Layer(ABC):
     kinds: ClassVar[Mapping[str, Kind]] = {}
     # spec key -> field, where a key would hide a rule (Opaque's `output_shape`, `macs`)
     spec_names: ClassVar[Mapping[str, str]] = {}
+    # fields that Keras takes when the layer is called, and not when it is made
+    call_arguments: ClassVar[tuple[str, ...]] = ()
+    # how a call takes several tensors: in one "list", "apart" (query, value, key), or the first
+    # and then a list of all others ("states")
+    call_style: ClassVar[str] = "list"
 
     # arguments that every Keras layer takes; only `trainable` changes a figure
     trainable: Flag = True
@@ -110,12 +115,12 @@ class Layer(ABC):
         return (self.output_shape(*inputs),)
 
     def keras_arguments(self) -> dict[str, Any]:
-        """The constructor arguments that differ from their defaults, as data."""
+        """The arguments that differ from their defaults, by their names in Keras."""
         found = {}
         for f in dataclasses.fields(cast(Any, self)):
             value = getattr(self, f.name)
             if f.default is dataclasses.MISSING or value != self._default(f.name):
-                found[f.name] = value
+                found[self.spec_key(f.name)] = value
         return found
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from archcalc.layers import activation_layers as activation_layers
 from archcalc.layers import applications as applications
+from archcalc.layers import attention as attention
 from archcalc.layers import augmentation as augmentation
 from archcalc.layers import convolution as convolution
 from archcalc.layers import core as core
@@ -12,7 +13,9 @@ from archcalc.layers import opaque as opaque
 from archcalc.layers import padding as padding
 from archcalc.layers import pooling as pooling
 from archcalc.layers import preprocessing as preprocessing
+from archcalc.layers import recurrent as recurrent
 from archcalc.layers import regularization as regularization
 from archcalc.layers import reshaping as reshaping
 from archcalc.layers import transposed as transposed
 from archcalc.layers import upsampling as upsampling
+from archcalc.layers import wrappers as wrappers

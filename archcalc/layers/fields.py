@@ -146,6 +146,18 @@ class ShapeKind(Kind):
         return {"type": "array", "items": SIZE_SCHEMA}
 
 
+class ShapeOrSizeKind(ShapeKind):
+    """A list of sizes, one size that stands for a list of one, or None (so is an empty list)."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None or value in ((), []):
+            return None
+        return super().normalise(value if isinstance(value, list | tuple) else (value,), rank)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"anyOf": [super().schema(rank), *SIZE_SCHEMA["anyOf"], {"type": "null"}]}
+
+
 class ChoiceKind(Kind):
     """One of a few words; Keras ignores their case."""
 

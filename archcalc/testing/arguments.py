@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from archcalc.errors import LayerError
 from archcalc.layers.activations import ACTIVATIONS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import (
@@ -47,6 +48,9 @@ def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
         if strategy is not None:
             chosen[name] = draw(strategy)
     settle = BY_TYPE.get(cls.__name__)
+    missing = _required(cls) - chosen.keys()
+    if missing and settle is None:
+        raise LayerError(f"{cls.__name__} needs a row in BY_TYPE that draws {', '.join(sorted(missing))}")
     return settle(Case(draw, chosen, inputs)) if settle else _settled(chosen, cls)
 
 

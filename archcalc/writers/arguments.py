@@ -12,6 +12,7 @@ from archcalc import arith
 from archcalc.errors import ArchcalcError
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import Kind, NamedKind, SpatialKind
+from archcalc.layers.inner import Inner, of
 from archcalc.layers.operations import Constant
 from archcalc.symbolic import Expr
 
@@ -134,6 +135,9 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Constant):
         return value.value
+    if isinstance(value, Inner):
+        named = {} if value.name == of(value.layer).name else {"name": value.name}
+        return {**written(value.layer).data, **named}
     if isinstance(value, Weight):
         return {"name": value.name, "shape": _plain(value.shape), "trainable": value.trainable}
     if value is ...:

@@ -15,6 +15,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.expressions import parse
 from archcalc.graph import Graph, Tap
 from archcalc.keras_names import to_keras_name
+from archcalc.layers.base import Layer, Weightless
 from archcalc.layers.operations import Constant, Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.substitution import open_symbols
@@ -68,20 +69,26 @@ class _Code:
         self.functions = {id(b): identifier(b.name, self.taken) for b in self.blocks.found}
 
     def text(self) -> str:
-        kinds = {type(node.layer).__name__ for node in self.graph.nodes}
         operations = any(isinstance(node.layer, Operation) for node in self.graph.nodes)
         title = self.graph.name.encode("unicode_escape").decode("ascii").replace('"', "'")
         lines = [f'"""{title}: a model in Keras code, written by archcalc."""', ""]
         lines += ["import keras", f"from keras import layers{', ops' if operations else ''}"]
-        ours = sorted(kinds & set(OURS))
-        if ours:
-            lines += ["", f"from archcalc.keras import {', '.join(ours)}"]
+        for module, names in self._imports().items():
+            lines += [f"from {module} import {', '.join(sorted(names))}"]
         for block in self.blocks.found:
             lines += ["", "", *self._function(block)]
         lines += ["", "", *self._build()]
         if all(self._may_stay_open(s) for s in self.symbols):
             lines += ["", "", "model = build()"]
         return "\n".join(lines) + "\n"
+
+    def _imports(self) -> dict[str, set[str]]:
+        """Modules of layers that are not in `keras.layers`, with their names."""
+        found: dict[str, set[str]] = {}
+        for node in self.graph.nodes:
+            if not isinstance(node.layer, Operation) and _module(node.layer) != "keras.layers":
+                found.setdefault(_module(node.layer), set()).add(type(node.layer).__name__)
+        return dict(sorted(found.items()))
 
     # -- functions ---------------------------------------------------------------------------------
     def _function(self, block: Block) -> Iterator[str]:
@@ -185,7 +192,9 @@ class _Code:
         made = self._arguments(item.node)
         sizes = iter([size for _, size in made.sizes]) if sizes is None else sizes
         filled = with_sizes(made, [_size(next(sizes)) for _ in made.sizes])
-        arguments = {k: _value(v) for k, v in filled.items() if k != "type"}
+        # some layers without weights refuse the word `trainable`, which says nothing about them
+        unsaid = ("type", "trainable") if isinstance(node.layer, Weightless) else ("type",)
+        arguments = {k: _value(v) for k, v in filled.items() if k not in unsaid}
         if isinstance(node.layer, Operation):
             own = node.layer.keras_arguments()
             arguments |= {k: _constant(own[k]) for k in arguments if _holds_constant(own.get(k))}
@@ -193,7 +202,7 @@ class _Code:
             yield from _statement("    ", f"{scope.give(Tap(item.node), item.name)} = {called[0]}", called[1])
             return
         kind = made.data["type"]
-        function = kind if kind in OURS else f"layers.{kind}"
+        function = f"layers.{kind}" if _module(node.layer) == "keras.layers" else kind
         words = [*(f"{k}={v}" for k, v in arguments.items()), f"name={_name(item.name, inside)}"]
         if item.node in self.owners:
             layer = scope.layer(item)
@@ -202,6 +211,11 @@ class _Code:
             return
         result = scope.give(Tap(item.node), item.name)
         yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
+
+
+def _module(layer: Layer) -> str:
+    """Where a layer's class is imported from: ours in the place of what only Keras 2 has."""
+    return "archcalc.keras" if type(layer).__name__ in OURS else layer.module
 
 
 class _Scope:

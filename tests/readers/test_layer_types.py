@@ -30,7 +30,7 @@ def cells(name: str) -> list[dict[str, Any]]:
     cls = registered()[name]
     values = {}
     for f in dataclasses.fields(cast(Any, cls)):
-        found = contract.candidates(cls, f.name)
+        found = contract.candidates(cls, cls.spec_key(f.name))
         if found is not None:
             values[f.name] = found
     return [cell.arguments for cell in contract.cells(cls, values)]

@@ -20,7 +20,7 @@ from archcalc.unknown import Unknown
 # the tensors of calls that take more than `inputs`, in the order in which layers read them
 TENSORS = {
     "MultiHeadAttention": ("query", "value", "key"),
-    "GroupedQueryAttention": ("query", "value", "key"),
+    "GroupQueryAttention": ("query", "value", "key"),
 }
 
 # arguments that say how to run a call, not what it computes at inference
@@ -87,7 +87,7 @@ def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
             )
     if not more:
         return layer
-    arguments = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    arguments = {layer.spec_key(f.name): getattr(layer, f.name) for f in dataclasses.fields(layer)}
     made = construct(type(layer), arguments | more, f"{call.path}.kwargs", reading)
     return layer if made is None else made
 

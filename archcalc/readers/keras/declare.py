@@ -11,8 +11,9 @@ from archcalc.layers.activations import ACTIVATIONS
 from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
+from archcalc.layers.inner import InnerKind, of
 from archcalc.readers.json_text import member
-from archcalc.readers.keras.legacy import modern
+from archcalc.readers.keras.legacy import CLASS_NAMES, modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
 
@@ -38,7 +39,7 @@ def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading
 
 def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: Reading) -> Layer | None:
     """A declaration of this class; every argument that does not fit is a fault at its own path."""
-    known = {f.name: f for f in dataclasses.fields(cls)}
+    known = {cls.spec_key(f.name): f for f in dataclasses.fields(cls)}
     faults = len(reading.faults)
     given: dict[str, Any] = {}
     for key, value in arguments.items():
@@ -55,14 +56,14 @@ def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: R
             reading.fault(path, f"{cls.__name__} needs {name!r}")
     if len(reading.faults) == faults:
         try:
-            return cls(**given)
+            return cls(**{known[k].name: v for k, v in given.items()})
         except ArchcalcError as fault:
             refusal = f"{cls.__name__}: {fault}" if isinstance(fault, LayerError) else str(fault)
     # the constructor stops at its first fault
     for key, value in given.items():
         try:
-            if key in cls.kinds:
-                cls.kinds[key].normalise(value, cls.rank)
+            if known[key].name in cls.kinds:
+                cls.kinds[known[key].name].normalise(value, cls.rank)
         except FieldError as fault:
             reading.fault(f"{path}.{key}", f"{cls.__name__}: {fault}")
     if len(reading.faults) == faults:
@@ -73,6 +74,8 @@ def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: R
 def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) -> Any:
     """Serialised activations as names, initialisers from elsewhere as "not known"."""
     kind = cls.kinds.get(key)
+    if isinstance(kind, InnerKind):
+        return inner_layers(value, path, reading)
     if not isinstance(kind, NamedKind):
         return value
     if kind.names() is INITIALIZERS:
@@ -80,6 +83,23 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
     if kind.names() is ACTIVATIONS and isinstance(value, dict):
         return _activation(value, path, reading)
     return value
+
+
+def inner_layers(value: Any, path: str, reading: Reading) -> Any:
+    """Serialised layers inside a layer's arguments as declarations; faults and None for what is none."""
+    if isinstance(value, list):
+        found = [inner_layers(v, f"{path}[{i}]", reading) for i, v in enumerate(value)]
+        return None if any(v is None for v in found) else found
+    if not isinstance(value, dict) or "class_name" not in value:
+        return value
+    name = CLASS_NAMES.get(str(value["class_name"]), str(value["class_name"]))
+    if name not in registered():
+        what = "a model" if name in ("Functional", "Sequential", "Model") else f"the class {show(name)}"
+        reading.fault(path, f"{what} stands in a layer's arguments, for which archcalc has no rule")
+        return None
+    config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
+    made = declare(name, config, f"{path}.config", reading)
+    return None if made is None else of(made, config.get("name"))
 
 
 def _name(value: Any) -> Any:

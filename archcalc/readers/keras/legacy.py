@@ -12,6 +12,7 @@ CLASS_NAMES: Mapping[str, str] = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
     "Convolution3D": "Conv3D",
+    "GroupedQueryAttention": "GroupQueryAttention",  # the class calls itself otherwise than its module does
 }
 
 # arguments of the layer base and of single classes that no figure depends on and Keras 3 dropped
@@ -72,7 +73,13 @@ def _only(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
+def _if_true(value: Any) -> Any:
+    return value or None
+
+
 _VALUES: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("BatchNormalization", "axis"): _only,
     ("LayerNormalization", "axis"): _only,
+    # only the default has a rule; None says nothing
+    **{(name, "time_major"): _if_true for name in ("SimpleRNN", "LSTM", "GRU", "RNN")},
 }

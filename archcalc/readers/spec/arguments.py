@@ -24,6 +24,7 @@ from pydantic import (
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import Kind
+from archcalc.layers.inner import InnerKind, of
 from archcalc.layers.operations import registered_operations
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.sizes import Sizes
@@ -97,9 +98,31 @@ def _validator(kind: Kind | None, rank: int) -> Any:
 
 
 def _checked(value: Any, kind: Kind, rank: int, sizes: Sizes) -> Any:
+    if isinstance(kind, InnerKind):
+        value = _inner(value, sizes)
     if kind.holds_sizes:
         value = sizes(value, getattr(kind, "words", ()))
     return kind.normalise(value, rank)
+
+
+def _inner(value: Any, sizes: Sizes) -> Any:
+    """Layers inside an argument, `{"type": ...}`, built; raises `ValueError` with all that is wrong."""
+    if isinstance(value, list):
+        return [_inner(v, sizes) for v in value]
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return value
+    kind, name = value["type"], value.get("name")
+    cls = registered().get(kind)
+    if cls is None:
+        raise ValueError(f"no layer type {show(kind)}{did_you_mean(kind, type_names())}")
+    if name is not None and (not isinstance(name, str) or not name or "/" in name):
+        raise ValueError(f"expected a name without '/', got {show(name)}")
+    made = build(cls, {k: v for k, v in value.items() if k not in ("type", "name")}, sizes)
+    if isinstance(made, Layer):
+        return of(made, name)
+    raise ValueError(
+        "; ".join(f"{kind}: {text}" if key is None else f"{kind}.{key}: {text}" for key, text in made)
+    )
 
 
 def _misfit(cls: type[Layer], error: Any) -> Misfit:

@@ -28,8 +28,6 @@ IN, INPUTS, OUT = "$.config.layers[0].config", "$.config.input_layers", "$.confi
 
 @cache
 def _text() -> str:
-    # operations are named by a counter, and other tests of the same process count too
-    keras.backend.clear_session()
     x = keras.Input((16, 16, 3), name="x")
     inner = keras.Sequential([keras.Input((14, 14, 4)), kl.Conv2D(4, 3, name="c")], name="inner")
     y = kl.Conv2D(4, 3, name="conv")(x)

@@ -1,0 +1,387 @@
+"""Recurrent layers over vectors, and their cells.
+
+A cell turns one step and its states into the next; a layer runs it along the first axis.
+Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (arXiv 1406.1078, GRU).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from archcalc.arith import Shape, Size, prod, require_equal, total
+from archcalc.errors import LayerError
+from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.base import Layer, Weight, Window, family, layer, require_rank, show
+from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
+from archcalc.layers.inner import Inner, InnerCell, InnerCells
+from archcalc.layers.window import Prefix, Read, Whole, here
+
+WHOLE = Whole()
+
+
+@family
+class Cell(Layer):
+    """One step: a step of the sequence and states in, an output and the next states out."""
+
+    call_style = "states"
+    step_rank: ClassVar[int] = 1  # axes of one step
+
+    @abstractmethod
+    def step_shape(self, step: Shape) -> Shape:
+        """Shape of the output of one step."""
+
+    @abstractmethod
+    def state_shapes(self, step: Shape) -> tuple[Shape, ...]:
+        """Shapes of the states."""
+
+    @abstractmethod
+    def step_weights(self, step: Shape) -> tuple[Weight, ...]:
+        """The weights, named inside the cell."""
+
+    @abstractmethod
+    def step_macs(self, step: Shape) -> Size:
+        """Multiply-adds of one step."""
+
+    @abstractmethod
+    def step_ops(self, step: Shape) -> Size:
+        """Elementwise operations of one step."""
+
+    @property
+    @abstractmethod
+    def state_count(self) -> int:
+        """Number of states."""
+
+    def nested(self, states: Sequence[Any]) -> list[Any]:
+        """States as Keras takes them: those of stacked cells are lists in a list."""
+        return list(states)
+
+    # -- a cell by itself is a layer -------------------------------------------------------------
+    def output_shape(self, *inputs: Shape) -> Shape:
+        step, *states = inputs
+        require_rank(self, step, self.step_rank)
+        self.require_states(step, states)
+        return self.step_shape(step)
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        return (self.output_shape(*inputs), *self.state_shapes(inputs[0]))
+
+    def require_states(self, step: Shape, states: list[Shape]) -> None:
+        """Raise `LayerError` unless these are the shapes of all states."""
+        wanted = self.state_shapes(step)
+        name = type(self).__name__
+        if len(states) != len(wanted):
+            raise LayerError(f"{name} has {len(wanted)} states, got {len(states)}")
+        for given, shape in zip(states, wanted, strict=True):
+            require_rank(self, given, len(shape))
+            for n, m in zip(given, shape, strict=True):
+                require_equal(n, m, lambda g=given, s=shape: f"{name}: a state of {show(g)}, not {show(s)}")
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return self.step_weights(inputs[0])
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return tuple((WHOLE,) * len(x) for x in inputs)
+
+    def macs(self, *inputs: Shape) -> Size:
+        return self.step_macs(inputs[0])
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return self.step_ops(inputs[0])
+
+
+@family
+class Gates(Cell):
+    """Cells of `gates` matrices for the step and as many for the state, side by side."""
+
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 1
+
+    units: Count
+    activation: ActivationName = "tanh"
+    use_bias: Flag = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    recurrent_initializer: Initializer = "orthogonal"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    recurrent_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    recurrent_constraint: Untracked = None
+    bias_constraint: Untracked = None
+    dropout: Fraction01 = 0.0
+    recurrent_dropout: Fraction01 = 0.0
+    seed: Untracked = None
+
+    def step_shape(self, step: Shape) -> Shape:
+        return (self.units,)
+
+    def state_shapes(self, step: Shape) -> tuple[Shape, ...]:
+        return ((self.units,),) * self.states
+
+    @property
+    def state_count(self) -> int:
+        return self.states
+
+    def bias_shape(self) -> Shape:
+        return (self.gates * self.units,)
+
+    def step_weights(self, step: Shape) -> tuple[Weight, ...]:
+        wide = self.gates * self.units
+        bias = Weight("bias", self.bias_shape(), initializer=self.bias_initializer)
+        return (
+            Weight("kernel", (*step, wide), initializer=self.kernel_initializer),
+            Weight("recurrent_kernel", (self.units, wide), initializer=self.recurrent_initializer),
+            *((bias,) if self.use_bias else ()),
+        )
+
+    def step_macs(self, step: Shape) -> Size:
+        return (prod(step) + self.units) * self.gates * self.units
+
+    def step_ops(self, step: Shape) -> Size:
+        """The two products added, the biases, and what the gates do."""
+        biases = prod(self.bias_shape()) if self.use_bias else 0
+        return self.gates * self.units + biases + self.gate_ops()
+
+    @abstractmethod
+    def gate_ops(self) -> Size:
+        """Activations and products of a step."""
+
+
+@family
+class SimpleGates(Gates):
+    """The activation of the sum."""
+
+    def gate_ops(self) -> Size:
+        return activation_ops(self.activation, (self.units,))
+
+
+@family
+class LSTMGates(Gates):
+    """Input, forget, cell and output gate; the states are h and c."""
+
+    gates = 4
+    states = 2
+
+    recurrent_activation: ActivationName = "sigmoid"
+    unit_forget_bias: Untracked = True
+
+    def gate_ops(self) -> Size:
+        # c' = f*c + i*g, h' = o*phi(c')
+        gate = activation_ops(self.recurrent_activation, (self.units,))
+        return 3 * gate + 2 * activation_ops(self.activation, (self.units,)) + 4 * self.units
+
+
+@family
+class GRUGates(Gates):
+    """Update, reset and candidate; `reset_after` has a second bias, for the state's products."""
+
+    gates = 3
+
+    recurrent_activation: ActivationName = "sigmoid"
+    reset_after: Flag = True
+
+    def bias_shape(self) -> Shape:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def gate_ops(self) -> Size:
+        # r*h, and h' = z*h + (1 - z)*g
+        gate = activation_ops(self.recurrent_activation, (self.units,))
+        return 2 * gate + activation_ops(self.activation, (self.units,)) + 5 * self.units
+
+
+@layer
+class SimpleRNNCell(SimpleGates):
+    """One step of SimpleRNN."""
+
+
+@layer
+class LSTMCell(LSTMGates):
+    """One step of LSTM."""
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        step, state, _ = super().window(*inputs)
+        return step, state, coupled((here(0),), self.activation)
+
+
+@layer
+class GRUCell(GRUGates):
+    """One step of GRU."""
+
+
+@layer
+class StackedRNNCells(Cell):
+    """Cells one behind the other in each step."""
+
+    cells: InnerCells
+
+    def check(self) -> None:
+        if not self.cells:
+            raise LayerError("cells must not be empty")
+        for cell in self.cells:
+            require_cell(cell)
+
+    def nested(self, states: Sequence[Any]) -> list[Any]:
+        left = iter(states)
+        return [[next(left) for _ in range(_cell(c).state_count)] for c in self.cells]
+
+    @property
+    def state_count(self) -> int:
+        return sum(_cell(c).state_count for c in self.cells)
+
+    def _steps(self, step: Shape) -> list[tuple[Inner, Shape]]:
+        found = []
+        for cell in self.cells:
+            found.append((cell, step))
+            step = cell.layer.step_shape(step)
+        return found
+
+    def step_shape(self, step: Shape) -> Shape:
+        last, given = self._steps(step)[-1]
+        return last.layer.step_shape(given)  # type: ignore[attr-defined,no-any-return]
+
+    def state_shapes(self, step: Shape) -> tuple[Shape, ...]:
+        return tuple(s for cell, x in self._steps(step) for s in _cell(cell).state_shapes(x))
+
+    def step_weights(self, step: Shape) -> tuple[Weight, ...]:
+        return tuple(w for cell, x in self._steps(step) for w in cell.weights(_cell(cell).step_weights(x)))
+
+    def step_macs(self, step: Shape) -> Size:
+        return total(_cell(cell).step_macs(x) for cell, x in self._steps(step))
+
+    def step_ops(self, step: Shape) -> Size:
+        return total(_cell(cell).step_ops(x) for cell, x in self._steps(step))
+
+
+def _cell(inner: Inner) -> Cell:
+    assert isinstance(inner.layer, Cell)
+    return inner.layer
+
+
+def require_cell(inner: Inner) -> None:
+    """Raise `LayerError` for a layer that is no cell."""
+    if not isinstance(inner.layer, Cell) or isinstance(inner.layer, Recurrent):
+        raise LayerError(f"a {type(inner.layer).__name__} is no cell (such as LSTMCell)")
+
+
+# -- along a sequence -------------------------------------------------------------------------------
+@family
+class Recurrent(Layer):
+    """A cell along the first axis; further inputs are its initial states.
+
+    Outputs: the last step's (all with `return_sequences`, the last one first with
+    `go_backwards`), then the states with `return_state`.
+    """
+
+    call_style = "states"
+
+    return_sequences: Flag = False
+    return_state: Flag = False
+    go_backwards: Flag = False
+    stateful: Untracked = False
+    zero_output_for_mask: Untracked = False
+
+    @property
+    @abstractmethod
+    def stepper(self) -> Inner:
+        """The cell, and its name."""
+
+    @property
+    def _cell(self) -> Cell:
+        return _cell(self.stepper)
+
+    def step(self, inputs: tuple[Shape, ...]) -> Shape:
+        """Shape of one step; raises `LayerError` for wrong ranks and states."""
+        if len(inputs) == 0:
+            raise LayerError(f"{type(self).__name__} takes a sequence, got no inputs")
+        x, *states = inputs
+        require_rank(self, x, self._cell.step_rank + 1)
+        if len(states) > 0:
+            self._cell.require_states(x[1:], states)
+        return x[1:]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        made = self._cell.step_shape(self.step(inputs))
+        return (inputs[0][0], *made) if self.return_sequences else made
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        out = self.output_shape(*inputs)
+        return (out, *self._cell.state_shapes(inputs[0][1:])) if self.return_state else (out,)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return self.stepper.weights(self._cell.step_weights(inputs[0][1:]))
+
+    def along(self) -> Read:
+        """What is read of the sequence."""
+        if not self.return_sequences:
+            return WHOLE
+        return Prefix(0, backwards=self.go_backwards, turned=self.go_backwards)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x, *states = inputs
+        of_x: Window = (self.along(), *(WHOLE for _ in x[1:]))
+        return (of_x, *((WHOLE,) * len(s) for s in states))
+
+    def macs(self, *inputs: Shape) -> Size:
+        return inputs[0][0] * self._cell.step_macs(inputs[0][1:])
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return inputs[0][0] * self._cell.step_ops(inputs[0][1:])
+
+
+@family
+class OwnCell(Recurrent):
+    """A recurrent layer that makes its own cell, which has the layer's arguments."""
+
+    cell_name: ClassVar[str] = ""
+
+    unroll: Untracked = False
+
+    @property
+    def stepper(self) -> Inner:
+        return Inner(self, self.cell_name)
+
+    @property
+    def _cell(self) -> Cell:
+        assert isinstance(self, Cell)
+        return self
+
+
+@layer
+class SimpleRNN(OwnCell, SimpleGates):
+    """h' = phi(W x + U h + b): (Cin + units + 1) * units weights."""
+
+    cell_name = "simple_rnn_cell"
+
+
+@layer
+class LSTM(OwnCell, LSTMGates):
+    """Long short-term memory: four gates of (Cin + units + 1) * units weights."""
+
+    cell_name = "lstm_cell"
+    use_cudnn: Untracked = "auto"
+
+
+@layer
+class GRU(OwnCell, GRUGates):
+    """Gated recurrent unit: three gates of (Cin + units + 2) * units weights (`reset_after`)."""
+
+    cell_name = "gru_cell"
+    use_cudnn: Untracked = "auto"
+
+
+@layer
+class RNN(Recurrent):
+    """Any cell, or a list of cells, along a sequence."""
+
+    cell: InnerCell
+    unroll: Untracked = False
+
+    def check(self) -> None:
+        require_cell(self.cell)
+
+    @property
+    def stepper(self) -> Inner:
+        found: Any = self.cell
+        return found  # type: ignore[no-any-return]

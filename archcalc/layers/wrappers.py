@@ -1,0 +1,136 @@
+"""Layers around another layer: Bidirectional and TimeDistributed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, prod, total
+from archcalc.errors import LayerError
+from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
+from archcalc.layers.fields import ChoiceKind
+from archcalc.layers.inner import Inner, InnerLayer, OptionalInnerLayer, behind
+from archcalc.layers.recurrent import WHOLE, Recurrent
+from archcalc.layers.window import Unstated, here
+
+_SEVERAL = "two sequences come out, read from either end"
+
+
+@layer
+class Bidirectional(Layer):
+    """A recurrent layer and its twin that reads from the end, brought together by `merge_mode`."""
+
+    call_style = "states"
+
+    layer: InnerLayer
+    merge_mode: Annotated[str | None, ChoiceKind("sum", "mul", "concat", "ave", optional=True)] = "concat"
+    backward_layer: OptionalInnerLayer = None
+
+    def check(self) -> None:
+        for inner in (self.layer, self.backward_layer):
+            if inner is not None and not isinstance(inner.layer, Recurrent):
+                raise LayerError(f"a {type(inner.layer).__name__} is no recurrent layer")
+        ahead, back = self.forward, self.backward
+        if ahead.go_backwards == back.go_backwards:
+            raise LayerError("the two layers must run in different directions (go_backwards)")
+        for word in ("return_sequences", "return_state"):
+            if getattr(ahead, word) != getattr(back, word):
+                raise LayerError(f"the two layers differ in {word}")
+
+    @property
+    def forward(self) -> Recurrent:
+        assert isinstance(self.layer.layer, Recurrent)
+        return self.layer.layer
+
+    @property
+    def backward(self) -> Recurrent:
+        if self.backward_layer is None:
+            return dataclasses.replace(self.forward, go_backwards=True)
+        assert isinstance(self.backward_layer.layer, Recurrent)
+        return self.backward_layer.layer
+
+    @property
+    def inside(self) -> tuple[Inner, Inner]:
+        """Both layers under the names that Keras gives them."""
+        name: str = self.layer.name
+        ahead = Inner(self.forward, f"forward_{name.removeprefix('forward_')}")
+        if self.backward_layer is not None:
+            return ahead, self.backward_layer
+        return ahead, Inner(self.backward, f"backward_{name.removeprefix('backward_')}")
+
+    def _halves(self, inputs: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
+        """The sequence, and each direction's half of the initial states."""
+        if len(inputs) == 0:
+            raise LayerError("Bidirectional takes a sequence, got no inputs")
+        x, *states = inputs
+        half = len(states) // 2
+        return (x, *states[:half]), (x, *states[half:])
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        ahead, back = self._halves(inputs)
+        y, *states = self.forward.output_shapes(*ahead)
+        z, *others = self.backward.output_shapes(*back)
+        if self.merge_mode is None:
+            return (y, z, *states, *others)
+        if self.merge_mode == "concat":
+            return ((*y[:-1], y[-1] + z[-1]), *states, *others)
+        if len(y) != len(z):
+            raise LayerError("the two layers' outputs differ in rank")
+        return (y, *states, *others)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.output_shapes(*inputs)[0]
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        x = inputs[0]
+        return tuple(w for inner in self.inside for w in inner.weights(inner.layer.weights(x)))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        ahead, back = self._halves(inputs)
+        (_, *rest), *states = self.forward.window(*ahead)
+        _, *others = self.backward.window(*back)
+        apart = self.merge_mode is None and self.forward.return_sequences
+        return ((Unstated(_SEVERAL) if apart else WHOLE, *rest), *states, *others)
+
+    def macs(self, *inputs: Shape) -> Size:
+        return total(inner.layer.macs(inputs[0]) for inner in self.inside)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        merged = {"sum": 1, "mul": 1, "ave": 2}.get(self.merge_mode or "", 0)
+        ops = total(inner.layer.elementwise_ops(inputs[0]) for inner in self.inside)
+        return ops + merged * prod(self.output_shape(*inputs))
+
+
+@layer
+class TimeDistributed(Layer):
+    """A layer on each step of a sequence, with the same weights."""
+
+    layer: InnerLayer
+
+    def step(self, inputs: tuple[Shape, ...]) -> Shape:
+        (x,) = one_input(self, inputs)
+        if len(x) < 2:
+            raise LayerError(f"TimeDistributed takes inputs of at least two axes, got shape {show(x)}")
+        return x[1:]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        made = self.layer.layer.output_shapes(self.step(inputs))
+        if len(made) > 1:
+            raise LayerError(f"TimeDistributed: a {type(self.layer.layer).__name__} of {len(made)} outputs")
+        return (inputs[0][0], *made[0])
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        found: tuple[Weight, ...] = self.layer.weights(self.layer.layer.weights(self.step(inputs)))
+        return found
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        step = self.step(inputs)
+        inner = self.layer.layer
+        (of_step,) = inner.window(step)
+        return ((here(0), *behind(of_step, 1, len(inner.output_shape(step)))),)
+
+    def macs(self, *inputs: Shape) -> Size:
+        return inputs[0][0] * self.layer.layer.macs(self.step(inputs))
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return inputs[0][0] * self.layer.layer.elementwise_ops(self.step(inputs))

@@ -1,0 +1,182 @@
+"""Recurrent and attention layers: work counted by hand, and what real models make of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import pytest
+
+import archcalc
+from archcalc.errors import ArchcalcError
+from archcalc.layers.base import Layer, registered
+from archcalc.readers.spec import read_spec
+
+L = keras.layers
+
+
+def made(kind: str, **arguments: Any) -> Layer:
+    return registered()[kind](**arguments)
+
+
+# -- work -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "arguments", "macs", "elementwise"),
+    [
+        # 5 steps of 3 features; sums of two products, biases, tanh
+        ("SimpleRNN", {"units": 4}, 5 * (3 + 4) * 4, 5 * (4 + 4 + 4)),
+        # four gates; three sigmoids, tanh of candidate and of c, f*c + i*g and o*tanh(c)
+        ("LSTM", {"units": 4}, 5 * (3 + 4) * 16, 5 * (16 + 16 + 3 * 4 + 2 * 4 + 4 * 4)),
+        # three gates with two biases; two sigmoids, tanh, r*h, z*h + (1 - z)*g
+        ("GRU", {"units": 4}, 5 * (3 + 4) * 12, 5 * (12 + 24 + 2 * 4 + 4 + 5 * 4)),
+        ("GRU", {"units": 4, "reset_after": False, "use_bias": False}, 5 * 7 * 12, 5 * (12 + 8 + 4 + 20)),
+        ("Bidirectional", {"layer": {"type": "SimpleRNN", "units": 4}}, 2 * 140, 2 * 60),
+        ("Bidirectional", {"layer": {"type": "SimpleRNN", "units": 4}, "merge_mode": "sum"}, 280, 120 + 4),
+        ("TimeDistributed", {"layer": {"type": "Dense", "units": 4}}, 5 * 3 * 4, 5 * 4),
+        (
+            "RNN",
+            {"cell": [{"type": "LSTMCell", "units": 4}, {"type": "SimpleRNNCell", "units": 2}]},
+            5 * (7 * 16 + (4 + 2) * 2),
+            5 * (68 + 6),
+        ),
+    ],
+)
+def test_work_of_a_sequence(kind: str, arguments: dict[str, Any], macs: int, elementwise: int) -> None:
+    layer = made(kind, **arguments)
+    assert layer.macs((5, 3)) == macs
+    assert layer.elementwise_ops((5, 3)) == elementwise
+
+
+def test_work_of_attention() -> None:
+    query, value = (4, 6), (5, 7)
+    layer = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=8)
+    projections = 4 * 6 * (2 * 3) + 5 * 7 * (2 * 3) + 5 * 7 * (2 * 8) + 4 * (2 * 8) * 6
+    assert layer.macs(query, value) == projections + 2 * 4 * 5 * (3 + 8)
+    biases = 4 * 6 + 5 * 6 + 5 * 16 + 4 * 6
+    assert layer.elementwise_ops(query, value) == biases + 4 * 6 + 2 * 4 * 5
+    causal = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=8, use_causal_mask=True)
+    assert causal.macs(query, value) == layer.macs(query, value)
+    grouped = made("GroupQueryAttention", head_dim=3, num_query_heads=4, num_key_value_heads=2)
+    assert grouped.macs((4, 6), (5, 6)) == 4 * 6 * 12 + 2 * 5 * 6 * 6 + 4 * 12 * 6 + 4 * 4 * 5 * (3 + 3)
+    assert made("Attention").macs((4, 6), (5, 6)) == 4 * 5 * (6 + 6)
+    assert made("AdditiveAttention").macs((4, 6), (5, 6)) == 4 * 5 * (6 + 6)
+
+
+# -- models ---------------------------------------------------------------------------------------
+def lstm_classifier() -> Any:
+    x = keras.Input((12,), dtype="int32")
+    y = L.LSTM(4, return_sequences=True)(L.Embedding(20, 5)(x))
+    return keras.Model(x, L.Dense(2, activation="softmax")(L.LSTM(6)(y)))
+
+
+def both_directions() -> Any:
+    x = keras.Input((9, 4))
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    return keras.Model(x, L.Bidirectional(L.GRU(3), merge_mode="ave")(y))
+
+
+def backwards() -> Any:
+    x = keras.Input((9, 4))
+    return keras.Model(x, L.Conv1D(2, 3)(L.GRU(3, return_sequences=True, go_backwards=True)(x)))
+
+
+def causal_convolutions() -> Any:
+    x = y = keras.Input((14, 3))
+    for rate in (1, 2, 4):
+        y = L.Add()([L.Conv1D(3, 2, padding="causal", dilation_rate=rate, activation="relu")(y), y])
+    return keras.Model(x, y)
+
+
+def transformer() -> Any:
+    x = keras.Input((9, 6))
+    y = L.LayerNormalization()(L.Add()([x, L.MultiHeadAttention(2, 3)(x, x)]))
+    z = L.Dense(6)(L.Dense(12, activation="gelu")(y))
+    return keras.Model(x, L.LayerNormalization()(L.Add()([z, y])))
+
+
+def decoder() -> Any:
+    x, memory = keras.Input((9, 6)), keras.Input((5, 6))
+    y = L.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
+    y = L.Add()([y, L.GroupQueryAttention(3, 4, 2)(y, memory)])
+    return keras.Model([x, memory], L.Attention()([y, memory]))
+
+
+def from_encoder_to_decoder() -> Any:
+    x, y = keras.Input((7, 6)), keras.Input((5, 3))
+    _, h, c = L.LSTM(4, return_state=True)(x)
+    return keras.Model([x, y], L.LSTM(4, return_sequences=True)(y, initial_state=[h, c]))
+
+
+def frames() -> Any:
+    x = keras.Input((6, 8, 8, 2))
+    y = L.TimeDistributed(L.Flatten())(L.TimeDistributed(L.Conv2D(3, 3, strides=2))(x))
+    return keras.Model(x, L.RNN([L.LSTMCell(4), L.GRUCell(3)], return_sequences=True)(y))
+
+
+MODELS = [
+    lstm_classifier,
+    both_directions,
+    backwards,
+    causal_convolutions,
+    transformer,
+    decoder,
+    from_encoder_to_decoder,
+    frames,
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+def test_sequence_models_verify(model: Any) -> None:
+    found = archcalc.verify(archcalc.from_keras(model()))
+    assert not [c for c in found.checks if c.verdict == "differs"]
+    measured = [c for c in found.checks if c.what.startswith("receptive field")]
+    assert measured
+    assert {c.verdict for c in measured} == {"agrees"}
+
+
+def test_fields_of_sequences() -> None:
+    rows = archcalc.analyze(archcalc.from_keras(lstm_classifier())).rows
+    fields = {row.type: row.receptive_fields for row in rows}
+    assert [f.size for f in fields["LSTM"].values() if f is not None] == [(12,)]
+    causal = archcalc.analyze(archcalc.from_keras(causal_convolutions())).rows[-1]
+    assert [f.size for f in causal.receptive_fields.values() if f is not None] == [(8,)]
+
+
+# -- specs ----------------------------------------------------------------------------------------
+def spec(**layer: Any) -> dict[str, Any]:
+    return {
+        "archcalc": 1,
+        "symbols": {"u": 4, "T": None},
+        "inputs": {"x": ["T", 3]},
+        "layers": [{"name": "a", **layer}],
+    }
+
+
+def test_layers_inside_layers_in_a_spec() -> None:
+    graph = read_spec(
+        spec(type="Bidirectional", layer={"type": "LSTM", "units": "2*u", "return_sequences": True}),
+        "net.json",
+    )
+    report = archcalc.analyze(graph)
+    assert [str(n) for n in report.rows[-1].output_shape] == ["T", "16"]
+    assert report.totals.parameters == 2 * 4 * (3 + 8 + 1) * 8
+    assert [w.name for w in report.rows[-1].weights][:2] == [
+        "forward_lstm/lstm_cell/kernel",
+        "forward_lstm/lstm_cell/recurrent_kernel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ({"type": "RNN", "cell": {"type": "LSTM", "units": 4}}, "a LSTM is no cell"),
+        ({"type": "RNN", "cell": {"type": "LSTMCel", "units": 4}}, "did you mean 'LSTMCell'"),
+        ({"type": "RNN", "cell": {"type": "LSTMCell", "unit": 4}}, "unit"),
+        ({"type": "Bidirectional", "layer": {"type": "Dense", "units": 4}}, "a Dense is no recurrent layer"),
+        ({"type": "TimeDistributed", "layer": 3}, "expected a layer such as"),
+    ],
+)
+def test_layers_that_do_not_fit_inside(layer: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArchcalcError) as caught:
+        read_spec(spec(**layer), "net.json")
+    assert said.replace("'", '"') in str(caught.value).replace("'", '"')
