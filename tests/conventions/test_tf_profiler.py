@@ -12,12 +12,22 @@ from archcalc.graph import Graph
 from archcalc.keras.build import build
 from archcalc.keras.profile import profiled_flops
 from archcalc.layers.base import registered
+from archcalc.layers.operations import Constant, registered_operations
 
 Case = tuple[str, dict[str, Any], list[tuple[int, ...]]]
 
 IMAGE = [(9, 8, 4)]
 SEQUENCE = [(9, 4)]
 VOLUME = [(5, 6, 7, 4)]
+
+
+BINARY = ("add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum")
+_OTHERS = {"mean", "sum", "max", "reshape", "concatenate", "transpose", "get_item", "matmul", *BINARY}
+UNARY = [
+    name
+    for name in tf_profiler.covered()
+    if name.startswith("ops.") and name.removeprefix("ops.") not in _OTHERS
+]
 
 
 def spatial(kind: str, arguments: dict[str, Any]) -> list[Case]:
@@ -91,6 +101,26 @@ CASES: list[Case] = [
     ("Identity", {}, IMAGE),
     *((k, {"rate": 0.5}, IMAGE) for k in ("Dropout", "GaussianDropout", "AlphaDropout")),
     ("GaussianNoise", {"stddev": 0.5}, IMAGE),
+    ("Normalization", {"axis": -1}, IMAGE),
+    ("Normalization", {"axis": (1, 3)}, IMAGE),
+    ("CustomScaleLayer", {"scale": 0.5}, IMAGE * 2),
+    ("LayerScale", {"init_values": 0.1, "projection_dim": 4}, IMAGE),
+    ("RandomFlip", {}, IMAGE),
+    ("RandomRotation", {"factor": 0.1}, IMAGE),
+    ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1}, IMAGE),
+    *((f"ops.{k}", {}, IMAGE * 2) for k in BINARY),
+    *((f"ops.{k}", {"x2": 2.0}, IMAGE) for k in BINARY),
+    ("ops.multiply", {}, [(9, 8, 4), (1, 1, 4)]),
+    ("ops.add", {"x1": Constant.of([1.0, 2.0, 3.0, 4.0])}, IMAGE),
+    *((name, {}, IMAGE) for name in UNARY),
+    *((f"ops.{k}", {"axis": (1, 2)}, IMAGE) for k in ("mean", "sum", "max")),
+    *((f"ops.{k}", {"axis": -1, "keepdims": True}, IMAGE) for k in ("mean", "sum", "max")),
+    ("ops.reshape", {"newshape": (-1, 72, 4)}, IMAGE),
+    ("ops.concatenate", {"axis": -1}, IMAGE * 2),
+    ("ops.transpose", {"axes": (0, 2, 1, 3)}, IMAGE),
+    ("ops.get_item", {"key": [[None, None, None], [1, -1, None]]}, IMAGE),
+    ("ops.matmul", {}, [(5, 4), (4, 3)]),
+    ("ops.matmul", {}, [(2, 5, 4), (2, 4, 3)]),
     *spatial("SpatialDropout*D", {"rate": 0.5}),
 ]
 
@@ -110,7 +140,7 @@ EXEMPT: list[Case] = [
 
 
 def graph_of(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> Graph:
-    types = registered()
+    types = {**registered(), **registered_operations()}
     nodes: list[Any] = [(f"in{i}", types["InputLayer"](shape=s), []) for i, s in enumerate(inputs)]
     given = [f"in{i}" for i in range(len(inputs))]
     return Graph.of("one", [*nodes, ("layer", types[kind](**arguments), given)], ["layer"])

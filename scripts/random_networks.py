@@ -1,0 +1,166 @@
+"""The long run by hand: thousands of drawn networks against real Keras, and what was drawn.
+
+    python -m scripts.random_networks --count 5000 --seed 0 --jobs 2
+
+Prints every disagreement with the network's spec, then counts: sizes, merges, sharing,
+types and arguments drawn, figures compared, and what could not be compared and why.
+Exit code 1 if anything disagrees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+
+CHUNK = 125  # networks per process: TensorFlow keeps what it has traced
+
+
+@dataclass
+class Tally:
+    """What one run has seen; tallies of several processes add up."""
+
+    networks: int = 0
+    layers: list[int] = field(default_factory=list)
+    merging: int = 0
+    sharing: int = 0
+    excluded: Counter[str] = field(default_factory=Counter)
+    agreed: Counter[str] = field(default_factory=Counter)
+    not_run: Counter[tuple[str, str]] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    values: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    differences: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        self.networks += other.networks
+        self.layers += other.layers
+        self.merging += other.merging
+        self.sharing += other.sharing
+        for name in ("excluded", "agreed", "not_run", "types"):
+            getattr(self, name).update(getattr(other, name))
+        for key, found in other.values.items():
+            self.values[key] |= found
+        self.differences += other.differences
+
+
+def run(seed: int, count: int) -> Tally:
+    """Draw `count` networks from one seed and compare each."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    import warnings
+
+    warnings.simplefilter("ignore")
+    import hypothesis
+    import keras
+
+    from archcalc.testing.strategies import architectures
+
+    tally = Tally()
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(architectures())
+    def each(graph: Any) -> None:
+        keras.backend.clear_session()
+        _one(tally, graph, seed)
+
+    each()
+    return tally
+
+
+def _one(tally: Tally, graph: Any, seed: int) -> None:
+    import archcalc
+    from archcalc.verification import AGREES, DIFFERS
+    from archcalc.writers.spec import to_spec
+
+    tally.networks += 1
+    tally.layers.append(len(graph.nodes))
+    tally.merging += any(len(node.inputs) > 1 for node in graph.nodes)
+    tally.sharing += any(node.shared_with is not None or "/" in node.name for node in graph.nodes)
+    for node in graph.nodes:
+        kind = type(node.layer).__name__
+        tally.types[kind] += 1
+        for name, value in _arguments(node.layer):
+            tally.values[kind, name].add(value)
+    try:
+        found = archcalc.verify(graph, sample=6, seed=seed)
+    except Exception as fault:  # counted, printed, and an exclusion that has to be explained
+        tally.excluded[f"{type(fault).__name__}: {str(fault).splitlines()[0][:100]}"] += 1
+        return
+    for check in found.checks:
+        if check.verdict == AGREES:
+            tally.agreed[check.what] += 1
+        elif check.verdict == DIFFERS:
+            tally.differences.append(f"{check}\n{json.dumps(to_spec(graph, fold=False))}")
+        else:
+            tally.not_run[check.what, check.reason[:90]] += 1
+
+
+def _arguments(layer: Any) -> Iterator[tuple[str, str]]:
+    for name, kind in layer.kinds.items():
+        if kind.figures:
+            yield name, repr(getattr(layer, name))
+
+
+def report(tally: Tally, seconds: float) -> None:
+    """Print the counts."""
+    from archcalc.layers.base import registered
+
+    for text in tally.differences:
+        print("DISAGREES", text)
+    n = max(tally.networks, 1)
+    print(f"{tally.networks} networks in {seconds:.0f} s, {len(tally.differences)} disagreements")
+    print(f"layers: median {statistics.median(tally.layers)}, largest {max(tally.layers)}")
+    print(f"with merges {tally.merging / n:.1%}, shared or nested {tally.sharing / n:.1%}")
+    print(f"excluded {sum(tally.excluded.values()) / n:.2%}", dict(tally.excluded))
+    print("figures that agree:", sum(tally.agreed.values()), dict(tally.agreed.most_common()))
+    print("not compared:")
+    for (what, why), times in tally.not_run.most_common():
+        print(f"  {times:7,}  {what}: {why}")
+    print("types drawn:", dict(tally.types.most_common()))
+    print("types never drawn:", sorted(set(registered()) - set(tally.types)))
+    single = sorted(f"{kind}.{name}" for (kind, name), found in tally.values.items() if len(found) < 2)
+    print("arguments with a single value:", single)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    started = time.monotonic()
+    chunks = [
+        (options.seed * 1_000_003 + k, min(CHUNK, options.count - k * CHUNK))
+        for k in range(-(-options.count // CHUNK))
+    ]
+    whole = Tally()
+    context = get_context("spawn")
+    with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        for done, tally in enumerate(pool.map(run, *zip(*chunks, strict=True)), 1):
+            whole.add(tally)
+            print(f"{done}/{len(chunks)} chunks, {len(whole.differences)} disagreements", file=sys.stderr)
+            for text in tally.differences:
+                print(text[:2000], file=sys.stderr)
+    report(whole, time.monotonic() - started)
+    return 1 if whole.differences else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
