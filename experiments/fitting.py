@@ -58,7 +58,7 @@ PROFILES = {
         dense_units=16,
         mlp_units=(32,),
         curve_images=(128,),
-        curve_epochs=4,
+        curve_epochs=2,
         rival_images=128,
     ),
     "quick": FittingConfig(
