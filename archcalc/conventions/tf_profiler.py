@@ -175,9 +175,13 @@ def _relu(layer: Any, x: Shape) -> Size:
 
 
 def _softmax(layer: Any, x: Shape) -> Size:
+    return 5 * prod(x) + _turned(layer, x)
+
+
+def _turned(layer: Any, x: Shape) -> Size:
+    """On other axes than the last it is turned first: by two scalars, or by five if counted from the end."""
     (axis,) = layer.axes(x)
-    # on other axes than the last it is turned first, which counts two scalars
-    return 5 * prod(x) + (0 if axis == len(x) - 1 else 2)
+    return 0 if axis == len(x) - 1 else 2 if layer.axis > 0 else 5
 
 
 def _upsampling(layer: Any, _: Shape) -> Size:
@@ -222,6 +226,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
+    "log_softmax": _turned,
     "mean": _per_unit(1),
     "sum": _sum,
     "matmul": lambda layer, *inputs: 2 * layer.macs(*inputs),

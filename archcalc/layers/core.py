@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcalc.arith import Shape, Size, prod
+from archcalc.dtypes import floating
 from archcalc.errors import LayerError
 from archcalc.layers.activations import activation_ops
 from archcalc.layers.base import Elementwise, Layer, NoMacs, Weight, Weightless, identity, layer, one_input
@@ -36,6 +37,10 @@ class InputLayer(Weightless, NoMacs):
         if len(inputs) > 0:
             raise LayerError(f"InputLayer takes no inputs, got {len(inputs)}")
         return tuple(self.shape)
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """Its own type where that is one of integers; floating-point data comes in the model's precision."""
+        return self.dtype if isinstance(self.dtype, str) and not floating(self.dtype) else compute
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return ()
@@ -127,6 +132,8 @@ class Embedding(NoMacs):
 @layer
 class Identity(Elementwise):
     """The input itself."""
+
+    keeps_integers = True
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0

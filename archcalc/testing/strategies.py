@@ -19,6 +19,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer, registered
 from archcalc.testing.arguments import Draw, arguments
+from archcalc.testing.operations import operation
 
 MAX_UNITS = 1500  # of one tensor
 MAX_PARAMETERS = 100_000  # of one layer
@@ -47,7 +48,8 @@ class Net:
             raise ArchcalcError("too large to be measured quickly")
         if sum(w.parameters for w in layer.weights(*given)) > MAX_PARAMETERS:
             raise ArchcalcError("too many weights to be measured quickly")
-        name = f"{self.scope}{type(layer).__name__.lower()}_{len(self.nodes)}"
+        kind = type(layer).__name__.removeprefix("ops.").lower()
+        name = f"{self.scope}{kind}_{len(self.nodes)}"
         self.nodes.append((name, layer, inputs))
         self.shapes[name] = shape
         if owner is not None:
@@ -255,6 +257,13 @@ def unrolled(net: Net, x: str) -> str:
     return chain(net, net.make("Reshape", x, target_shape=(prod(sides), width)))
 
 
+def operations(net: Net, x: str) -> str:
+    """One to three functions of `keras.ops` in a row."""
+    for _ in range(net.draw(st.integers(1, 3))):
+        x = operation(net, x)
+    return x
+
+
 SIMPLE: list[Motif] = [chain, residual, inception, dense_block, squeeze_excite]
 MOTIFS: list[Motif] = [
     chain,
@@ -271,6 +280,7 @@ MOTIFS: list[Motif] = [
     scaled_residual,
     dot,
     unrolled,
+    operations,
 ]
 
 

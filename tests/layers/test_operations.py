@@ -16,7 +16,7 @@ from archcalc import arith, arrays
 from archcalc.errors import LayerError, NetworkError, SourceError
 from archcalc.layers.base import Layer
 from archcalc.layers.operations import registered_operations
-from archcalc.layers.operations.elementwise import BINARY, FILLED, FREE, UNARY
+from archcalc.layers.operations.elementwise import BINARY, CASTS, FILLED, FREE, UNARY
 from archcalc.layers.window import Unstated
 from archcalc.readers.keras_config import read_keras
 from archcalc.symbolic import substitute, symbol
@@ -104,7 +104,7 @@ def reduction(name: str, axis: Any, keepdims: bool) -> Case:
 
 
 CASES: list[Case] = [
-    *map(unary, (*UNARY, *FREE, *FILLED)),
+    *map(unary, (*UNARY, *FREE, *CASTS, *FILLED, "stop_gradient")),
     *map(binary, BINARY),
     one(lambda x: x + 2, 3, 4),
     one(lambda x: 1.0 / x, 3, 4),
