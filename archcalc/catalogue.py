@@ -10,11 +10,12 @@ from typing import Any, cast
 from archcalc import arith
 from archcalc.arith import Shape, Size, total
 from archcalc.layers.base import Layer, registered
+from archcalc.layers.einsum import EquationKind, PartialShapeKind
 from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
 from archcalc.layers.inner import InnerKind
 from archcalc.layers.operations import registered_operations
-from archcalc.layers.recurrent import Cell
-from archcalc.symbolic import symbol
+from archcalc.layers.recurrent import Cell, Recurrent
+from archcalc.symbolic import Expr, symbol
 
 # the axes of an input, by how many there are; C counts channels
 _AXES = {1: ("C",), 2: ("T", "C"), 3: ("H", "W", "C"), 4: ("D", "H", "W", "C"), 5: ("T", "D", "H", "W", "C")}
@@ -100,10 +101,14 @@ def _by_output(found: Entry, made: Layer) -> Entry:
     if found.output_shape is None or not found.input_shapes or len(found.input_shapes[0]) < 2:
         return found
     (first, *others) = found.input_shapes
-    if others or len(found.output_shape) != len(first):
+    time = len(first) - len(found.output_shape)
+    if others or time not in ((0, 1) if isinstance(made, Recurrent) else (0,)):
         return found
-    sides = [a + (a - b) for a, b in zip(first[:-1], found.output_shape[:-1], strict=True)]
-    return _applied(found, made, ((*sides, first[-1]),)) or found
+    pairs = list(zip(first[time:-1], found.output_shape[:-1], strict=True))
+    if not all(isinstance(b, Expr) and str(a) in b.symbols for a, b in pairs):
+        return found
+    sides = [a + (a - b) for a, b in pairs]
+    return _applied(found, made, ((*first[:time], *sides, first[-1]),)) or found
 
 
 def _length(found: Entry) -> int:
@@ -115,7 +120,7 @@ def _arguments(cls: type[Layer]) -> Iterator[Argument]:
         kind = cls.kinds.get(f.name)
         missing = f.default is dataclasses.MISSING
         tracked = kind is None or (kind.figures and not isinstance(kind, UntrackedKind))
-        yield Argument(f.name, missing, None if missing else f.default, tracked)
+        yield Argument(cls.spec_key(f.name), missing, None if missing else f.default, tracked)
 
 
 def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
@@ -127,12 +132,17 @@ def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
                 made = cls(**arguments)
         except (ValueError, ArithmeticError, TypeError):
             continue
-        if isinstance(made, Cell):
+        if isinstance(made, Cell) and made.step_rank == 1:
             step = (symbol("C"),)
             yield made, (step, *made.state_shapes(step))
         for count in (1, 2, 0):
             for rank in ranks:
-                yield made, (tuple(symbol(name) for name in _AXES[rank]),) * count
+                yield made, (tuple(symbol(name) for name in _axes(made, rank)),) * count
+
+
+def _axes(made: Layer, rank: int) -> tuple[str, ...]:
+    """Names of an input's axes; in front of those of a layer over images stands the time."""
+    return ("T", *_AXES[rank]) if made.rank and isinstance(made, Recurrent) else _AXES[rank]
 
 
 def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
@@ -161,6 +171,10 @@ def _sample(kind: Kind, name: str) -> Any:
         return "relu"
     if isinstance(kind, InnerKind):
         return _inner(kind)
+    if isinstance(kind, EquationKind):
+        return kind.example
+    if isinstance(kind, PartialShapeKind):
+        return symbol("units")
     return -1 if isinstance(kind, AxisKind) else 0.5
 
 
@@ -169,4 +183,4 @@ def _inner(kind: InnerKind) -> Any:
     if kind.several or kind.stackable:
         cell = {"type": "GRUCell", "units": symbol("units")}
         return [cell] if kind.several else cell
-    return {"type": "GRU", "units": symbol("units")}
+    return {"type": kind.sample, "units": symbol("units")}

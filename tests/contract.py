@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -88,6 +88,10 @@ class Row:
     step: float = 10.0
     # inputs (by number) of which single units read "less" than declared, or all "together" just that
     hull: Callable[[Cell, int], str] = lambda _cell, _number: ""
+    # what is read is looked up in a table, which needs integers
+    tables: bool = False
+    # cells beside the grid, where most combinations of values make no sense
+    also: Sequence[tuple[dict[str, Any], Inputs]] = ()
     # no real class to compare with; its own tests stand elsewhere
     keras: bool = True
 
@@ -308,6 +312,24 @@ def _cell(states: int) -> Row:
     return Row(given, stricter=_stricter_states(states))
 
 
+REPEATED = "Keras fails at the call, or repeats states along axes on which they do not fit"
+
+
+def _conv_lstm(*inputs: Inputs) -> Row:
+    def reads(cell: Cell, _: int) -> str:
+        """Dilated kernels leave gaps, and what is said is all between their ends."""
+        return "" if cell.arguments["dilation_rate"] == 1 else "less"
+
+    return Row(
+        inputs,
+        {"kernel_size": [1, 3, 2], "strides": [1, 2], "dilation_rate": [1, 2], "filters": [2, 4]},
+        left_out={"cell": BASE},
+        stricter=lambda cell: AT_THE_CALL if len(cell.inputs) == 1 else REPEATED,
+        tolerance=1e-13,
+        hull=reads,
+    )
+
+
 def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **values: Sequence[Any]) -> Row:
     def masked(cell: Cell) -> bool:
         return cell.arguments["use_causal_mask"] or cell.arguments.get("sliding_window") is not None
@@ -331,6 +353,117 @@ def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **val
         hull=lambda cell, number: "" if not masked(cell) else "together" if number else "less",
     )
 
+
+# -- normalisation and pooling of other kinds --------------------------------------------------------
+UNSUITED = "Keras does not hold the equation against the shape, and fails at the call or later"
+UNCOUNTED = "Keras does not count the axes of the input, and fails later or pools others"
+
+
+def _rms_axes(cell: Cell) -> str:
+    if cell.arguments["axis"] == 0:
+        return BATCH_AXIS
+    if 1 in cell.inputs[0]:
+        return "the scale would repeat the axis of 1, and the output has another shape than Keras infers"
+    return AT_THE_CALL
+
+
+ROWS |= {
+    "GroupNormalization": Row(
+        [((6,),), ((4, 6),), ((6, 3, 4),), ((2, 4, 3, 6),)],
+        {"axis": [-1, 1, 2, -2, 0, 4], "groups": [32, 1, 2, 3, -1]},
+    ),
+    "RMSNormalization": Row(
+        [*ANY_RANK, ((4, 4),), ((3, 4, 4),), ((1, 3),)],
+        {"axis": [-1, 1, (2, 1), (1, -1), 3, 0]},
+        stricter=_rms_axes,
+    ),
+    "UnitNormalization": Row(
+        ANY_RANK,
+        {"axis": [-1, 1, (2, 1), (1, -1), 3, 0]},
+        stricter=lambda cell: BATCH_AXIS if cell.arguments["axis"] == 0 else "",
+    ),
+    "EinsumDense": Row(
+        [((4, 3),), ((3,),), ((2, 4, 3),), ((4, 3, 3, 2),)],
+        {
+            "equation": [
+                "ab,bc->ac",
+                "abc,cd->abd",
+                "abc,cde->abde",
+                "abc,bde->adec",
+                "abc,cd->adb",
+                "...x,xy->...y",
+                "...tx,txy->...y",
+                "ab...,bc->ac...",
+                "ab,cd->ac",
+                "abc,abd->ad",
+            ],
+            "output_shape": [5, (None, 5), (4, 5), (2, 5), (None, 2, 5), (5, 6, 3), (5, 4), (None, None, 6)],
+            "bias_axes": [None, "d", "c", "y", "dec", "b"],
+        },
+        stricter=lambda _: UNSUITED,
+        also=[
+            ({"equation": equation, "output_shape": shape, "bias_axes": bias, "activation": activation}, (x,))
+            for equation, shape, bias, activation, x in (
+                ("ab,bc->ac", 5, "c", "relu", (3,)),
+                ("abc,cd->abd", (4, 5), "d", "softmax", (4, 3)),
+                ("abc,cd->abd", (None, 5), "bd", None, (4, 3)),
+                ("abc,cde->abde", (None, 2, 5), "e", None, (4, 3)),
+                ("abc,bcde->abde", (4, 2, 5), "dec", None, (4, 3)),
+                ("abc,bcde->abde", (4, 2, 5), "bd", "softmax", (4, 3)),
+                ("abc,bde->adec", (2, 5, 3), "de", None, (4, 3)),
+                ("abc,cd->adb", (5, 4), "b", "softmax", (4, 3)),
+                ("abc,bc->ac", (3,), None, None, (4, 3)),
+                ("abc,cd->ad", 5, None, None, (4, 3)),
+                ("...x,xy->...y", 5, "y", "relu", (3,)),
+                ("...x,xy->...y", 5, None, "softmax", (4, 4, 3)),
+                ("...tx,txy->...y", 5, None, None, (2, 4, 3)),
+                ("ab...,bc->ac...", 5, "c", "softmax", (4, 3)),
+                ("...bx,xy->...by", (5,), None, None, (3,)),
+            )
+        ],
+    ),
+    "ReversibleEmbedding": Row(
+        [((5,),), ((3, 4),), ((4, 3),), ((),)],
+        {
+            "input_dim": [7, 11],
+            "output_dim": [3, 1],
+            "tie_weights": [True, False],
+            "logit_soft_cap": [None, 2.0],
+            "reverse": [False, True],
+        },
+        left_out={"weights": "initial values; their shape is known without them"},
+        added={"reverse": "an argument of the call"},
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        step=1.0,
+    ),
+    "SpectralNormalization": Row(
+        [((5, 3),), ((5, 4, 2),), ((3,),), ((),)],
+        {
+            "layer": [
+                {"type": "Dense", "units": 2},
+                {"type": "Conv2D", "filters": 3, "kernel_size": 2, "name": "mine"},
+                {"type": "DepthwiseConv1D", "kernel_size": 3, "depth_multiplier": 2},
+                {"type": "Conv1DTranspose", "filters": 2, "kernel_size": 3, "strides": 2, "trainable": False},
+                {"type": "Embedding", "input_dim": 5, "output_dim": 3},
+                {"type": "SeparableConv1D", "filters": 2, "kernel_size": 3},
+                {"type": "BatchNormalization"},
+                {"type": "LSTM", "units": 2},
+            ],
+            "power_iterations": [1, 3],
+        },
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        step=1.0,
+    ),
+    **{
+        f"Adaptive{kind}Pooling{n}D": replace(
+            _pooling(n), values={"output_size": sizes}, tables=True, stricter=lambda _: UNCOUNTED
+        )
+        for kind in ("Average", "Max")
+        for n, sizes in ((1, [1, 3, 4, 9]), (2, [1, 2, (3, 6), (5, 4)]), (3, [1, 2, (3, 2, 4)]))
+    },
+}
 
 CELLS = [
     {"type": "LSTMCell", "units": 2},
@@ -370,6 +503,9 @@ ROWS |= {
         },
         hull=lambda _, number: "less" if number == 2 else "",  # c is read unit by unit, and then mixed
     ),
+    "ConvLSTM1D": _conv_lstm(((3, 6, 2),), ((2, 5, 3), (5, 4), (5, 4)), ((4, 3),)),
+    "ConvLSTM2D": _conv_lstm(((2, 4, 5, 2),), ((3, 2, 3, 1),), ((4, 3, 2),)),
+    "ConvLSTM3D": _conv_lstm(((2, 3, 4, 3, 2),), ((1, 2, 3, 2, 1),), ((4, 3, 2, 2),)),
     "RNN": Row(SEQUENCES[:3], {"cell": CELLS}),
     "Bidirectional": Row(
         [*SEQUENCES[:3], ((4, 2), *((2,),) * 4)],
@@ -439,6 +575,8 @@ def cells(cls: type[Layer], arguments: Mapping[str, Sequence[Any]], *, full: boo
     for chosen in _some_of_all(factors, 400) if full else [*pairwise(factors), *_some_of_all(factors, 15)]:
         inputs = chosen.pop("inputs")
         yield Cell(chosen, inputs)
+    for given, inputs in ROWS[cls.__name__].also:
+        yield Cell({name: given.get(name, values[0]) for name, values in arguments.items()}, inputs)
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

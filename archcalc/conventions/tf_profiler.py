@@ -264,7 +264,8 @@ EXEMPT: Mapping[str, str] = {
     "Opaque": "nothing is known of its operations",
     "TimeDistributed": "how its layer is run over the steps has no rule",
     **dict.fromkeys(
-        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional"], "the profiler does not look inside loops"
+        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
+        "the profiler does not look inside loops",
     ),
 }
 

@@ -1,11 +1,14 @@
 """The one list of modules whose import registers layer types."""
 
 from archcalc.layers import activation_layers as activation_layers
+from archcalc.layers import adaptive as adaptive
 from archcalc.layers import applications as applications
 from archcalc.layers import attention as attention
 from archcalc.layers import augmentation as augmentation
+from archcalc.layers import conv_recurrent as conv_recurrent
 from archcalc.layers import convolution as convolution
 from archcalc.layers import core as core
+from archcalc.layers import einsum as einsum
 from archcalc.layers import locally_connected as locally_connected
 from archcalc.layers import merging as merging
 from archcalc.layers import normalization as normalization

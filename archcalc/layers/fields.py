@@ -75,6 +75,13 @@ class CountKind(Kind):
         return found
 
 
+class GroupsKind(CountKind):
+    """A number of groups, or -1: as many as there are channels."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return -1 if type(value) is int and value == -1 else size(value, 1, "a positive integer or -1")
+
+
 class SpatialKind(CountKind):
     """One size per spatial axis; a single size stands for all of them."""
 
@@ -331,6 +338,7 @@ def _activations() -> Mapping[str, Any]:
 
 Count = Annotated[Any, CountKind()]
 Margin = Annotated[Any, CountKind(0)]
+Groups = Annotated[Any, GroupsKind(-1)]
 OptionalCount = Annotated[Any, CountKind(optional=True)]
 Spatial = Annotated[Any, SpatialKind()]
 OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]
