@@ -171,7 +171,7 @@ class EinsumDense(Layer):
             n = self.partial_shape[i]
             if n is None and label in labels.kernel + (self.bias_axes or ""):
                 raise LayerError(
-                    f"output_shape={show(self.partial_shape)}: the axis {label!r} has weights and needs a size"
+                    f"output_shape={show(self.partial_shape)}: axis {label!r} has weights and needs a size"
                 )
             if n is not None:
                 m = found.get(label, n)
