@@ -158,6 +158,11 @@ def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
                 lists.append(f.name)
             found[f.name] = _sample(kind, f.name)
     yield found
+    yield found | {
+        f.name: symbol(f.name)
+        for f in dataclasses.fields(cast(Any, cls))
+        if type(kind := cls.kinds.get(f.name)) is CountKind and kind.optional and kind.figures
+    }
     if lists:
         yield found | dict.fromkeys(lists, (2, 1))  # an order of axes
 

@@ -88,10 +88,12 @@ class Row:
     step: float = 10.0
     # inputs (by number) of which single units read "less" than declared, or all "together" just that
     hull: Callable[[Cell, int], str] = lambda _cell, _number: ""
-    # what is read is looked up in a table, which needs integers
+    # what is read is looked up in a table, or hangs on a comparison: symbols leave it open
     tables: bool = False
     # cells beside the grid, where most combinations of values make no sense
     also: Sequence[tuple[dict[str, Any], Inputs]] = ()
+    # an axis of 1 means something else than longer ones, so that no array holds both
+    ones_stay: bool = False
     # no real class to compare with; its own tests stand elsewhere
     keras: bool = True
 
@@ -114,6 +116,7 @@ MERGING: list[Inputs] = [
 CAUSAL = {"padding": ["valid", "same", "causal"]}
 # reasons to be stricter than Keras's shape inference
 BATCH_AXIS = "axis 0 is the batch: samples would mix, and no figure is per sample then"
+SINGLE_IMAGES = "Keras takes the batch for the height of a single image"
 AT_THE_CALL = "Keras notices it when the layer is called on numbers only, which the test does"
 
 
@@ -132,8 +135,13 @@ def _elementwise(**values: Sequence[Any]) -> Row:
 
 
 def _augmenting(*unused: str, **values: Sequence[Any]) -> Row:
-    reason = "of the abstract base, which hands it on to nothing here"
-    return _spatial(2, values=values, left_out=dict.fromkeys(("bounding_box_format", *unused), reason))
+    reason = "of the abstract base, which refuses it here"
+    return Row(
+        [*TWO_D, ((4, 5, 3),)],
+        values=values,
+        left_out=dict.fromkeys(unused, reason),
+        stricter=lambda _: SINGLE_IMAGES,
+    )
 
 
 def _softmax_axes(cell: Cell) -> str:
@@ -354,7 +362,67 @@ def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **val
     )
 
 
+# -- images -----------------------------------------------------------------------------------------
+FACTOR = [0.1, (-0.2, 0.3)]
+ROWS |= {
+    "RandomZoom": _augmenting("factor", height_factor=FACTOR),
+    "RandomCrop": replace(_augmenting("factor", height=[3, 5, 9], width=[3, 6]), tables=True),
+    "AutoContrast": replace(_augmenting("factor", value_range=[(0, 255), (0, 1)]), support="perturbation"),
+    "CenterCrop": replace(
+        _augmenting("factor", height=[3, 5, 9], width=[3, 6, 1]),
+        stricter=lambda cell: SINGLE_IMAGES if len(cell.inputs[0]) == 2 else "smaller images are resized",
+    ),
+    "Resizing": replace(
+        _augmenting(
+            "factor",
+            height=[5, 7, 14],
+            width=[6, 9, 3],
+            interpolation=["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"],
+            crop_to_aspect_ratio=[False, True],
+            pad_to_aspect_ratio=[False, True],
+            antialias=[False, True],
+        ),
+        dtype="float32",
+        tolerance=2e-6,
+        tables=True,
+    ),
+    **{
+        f"Random{kind}": _augmenting(factor=[0.1, (0.2, 0.3)])
+        for kind in ("Brightness", "Contrast", "Hue", "Saturation", "Sharpness", "ColorDegeneration")
+    },
+    "RandomPosterization": _augmenting(factor=[2, 4]),
+    **{
+        kind: _augmenting(factor=[0.1, 1.0])
+        for kind in ("RandomElasticTransform", "RandomPerspective", "RandomErasing", "RandomGaussianBlur")
+    },
+    **{kind: _augmenting(factor=[0.1, 1.0]) for kind in ("RandomInvert", "RandomGrayscale", "CutMix")},
+    **{kind: _augmenting(factor=[0.1, 1.0]) for kind in ("RandAugment", "AugMix")},
+    "RandomShear": _augmenting("factor", x_factor=[0.0, 0.3]),
+    "MixUp": _augmenting("factor", alpha=[0.2, 0.4]),
+    "RandomColorJitter": _augmenting("factor", hue_factor=[None, 0.1]),
+    "Solarization": _augmenting("factor", addition_factor=[0.0, 0.1]),
+    "Equalization": _augmenting("factor", bins=[256, 16]),
+}
+
+
 # -- normalisation and pooling of other kinds --------------------------------------------------------
+MISTAKEN = "Keras infers another shape than it computes, or takes samples together"
+
+
+def _encoding(values: Mapping[str, Sequence[Any]], **more: Any) -> Row:
+    # a step of one number moves an entry or two of a vector
+    return Row(
+        [((1,),), ((4,),), ((2, 3),), ((2, 1),), ((),)],
+        values,
+        stricter=lambda _: MISTAKEN,
+        support="perturbation",
+        step=1.0,
+        hull=lambda *_: "less",
+        ones_stay=True,
+        **more,
+    )
+
+
 UNSUITED = "Keras does not hold the equation against the shape, and fails at the call or later"
 UNCOUNTED = "Keras does not count the axes of the input, and fails later or pools others"
 
@@ -455,6 +523,41 @@ ROWS |= {
         stricter=lambda _: AT_THE_CALL,
         support="perturbation",
         step=1.0,
+    ),
+    "CategoryEncoding": _encoding({"num_tokens": [3, 5], "output_mode": ["one_hot", "multi_hot", "count"]}),
+    "Discretization": _encoding(
+        {
+            "output_mode": ["int", "one_hot", "multi_hot", "count"],
+            "bin_boundaries": [None, (0.0, 0.95, 2.0)],
+            "num_bins": [None, 4],
+        },
+        also=[
+            ({"bin_boundaries": (0.0, 0.95, 2.0), "output_mode": mode}, (x,))
+            for mode in ("int", "one_hot", "multi_hot", "count")
+            for x in ((1,), (4,))
+        ],
+    ),
+    "Hashing": _encoding(
+        {"num_bins": [3, 5], "output_mode": ["int", "one_hot", "multi_hot", "count"]}, dtype="int64"
+    ),
+    "HashedCrossing": Row(
+        [((1,), (1,)), ((), ()), ((2,), (2,)), ((1,), (1,), (1,)), ((1,),)],
+        {"num_bins": [3, 5], "output_mode": ["int", "one_hot"]},
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        dtype="int64",
+        step=1.0,
+        hull=lambda *_: "less",
+    ),
+    "STFTSpectrogram": Row(
+        [((9, 2),), ((6, 3),), ((4, 1),), ((8,),)],
+        {
+            "mode": ["log", "magnitude", "psd", "real", "imag", "angle", "stft"],
+            "frame_length": [4, 5, 3],
+            "frame_step": [None, 1, 3],
+            "fft_length": [None, 8, 5, 3],
+            "expand_dims": [False, True],
+        },
     ),
     **{
         f"Adaptive{kind}Pooling{n}D": replace(

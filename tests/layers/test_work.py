@@ -34,6 +34,7 @@ WITH_MACS = [
     "EinsumDense",
     "LocallyConnected1D",
     "LocallyConnected2D",
+    "STFTSpectrogram",
 ]
 
 
@@ -52,7 +53,14 @@ def ones_summed(layer: Layer, inputs: tuple[tuple[int, ...], ...]) -> int:
 
 
 # no zeros of padding among the products, and nothing behind the sums that changes them
-PLAIN = {"padding": "valid", "activation": None, "lora_rank": None, "normalize": False, "data_format": None}
+PLAIN = {
+    "mode": "real",
+    "padding": "valid",
+    "activation": None,
+    "lora_rank": None,
+    "normalize": False,
+    "data_format": None,
+}
 
 
 def countable(name: str) -> Iterator[tuple[Layer, tuple[tuple[int, ...], ...]]]:
@@ -171,6 +179,14 @@ IMAGE = (4, 6, 3)  # 72 units
         (made("AdaptiveAveragePooling2D", output_size=(2, 4)), [IMAGE], (2 * 4 * 3) * 2 * 2),
         (made("EinsumDense", equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"), [(4, 6)], 4 * 5),
         (made("EinsumDense", equation="ab,bc->ac", output_shape=5, activation="relu"), [(4,)], 5),
+        (made("CenterCrop", height=2, width=3), [IMAGE], 0),
+        (made("Resizing", height=2, width=3), [IMAGE], (2 * 3 * 3) * 7),
+        (made("AutoContrast"), [IMAGE], 5 * 72),
+        (made("RandAugment"), [IMAGE], 0),
+        (made("CategoryEncoding", num_tokens=4), [(5,)], 0),
+        # 3 frames of 2 channels and 3 frequencies; two squares, sum, clip, root; clip and logarithm
+        (made("STFTSpectrogram", frame_length=4), [(8, 2)], 7 * (3 * 2 * 3)),
+        (made("STFTSpectrogram", frame_length=4, mode="stft"), [(8, 2)], 0),
         (made("MaxPooling2D", pool_size=2), [IMAGE], 2 * 3 * 3 * 4),
         (made("AveragePooling2D", pool_size=3, strides=1, padding="same"), [IMAGE], 72 * 9),
         (made("GlobalAveragePooling2D"), [IMAGE], 72),
