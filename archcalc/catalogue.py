@@ -15,6 +15,7 @@ from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKi
 from archcalc.layers.inner import InnerKind
 from archcalc.layers.operations import registered_operations
 from archcalc.layers.recurrent import Cell, Recurrent
+from archcalc.layers.refusals import REFUSALS, Refusal
 from archcalc.symbolic import Expr, symbol
 
 # the axes of an input, by how many there are; C counts channels
@@ -49,6 +50,11 @@ class Entry:
 def entries() -> list[Entry]:
     """All layer types, by family and then by name."""
     return sorted((entry(cls) for cls in registered().values()), key=lambda e: (e.family, e.name))
+
+
+def refused() -> dict[str, Refusal]:
+    """Classes under `keras.layers` without a rule, by name, with the reason and the way out."""
+    return dict(sorted(REFUSALS.items()))
 
 
 def operations() -> dict[str, list[str]]:
