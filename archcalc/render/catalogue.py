@@ -65,7 +65,11 @@ def details(
 
 def _refusals(refused: Mapping[str, Refusal], width: int) -> Iterator[str]:
     for name, refusal in refused.items():
-        yield from _folded(f"  {name}".ljust(NAME), f"{refusal.said(name)}; {refusal.remedy}", width)
+        head = f"  {name}".ljust(NAME)
+        if len(head) > NAME:
+            yield head
+            head = " " * NAME
+        yield from _folded(head, f"{refusal.said(name)}; {refusal.remedy}", width)
 
 
 def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
