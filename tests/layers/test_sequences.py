@@ -47,6 +47,20 @@ def test_work_of_a_sequence(kind: str, arguments: dict[str, Any], macs: int, ele
     assert layer.elementwise_ops((5, 3)) == elementwise
 
 
+def test_work_of_a_convolutional_lstm() -> None:
+    layer = made("ConvLSTM2D", filters=3, kernel_size=2)
+    places = 4 * 5  # of a step of (5, 6, 2)
+    assert layer.macs((7, 5, 6, 2)) == 7 * places * (2 * 2) * (2 + 3) * (4 * 3)
+    # the sum of two products, biases, three sigmoids and two tanh, f*c + i*g and o*tanh(c)
+    assert layer.elementwise_ops((7, 5, 6, 2)) == 7 * places * 3 * (4 + 4 + 3 + 2 + 4)
+
+
+def test_work_of_a_wrapped_layer_is_the_layers() -> None:
+    layer = made("SpectralNormalization", layer={"type": "Dense", "units": 4})
+    assert layer.macs((5, 3)) == 5 * 3 * 4
+    assert layer.elementwise_ops((5, 3)) == 5 * 4
+
+
 def test_work_of_attention() -> None:
     query, value = (4, 6), (5, 7)
     layer = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=8)
