@@ -246,7 +246,11 @@ def inputs_of(case: Case) -> tuple[Shape, ...]:
 
 @SINGLY
 def test_symbols_and_arrays_give_what_integers_give(case: Case) -> None:
-    layer, inputs = operation_of(case), inputs_of(case)
+    check_numbers(operation_of(case), inputs_of(case))
+
+
+def check_numbers(layer: Layer, inputs: tuple[Shape, ...]) -> None:
+    """Figures of symbols and of arrays are, at these sizes, those of integers."""
     expected = figures(layer, inputs)
     values: dict[str, int] = {}
 
@@ -261,12 +265,14 @@ def test_symbols_and_arrays_give_what_integers_give(case: Case) -> None:
         return
     with arith.scope() as scope:
         found = figures(layer, symbolic)
-    assert [substitute(n, values) for n in found] == expected
+    at_point = [substitute(n, values) for n in found]
+    assert at_point == expected, f"{layer}: symbols give {at_point} for {expected}"
     for text in scope.assumptions.texts():
         assert eval(text, {"min": min, "max": max}, dict(values)) is True, text
     with arith.scope():
         found = figures(layer, tuple(tuple(n if n == 1 else arrays.array([n, n]) for n in s) for s in inputs))
-    assert [int(np.asarray(n).ravel()[0]) for n in found] == expected
+    firsts = [int(np.asarray(n).ravel()[0]) for n in found]
+    assert firsts == expected, f"{layer}: arrays give {firsts} for {expected}"
 
 
 def figures(layer: Layer, inputs: tuple[Shape, ...]) -> list[Any]:
@@ -280,8 +286,11 @@ def figures(layer: Layer, inputs: tuple[Shape, ...]) -> list[Any]:
     ids=[f"{i}-{label(c)}" for i, c in enumerate(c for c in SINGLE if c.measured and c is not STACKED)],
 )
 def test_windows_are_the_measured_dependence(case: Case) -> None:
-    layer, inputs = operation_of(case), inputs_of(case)
-    windows = layer.window(*inputs)
+    check_windows(case, read(case), *dependence(case))
+
+
+def dependence(case: Case) -> tuple[Any, list[np.ndarray]]:
+    """Units of the output, and for each input the units they move with; only `case.call` is asked."""
 
     def call(xs: list[Any]) -> Any:
         found = case.call(*(x * case.scale for x in xs))
@@ -291,19 +300,23 @@ def test_windows_are_the_measured_dependence(case: Case) -> None:
     moved = keras_oracle.perturbation_support(call, case.shapes, dtype="float64", tolerance=1e-6, step=0.75)
     try:
         sloped = keras_oracle.gradient_support(call, case.shapes, moved.units, dtype="float64")
-        supports = [a | b for a, b in zip(moved.inputs, sloped.inputs, strict=True)]
+        return moved.units, [a | b for a, b in zip(moved.inputs, sloped.inputs, strict=True)]
     except keras_oracle.CannotRunError:
-        supports = list(moved.inputs)
-    graph = read(case)
+        return moved.units, list(moved.inputs)
+
+
+def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]) -> None:
+    """The operation's windows declare just what these units move with."""
     (node,) = [n for n in graph.nodes if n.inputs]
-    depends: dict[int, np.ndarray] = {int(graph.nodes[t.node].name[1:]): np.array(False) for t in node.inputs}
-    declared: dict[int, list[Any]] = {k: [] for k in depends}
-    for tap, window in zip(node.inputs, windows, strict=True):
-        declared[int(graph.nodes[tap.node].name[1:])].append(window)
+    numbers = [int(graph.nodes[t.node].name[1:]) for t in node.inputs]
+    windows = node.layer.window(*(case.shapes[k] for k in numbers))
+    declared: dict[int, list[Any]] = {k: [] for k in numbers}
+    for k, window in zip(numbers, windows, strict=True):
+        declared[k].append(window)
     for k, some in declared.items():
         if any(isinstance(r, Unstated) for window in some for r in window):
             continue  # nothing is said, and the reason is given
-        for unit, seen in zip(moved.units, supports[k], strict=True):
+        for unit, seen in zip(units, supports[k], strict=True):
             boxes = [predicted(window, unit, case.shapes[k]) for window in some]
             if any(None in box for box in boxes):
                 check_scattered(boxes[0], seen, f"unit {unit}")
