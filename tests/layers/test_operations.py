@@ -188,6 +188,7 @@ CASES: list[Case] = [
     one(lambda x: ops.max_pool(x, (3, 2), strides=1, padding="same"), 7, 6, 2),
     one(lambda x: ops.average_pool(x, 3, strides=2), 9, 2),
     one(lambda x: ops.conv(x, ops.convert_to_tensor(KERNEL), strides=2, padding="same"), 7, 6, 4),
+    one(lambda x: ops.conv(x, ops.convert_to_tensor(KERNEL[0])), 7, 4),
     one(lambda x: ops.depthwise_conv(x, ops.convert_to_tensor(DEPTHWISE)), 5, 6, 4),
     one(lambda x: ops.image.resize(x, (12, 5)), 6, 5, 2),
     one(lambda x: ops.image.resize(x, (6, 15), interpolation="nearest"), 6, 5, 2),
@@ -328,6 +329,42 @@ def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]
                 assert seen.any()
                 expected &= seen
             assert (seen == expected).all(), f"unit {unit}: declared {boxes}, measured {np.argwhere(seen)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "inputs", "said"),
+    [
+        ("ops.reshape", {"newshape": "12"}, [(3, 4)], "expected a list of integers"),
+        ("ops.reshape", {"newshape": [-1, 3, 2]}, [(3, 4)], "does not hold the 12 units"),
+        ("ops.pad", {"pad_width": "1"}, [(4,)], "expected pairs"),
+        ("ops.pad", {"pad_width": [[0, 0], "1"]}, [(4,)], "expected a pair"),
+        ("ops.pad", {"pad_width": [[1, 0], [0, 0]]}, [(4,)], "for the batch"),
+        ("ops.get_item", {"key": [[None, None, None], [0, 2, 0]]}, [(4,)], "must not be 0"),
+        ("ops.flip", {"axis": 3}, [(4,)], "axis 3 does not exist"),
+        ("ops.split", {"indices_or_sections": 10_001, "axis": 1}, [(10_001,)], "limit of 10000"),
+        ("ops.conv", {"kernel": 3}, [(7, 4)], "expected a constant kernel"),
+        ("ops.conv", {"kernel": KERNEL.tolist()}, [(7, 6, 3)], "3 input channels for a kernel of 4"),
+        ("ops.tensordot", {"x2": MATRIX, "axes": [[7], [0]]}, [(5, 4)], "name no axes"),
+        ("ops.einsum", {"subscripts": "bi,bj->bk"}, [(4,), (3,)], "no operand has the axes k"),
+        ("ops.add", {"x2": [MATRIX]}, [(3,)], "reaches over the batch"),
+        ("ops.add", {"x2": [MATRIX, MATRIX]}, [(4, 3)], "reaches over the batch"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(
+    kind: str, arguments: dict[str, Any], inputs: list[Shape], said: str
+) -> None:
+    with pytest.raises(LayerError, match=said):
+        registered_operations()[kind](**arguments).output_shape(*inputs)
+
+
+def test_whole_multiples_are_interpolated_from_known_pixels() -> None:
+    resize = registered_operations()["ops.image.resize"]
+    (window,) = resize(size=(12, 10)).window((6, 5, 2))
+    assert not any(isinstance(read, Unstated) for read in window)
+    for given in ({"antialias": True}, {"interpolation": "area"}, {"crop_to_aspect_ratio": True}):
+        (window,) = resize(size=(12, 10), **given).window((6, 5, 2))
+        assert isinstance(window[0], Unstated)
 
 
 # -- work -----------------------------------------------------------------------------------------
