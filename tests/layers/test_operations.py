@@ -358,6 +358,15 @@ def test_what_makes_no_sense_is_refused(
         registered_operations()[kind](**arguments).output_shape(*inputs)
 
 
+def test_defaults_of_keras_hold_where_a_spec_leaves_an_axis_out() -> None:
+    operations = registered_operations()
+    assert operations["ops.one_hot"](num_classes=5).output_shape((4, 3)) == (4, 3, 5)
+    for kind, given in (("ops.split", {"indices_or_sections": 2}), ("ops.unstack", {}), ("ops.stack", {})):
+        with pytest.raises(LayerError, match="axis 0 is the batch axis"):
+            operations[kind](**given).output_shape((4, 3))
+    assert operations["ops.reshape"](newshape=[None, -1, 4]).output_shape((3, 8)) == (6, 4)
+
+
 def test_whole_multiples_are_interpolated_from_known_pixels() -> None:
     resize = registered_operations()["ops.image.resize"]
     (window,) = resize(size=(12, 10)).window((6, 5, 2))
