@@ -67,8 +67,13 @@ def keras_arguments(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", REAL_TYPES)
 def test_fields_are_the_arguments_of_keras(name: str) -> None:
+    check_fields(name, keras_arguments(name))
+
+
+def check_fields(name: str, arguments: Mapping[str, Any]) -> None:
+    """The fields of a type are the arguments that Keras's constructor takes."""
     row, ours = ROWS[name], set(tracked(registered()[name]))
-    theirs = set(keras_arguments(name))
+    theirs = set(arguments)
     assert set(row.left_out) <= theirs - ours, "a reason for an argument that is not left out"
     assert set(row.added) <= ours - theirs, "a reason for a field that Keras has too"
     assert ours - set(row.added) == theirs - set(row.left_out)
@@ -76,9 +81,14 @@ def test_fields_are_the_arguments_of_keras(name: str) -> None:
 
 @pytest.mark.parametrize("name", REAL_TYPES)
 def test_defaults_are_those_of_keras(name: str) -> None:
+    check_defaults(name, keras_arguments(name))
+
+
+def check_defaults(name: str, arguments: Mapping[str, Any]) -> None:
+    """The fields of a type have the defaults that Keras's constructor gives."""
     cls = registered()[name]
     mine = {cls.spec_key(f.name): f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for argument, default in keras_arguments(name).items():
+    for argument, default in arguments.items():
         if argument not in mine or (name, argument) == ("InputLayer", "shape"):
             continue  # an input without a shape has a batch_shape, which the reader translates
         required = default is keras_oracle.REQUIRED
@@ -127,19 +137,23 @@ def plain(weights: tuple[Weight, ...]) -> tuple[tuple[str, Shape, bool], ...]:
 
 
 def outcome(name: str, cell: Cell) -> Outcome:
-    cls, row = registered()[name], ROWS[name]
+    built, keras_refusal = None, ""
+    try:
+        built = keras_built(registered()[name], cell, ROWS[name])
+    except keras_oracle.RefusedError as error:
+        keras_refusal = str(error)
+    return beside(name, cell, built, keras_refusal)
+
+
+def beside(name: str, cell: Cell, built: keras_oracle.Built | None, keras_refusal: str = "") -> Outcome:
+    """What we say of a cell beside what Keras says of it."""
     layer, shape, weights, refusal = None, None, (), ""
     try:
-        layer = declared(cls, cell.arguments)
+        layer = declared(registered()[name], cell.arguments)
         shape = tuple(layer.output_shape(*cell.inputs))
         weights = plain(layer.weights(*cell.inputs))
     except LayerError as error:
         layer, refusal = None, str(error)
-    built, keras_refusal = None, ""
-    try:
-        built = keras_built(cls, cell, row)
-    except keras_oracle.RefusedError as error:
-        keras_refusal = str(error)
     return Outcome(cell, layer, shape, weights, refusal, built, keras_refusal)
 
 
@@ -197,18 +211,23 @@ def check_stricter(name: str, o: Outcome) -> None:
             call(keras_oracle.inputs_of(o.cell.inputs, 2, "float64"))
 
 
+def check_outcome(o: Outcome) -> None:
+    """What both accept has one shape and the same weights; what Keras refuses is refused."""
+    if o.keras is None:
+        assert o.layer is None, f"{o.cell}: Keras refuses ({o.keras_refusal}), we say {o.shape}"
+    elif o.layer is not None:
+        assert o.shape is not None
+        assert as_far_as(o.shape, o.keras.shape) == o.keras.shape, f"{o.cell}: {o.shape} for {o.keras.shape}"
+        found = o.layer.output_shapes(*o.cell.inputs)
+        assert tuple(map(as_far_as, found, o.keras.shapes)) == o.keras.shapes, f"{o.cell}: {found}"
+        assert same_weights(o.weights, o.keras.weights), f"{o.cell}: {o.weights} for {o.keras.weights}"
+
+
 def check_shapes_and_weights(name: str, *, full: bool) -> None:
     for o in outcomes(name, full):
-        if o.keras is None:
-            assert o.layer is None, f"{o.cell}: Keras refuses ({o.keras_refusal}), we say {o.shape}"
-        elif o.layer is None:
+        check_outcome(o)
+        if o.keras is not None and o.layer is None:
             check_stricter(name, o)
-        else:
-            assert o.shape is not None
-            assert as_far_as(o.shape, o.keras.shape) == o.keras.shape, f"{o.cell}"
-            made = o.layer.output_shapes(*o.cell.inputs)
-            assert tuple(map(as_far_as, made, o.keras.shapes)) == o.keras.shapes, f"{o.cell}"
-            assert same_weights(o.weights, o.keras.weights), f"{o.cell}: {o.weights} for {o.keras.weights}"
     accepted = [o for o in outcomes(name, full) if o.layer is not None]
     for argument, values in varied(name).items():
         seen = {repr(o.cell.arguments[argument]) for o in outcomes(name, full)}
