@@ -286,7 +286,6 @@ MOTIFS: list[Motif] = [
     scaled_residual,
     dot,
     unrolled,
-    operations,
 ]
 
 
@@ -312,8 +311,17 @@ def _head(net: Net, x: str) -> str:
 
 
 @st.composite
-def architectures(draw: Any, min_motifs: int = 2, max_motifs: int = 7, name: str = "drawn") -> Graph:
+def architectures(
+    draw: Any,
+    min_motifs: int = 2,
+    max_motifs: int = 7,
+    name: str = "drawn",
+    *,
+    with_operations: bool = False,
+) -> Graph:
     """A whole network as a `Graph`, of `min_motifs` to `max_motifs` motifs and perhaps a head.
+
+    `with_operations` adds functions of `keras.ops` to what is drawn.
 
     Shrinks towards few layers and small tensors; `archcalc.convert.to_spec` prints it.
     """
@@ -321,7 +329,7 @@ def architectures(draw: Any, min_motifs: int = 2, max_motifs: int = 7, name: str
     x = _first(net)
     outputs = []
     for _ in range(draw(st.integers(min_motifs, max_motifs))):
-        motif = draw(st.sampled_from(MOTIFS))
+        motif = draw(st.sampled_from([*MOTIFS, operations] if with_operations else MOTIFS))
         before = (len(net.nodes), dict(net.shapes), dict(net.shared))
         try:
             x = motif(net, x)

@@ -118,8 +118,8 @@ RULES = [
     Mutant(
         "gamma of the wrong axis",
         NORMAL,
-        "shape = (x[axis_index(self, self.axis, len(x))],)",
-        "shape = (x[-1],)",
+        "shape = (x[axis_index(self, self.axis, len(x))],)\n        mean, variance",
+        "shape = (x[-1],)\n        mean, variance",
     ),
     Mutant("adapter on a trained weight", "archcalc/layers/low_rank.py", _LORA, "        main,\n"),
     Mutant(
