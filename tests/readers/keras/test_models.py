@@ -134,8 +134,8 @@ def frozen_inside() -> Any:
 
 
 def adapters() -> Any:
-    model = keras.Sequential([keras.Input((6,)), kl.Dense(8, name="dense"), kl.Dense(3)])
-    model.get_layer("dense").enable_lora(2)
+    model = keras.Sequential([keras.Input((6,)), kl.Dense(8, name="adapted"), kl.Dense(3)])
+    model.get_layer("adapted").enable_lora(2)
     return model
 
 
