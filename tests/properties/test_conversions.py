@@ -48,4 +48,6 @@ def test_a_live_model_has_the_figures_of_its_graph(graph: Graph) -> None:
     known = Counter(figures(row) for row in archcalc.analyze(graph).rows if row.name in kept)
     shared_rows = Counter(figures(row) for row in archcalc.analyze(graph).rows if row.shared_with is not None)
     assert not known - live
-    assert not live - known - shared_rows
+    # masks of Masking are computed by operations, which are rows of the live model alone
+    masks = Counter({row: n for row, n in live.items() if row[0] in ("ops.not_equal", "ops.any")})
+    assert not live - known - shared_rows - masks
