@@ -7,6 +7,7 @@ requirement three forms: integers raise, arrays are masked, symbols are assumed 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,23 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
         return quotient
     require_equal(a % b, 0, message)
     return a // b
+
+
+def common_divisor(a: Size, b: Size) -> Size:
+    """The greatest common divisor; of symbols where one divides the other, else unknown."""
+    if type(a) is int and type(b) is int:
+        return math.gcd(a, b)
+    unknown = _unknown(a, b)
+    if unknown is not None:
+        return unknown
+    if is_array(a) or is_array(b):
+        from archcalc import arrays
+
+        return arrays.common_divisor(a, b)
+    for part, whole in ((a, b), (b, a)):
+        if certainly(equal(floor_div(whole, part) * part, whole)):
+            return part
+    return Unknown(f"the greatest common divisor of {a} and {b} is not known")
 
 
 def prod(sizes: Any) -> Size:

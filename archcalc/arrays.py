@@ -75,6 +75,11 @@ def extremum(sizes: Any, *, is_max: bool) -> Any:
     return result
 
 
+def common_divisor(a: Any, b: Any) -> Any:
+    """The greatest common divisor, element by element."""
+    return np.gcd(array(a), array(b))
+
+
 def where(condition: Any, if_true: Any, if_false: Any) -> ExactArray:
     """Element by element choice."""
     chosen = np.where(np.asarray(condition), _as_object(if_true), _as_object(if_false))

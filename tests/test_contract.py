@@ -24,6 +24,7 @@ from archcalc.keras.build import keras_layer
 from archcalc.layers import window as w
 from archcalc.layers.base import Layer, Weight, registered
 from archcalc.symbolic import substitute, symbol
+from archcalc.unknown import Unknown
 from tests import contract, keras_oracle
 from tests.contract import ROWS, Cell, Row, Shape
 
@@ -335,7 +336,12 @@ def check_symbols(name: str, o: Outcome, *, arguments: bool) -> None:
         found = Figures.of(layer, inputs)
         windows = layer.window(*inputs)
     assert found.rest() == expected.rest()
-    assert [substitute(n, values) for n in found.numbers()] == expected.numbers(), f"{o.cell}"
+    at_values = [substitute(n, values) for n in found.numbers()]
+    if ROWS[name].tables:  # what hangs on the digits of a size is unknown for a symbol
+        at_values = [
+            e if isinstance(n, Unknown) else n for n, e in zip(at_values, expected.numbers(), strict=True)
+        ]
+    assert at_values == expected.numbers(), f"{o.cell}"
     for text in scope.assumptions.texts():
         assert eval(text, {"min": min, "max": max}, dict(values)) is True, f"{o.cell}: {text} at {values}"
     pairs = zip(windows, o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)

@@ -23,6 +23,7 @@ ORDERED = Unknown("how strongly earlier units are read depends on weights or val
 MOVED = Unknown("which units of a flattened or joined axis are read is not a steady window")
 NOTHING = Unknown("place n//2 reads nothing of this input")
 SYMBOLIC_PHASES = Unknown("a window behind upsampling depends on a symbol; give it a value with --set")
+SIGNS = Unknown("bicubic and Lanczos kernels have weights of both signs, which cancel along some paths")
 MANY_TAPS = Unknown("a window behind upsampling has too many taps to follow one by one")
 
 MAX_TAPS = 1 << 14  # that are followed one by one
@@ -229,6 +230,8 @@ class Mixing:
     def _phases(
         self, part: Component, axis: int, step: int, reads: Sequence[Sequence[tuple[int, float]]]
     ) -> Component | Unknown:
+        if any(weight < 0 for row in reads for _, weight in row):
+            return SIGNS
         times = part.period // gcd(part.period, step)
         if times * len(reads) > MAX_PERIOD or times * sum(map(len, reads)) > MAX_TAPS:
             return TOO_MANY_PHASES

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.work import FLOPS_PER_MAC
-from archcalc.arith import Shape, Size, prod, total
+from archcalc.arith import Shape, Size, certainly, equal, prod, total
 from archcalc.conventions import NAMES, tf_profiler
 from archcalc.conventions.module_tools import CALFLOPS, PTFLOPS, THOP, TORCHINFO
 from archcalc.conventions.operator_tools import FVCORE, PTFLOPS_ATEN, TORCH
@@ -23,7 +23,7 @@ from archcalc.conventions.terms import (
     Counts,
     TorchTool,
 )
-from archcalc.conventions.torch_calls import NoCounterpartError
+from archcalc.conventions.torch_calls import MOVES, NoCounterpartError
 from archcalc.conventions.torch_counterparts import counterpart
 from archcalc.graph import Graph
 from archcalc.layers.activations import activation_name
@@ -35,7 +35,7 @@ class Part(NamedTuple):
     """What one convention counts of one thing: a layer, or a module in its place.
 
     `kind` names the thing; `units` are those of its input, `macs` its multiply-adds, `bias`
-    the sums with a bias that it makes.
+    the sums with a bias that it makes; `idle` says that the layer computes nothing by our count.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Part(NamedTuple):
     out_units: Size
     macs: Size
     bias: Size
+    idle: bool
 
 
 class Convention(NamedTuple):
@@ -122,14 +123,21 @@ def _part(layer: Layer, inputs: tuple[Shape, ...], counts: Counts) -> Part:
     out = layer.output_shape(*inputs)
     given = prod(inputs[0]) if inputs else 0
     bias = prod(out) if getattr(layer, "use_bias", False) else 0
-    return Part(type(layer).__name__, counts, given, prod(out), layer.macs(*inputs), bias)
+    kind = type(layer).__name__
+    return Part(kind, counts, given, prod(out), layer.macs(*inputs), bias, _idle(layer, inputs))
+
+
+def _idle(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    """Whether units are only moved, masked or looked up."""
+    return all(certainly(equal(n, 0)) for n in (layer.macs(*inputs), layer.elementwise_ops(*inputs)))
 
 
 # -- tools for torch ------------------------------------------------------------------------------
 def _of(tool: TorchTool) -> Convention:
     def parts(layer: Layer, *inputs: Shape) -> Iterator[Part]:
         for call in counterpart(layer, *inputs):
-            yield Part(call.kind, tool.terms(call), call.units, call.out_units, call.macs, call.biased)
+            figures = (call.units, call.out_units, call.macs, call.biased)
+            yield Part(call.kind, tool.terms(call), *figures, _idle(layer, inputs) or call.kind in MOVES)
 
     package = tool.name.removesuffix("-aten")
     return Convention(tool.name, f"{package} {tool.version}", tool.unit, tool.per_mac, parts)

@@ -15,6 +15,8 @@ from archcalc.arith import Size, total
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Elementwise, Layer
+from archcalc.layers.convolution import Conv2D
+from archcalc.layers.padding import ZeroPadding2D
 
 
 class Moved(NamedTuple):
@@ -30,62 +32,59 @@ def moved_strides(graph: Graph, found: shapes.Shapes) -> Moved | None:
     Pairs are Conv2D layers with nothing but elementwise layers and padding between them, one
     of size 1, of which one strides.
     """
-    pairs = list(_pairs(graph))
     nodes = list(graph.nodes)
-    for first, second in pairs:
-        a, b = nodes[first].layer, nodes[second].layer
-        nodes[first] = replace(nodes[first], layer=_striding(a, b))
-        nodes[second] = replace(nodes[second], layer=_striding(b, a))
+    names: list[tuple[str, str]] = []
+    seconds: list[int] = []
+    for i, a, j, b in _pairs(graph):
+        nodes[i] = replace(nodes[i], layer=replace(a, strides=b.strides))
+        nodes[j] = replace(nodes[j], layer=replace(b, strides=a.strides))
+        first, second = graph.nodes[i].name, graph.nodes[j].name
+        names.append((first, second) if _strides(a) else (second, first))
+        seconds.append(j)
+    if not names:
+        return None
     changed = replace(graph, nodes=tuple(nodes))
     try:
         after = shapes.infer(changed)
     except ArchcalcError:
         return None
-    if not pairs or any(after[second] != found[second] for _, second in pairs):
+    if any(after[second] != found[second] for second in seconds):
         return None
-    names = tuple(
-        (graph.nodes[i].name, graph.nodes[j].name) if _strides(graph.nodes[i]) else
-        (graph.nodes[j].name, graph.nodes[i].name)
-        for i, j in pairs
-    )  # fmt: skip
-    return Moved(names, total(work.macs(changed, after)))
+    return Moved(tuple(names), total(work.macs(changed, after)))
 
 
-def _pairs(graph: Graph) -> Iterator[tuple[int, int]]:
+def _pairs(graph: Graph) -> Iterator[tuple[int, Conv2D, int, Conv2D]]:
     readers = graph.consumers()
     kept = {tap.node for tap in graph.outputs}
     shared = {node.shared_with for node in graph.nodes}
     for i, node in enumerate(graph.nodes):
-        if not _is_convolution(node) or _size(node) != (1, 1) or i in shared:
+        first = _convolution(node)
+        if first is None or not _pointwise(first) or i in shared:
             continue
         j = i
         while len(readers[j]) == 1 and j not in kept:
             j = readers[j][0]
             if not _passes(graph.nodes[j].layer):
                 break
-        other = graph.nodes[j]
-        if j != i and _is_convolution(other) and j not in shared and _size(other) != (1, 1) and (
-            _strides(node) != _strides(other)
-        ):  # fmt: skip
-            yield i, j
+        second = _convolution(graph.nodes[j])
+        if j == i or second is None or j in shared or _pointwise(second):
+            continue
+        if _strides(first) != _strides(second):
+            yield i, first, j, second
 
 
-def _is_convolution(node: Node) -> bool:
-    return type(node.layer).__name__ == "Conv2D" and node.shared_with is None
+def _convolution(node: Node) -> Conv2D | None:
+    """The layer, where it is a convolution that shares no weights."""
+    return node.layer if isinstance(node.layer, Conv2D) and node.shared_with is None else None
 
 
-def _size(node: Node) -> tuple[Size, ...]:
-    return tuple(getattr(node.layer, "kernel_size"))  # noqa: B009  (only convolutions have one)
+def _pointwise(layer: Conv2D) -> bool:
+    return tuple(layer.kernel_size) == (1, 1)
 
 
-def _strides(node: Node) -> bool:
-    return tuple(getattr(node.layer, "strides")) != (1, 1)  # noqa: B009
+def _strides(layer: Conv2D) -> bool:
+    return tuple(layer.strides) != (1, 1)
 
 
 def _passes(layer: Layer) -> bool:
-    return isinstance(layer, Elementwise) or type(layer).__name__ == "ZeroPadding2D"
-
-
-def _striding(layer: Layer, as_does: Layer) -> Layer:
-    changed: Layer = replace(layer, strides=getattr(as_does, "strides"))  # type: ignore[call-arg] # noqa: B009
-    return changed
+    return isinstance(layer, Elementwise | ZeroPadding2D)

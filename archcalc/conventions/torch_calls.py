@@ -18,6 +18,13 @@ class NoCounterpartError(Exception):
     """A layer that has no counterpart in torch; the text says why."""
 
 
+# kinds that move units and compute nothing, beside those that do in the same layer's place
+MOVES = {
+    *("Flatten", "Unflatten", "permute", "expand", "slice"),
+    *("torch.cat", "torch.reshape", "torch.transpose", "torch.concatenate"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a module or a function.

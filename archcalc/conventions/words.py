@@ -12,16 +12,6 @@ from archcalc.symbolic import Expr
 _TIMES = {1: "once", 2: "twice"}
 _UNITS = {MULTIPLY_ADDS: ("macs",), BIAS: ("bias",)}  # what a term is in proportion to
 _IN_WORDS = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "division"}
-# what moves or masks units and computes nothing
-_MOVES = {
-    *("Flatten", "Unflatten", "permute", "expand", "slice", "torch.cat", "torch.reshape", "torch.transpose"),
-    *("torch.concatenate", "ops.reshape", "ops.transpose", "ops.concatenate", "ops.get_item"),
-    *("InputLayer", "Identity", "Embedding", "Reshape", "Permute", "Concatenate", "RepeatVector"),
-    *("Dropout", "GaussianDropout", "AlphaDropout", "GaussianNoise", "ActivityRegularization"),
-    *("RandomFlip", "RandomRotation", "RandomTranslation"),
-    *(f"{kind}{rank}{d}" for kind in ("ZeroPad", "Dropout") for rank in (1, 2, 3) for d in "dD"),
-    *(f"{kind}{r}D" for kind in ("ZeroPadding", "Cropping", "SpatialDropout") for r in (1, 2, 3)),
-}
 
 
 def terms(counted: Sequence[Counted], copies: Sequence[Size]) -> dict[str, Size]:
@@ -92,7 +82,8 @@ def _quotient(amount: Size, units: Size) -> int | None:
 def _left_out(parts: Sequence[Part]) -> list[str]:
     """What is there and counts nothing."""
     counting = {p.kind for p in parts if any(n != 0 for n in p.counts.values())}
-    idle = sorted(_IN_WORDS.get(kind, kind) for kind in {p.kind for p in parts} - counting - _MOVES)
+    busy = {p.kind for p in parts if not p.idle}
+    idle = sorted(_IN_WORDS.get(kind, kind) for kind in busy - counting)
     biased = [p for p in parts if p.bias != 0]
     if biased and all(p.counts.get(BIAS, 0) == 0 for p in biased):
         return ["bias", *idle]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, prod
+from archcalc.dtypes import floating
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activation_name, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -45,6 +46,11 @@ class Activation(Elementwise):
 
     activation: ActivationName
 
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """Integers stay so where the function of Keras keeps them."""
+        whole = activation_name(self.activation) in ("linear", "relu", "relu6")
+        return inputs[0] if whole and not floating(inputs[0]) else compute
+
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (coupled(identity(len(inputs[0])), self.activation),)
 
@@ -55,6 +61,8 @@ class Activation(Elementwise):
 @layer
 class ReLU(OneOperation):
     """`min(x, max_value)` from `threshold` on, `negative_slope * (x - threshold)` below."""
+
+    keeps_integers = True
 
     max_value: OptionalNonNegative = None
     negative_slope: NonNegative = 0.0

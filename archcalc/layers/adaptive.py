@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, ceil_div, certainly, equal, floor_div, prod
+from archcalc.arith import Shape, Size, certainly, common_divisor, equal, floor_div, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import Spatial
@@ -34,8 +34,9 @@ class AdaptivePooling(Spatial, Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         (x,) = inputs
-        sizes = (ceil_div(n, m) for n, m in zip(self.sides(x), self.output_size, strict=True))
-        return prod(sizes) * prod(self.output_shape(x))
+        # neighbours share a unit wherever the border between them falls inside it
+        pairs = zip(self.sides(x), self.output_size, strict=True)
+        return prod(n + m - common_divisor(n, m) for n, m in pairs) * self.channels(x)
 
 
 def _read(axis: int, n: Size, m: Size) -> Read:

@@ -23,6 +23,7 @@ class Augmentation(TrainingOnly):
     """What all layers that change images in training have in common."""
 
     rank = 2
+    keeps_integers = False
     data_format: Untracked = None
     bounding_box_format: Untracked = None
 
@@ -136,6 +137,8 @@ class CutMix(Augmentation):
 class MixUp(Augmentation):
     """Blends each image with another of the batch (arXiv 1710.09412)."""
 
+    keeps_integers = True
+
     alpha: Untracked = 0.2
     seed: Untracked = None
 
@@ -173,6 +176,8 @@ class RandomCrop(Spatial, Weightless, NoMacs):
     """
 
     rank = 2
+    keeps_integers = True
+
     height: Count
     width: Count
     seed: Untracked = None

@@ -12,63 +12,54 @@ from archcalc.layers.fields import Untracked
 class Colours(Augmentation):
     """What the layers that change colours have in common."""
 
+    keeps_integers = True
+
     value_range: Untracked = (0, 255)
+    seed: Untracked = None
+
+
+@family
+class ByFactor(Colours):
+    """A change of random strength."""
+
+    factor: Untracked
 
 
 @layer
-class RandomBrightness(Colours):
+class RandomBrightness(ByFactor):
     """Adds a random brightness."""
 
-    factor: Untracked
-    seed: Untracked = None
-
 
 @layer
-class RandomContrast(Colours):
+class RandomContrast(ByFactor):
     """Stretches values around their mean."""
 
-    factor: Untracked
-    seed: Untracked = None
-
 
 @layer
-class RandomHue(Colours):
+class RandomHue(ByFactor):
     """Turns the hue."""
 
-    factor: Untracked
-    seed: Untracked = None
-
 
 @layer
-class RandomSaturation(Colours):
+class RandomSaturation(ByFactor):
     """Changes the saturation."""
 
-    factor: Untracked
-    seed: Untracked = None
-
 
 @layer
-class RandomSharpness(Colours):
+class RandomSharpness(ByFactor):
     """Blends each image with a smoothed one."""
 
-    factor: Untracked
-    seed: Untracked = None
+    keeps_integers = False
 
 
 @layer
-class RandomPosterization(Colours):
+class RandomPosterization(ByFactor):
     """Keeps the leading bits of each value."""
 
-    factor: Untracked
-    seed: Untracked = None
-
 
 @layer
-class RandomColorDegeneration(Colours):
+class RandomColorDegeneration(ByFactor):
     """Blends each image with its grey version."""
-
-    factor: Untracked
-    seed: Untracked = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = super().output_shape(*inputs)
@@ -88,7 +79,6 @@ class RandomColorJitter(Colours):
     contrast_factor: Untracked = None
     saturation_factor: Untracked = None
     hue_factor: Untracked = None
-    seed: Untracked = None
 
 
 @layer
@@ -96,12 +86,13 @@ class RandomInvert(Colours):
     """Turns values into their opposites."""
 
     factor: Untracked = 1.0
-    seed: Untracked = None
 
 
 @layer
 class RandomGrayscale(Augmentation):
     """Turns images grey."""
+
+    keeps_integers = True
 
     factor: Untracked = 0.5
     seed: Untracked = None
@@ -111,13 +102,17 @@ class RandomGrayscale(Augmentation):
 class Solarization(Colours):
     """Turns bright values into their opposites."""
 
+    keeps_integers = False
+
     addition_factor: Untracked = 0.0
     threshold_factor: Untracked = 0.0
-    seed: Untracked = None
 
 
 @layer
-class Equalization(Colours):
+class Equalization(Augmentation):
     """Evens out the histogram of each channel."""
 
+    keeps_integers = True
+
+    value_range: Untracked = (0, 255)
     bins: Untracked = 256

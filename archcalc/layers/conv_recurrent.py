@@ -11,9 +11,9 @@ from archcalc.arith import Shape, Size, certainly, equal, floor_div, prod
 from archcalc.layers.activations import ACTIVATIONS, activation_name, activation_ops
 from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
-from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Fraction01, Initializer, Untracked
+from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.recurrent import WHOLE, Cell, OwnCell
+from archcalc.layers.recurrent import WHOLE, OwnCell, Trained
 from archcalc.layers.spatial import Spatial, sliding, window_count
 from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
 
@@ -22,7 +22,7 @@ _STRIDED = "a strided convolution inside a recurrence"
 
 
 @family
-class ConvGates(Cell, Spatial):
+class ConvGates(Trained, Spatial):
     """Four gates: a convolution of the step (`strides`, `padding`), and one of the state (`same`)."""
 
     filters: Count
@@ -30,22 +30,8 @@ class ConvGates(Cell, Spatial):
     strides: SpatialField = 1
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
     dilation_rate: SpatialField = 1
-    activation: ActivationName = "tanh"
     recurrent_activation: ActivationName = "sigmoid"
-    use_bias: Flag = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    recurrent_initializer: Initializer = "orthogonal"
-    bias_initializer: Initializer = "zeros"
     unit_forget_bias: Untracked = True
-    kernel_regularizer: Untracked = None
-    recurrent_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    recurrent_constraint: Untracked = None
-    bias_constraint: Untracked = None
-    dropout: Fraction01 = 0.0
-    recurrent_dropout: Fraction01 = 0.0
-    seed: Untracked = None
 
     def check(self) -> None:
         not_both_above_one(self.strides, self.dilation_rate)

@@ -214,6 +214,8 @@ class Identity(Elementwise):
 class Masking(Elementwise):
     """Zeroes (and masks) the steps whose features all equal `mask_value`."""
 
+    keeps_integers = True
+
     mask_value: Real = 0.0
 
     def elementwise_ops(self, *inputs: Shape) -> Size:

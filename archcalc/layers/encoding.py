@@ -6,6 +6,7 @@ where its own call computes others, the input is refused.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, require_at_least, require_equal
@@ -31,9 +32,9 @@ class Encoding(Weightless, NoMacs):
     sparse: Untracked = False
 
     @property
+    @abstractmethod
     def depth(self) -> Size:
         """Entries of a vector."""
-        raise NotImplementedError
 
     def check(self) -> None:
         if self.sparse and self.output_mode == "int":
@@ -102,17 +103,26 @@ class Discretization(Encoding):
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
 
 
-@layer
-class Hashing(Encoding):
-    """Hashes of integers or strings in `num_bins` bins, or vectors of them."""
+@family
+class Hashes(Encoding):
+    """Numbers of bins that are found by a hash; the numbers themselves take 64 bits."""
 
     num_bins: Count
-    mask_value: Untracked = None
-    salt: Untracked = None
 
     @property
     def depth(self) -> Size:
         return self.num_bins
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return "int64" if self.output_mode == "int" else super().result_dtype(compute, *inputs)
+
+
+@layer
+class Hashing(Hashes):
+    """Hashes of integers or strings in `num_bins` bins, or vectors of them."""
+
+    mask_value: Untracked = None
+    salt: Untracked = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         out = super().output_shape(*inputs)
@@ -132,15 +142,10 @@ class Hashing(Encoding):
 
 
 @layer
-class HashedCrossing(Encoding):
+class HashedCrossing(Hashes):
     """A hash of two numbers together in `num_bins` bins, or a vector of it."""
 
-    num_bins: Count
     output_mode: Annotated[str, ChoiceKind("int", "one_hot")] = "int"
-
-    @property
-    def depth(self) -> Size:
-        return self.num_bins
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs) != 2:

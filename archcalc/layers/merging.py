@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
+from archcalc.dtypes import BYTES, floating
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.fields import Axes, Axis, Flag
@@ -102,6 +103,11 @@ class Minimum(Choosing):
 class Average(Choosing):
     """The mean of the inputs."""
 
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """TensorFlow divides integers of 32 bits and more in float64."""
+        summed = super().result_dtype(compute, *inputs)
+        return summed if floating(summed) else "float64" if BYTES[summed] > 2 else compute
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return len(inputs) * prod(self.output_shape(*inputs))
 
@@ -117,6 +123,8 @@ class Subtract(Summing):
 @layer
 class Concatenate(Weightless, NoMacs):
     """The inputs one behind the other along `axis`; all other sizes must be equal."""
+
+    keeps_integers = True
 
     axis: Axis = -1
 
@@ -159,6 +167,8 @@ class Concatenate(Weightless, NoMacs):
 @layer
 class Dot(Weightless):
     """The sum of products along one axis of each of two inputs; with `normalize` of unit vectors."""
+
+    keeps_integers = True
 
     axes: Axes
     normalize: Flag = False

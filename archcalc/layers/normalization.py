@@ -125,6 +125,8 @@ class RMSNormalization(OverAxes):
     Source: Zhang & Sennrich 2019.
     """
 
+    keeps_integers = True
+
     epsilon: Real = 1e-6
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -42,8 +42,15 @@ class Pooling(Spatial, Weightless, NoMacs):
         return prod(self.pool_size) * prod(self.output_shape(*inputs))
 
 
+@family
+class MaxPooling(Pooling):
+    """The largest of each window."""
+
+    keeps_integers = True
+
+
 @layer
-class MaxPooling1D(Pooling):
+class MaxPooling1D(MaxPooling):
     """The largest of each window over one axis."""
 
     rank = 1
@@ -51,7 +58,7 @@ class MaxPooling1D(Pooling):
 
 
 @layer
-class MaxPooling2D(Pooling):
+class MaxPooling2D(MaxPooling):
     """The largest of each window over two axes."""
 
     rank = 2
@@ -59,7 +66,7 @@ class MaxPooling2D(Pooling):
 
 
 @layer
-class MaxPooling3D(Pooling):
+class MaxPooling3D(MaxPooling):
     """The largest of each window over three axes."""
 
     rank = 3
@@ -106,22 +113,29 @@ class GlobalPooling(Spatial, Weightless, NoMacs):
         return prod(inputs[0])
 
 
+@family
+class GlobalMaxPooling(GlobalPooling):
+    """The largest of each channel."""
+
+    keeps_integers = True
+
+
 @layer
-class GlobalMaxPooling1D(GlobalPooling):
+class GlobalMaxPooling1D(GlobalMaxPooling):
     """The largest of each channel over one axis."""
 
     rank = 1
 
 
 @layer
-class GlobalMaxPooling2D(GlobalPooling):
+class GlobalMaxPooling2D(GlobalMaxPooling):
     """The largest of each channel over two axes."""
 
     rank = 2
 
 
 @layer
-class GlobalMaxPooling3D(GlobalPooling):
+class GlobalMaxPooling3D(GlobalMaxPooling):
     """The largest of each channel over three axes."""
 
     rank = 3

@@ -92,13 +92,9 @@ class Cell(Layer):
 
 
 @family
-class Gates(Cell):
-    """Cells of `gates` matrices for the step and as many for the state, side by side."""
+class Trained(Cell):
+    """The arguments of cells that have weights for the step and for the state."""
 
-    gates: ClassVar[int] = 1
-    states: ClassVar[int] = 1
-
-    units: Count
     activation: ActivationName = "tanh"
     use_bias: Flag = True
     kernel_initializer: Initializer = "glorot_uniform"
@@ -113,6 +109,16 @@ class Gates(Cell):
     dropout: Fraction01 = 0.0
     recurrent_dropout: Fraction01 = 0.0
     seed: Untracked = None
+
+
+@family
+class Gates(Trained):
+    """Cells of `gates` matrices for the step and as many for the state, side by side."""
+
+    gates: ClassVar[int] = 1
+    states: ClassVar[int] = 1
+
+    units: Count
 
     def step_shape(self, step: Shape) -> Shape:
         return (self.units,)

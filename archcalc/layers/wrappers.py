@@ -113,6 +113,9 @@ class TimeDistributed(Layer):
             raise LayerError(f"TimeDistributed takes inputs of at least two axes, got shape {show(x)}")
         return x[1:]
 
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return str(self.layer.layer.result_dtype(compute, *inputs))
+
     def output_shape(self, *inputs: Shape) -> Shape:
         made = self.layer.layer.output_shapes(self.step(inputs))
         if len(made) > 1:
@@ -142,6 +145,8 @@ class SpectralNormalization(Layer):
 
     The estimate's vector is one more weight. Source: Miyato et al. 2018.
     """
+
+    keeps_integers = True  # the output is cast to the input's type
 
     layer: Annotated[Any, InnerKind(sample="Dense")]
     power_iterations: Count = 1

@@ -13,7 +13,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import Kind, NamedKind, SpatialKind
 from archcalc.layers.inner import Inner, of
-from archcalc.layers.operations import Constant
+from archcalc.layers.operations import Constant, Operation
 from archcalc.symbolic import Expr
 
 SIZE = {"size": None}  # stands where a size was taken out
@@ -51,7 +51,7 @@ def written(layer: Layer) -> Arguments:
             if kind is not None and default is not None:
                 default = kind.normalise(default, layer.rank)
             defaults[key] = _as_data(default, key, kind)
-            if (key, value) in _DEFAULTS:
+            if (key, value) in _DEFAULTS and not (key == "dtype" and isinstance(layer, Operation)):
                 value = defaults[key]
         if key not in defaults or value != defaults[key]:
             data[key] = value
