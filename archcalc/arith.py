@@ -26,6 +26,8 @@ Size: TypeAlias = Any
 Shape: TypeAlias = tuple[Size, ...]
 Message: TypeAlias = str | Callable[[], str]
 
+_FEW = 1_000  # a closed form that names each divisor of more would not be read
+
 
 @dataclass
 class Scope:
@@ -112,7 +114,10 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
 
 
 def common_divisor(a: Size, b: Size) -> Size:
-    """The greatest common divisor; of symbols where one divides the other, else unknown."""
+    """The greatest common divisor; of two symbols where one divides the other, else unknown.
+
+    Source: the sum over the divisors d of m of phi(d) where d divides n is gcd(n, m), after Cesàro.
+    """
     if type(a) is int and type(b) is int:
         return math.gcd(a, b)
     unknown = _unknown(a, b)
@@ -125,7 +130,16 @@ def common_divisor(a: Size, b: Size) -> Size:
     for part, whole in ((a, b), (b, a)):
         if certainly(equal(floor_div(whole, part) * part, whole)):
             return part
+    if type(a) is int:
+        a, b = b, a
+    if type(b) is int and b <= _FEW:
+        divisors = [d for d in range(1, b + 1) if b % d == 0]
+        return total(_totient(d) * (floor_div(a, d) - floor_div(a - 1, d)) for d in divisors)
     return Unknown(f"the greatest common divisor of {a} and {b} is not known")
+
+
+def _totient(n: int) -> int:
+    return sum(math.gcd(k, n) == 1 for k in range(1, n + 1))
 
 
 def prod(sizes: Any) -> Size:

@@ -28,7 +28,10 @@ def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | Non
 
 
 def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
-    """The step of the windows floor(i*n/m) to ceil((i+1)*n/m) over a period, and their units by phase."""
+    """The step of the windows floor(i*n/m) to ceil((i+1)*n/m) over a period, and their units by phase.
+
+    Each unit weighs as its part of the mean.
+    """
     if not all(type(v) is int for v in (n, m)):
         return None
     common = gcd(n, m)
@@ -36,7 +39,7 @@ def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
     if period > MAX_PHASES or step > MAX_TAPS:
         return None
     windows = (range(r * step // period, -(-(r + 1) * step // period)) for r in range(period))
-    return step, tuple(tuple((unit, 1.0) for unit in window) for window in windows)
+    return step, tuple(tuple((unit, 1 / len(window)) for unit in window) for window in windows)
 
 
 def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:

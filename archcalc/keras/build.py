@@ -15,7 +15,7 @@ import keras
 from archcalc import arith
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node, Tap
-from archcalc.keras import locally_connected
+from archcalc.keras import deadly, locally_connected
 from archcalc.keras.operations import OperationCall
 from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
@@ -206,6 +206,8 @@ def call(layer: Any, inputs: list[Any], declared: Layer, *, infer: bool = False)
 
     With `infer` it is called as at inference: alone, augmentation layers believe in training.
     """
+    if infer:
+        deadly.refuse(layer, inputs)
     given = declared.keras_arguments()
     words = {k: given[k] for k in declared.call_arguments if k in given}
     if infer and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:

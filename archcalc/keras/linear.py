@@ -6,11 +6,11 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - activations: the identity (a ReLU's gradient is empty where it saturates); softmax and
   others that couple an axis: halfway between each unit and the mean along that axis;
 - maxima over windows or axes: means;
-- products, differences, maxima of several tensors: their mean;
+- products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample: halfway between each unit and the mean along those
   axes; batch normalisation stays, as at inference;
 - recurrent and attention layers stay as they are: their gradients vanish nowhere, but they are not linear;
-- the rows of an embedding: multiples of the number that is looked up;
+- the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
 Everything computes in float64, but for three-dimensional pooling, which TensorFlow has not in
@@ -30,7 +30,16 @@ from archcalc.keras.build import Built, build
 from archcalc.keras.linear_operations import LinearOperation
 from archcalc.keras.operations import OperationCall
 from archcalc.keras.positive import set_weights
-from archcalc.keras.stand_ins import PRECISION, SINGLE, ExplicitPadding, Mean, Rows, several, with_mean
+from archcalc.keras.stand_ins import (
+    PRECISION,
+    SINGLE,
+    Encoded,
+    ExplicitPadding,
+    Mean,
+    Rows,
+    several,
+    with_mean,
+)
 from archcalc.layers.activations import ACTIVATIONS
 
 _COUPLING = {name for name, a in ACTIVATIONS.items() if a.couples_channels}
@@ -39,10 +48,11 @@ _MEANS = {
     for scope, kind in (("", "Pooling"), ("Global", "Pooling"), ("Adaptive", "Pooling"))
     for rank in (1, 2, 3)
 }
-_MERGES = ("Multiply", "Subtract", "Maximum", "Minimum")
+_MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "Subtract": "Add"}
 # tanh and sigmoid are steep everywhere that their bounded states reach
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
+_ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
@@ -73,9 +83,11 @@ def linear(layer: Any) -> Any:
         config = {k: v for k, v in config.items() if k != "activity_regularizer"}
         return getattr(keras.layers, _MEANS[kind]).from_config(config)
     if kind in _MERGES:
-        return keras.layers.Average(name=layer.name, dtype=PRECISION)
+        return getattr(keras.layers, _MERGES[kind])(name=layer.name, dtype=PRECISION)
     if kind == "Masking":
         return keras.layers.Identity(name=layer.name, dtype=PRECISION)
+    if kind in _ENCODINGS:
+        return Encoded(layer, name=layer.name, dtype=PRECISION)
     if kind == "Embedding":
         return Rows(config["output_dim"], name=layer.name, dtype=PRECISION)
     if kind == "Dot":

@@ -68,5 +68,6 @@ class LinearOperation(OperationCall):
             constants = (getattr(operation, n, None) for n in operation.operands)
             shapes = [getattr(c, "shape", ()) for c in constants if c is not None]
             zeros = [ops.zeros(shape, dtype=PRECISION) for shape in shapes]
-            return sum([*inputs[1:], *zeros], start=inputs[0]) / len(inputs)
+            summed = sum([*inputs[1:], *zeros], start=inputs[0])
+            return summed if function in ("add", "subtract") else summed / len(inputs)
         return self._apply(inputs)

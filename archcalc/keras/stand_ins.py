@@ -48,6 +48,30 @@ class Rows(keras.layers.Layer):
         return (*input_shape, self.width)
 
 
+class Encoded(keras.layers.Layer):
+    """What an encoding looks up, repeated along its vectors; numbers that it takes together as their mean."""
+
+    def __init__(self, encoding: Any, **more: Any) -> None:
+        super().__init__(**more)
+        self.encoding = encoding
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        several_inputs = isinstance(inputs, list | tuple)
+        given = [ops.cast(x, PRECISION) for x in (inputs if several_inputs else [inputs])]
+        x = sum(given[1:], start=given[0]) / len(given)
+        if self.encoding.output_mode == "int":
+            return x
+        shape = self.compute_output_shape([g.shape for g in given] if several_inputs else x.shape)
+        longer = len(shape) > len(x.shape)
+        rows = ops.expand_dims(x, -1) if longer else ops.mean(x, axis=-1, keepdims=True)
+        return ops.repeat(rows, shape[-1], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """That of the encoding."""
+        return tuple(self.encoding.compute_output_shape(input_shape))
+
+
 def with_mean(x: Any, axes: tuple[int, ...]) -> Any:
     """Halfway between each unit and the mean along some axes; the input for none."""
     return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from archcalc.dtypes import floating
 from archcalc.layers.base import Layer
 from archcalc.layers.operations import Constant, registered_operations
 from archcalc.layers.operations.elementwise import BINARY
@@ -19,13 +20,6 @@ from archcalc.layers.operations.reduction import Along, Reduction, Running
 
 if TYPE_CHECKING:
     from archcalc.testing.strategies import Net
-
-# their results are no numbers that a layer computes with
-CAST = {
-    *("isfinite", "isinf", "isnan", "logical_not", "any", "all", "argmax", "argmin", "argsort"),
-    *("count_nonzero", "equal", "not_equal", "greater", "greater_equal", "less", "less_equal"),
-    *("logical_and", "logical_or", "logical_xor", "one_hot", "cast", "saturate_cast"),
-}
 
 
 class Call(NamedTuple):
@@ -85,7 +79,7 @@ def operation(net: Net, x: str) -> str:
     name = kind.removeprefix("ops.")
     call = _row(name, registered_operations()[kind])(Case(net, x))
     made = net.add(declared(name, **call.given), *call.tensors)
-    if name in CAST:
+    if not floating(net.types[made]):
         made = net.add(declared("cast", dtype="float32"), made)
     return made
 

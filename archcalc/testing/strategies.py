@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from archcalc.dtypes import floating
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer, registered
@@ -43,6 +44,7 @@ class Net:
         self.draw = draw
         self.nodes: list[tuple[str, Layer, Sequence[str]]] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
+        self.types: dict[str, str] = {}
         self.shared: dict[str, str] = {}
         self.scope = ""
 
@@ -58,6 +60,7 @@ class Net:
         name = f"{self.scope}{kind}_{len(self.nodes)}"
         self.nodes.append((name, layer, inputs))
         self.shapes[name] = shape
+        self.types[name] = layer.result_dtype("float32", *(self.types[x] for x in inputs))
         if owner is not None:
             self.shared[name] = owner
         return name
@@ -92,7 +95,9 @@ def any_layer(net: Net, x: str) -> str:
         spatial = rank in (1, 2, 3) and net.draw(st.sampled_from([True, True, False]))
         kind = net.draw(st.sampled_from(applicable(rank, spatial=spatial)))
         try:
-            return net.make(kind, x, **arguments(net.draw, registered()[kind], (net.shapes[x],)))
+            made = net.make(kind, x, **arguments(net.draw, registered()[kind], (net.shapes[x],)))
+            # TensorFlow has no kernels, or deadly ones, for most layers on integers
+            return made if floating(net.types[made]) else net.make("Rescaling", made, scale=1.0)
         except ArchcalcError:
             continue
     return net.make("Activation", x, activation="relu")

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+import archcalc
 from archcalc import symbolic
 from archcalc.analyses import parameters, shapes
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
@@ -157,3 +158,12 @@ def test_operations_are_nodes_with_names_and_constants() -> None:
     part = scaled[:, 1:-1, 2]
     want = part.mean(axis=1)[:, [2, 0]].mean(axis=1)
     np.testing.assert_allclose(model.predict([x, y], verbose=0), want, rtol=1e-4)
+
+
+def test_calls_that_would_end_the_process_are_refused() -> None:
+    layer = registered()["AdaptiveMaxPooling1D"](output_size=1)
+    graph = Graph.of("g", [("x", registered()["InputLayer"](shape=(4, 2)), ()), ("y", layer, ("x",))], ["y"])
+    found = archcalc.verify(graph)
+    assert not found.differences
+    (check,) = [c for c in found.checks if c.what == "activation bytes" and c.layer == "y"]
+    assert "ends the process" in check.reason

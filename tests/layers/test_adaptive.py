@@ -8,7 +8,7 @@ import pytest
 
 from archcalc import arrays
 from archcalc.layers.adaptive import AdaptiveAveragePooling2D
-from archcalc.symbolic import symbol
+from archcalc.symbolic import substitute, symbol
 from archcalc.unknown import Unknown
 
 
@@ -24,10 +24,22 @@ def test_every_unit_of_every_window_is_an_operation(sides: tuple[int, int], out:
     assert layer.elementwise_ops((*sides, 5)) == rows * columns * 5
 
 
-def test_symbols_that_divide_are_exact_and_others_unknown() -> None:
+def test_symbols_that_divide_are_exact() -> None:
     n = symbol("n")
     assert AdaptiveAveragePooling2D(output_size=(1, n)).elementwise_ops((8, 4 * n, 1)) == 8 * 4 * n
-    assert isinstance(AdaptiveAveragePooling2D(output_size=3).elementwise_ops((n, n, 1)), Unknown)
+
+
+def test_open_sides_have_a_closed_form_for_every_number_of_windows() -> None:
+    for windows in range(1, 13):
+        made = AdaptiveAveragePooling2D(output_size=(windows, 1)).elementwise_ops((symbol("n"), 1, 1))
+        for n in range(1, 30):
+            assert substitute(made, {"n": n}) == window_sizes(n, windows)
+
+
+def test_two_symbols_that_share_no_known_divisor_are_unknown() -> None:
+    n, m = symbol("n"), symbol("m")
+    made = AdaptiveAveragePooling2D(output_size=(m, 1)).elementwise_ops((n, 1, 1))
+    assert isinstance(made, Unknown)
 
 
 def test_arrays_element_by_element() -> None:
