@@ -50,7 +50,13 @@ PROFILES = {
     ),
     "quick": ClassifierConfig("quick", epochs=15, batch_size=64, filters=8),
     "full": ClassifierConfig(
-        "full", garments="all", train_images=10_000, validation_images=2_000, test_images=10_000, epochs=15
+        "full",
+        garments="all",
+        train_images=10_000,
+        validation_images=2_000,
+        test_images=10_000,
+        epochs=12,
+        batch_size=128,  # 79 steps an epoch; 256 would leave 40, too few for ten epochs or so
     ),
 }
 

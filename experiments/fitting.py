@@ -77,6 +77,7 @@ PROFILES = {
         validation_images=5_000,
         test_images=10_000,
         curve_images=(1_000, 4_000, 16_000),
+        curve_epochs=20,
     ),
 }
 

@@ -38,6 +38,8 @@ class ClassifierConfig(Config):
     dense_units: int = 128
     # Keras's default .99 averages over the last hundred steps; short trainings have few hundred in all
     batchnorm_momentum: float = 0.9
+    # of what the Dense layers see in training: without it, 50,000 images are learnt by heart from epoch 5 on
+    dropout: float = 0.3
 
 
 PROFILES = {
@@ -91,6 +93,8 @@ def build(
         x = layers.MaxPooling2D(name=f"{block}_pool")(x)
         x = layers.BatchNormalization(momentum=momentum, name=f"{block}_norm")(x)
     x = layers.Flatten(name="flatten")(x)
+    if config.dropout:
+        x = layers.Dropout(config.dropout, name="dropout")(x)
     x = layers.Dense(config.dense_units, activation="relu", name="hidden")(x)
     outputs = layers.Dense(classes, activation="softmax", name="classes")(x)
     return compiled(keras.Model(inputs, outputs, name="classifier"), learning_rate or config.learning_rate)

@@ -88,7 +88,7 @@ def test_the_network_is_the_one_described() -> None:
     assert model.count_params() == convolutions + norms + dense
     assert [type(layer).__name__ for layer in model.layers[2:]] == [
         *["Conv2D", "Conv2D", "MaxPooling2D", "BatchNormalization"] * 3,
-        *["Flatten", "Dense", "Dense"],
+        *["Flatten", "Dropout", "Dense", "Dense"],
     ]
     assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
     assert isinstance(model.optimizer, keras.optimizers.Adam)
