@@ -6,6 +6,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -53,12 +54,14 @@ def run(
     experiment = find(name)
     pairs = dict(_pair(setting) for setting in settings)
     config = configs.changed(experiment.profiles[profile], pairs)
-    given = {key: value for key, value in (("seed", seed), ("seeds", seeds)) if value is not None}
-    config = dataclasses.replace(config, **given)
+    config = dataclasses.replace(
+        config,
+        seed=config.seed if seed is None else seed,
+        seeds=config.seeds if seeds is None else seeds,
+    )
     if source is not None and not source.exists():
         raise ExperimentError(f"--data {source}: no such file or folder")
-    runner = _runner()
-    runner.start(experiment, config, source, out, settings)
+    _runner().start(experiment, config, source, out, settings)
 
 
 @cli.command()
@@ -74,9 +77,7 @@ def resume(folder: Path) -> None:
 def report(folder: Path) -> None:
     """Draw RUN's figures and write its report.html again."""
     experiment = find(_experiment_of(folder))
-    runner = _runner()
-    with folders.locked(folder):
-        runner.finish(experiment, folder)
+    _runner().draw(experiment, folder)
 
 
 @cli.command()
@@ -102,7 +103,7 @@ def _experiment_of(folder: Path) -> str:
     return name
 
 
-def _runner():  # type: ignore[no-untyped-def]
+def _runner() -> ModuleType:
     """The runner, behind TensorFlow's five seconds of import."""
     from experiments.common import environment
 

@@ -76,8 +76,10 @@ PROFILES = {
         train_images=50_000,
         validation_images=5_000,
         test_images=10_000,
-        curve_images=(1_000, 4_000, 16_000),
-        curve_epochs=20,
+        # small, so that the four trainings on all images take most of the time
+        curve_images=(2_000, 10_000),
+        curve_epochs=15,
+        rival_images=2_000,
     ),
 }
 

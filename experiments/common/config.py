@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
 from experiments.common.errors import ExperimentError
@@ -73,11 +74,12 @@ def from_dict(kind: type[C], stored: dict[str, Any]) -> C:
     if set(stored) != set(hints):
         wrong = ", ".join(sorted(set(stored) ^ set(hints)))
         raise ExperimentError(f"config.json was written by another version (differs in {wrong}); run anew")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return kind(**values)
 
 
 def _read(key: str, text: str, hint: Any) -> Any:
-    readers = {
+    readers: dict[Any, Callable[[str], Any]] = {
         int: int,
         float: float,
         str: str,
