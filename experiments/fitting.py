@@ -53,7 +53,8 @@ PROFILES = {
         validation_images=64,
         test_images=128,
         epochs=2,
-        batch_size=64,
+        batch_size=128,
+        eager=True,
         filters=4,
         dense_units=16,
         mlp_units=(32,),
@@ -93,7 +94,7 @@ def linear(config: FittingConfig, shape: Sequence[int], classes: int) -> keras.M
     x = layers.Rescaling(1 / 255, name="rescale")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(classes, activation="softmax", name="classes")(x)
-    return compiled(keras.Model(inputs, x, name="linear"), config.learning_rate)
+    return compiled(keras.Model(inputs, x, name="linear"), config)
 
 
 def mlp(config: FittingConfig, shape: Sequence[int], classes: int) -> keras.Model:
@@ -107,7 +108,7 @@ def mlp(config: FittingConfig, shape: Sequence[int], classes: int) -> keras.Mode
     for number, units in enumerate(config.mlp_units, 1):
         x = layers.Dense(units, activation="relu", name=f"hidden{number}")(x)
     x = layers.Dense(classes, activation="softmax", name="classes")(x)
-    return compiled(keras.Model(inputs, x, name="mlp"), config.learning_rate)
+    return compiled(keras.Model(inputs, x, name="mlp"), config)
 
 
 class Fitting(Classification):

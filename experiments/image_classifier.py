@@ -97,17 +97,18 @@ def build(
         x = layers.Dropout(config.dropout, name="dropout")(x)
     x = layers.Dense(config.dense_units, activation="relu", name="hidden")(x)
     outputs = layers.Dense(classes, activation="softmax", name="classes")(x)
-    return compiled(keras.Model(inputs, outputs, name="classifier"), learning_rate or config.learning_rate)
+    return compiled(keras.Model(inputs, outputs, name="classifier"), config, learning_rate)
 
 
-def compiled(model: keras.Model, learning_rate: float) -> keras.Model:
-    """With CategoricalCrossentropy, adam and the accuracy."""
+def compiled(model: keras.Model, config: Config, learning_rate: float | None = None) -> keras.Model:
+    """With CategoricalCrossentropy, adam (at the config's learning rate where none is given), accuracy."""
     import keras
 
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate or config.learning_rate),
         loss=keras.losses.CategoricalCrossentropy(),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        run_eagerly=config.eager,
     )
     return model
 

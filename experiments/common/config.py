@@ -23,6 +23,7 @@ class Config:
     epochs: int = 10
     batch_size: int = 256
     learning_rate: float = 0.001
+    eager: bool = False  # layer by layer: tracing a graph takes longer than a tiny training
     seed: int = 0
     seeds: int = 1  # seed, seed + 1, ... are trained one after the other
 

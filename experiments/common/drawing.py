@@ -43,4 +43,4 @@ def outcome(run: Run) -> Outcome:
 
 
 def _last_model(run: Run, key: Key) -> keras.Model:
-    return training.load_model(run.home(key) / "last.keras", run.plan(key))
+    return training.load_model(run.home(key) / "last.keras", run.plan(key), compiled=False)

@@ -21,7 +21,7 @@ def write(run: Run) -> None:
     """
     models, checks, summaries, weights = {}, {}, [], 0
     for condition in run.conditions.values():
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
         keras.utils.set_random_seed(run.config.seed)
         model = condition.build()
         models[condition.name] = prediction.predict(model)

@@ -6,6 +6,7 @@ import math
 import platform
 import resource
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -52,14 +53,22 @@ def _predict_test_data(run: Run) -> None:
     home.mkdir(exist_ok=True)
     inputs, _ = run.experiment.arrays(run.config, run.data.test, len(run.data.classes))
     for key in run.keys:
-        for which in WHICH:
-            path = home / f"{run.home(key).name}-{which}.npy"
-            if path.is_file():
-                continue
-            model = training.load_model(run.home(key) / f"{which}.keras", run.plan(key))
-            content = BytesIO()
-            np.save(content, _predicted(model, inputs, run.plan(key).batch_size))
-            files.write_bytes(path, content.getvalue())
+        last, best = (home / f"{run.home(key).name}-{which}.npy" for which in WHICH)
+        if not last.is_file():
+            _predict(run, key, "last", inputs, last)
+        if not best.is_file():
+            state = training.load_state(run.home(key))
+            if state.best_epoch == state.epoch:  # one and the same model
+                files.write_bytes(best, last.read_bytes())
+            else:
+                _predict(run, key, "best", inputs, best)
+
+
+def _predict(run: Run, key: Key, which: str, inputs: NDArray[Any], path: Path) -> None:
+    model = training.load_model(run.home(key) / f"{which}.keras", run.plan(key), compiled=False)
+    content = BytesIO()
+    np.save(content, _predicted(model, inputs, run.plan(key).batch_size))
+    files.write_bytes(path, content.getvalue())
 
 
 def _predicted(model: keras.Model, inputs: NDArray[Any], batch_size: int) -> NDArray[np.float32]:

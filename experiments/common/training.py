@@ -96,10 +96,10 @@ def fresh(plan: Plan) -> keras.Model:
     return plan.build()
 
 
-def load_model(path: Path, plan: Plan) -> keras.Model:
-    """A model that this code saved, with its optimizer."""
-    keras.backend.clear_session()
-    return keras.models.load_model(path, custom_objects=plan.custom_objects)
+def load_model(path: Path, plan: Plan, *, compiled: bool = True) -> keras.Model:
+    """A model that this code saved, with its optimizer unless it will not be trained."""
+    keras.backend.clear_session(free_memory=False)
+    return keras.models.load_model(path, custom_objects=plan.custom_objects, compile=compiled)
 
 
 def _last_good(folder: Path, state: State, plan: Plan) -> keras.Model:
