@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from experiments.common import console, files, folders
 from experiments.common.errors import CheckFailedError, ExperimentError
 from experiments.registry import EXPERIMENTS, find
 
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 RUN = click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 
 
@@ -99,7 +101,11 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _experiment_of(folder: Path) -> str:
-    name: str = files.read_json(folders.existing(folder) / "config.json")["experiment"]
+    path = folders.existing(folder) / "config.json"
+    stored = files.read_json(path)
+    if not isinstance(stored, dict) or not isinstance(stored.get("experiment"), str):
+        raise ExperimentError(f"{path}: names no experiment; it is not the config of a run")
+    name: str = stored["experiment"]
     return name
 
 
@@ -122,15 +128,20 @@ def main() -> None:
     except click.ClickException as fault:
         fault.show()
         sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except CheckFailedError as fault:
         console.fail(str(fault))
         sys.exit(1)
     except ExperimentError as fault:
         console.fail(str(fault))
         sys.exit(2)
+    except OSError as fault:
+        if fault.errno not in DISK_FAULTS:
+            raise
+        console.fail(f"{fault.filename or 'disk'}: {fault.strerror}; nothing is lost, mend it and resume")
+        sys.exit(2)
     except KeyboardInterrupt:
         console.fail("interrupted; `python -m experiments resume RUN` goes on")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

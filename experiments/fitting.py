@@ -165,6 +165,7 @@ class Fitting(Classification):
 
     def pictures(self, outcome: Outcome) -> Iterator[Picture]:
         config, histories = outcome.config, outcome.histories
+        yield self.samples(outcome)
         side_by_side = ("linear", "mlp", "classifier", "augmented")
         yield Picture(
             "side_by_side",
@@ -175,7 +176,7 @@ class Fitting(Classification):
         names = [*map(curve_name, config.curve_images), "classifier"]
         yield Picture(
             "learning_curve",
-            "The classifier with fewer images: training and validation meet as the data grow.",
+            "The classifier with fewer images: training, validation and test accuracy at the end.",
             figures.learning_curve(sizes, _curve(outcome, names), "accuracy at the end"),
         )
         rivals = (curve_name(config.rival_images), *_rivals(config))
@@ -191,6 +192,7 @@ class Fitting(Classification):
             "Test accuracy after the last epoch.",
             figures.spread_over_seeds({k: v for k, v in accuracies.items() if v}, "test accuracy"),
         )
+        yield from self.mistakes(outcome, ("classifier", config.seed))
 
     def findings(self, outcome: Outcome) -> list[str]:
         found = []

@@ -55,6 +55,7 @@ def _metrics(results: list[dict[str, Any]]) -> list[list[str]]:
                     r["diagnosis"]["verdict"] for r in result["runs"] if r["condition"] == condition
                 )
             )
+            or "–"
             for result in results
         ]
         lines.append([f"{condition}: diagnosis", *verdicts])

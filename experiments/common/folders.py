@@ -73,7 +73,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as fault:
-        raise ExperimentError(f"{folder}: cannot be written to ({fault.strerror}); choose --out") from None
+        raise ExperimentError(
+            f"{folder}: cannot be written to ({fault.strerror}); make it writable"
+        ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

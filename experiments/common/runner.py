@@ -22,6 +22,7 @@ def start(
     data = experiment.load(config, source)
     folder = folders.create(out, f"{experiment.name}-{config.profile}")
     with folders.locked(folder):
+        folders.require_space(folder, forecast.BYTES_BESIDE_WEIGHTS)  # before the first file of ours
         run = Run(experiment, config, data, folder)
         files.write_json(folder / "environment.json", environment.describe())
         runs.record(run, source, list(settings))

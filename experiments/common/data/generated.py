@@ -60,6 +60,7 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
 
     `which` garments: "slice" or "all". Raises ExperimentError where the bits are not the frozen ones.
     """
+    garments.require(which, source)
     recipe = RECIPES[name]
     key = f"{name}-v{recipe.version}-{which}-{'-'.join(map(str, counts))}"
     path = cache_folder() / f"{key}.npz"
