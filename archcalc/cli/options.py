@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
+from archcalc.readers.limits import MAX_LAYERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +73,14 @@ def reading_options(command: F) -> F:
                 "--allow-unknown",
                 is_flag=True,
                 help="Go on past layers nobody knows; what depends on them is reported as unknown.",
+            ),
+            click.option(
+                "--max-layers",
+                type=click.IntRange(min=1),
+                default=MAX_LAYERS,
+                show_default=True,
+                metavar="N",
+                help="The most layers that a network may have.",
             ),
         )
     ):

@@ -16,6 +16,7 @@ from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph
 from archcalc.readers import json_text
 from archcalc.readers.keras_config import is_keras, read_keras
+from archcalc.readers.limits import MAX_LAYERS
 
 MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
 MAX_METADATA = 64 * 1024
@@ -35,6 +36,7 @@ def read_archive(
     input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
+    max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The network of a Keras 3 archive; `file` is its open, seekable file if it is not at `source`.
 
@@ -57,6 +59,7 @@ def read_archive(
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,
+        max_layers=max_layers,
     )
 
 
