@@ -39,9 +39,7 @@ def infer(graph: Graph) -> Shapes:
                 _require_printable(shape)
             tensors -= len(read) + len(made) + len(weights)
             if tensors < 0:
-                faults.append(
-                    (node.name, "from here on layers hold too many inputs, outputs and weights")
-                )
+                faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
                 shapes.append(None)
                 break
             shapes.append(made)

@@ -17,6 +17,7 @@ from archcalc.graph import Graph
 from archcalc.readers import json_text
 from archcalc.readers.keras_config import is_keras, read_keras
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.readers.names import printable
 
 MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
 MAX_METADATA = 64 * 1024
@@ -81,7 +82,8 @@ def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
     except SourceError:
         raise
     except _BROKEN as problem:
-        _refuse(source, f"a damaged or incomplete archive ({problem}); save or copy it again")
+        why = printable(str(problem))[:100]
+        _refuse(source, f"a damaged or incomplete archive ({why}); save or copy it again")
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, source: str) -> bytes:
