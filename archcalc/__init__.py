@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analyze import analyze as analyze
+    from archcalc.comparison import Comparison as Comparison
+    from archcalc.comparison import compare_conventions as compare_conventions
     from archcalc.errors import ArchcalcError as ArchcalcError
     from archcalc.errors import ExpressionError as ExpressionError
     from archcalc.errors import LayerError as LayerError
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ArchcalcError": "archcalc.errors",
+    "Comparison": "archcalc.comparison",
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
@@ -44,6 +47,7 @@ _HOMES = {
     "SourceError": "archcalc.errors",
     "Verification": "archcalc.verification",
     "analyze": "archcalc.analyze",
+    "compare_conventions": "archcalc.comparison",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",

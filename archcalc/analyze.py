@@ -12,6 +12,7 @@ from archcalc.analyses.effective_field import effective_fields
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
 from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
+from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer
@@ -29,6 +30,7 @@ def analyze(
     batch: int = 1,
     dtype: str = "float32",
     optimizer: str = "adam",
+    convention: str = "archcalc",
     clipped: bool = False,
 ) -> Report:
     """Everything that the architecture alone says about a network.
@@ -46,6 +48,8 @@ def analyze(
         `mixed_bfloat16`.
     optimizer
         Whose state is counted in training memory, by Keras's name.
+    convention
+        Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
     clipped
         Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
 
@@ -59,6 +63,7 @@ def analyze(
     batch = _positive(batch, "batch")
     precision = _choice(dtype, PRECISIONS, "dtype")
     slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
+    _choice(convention, dict.fromkeys(CONVENTIONS), "convention")
     with arith.scope() as scope:
         if symbols:
             graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
@@ -67,6 +72,7 @@ def analyze(
         owned = parameters.weights(graph, found)
         counts = parameters.counts(graph, owned)
         macs = work.macs(graph, found)
+        flops = _flops(graph, found, convention, macs)
         elementwise = work.elementwise(graph, found)
         activations = memory.activations(graph, found, precision, batch)
         peak = memory.peak(graph, found, precision, batch)
@@ -86,6 +92,7 @@ def analyze(
                 parameters=counts[i].parameters,
                 trainable_parameters=counts[i].trainable,
                 macs=macs[i],
+                flops=flops[i],
                 elementwise_operations=elementwise[i],
                 activation_bytes=activations[i],
                 receptive_fields=seen[i],
@@ -105,7 +112,7 @@ def analyze(
         symbols={**dict.fromkeys(free), **graph.symbols},
         ranges={name: (s.minimum, s.maximum) for name, s in free.items()},
         assumptions=tuple(scope.assumptions.texts()),
-        conventions=_conventions(batch, dtype, optimizer),
+        conventions=_conventions(batch, dtype, optimizer, convention, rows),
         totals=totals,
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
@@ -135,7 +142,7 @@ def _totals(
         non_trainable_parameters=all_parameters - trainable,
         weight_bytes=weight_bytes,
         macs=macs,
-        flops=work.FLOPS_PER_MAC * macs,
+        flops=_sum(rows, "flops"),
         elementwise_operations=_sum(rows, "elementwise_operations"),
         peak_activation_bytes=peak,
         training_activation_bytes=kept,
@@ -189,11 +196,40 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
 _STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
 
-def _conventions(batch: int, dtype: str, optimizer: str) -> dict[str, Any]:
+def _flops(graph: Graph, found: shapes.Shapes, convention: str, macs: Sequence[Size]) -> list[Size]:
+    """Each node's FLOPs in a convention; only those of other tools need their rules."""
+    if convention == "archcalc":
+        return [work.FLOPS_PER_MAC * n for n in macs]
+    from archcalc.conventions.counting import flops
+
+    return [counted.flops for counted in flops(graph, found, convention)]
+
+
+def _whose_flops(convention: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Which tool's FLOPs these are, and which types do work that it does not count."""
+    if convention == "archcalc":
+        return {"flops": convention, "flops_per_mac": work.FLOPS_PER_MAC}
+    from archcalc.conventions.counting import CONVENTIONS
+
+    used = CONVENTIONS[convention]
+    skipped = {
+        row.type for row in rows if row.flops == 0 and (row.macs, row.elementwise_operations) != (0, 0)
+    }
     return {
-        "flops": "archcalc",
+        "flops": convention,
+        "flops_tool": used.tool,
+        "flops_unit": used.unit,
+        "flops_per_mac": used.per_mac,
+        "flops_not_counted": sorted(skipped),
+    }
+
+
+def _conventions(
+    batch: int, dtype: str, optimizer: str, convention: str, rows: Sequence[Row]
+) -> dict[str, Any]:
+    return {
+        **_whose_flops(convention, rows),
         "macs": "multiply-adds of one sample's forward pass",
-        "flops_per_mac": work.FLOPS_PER_MAC,
         "elementwise_operations": "bias, activation, normalisation, pooling and merging, not part of FLOPs",
         "batch": batch,
         "dtype": dtype,

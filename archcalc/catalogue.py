@@ -10,11 +10,13 @@ from typing import Any, cast
 from archcalc import arith
 from archcalc.arith import Shape, Size, total
 from archcalc.layers.base import Layer, registered
+from archcalc.layers.einsum import EquationKind, PartialShapeKind
 from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
 from archcalc.layers.inner import InnerKind
 from archcalc.layers.operations import registered_operations
-from archcalc.layers.recurrent import Cell
-from archcalc.symbolic import symbol
+from archcalc.layers.recurrent import Cell, Recurrent
+from archcalc.layers.refusals import REFUSALS, Refusal
+from archcalc.symbolic import Expr, symbol
 
 # the axes of an input, by how many there are; C counts channels
 _AXES = {1: ("C",), 2: ("T", "C"), 3: ("H", "W", "C"), 4: ("D", "H", "W", "C"), 5: ("T", "D", "H", "W", "C")}
@@ -48,6 +50,11 @@ class Entry:
 def entries() -> list[Entry]:
     """All layer types, by family and then by name."""
     return sorted((entry(cls) for cls in registered().values()), key=lambda e: (e.family, e.name))
+
+
+def refused() -> dict[str, Refusal]:
+    """Classes under `keras.layers` without a rule, by name, with the reason and the way out."""
+    return dict(sorted(REFUSALS.items()))
 
 
 def operations() -> dict[str, list[str]]:
@@ -100,10 +107,14 @@ def _by_output(found: Entry, made: Layer) -> Entry:
     if found.output_shape is None or not found.input_shapes or len(found.input_shapes[0]) < 2:
         return found
     (first, *others) = found.input_shapes
-    if others or len(found.output_shape) != len(first):
+    time = len(first) - len(found.output_shape)
+    if others or time not in ((0, 1) if isinstance(made, Recurrent) else (0,)):
         return found
-    sides = [a + (a - b) for a, b in zip(first[:-1], found.output_shape[:-1], strict=True)]
-    return _applied(found, made, ((*sides, first[-1]),)) or found
+    pairs = list(zip(first[time:-1], found.output_shape[:-1], strict=True))
+    if not all(isinstance(b, Expr) and str(a) in b.symbols for a, b in pairs):
+        return found
+    sides = [a + (a - b) for a, b in pairs]
+    return _applied(found, made, ((*first[:time], *sides, first[-1]),)) or found
 
 
 def _length(found: Entry) -> int:
@@ -115,7 +126,7 @@ def _arguments(cls: type[Layer]) -> Iterator[Argument]:
         kind = cls.kinds.get(f.name)
         missing = f.default is dataclasses.MISSING
         tracked = kind is None or (kind.figures and not isinstance(kind, UntrackedKind))
-        yield Argument(f.name, missing, None if missing else f.default, tracked)
+        yield Argument(cls.spec_key(f.name), missing, None if missing else f.default, tracked)
 
 
 def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
@@ -127,12 +138,17 @@ def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
                 made = cls(**arguments)
         except (ValueError, ArithmeticError, TypeError):
             continue
-        if isinstance(made, Cell):
+        if isinstance(made, Cell) and made.step_rank == 1:
             step = (symbol("C"),)
             yield made, (step, *made.state_shapes(step))
         for count in (1, 2, 0):
             for rank in ranks:
-                yield made, (tuple(symbol(name) for name in _AXES[rank]),) * count
+                yield made, (tuple(symbol(name) for name in _axes(made, rank)),) * count
+
+
+def _axes(made: Layer, rank: int) -> tuple[str, ...]:
+    """Names of an input's axes; in front of those of a layer over images stands the time."""
+    return ("T", *_AXES[rank]) if made.rank and isinstance(made, Recurrent) else _AXES[rank]
 
 
 def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
@@ -148,6 +164,11 @@ def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
                 lists.append(f.name)
             found[f.name] = _sample(kind, f.name)
     yield found
+    yield found | {
+        f.name: symbol(f.name)
+        for f in dataclasses.fields(cast(Any, cls))
+        if type(kind := cls.kinds.get(f.name)) is CountKind and kind.optional and kind.figures
+    }
     if lists:
         yield found | dict.fromkeys(lists, (2, 1))  # an order of axes
 
@@ -161,6 +182,10 @@ def _sample(kind: Kind, name: str) -> Any:
         return "relu"
     if isinstance(kind, InnerKind):
         return _inner(kind)
+    if isinstance(kind, EquationKind):
+        return kind.example
+    if isinstance(kind, PartialShapeKind):
+        return symbol("units")
     return -1 if isinstance(kind, AxisKind) else 0.5
 
 
@@ -169,4 +194,4 @@ def _inner(kind: InnerKind) -> Any:
     if kind.several or kind.stackable:
         cell = {"type": "GRUCell", "units": symbol("units")}
         return [cell] if kind.several else cell
-    return {"type": "GRU", "units": symbol("units")}
+    return {"type": kind.sample, "units": symbol("units")}

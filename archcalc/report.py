@@ -13,7 +13,6 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.analyses.work import FLOPS_PER_MAC
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Weight
 from archcalc.symbolic import Expr
@@ -44,7 +43,8 @@ class Finding(NamedTuple):
 class Row:
     """One call of a layer, or (`members` > 1) a group of them.
 
-    Work is that of one sample, bytes are those of the whole batch. A row inside a block that
+    Work is that of one sample, bytes are those of the whole batch; `flops` follow the report's
+    convention. A row inside a block that
     is repeated a symbolic number of times stands for all `copies`: its counts are multiplied,
     its shapes and weights are those of one copy.
     """
@@ -58,6 +58,7 @@ class Row:
     parameters: Size
     trainable_parameters: Size
     macs: Size
+    flops: Size
     elementwise_operations: Size
     activation_bytes: Size
     receptive_fields: Mapping[str, Field | None] = field(default_factory=dict)
@@ -73,11 +74,6 @@ class Row:
     @property
     def non_trainable_parameters(self) -> Size:
         return self.parameters - self.trainable_parameters
-
-    @property
-    def flops(self) -> Size:
-        """Two per multiply-add; elementwise operations are apart."""
-        return FLOPS_PER_MAC * self.macs
 
     @property
     def receptive_field(self) -> Field | None:

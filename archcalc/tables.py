@@ -6,6 +6,8 @@ symbols, arrays, and tables too long to be worth having.
 
 from __future__ import annotations
 
+from math import gcd
+
 from archcalc.arith import Size, certainly, equal
 
 PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
@@ -23,6 +25,18 @@ def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | Non
         tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))
         for r in range(s)
     )
+
+
+def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
+    """The step of the windows floor(i*n/m) to ceil((i+1)*n/m) over a period, and their units by phase."""
+    if not all(type(v) is int for v in (n, m)):
+        return None
+    common = gcd(n, m)
+    step, period = n // common, m // common
+    if period > MAX_PHASES or step > MAX_TAPS:
+        return None
+    windows = (range(r * step // period, -(-(r + 1) * step // period)) for r in range(period))
+    return step, tuple(tuple((unit, 1.0) for unit in window) for window in windows)
 
 
 def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:

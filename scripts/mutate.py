@@ -1,10 +1,10 @@
-"""Plants mistakes in archcalc's rules and asks whether anything notices.
+"""Plants mistakes in archcalc's rules and asks whether anything notices (docs/proof.md).
 
-    python -m scripts.mutate --planted                     domain mistakes, one by one
-    python -m scripts.mutate --general 300 --seed 0        general mutants, survivors listed
+    python -m scripts.mutate --planted                       domain mistakes, one by one
+    python -m scripts.mutate --general 500 --seed 0 --suite  general mutants, survivors listed
 
-Figures are recorded from real Keras first (`--oracle FILE` keeps them for the next run);
-each mutant then runs in a forked child without TensorFlow. The working tree stays as it is.
+Real Keras and brute force are asked once (`--oracle FILE` keeps their figures for the next run);
+each mutant then runs in a forked child. The working tree stays as it is.
 """
 
 from __future__ import annotations
@@ -13,42 +13,99 @@ import argparse
 import json
 import os
 import pickle
-import subprocess
-import sys
-import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from tests.mutations import roads
 from tests.mutations.general import sample
-from tests.mutations.mutants import ROOT, Mutant, killed_by
+from tests.mutations.mutants import ROOT, LostError, Mutant, in_child, preload
 from tests.mutations.planted import PLANTED
 
-# tests that hold single rules to Keras or to sums by hand; none of them compares stored output
+# tests that hold rules to Keras, to brute force or to sums by hand; none compares stored output
 SUITES = {
-    "layers": ["tests/layers", "tests/test_contract.py"],
-    "analyses": ["tests/analyses", "tests/properties/test_three_numbers.py"],
+    "archcalc/analyses/": [
+        *(f"tests/analyses/test_{n}.py" for n in ("memory", "shapes", "parameters", "work", "known_fields")),
+        *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
+        "tests/analyses/test_bounded_work.py",
+    ],
+    "archcalc/layers/operations/": ["tests/layers/test_operations.py", "tests/readers/test_schema.py"],
+    "archcalc/layers/": [
+        *("tests/layers/test_opaque.py", "tests/readers/test_spec.py", "tests/test_catalogue.py"),
+        *("tests/layers/test_fields.py", "tests/readers/test_spec_faults.py"),
+        *("tests/layers/test_sequences.py", "tests/readers/test_schema.py"),
+    ],
 }
-THOROUGH = ("--drawn", "80", "--toys", "400", "--cells")
 
 
-def recorded(file: Path, *options: str) -> dict[str, Any]:
-    """What real Keras says, from a process of its own."""
-    if not file.exists():
-        subprocess.run(
-            [sys.executable, "-m", "tests.mutations.recording", str(file), *options],
-            check=True,
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-    found: dict[str, Any] = pickle.loads(file.read_bytes())
+class Verdict(NamedTuple):
+    """On which road a mutant was noticed, and by what; both empty where it survives."""
+
+    road: str
+    difference: str
+
+
+class UnsoundError(Exception):
+    """Something fails without any mistake, so that every mutant would seem to be noticed."""
+
+
+def recorded(file: Path | None, extent: roads.Extent) -> roads.Oracle:
+    """What is true, from a file or asked anew."""
+    if file and file.exists():
+        found: roads.Oracle = pickle.loads(file.read_bytes())
+        return found
+    found = in_child(lambda: _fresh().record(extent))
+    if file:
+        file.write_bytes(pickle.dumps(found))
     return found
 
 
-def failing(file: str) -> str:
-    """The first of the suite's own tests that fails in this process; for what figures do not show."""
+def _fresh() -> Any:
+    """The roads as the child sees them, mistake and all."""
+    from importlib import import_module
+
+    return import_module("tests.mutations.roads")
+
+
+def judged(mutants: list[Mutant], oracle: roads.Oracle, *, suite: bool) -> Iterator[Verdict]:
+    """A verdict for each mutant; raises `UnsoundError` where none could be believed."""
+    spent, differences = in_child(lambda: _fresh().all_differences(oracle))
+    if differences:
+        raise UnsoundError(differences[0])
+    limits = {road: 3 * seconds + 5 for road, seconds in spent.items()}
+    sound: set[str] = set()
+    for mutant in mutants:
+        found = _noticed(mutant, oracle, limits)
+        if suite and not found.road:
+            place = next(start for start in SUITES if mutant.file.startswith(start))
+            if place not in sound and (failed := in_child(lambda p=place: failing(SUITES[p]))):
+                raise UnsoundError(f"{failed} fails")
+            sound.add(place)
+            found = _failed(mutant, SUITES[place])
+        yield found
+
+
+def _noticed(mutant: Mutant, oracle: roads.Oracle, limits: dict[str, float]) -> Verdict:
+    try:
+        road, text = in_child(lambda: _fresh().first_difference(oracle, mutant.module, limits), mutant)
+        return Verdict(road, text[:2000])
+    except (LostError, RuntimeError) as fault:
+        return Verdict("loading", str(fault))
+
+
+def _failed(mutant: Mutant, suite: list[str]) -> Verdict:
+    try:
+        first = in_child(lambda: failing(suite), mutant)
+    except (LostError, RuntimeError) as fault:
+        first = str(fault)
+    return Verdict("suite" if first else "", first)
+
+
+def failing(suite: list[str]) -> str:
+    """The first of these tests that fails in this process."""
     import pytest
 
     class Failures:
@@ -65,68 +122,52 @@ def failing(file: str) -> str:
     heard = Failures()
     os.environ["HYPOTHESIS_PROFILE"] = "ci"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        suite = SUITES["layers" if "/layers/" in file else "analyses"]
         pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *suite], plugins=[heard])
     return heard.first
 
 
-def judged(
-    mutants: list[Mutant | None], oracle: dict[str, Any], *, tell: bool = False, suite: bool = False
-) -> list[str]:
-    """For each mutant the first figure that gives it away; empty where it survives."""
-
-    def check() -> str:
-        from tests.mutations.replay import first_difference
-
-        return first_difference(oracle)
-
-    found = []
-    for mutant in mutants:
-        found.append(killed_by(mutant, check))
-        if suite and mutant and not found[-1]:
-            found[-1] = killed_by(mutant, lambda file=mutant.file: failing(file), cpu=900)
-        if tell and mutant:
-            print(f"{'killed' if found[-1] else 'ALIVE '} {mutant}   [{found[-1][:160]}]", flush=True)
-    return found
+def table(verdicts: list[Verdict]) -> str:
+    """How many were noticed on which road."""
+    count = Counter(v.road for v in verdicts)
+    killed = len(verdicts) - count[""]
+    rows = [f"| {roads.NAMES[road]} | {count[road]} |" for road in roads.NAMES if count[road]]
+    total = f"| noticed | {killed} of {len(verdicts)}, {killed / max(len(verdicts), 1):.1%} |"
+    return "\n".join(["| noticed by | mutants |", "|---|---|", *rows, total])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--planted", action="store_true")
-    parser.add_argument("--general", type=int, default=0)
+    parser.add_argument("--general", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--oracle", type=Path)
-    parser.add_argument("--suite", action="store_true", help="show survivors to the tests of single rules")
-    parser.add_argument("--only", help="general mutants whose `file:line` is in this comma-separated list")
+    parser.add_argument("--oracle", type=Path, metavar="FILE")
+    parser.add_argument("--suite", action="store_true", help="show survivors to other tests of the suite")
+    parser.add_argument(
+        "--only", help="mutants whose name (general: `file:line:column`) is in this comma-separated list"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, for tests")
     options = parser.parse_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        file = options.oracle or Path(folder) / "oracle"
-        oracle = recorded(file, *(THOROUGH if options.general else ()))
+    preload()
+    oracle = recorded(options.oracle, roads.THOROUGH if options.general else roads.BRIEF)
     mutants = [*(PLANTED if options.planted else ()), *sample(options.general, options.seed)]
     if options.only:
         mutants = [m for m in mutants if m.name in options.only.split(",")]
-    import archcalc.analyze  # noqa: F401  (third-party modules are loaded once, for all children)
-
-    (truth,) = judged([None], oracle)
-    # where the truth fails, every mutant would seem to be noticed
-    found = [] if truth else judged(mutants, oracle, tell=not options.json, suite=options.suite)
+    verdicts: list[Verdict] = []
+    try:
+        for verdict in judged(mutants, oracle, suite=options.suite):
+            if not options.json:
+                mutant = mutants[len(verdicts)]
+                print(f"{verdict.road or 'ALIVE':10} {mutant}   [{verdict.difference[:160]}]", flush=True)
+            verdicts.append(verdict)
+    except UnsoundError as fault:
+        print(f"nothing is judged: without any mistake, {fault}")
+        return 2
     if options.json:
-        print(
-            json.dumps(
-                {"truth": truth, "found": dict(zip([m.name for m in mutants], found, strict=not truth))}
-            )
-        )
+        print(json.dumps({m.name: v._asdict() for m, v in zip(mutants, verdicts, strict=True)}))
         return 0
-    if truth:
-        print(f"nothing is judged: without any mistake, {truth}")
-        return 1
-    alive = [m for m, why in zip(mutants, found, strict=True) if not why]
-    print(
-        f"{len(mutants)} mutants, {len(mutants) - len(alive)} killed, in {time.monotonic() - started:.0f} s"
-    )
-    return 1 if alive else 0
+    print(f"\n{table(verdicts)}\n\nin {time.monotonic() - started:.0f} s")
+    return 0 if all(v.road for v in verdicts) else 1
 
 
 if __name__ == "__main__":

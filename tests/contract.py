@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -88,6 +88,12 @@ class Row:
     step: float = 10.0
     # inputs (by number) of which single units read "less" than declared, or all "together" just that
     hull: Callable[[Cell, int], str] = lambda _cell, _number: ""
+    # what is read is looked up in a table, or hangs on a comparison: symbols leave it open
+    tables: bool = False
+    # cells beside the grid, where most combinations of values make no sense
+    also: Sequence[tuple[dict[str, Any], Inputs]] = ()
+    # an axis of 1 means something else than longer ones, so that no array holds both
+    ones_stay: bool = False
     # no real class to compare with; its own tests stand elsewhere
     keras: bool = True
 
@@ -110,6 +116,7 @@ MERGING: list[Inputs] = [
 CAUSAL = {"padding": ["valid", "same", "causal"]}
 # reasons to be stricter than Keras's shape inference
 BATCH_AXIS = "axis 0 is the batch: samples would mix, and no figure is per sample then"
+SINGLE_IMAGES = "Keras takes the batch for the height of a single image"
 AT_THE_CALL = "Keras notices it when the layer is called on numbers only, which the test does"
 
 
@@ -128,8 +135,13 @@ def _elementwise(**values: Sequence[Any]) -> Row:
 
 
 def _augmenting(*unused: str, **values: Sequence[Any]) -> Row:
-    reason = "of the abstract base, which hands it on to nothing here"
-    return _spatial(2, values=values, left_out=dict.fromkeys(("bounding_box_format", *unused), reason))
+    reason = "of the abstract base, which refuses it here"
+    return Row(
+        [*TWO_D, ((4, 5, 3),)],
+        values=values,
+        left_out=dict.fromkeys(unused, reason),
+        stricter=lambda _: SINGLE_IMAGES,
+    )
 
 
 def _softmax_axes(cell: Cell) -> str:
@@ -308,6 +320,24 @@ def _cell(states: int) -> Row:
     return Row(given, stricter=_stricter_states(states))
 
 
+REPEATED = "Keras fails at the call, or repeats states along axes on which they do not fit"
+
+
+def _conv_lstm(*inputs: Inputs) -> Row:
+    def reads(cell: Cell, _: int) -> str:
+        """Dilated kernels leave gaps, and what is said is all between their ends."""
+        return "" if cell.arguments["dilation_rate"] == 1 else "less"
+
+    return Row(
+        inputs,
+        {"kernel_size": [1, 3, 2], "strides": [1, 2], "dilation_rate": [1, 2], "filters": [2, 4]},
+        left_out={"cell": BASE},
+        stricter=lambda cell: AT_THE_CALL if len(cell.inputs) == 1 else REPEATED,
+        tolerance=1e-13,
+        hull=reads,
+    )
+
+
 def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **values: Sequence[Any]) -> Row:
     def masked(cell: Cell) -> bool:
         return cell.arguments["use_causal_mask"] or cell.arguments.get("sliding_window") is not None
@@ -331,6 +361,212 @@ def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **val
         hull=lambda cell, number: "" if not masked(cell) else "together" if number else "less",
     )
 
+
+# -- images -----------------------------------------------------------------------------------------
+FACTOR = [0.1, (-0.2, 0.3)]
+ROWS |= {
+    "RandomZoom": _augmenting("factor", height_factor=FACTOR),
+    "RandomCrop": replace(_augmenting("factor", height=[3, 5, 9], width=[3, 6]), tables=True),
+    "AutoContrast": replace(_augmenting("factor", value_range=[(0, 255), (0, 1)]), support="perturbation"),
+    "CenterCrop": replace(
+        _augmenting("factor", height=[3, 5, 9], width=[3, 6, 1]),
+        stricter=lambda cell: SINGLE_IMAGES if len(cell.inputs[0]) == 2 else "smaller images are resized",
+    ),
+    "Resizing": replace(
+        _augmenting(
+            "factor",
+            height=[5, 7, 14],
+            width=[6, 9, 3],
+            interpolation=["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"],
+            crop_to_aspect_ratio=[False, True],
+            pad_to_aspect_ratio=[False, True],
+            antialias=[False, True],
+        ),
+        dtype="float32",
+        tolerance=2e-6,
+        tables=True,
+    ),
+    **{
+        f"Random{kind}": _augmenting(factor=[0.1, (0.2, 0.3)])
+        for kind in ("Brightness", "Contrast", "Hue", "Saturation", "Sharpness", "ColorDegeneration")
+    },
+    "RandomPosterization": _augmenting(factor=[2, 4]),
+    **{
+        kind: _augmenting(factor=[0.1, 1.0])
+        for kind in ("RandomElasticTransform", "RandomPerspective", "RandomErasing", "RandomGaussianBlur")
+    },
+    **{kind: _augmenting(factor=[0.1, 1.0]) for kind in ("RandomInvert", "RandomGrayscale", "CutMix")},
+    **{kind: _augmenting(factor=[0.1, 1.0]) for kind in ("RandAugment", "AugMix")},
+    "RandomShear": _augmenting("factor", x_factor=[0.0, 0.3]),
+    "MixUp": _augmenting("factor", alpha=[0.2, 0.4]),
+    "RandomColorJitter": _augmenting("factor", hue_factor=[None, 0.1]),
+    "Solarization": _augmenting("factor", addition_factor=[0.0, 0.1]),
+    "Equalization": _augmenting("factor", bins=[256, 16]),
+}
+
+
+# -- normalisation and pooling of other kinds --------------------------------------------------------
+MISTAKEN = "Keras infers another shape than it computes, or takes samples together"
+
+
+def _encoding(values: Mapping[str, Sequence[Any]], **more: Any) -> Row:
+    # a step of one number moves an entry or two of a vector
+    return Row(
+        [((1,),), ((4,),), ((2, 3),), ((2, 1),), ((),)],
+        values,
+        stricter=lambda _: MISTAKEN,
+        support="perturbation",
+        step=1.0,
+        hull=lambda *_: "less",
+        ones_stay=True,
+        **more,
+    )
+
+
+UNSUITED = "Keras does not hold the equation against the shape, and fails at the call or later"
+UNCOUNTED = "Keras does not count the axes of the input, and fails later or pools others"
+
+
+def _rms_axes(cell: Cell) -> str:
+    if cell.arguments["axis"] == 0:
+        return BATCH_AXIS
+    if 1 in cell.inputs[0]:
+        return "the scale would repeat the axis of 1, and the output has another shape than Keras infers"
+    return AT_THE_CALL
+
+
+ROWS |= {
+    "GroupNormalization": Row(
+        [((6,),), ((4, 6),), ((6, 3, 4),), ((2, 4, 3, 6),)],
+        {"axis": [-1, 1, 2, -2, 0, 4], "groups": [32, 1, 2, 3, -1]},
+    ),
+    "RMSNormalization": Row(
+        [*ANY_RANK, ((4, 4),), ((3, 4, 4),), ((1, 3),)],
+        {"axis": [-1, 1, (2, 1), (1, -1), 3, 0]},
+        stricter=_rms_axes,
+    ),
+    "UnitNormalization": Row(
+        ANY_RANK,
+        {"axis": [-1, 1, (2, 1), (1, -1), 3, 0]},
+        stricter=lambda cell: BATCH_AXIS if cell.arguments["axis"] == 0 else "",
+    ),
+    "EinsumDense": Row(
+        [((4, 3),), ((3,),), ((2, 4, 3),), ((4, 3, 3, 2),)],
+        {
+            "equation": [
+                "ab,bc->ac",
+                "abc,cd->abd",
+                "abc,cde->abde",
+                "abc,bde->adec",
+                "abc,cd->adb",
+                "...x,xy->...y",
+                "...tx,txy->...y",
+                "ab...,bc->ac...",
+                "ab,cd->ac",
+                "abc,abd->ad",
+            ],
+            "output_shape": [5, (None, 5), (4, 5), (2, 5), (None, 2, 5), (5, 6, 3), (5, 4), (None, None, 6)],
+            "bias_axes": [None, "d", "c", "y", "dec", "b"],
+        },
+        stricter=lambda _: UNSUITED,
+        also=[
+            ({"equation": equation, "output_shape": shape, "bias_axes": bias, "activation": activation}, (x,))
+            for equation, shape, bias, activation, x in (
+                ("ab,bc->ac", 5, "c", "relu", (3,)),
+                ("abc,cd->abd", (4, 5), "d", "softmax", (4, 3)),
+                ("abc,cd->abd", (None, 5), "bd", None, (4, 3)),
+                ("abc,cde->abde", (None, 2, 5), "e", None, (4, 3)),
+                ("abc,bcde->abde", (4, 2, 5), "dec", None, (4, 3)),
+                ("abc,bcde->abde", (4, 2, 5), "bd", "softmax", (4, 3)),
+                ("abc,bde->adec", (2, 5, 3), "de", None, (4, 3)),
+                ("abc,cd->adb", (5, 4), "b", "softmax", (4, 3)),
+                ("abc,bc->ac", (3,), None, None, (4, 3)),
+                ("abc,cd->ad", 5, None, None, (4, 3)),
+                ("...x,xy->...y", 5, "y", "relu", (3,)),
+                ("...x,xy->...y", 5, None, "softmax", (4, 4, 3)),
+                ("...tx,txy->...y", 5, None, None, (2, 4, 3)),
+                ("ab...,bc->ac...", 5, "c", "softmax", (4, 3)),
+                ("...bx,xy->...by", (5,), None, None, (3,)),
+            )
+        ],
+    ),
+    "ReversibleEmbedding": Row(
+        [((5,),), ((3, 4),), ((4, 3),), ((),)],
+        {
+            "input_dim": [7, 11],
+            "output_dim": [3, 1],
+            "tie_weights": [True, False],
+            "logit_soft_cap": [None, 2.0],
+            "reverse": [False, True],
+        },
+        left_out={"weights": "initial values; their shape is known without them"},
+        added={"reverse": "an argument of the call"},
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        step=1.0,
+    ),
+    "SpectralNormalization": Row(
+        [((5, 3),), ((5, 4, 2),), ((3,),), ((),)],
+        {
+            "layer": [
+                {"type": "Dense", "units": 2},
+                {"type": "Conv2D", "filters": 3, "kernel_size": 2, "name": "mine"},
+                {"type": "DepthwiseConv1D", "kernel_size": 3, "depth_multiplier": 2},
+                {"type": "Conv1DTranspose", "filters": 2, "kernel_size": 3, "strides": 2, "trainable": False},
+                {"type": "Embedding", "input_dim": 5, "output_dim": 3},
+                {"type": "SeparableConv1D", "filters": 2, "kernel_size": 3},
+                {"type": "BatchNormalization"},
+                {"type": "LSTM", "units": 2},
+            ],
+            "power_iterations": [1, 3],
+        },
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        step=1.0,
+    ),
+    "CategoryEncoding": _encoding({"num_tokens": [3, 5], "output_mode": ["one_hot", "multi_hot", "count"]}),
+    "Discretization": _encoding(
+        {
+            "output_mode": ["int", "one_hot", "multi_hot", "count"],
+            "bin_boundaries": [None, (0.0, 0.95, 2.0)],
+            "num_bins": [None, 4],
+        },
+        also=[
+            ({"bin_boundaries": (0.0, 0.95, 2.0), "output_mode": mode}, (x,))
+            for mode in ("int", "one_hot", "multi_hot", "count")
+            for x in ((1,), (4,))
+        ],
+    ),
+    "Hashing": _encoding(
+        {"num_bins": [3, 5], "output_mode": ["int", "one_hot", "multi_hot", "count"]}, dtype="int64"
+    ),
+    "HashedCrossing": Row(
+        [((1,), (1,)), ((), ()), ((2,), (2,)), ((1,), (1,), (1,)), ((1,),)],
+        {"num_bins": [3, 5], "output_mode": ["int", "one_hot"]},
+        stricter=lambda _: AT_THE_CALL,
+        support="perturbation",
+        dtype="int64",
+        step=1.0,
+        hull=lambda *_: "less",
+    ),
+    "STFTSpectrogram": Row(
+        [((9, 2),), ((6, 3),), ((4, 1),), ((8,),)],
+        {
+            "mode": ["log", "magnitude", "psd", "real", "imag", "angle", "stft"],
+            "frame_length": [4, 5, 3],
+            "frame_step": [None, 1, 3],
+            "fft_length": [None, 8, 5, 3],
+            "expand_dims": [False, True],
+        },
+    ),
+    **{
+        f"Adaptive{kind}Pooling{n}D": replace(
+            _pooling(n), values={"output_size": sizes}, tables=True, stricter=lambda _: UNCOUNTED
+        )
+        for kind in ("Average", "Max")
+        for n, sizes in ((1, [1, 3, 4, 9]), (2, [1, 2, (3, 6), (5, 4)]), (3, [1, 2, (3, 2, 4)]))
+    },
+}
 
 CELLS = [
     {"type": "LSTMCell", "units": 2},
@@ -370,6 +606,9 @@ ROWS |= {
         },
         hull=lambda _, number: "less" if number == 2 else "",  # c is read unit by unit, and then mixed
     ),
+    "ConvLSTM1D": _conv_lstm(((3, 6, 2),), ((2, 5, 3), (5, 4), (5, 4)), ((4, 3),)),
+    "ConvLSTM2D": _conv_lstm(((2, 4, 5, 2),), ((3, 2, 3, 1),), ((4, 3, 2),)),
+    "ConvLSTM3D": _conv_lstm(((2, 3, 4, 3, 2),), ((1, 2, 3, 2, 1),), ((4, 3, 2, 2),)),
     "RNN": Row(SEQUENCES[:3], {"cell": CELLS}),
     "Bidirectional": Row(
         [*SEQUENCES[:3], ((4, 2), *((2,),) * 4)],
@@ -439,6 +678,8 @@ def cells(cls: type[Layer], arguments: Mapping[str, Sequence[Any]], *, full: boo
     for chosen in _some_of_all(factors, 400) if full else [*pairwise(factors), *_some_of_all(factors, 15)]:
         inputs = chosen.pop("inputs")
         yield Cell(chosen, inputs)
+    for given, inputs in ROWS[cls.__name__].also:
+        yield Cell({name: given.get(name, values[0]) for name, values in arguments.items()}, inputs)
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -101,10 +101,16 @@ def _with_layers(value: Any, dtype: Any) -> Any:
     return getattr(keras.layers, kind)(**{"name": to_snake_case(kind), "dtype": dtype, **given})
 
 
-def build(real: Any, shapes: Sequence[Shape], words: Mapping[str, Any] = MappingProxyType({})) -> Built:
+def build(
+    real: Any,
+    shapes: Sequence[Shape],
+    words: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    dtype: str | None = None,
+) -> Built:
     """Call a real layer on symbolic inputs of these shapes, with further arguments of the call."""
     library = tf_keras if isinstance(real, tf_keras.layers.Layer) else keras
-    inputs = [library.Input(shape) for shape in shapes]
+    inputs = [library.Input(shape, dtype=dtype) for shape in shapes]
     try:
         outputs = keras.tree.flatten(_called(real, inputs, words))
     except (*REFUSALS, tf.errors.InvalidArgumentError) as error:
@@ -137,7 +143,7 @@ def _weight(weight: Any) -> tuple[str, Shape, bool]:
 
 
 def _takes_list(real: Any) -> bool:
-    return _is_one_of(real, "Merge", "Dot", "Concatenate", "CustomScaleLayer", "Attention")
+    return _is_one_of(real, "Merge", "Dot", "Concatenate", "CustomScaleLayer", "Attention", "HashedCrossing")
 
 
 def _is_one_of(real: Any, *names: str) -> bool:

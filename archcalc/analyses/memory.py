@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archcalc.analyses.precision import BYTES, Precision
+from archcalc.analyses.precision import Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, largest, prod, total
+from archcalc.dtypes import BYTES
 from archcalc.graph import Graph, Repeat, Tap
-from archcalc.layers.base import Layer
 from archcalc.unknown import Unknown
 
 MAX_NESTED_REPEATS = 6
@@ -67,18 +67,12 @@ def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) ->
 def _made(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:
     """For each node the bytes of each of its outputs, one copy of it."""
     found = []
+    types: list[str] = []
     for node, outputs in zip(graph.nodes, shapes, strict=True):
-        each = batch * activation_bytes(node.layer, precision)
+        types.append(node.layer.result_dtype(precision.compute, *(types[t.node] for t in node.inputs)))
+        each = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
         found.append([each * prod(shape) for shape in outputs])
     return found
-
-
-def activation_bytes(layer: Layer, precision: Precision) -> int:
-    """Bytes of one unit: an input of integers (tokens, raw pixels) keeps its own type."""
-    own = getattr(layer, "dtype", None) if type(layer).__name__ == "InputLayer" else None
-    if isinstance(own, str) and own in BYTES and "float" not in own:
-        return BYTES[own]
-    return precision.activation
 
 
 class _Step(NamedTuple):

@@ -4,38 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-BYTES = {
-    "bool": 1,
-    "int8": 1,
-    "uint8": 1,
-    "int16": 2,
-    "uint16": 2,
-    "int32": 4,
-    "uint32": 4,
-    "int64": 8,
-    "uint64": 8,
-    "float16": 2,
-    "bfloat16": 2,
-    "float32": 4,
-    "float64": 8,
-}
-
 
 class Precision(NamedTuple):
-    """Bytes of one weight and of one activation."""
+    """Bytes of one weight and of one activation, and the type that layers compute in."""
 
     weight: int
     activation: int
+    compute: str
 
 
 # Keras's dtype policies: the mixed ones keep weights, gradients and optimiser state in float32
 PRECISIONS = {
-    "float32": Precision(4, 4),
-    "float16": Precision(2, 2),
-    "bfloat16": Precision(2, 2),
-    "float64": Precision(8, 8),
-    "mixed_float16": Precision(4, 2),
-    "mixed_bfloat16": Precision(4, 2),
+    "float32": Precision(4, 4, "float32"),
+    "float16": Precision(2, 2, "float16"),
+    "bfloat16": Precision(2, 2, "bfloat16"),
+    "float64": Precision(8, 8, "float64"),
+    "mixed_float16": Precision(4, 2, "float16"),
+    "mixed_bfloat16": Precision(4, 2, "bfloat16"),
 }
 
 # numbers that Keras's optimisers keep for each trainable parameter, in that parameter's own type;

@@ -10,6 +10,7 @@ from archcalc.cli import options
 from archcalc.cli.output import emit
 
 if TYPE_CHECKING:
+    from archcalc.graph import Graph
     from archcalc.report import Report
 
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 @options.source_argument
 @options.reading_options
 @options.costing_options
+@click.option(
+    "--compare-conventions",
+    "compare",
+    is_flag=True,
+    help="In place of the layers: the total FLOPs in every convention, and why they differ.",
+)
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
 @options.showing_options
 @click.option(
@@ -33,6 +40,8 @@ def command(
     batch: int,
     dtype: str,
     optimizer: str,
+    convention: str,
+    compare: bool,
     clipped: bool,
     form: str | None,
     output: str | None,
@@ -54,7 +63,16 @@ def command(
         source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values, max_layers=max_layers
     )
     with naming(source):
-        report = analyze(graph, batch=batch, dtype=dtype, optimizer=optimizer, clipped=clipped)
+        if compare:
+            return _compare(graph, form, output, width, ascii)
+        report = analyze(
+            graph,
+            batch=batch,
+            dtype=dtype,
+            optimizer=optimizer,
+            convention=convention,
+            clipped=clipped,
+        )
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":
@@ -71,6 +89,29 @@ def command(
         text = _as(form, report, depth, ascii)
     emit(text, output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
+
+
+def _compare(graph: Graph, form: str | None, output: str | None, width: int | None, ascii: bool) -> int:
+    """The table of all conventions' totals."""
+    from archcalc.comparison import compare_conventions
+
+    form = options.chosen_format(form, output, ("table", "json", "csv", "markdown"))
+    ascii = options.wants_ascii(ascii, output)
+    compared = compare_conventions(graph)
+    if form == "json":
+        from archcalc.render.json import json_text
+
+        text = json_text(compared.to_dict(), ascii=ascii)
+    elif form == "csv":
+        text = compared.to_csv()
+    elif form == "markdown":
+        text = compared.to_markdown()
+    elif form == "table":
+        text = compared.to_text(options.chosen_width(width), ascii=ascii)
+    else:
+        raise click.UsageError(f"--compare-conventions has no format {form!r}: table, json, csv or markdown")
+    emit(text, output)
+    return 0
 
 
 def _as(form: str, report: Report, depth: int | None, ascii: bool) -> str:

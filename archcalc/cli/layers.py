@@ -24,9 +24,12 @@ def command(
     from archcalc.layers.base import registered
     from archcalc.render import catalogue as render
 
+    refused = catalogue.refused()
     if names:
         types = registered()
-        found = [catalogue.entry(types[_known(name, list(types))]) for name in names]
+        chosen = [_known(name, [*types, *refused]) for name in names]
+        found = [catalogue.entry(types[name]) for name in chosen if name in types]
+        refused = {name: refused[name] for name in chosen if name in refused}
     else:
         found = catalogue.entries()
     form = options.chosen_format(form, output, FORMATS)
@@ -34,16 +37,17 @@ def command(
         from archcalc.render.json import json_text
 
         data: dict[str, object] = {"layers": [render.as_data(e) for e in found]}
+        data["refused"] = [{"name": k, **v._asdict()} for k, v in refused.items()]
         text = json_text(data if names else {**data, "operations": catalogue.operations()})
     elif form == "markdown":
-        text = render.markdown(found, None if names else catalogue.operations())
+        text = render.markdown(found, None if names else catalogue.operations(), refused)
     else:
         ascii = options.wants_ascii(ascii, output)
         columns = options.chosen_width(width)
         if names:
-            text = render.details(found, columns, ascii)
+            text = render.details(found, columns, ascii, refused)
         else:
-            text = render.overview(found, columns, ascii, catalogue.operations())
+            text = render.overview(found, columns, ascii, catalogue.operations(), refused)
     emit(text, output)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
+from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.readers.limits import MAX_LAYERS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,6 +113,13 @@ def costing_options(command: F) -> F:
                 default="adam",
                 show_default=True,
                 help="Whose state is counted in training memory.",
+            ),
+            click.option(
+                "--convention",
+                type=click.Choice(CONVENTIONS, case_sensitive=False),
+                default="archcalc",
+                show_default=True,
+                help="Whose way of counting FLOPs.",
             ),
         )
     ):

@@ -15,7 +15,7 @@ from typing import Any
 
 from archcalc.arith import Shape, Size, ceil_div, exact_div, floor_div, prod, total
 from archcalc.layers.activations import activation_name
-from archcalc.layers.base import Layer
+from archcalc.layers.base import Layer, axis_index
 
 Rule = Callable[..., Any]
 
@@ -74,7 +74,7 @@ def exemption(layer: Layer) -> str | None:
         return "an activity regularizer adds operations of its own"
     if arguments.get("lora_rank") is not None:
         return "LoRA multiplies its factors in every pass"
-    if arguments.get("groups", 1) != 1:
+    if "filters" in arguments and arguments.get("groups", 1) != 1:
         return "Keras compiles grouped convolutions with XLA, and the profiler does not look inside"
     if arguments.get("implementation", 1) != 1:
         return "the kernel is gathered from its storage in every pass"
@@ -165,6 +165,31 @@ def _layer_normalization(layer: Any, x: Shape) -> Size:
     return per_unit * n + (4 if layer.scale else 5) * means
 
 
+def _over_axes(per_unit: int, per_group: int) -> Rule:
+    """A normalisation that computes so much for each unit and for each group of units."""
+
+    def rule(layer: Any, x: Shape) -> Size:
+        n = prod(x)
+        return per_unit * n + per_group * exact_div(n, prod(x[axis] for axis in layer.axes(x)))
+
+    return rule
+
+
+def _group_normalization(layer: Any, x: Shape) -> Size:
+    """Means and deviations of each group become a scale and a shift, of each channel where it has weights."""
+    channels = x[axis_index(layer, layer.axis, len(x))]
+    groups = exact_div(channels, layer.members(x))
+    weights = int(layer.scale) * (2 * channels - groups) + int(layer.center) * channels
+    return 6 * prod(x) + 5 * groups + weights
+
+
+def _reversible_embedding(layer: Any, x: Shape) -> Size:
+    if not layer.reverse:
+        return 2 * prod(x)
+    capped = 0 if layer.logit_soft_cap is None else 2 * prod(layer.output_shape(x))
+    return 2 * layer.macs(x) + capped
+
+
 def _prelu(layer: Any, x: Shape) -> Size:
     return 3 * prod(x) + prod(layer.alpha_shape(x))
 
@@ -175,9 +200,13 @@ def _relu(layer: Any, x: Shape) -> Size:
 
 
 def _softmax(layer: Any, x: Shape) -> Size:
+    return 5 * prod(x) + _turned(layer, x)
+
+
+def _turned(layer: Any, x: Shape) -> Size:
+    """On other axes than the last it is turned first: by two scalars, or by five if counted from the end."""
     (axis,) = layer.axes(x)
-    # on other axes than the last it is turned first, which counts two scalars
-    return 5 * prod(x) + (0 if axis == len(x) - 1 else 2)
+    return 0 if axis == len(x) - 1 else 2 if layer.axis > 0 else 5
 
 
 def _upsampling(layer: Any, _: Shape) -> Size:
@@ -186,6 +215,17 @@ def _upsampling(layer: Any, _: Shape) -> Size:
     return {"nearest": layer.rank, "lanczos3": 2, "lanczos5": 2}.get(interpolation, 0)
 
 
+_AUGMENTATIONS = [
+    *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomShear", "RandomPerspective"),
+    *("RandomErasing", "RandomGaussianBlur", "RandomBrightness", "RandomContrast", "RandomInvert", "CutMix"),
+    *("RandAugment", "AugMix", "Solarization", "Equalization", "RandomElasticTransform"),
+    *("RandomColorJitter", "RandomCrop"),
+]
+# they draw random numbers at inference, too
+_DRAWING = [
+    *("RandomHue", "RandomSaturation", "RandomSharpness", "RandomPosterization"),
+    *("RandomColorDegeneration", "RandomGrayscale", "MixUp"),
+]
 _NO_ARITHMETIC = [
     *("InputLayer", "Identity", "Flatten", "Reshape", "Permute", "Concatenate", "LeakyReLU"),
     *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
@@ -222,6 +262,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
+    "log_softmax": _turned,
     "mean": _per_unit(1),
     "sum": _sum,
     "matmul": lambda layer, *inputs: 2 * layer.macs(*inputs),
@@ -243,6 +284,13 @@ RULES: Mapping[str, Rule] = {
     "Dot": lambda layer, *inputs: 2 * layer.macs(*inputs),
     "BatchNormalization": _batch_normalization,
     "LayerNormalization": _layer_normalization,
+    "RMSNormalization": _over_axes(4, 3),
+    "UnitNormalization": _over_axes(3, 2),
+    "GroupNormalization": _group_normalization,
+    "SpectralNormalization": lambda layer, x: flops(layer.layer.layer, x),
+    "ReversibleEmbedding": _reversible_embedding,
+    "STFTSpectrogram": lambda layer, x: 2 * layer.macs(x),
+    "AutoContrast": lambda _, x: 4 * prod(x) + 4 * x[2],
     "Activation": lambda layer, x: ACTIVATION_FLOPS[activation_name(layer.activation)] * prod(x),
     "ReLU": _relu,
     "ELU": lambda layer, x: 0 if layer.alpha == 1 else 2 * prod(x),
@@ -255,16 +303,28 @@ RULES: Mapping[str, Rule] = {
     "Normalization": _normalization,
     "CustomScaleLayer": _output(2),
     "LayerScale": _output(1),
-    **dict.fromkeys(["RandomFlip", "RandomRotation", "RandomTranslation"], _constant(0)),
+    **dict.fromkeys([*_AUGMENTATIONS, "CenterCrop", "Resizing"], _constant(0)),
     **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
 }
 
 EXEMPT: Mapping[str, str] = {
     "ActivityRegularization": "its penalty adds operations of its own",
     "Opaque": "nothing is known of its operations",
+    "EinsumDense": "how the product is taken hangs on the equation",
+    **{
+        f"Adaptive{kind}Pooling{rank}D": "windows are taken out of several poolings, which have no rule"
+        for kind in ("Average", "Max")
+        for rank in (1, 2, 3)
+    },
+    **dict.fromkeys(
+        ["CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"],
+        "what a look-up is made of has no rule",
+    ),
+    **dict.fromkeys(_DRAWING, "it draws random numbers at inference, too, and their arithmetic counts"),
     "TimeDistributed": "how its layer is run over the steps has no rule",
     **dict.fromkeys(
-        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional"], "the profiler does not look inside loops"
+        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
+        "the profiler does not look inside loops",
     ),
 }
 
@@ -274,6 +334,21 @@ _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
         "a threshold, or a slope with a maximum, takes another path"
         if layer.threshold or (layer.negative_slope and layer.max_value is not None)
         else None
+    ),
+    "SpectralNormalization": lambda layer: exemption(layer.layer.layer),
+    "STFTSpectrogram": lambda layer: (
+        None if layer.parts == 1 else f"no rule for the arithmetic of mode={layer.mode!r}"
+    ),
+    "AutoContrast": lambda layer: (
+        None
+        if tuple(layer.value_range) == (0, 255)
+        else "another range of values is scaled to and from 0..255"
+    ),
+    "Resizing": lambda layer: (
+        None
+        if layer.interpolation in ("nearest", "bilinear")
+        and not (layer.antialias or layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio)
+        else "these arguments take another path"
     ),
     "Softmax": lambda layer: (
         "over several axes it takes another path" if isinstance(layer.axis, tuple) else None

@@ -29,6 +29,11 @@ def _shapes(case: Case) -> Iterator[Check]:
     for row, made in zip(case.report.rows, case.built.tensors, strict=True):
         real = [tuple(tensor.shape[1:]) for tensor in made]
         predicted = list(row.output_shapes)
+        real = [
+            # Keras leaves axes open that it could infer
+            tuple(m if n is None else n for n, m in zip(b, a, strict=True)) if len(a) == len(b) else b
+            for a, b in zip_longest(predicted, real, fillvalue=())
+        ][: len(real)]
         if len(predicted) == len(real) == 1:
             yield compare("output shape", row.name, predicted[0], real[0])
         else:

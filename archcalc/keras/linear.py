@@ -36,14 +36,14 @@ from archcalc.layers.activations import ACTIVATIONS
 _COUPLING = {name for name, a in ACTIVATIONS.items() if a.couples_channels}
 _MEANS = {
     f"{scope}Max{kind}{rank}D": f"{scope}Average{kind}{rank}D"
-    for scope, kind in (("", "Pooling"), ("Global", "Pooling"))
+    for scope, kind in (("", "Pooling"), ("Global", "Pooling"), ("Adaptive", "Pooling"))
     for rank in (1, 2, 3)
 }
 _MERGES = ("Multiply", "Subtract", "Maximum", "Minimum")
 # tanh and sigmoid are steep everywhere that their bounded states reach
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
-_NORMALISATIONS = ("LayerNormalization",)
+_NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
 def linearised(graph: Graph, *, seed: int | None = 0) -> Built:

@@ -9,6 +9,7 @@ from keras import ops
 
 from archcalc.keras.operations import OperationCall
 from archcalc.keras.stand_ins import PRECISION, several, with_mean
+from archcalc.layers.operations import Constant
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
 
 _REDUCTIONS = {
@@ -40,6 +41,10 @@ class LinearOperation(OperationCall):
             self._give_name(made)
         return made
 
+    def _constant(self, value: Constant) -> Any:
+        """Factors of a sum count alike: windows are held to be uniform, as weights are."""
+        return ops.ones(value.shape, dtype=PRECISION)
+
     def _linear(self, inputs: list[Any]) -> Any:
         operation = self.operation
         function = operation.function
@@ -50,6 +55,9 @@ class LinearOperation(OperationCall):
             return ops.mean(inputs[0], axis=arguments.get("axis"), keepdims=arguments.get("keepdims", False))
         if function == "cumprod":
             return ops.cumsum(inputs[0], axis=arguments.get("axis", -1))
+        if function == "one_hot":
+            rows = ops.expand_dims(inputs[0], arguments.get("axis", -1))
+            return ops.repeat(rows, arguments["num_classes"], axis=arguments.get("axis", -1))
         if function == "max_pool":
             return ops.average_pool(inputs[0], **{k: v for k, v in arguments.items() if k != "inputs"})
         if function in _KEPT:

@@ -30,12 +30,28 @@ class OperationCall:
         return outputs
 
     def _apply(self, inputs: Sequence[Any]) -> Any:
-        arguments = {k: _value(v) for k, v in self.operation.keras_arguments().items()}
+        arguments = {k: self._value(v) for k, v in self.operation.keras_arguments().items()}
         if self.operation.function in _LISTS:
             return self._function(list(inputs), **arguments)
         left = iter(inputs)
-        tensors = {n: next(left) for n in self.operation.operands if arguments.get(n) is None}
-        return self._function(**arguments | tensors)
+        given = ((name, arguments.get(name)) for name in self.operation.operands)
+        operands = {name: next(left) if value is None else value for name, value in given}
+        if self.operation.function == "einsum":
+            return self._function(arguments["subscripts"], *operands.values())
+        return self._function(**arguments | operands)
+
+    def _value(self, value: Any) -> Any:
+        """A field as the function takes it: slices and arrays are data in a declaration."""
+        if isinstance(value, Constant):
+            return self._constant(value)
+        if isinstance(value, tuple):
+            if type(value).__name__ == "Slice":
+                return slice(*value)
+            return tuple(self._value(v) for v in value)
+        return value
+
+    def _constant(self, value: Constant) -> Any:
+        return keras.ops.convert_to_tensor(value.value, dtype=value.dtype)
 
     def _give_name(self, outputs: Any) -> None:
         """Keras names operations itself; functions offer no argument for it."""
@@ -51,14 +67,3 @@ def _function(path: str) -> Any:
         if found is None:
             raise LayerError(f"Keras {keras.__version__} has no operation keras.ops.{path}")
     return found
-
-
-def _value(value: Any) -> Any:
-    """A field as the function takes it: slices and arrays are data in a declaration."""
-    if isinstance(value, Constant):
-        return keras.ops.convert_to_tensor(value.value, dtype=value.dtype)
-    if isinstance(value, tuple):
-        if type(value).__name__ == "Slice":
-            return slice(*value)
-        return tuple(_value(v) for v in value)
-    return value

@@ -70,8 +70,8 @@ def activation_ops(activation: Any, shape: Shape) -> Size:
     return 0 if activation_name(activation) == "linear" else prod(shape)
 
 
-def coupled(window: Window, activation: Any) -> Window:
-    """The window of a layer that keeps the number of axes and has this activation behind it."""
+def coupled(window: Window, activation: Any, axes: int | None = None) -> Window:
+    """The window of a layer with this activation behind it, and outputs of `axes` axes (its input's)."""
     if not ACTIVATIONS[activation_name(activation)].couples_channels:
         return window
-    return whole_along(window, len(window) - 1)
+    return whole_along(window, (len(window) if axes is None else axes) - 1)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform, get_type_hints
 
 from archcalc.arith import Shape, Size, prod, require_equal
+from archcalc.dtypes import floating, promoted
 from archcalc.errors import LayerError
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
 from archcalc.layers.window import Shares, Window, identity
@@ -49,6 +50,8 @@ class Layer(ABC):
     # how a call takes several tensors: in one "list", "apart" (query, value, key), or the first
     # and then a list of all others ("states")
     call_style: ClassVar[str] = "list"
+    # whether integers stay integers; layers bring everything else to the precision they compute in
+    keeps_integers: ClassVar[bool] = False
 
     # arguments that every Keras layer takes; only `trainable` changes a figure
     trainable: Flag = True
@@ -103,6 +106,12 @@ class Layer(ABC):
         takes several says how it weighs them.
         """
         return Shares((1,)) if len(inputs) == 1 else None
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """The type of the output's numbers; `compute` is the one that the model's layers compute in."""
+        if self.keeps_integers and inputs and not any(map(floating, inputs)):
+            return promoted(*inputs)
+        return compute
 
     @classmethod
     def spec_key(cls, field: str) -> str:

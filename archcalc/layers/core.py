@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, prod
+from typing import Annotated, Any
+
+from archcalc.arith import Shape, Size, prod, require_equal
+from archcalc.dtypes import floating
 from archcalc.errors import LayerError
 from archcalc.layers.activations import activation_ops
-from archcalc.layers.base import Elementwise, Layer, NoMacs, Weight, Weightless, identity, layer, one_input
+from archcalc.layers.base import (
+    Elementwise,
+    Layer,
+    NoMacs,
+    Weight,
+    Weightless,
+    family,
+    identity,
+    layer,
+    one_input,
+)
 from archcalc.layers.fields import (
     ActivationName,
     Count,
@@ -14,6 +27,7 @@ from archcalc.layers.fields import (
     Initializer,
     OptionalCount,
     Real,
+    RealKind,
     Reals,
     Untracked,
 )
@@ -36,6 +50,10 @@ class InputLayer(Weightless, NoMacs):
         if len(inputs) > 0:
             raise LayerError(f"InputLayer takes no inputs, got {len(inputs)}")
         return tuple(self.shape)
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """Its own type where that is one of integers; floating-point data comes in the model's precision."""
+        return self.dtype if isinstance(self.dtype, str) and not floating(self.dtype) else compute
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return ()
@@ -91,9 +109,9 @@ class Dense(Layer):
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
 
-@layer
-class Embedding(NoMacs):
-    """A table of `input_dim` rows; each integer of the input is replaced by its row."""
+@family
+class Table(Layer):
+    """A table of `input_dim` rows."""
 
     input_dim: Count
     output_dim: Count
@@ -120,13 +138,73 @@ class Embedding(NoMacs):
         (x,) = inputs
         return (identity(len(x)),)
 
+    def macs(self, *inputs: Shape) -> Size:
+        return 0
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
 
 @layer
+class Embedding(Table):
+    """A table of `input_dim` rows; each integer of the input is replaced by its row."""
+
+
+@layer
+class ReversibleEmbedding(Table):
+    """An embedding that, called with `reverse`, takes vectors to a score for each row.
+
+    The scores are products with the same table (Press & Wolf 2017, arXiv 1608.05859), or with
+    another where weights are not tied.
+    """
+
+    call_arguments = ("reverse",)
+
+    tie_weights: Flag = True
+    reverse_dtype: Untracked = None
+    logit_soft_cap: Annotated[Any, RealKind(optional=True)] = None
+    reverse: Flag = False
+
+    def check(self) -> None:
+        super().check()
+        if self.lora_rank is not None and not self.tie_weights:
+            raise LayerError(f"lora_rank={self.lora_rank} with tie_weights=False, which Keras cannot build")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if not self.reverse:
+            return super().output_shape(*inputs)
+        (x,) = one_input(self, inputs)
+        if len(x) == 0:
+            raise LayerError("ReversibleEmbedding: reverse takes vectors, got shape ()")
+        n, m = x[-1], self.output_dim
+        require_equal(n, m, lambda: f"ReversibleEmbedding: reverse takes vectors of output_dim={m}, got {n}")
+        return (*x[:-1], self.input_dim)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        back = Weight(
+            "reverse_embeddings", (self.output_dim, self.input_dim), initializer=self.embeddings_initializer
+        )
+        return (*super().weights(*inputs), *(() if self.tie_weights else (back,)))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        return ((*identity(len(x) - 1), WHOLE),) if self.reverse else super().window(x)
+
+    def macs(self, *inputs: Shape) -> Size:
+        return prod(inputs[0]) * self.input_dim if self.reverse else 0
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        """A cap divides, takes the tanh and multiplies."""
+        if not self.reverse or self.logit_soft_cap is None:
+            return 0
+        return 3 * prod(self.output_shape(*inputs))
+
+
+@layer
 class Identity(Elementwise):
     """The input itself."""
+
+    keeps_integers = True
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0

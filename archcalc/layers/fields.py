@@ -75,6 +75,13 @@ class CountKind(Kind):
         return found
 
 
+class GroupsKind(CountKind):
+    """A number of groups, or -1: as many as there are channels."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return -1 if type(value) is int and value == -1 else size(value, 1, "a positive integer or -1")
+
+
 class SpatialKind(CountKind):
     """One size per spatial axis; a single size stands for all of them."""
 
@@ -192,6 +199,28 @@ class NumberKind(Kind):
         return {"enum": list(self.numbers)}
 
 
+class PlainCountKind(Kind):
+    """A positive integer that no symbol may stand for, since a figure hangs on its binary digits."""
+
+    def __init__(self, *, optional: bool = False) -> None:
+        self.optional = optional
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
+        try:
+            plain = arith.integer(value)
+        except TypeError:
+            plain = 0
+        if plain < 1:
+            raise FieldError(f"expected a positive integer, got {value!r}")
+        return plain
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        one = {"type": "integer", "minimum": 1}
+        return {"anyOf": [one, {"type": "null"}]} if self.optional else one
+
+
 class FlagKind(Kind):
     """True or false."""
 
@@ -238,9 +267,14 @@ class RealKind(Kind):
 
 
 class RealsKind(Kind):
-    """A real number, or a list (of lists) of them, kept as tuples."""
+    """A real number, or a list (of lists) of them, kept as tuples; `optional` admits None."""
+
+    def __init__(self, *, optional: bool = False) -> None:
+        self.optional = optional
 
     def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
         if isinstance(value, list | tuple):
             return tuple(self.normalise(v, rank) for v in value)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -248,7 +282,7 @@ class RealsKind(Kind):
         return value
 
     def schema(self, rank: int) -> dict[str, Any]:
-        return {"type": ["number", "array"]}
+        return {"type": ["number", "array", *(["null"] if self.optional else [])]}
 
 
 class AxisKind(Kind):
@@ -331,6 +365,7 @@ def _activations() -> Mapping[str, Any]:
 
 Count = Annotated[Any, CountKind()]
 Margin = Annotated[Any, CountKind(0)]
+Groups = Annotated[Any, GroupsKind(-1)]
 OptionalCount = Annotated[Any, CountKind(optional=True)]
 Spatial = Annotated[Any, SpatialKind()]
 OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]
@@ -345,6 +380,7 @@ Real = Annotated[float, RealKind()]
 NonNegative = Annotated[float, RealKind(0)]
 OptionalNonNegative = Annotated[Any, RealKind(0, optional=True)]
 Reals = Annotated[Any, RealsKind()]
+OptionalReals = Annotated[Any, RealsKind(optional=True)]
 Axis = Annotated[int, AxisKind()]
 Axes = Annotated[Any, AxisKind(several=True)]
 Initializer = Annotated[Any, NamedKind("initializer", _initializers, figures=False, optional=True)]

@@ -41,12 +41,15 @@ def keras_word(class_name: str) -> str:
 class InnerKind(Kind):
     """A layer, as an object or as its data: `{"type": "LSTM", "units": 4}`.
 
-    `stackable`: a list of cells stands for StackedRNNCells of them.
+    `stackable`: a list of cells stands for StackedRNNCells of them; `sample`: a type that fits.
     """
 
     holds_layers = True
 
-    def __init__(self, *, optional: bool = False, stackable: bool = False, several: bool = False) -> None:
+    def __init__(
+        self, *, optional: bool = False, stackable: bool = False, several: bool = False, sample: str = "GRU"
+    ) -> None:
+        self.sample = sample
         self.optional = optional
         self.stackable = stackable
         self.several = several

@@ -23,6 +23,8 @@ def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None)
 class Merge(Weightless, NoMacs):
     """Inputs combined unit by unit; axes are matched from the last, those of size 1 are repeated."""
 
+    keeps_integers = True
+
     def output_shape(self, *inputs: Shape) -> Shape:
         first, *others = several(self, inputs)
         out = first

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, prod
+from archcalc.arith import Shape, Size, broadcast, certainly, equal, exact_div, prod, require_equal
+from archcalc.errors import LayerError
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
     Weight,
+    Weightless,
     Window,
     axis_index,
     family,
@@ -14,8 +16,8 @@ from archcalc.layers.base import (
     layer,
     one_input,
 )
-from archcalc.layers.fields import Axes, Axis, Flag, Initializer, Real, Untracked
-from archcalc.layers.window import whole_along
+from archcalc.layers.fields import Axes, Axis, Flag, Groups, Initializer, Real, Untracked
+from archcalc.layers.window import Blocks, Read, Whole, here, whole_along
 
 
 @family
@@ -75,12 +77,11 @@ class BatchNormalization(ScaledAndShifted, Elementwise):
         return 2 * prod(inputs[0])
 
 
-@layer
-class LayerNormalization(ScaledAndShifted):
-    """Zero mean and unit variance over `axis` of each sample (Ba et al. 2016, arXiv 1607.06450)."""
+@family
+class OverAxes(NoMacs):
+    """Normalised over `axis` of each sample, so that each unit depends on all along those axes."""
 
     axis: Axes = -1
-    rms_scaling: Flag = False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
@@ -88,9 +89,23 @@ class LayerNormalization(ScaledAndShifted):
         return x
 
     def axes(self, x: Shape) -> tuple[int, ...]:
-        """The normalised axes, in the order of gamma's (Keras sorts the numbers as given)."""
+        """The normalised axes, in the order of the weights' (Keras sorts the numbers as given)."""
         given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         return tuple(axis_index(self, a, len(x)) for a in sorted(given))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        window = identity(len(x))
+        for axis in self.axes(x):
+            window = whole_along(window, axis)
+        return (window,)
+
+
+@layer
+class LayerNormalization(OverAxes, ScaledAndShifted):
+    """Zero mean and unit variance over `axis` of each sample (Ba et al. 2016, arXiv 1607.06450)."""
+
+    rms_scaling: Flag = False
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs
@@ -99,12 +114,86 @@ class LayerNormalization(ScaledAndShifted):
             shape, scale=self.scale or self.rms_scaling, center=self.center and not self.rms_scaling
         )
 
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return (5 + len(self.weights(*inputs))) * prod(inputs[0])
+
+
+@layer
+class RMSNormalization(OverAxes):
+    """Divided by the root mean square over `axis`, times a scale (arXiv 1910.07467).
+
+    Source: Zhang & Sennrich 2019.
+    """
+
+    epsilon: Real = 1e-6
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = super().output_shape(*inputs)
+        scaled = [x[a] for a in self.axes(x)]
+        if len(scaled) > len(x):
+            raise LayerError(f"RMSNormalization: axis={self.axis} names an axis twice")
+        # Keras multiplies by the scale as it is, so along the last axes
+        for n, m in zip(scaled, x[len(x) - len(scaled) :], strict=True):
+            words = f"a scale of {n} along an axis of {m}"
+            require_equal(broadcast(n, m, words), m, words)
+        return x
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        return (Weight("scale", tuple(x[a] for a in self.axes(x)), initializer="ones"),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 4 * prod(inputs[0])
+
+
+@layer
+class UnitNormalization(OverAxes, Weightless):
+    """A 2-norm of 1 over `axis` of each sample."""
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 3 * prod(inputs[0])
+
+
+@layer
+class GroupNormalization(ScaledAndShifted):
+    """Zero mean and unit variance over groups of channels and all other axes (arXiv 1803.08494).
+
+    `groups` -1 makes each channel a group of its own (instance normalisation).
+    Source: Wu & He 2018.
+    """
+
+    groups: Groups = 32
+    axis: Axis = -1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        self.members(x)
+        return x
+
+    def members(self, x: Shape) -> Size:
+        """Channels of one group."""
+        channels = x[axis_index(self, self.axis, len(x))]
+        if certainly(equal(self.groups, -1)):
+            return 1
+        return exact_div(
+            channels, self.groups, lambda: f"{channels} channels must be divisible by groups={self.groups}"
+        )
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        shape = (x[axis_index(self, self.axis, len(x))],)
+        return self.affine(shape, scale=self.scale, center=self.center)
+
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         (x,) = inputs
-        window = identity(len(x))
-        for axis in self.axes(x):
-            window = whole_along(window, axis)
-        return (window,)
+        axis, members = axis_index(self, self.axis, len(x)), self.members(x)
+        if certainly(equal(self.groups, 1)):
+            within: Read = Whole()
+        elif certainly(equal(members, 1)):
+            within = here(axis)
+        else:
+            within = Blocks(axis, members, members)
+        return (tuple(within if a == axis else Whole() for a in range(len(x))),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return (5 + len(self.weights(*inputs))) * prod(inputs[0])

@@ -11,6 +11,8 @@ from archcalc.layers.fields import Fraction01, Untracked
 class TrainingOnly(Elementwise):
     """The identity at inference."""
 
+    keeps_integers = True
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 

@@ -13,6 +13,8 @@ from archcalc.layers.window import Fixed, Read, Scattered, Taps, Window
 class Rearranging(Weightless, NoMacs):
     """Each output unit is one input unit."""
 
+    keeps_integers = True
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 

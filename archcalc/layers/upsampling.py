@@ -18,6 +18,8 @@ from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
 class UpSampling(ChannelsLast, Weightless, NoMacs):
     """Each spatial axis `factor` times as long."""
 
+    keeps_integers = True
+
     @property
     @abstractmethod
     def factors(self) -> tuple[Size, ...]:

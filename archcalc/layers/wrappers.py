@@ -1,16 +1,16 @@
-"""Layers around another layer: Bidirectional and TimeDistributed."""
+"""Layers around another layer: Bidirectional, TimeDistributed and SpectralNormalization."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, prod, total
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
-from archcalc.layers.fields import ChoiceKind
-from archcalc.layers.inner import Inner, InnerLayer, OptionalInnerLayer, behind
-from archcalc.layers.recurrent import WHOLE, Recurrent
+from archcalc.layers.fields import ChoiceKind, Count
+from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, behind
+from archcalc.layers.recurrent import WHOLE, Cell, Recurrent
 from archcalc.layers.window import Unstated, here
 
 _SEVERAL = "two sequences come out, read from either end"
@@ -134,3 +134,49 @@ class TimeDistributed(Layer):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self.layer.layer.elementwise_ops(self.step(inputs))
+
+
+@layer
+class SpectralNormalization(Layer):
+    """A layer whose kernel is divided by an estimate of its 2-norm in training (arXiv 1802.05957).
+
+    The estimate's vector is one more weight. Source: Miyato et al. 2018.
+    """
+
+    layer: Annotated[Any, InnerKind(sample="Dense")]
+    power_iterations: Count = 1
+
+    def check(self) -> None:
+        if isinstance(self.layer.layer, Cell):
+            raise LayerError(f"a {type(self.layer.layer).__name__} takes more than one input")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        shape: Shape = self.layer.layer.output_shape(x)
+        self.kernel(x)
+        return shape
+
+    def kernel(self, x: Shape) -> Weight:
+        """The normalised weight; raises `LayerError` if the layer has none."""
+        weights: tuple[Weight, ...] = self.layer.layer.weights(x)
+        for weight in weights:
+            if weight.name in ("kernel", "embeddings"):
+                return weight
+        raise LayerError(f"a {type(self.layer.layer).__name__} has no kernel and no embeddings")
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        (x,) = inputs
+        kernel = self.kernel(x)
+        vector = Weight("vector_u", (1, kernel.shape[-1]), False, "truncated_normal")
+        others = tuple(w for w in self.layer.layer.weights(x) if w.name != kernel.name)
+        return (*self.layer.weights((kernel,)), vector, *self.layer.weights(others))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        window: tuple[Window, ...] = self.layer.layer.window(*inputs)
+        return window
+
+    def macs(self, *inputs: Shape) -> Size:
+        return self.layer.layer.macs(*inputs)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return self.layer.layer.elementwise_ops(*inputs)

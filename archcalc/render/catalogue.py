@@ -8,12 +8,14 @@ from itertools import groupby
 from typing import Any
 
 from archcalc.catalogue import Entry
+from archcalc.layers.refusals import Refusal
 from archcalc.render import text
 from archcalc.render.text import ASCII, UNICODE, Glyphs
 from archcalc.report import plain
 from archcalc.unknown import Unknown
 
 NAME = 26
+REFUSED = "refused, because they have no rule"
 OPERATIONS = "operations of keras.ops, without parameters"
 LEGEND = (
     "parameters in closed form: words are a layer's arguments (one value for all axes), C the channels, "
@@ -23,9 +25,13 @@ LEGEND = (
 
 
 def overview(
-    entries: Sequence[Entry], width: int, ascii: bool, operations: Mapping[str, Sequence[str]] | None = None
+    entries: Sequence[Entry],
+    width: int,
+    ascii: bool,
+    operations: Mapping[str, Sequence[str]] | None = None,
+    refused: Mapping[str, Refusal] | None = None,
 ) -> str:
-    """Every type with what it is and its parameters, grouped by family; the names of operations behind."""
+    """Every type with what it is and its parameters, by family; then operations, and what is refused."""
     lines = []
     for family, members in groupby(entries, key=lambda e: e.family):
         lines.append(family)
@@ -40,14 +46,30 @@ def overview(
         for family, names in operations.items():
             lines += _folded(f"  {family}".ljust(NAME), " ".join(names), width)
         lines.append("")
+    if refused:
+        lines += [REFUSED, *_refusals(refused, width), ""]
     lines += textwrap.wrap(LEGEND, min(width, 100))
     return _encoded("\n".join(lines) + "\n", ascii)
 
 
-def details(entries: Sequence[Entry], width: int, ascii: bool) -> str:
-    """All about some types: arguments with their defaults, shapes and figures."""
+def details(
+    entries: Sequence[Entry], width: int, ascii: bool, refused: Mapping[str, Refusal] | None = None
+) -> str:
+    """All about some types: arguments with their defaults, shapes and figures; or why they are refused."""
     glyphs = ASCII if ascii else UNICODE
-    return _encoded("\n\n".join("\n".join(_details(e, width, glyphs)) for e in entries) + "\n", ascii)
+    parts = ["\n".join(_details(e, width, glyphs)) for e in entries]
+    if refused:
+        parts.append("\n".join([REFUSED, *_refusals(refused, width)]))
+    return _encoded("\n\n".join(parts) + "\n", ascii)
+
+
+def _refusals(refused: Mapping[str, Refusal], width: int) -> Iterator[str]:
+    for name, refusal in refused.items():
+        head = f"  {name}".ljust(NAME)
+        if len(head) > NAME:
+            yield head
+            head = " " * NAME
+        yield from _folded(head, f"{refusal.said(name)}; {refusal.remedy}", width)
 
 
 def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
@@ -71,7 +93,11 @@ def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
         yield from _folded("  also taken".ljust(NAME), ", ".join(others), width)
 
 
-def markdown(entries: Sequence[Entry], operations: Mapping[str, Sequence[str]] | None = None) -> str:
+def markdown(
+    entries: Sequence[Entry],
+    operations: Mapping[str, Sequence[str]] | None = None,
+    refused: Mapping[str, Refusal] | None = None,
+) -> str:
     """The overview as Markdown tables."""
     lines = ["| Layer | Family | What it does | Parameters | MACs |", "| --- | --- | --- | --- | --- |"]
     for e in entries:
@@ -81,6 +107,9 @@ def markdown(entries: Sequence[Entry], operations: Mapping[str, Sequence[str]] |
     if operations:
         lines += ["", f"| Family | {OPERATIONS[0].upper()}{OPERATIONS[1:]} |", "| --- | --- |"]
         lines += [f"| {family} | {', '.join(names)} |" for family, names in operations.items()]
+    if refused:
+        lines += ["", f"| {REFUSED[0].upper()}{REFUSED[1:]} | Why | What to do |", "| --- | --- | --- |"]
+        lines += [f"| {name} | {r.said(name)} | {r.remedy} |" for name, r in refused.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc.render import text
@@ -42,6 +42,13 @@ PARAMETERS = Column(
 )
 MACS = Column("macs", "MACs", lambda row: row.macs, text.count, total=lambda totals: totals.macs)
 FLOPS = Column("flops", "FLOPs", lambda row: row.flops, text.count, total=lambda totals: totals.flops)
+
+
+def flops_column(convention: str) -> Column:
+    """The column of FLOPs, which says whose they are where they are not ours."""
+    return FLOPS if convention == "archcalc" else replace(FLOPS, title=f"FLOPs ({convention})")
+
+
 ELEMENTWISE = Column(
     "elementwise",
     "Elementwise",
@@ -65,3 +72,10 @@ ALWAYS = (LAYER, PARAMETERS)
 ESSENTIAL = (MACS, OUTPUT, FIELD)
 GAINED = (*ESSENTIAL, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
 EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)
+
+
+def everywhere(convention: str) -> tuple[Column, ...]:
+    """The columns of documents; FLOPs are among them where they were asked for."""
+    if convention == "archcalc":
+        return EVERYWHERE
+    return (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])

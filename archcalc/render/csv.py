@@ -18,12 +18,15 @@ def csv_text(report: Report, *, depth: int | None = None) -> str:
     """The table; sizes of axes are joined by `x`, other figures of axes by a space."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow([*_COLUMNS, "flops_convention"])
     for row in fold(report.rows, depth):
         writer.writerow(
             [
-                _cell(figure(row), "x" if name.endswith(("shape", "size")) else " ")
-                for name, figure in _COLUMNS.items()
+                *(
+                    _cell(figure(row), "x" if name.endswith(("shape", "size")) else " ")
+                    for name, figure in _COLUMNS.items()
+                ),
+                report.conventions["flops"],
             ]
         )
     return out.getvalue()

@@ -8,7 +8,10 @@ from typing import Any
 from archcalc.arith import total
 from archcalc.report import Row
 
-_SUMMED = ("parameters", "trainable_parameters", "macs", "elementwise_operations", "activation_bytes")
+_SUMMED = (
+    *("parameters", "trainable_parameters", "macs", "flops"),
+    *("elementwise_operations", "activation_bytes"),
+)
 
 
 def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archcalc.render import summary
 from archcalc.render import text as words
-from archcalc.render.columns import EVERYWHERE, FIELD, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column
+from archcalc.render.columns import FIELD, FLOPS, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
@@ -35,16 +36,17 @@ _SPECIALS = re.compile("|".join(map(re.escape, _SPECIAL)))
 def latex(report: Report, *, depth: int | None = None) -> str:
     """The table; it needs the package booktabs, and beyond a page longtable."""
     rows = fold(report.rows, depth)
+    columns = everywhere(report.conventions["flops"])
     long = len(rows) > PAGE
-    body = [_line([_cell(c, c.figure(row)) for c in EVERYWHERE]) for row in rows]
-    totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in EVERYWHERE]
+    body = [_line([_cell(c, c.figure(row)) for c in columns]) for row in rows]
+    totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in columns]
     caption = f"\\caption{{{_caption(report)}}}"
-    head = _line([c.title for c in EVERYWHERE])
-    columns = "".join("r" if c.numeric else "l" for c in EVERYWHERE)
+    head = _line([c.title for c in columns])
+    sides = "".join("r" if c.numeric else "l" for c in columns)
     if long:
         lines = [
             r"% \usepackage{booktabs,longtable}",
-            f"\\begin{{longtable}}{{{columns}}}",
+            f"\\begin{{longtable}}{{{sides}}}",
             caption + r" \\",
             r"\toprule",
             head,
@@ -62,7 +64,7 @@ def latex(report: Report, *, depth: int | None = None) -> str:
             r"\begin{table}",
             r"\centering",
             caption,
-            f"\\begin{{tabular}}{{{columns}}}",
+            f"\\begin{{tabular}}{{{sides}}}",
             r"\toprule",
             head,
             r"\midrule",
@@ -77,7 +79,9 @@ def latex(report: Report, *, depth: int | None = None) -> str:
 
 
 def _caption(report: Report) -> str:
-    lines = [f"{escaped(printable(report.name))}: work of one sample, one MAC being two FLOPs."]
+    lines = [
+        f"{escaped(printable(report.name))}: work of one sample, {escaped(summary.whose_flops(report))}."
+    ]
     if report.assumptions:
         lines.append(f"Assumes that {escaped('; '.join(map(words.in_words, report.assumptions)))}.")
     lines += [
@@ -108,7 +112,7 @@ def _cell(column: Column, figure: Any) -> str:
         return _shape(figure)
     if column is FIELD:
         return _field(figure)
-    assert column in (PARAMETERS, MACS)
+    assert column.key in (PARAMETERS.key, MACS.key, FLOPS.key)
     if isinstance(figure, Expr):
         return f"${_formula(figure)}$"
     return escaped(column.write(figure, UNICODE))

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from archcalc.render.columns import ALWAYS, ESSENTIAL, GAINED, LAYER, ORDER, Column
+from archcalc.render.columns import ALWAYS, ESSENTIAL, FLOPS, GAINED, LAYER, ORDER, Column, flops_column
 from archcalc.render.text import Glyphs
 from archcalc.report import Row, Totals
 from archcalc.symbolic import Expr
@@ -73,10 +73,19 @@ class Laid:
         return lines + (_packed(whole, self.width) if whole else [])
 
 
-def lay_out(rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs) -> list[Laid]:
-    """The columns that fit, with their widths, in the order of reading."""
-    laid = {c.key: _laid(c, rows, totals, glyphs) for c in ALWAYS}
+def lay_out(
+    rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs, convention: str = "archcalc"
+) -> list[Laid]:
+    """The columns that fit, with their widths, in the order of reading.
+
+    FLOPs in the convention of another tool were asked for, and always have their column.
+    """
+    flops = flops_column(convention)
+    always = ALWAYS if flops is FLOPS else (*ALWAYS, flops)
+    laid = {c.key: _laid(c, rows, totals, glyphs) for c in always}
     for column in GAINED:
+        if column.key in laid:
+            continue
         candidate = _laid(column, rows, totals, glyphs)
         if all(text in ("", glyphs.nothing) for text in candidate.texts):
             continue  # a column that says nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from archcalc.render import summary
-from archcalc.render.columns import EVERYWHERE, LAYER, Column
+from archcalc.render.columns import LAYER, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
@@ -16,26 +16,27 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 def markdown(report: Report, *, depth: int | None = None) -> str:
     """The report; names and expressions are escaped, so nothing in them is markup."""
     rows = fold(report.rows, depth)
-    lines = [f"## {_escaped(printable(report.name))}", "", _escaped(summary.headline(report, UNICODE)), ""]
-    lines.append(_line([c.title for c in EVERYWHERE]))
-    lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in EVERYWHERE) + "|")
+    columns = everywhere(report.conventions["flops"])
+    lines = [f"## {escaped(printable(report.name))}", "", escaped(summary.headline(report, UNICODE)), ""]
+    lines.append(_line([c.title for c in columns]))
+    lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in columns) + "|")
     for row in rows:
-        lines.append(_line([_escaped(c.write(c.figure(row), UNICODE)) for c in EVERYWHERE]))
-    lines.append(_line([_total(c, report) for c in EVERYWHERE]))
+        lines.append(_line([escaped(c.write(c.figure(row), UNICODE)) for c in columns]))
+    lines.append(_line([_total(c, report) for c in columns]))
     facts = [
         *summary.facts(report, UNICODE),
         *summary.formulas(report),
         *summary.premises(report),
     ]
     lines.append("")
-    lines += [f"- {fact.label}: {_escaped(fact.text)}" for fact in facts]
+    lines += [f"- {fact.label}: {escaped(fact.text)}" for fact in facts]
     for finding in report.findings:
-        where = f"{_escaped(printable(finding.layer))}: " if finding.layer is not None else ""
+        where = f"{escaped(printable(finding.layer))}: " if finding.layer is not None else ""
         lines.append(
-            f"- **{finding.severity}** {where}{_escaped(printable(finding.message))}; "
-            f"{_escaped(finding.suggestion)}"
+            f"- **{finding.severity}** {where}{escaped(printable(finding.message))}; "
+            f"{escaped(finding.suggestion)}"
         )
-    lines += ["", *[f"{_escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows, UNICODE)]]
+    lines += ["", *[f"{escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows, UNICODE)]]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -44,12 +45,13 @@ def _total(column: Column, report: Report) -> str:
         return "**Total**"
     if column.total is None:
         return ""
-    return f"**{_escaped(column.write(column.total(report.totals), UNICODE))}**"
+    return f"**{escaped(column.write(column.total(report.totals), UNICODE))}**"
 
 
 def _line(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text in which nothing is markup."""
     return _SPECIAL.sub(r"\\\1", text)

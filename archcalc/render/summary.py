@@ -53,13 +53,36 @@ def _parameters(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
 
 def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     t = report.totals
+    ours = report.conventions["flops"] == "archcalc"
     if isinstance(t.macs, int):
-        yield Fact("Work", f"{text.count(t.macs, glyphs)} MACs = {text.count(t.flops, glyphs)} FLOPs")
+        equal = f" = {text.count(t.flops, glyphs)} FLOPs" if ours else ""
+        yield Fact("Work", f"{text.count(t.macs, glyphs)} MACs{equal}")
     elif isinstance(t.macs, Unknown):
         yield Fact("MACs", _figure(report, "macs", glyphs))
+    if not ours:
+        yield from _foreign_flops(report, glyphs)
     if not isinstance(t.elementwise_operations, Expr):
         operations = "" if isinstance(t.elementwise_operations, Unknown) else " operations"
         yield Fact("Elementwise", _figure(report, "elementwise_operations", glyphs) + operations)
+
+
+def _foreign_flops(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    """The total in another tool's convention, why it is unknown, and what it leaves out."""
+    c, flops = report.conventions, report.totals.flops
+    line = f"{_figure(report, 'flops', glyphs)}, as {c['flops_tool']} counts ({c['flops_unit']})"
+    if isinstance(flops, Unknown):
+        line += f"; {text.printable(flops.reason, glyphs)}"
+    if c["flops_not_counted"]:
+        line += f"; it does not count {', '.join(c['flops_not_counted'])}"
+    yield Fact("FLOPs", line)
+
+
+def whose_flops(report: Report) -> str:
+    """What FLOPs are here, in words."""
+    c = report.conventions
+    if c["flops"] == "archcalc":
+        return "one MAC being two FLOPs"
+    return f"FLOPs as {c['flops_tool']} counts them"
 
 
 def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
@@ -169,10 +192,11 @@ def _range(name: str, low: int, high: int | None) -> str:
 def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: bool = False) -> list[Fact]:
     """What the figures mean, in as few words as the table needs."""
     c = report.conventions
+    flops = " = 2 FLOPs" if c["flops"] == "archcalc" else f"; {whose_flops(report)}"
     found = [
         Fact(
             "Work",
-            "one sample; 1 MAC = 1 multiply-add = 2 FLOPs; bias, activation, pooling, normalisation and "
+            f"one sample; 1 MAC = 1 multiply-add{flops}; bias, activation, pooling, normalisation and "
             "merging count apart, as elementwise operations",
         ),
         Fact(

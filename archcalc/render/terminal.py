@@ -66,7 +66,7 @@ class ReportView:
         )
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.plain)
         yield Segment.line()
-        laid = lay_out(self.rows, report.totals, width, glyphs)
+        laid = lay_out(self.rows, report.totals, width, glyphs, report.conventions["flops"])
         yield from self._table(laid)
         yield Segment.line()
         for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):

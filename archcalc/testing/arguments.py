@@ -169,7 +169,10 @@ def _permute(case: Case) -> dict[str, Any]:
 
 
 def _some_axis(case: Case) -> dict[str, Any]:
-    return {**case.chosen, "axis": case.draw(st.sampled_from([-1, *range(1, case.rank + 1)]))}
+    return {
+        **case.chosen,
+        "axis": case.draw(st.sampled_from([*range(-case.rank, 0), *range(1, case.rank + 1)])),
+    }
 
 
 def _some_axes(case: Case) -> dict[str, Any]:

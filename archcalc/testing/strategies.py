@@ -19,12 +19,19 @@ from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer, registered
 from archcalc.testing.arguments import Draw, arguments
+from archcalc.testing.operations import operation
 
 MAX_UNITS = 1500  # of one tensor
 MAX_PARAMETERS = 100_000  # of one layer
 
 # what only other motifs draw: inputs, layers of several inputs, an input of indices
 ELSEWHERE = {"InputLayer", "Opaque", "Embedding", "Dot", "CustomScaleLayer", "Concatenate", "RepeatVector"}
+# what no motif draws yet: layers that the linear model has no stand-in for, or that Keras runs
+# only outside of functional models (the contract test holds all of them to Keras)
+NOT_DRAWN = {
+    *("AutoContrast", "Equalization", "GroupNormalization", "RandomCrop", "ReversibleEmbedding"),
+    *("SpectralNormalization",),
+}
 MERGES = ("Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 Motif = Callable[["Net", str], str]
 
@@ -47,7 +54,8 @@ class Net:
             raise ArchcalcError("too large to be measured quickly")
         if sum(w.parameters for w in layer.weights(*given)) > MAX_PARAMETERS:
             raise ArchcalcError("too many weights to be measured quickly")
-        name = f"{self.scope}{type(layer).__name__.lower()}_{len(self.nodes)}"
+        kind = type(layer).__name__.removeprefix("ops.").lower()
+        name = f"{self.scope}{kind}_{len(self.nodes)}"
         self.nodes.append((name, layer, inputs))
         self.shapes[name] = shape
         if owner is not None:
@@ -73,7 +81,7 @@ def applicable(rank: int, *, spatial: bool) -> list[str]:
     return [
         name
         for name, cls in sorted(registered().items())
-        if name not in ELSEWHERE and name not in MERGES and cls.rank == (rank if spatial else 0)
+        if name not in ELSEWHERE | NOT_DRAWN and name not in MERGES and cls.rank == (rank if spatial else 0)
     ]
 
 
@@ -255,6 +263,13 @@ def unrolled(net: Net, x: str) -> str:
     return chain(net, net.make("Reshape", x, target_shape=(prod(sides), width)))
 
 
+def operations(net: Net, x: str) -> str:
+    """One to three functions of `keras.ops` in a row."""
+    for _ in range(net.draw(st.integers(1, 3))):
+        x = operation(net, x)
+    return x
+
+
 SIMPLE: list[Motif] = [chain, residual, inception, dense_block, squeeze_excite]
 MOTIFS: list[Motif] = [
     chain,
@@ -296,8 +311,17 @@ def _head(net: Net, x: str) -> str:
 
 
 @st.composite
-def architectures(draw: Any, min_motifs: int = 2, max_motifs: int = 7, name: str = "drawn") -> Graph:
+def architectures(
+    draw: Any,
+    min_motifs: int = 2,
+    max_motifs: int = 7,
+    name: str = "drawn",
+    *,
+    with_operations: bool = False,
+) -> Graph:
     """A whole network as a `Graph`, of `min_motifs` to `max_motifs` motifs and perhaps a head.
+
+    `with_operations` adds functions of `keras.ops` to what is drawn.
 
     Shrinks towards few layers and small tensors; `archcalc.convert.to_spec` prints it.
     """
@@ -305,7 +329,7 @@ def architectures(draw: Any, min_motifs: int = 2, max_motifs: int = 7, name: str
     x = _first(net)
     outputs = []
     for _ in range(draw(st.integers(min_motifs, max_motifs))):
-        motif = draw(st.sampled_from(MOTIFS))
+        motif = draw(st.sampled_from([*MOTIFS, operations] if with_operations else MOTIFS))
         before = (len(net.nodes), dict(net.shapes), dict(net.shared))
         try:
             x = motif(net, x)

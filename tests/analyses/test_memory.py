@@ -192,4 +192,5 @@ def test_precisions_against_keras(name: str) -> None:
     assert PRECISIONS[name] == (
         stored[layer.kernel.dtype],
         stored[keras.backend.standardize_dtype(made.dtype)],
+        layer.compute_dtype,
     )

@@ -35,6 +35,16 @@ def spatial(kind: str, arguments: dict[str, Any]) -> list[Case]:
     return [(kind.replace("*", str(r)), arguments, s) for r, s in ((1, SEQUENCE), (2, IMAGE), (3, VOLUME))]
 
 
+COLOURS = [(9, 8, 3)]
+AUGMENTING: dict[str, dict[str, Any]] = {
+    "RandomRotation": {"factor": 0.1},
+    "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
+    "RandomZoom": {"height_factor": 0.1},
+    "RandomBrightness": {"factor": 0.5},
+    "RandomContrast": {"factor": 0.5},
+    "RandomCrop": {"height": 9, "width": 8},
+}
+
 CASES: list[Case] = [
     *spatial("Conv*D", {"filters": 6, "kernel_size": 3}),
     *spatial("Conv*D", {"filters": 6, "kernel_size": 2, "strides": 2, "use_bias": False}),
@@ -105,9 +115,36 @@ CASES: list[Case] = [
     ("Normalization", {"axis": (1, 3)}, IMAGE),
     ("CustomScaleLayer", {"scale": 0.5}, IMAGE * 2),
     ("LayerScale", {"init_values": 0.1, "projection_dim": 4}, IMAGE),
-    ("RandomFlip", {}, IMAGE),
-    ("RandomRotation", {"factor": 0.1}, IMAGE),
-    ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1}, IMAGE),
+    *((kind, AUGMENTING.get(kind, {}), COLOURS) for kind in tf_profiler._AUGMENTATIONS),
+    ("RMSNormalization", {}, IMAGE),
+    ("RMSNormalization", {"axis": (2, 3)}, IMAGE),
+    ("UnitNormalization", {}, IMAGE),
+    ("UnitNormalization", {"axis": 1}, IMAGE),
+    *(
+        ("GroupNormalization", {"groups": g, "scale": s, "center": c}, IMAGE)
+        for g, s, c in (
+            (1, True, True),
+            (2, True, False),
+            (2, False, True),
+            (2, False, False),
+            (-1, True, True),
+        )
+    ),
+    ("SpectralNormalization", {"layer": {"type": "Dense", "units": 5}}, IMAGE),
+    ("SpectralNormalization", {"layer": {"type": "Conv2D", "filters": 5, "kernel_size": 3}}, IMAGE),
+    ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3}, [(6,)]),
+    ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 4, "reverse": True}, SEQUENCE),
+    (
+        "ReversibleEmbedding",
+        {"input_dim": 5, "output_dim": 4, "reverse": True, "logit_soft_cap": 2.0},
+        SEQUENCE,
+    ),
+    ("STFTSpectrogram", {"frame_length": 4, "mode": "real"}, SEQUENCE),
+    ("STFTSpectrogram", {"frame_length": 4, "mode": "imag", "padding": "same"}, SEQUENCE),
+    ("AutoContrast", {}, IMAGE),
+    ("CenterCrop", {"height": 4, "width": 5}, IMAGE),
+    ("Resizing", {"height": 18, "width": 5}, IMAGE),
+    ("Resizing", {"height": 4, "width": 16, "interpolation": "nearest"}, IMAGE),
     *((f"ops.{k}", {}, IMAGE * 2) for k in BINARY),
     *((f"ops.{k}", {"x2": 2.0}, IMAGE) for k in BINARY),
     ("ops.multiply", {}, [(9, 8, 4), (1, 1, 4)]),
@@ -136,6 +173,12 @@ EXEMPT: list[Case] = [
     ("Softmax", {"axis": (1, 2)}, IMAGE),
     ("Dot", {"axes": 1, "normalize": True}, [(4,), (4,)]),
     ("ActivityRegularization", {"l1": 0.1}, IMAGE),
+    ("SpectralNormalization", {"layer": {"type": "Dense", "units": 3, "lora_rank": 2}}, [(5,)]),
+    ("STFTSpectrogram", {"frame_length": 4}, SEQUENCE),
+    ("AutoContrast", {"value_range": (0, 1)}, IMAGE),
+    ("Resizing", {"height": 4, "width": 4, "antialias": True}, IMAGE),
+    ("RandomHue", {"factor": 0.5}, COLOURS),
+    ("EinsumDense", {"equation": "ab,bc->ac", "partial_shape": 5}, [(4,)]),
 ]
 
 

@@ -82,6 +82,9 @@ def test_numpy_numbers_become_plain() -> None:
         ("Dense", {"units": 4, "dtype": "int8_from_float32"}, "quantised"),
         ("ZeroPadding2D", {"padding": [1, 2, 3]}, "2 of them or 2 pairs"),
         ("Cropping2D", {"cropping": [[1, 2, 3], 0]}, "a pair"),
+        ("Rescaling", {"scale": "big"}, "expected a number or a list of numbers, got 'big'"),
+        ("Rescaling", {"scale": True}, "expected a number or a list of numbers, got True"),
+        ("RNN", {"cell": {"type": "LSTMCell", "units": 0}}, "LSTMCell: units: expected a positive integer"),
     ],
 )
 def test_faults_say_what_came_and_what_would_do(name: str, arguments: dict[str, Any], message: str) -> None:
@@ -102,6 +105,8 @@ def test_faults_say_what_came_and_what_would_do(name: str, arguments: dict[str, 
         (made("Concatenate", axis=1), [(4, 5), (4, 6)], r"Concatenate\(axis=1\): .* \(4, 5\) and \(4, 6\)"),
         (made("Concatenate", axis=3), [(4, 5), (4, 5)], "axis 3 does not exist .* 2 axes"),
         (made("Concatenate", axis=0), [(4, 5), (4, 5)], "axis 0 is the batch axis"),
+        (made("Concatenate", axis=-3), [(4, 5), (4, 5)], "axis -3 is the batch axis"),
+        (made("LayerScale", init_values=0.1, projection_dim=3), [(4,)], "projection_dim=3 for an input"),
         (made("Dot", axes=(2, 1)), [(4, 5), (4, 6)], r"axis 2 of \(4, 5\) and axis 1 of \(4, 6\) differ"),
         (
             made("Reshape", target_shape=[7, -1]),

@@ -16,7 +16,7 @@ from archcalc import arith, arrays
 from archcalc.errors import LayerError, NetworkError, SourceError
 from archcalc.layers.base import Layer
 from archcalc.layers.operations import registered_operations
-from archcalc.layers.operations.elementwise import BINARY, FILLED, FREE, UNARY
+from archcalc.layers.operations.elementwise import BINARY, CASTS, FILLED, FREE, UNARY
 from archcalc.layers.window import Unstated
 from archcalc.readers.keras_config import read_keras
 from archcalc.symbolic import substitute, symbol
@@ -104,7 +104,7 @@ def reduction(name: str, axis: Any, keepdims: bool) -> Case:
 
 
 CASES: list[Case] = [
-    *map(unary, (*UNARY, *FREE, *FILLED)),
+    *map(unary, (*UNARY, *FREE, *CASTS, *FILLED, "stop_gradient")),
     *map(binary, BINARY),
     one(lambda x: x + 2, 3, 4),
     one(lambda x: 1.0 / x, 3, 4),
@@ -188,6 +188,7 @@ CASES: list[Case] = [
     one(lambda x: ops.max_pool(x, (3, 2), strides=1, padding="same"), 7, 6, 2),
     one(lambda x: ops.average_pool(x, 3, strides=2), 9, 2),
     one(lambda x: ops.conv(x, ops.convert_to_tensor(KERNEL), strides=2, padding="same"), 7, 6, 4),
+    one(lambda x: ops.conv(x, ops.convert_to_tensor(KERNEL[0])), 7, 4),
     one(lambda x: ops.depthwise_conv(x, ops.convert_to_tensor(DEPTHWISE)), 5, 6, 4),
     one(lambda x: ops.image.resize(x, (12, 5)), 6, 5, 2),
     one(lambda x: ops.image.resize(x, (6, 15), interpolation="nearest"), 6, 5, 2),
@@ -246,7 +247,11 @@ def inputs_of(case: Case) -> tuple[Shape, ...]:
 
 @SINGLY
 def test_symbols_and_arrays_give_what_integers_give(case: Case) -> None:
-    layer, inputs = operation_of(case), inputs_of(case)
+    check_numbers(operation_of(case), inputs_of(case))
+
+
+def check_numbers(layer: Layer, inputs: tuple[Shape, ...]) -> None:
+    """Figures of symbols and of arrays are, at these sizes, those of integers."""
     expected = figures(layer, inputs)
     values: dict[str, int] = {}
 
@@ -261,12 +266,14 @@ def test_symbols_and_arrays_give_what_integers_give(case: Case) -> None:
         return
     with arith.scope() as scope:
         found = figures(layer, symbolic)
-    assert [substitute(n, values) for n in found] == expected
+    at_point = [substitute(n, values) for n in found]
+    assert at_point == expected, f"{layer}: symbols give {at_point} for {expected}"
     for text in scope.assumptions.texts():
         assert eval(text, {"min": min, "max": max}, dict(values)) is True, text
     with arith.scope():
         found = figures(layer, tuple(tuple(n if n == 1 else arrays.array([n, n]) for n in s) for s in inputs))
-    assert [int(np.asarray(n).ravel()[0]) for n in found] == expected
+    firsts = [int(np.asarray(n).ravel()[0]) for n in found]
+    assert firsts == expected, f"{layer}: arrays give {firsts} for {expected}"
 
 
 def figures(layer: Layer, inputs: tuple[Shape, ...]) -> list[Any]:
@@ -280,8 +287,11 @@ def figures(layer: Layer, inputs: tuple[Shape, ...]) -> list[Any]:
     ids=[f"{i}-{label(c)}" for i, c in enumerate(c for c in SINGLE if c.measured and c is not STACKED)],
 )
 def test_windows_are_the_measured_dependence(case: Case) -> None:
-    layer, inputs = operation_of(case), inputs_of(case)
-    windows = layer.window(*inputs)
+    check_windows(case, read(case), *dependence(case))
+
+
+def dependence(case: Case) -> tuple[Any, list[np.ndarray]]:
+    """Units of the output, and for each input the units they move with; only `case.call` is asked."""
 
     def call(xs: list[Any]) -> Any:
         found = case.call(*(x * case.scale for x in xs))
@@ -291,19 +301,23 @@ def test_windows_are_the_measured_dependence(case: Case) -> None:
     moved = keras_oracle.perturbation_support(call, case.shapes, dtype="float64", tolerance=1e-6, step=0.75)
     try:
         sloped = keras_oracle.gradient_support(call, case.shapes, moved.units, dtype="float64")
-        supports = [a | b for a, b in zip(moved.inputs, sloped.inputs, strict=True)]
+        return moved.units, [a | b for a, b in zip(moved.inputs, sloped.inputs, strict=True)]
     except keras_oracle.CannotRunError:
-        supports = list(moved.inputs)
-    graph = read(case)
+        return moved.units, list(moved.inputs)
+
+
+def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]) -> None:
+    """The operation's windows declare just what these units move with."""
     (node,) = [n for n in graph.nodes if n.inputs]
-    depends: dict[int, np.ndarray] = {int(graph.nodes[t.node].name[1:]): np.array(False) for t in node.inputs}
-    declared: dict[int, list[Any]] = {k: [] for k in depends}
-    for tap, window in zip(node.inputs, windows, strict=True):
-        declared[int(graph.nodes[tap.node].name[1:])].append(window)
+    numbers = [int(graph.nodes[t.node].name[1:]) for t in node.inputs]
+    windows = node.layer.window(*(case.shapes[k] for k in numbers))
+    declared: dict[int, list[Any]] = {k: [] for k in numbers}
+    for k, window in zip(numbers, windows, strict=True):
+        declared[k].append(window)
     for k, some in declared.items():
         if any(isinstance(r, Unstated) for window in some for r in window):
             continue  # nothing is said, and the reason is given
-        for unit, seen in zip(moved.units, supports[k], strict=True):
+        for unit, seen in zip(units, supports[k], strict=True):
             boxes = [predicted(window, unit, case.shapes[k]) for window in some]
             if any(None in box for box in boxes):
                 check_scattered(boxes[0], seen, f"unit {unit}")
@@ -315,6 +329,51 @@ def test_windows_are_the_measured_dependence(case: Case) -> None:
                 assert seen.any()
                 expected &= seen
             assert (seen == expected).all(), f"unit {unit}: declared {boxes}, measured {np.argwhere(seen)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "inputs", "said"),
+    [
+        ("ops.reshape", {"newshape": "12"}, [(3, 4)], "expected a list of integers"),
+        ("ops.reshape", {"newshape": [-1, 3, 2]}, [(3, 4)], "does not hold the 12 units"),
+        ("ops.pad", {"pad_width": "1"}, [(4,)], "expected pairs"),
+        ("ops.pad", {"pad_width": [[0, 0], "1"]}, [(4,)], "expected a pair"),
+        ("ops.pad", {"pad_width": [[1, 0], [0, 0]]}, [(4,)], "for the batch"),
+        ("ops.get_item", {"key": [[None, None, None], [0, 2, 0]]}, [(4,)], "must not be 0"),
+        ("ops.flip", {"axis": 3}, [(4,)], "axis 3 does not exist"),
+        ("ops.split", {"indices_or_sections": 10_001, "axis": 1}, [(10_001,)], "limit of 10000"),
+        ("ops.conv", {"kernel": 3}, [(7, 4)], "expected a constant kernel"),
+        ("ops.conv", {"kernel": KERNEL.tolist()}, [(7, 6, 3)], "3 input channels for a kernel of 4"),
+        ("ops.tensordot", {"x2": MATRIX, "axes": [[7], [0]]}, [(5, 4)], "name no axes"),
+        ("ops.einsum", {"subscripts": "bi,bj->bk"}, [(4,), (3,)], "no operand has the axes k"),
+        ("ops.add", {"x2": [MATRIX]}, [(3,)], "reaches over the batch"),
+        ("ops.add", {"x2": [MATRIX, MATRIX]}, [(4, 3)], "reaches over the batch"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(
+    kind: str, arguments: dict[str, Any], inputs: list[Shape], said: str
+) -> None:
+    with pytest.raises(LayerError, match=said):
+        registered_operations()[kind](**arguments).output_shape(*inputs)
+
+
+def test_defaults_of_keras_hold_where_a_spec_leaves_an_axis_out() -> None:
+    operations = registered_operations()
+    assert operations["ops.one_hot"](num_classes=5).output_shape((4, 3)) == (4, 3, 5)
+    for kind, given in (("ops.split", {"indices_or_sections": 2}), ("ops.unstack", {}), ("ops.stack", {})):
+        with pytest.raises(LayerError, match="axis 0 is the batch axis"):
+            operations[kind](**given).output_shape((4, 3))
+    assert operations["ops.reshape"](newshape=[None, -1, 4]).output_shape((3, 8)) == (6, 4)
+
+
+def test_whole_multiples_are_interpolated_from_known_pixels() -> None:
+    resize = registered_operations()["ops.image.resize"]
+    (window,) = resize(size=(12, 10)).window((6, 5, 2))
+    assert not any(isinstance(read, Unstated) for read in window)
+    for given in ({"antialias": True}, {"interpolation": "area"}, {"crop_to_aspect_ratio": True}):
+        (window,) = resize(size=(12, 10), **given).window((6, 5, 2))
+        assert isinstance(window[0], Unstated)
 
 
 # -- work -----------------------------------------------------------------------------------------

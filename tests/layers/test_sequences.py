@@ -47,6 +47,20 @@ def test_work_of_a_sequence(kind: str, arguments: dict[str, Any], macs: int, ele
     assert layer.elementwise_ops((5, 3)) == elementwise
 
 
+def test_work_of_a_convolutional_lstm() -> None:
+    layer = made("ConvLSTM2D", filters=3, kernel_size=2)
+    places = 4 * 5  # of a step of (5, 6, 2)
+    assert layer.macs((7, 5, 6, 2)) == 7 * places * (2 * 2) * (2 + 3) * (4 * 3)
+    # the sum of two products, biases, three sigmoids and two tanh, f*c + i*g and o*tanh(c)
+    assert layer.elementwise_ops((7, 5, 6, 2)) == 7 * places * 3 * (4 + 4 + 3 + 2 + 4)
+
+
+def test_work_of_a_wrapped_layer_is_the_layers() -> None:
+    layer = made("SpectralNormalization", layer={"type": "Dense", "units": 4})
+    assert layer.macs((5, 3)) == 5 * 3 * 4
+    assert layer.elementwise_ops((5, 3)) == 5 * 4
+
+
 def test_work_of_attention() -> None:
     query, value = (4, 6), (5, 7)
     layer = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=8)
@@ -60,6 +74,30 @@ def test_work_of_attention() -> None:
     assert grouped.macs((4, 6), (5, 6)) == 4 * 6 * 12 + 2 * 5 * 6 * 6 + 4 * 12 * 6 + 4 * 4 * 5 * (3 + 3)
     assert made("Attention").macs((4, 6), (5, 6)) == 4 * 5 * (6 + 6)
     assert made("AdditiveAttention").macs((4, 6), (5, 6)) == 4 * 5 * (6 + 6)
+    gated = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=8, use_gate=True)
+    assert gated.macs(query, value) == layer.macs(query, value) + 4 * 6 * 16
+    # a bias, a sigmoid and a product more for each unit of the gate
+    assert gated.elementwise_ops(query, value) == layer.elementwise_ops(query, value) + 3 * 4 * 16
+
+
+def test_work_of_attention_without_projections() -> None:
+    query, value, key = (2, 4, 6), (2, 5, 7), (2, 5, 6)
+    pairs = 2 * 4 * 5
+    # the product with the scale, and the softmax, of each pair
+    assert made("Attention").elementwise_ops(query, value, key) == pairs
+    assert made("Attention", use_scale=True).elementwise_ops(query, value, key) == 2 * pairs
+    # sum, tanh and sum over the features (each scaled), the weight of the sum, and the softmax
+    concat = {"score_mode": "concat"}
+    assert made("Attention", **concat).elementwise_ops(query, value, key) == pairs * (3 * 6 + 1 + 1)
+    scaled = made("Attention", use_scale=True, **concat)
+    assert scaled.elementwise_ops(query, value, key) == pairs * (4 * 6 + 1 + 1)
+    assert made("Attention").macs(query, value, key) == pairs * (6 + 7)
+    assert scaled.macs(query, value, key) == pairs * 7
+    additive, unscaled = made("AdditiveAttention"), made("AdditiveAttention", use_scale=False)
+    assert additive.macs(query, value, key) == pairs * (6 + 7)
+    assert additive.elementwise_ops(query, value, key) == pairs * (2 * 6 + 1)
+    assert unscaled.macs(query, value, key) == pairs * 7
+    assert unscaled.elementwise_ops(query, value, key) == pairs * (3 * 6 + 1)
 
 
 # -- models ---------------------------------------------------------------------------------------

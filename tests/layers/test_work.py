@@ -31,13 +31,16 @@ WITH_MACS = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dot",
+    "EinsumDense",
     "LocallyConnected1D",
     "LocallyConnected2D",
+    "STFTSpectrogram",
 ]
 
 
 def made(name: str, **arguments: Any) -> Layer:
-    return registered()[name](**arguments)
+    cls = registered()[name]
+    return cls(**{cls.spec_names.get(k, k): v for k, v in arguments.items()})
 
 
 def ones_summed(layer: Layer, inputs: tuple[tuple[int, ...], ...]) -> int:
@@ -50,14 +53,21 @@ def ones_summed(layer: Layer, inputs: tuple[tuple[int, ...], ...]) -> int:
 
 
 # no zeros of padding among the products, and nothing behind the sums that changes them
-PLAIN = {"padding": "valid", "activation": None, "lora_rank": None, "normalize": False, "data_format": None}
+PLAIN = {
+    "mode": "real",
+    "padding": "valid",
+    "activation": None,
+    "lora_rank": None,
+    "normalize": False,
+    "data_format": None,
+}
 
 
 def countable(name: str) -> Iterator[tuple[Layer, tuple[tuple[int, ...], ...]]]:
     """The layers of the contract's grid, made plain, on all inputs that they take."""
     cls = registered()[name]
     for o in outcomes(name):
-        plain = {k: PLAIN.get(k, v) for k, v in o.cell.arguments.items()}
+        plain = {cls.spec_names.get(k, k): PLAIN.get(k, v) for k, v in o.cell.arguments.items()}
         try:
             layer = cls(**plain)
             layer.output_shape(*o.cell.inputs)
@@ -114,16 +124,23 @@ def test_a_separable_convolution_is_two_convolutions() -> None:
 SEQUENCES = {
     n
     for n, cls in registered().items()
-    if cls.__module__.split(".")[-1] in ("attention", "recurrent", "wrappers")
+    if cls.__module__.split(".")[-1] in ("attention", "recurrent", "conv_recurrent", "wrappers")
 }
 
 
 @pytest.mark.parametrize("name", sorted(set(contract.ROWS) - set(WITH_MACS) - SEQUENCES - {"Opaque"}))
 def test_all_others_have_none(name: str) -> None:
-    if name.startswith("SeparableConv"):
+    if name.startswith("SeparableConv") or name == "ReversibleEmbedding":
         return
     for o in accepted(name):
         assert o.layer.macs(*o.cell.inputs) == 0  # type: ignore[union-attr]
+
+
+def test_a_reversible_embedding_multiplies_backwards_only() -> None:
+    layer = made("ReversibleEmbedding", input_dim=7, output_dim=3, reverse=True, logit_soft_cap=2.0)
+    assert layer.macs((4, 3)) == 4 * 3 * 7
+    assert layer.elementwise_ops((4, 3)) == 3 * (4 * 7)
+    assert made("ReversibleEmbedding", input_dim=7, output_dim=3).macs((4,)) == 0
 
 
 def test_every_implementation_of_a_locally_connected_layer_works_as_much() -> None:
@@ -155,6 +172,21 @@ IMAGE = (4, 6, 3)  # 72 units
         (made("LayerNormalization"), [IMAGE], 7 * 72),
         (made("LayerNormalization", center=False, scale=False), [IMAGE], 5 * 72),
         (made("LayerNormalization", rms_scaling=True), [IMAGE], 6 * 72),
+        (made("RMSNormalization"), [IMAGE], 4 * 72),
+        (made("UnitNormalization"), [IMAGE], 3 * 72),
+        (made("GroupNormalization", groups=3), [IMAGE], 7 * 72),
+        (made("GroupNormalization", groups=3, scale=False), [IMAGE], 6 * 72),
+        (made("AdaptiveAveragePooling2D", output_size=(2, 4)), [IMAGE], (2 * 4 * 3) * 2 * 2),
+        (made("EinsumDense", equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"), [(4, 6)], 4 * 5),
+        (made("EinsumDense", equation="ab,bc->ac", output_shape=5, activation="relu"), [(4,)], 5),
+        (made("CenterCrop", height=2, width=3), [IMAGE], 0),
+        (made("Resizing", height=2, width=3), [IMAGE], (2 * 3 * 3) * 7),
+        (made("AutoContrast"), [IMAGE], 5 * 72),
+        (made("RandAugment"), [IMAGE], 0),
+        (made("CategoryEncoding", num_tokens=4), [(5,)], 0),
+        # 3 frames of 2 channels and 3 frequencies; two squares, sum, clip, root; clip and logarithm
+        (made("STFTSpectrogram", frame_length=4), [(8, 2)], 7 * (3 * 2 * 3)),
+        (made("STFTSpectrogram", frame_length=4, mode="stft"), [(8, 2)], 0),
         (made("MaxPooling2D", pool_size=2), [IMAGE], 2 * 3 * 3 * 4),
         (made("AveragePooling2D", pool_size=3, strides=1, padding="same"), [IMAGE], 72 * 9),
         (made("GlobalAveragePooling2D"), [IMAGE], 72),

@@ -182,6 +182,49 @@ def _shared() -> tuple[Rows, dict[str, str]]:
     return rows, {"two": "one", "three": "one"}
 
 
+def _sequences() -> Rows:
+    """Recurrent layers and their wrappers, each on the one sequence, and what reads their outputs."""
+    lstm = {"type": "LSTM", "units": 3, "return_sequences": True}
+    cells = [{"type": "LSTMCell", "units": 2}, {"type": "SimpleRNNCell", "units": 3, "trainable": False}]
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("SimpleRNN", {"units": 4, "use_bias": False}),
+        ("LSTM", {"units": 3, "return_sequences": True}),
+        ("LSTM", {"units": 3, "return_state": True}),
+        ("GRU", {"units": 2, "return_sequences": True, "go_backwards": True}),
+        ("GRU", {"units": 2, "reset_after": False}),
+        ("RNN", {"cell": cells, "return_sequences": True}),
+        ("Bidirectional", {"layer": lstm}),
+        ("Bidirectional", {"layer": {"type": "GRU", "units": 3}, "merge_mode": "sum"}),
+        ("TimeDistributed", {"layer": {"type": "Dense", "units": 5}}),
+    ]
+    return [
+        *star((9, 4), *ways),
+        ("last", "LSTM", {"units": 3, "return_sequences": True}, ["l8", "h", "h"]),
+        ("h", "Dense", {"units": 3}, ["l7"]),
+        ("behind", "Conv1D", {"filters": 2, "kernel_size": 3}, ["l3"]),
+    ]
+
+
+def _attention() -> Rows:
+    heads = {"num_heads": 2, "key_dim": 3}
+    grouped = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
+    return [
+        ("x", "InputLayer", {"shape": (9, 6)}, []),
+        ("memory", "InputLayer", {"shape": (5, 6)}, []),
+        ("narrow", "Conv1D", {"filters": 6, "kernel_size": 3, "padding": "same"}, ["memory"]),
+        ("itself", "MultiHeadAttention", {**heads, "value_dim": 4, "use_causal_mask": True}, ["x", "x"]),
+        ("across", "MultiHeadAttention", {**heads, "use_bias": False}, ["x", "narrow"]),
+        ("other", "MultiHeadAttention", {**heads, "output_shape": 5}, ["x", "memory", "narrow"]),
+        ("grouped", "GroupQueryAttention", grouped, ["x", "narrow"]),
+        ("scored", "GroupQueryAttention", {**grouped, "return_attention_scores": True}, ["x", "memory"]),
+        ("plain", "Attention", {"use_scale": True}, ["x", "narrow"]),
+        ("causal", "Attention", {"use_causal_mask": True}, ["x", "x"]),
+        ("additive", "AdditiveAttention", {}, ["x", "memory"]),
+        ("sum", "Add", {}, ["itself", "x"]),
+        ("norm", "LayerNormalization", {}, ["sum"]),
+    ]
+
+
 def networks() -> Iterator[tuple[str, Rows, dict[str, str]]]:
     """(name, layers, who shares whose weights)."""
     yield "one axis", star((11, 6), *ONE_D), {}
@@ -191,6 +234,8 @@ def networks() -> Iterator[tuple[str, Rows, dict[str, str]]]:
     yield "merging", _merging(), {}
     yield "u-net", _unet(), {}
     yield "shared", *_shared()
+    yield "sequences", _sequences(), {}
+    yield "attention", _attention(), {}
     conv = {"filters": 2, "kernel_size": 3}
     yield "dilated", line((40, 2), *(("Conv1D", {**conv, "dilation_rate": d}) for d in (1, 2, 4))), {}
     yield (

@@ -12,16 +12,11 @@ from collections.abc import Iterator
 
 from tests.mutations.mutants import ROOT, Mutant
 
-LAYERS = (
-    *("activation_layers", "convolution", "core", "locally_connected", "low_rank", "merging"),
-    *("normalization", "padding", "pooling", "preprocessing", "regularization", "reshaping", "spatial"),
-    *("transposed", "upsampling"),
+FILES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("layers", "analyses")
+    for path in (ROOT / "archcalc" / folder).rglob("*.py")
 )
-ANALYSES = (
-    *("clipping", "effective_field", "field_figures", "field_flow", "field_hulls", "field_maps"),
-    *("field_reads", "memory", "moments", "parameters", "runs", "shapes", "windows", "work"),
-)
-FILES = [f"archcalc/layers/{n}.py" for n in LAYERS] + [f"archcalc/analyses/{n}.py" for n in ANALYSES]
 
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "-",
@@ -62,7 +57,8 @@ def every(file: str) -> Iterator[Mutant]:
         start = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         stop = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         old = raw[start:stop].decode()
-        yield Mutant(f"{file}:{node.lineno}", file, old, new, start)  # type: ignore[attr-defined]
+        place = f"{file}:{node.lineno}:{node.col_offset}"  # type: ignore[attr-defined]
+        yield Mutant(place, file, old, new, start)
 
 
 class _Places(ast.NodeVisitor):

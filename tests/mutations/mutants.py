@@ -1,11 +1,13 @@
 """Source edits that live in a child process only: the working tree is never touched.
 
-A child is forked for each mutant, imports archcalc afresh with one module's text replaced,
-and compares its figures with the recorded ones (`replay`). No TensorFlow in the parent.
+A child is forked for each mutant, imports archcalc and the tests afresh with one module's text
+replaced, and checks. Third-party modules are loaded once, in the parent, which computes nothing:
+TensorFlow survives a fork as long as it has not run.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -20,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-CPU_SECONDS = 40  # a mutant that computes longer hangs; processor time, as the machine may be busy
-MEMORY = 6 << 30
+CPU_SECONDS = 900  # the net below the roads' own limits
+MEMORY = 4 << 30  # beyond what is mapped at the start
+THIRD_PARTY = ("click", "hypothesis", "keras", "networkx", "numpy", "pydantic", "pytest", "rich", "sympy")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Mutant:
     start: int | None = None
 
     def source(self) -> str:
-        """The module's text with the mistake in it."""
+        """The module's text with the mistake in it; raises `ValueError` where that is no Python."""
         text = (ROOT / self.file).read_bytes()
         old, start = self.old.encode(), self.start
         if start is None:
@@ -43,7 +46,12 @@ class Mutant:
                 raise ValueError(f"{self.name}: {self.file} holds {text.count(old)} times {self.old!r}")
             start = text.index(old)
         assert text[start : start + len(old)] == old
-        return (text[:start] + self.new.encode() + text[start + len(old) :]).decode()
+        source = (text[:start] + self.new.encode() + text[start + len(old) :]).decode()
+        try:
+            compile(source, self.file, "exec")
+        except SyntaxError as fault:
+            raise ValueError(f"{self.name} is no Python: {fault}") from fault
+        return source
 
     @property
     def module(self) -> str:
@@ -71,49 +79,60 @@ class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.text, f"{self.module} (mutated)", "exec"), module.__dict__)
 
 
-def forget() -> None:
-    """Have archcalc, and what imports it, loaded anew; third-party modules stay."""
-    for name in list(sys.modules):
-        if name.split(".")[0] in ("archcalc", "tests") and not name.startswith("tests.mutations"):
-            del sys.modules[name]
-    for name in ("tests.mutations.replay",):
-        sys.modules.pop(name, None)
+def preload() -> None:
+    """Load what all children share."""
+    importlib.import_module("tests.conftest")  # how TensorFlow is to run here
+    for name in (*THIRD_PARTY, "tensorflow", "tf_keras"):
+        importlib.import_module(name)
 
 
-def killed_by(mutant: Mutant | None, check: Callable[[], str], cpu: int = CPU_SECONDS) -> str:
-    """What tells the mutant from the truth, as text; empty if nothing does.
+class LostError(Exception):
+    """The child ended without an answer: it used up its time or its memory."""
 
-    `check` runs in a child of its own and gives the first difference it sees.
+
+def in_child(check: Callable[[], Any], mutant: Mutant | None = None) -> Any:
+    """What `check` answers in a process of its own, with the mistake in archcalc.
+
+    Raises `LostError` if there is no answer, and `RuntimeError` for what `check` raises.
     """
     source = mutant.source() if mutant else ""
-    if mutant and source:
-        try:
-            compile(source, mutant.file, "exec")
-        except SyntaxError as fault:
-            raise ValueError(f"{mutant.name} is no Python: {fault}") from fault
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(out)
         try:
-            text = _in_child(mutant, source, check, cpu)
+            _limit()
+            _forget()
+            if mutant:
+                sys.meta_path.insert(0, Replaced(mutant.module, source))
+            answer = (True, check())
         except BaseException as fault:
-            text = f"{type(fault).__name__}: {fault} {traceback.format_tb(fault.__traceback__)[-1]}"
-        os.write(into, pickle.dumps(text[:2000]))
+            where = traceback.format_tb(fault.__traceback__)[-1]
+            answer = (False, f"{type(fault).__name__}: {fault} {where}")
+        with os.fdopen(into, "wb") as pipe:
+            pickle.dump(answer, pipe)
         os._exit(0)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
-        answer = pipe.read()
+        found = pipe.read()
     os.waitpid(child, 0)
-    return str(pickle.loads(answer)) if answer else "hangs, or takes all memory"
+    if not found:
+        raise LostError("no answer: too much time, or too much memory")
+    well, answer = pickle.loads(found)
+    if not well:
+        raise RuntimeError(answer)
+    return answer
 
 
-def _in_child(mutant: Mutant | None, source: str, check: Callable[[], str], cpu: int) -> str:
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    if cpu == CPU_SECONDS:  # TensorFlow reserves more than it uses
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
     sys.setrecursionlimit(3000)
-    forget()
-    if mutant:
-        sys.meta_path.insert(0, Replaced(mutant.module, source))
-    return check()
+
+
+def _forget() -> None:
+    """Have archcalc and the tests loaded anew; third-party modules stay."""
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("archcalc", "tests") and name != __name__:
+            del sys.modules[name]

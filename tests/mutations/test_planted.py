@@ -1,4 +1,7 @@
-"""Domain mistakes, planted one at a time, against figures of real Keras and brute force."""
+"""Domain mistakes, planted one at a time, against figures of real Keras and brute force.
+
+No road compares with stored output: what Keras says is asked anew in each run.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from tests.mutations import roads
 from tests.mutations.mutants import ROOT
 from tests.mutations.planted import PLANTED
 
 
 @pytest.fixture(scope="module")
 def judged() -> dict[str, Any]:
-    # a process of its own: TensorFlow, once loaded, does not survive forks
+    # a process of its own: TensorFlow, once it has run, does not survive forks
     run = subprocess.run(
         [sys.executable, "-m", "scripts.mutate", "--planted", "--json"],
         cwd=ROOT,
@@ -23,19 +27,19 @@ def judged() -> dict[str, Any]:
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return found
 
 
-def test_without_a_mistake_all_figures_agree(judged: dict[str, Any]) -> None:
-    assert judged["truth"] == ""
-
-
 def test_there_are_enough_mistakes_and_each_has_a_name_of_its_own() -> None:
-    assert len({m.name for m in PLANTED}) == len(PLANTED) >= 40
+    assert len({m.name for m in PLANTED}) == len(PLANTED) >= 90
 
 
 @pytest.mark.parametrize("name", [m.name for m in PLANTED])
 def test_a_planted_mistake_is_caught(judged: dict[str, Any], name: str) -> None:
-    assert judged["found"].get(name), "no figure differs"
+    road = judged[name]["road"]
+    assert road, "no figure differs"
+    # archcalc still loads, so that a figure was compared
+    assert road in roads.NAMES
+    assert road not in ("loading", "suite")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape
+from archcalc.dtypes import floating, promoted
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, family
 from archcalc.layers.operations.operand import Constant, OperandKind
@@ -38,6 +39,18 @@ class Operation(Weightless, NoMacs):
     keras_class: ClassVar[str] = ""
     parameters: ClassVar[tuple[str, ...]] = ("x",)
     operands: ClassVar[tuple[str, ...]] = ("x",)
+    # the type of the result where it does not hang on the operands
+    result: ClassVar[str | None] = None
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """As Keras promotes the operands; a function without a rule for integers computes in float32."""
+        if self.result is not None:
+            return self.result
+        constants = [getattr(self, name, None) for name in self.operands]
+        arrays = [c.dtype for c in constants if isinstance(c, Constant)]
+        found = promoted(*inputs, *arrays)
+        real = any(isinstance(c, float) for c in constants)
+        return found if floating(found) or (self.keeps_integers and not real) else "float32"
 
     def given(self, inputs: tuple[Shape, ...]) -> tuple[Given, ...]:
         """Every operand in order: constants from the fields, shapes from the inputs.

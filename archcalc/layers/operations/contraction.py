@@ -27,6 +27,8 @@ class Labels(NamedTuple):
 class Contraction(Operation):
     """Sums of products along the axes whose label the output lacks: one multiply-add a product."""
 
+    keeps_integers = True
+
     operands = ("x1", "x2")
     parameters = ("x1", "x2")
 

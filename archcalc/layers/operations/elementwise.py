@@ -33,13 +33,26 @@ class Unary(Operation):
 class Free(Unary):
     """A function that computes nothing: a copy, another dtype, a barrier to gradients."""
 
+    keeps_integers = True
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
 
 @family
+class Casting(Free):
+    """The same numbers in another type."""
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return str(self.dtype)
+
+
+@family
 class Filled(Free):
     """A tensor of the input's shape that does not depend on the input's values."""
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return self.dtype or super().result_dtype(compute, *inputs)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (tuple(Phases(axis, 1, ((),)) for axis in range(len(self.one(inputs)))),)
@@ -114,17 +127,39 @@ UNARY: dict[str, tuple[str, tuple[str, ...]]] = {
     "trunc": ("Trunc", ()),
 }
 FREE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "cast": ("Cast", ()),
     "conjugate": ("Conjugate", ()),
     "copy": ("Copy", ()),
     "imag": ("Imag", ()),
     "real": ("Real", ()),
+}
+
+
+@operation("stop_gradient", "StopGradient")
+class StopGradient(Free):
+    """`keras.ops.stop_gradient` of each unit."""
+
+    parameters = ("variable",)
+    operands = ("variable",)
+
+
+CASTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "cast": ("Cast", ()),
     "saturate_cast": ("SaturateCast", ()),
-    "stop_gradient": ("StopGradient", ("variable",)),
 }
 FILLED: dict[str, tuple[str, tuple[str, ...]]] = {
     "ones_like": ("OnesLike", ()),
     "zeros_like": ("ZerosLike", ()),
+}
+
+
+# functions that give integers for integers, and those that give truth values
+_INTEGERS = {
+    *("absolute", "clip", "nan_to_num", "negative", "relu", "relu6", "round", "sign", "square", "trunc"),
+    *("add", "floor_divide", "fmod", "maximum", "minimum", "mod", "multiply", "power", "subtract"),
+}
+_TRUTHS = {
+    *("isfinite", "isinf", "isnan", "logical_not", "logical_and", "logical_or", "logical_xor"),
+    *("equal", "not_equal", "greater", "greater_equal", "less", "less_equal"),
 }
 
 
@@ -135,11 +170,13 @@ def _declare(base: type[Operation], function: str, keras_class: str, untracked: 
         "__module__": __name__,
         "__annotations__": dict.fromkeys(untracked, Untracked),
         **dict.fromkeys(untracked),
+        "keeps_integers": function in _INTEGERS or base.keeps_integers,
+        "result": "bool" if function in _TRUTHS else None,
     }
     globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
 
 
-for _base, _table in ((Unary, UNARY), (Free, FREE), (Filled, FILLED)):
+for _base, _table in ((Unary, UNARY), (Free, FREE), (Casting, CASTS), (Filled, FILLED)):
     for _function, (_class, _untracked) in _table.items():
         _declare(_base, _function, _class, _untracked)
 
@@ -248,9 +285,16 @@ for _function, _class in BINARY.items():
 class Where(Broadcasting):
     """`x1` where the condition holds, else `x2`."""
 
+    keeps_integers = True
+
     parameters = ("condition", "x1", "x2")
     operands = ("condition", "x1", "x2")
 
     condition: Operand = None
     x1: Operand = None
     x2: Operand = None
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        """Of the two that are chosen between; the condition has a type of its own."""
+        tensor = self.condition is None
+        return super().result_dtype(compute, *inputs[1:] if tensor else inputs)

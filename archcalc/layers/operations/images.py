@@ -82,6 +82,8 @@ class Resize(OfImages):
 class Blockwise(OfImages):
     """Blocks of `block_size` by `block_size` pixels against channels; nothing is computed."""
 
+    keeps_integers = True
+
     block_size: Count
 
     def elementwise_ops(self, *inputs: Shape) -> Size:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
-from archcalc.arith import Shape, Size, ceil_div, largest, require_at_least, smallest
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, require_at_least, smallest
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, axis_index, show
 from archcalc.layers.fields import Axis, FieldError, Kind
 from archcalc.layers.operations.base import operation
 from archcalc.layers.operations.operand import Constant
 from archcalc.layers.operations.reshaping import Moving
-from archcalc.layers.window import Fixed, Read, Scattered, Taps
+from archcalc.layers.window import Fixed, Read, Taps, Unstated
 
 
 class Slice(NamedTuple):
@@ -184,6 +185,16 @@ class Take(Moving):
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
         if isinstance(self.indices, tuple):
-            return (tuple(Scattered((a,)) if a == axis else Taps(a) for a in range(len(x))),)
+            places = [i + x[axis] if i < 0 else i for i in self.indices]
+            read = _evenly(axis, places)
+            return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
         place = self.indices + x[axis] if self.indices < 0 else self.indices
         return (tuple(Fixed(place) if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
+
+
+def _evenly(axis: int, places: list[Size]) -> Read:
+    """Places at equal distances, as a window with that stride."""
+    steps = [b - a for a, b in pairwise(places)] or [1]
+    if all(certainly(equal(step, steps[0])) for step in steps):
+        return Taps(axis, steps[0], places[0])
+    return Unstated("the indices that are taken are not evenly spaced")

@@ -30,22 +30,25 @@ class OverAxes(Operation):
 
 
 @family
-class Reduction(OverAxes):
+class Reducing(OverAxes):
     """One number out of all units along `axis`: one operation for each unit that goes in."""
 
-    keepdims: Flag = False
+    @property
+    def leaves_ones(self) -> bool:
+        """Whether axes of size 1 are left where axes are reduced."""
+        return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
         gone = self.axes(x)
-        if self.keepdims:
+        if self.leaves_ones:
             return tuple(1 if a in gone else n for a, n in enumerate(x))
         return tuple(n for a, n in enumerate(x) if a not in gone)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         gone = self.axes(x)
-        kept = [a for a in range(len(x)) if self.keepdims or a not in gone]
+        kept = [a for a in range(len(x)) if self.leaves_ones or a not in gone]
         return (tuple(self.read if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
 
     @property
@@ -54,6 +57,17 @@ class Reduction(OverAxes):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.one(inputs))
+
+
+@family
+class Reduction(Reducing):
+    """A reduction that may leave axes of size 1."""
+
+    keepdims: Flag = False
+
+    @property
+    def leaves_ones(self) -> bool:
+        return self.keepdims
 
 
 @family
@@ -74,10 +88,14 @@ class Mean(Summing):
 class Sum(Summing):
     """The sum along `axis`."""
 
+    keeps_integers = True
+
 
 @operation("max", "Max")
 class Max(Reduction):
     """The largest along `axis`."""
+
+    keeps_integers = True
 
     initial: Untracked = None
 
@@ -86,6 +104,8 @@ class Max(Reduction):
 class Min(Reduction):
     """The smallest along `axis`."""
 
+    keeps_integers = True
+
     initial: Untracked = None
 
 
@@ -93,15 +113,21 @@ class Min(Reduction):
 class Amax(Reduction):
     """The largest along `axis`."""
 
+    keeps_integers = True
+
 
 @operation("amin", "Amin")
 class Amin(Reduction):
     """The smallest along `axis`."""
 
+    keeps_integers = True
+
 
 @operation("prod", "Prod")
 class Prod(Reduction):
     """The product along `axis`."""
+
+    keeps_integers = True
 
 
 @operation("std", "Std")
@@ -123,15 +149,21 @@ class Median(Reduction):
 class Any_(Reduction):  # noqa: N801
     """Whether any unit along `axis` is true."""
 
+    result = "bool"
+
 
 @operation("all", "All")
 class All(Reduction):
     """Whether all units along `axis` are true."""
 
+    result = "bool"
+
 
 @operation("count_nonzero", "CountNonzero")
-class CountNonzero(Reduction):
+class CountNonzero(Reducing):
     """How many units along `axis` are not zero."""
+
+    result = "int32"
 
 
 @operation("logsumexp", "Logsumexp")
@@ -150,10 +182,14 @@ class Norm(Reduction):
 class Argmax(Reduction):
     """Where along `axis` the largest unit is."""
 
+    result = "int32"
+
 
 @operation("argmin", "Argmin")
 class Argmin(Reduction):
     """Where along `axis` the smallest unit is."""
+
+    result = "int32"
 
 
 # -- the same shape, coupled along an axis -----------------------------------------------------------
@@ -225,15 +261,21 @@ class LayerNorm(Along):
 class Sort(Along):
     """Sorted along `axis`."""
 
+    keeps_integers = True
+
 
 @operation("argsort", "Argsort")
 class Argsort(Along):
     """The order of units along `axis`."""
 
+    result = "int32"
+
 
 @family
 class Running(Unary, OverAxes):
     """Each unit depends on those before it along `axis`."""
+
+    keeps_integers = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)

@@ -32,6 +32,8 @@ MAX_PARTS = 10_000  # of one split
 class Moving(Operation):
     """Each output unit is one input unit, or none: no work."""
 
+    keeps_integers = True
+
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
@@ -507,6 +509,9 @@ class OneHot(Moving):
     num_classes: Count
     axis: Axis = -1
     sparse: Untracked = False
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return self.dtype or "float32"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)

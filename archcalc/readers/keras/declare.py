@@ -12,6 +12,7 @@ from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
 from archcalc.layers.inner import InnerKind, of
+from archcalc.layers.refusals import REFUSALS
 from archcalc.readers.json_text import member
 from archcalc.readers.keras.legacy import CLASS_NAMES, modern
 from archcalc.readers.keras.reading import Reading
@@ -93,6 +94,9 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
     if not isinstance(value, dict) or "class_name" not in value:
         return value
     name = CLASS_NAMES.get(str(value["class_name"]), str(value["class_name"]))
+    if name in REFUSALS:
+        reading.fault(path, f"{REFUSALS[name].said(name)}, stands in a layer's arguments")
+        return None
     if name not in registered():
         what = "a model" if name in ("Functional", "Sequential", "Model") else f"the class {show(name)}"
         reading.fault(path, f"{what} stands in a layer's arguments, for which archcalc has no rule")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from archcalc.layers.base import registered
 from archcalc.layers.operations import keras_operations
+from archcalc.layers.refusals import REFUSALS
 from archcalc.readers.keras.legacy import CLASS_NAMES
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.names import show as brief
@@ -49,10 +50,10 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
     if name in GRAPHS:
         return Identity("functional", name)
     name = CLASS_NAMES.get(name, name)
-    if name == "Lambda":
-        return Identity("unknown", name, "a Lambda, whose Python code is never run")
     if name in registered():
         return Identity("layer", name)
+    if name in REFUSALS:
+        return Identity("unknown", name, REFUSALS[name].said(name))
     return Identity("unknown", printable(name), f"of the class {brief(name)}, which archcalc has no rule for")
 
 

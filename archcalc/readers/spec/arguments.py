@@ -26,6 +26,7 @@ from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import Kind
 from archcalc.layers.inner import InnerKind, of
 from archcalc.layers.operations import registered_operations
+from archcalc.layers.refusals import REFUSALS
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.sizes import Sizes
 
@@ -40,6 +41,11 @@ def layer_type(name: str) -> type[Layer] | None:
 def type_names() -> list[str]:
     """Every type that a spec may name. Inputs are declared in their own section."""
     return [name for name in (*registered(), *registered_operations()) if name != "InputLayer"]
+
+
+def refused(name: str) -> str:
+    """Why a class of Keras has no rule, and the way out."""
+    return f"{REFUSALS[name].said(name)}, has no rule; {REFUSALS[name].remedy}"
 
 
 def keys(cls: type[Layer]) -> list[str]:
@@ -113,6 +119,8 @@ def _inner(value: Any, sizes: Sizes) -> Any:
         return value
     kind, name = value["type"], value.get("name")
     cls = registered().get(kind)
+    if kind in REFUSALS:
+        raise ValueError(refused(kind))
     if cls is None:
         raise ValueError(f"no layer type {show(kind)}{did_you_mean(kind, type_names())}")
     if name is not None and (not isinstance(name, str) or not name or "/" in name):

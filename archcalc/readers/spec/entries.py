@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.layers.base import Layer
+from archcalc.layers.refusals import REFUSALS
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, fault_of_name, show
-from archcalc.readers.spec.arguments import layer_type, type_names
+from archcalc.readers.spec.arguments import layer_type, refused, type_names
 from archcalc.readers.spec.declarations import REPORTED
 from archcalc.readers.spec.faults import Faults, Severity
 
@@ -154,6 +155,8 @@ def _misspelt(raw: dict[str, Any]) -> str:
 
 
 def _unknown_type(word: str) -> str:
+    if word in REFUSALS:
+        return refused(word)
     return (
         f"unknown layer type {show(word)}{did_you_mean(word, type_names())}; `archcalc layers` lists all, "
         '"Opaque" describes others'

@@ -1,4 +1,4 @@
-"""Mistakes that somebody computing such figures really makes, planted one at a time."""
+"""Mistakes in sizes, weights and work."""
 
 from __future__ import annotations
 
@@ -13,21 +13,15 @@ NORMAL = "archcalc/layers/normalization.py"
 MERGING = "archcalc/layers/merging.py"
 MARGINS = "archcalc/layers/padding.py"
 MOVING = "archcalc/layers/reshaping.py"
-ENLARGING = "archcalc/layers/upsampling.py"
 CORE = "archcalc/layers/core.py"
 PARAMETERS = "archcalc/analyses/parameters.py"
-MEMORY = "archcalc/analyses/memory.py"
-READS = "archcalc/analyses/field_reads.py"
-MAPS = "archcalc/analyses/field_maps.py"
-MOMENTS = "archcalc/analyses/moments.py"
-CLIPPING = "archcalc/analyses/clipping.py"
 
 _GROUPED = """        kernel = (*self.kernel_size, self.group_channels(x), self.filters)"""
 _DENSE_KERNEL = """Weight("kernel", (x[-1], self.units), initializer=self.kernel_initializer),
             *bias_weight(self.use_bias, (self.units,), self.bias_initializer)"""
 _LORA = "        main._replace(trainable=False),\n"
 
-PLANTED = [
+RULES = [
     # sizes
     Mutant("same counted as valid", SPATIAL, 'if padding != "valid":', 'if padding == "causal":'),
     Mutant("valid counted as same", SPATIAL, 'if padding != "valid":', "if True:"),
@@ -124,8 +118,8 @@ PLANTED = [
     Mutant(
         "gamma of the wrong axis",
         NORMAL,
-        "shape = (x[axis_index(self, self.axis, len(x))],)",
-        "shape = (x[-1],)",
+        "shape = (x[axis_index(self, self.axis, len(x))],)\n        mean, variance",
+        "shape = (x[-1],)\n        mean, variance",
     ),
     Mutant("adapter on a trained weight", "archcalc/layers/low_rank.py", _LORA, "        main,\n"),
     Mutant(
@@ -174,106 +168,5 @@ PLANTED = [
     ),
     Mutant(
         "dense multiply-adds of one place", CORE, "return prod(x) * self.units", "return x[-1] * self.units"
-    ),
-    # fields
-    Mutant(
-        "odd zero in front",
-        SPATIAL,
-        "return floor_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)",
-        "return ceil_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)",
-    ),
-    Mutant(
-        "same pads half the kernel, whatever the stride",
-        SPATIAL,
-        "return floor_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)",
-        "return floor_div(ke - 1, 2)",
-    ),
-    Mutant("causal pads without dilation", SPATIAL, "return d * (k - 1)\n    ke", "return k - 1\n    ke"),
-    Mutant("causal without padding", SPATIAL, 'if padding == "causal":', "if False:"),
-    Mutant("stride not in the field", SPATIAL, "Taps(axis, s, -pad_before", "Taps(axis, 1, -pad_before"),
-    Mutant("dilation not in the field", SPATIAL, "padding), k, d)", "padding), k, 1)"),
-    Mutant("window in the wrong direction", SPATIAL, "Taps(axis, s, -pad_before", "Taps(axis, s, pad_before"),
-    Mutant(
-        "locally connected centred as TensorFlow does",
-        LOCAL,
-        "else floor_div(k, 2)",
-        "else floor_div(k - 1, 2)",
-    ),
-    Mutant(
-        "global pooling as a window of its unit",
-        POOLING,
-        "everything = (Whole(uniform=True),) * self.rank",
-        "everything = (Taps(0),) * self.rank",
-    ),
-    Mutant("zero padding does not move", MARGINS, "Taps(axis, 1, -before)", "Taps(axis, 1, 0)"),
-    Mutant("cropping moves the wrong way", MARGINS, "Taps(axis, 1, -before)", "Taps(axis, 1, before)"),
-    Mutant("offset in a concatenation", MERGING, "            start = start + x[joined]\n", ""),
-    Mutant(
-        "upsampling as the identity", ENLARGING, "tuple(self.read(a, f) for a, f", "tuple(Taps(a) for a, f"
-    ),
-    Mutant(
-        "transposed crop rounded up",
-        TRANSPOSED,
-        "return floor_div(largest(full",
-        "return 1 + floor_div(largest(full",
-    ),
-    Mutant(
-        "transposed kernel reversed",
-        TRANSPOSED,
-        "Taps(axis, 1, crop - d * (k - 1), k, d)",
-        "Taps(axis, 1, crop, k, d)",
-    ),
-    Mutant("normalisation sees its own unit", NORMAL, "window = whole_along(window, axis)", "pass"),
-    Mutant("permuted axes read as they stand", MOVING, "Taps(self.order.index(a))", "Taps(a)"),
-    Mutant(
-        "branches added, not maximised",
-        MAPS,
-        "w if v is None else v if w is None else pick(v, w)",
-        "w if v is None else v if w is None else v + w",
-    ),
-    Mutant(
-        "the last branch only",
-        "archcalc/analyses/field_hulls.py",
-        "tuple(join_all(seen) for seen in",
-        "tuple(seen[-1] for seen in",
-    ),
-    Mutant("offsets not scaled by the stride so far", READS, "(lo * ends[0] + low,)", "(ends[0] + low,)"),
-    Mutant("reach not scaled by the stride so far", READS, "(hi * ends[1] + high,)", "(ends[1] + high,)"),
-    Mutant("strides of layers not multiplied", READS, "Edge(lo * stride,", "Edge(lo,"),
-    Mutant(
-        "padding counted as pixels",
-        "archcalc/analyses/runs.py",
-        "merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)",
-        "merged(runs)",
-    ),
-    Mutant("first place for the middle", CLIPPING, "((n // 2, n // 2 + 1),)", "((0, 1),)"),
-    # spread and memory
-    Mutant(
-        "variance of k squared",
-        MOMENTS,
-        "dilation * dilation * (count * count - 1)",
-        "dilation * dilation * count * count",
-    ),
-    Mutant("spread without dilation", MOMENTS, "step * step * dilation * dilation", "step * step"),
-    Mutant("spread without strides", MOMENTS, "square = step * step * dilation", "square = dilation"),
-    Mutant("mean of branches ignored", MOMENTS, "(v + apart * apart)", "v"),
-    Mutant(
-        "branches of a concatenation counted alike",
-        MERGING,
-        "return Shares(tuple(x[joined] for x in inputs), total(x[joined] for x in inputs))",
-        "return Shares((1,) * len(inputs), len(inputs))",
-    ),
-    Mutant(
-        "tensors freed before their last reader",
-        MEMORY,
-        "            last[tap] = number",
-        "            last.setdefault(tap, number)",
-    ),
-    Mutant("outputs freed", MEMORY, "            if tap not in kept:", "            if True:"),
-    Mutant(
-        "inputs not in memory",
-        MEMORY,
-        "alive: Size = total(size for i in graph.inputs for size in made[i])",
-        "alive: Size = 0",
     ),
 ]

@@ -1,0 +1,57 @@
+"""What a count is made of, and the type of a tool's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from archcalc.arith import Size
+from archcalc.conventions.torch_calls import Call
+
+MULTIPLY_ADDS = "multiply-adds"
+BIAS = "bias"
+NORMALISATION = "normalisation"
+ACTIVATION = "activation"
+POOLING = "pooling"
+UPSAMPLING = "upsampling"
+MERGING = "merging"
+OTHER = "other"
+
+TERMS = (MULTIPLY_ADDS, BIAS, NORMALISATION, ACTIVATION, POOLING, UPSAMPLING, MERGING, OTHER)
+
+Counts = Mapping[str, Size]
+Rule = Callable[[Call], Counts]
+Rules = Mapping[str, Rule]
+
+RANKS = (1, 2, 3)
+
+
+class TorchTool(NamedTuple):
+    """One tool for torch: its rules by kind of call; what has no rule counts nothing, as in the tool."""
+
+    name: str
+    version: str
+    unit: str  # what the tool calls its figure
+    per_mac: int  # what one multiply-add adds to it
+    rules: Rules
+
+    def terms(self, call: Call) -> Counts:
+        """The terms of one call."""
+        rule = self.rules.get(call.kind)
+        return rule(call) if rule is not None else {}
+
+
+def each(names: str, rule: Rule) -> Rules:
+    """The same rule for several kinds; `*` stands for one, two and three axes."""
+    kinds = (name.replace("*", str(rank)) for name in names.split() for rank in RANKS)
+    return dict.fromkeys(kinds, rule)
+
+
+def per_unit(term: str, times: int = 1) -> Rule:
+    """So many for each unit of the input."""
+    return lambda call: {term: times * call.units}
+
+
+def per_output(term: str, times: int = 1) -> Rule:
+    """So many for each unit of the output."""
+    return lambda call: {term: times * call.out_units}

@@ -1,0 +1,381 @@
+"""Which calls of torch replace a layer of Keras: one rule per layer type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, prod
+from archcalc.conventions.torch_calls import Call, NoCounterpartError
+from archcalc.layers.activations import activation_name
+from archcalc.layers.base import Layer
+from archcalc.layers.spatial import effective_kernel
+
+Rule = Callable[..., list[Call]]
+
+ACTIVATIONS: Mapping[str, str] = {
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "celu": "CELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "swish": "SiLU",
+    "mish": "Mish",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+    "sigmoid": "Sigmoid",
+    "log_sigmoid": "LogSigmoid",
+    "tanh": "Tanh",
+    "tanh_shrink": "Tanhshrink",
+    "hard_sigmoid": "Hardsigmoid",
+    "hard_silu": "Hardswish",
+    "hard_swish": "Hardswish",
+    "hard_tanh": "Hardtanh",
+    "hard_shrink": "Hardshrink",
+    "soft_shrink": "Softshrink",
+    "softmax": "Softmax",
+    "log_softmax": "LogSoftmax",
+}
+
+
+def counterpart(layer: Layer, *inputs: Shape) -> list[Call]:
+    """The calls of torch that do what one call of a layer does at inference.
+
+    Raises `NoCounterpartError` where torch has nothing of the kind.
+    """
+    kind = type(layer).__name__
+    rule = RULES.get(kind)
+    if rule is None:
+        raise NoCounterpartError(NONE.get(kind, f"torch has no counterpart of {kind}"))
+    if getattr(layer, "lora_rank", None) is not None:
+        raise NoCounterpartError("torch's layers have no low-rank adapters")
+    return rule(layer, *inputs)
+
+
+# -- convolutions and dense layers ----------------------------------------------------------------
+def _channels_first(layer: Any, x: Shape) -> Shape:
+    return (layer.channels(x), *layer.sides(x))
+
+
+def _activated(layer: Any, out: Shape) -> list[Call]:
+    """The module of the activation that a layer names, over units whose channels come first or last."""
+    return _activation(layer.activation, out)
+
+
+def _activation(activation: Any, x: Shape, channels: Size = None) -> list[Call]:
+    name = activation_name(activation)
+    if name == "linear":
+        return []
+    if name not in ACTIVATIONS or isinstance(activation, dict):
+        raise NoCounterpartError(f"torch.nn has no module for the activation {name!r}")
+    return [Call(ACTIVATIONS[name], x, x, more={"along": x[-1] if channels is None else channels})]
+
+
+def _weights(kernel: Shape, bias: Size | None) -> dict[str, Shape]:
+    return {"weight": kernel} | ({} if bias is None else {"bias": (bias,)})
+
+
+def _convolution(layer: Any, x: Shape) -> list[Call]:
+    out = layer.output_shape(x)
+    kernel = layer.weights(x)[0].shape
+    made = _channels_first(layer, out)
+    parameters = _weights((made[0], *kernel[-2:-1], *kernel[:-2]), made[0] if layer.use_bias else None)
+    # along the kernel's own last axes stand (channels of a group, filters)
+    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), made, parameters)
+    return [conv, *_activation(layer.activation, made, out[-1])]
+
+
+def _depthwise(layer: Any, x: Shape) -> list[Call]:
+    out = layer.output_shape(x)
+    made = _channels_first(layer, out)
+    parameters = _weights((made[0], 1, *layer.kernel_size), made[0] if layer.use_bias else None)
+    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), made, parameters)
+    return [conv, *_activation(layer.activation, made, out[-1])]
+
+
+def _separable(layer: Any, x: Shape) -> list[Call]:
+    """A depthwise convolution without bias, then one of size 1."""
+    out = layer.output_shape(x)
+    made, middle = _channels_first(layer, out), layer.middle_channels(x)
+    between = (middle, *made[1:])
+    ones = (1,) * layer.rank
+    bias = made[0] if layer.use_bias else None
+    kind = f"Conv{layer.rank}d"
+    return [
+        Call(kind, _channels_first(layer, x), between, _weights((middle, 1, *layer.kernel_size), None)),
+        Call(kind, between, made, _weights((made[0], middle, *ones), bias)),
+        *_activation(layer.activation, made, out[-1]),
+    ]
+
+
+def _transposed(layer: Any, x: Shape) -> list[Call]:
+    """What Keras crops is torch's padding; where Keras's output is larger, torch's output padding."""
+    out = layer.output_shape(x)
+    given, made = _channels_first(layer, x), _channels_first(layer, out)
+    margins = []
+    for n, m, k, s, d in zip(
+        given[1:], made[1:], layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
+    ):
+        surplus = (n - 1) * s + effective_kernel(k, d) - m
+        margins.append(largest(ceil_div(surplus, 2), 0))
+    bias = made[0] if layer.use_bias else None
+    parameters = _weights((given[0], made[0], *layer.kernel_size), bias)
+    more = {"padding": tuple(margins), "strides": layer.strides, "dilation": layer.dilation_rate}
+    conv = Call(f"ConvTranspose{layer.rank}d", given, made, parameters, more)
+    return [conv, *_activation(layer.activation, made, out[-1])]
+
+
+def _dense(layer: Any, x: Shape) -> list[Call]:
+    out = layer.output_shape(x)
+    parameters = _weights((layer.units, x[-1]), layer.units if layer.use_bias else None)
+    return [Call("Linear", x, out, parameters), *_activated(layer, out)]
+
+
+def _embedding(layer: Any, x: Shape) -> list[Call]:
+    weight = {"weight": (layer.input_dim, layer.output_dim)}
+    return [Call("Embedding", x, layer.output_shape(x), weight)]
+
+
+# -- normalisation and activations ----------------------------------------------------------------
+def _batch_normalization(layer: Any, x: Shape) -> list[Call]:
+    """With scale and shift, or with neither: a layer that has one of them gets both."""
+    if layer.renorm:
+        raise NoCounterpartError("torch's BatchNorm has no renormalisation")
+    (channels,) = layer.weights(x)[-1].shape
+    affine = {"weight": (channels,), "bias": (channels,)} if layer.scale or layer.center else {}
+    if len(x) > 4:
+        raise NoCounterpartError(f"torch's BatchNorm takes at most three axes of space, not {len(x) - 1}")
+    return [Call(f"BatchNorm{[1, 1, 2, 3][len(x) - 1]}d", x, x, affine)]
+
+
+def _layer_normalization(layer: Any, x: Shape) -> list[Call]:
+    axes = layer.axes(x)
+    if axes != tuple(range(len(x) - len(axes), len(x))):
+        raise NoCounterpartError("torch's LayerNorm normalises over the last axes only")
+    shape = tuple(x[axis] for axis in axes)
+    if layer.rms_scaling:
+        return [Call("RMSNorm", x, x, {"weight": shape})]
+    scaled = {"weight": shape} if layer.scale or layer.center else {}
+    return [Call("LayerNorm", x, x, scaled | ({"bias": shape} if layer.center else {}))]
+
+
+def _relu(layer: Any, x: Shape) -> list[Call]:
+    """ReLU, ReLU6 or LeakyReLU; a threshold has no module."""
+    match (layer.max_value, layer.negative_slope, layer.threshold):
+        case (None, 0, 0):
+            kind = "ReLU"
+        case (6, 0, 0):
+            kind = "ReLU6"
+        case (None, _, 0):
+            kind = "LeakyReLU"
+        case _:
+            raise NoCounterpartError("torch's ReLU has neither a threshold nor a maximum other than 6")
+    return [Call(kind, x, x)]
+
+
+def _prelu(layer: Any, x: Shape) -> list[Call]:
+    *space, channels = layer.alpha_shape(x)
+    if not all(certainly(equal(n, 1)) for n in space):
+        raise NoCounterpartError("torch's PReLU has one slope a channel, not one a unit")
+    return [Call("PReLU", x, x, {"weight": (channels,)})]
+
+
+def _softmax(layer: Any, x: Shape) -> list[Call]:
+    axes = layer.axes(x)
+    if len(axes) > 1:
+        raise NoCounterpartError("torch's Softmax runs along one axis")
+    return [Call("Softmax", x, x, more={"along": x[axes[0]]})]
+
+
+# -- pooling and resampling -----------------------------------------------------------------------
+def _padded_side(n: Size, k: Size, s: Size, padding: str) -> Size:
+    """What the module sees of an axis.
+
+    The zeros of `same` are the module's own, as many in front as behind, which gives the same
+    size; but at stride 1 an even window would give one more: its zeros are padded before.
+    """
+    if padding == "valid" or not certainly(equal(s, 1)) or certainly(equal(k % 2, 1)):
+        return n
+    return n + k - 1
+
+
+def _pooling(layer: Any, x: Shape) -> list[Call]:
+    kind = "MaxPool" if type(layer).__name__.startswith("Max") else "AvgPool"
+    sides = [
+        _padded_side(n, k, s, layer.padding)
+        for n, k, s in zip(layer.sides(x), layer.pool_size, layer.steps, strict=True)
+    ]
+    made = _channels_first(layer, layer.output_shape(x))
+    return [Call(f"{kind}{layer.rank}d", (layer.channels(x), *sides), made)]
+
+
+def _global_pooling(layer: Any, x: Shape) -> list[Call]:
+    kind = "AdaptiveMaxPool" if "Max" in type(layer).__name__ else "AdaptiveAvgPool"
+    channels = layer.channels(x)
+    made = (channels, *(1,) * layer.rank)
+    return [Call(f"{kind}{layer.rank}d", _channels_first(layer, x), made)]
+
+
+def _upsampling(layer: Any, x: Shape) -> list[Call]:
+    mode = getattr(layer, "interpolation", "nearest")
+    if mode.startswith("lanczos"):
+        raise NoCounterpartError("torch has no Lanczos interpolation")
+    first, *others = layer.size if isinstance(layer.size, tuple) else (layer.size,)
+    same = all(certainly(equal(first, n)) for n in others)
+    more = {"mode": mode, "rank": layer.rank, "one_factor": same}
+    given, made = _channels_first(layer, x), _channels_first(layer, layer.output_shape(x))
+    return [Call("Upsample", given, made, more=more)]
+
+
+# -- merging and attention ------------------------------------------------------------------------
+def _merged(sign: str) -> Rule:
+    return lambda layer, *inputs: [Call(sign, inputs[0], layer.output_shape(*inputs))] * (len(inputs) - 1)
+
+
+def _average(layer: Any, *inputs: Shape) -> list[Call]:
+    out = layer.output_shape(*inputs)
+    return [*_merged("+")(layer, *inputs), Call("/", out, out)]
+
+
+def _dot(layer: Any, a: Shape, b: Shape) -> list[Call]:
+    """A product of matrices, whichever axes are turned for it."""
+    if layer.normalize:
+        raise NoCounterpartError("torch.bmm does not normalise")
+    if len(a) != 2 or len(b) != 2:
+        raise NoCounterpartError("torch.bmm multiplies matrices: inputs of two axes besides the batch")
+    i, j = layer.contracted(a, b)
+    return [_product((a[1 - i], a[i]), (b[j], b[1 - j]))]
+
+
+def _product(a: Shape, b: Shape, kind: str = "torch.bmm") -> Call:
+    return Call(kind, a, (*a[:-1], b[-1]))
+
+
+def _matmul(_: Any, *inputs: Shape) -> list[Call]:
+    if len(inputs) != 2 or len(inputs[0]) != len(inputs[1]):
+        raise NoCounterpartError("torch.matmul with constants or with fewer axes is not compared")
+    return [_product(*inputs, "torch.matmul")]
+
+
+def _attention(layer: Any, *inputs: Shape) -> list[Call]:
+    """Written out: scores, their softmax, and the weighted sum."""
+    given = layer.given(inputs)
+    if layer.score_mode != "dot" or layer.use_causal_mask or len(given.query) != 2:
+        raise NoCounterpartError("only plain dot-product attention over one axis is written out in torch")
+    scores = _product(given.query, given.key[::-1])
+    soft = Call("F.softmax", scores.output, scores.output)
+    scaled = [Call("*", scores.output, scores.output)] * int(layer.use_scale)
+    return [scores, *scaled, soft, _product(scores.output, given.value)]
+
+
+def _multi_head_attention(layer: Any, *inputs: Shape) -> list[Call]:
+    """`nn.MultiheadAttention(width, heads, batch_first=True)`, called with `need_weights=False`."""
+    given = layer.given(inputs)
+    query, key, value = layer.heads(given)
+    width = given.query[-1]
+    widths = (prod(query), prod(key), prod(value), given.key[-1], given.value[-1], *layer.result(given))
+    if len(given.query) != 2 or not all(certainly(equal(n, width)) for n in widths):
+        raise NoCounterpartError("torch's MultiheadAttention has one width for all: heads times key_dim")
+    if layer.use_causal_mask or layer.use_gate or layer.sliding_window or layer.return_attention_scores:
+        raise NoCounterpartError("attention with a mask, a gate or returned scores is not compared")
+    parameters: dict[str, Shape] = {"in_proj_weight": (3 * width, width), "out_proj.weight": (width, width)}
+    if layer.use_bias:
+        parameters |= {"in_proj_bias": (3 * width,), "out_proj.bias": (width,)}
+    more = {"width": width, "heads": query[0], "queries": given.query[0], "keys": given.key[0]}
+    out = layer.output_shape(*inputs)
+    return [Call("MultiheadAttention", given.query, out, parameters, more)]
+
+
+# -- what computes nothing that any tool counts ---------------------------------------------------
+def _as(kind: str) -> Rule:
+    return lambda layer, *inputs: [Call(kind, inputs[0] if inputs else (), layer.output_shape(*inputs))]
+
+
+def _nothing(*_: Any) -> list[Call]:
+    return []
+
+
+def _scaled_and_shifted(_: Any, x: Shape) -> list[Call]:
+    return [Call("*", x, x), Call("+", x, x)]
+
+
+_AT_INFERENCE_NOTHING = [
+    *("InputLayer", "Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"),
+    *("AlphaDropout", "RandomFlip", "RandomRotation", "RandomTranslation"),
+]
+_MOVES = {"Flatten": "Flatten", "Reshape": "Unflatten", "Permute": "permute", "RepeatVector": "expand"}
+_OPERATORS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "true_divide": "/",
+    "negative": "-",
+    "maximum": "torch.maximum",
+    "minimum": "torch.minimum",
+}
+_FUNCTIONAL = ("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus", "softmax")
+_PLAIN = (
+    *("sigmoid", "tanh", "exp", "log", "sqrt", "square", "absolute", "mean", "sum", "max", "min", "reshape"),
+    *("transpose", "concatenate"),
+    *("hard_sigmoid", "hard_silu", "log_softmax", "softsign"),
+)
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D"], _convolution),
+    **dict.fromkeys(["DepthwiseConv1D", "DepthwiseConv2D"], _depthwise),
+    **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
+    **{f"Conv{rank}DTranspose": _transposed for rank in (1, 2, 3)},
+    "Dense": _dense,
+    "Embedding": _embedding,
+    "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _layer_normalization,
+    "Activation": lambda layer, x: _activation(layer.activation, x),
+    "ReLU": _relu,
+    "LeakyReLU": _as("LeakyReLU"),
+    "ELU": _as("ELU"),
+    "PReLU": _prelu,
+    "Softmax": _softmax,
+    **{f"{kind}Pooling{rank}D": _pooling for kind in ("Max", "Average") for rank in (1, 2, 3)},
+    **{f"Global{kind}Pooling{rank}D": _global_pooling for kind in ("Max", "Average") for rank in (1, 2, 3)},
+    **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
+    "Add": _merged("+"),
+    "Subtract": _merged("-"),
+    "Multiply": _merged("*"),
+    "Maximum": _merged("torch.maximum"),
+    "Minimum": _merged("torch.minimum"),
+    "Average": _average,
+    "Concatenate": _as("torch.cat"),
+    "Dot": _dot,
+    "Attention": _attention,
+    "MultiHeadAttention": _multi_head_attention,
+    **dict.fromkeys(_AT_INFERENCE_NOTHING, _nothing),
+    **{kind: _as(made) for kind, made in _MOVES.items()},
+    "Dropout": _as("Dropout"),
+    **{f"SpatialDropout{rank}D": _as(f"Dropout{rank}d") for rank in (1, 2, 3)},
+    **{f"ZeroPadding{rank}D": _as(f"ZeroPad{rank}d") for rank in (1, 2, 3)},
+    **{f"Cropping{rank}D": _as("slice") for rank in (1, 2, 3)},
+    "Rescaling": _scaled_and_shifted,
+    "CustomScaleLayer": lambda _, a, b: [Call("*", b, b), Call("+", a, a)],
+    "LayerScale": _as("*"),
+    **{f"ops.{name}": _as(sign) for name, sign in _OPERATORS.items()},
+    **{f"ops.{name}": _as(f"F.{name}") for name in _FUNCTIONAL},
+    **{f"ops.{name}": _as(f"torch.{name}") for name in _PLAIN},
+    "ops.get_item": _as("slice"),
+    "ops.matmul": _matmul,
+}
+
+NONE: Mapping[str, str] = {
+    "Opaque": "nothing is known of its operations",
+    **dict.fromkeys(
+        ["LocallyConnected1D", "LocallyConnected2D"],
+        "torch has no layer whose windows have kernels of their own",
+    ),
+    **dict.fromkeys(
+        ["SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"],
+        "torch's recurrent layers keep two biases a gate, where Keras's keep one (but for GRU's default)",
+    ),
+}

@@ -1,0 +1,44 @@
+"""Types of numbers: how Keras finds the type of a result from those of its operands."""
+
+from __future__ import annotations
+
+BYTES = {
+    "bool": 1,
+    "int8": 1,
+    "uint8": 1,
+    "int16": 2,
+    "uint16": 2,
+    "int32": 4,
+    "uint32": 4,
+    "int64": 8,
+    "uint64": 8,
+    "float16": 2,
+    "bfloat16": 2,
+    "float32": 4,
+    "float64": 8,
+}
+
+
+def floating(dtype: str) -> bool:
+    """Whether numbers of this type are floating-point ones."""
+    return "float" in dtype
+
+
+def promoted(*dtypes: str) -> str:
+    """The type that holds numbers of all these types, as Keras promotes them.
+
+    A floating type wins over integers, integers over truth values, and the wider over the
+    narrower; types that do not hold each other give the next that holds both. A type that is
+    not in `BYTES` (complex numbers, texts) stays itself.
+    """
+    kinds = dict.fromkeys(dtypes)
+    if foreign := [d for d in kinds if d not in BYTES]:
+        return foreign[0]
+    floats = [d for d in kinds if floating(d)]
+    signed = [d for d in kinds if d.startswith("int")]
+    unsigned = [d for d in kinds if d.startswith("uint")]
+    if {"float16", "bfloat16"} <= {*floats}:
+        floats.append("float32")
+    if signed and unsigned:
+        signed.append(f"int{min(64, 16 * max(map(BYTES.__getitem__, unsigned)))}")
+    return max(floats or signed or unsigned or ["bool"], key=BYTES.__getitem__)

@@ -1,0 +1,92 @@
+"""Pooling to a given number of windows, of nearly equal size."""
+
+from __future__ import annotations
+
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, floor_div, prod
+from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.spatial import Spatial
+from archcalc.layers.window import Phases, Read, Taps, Unstated, Whole, here
+from archcalc.tables import adaptive_phases
+
+
+@family
+class AdaptivePooling(Spatial, Weightless, NoMacs):
+    """`output_size` windows an axis: window i of m reaches from floor(i*n/m) to ceil((i+1)*n/m).
+
+    Source: Keras's `ops.adaptive_average_pool`, which takes the windows of PyTorch.
+    """
+
+    output_size: SpatialField
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        self.sides(x)
+        return self.shape_of(tuple(self.output_size), self.channels(x))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        spatial = tuple(
+            _read(axis, n, m)
+            for axis, n, m in zip(self.spatial_axes, self.sides(x), self.output_size, strict=True)
+        )
+        return (self.reads(spatial, here(self.channel_axis)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        (x,) = inputs
+        sizes = (ceil_div(n, m) for n, m in zip(self.sides(x), self.output_size, strict=True))
+        return prod(sizes) * prod(self.output_shape(x))
+
+
+def _read(axis: int, n: Size, m: Size) -> Read:
+    if certainly(equal(m, 1)):
+        return Whole(uniform=True)
+    size = floor_div(n, m)
+    if certainly(equal(size * m, n)):
+        return Taps(axis, size, 0, size)
+    table = adaptive_phases(n, m)
+    if table is None:
+        return Unstated(f"no table of windows from {n} to {m} units")
+    return Phases(axis, *table)
+
+
+@layer
+class AdaptiveAveragePooling1D(AdaptivePooling):
+    """The means of `output_size` windows over one axis."""
+
+    rank = 1
+
+
+@layer
+class AdaptiveAveragePooling2D(AdaptivePooling):
+    """The means of `output_size` windows over two axes."""
+
+    rank = 2
+
+
+@layer
+class AdaptiveAveragePooling3D(AdaptivePooling):
+    """The means of `output_size` windows over three axes."""
+
+    rank = 3
+
+
+@layer
+class AdaptiveMaxPooling1D(AdaptivePooling):
+    """The largest of `output_size` windows over one axis."""
+
+    rank = 1
+
+
+@layer
+class AdaptiveMaxPooling2D(AdaptivePooling):
+    """The largest of `output_size` windows over two axes."""
+
+    rank = 2
+
+
+@layer
+class AdaptiveMaxPooling3D(AdaptivePooling):
+    """The largest of `output_size` windows over three axes."""
+
+    rank = 3

@@ -1,0 +1,167 @@
+"""Recurrent layers whose products are convolutions.
+
+Source: Shi et al. 2015 (arXiv 1506.04214), without connections from c to the gates, as Keras has it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, certainly, equal, floor_div, prod
+from archcalc.layers.activations import ACTIVATIONS, activation_name, activation_ops
+from archcalc.layers.base import Weight, Window, family, layer
+from archcalc.layers.convolution import not_both_above_one
+from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Fraction01, Initializer, Untracked
+from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.recurrent import WHOLE, Cell, OwnCell
+from archcalc.layers.spatial import Spatial, sliding, window_count
+from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
+
+_GROWING = "each step sees further than the one before"
+_STRIDED = "a strided convolution inside a recurrence"
+
+
+@family
+class ConvGates(Cell, Spatial):
+    """Four gates: a convolution of the step (`strides`, `padding`), and one of the state (`same`)."""
+
+    filters: Count
+    kernel_size: SpatialField
+    strides: SpatialField = 1
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+    dilation_rate: SpatialField = 1
+    activation: ActivationName = "tanh"
+    recurrent_activation: ActivationName = "sigmoid"
+    use_bias: Flag = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    recurrent_initializer: Initializer = "orthogonal"
+    bias_initializer: Initializer = "zeros"
+    unit_forget_bias: Untracked = True
+    kernel_regularizer: Untracked = None
+    recurrent_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    recurrent_constraint: Untracked = None
+    bias_constraint: Untracked = None
+    dropout: Fraction01 = 0.0
+    recurrent_dropout: Fraction01 = 0.0
+    seed: Untracked = None
+
+    def check(self) -> None:
+        not_both_above_one(self.strides, self.dilation_rate)
+
+    def step_shape(self, step: Shape) -> Shape:
+        sides = (
+            window_count(n, k, s, d, self.padding)
+            for n, k, s, d in zip(
+                self.sides(step), self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        )
+        return self.shape_of(tuple(sides), self.filters)
+
+    def state_shapes(self, step: Shape) -> tuple[Shape, ...]:
+        return (self.step_shape(step),) * 2
+
+    @property
+    def state_count(self) -> int:
+        return 2
+
+    def step_weights(self, step: Shape) -> tuple[Weight, ...]:
+        wide = 4 * self.filters
+        kernel, recurrent = ((*self.kernel_size, c, wide) for c in (self.channels(step), self.filters))
+        bias = Weight("bias", (wide,), initializer=self.bias_initializer)
+        return (
+            Weight("kernel", kernel, initializer=self.kernel_initializer),
+            Weight("recurrent_kernel", recurrent, initializer=self.recurrent_initializer),
+            *((bias,) if self.use_bias else ()),
+        )
+
+    def step_macs(self, step: Shape) -> Size:
+        channels = self.channels(step) + self.filters
+        return prod(self.kernel_size) * channels * 4 * prod(self.step_shape(step))
+
+    def step_ops(self, step: Shape) -> Size:
+        """As of LSTM: the two products added, the biases, activations, and four products and sums."""
+        out = self.step_shape(step)
+        gates = 3 * activation_ops(self.recurrent_activation, out) + 2 * activation_ops(self.activation, out)
+        return (4 + 4 * int(self.use_bias) + 4) * prod(out) + gates
+
+
+@family
+class ConvLSTM(OwnCell, ConvGates):
+    """A cell of convolutions along the first axis."""
+
+    cell_name = "conv_lstm_cell"
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x, *states = inputs
+        step, time = x[1:], x[0]
+        spatial = sliding(
+            self.spatial_axes,
+            self.sides(step),
+            self.kernel_size,
+            self.strides,
+            self.dilation_rate,
+            self.padding,
+        )
+        of_x = tuple(
+            self._spread(read, k, time - 1) for read, k in zip(spatial, self.kernel_size, strict=True)
+        )
+        windows: list[Window] = [(self.along(), *self.reads(of_x, WHOLE))]
+        if len(states) > 0:
+            alone = certainly(equal(time, 1))
+            of_c = here(self.channel_axis + int(self.return_sequences)) if alone else WHOLE
+            windows += [self._of_state(time, WHOLE), self._of_state(time - 1, of_c)]
+        return tuple(map(self._coupled, windows))
+
+    def _of_state(self, steps: Size, channel: Read) -> Window:
+        """What is read of an initial state through so many convolutions."""
+        spatial = (
+            self._spread(here(axis), k, steps)
+            for axis, k in zip(self.spatial_axes, self.kernel_size, strict=True)
+        )
+        return self.reads(tuple(spatial), channel)
+
+    def _spread(self, read: Read, k: Size, steps: Size) -> Read:
+        """A read with as many convolutions of the state behind it: all that any unit between them reads."""
+        assert isinstance(read, Taps)
+        axis = read.axis + int(self.return_sequences)
+        if certainly(equal(steps * (k - 1), 0)):
+            return Taps(axis, read.stride, read.offset, read.count, read.dilation)
+        if self.return_sequences:
+            return Unstated(_GROWING)
+        if not certainly(equal(read.stride, 1)):
+            return Unstated(_STRIDED)
+        reach = read.dilation * (read.count - 1) + 1
+        return Taps(axis, 1, read.offset - steps * floor_div(k - 1, 2), reach + steps * (k - 1))
+
+    def _coupled(self, window: Window) -> Window:
+        """All of the last axis of the output where an activation couples it."""
+        names = (activation_name(a) for a in (self.activation, self.recurrent_activation))
+        if not any(ACTIVATIONS[name].couples_channels for name in names):
+            return window
+        return whole_along(window, self.rank + int(self.return_sequences))
+
+
+@layer
+class ConvLSTM1D(ConvLSTM):
+    """LSTM of convolutions over one axis: (k * (Cin + F) + 1) * 4F weights."""
+
+    rank = 1
+    step_rank = 2
+
+
+@layer
+class ConvLSTM2D(ConvLSTM):
+    """LSTM of convolutions over two axes: (kh * kw * (Cin + F) + 1) * 4F weights."""
+
+    rank = 2
+    step_rank = 3
+
+
+@layer
+class ConvLSTM3D(ConvLSTM):
+    """LSTM of convolutions over three axes: (k...k * (Cin + F) + 1) * 4F weights."""
+
+    rank = 3
+    step_rank = 4

@@ -1,0 +1,221 @@
+"""A dense layer whose product is written in Einstein's notation."""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Annotated, Any, NamedTuple
+
+from archcalc.arith import Shape, Size, prod, require_equal
+from archcalc.errors import LayerError
+from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
+from archcalc.layers.fields import (
+    SIZE_SCHEMA,
+    ActivationName,
+    FieldError,
+    Initializer,
+    Kind,
+    OptionalCount,
+    Untracked,
+    size,
+)
+from archcalc.layers.low_rank import adapted, refuse_quantized
+from archcalc.layers.window import Read, Whole, here
+
+# the batch and, behind `...`, what else the equation leaves unnamed
+_FORMS = (
+    re.compile(r"(?P<x>[a-zA-Z]+),(?P<kernel>[a-zA-Z]+)->(?P<y>[a-zA-Z]+)"),
+    re.compile(r"(?P<left>\.\.\.)(?P<x>[a-zA-Z]+),(?P<kernel>[a-zA-Z]+)->\.\.\.(?P<y>[a-zA-Z]+)"),
+    re.compile(r"(?P<x>[a-zA-Z]{2,})(?P<right>\.\.\.),(?P<kernel>[a-zA-Z]+)->(?P<y>[a-zA-Z]+)\.\.\."),
+)
+# labels for unnamed axes; the first of a sample stands for the batch
+_UNNAMED = "".join(map(chr, range(0x3B1, 0x3B1 + 24)))
+
+
+class EquationKind(Kind):
+    """`[X],[Y]->[Z]`, `...[X],[Y]->...[Z]` or `[X]...,[Y]->[Z]...` in letters; Y is the kernel."""
+
+    example = "...x,xy->...y"
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if isinstance(value, str) and _matched(value) is not None:
+            return value
+        raise FieldError(f"expected an equation such as {self.example!r}, got {value!r:.60}")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": "string", "pattern": "->"}
+
+
+class LettersKind(Kind):
+    """Letters of the equation, or None."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None or (isinstance(value, str) and value and set(value) <= set(string.ascii_letters)):
+            return value
+        raise FieldError(f"expected letters of the equation, got {value!r:.60}")
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": "^[a-zA-Z]+$"}, {"type": "null"}]}
+
+
+class PartialShapeKind(Kind):
+    """A list of sizes, of which some may be None (those of the input), or one size."""
+
+    holds_sizes = True
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        given = value if isinstance(value, list | tuple) else (value,)
+        return tuple(None if v is None else size(v, 1, "a positive integer or none") for v in given)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        one = {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "null"}]}
+        return {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "array", "items": one}]}
+
+
+def _matched(equation: str) -> re.Match[str] | None:
+    return next((m for form in _FORMS if (m := form.fullmatch(equation))), None)
+
+
+class Labels(NamedTuple):
+    """A letter for each axis (the batch included) of input, kernel and output."""
+
+    x: str
+    kernel: str
+    y: str
+    named: str  # what the equation itself says of the output
+    inferred: str  # the output's as Keras infers its shape, which turns unnamed axes round
+    behind: int  # axes of the output behind those
+
+
+@layer
+class EinsumDense(Layer):
+    """The product of input and kernel that `equation` says; axes that the output lacks are summed."""
+
+    spec_names = {"output_shape": "partial_shape"}
+
+    equation: Annotated[str, EquationKind()]
+    partial_shape: Annotated[Any, PartialShapeKind()]
+    activation: ActivationName = None
+    bias_axes: Annotated[str | None, LettersKind()] = None
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    bias_constraint: Untracked = None
+    lora_rank: OptionalCount = None
+    lora_alpha: Untracked = None
+    gptq_unpacked_column_size: Untracked = None
+    quantization_config: Untracked = None
+
+    def check(self) -> None:
+        refuse_quantized(self.dtype)
+        parts = self._parts()
+        for word in ("x", "kernel", "y"):
+            if len(set(parts[word])) < len(parts[word]):
+                raise LayerError(f"equation={self.equation!r} names an axis of one tensor twice")
+        for label in parts["y"]:
+            if label not in parts["x"] + parts["kernel"]:
+                raise LayerError(f"equation={self.equation!r}: {label!r} of the output stands nowhere else")
+        for label in parts["kernel"]:
+            if label not in parts["x"] + parts["y"]:
+                raise LayerError(f"equation={self.equation!r}: {label!r} of the kernel stands nowhere else")
+        for label in self.bias_axes or "":
+            if label not in parts["y"]:
+                raise LayerError(
+                    f"bias_axes={self.bias_axes!r}: {label!r} is no axis of the output of {self.equation!r}"
+                )
+
+    def _parts(self) -> dict[str, str]:
+        found = _matched(self.equation)
+        assert found is not None
+        return {k: v or "" for k, v in found.groupdict(default="").items()}
+
+    def labels(self, x: Shape) -> Labels:
+        """The letters of all axes; raises `LayerError` where the input has another number of them."""
+        parts = self._parts()
+        unnamed = 1 + len(x) - len(parts["x"])
+        anything = "left" in parts or "right" in parts
+        if unnamed < 0 or (unnamed > 0 and not anything) or unnamed > len(_UNNAMED):
+            raise LayerError(f"equation={self.equation!r} does not fit an input of shape {show(x)}")
+        more = _UNNAMED[:unnamed]
+        left, right = (more, "") if "left" in parts else ("", more)
+        made = Labels(
+            left + parts["x"] + right,
+            parts["kernel"],
+            left + parts["y"] + right,
+            parts["y"],
+            left[:1] + left[:0:-1] + parts["y"] + right,
+            len(right),
+        )
+        batch = made.x[0]
+        if made.y[0] != batch or batch in made.kernel:
+            raise LayerError(
+                f"equation={self.equation!r}: the batch must stay the first axis, out of the kernel"
+            )
+        return made
+
+    def sizes(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Size]]:
+        """The letters, and the size that each stands for."""
+        (x,) = one_input(self, inputs)
+        labels = self.labels(x)
+        found: dict[str, Size] = dict(zip(labels.x[1:], x, strict=True))
+        stated = [label for label in labels.y[1:] if label in labels.named]
+        if len(stated) != len(self.partial_shape):
+            raise LayerError(
+                f"output_shape={show(self.partial_shape)} for the {len(stated)} axes {''.join(stated)} "
+                f"of equation={self.equation!r}"
+            )
+        for i, label in enumerate(stated):
+            n = self.partial_shape[i]
+            if n is None and label in labels.kernel + (self.bias_axes or ""):
+                raise LayerError(
+                    f"output_shape={show(self.partial_shape)}: axis {label!r} has weights and needs a size"
+                )
+            if n is not None:
+                m = found.get(label, n)
+                words = f"equation={self.equation!r}: the input has {m} where output_shape says {n} ({label})"
+                found[label] = require_equal(m, n, words)
+        return labels, found
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        labels, sizes = self.sizes(inputs)
+        return tuple(sizes[label] for label in labels.inferred[1:])
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        labels, sizes = self.sizes(inputs)
+        kernel = tuple(sizes[label] for label in labels.kernel)
+        bias = Weight("bias", self._bias_shape(labels, sizes), initializer=self.bias_initializer)
+        return adapted(
+            self.lora_rank,
+            Weight("kernel", kernel, initializer=self.kernel_initializer),
+            *((bias,) if self.bias_axes else ()),
+        )
+
+    def _bias_shape(self, labels: Labels, sizes: dict[str, Size]) -> Shape:
+        """From the first axis with a bias on; 1 for axes that share theirs."""
+        kept = self.bias_axes or labels.named
+        first = next(i for i, label in enumerate(labels.named) if label in kept)
+        behind = labels.named[first:]
+        if labels.x[0] in kept:
+            raise LayerError(f"bias_axes={self.bias_axes!r}: the batch has no bias")
+        return (*(sizes[label] if label in kept else 1 for label in behind), *(1,) * labels.behind)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        labels = self.labels(x)
+
+        def read(label: str) -> Read:
+            return here(labels.y.index(label) - 1) if label in labels.y else Whole()
+
+        window = tuple(map(read, labels.x[1:]))
+        return (coupled(window, self.activation, len(labels.y) - 1),)
+
+    def macs(self, *inputs: Shape) -> Size:
+        _, sizes = self.sizes(inputs)
+        return prod(sizes.values())
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        out = self.output_shape(*inputs)
+        return prod(out) * int(self.bias_axes is not None) + activation_ops(self.activation, out)

@@ -1,0 +1,159 @@
+"""Integers and bins as vectors: categories, discretised numbers, hashes.
+
+Everything is looked up, so that no operation is counted. Axes are those that Keras infers;
+where its own call computes others, the input is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, certainly, equal, require_at_least, require_equal
+from archcalc.errors import LayerError
+from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
+from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
+from archcalc.layers.window import Fixed, Whole
+
+
+def _refuse(owner: Layer, words: str) -> None:
+    raise LayerError(f"{type(owner).__name__}: {words}")
+
+
+@family
+class Encoding(Weightless, NoMacs):
+    """Vectors of `depth` in the place of integers, as `output_mode` says.
+
+    `one_hot` replaces a last axis of 1 and else adds an axis; `multi_hot` and `count` take
+    the numbers of a sample together; `int` keeps the integers.
+    """
+
+    output_mode: Annotated[str, ChoiceKind("int", "one_hot", "multi_hot", "count")] = "int"
+    sparse: Untracked = False
+
+    @property
+    def depth(self) -> Size:
+        """Entries of a vector."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        if self.sparse and self.output_mode == "int":
+            _refuse(self, "sparse=True with output_mode='int'")
+
+    def replaced(self, x: Shape) -> bool:
+        """Whether the last axis gives way to the vector."""
+        if self.output_mode != "one_hot":
+            return True
+        if len(x) == 0 or certainly(equal(x[-1], 1)):
+            return len(x) > 0
+        n = x[-1]
+        require_at_least(n, 2, lambda: f"{type(self).__name__}: a last axis of {n} that may be 1")
+        return False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        if self.output_mode == "int":
+            return x
+        if len(x) != 1 and self.output_mode != "one_hot":
+            _refuse(self, f"output_mode={self.output_mode!r} takes samples of one axis, got shape {show(x)}")
+        return (*(x[:-1] if self.replaced(x) else x), self.depth)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = inputs[0]
+        if self.output_mode == "int" or not self.replaced(x):
+            return (identity(len(x)),)
+        last = Fixed() if self.output_mode == "one_hot" else Whole()
+        return ((*identity(len(x) - 1), last),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class CategoryEncoding(Encoding):
+    """Integers below `num_tokens` as vectors of zeros and ones, or counts."""
+
+    num_tokens: OptionalCount = None
+    output_mode: Annotated[str, ChoiceKind("one_hot", "multi_hot", "count")] = "multi_hot"
+
+    def check(self) -> None:
+        if self.num_tokens is None:
+            raise LayerError("num_tokens must be given")
+
+    @property
+    def depth(self) -> Size:
+        return self.num_tokens
+
+
+@layer
+class Discretization(Encoding):
+    """The number of the bin that each value falls in, or a vector of it."""
+
+    bin_boundaries: OptionalReals = None
+    num_bins: OptionalCount = None
+    epsilon: Untracked = 0.01
+
+    def check(self) -> None:
+        super().check()
+        if (self.bin_boundaries is None) == (self.num_bins is None):
+            raise LayerError("give either num_bins or bin_boundaries")
+
+    @property
+    def depth(self) -> Size:
+        return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+
+
+@layer
+class Hashing(Encoding):
+    """Hashes of integers or strings in `num_bins` bins, or vectors of them."""
+
+    num_bins: Count
+    mask_value: Untracked = None
+    salt: Untracked = None
+
+    @property
+    def depth(self) -> Size:
+        return self.num_bins
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        out = super().output_shape(*inputs)
+        if self.output_mode == "one_hot":
+            (x,) = inputs
+            if len(x) == 0:
+                _refuse(self, "output_mode='one_hot' of single numbers, for which Keras loses the batch")
+            require_equal(
+                x[-1],
+                1,
+                lambda: f"Hashing: output_mode='one_hot' of an axis of {x[-1]}, which Keras takes for 1",
+            )
+        return out
+
+    def replaced(self, x: Shape) -> bool:
+        return True
+
+
+@layer
+class HashedCrossing(Encoding):
+    """A hash of two numbers together in `num_bins` bins, or a vector of it."""
+
+    num_bins: Count
+    output_mode: Annotated[str, ChoiceKind("int", "one_hot")] = "int"
+
+    @property
+    def depth(self) -> Size:
+        return self.num_bins
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != 2:
+            _refuse(self, f"expected two inputs, got {len(inputs)}")
+        x, y = inputs
+        if len(x) > 1 or len(x) != len(y):
+            _refuse(self, "the inputs must be single numbers, both with an axis of 1 or both without")
+        for n in (*x, *y):
+            require_equal(n, 1, lambda n=n: f"HashedCrossing: an axis of {n} where 1 is expected")
+        return super().output_shape(x)
+
+    def replaced(self, x: Shape) -> bool:
+        return len(x) > 0
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return tuple(window for x in inputs for window in super(HashedCrossing, self).window(x))

@@ -1,0 +1,113 @@
+"""Preprocessing of images that acts at inference, too."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from archcalc.arith import Shape, Size, floor_div, prod, require_at_least
+from archcalc.errors import LayerError
+from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
+from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
+from archcalc.layers.operations.images import Resize
+from archcalc.layers.spatial import Spatial
+from archcalc.layers.window import Taps, Whole, here
+
+
+@family
+class OfImages(Spatial, Weightless, NoMacs):
+    """A layer on samples of two spatial axes and channels."""
+
+    rank = 2
+    data_format: DataFormat = None
+    bounding_box_format: Untracked = None
+
+
+@layer
+class AutoContrast(OfImages):
+    """Stretches each channel of an image to the whole range of values."""
+
+    value_range: Untracked = (0, 255)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        require_rank(self, x, 3)
+        return x
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        # Keras stretches over the first two axes, whatever `data_format` says
+        return ((Whole(), Whole(), here(2)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        """Smallest and largest of the channel, scale, shift, clip."""
+        return 5 * prod(inputs[0])
+
+
+@family
+class ToSize(OfImages):
+    """Images of `height` by `width` out of images of other sides."""
+
+    height: Count
+    width: Count
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        require_rank(self, x, 3)
+        return self.shape_of((self.height, self.width), self.channels(x))
+
+
+@layer
+class CenterCrop(ToSize):
+    """The middle `height` by `width` of an image; smaller images, which Keras resizes, have no rule."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        out = super().output_shape(*inputs)
+        for n, m in zip(self.sides(inputs[0]), (self.height, self.width), strict=True):
+            require_at_least(
+                n, m, lambda n=n, m=m: f"CenterCrop to {m} of {n} units resizes, for which there is no rule"
+            )
+        return out
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        pairs = zip(self.spatial_axes, self.sides(x), (self.height, self.width), strict=True)
+        spatial = tuple(Taps(axis, 1, floor_div(n - m, 2)) for axis, n, m in pairs)
+        return (self.reads(spatial, here(self.channel_axis)),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+
+@layer
+class Resizing(ToSize):
+    """Height and width interpolated to other ones, as `ops.image.resize` does."""
+
+    interpolation: Annotated[
+        str, ChoiceKind("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
+    ] = "bilinear"
+    crop_to_aspect_ratio: Flag = False
+    pad_to_aspect_ratio: Flag = False
+    fill_mode: Untracked = "constant"
+    fill_value: Untracked = 0.0
+    antialias: Flag = False
+
+    def check(self) -> None:
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
+            raise LayerError("only one of crop_to_aspect_ratio and pad_to_aspect_ratio may be true")
+
+    @property
+    def operation(self) -> Resize:
+        """The operation that does it."""
+        return Resize(
+            size=(self.height, self.width),
+            interpolation=self.interpolation,
+            antialias=self.antialias,
+            crop_to_aspect_ratio=self.crop_to_aspect_ratio,
+            pad_to_aspect_ratio=self.pad_to_aspect_ratio,
+            data_format=self.data_format,
+        )
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return self.operation.window(*inputs)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return self.operation.elementwise_ops(*inputs)

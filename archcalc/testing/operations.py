@@ -1,0 +1,302 @@
+"""How the strategies draw operations of `keras.ops`: every one, with arguments that fit the tensor.
+
+An operation of one tensor whose arguments are all optional needs nothing here. The others have a
+row in `ROWS`, which draws a declaration and says which tensors it is called with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from archcalc.layers.base import Layer
+from archcalc.layers.operations import Constant, registered_operations
+from archcalc.layers.operations.elementwise import BINARY
+from archcalc.layers.operations.reduction import Along, Reduction, Running
+
+if TYPE_CHECKING:
+    from archcalc.testing.strategies import Net
+
+# their results are no numbers that a layer computes with
+CAST = {
+    *("isfinite", "isinf", "isnan", "logical_not", "any", "all", "argmax", "argmin", "argsort"),
+    *("count_nonzero", "equal", "not_equal", "greater", "greater_equal", "less", "less_equal"),
+    *("logical_and", "logical_or", "logical_xor", "one_hot", "cast", "saturate_cast"),
+}
+
+
+class Call(NamedTuple):
+    """Arguments of an operation, and the tensors that it takes."""
+
+    given: dict[str, Any]
+    tensors: tuple[str, ...]
+
+
+class Case(NamedTuple):
+    """The network so far, and the tensor that is to be worked on."""
+
+    net: Net
+    x: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.net.shapes[self.x]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    def draw(self, strategy: st.SearchStrategy[Any]) -> Any:
+        return self.net.draw(strategy)
+
+    def axis(self) -> int:
+        """One of Keras's axes, from the front or from the back."""
+        return int(self.draw(st.sampled_from([*range(1, self.rank + 1), *range(-self.rank, 0)])))
+
+    def axes(self) -> Any:
+        """One axis or several."""
+        several = st.lists(st.integers(1, self.rank), min_size=1, max_size=2, unique=True).map(tuple)
+        return self.draw(st.one_of(st.just(self.axis()), several))
+
+    def alone(self, **given: Any) -> Call:
+        return Call(given, (self.x,))
+
+    def array(self, *shape: int) -> Constant:
+        """Numbers between 0.5 and 1.5, the same for a shape whatever was drawn before."""
+        values: Any = [0.5 + (i * 7 % 11) / 11 for i in range(prod(shape))]
+        for n in reversed(shape[1:]):
+            values = [values[i : i + n] for i in range(0, len(values), n)]
+        return Constant(shape, values)
+
+
+def declared(function: str, **given: Any) -> Layer:
+    """An operation by the name of its function."""
+    cls: Any = registered_operations()[f"ops.{function}"]
+    made: Layer = cls(**given)
+    return made
+
+
+def operation(net: Net, x: str) -> str:
+    """Any operation of `keras.ops` with arguments that fit; a result without numbers is cast."""
+    kind = net.draw(st.sampled_from(sorted(registered_operations())))
+    name = kind.removeprefix("ops.")
+    call = _row(name, registered_operations()[kind])(Case(net, x))
+    made = net.add(declared(name, **call.given), *call.tensors)
+    if name in CAST:
+        made = net.add(declared("cast", dtype="float32"), made)
+    return made
+
+
+def _row(name: str, cls: type) -> Callable[[Case], Call]:
+    if name in ROWS:
+        return ROWS[name]
+    if name in BINARY:
+        return _binary if name != "hypot" else _hypot
+    if issubclass(cls, Reduction):
+        return _reduction
+    if issubclass(cls, Along | Running):
+        return lambda case: case.alone(axis=case.axis())
+    return lambda case: case.alone()
+
+
+def _reduction(case: Case) -> Call:
+    return case.alone(axis=case.axes(), keepdims=case.draw(st.booleans()))
+
+
+def _one_axis_reduction(case: Case) -> Call:
+    return case.alone(axis=case.axis(), keepdims=case.draw(st.booleans()))
+
+
+def _binary(case: Case) -> Call:
+    """With another tensor, one of size 1 along some axes, a number, or an array."""
+    kind = case.draw(st.sampled_from(["itself", "other", "broadcast", "number", "reversed", "array"]))
+    if kind == "itself":
+        return Call({}, (case.x, case.x))
+    if kind == "number":
+        return case.alone(x2=1.5)
+    if kind == "reversed":
+        return case.alone(x1=2.0)
+    if kind == "array":
+        return case.alone(x2=case.array(1, *case.shape))
+    if kind == "broadcast":
+        mean = declared("mean", axis=case.axes(), keepdims=True)
+        return Call({}, (case.x, case.net.add(mean, case.x)))
+    return Call({}, (case.x, case.net.make("Activation", case.x, activation="tanh")))
+
+
+def _hypot(case: Case) -> Call:
+    """Keras 3.15 refuses numbers here."""
+    return Call({}, (case.x, case.net.make("Activation", case.x, activation="tanh")))
+
+
+def _where(case: Case) -> Call:
+    other = case.net.make("Activation", case.x, activation="tanh")
+    condition = case.net.add(declared("greater", x2=0.5), case.x)
+    constant = case.draw(st.booleans())
+    return Call({"x2": 0.0}, (condition, other)) if constant else Call({}, (condition, other, case.x))
+
+
+def _transpose(case: Case) -> Call:
+    return case.alone(axes=(0, *case.draw(st.permutations(range(1, case.rank + 1)))))
+
+
+def _newshape(case: Case) -> Call:
+    left, target = prod(case.shape), []
+    for _ in range(case.draw(st.integers(0, 2))):
+        target.append(case.draw(st.sampled_from([d for d in range(1, left + 1) if left % d == 0])))
+        left //= target[-1]
+    return case.alone(newshape=(-1, *target, left))
+
+
+def _squeeze(case: Case) -> Call:
+    axis = case.axis()
+    mean = declared("mean", axis=axis, keepdims=True)
+    return Call({"axis": axis}, (case.net.add(mean, case.x),))
+
+
+def _moveaxis(case: Case) -> Call:
+    return case.alone(source=case.axis(), destination=case.axis())
+
+
+def _tile(case: Case) -> Call:
+    return case.alone(repeats=(1, *(case.draw(st.integers(1, 2)) for _ in case.shape)))
+
+
+def _joined(case: Case) -> Call:
+    other = case.net.make("Activation", case.x, activation="tanh")
+    return Call({"axis": case.axis()}, case.draw(st.sampled_from([(case.x, other), (other, case.x, case.x)])))
+
+
+def _split(case: Case) -> Call:
+    axis = case.draw(st.integers(1, case.rank))
+    n = case.shape[axis - 1]
+    parts: Any = st.sampled_from([d for d in range(1, n + 1) if n % d == 0])
+    if n > 1:
+        parts = st.one_of(parts, st.integers(1, n - 1).map(lambda cut: (cut,)))
+    return case.alone(indices_or_sections=case.draw(parts), axis=axis)
+
+
+def _pad(case: Case) -> Call:
+    mode = case.draw(st.sampled_from(["constant", "reflect", "symmetric"]))
+    most = [2 if mode == "constant" else min(2, n - 1) for n in case.shape]
+    pairs = [(case.draw(st.integers(0, m)), case.draw(st.integers(0, m))) for m in most]
+    return case.alone(pad_width=((0, 0), *pairs), mode=mode)
+
+
+def _one_hot(case: Case) -> Call:
+    whole = case.net.add(declared("cast", dtype="int32"), case.x)
+    return Call({"num_classes": case.draw(st.integers(2, 4))}, (whole,))
+
+
+def _key(case: Case) -> Call:
+    parts: list[Any] = [slice(None)]
+    for n in case.shape:
+        start = case.draw(st.integers(-n, n - 1))
+        part = st.sampled_from(
+            [
+                slice(None),
+                slice(None),
+                slice(start, None),
+                slice(start, None, 2),
+                slice(None, None, -1),
+                start,
+            ]
+        )
+        parts.append(case.draw(part))
+        if case.draw(st.integers(0, 5)) == 5:
+            parts.append(None)
+    if case.draw(st.booleans()):
+        parts = [slice(None), ..., parts[1]] if parts[1] is not None else [slice(None), ...]
+    return case.alone(key=tuple(parts))
+
+
+def _take(case: Case) -> Call:
+    axis = case.axis()
+    n = case.shape[axis - 1 if axis > 0 else axis]
+    one = st.integers(0, n - 1)
+    indices = case.draw(st.one_of(one, st.lists(one, min_size=1, max_size=4).map(tuple)))
+    return case.alone(indices=indices, axis=axis)
+
+
+def _matmul(case: Case) -> Call:
+    return case.alone(x2=case.array(case.shape[-1], case.draw(st.integers(1, 4))))
+
+
+def _tensordot(case: Case) -> Call:
+    if case.draw(st.booleans()):
+        return case.alone(x2=case.array(case.shape[-1], 2), axes=1)
+    axis = case.draw(st.integers(1, case.rank))
+    return case.alone(x2=case.array(case.shape[axis - 1], 3), axes=((axis,), (0,)))
+
+
+def _einsum(case: Case) -> Call:
+    labels = "bhwdefg"[: case.rank + 1]
+    other = case.net.make("Activation", case.x, activation="tanh")
+    left = "".join(c for c in labels[1:] if case.draw(st.booleans()))
+    return Call({"subscripts": f"{labels},{labels}->b{left}"}, (case.x, other))
+
+
+def _kernel(case: Case, *last: int) -> Call:
+    sides = case.shape[:-1]
+    reach = tuple(case.draw(st.integers(1, min(3, n))) for n in sides)
+    padding = case.draw(st.sampled_from(["valid", "same"]))
+    strides = case.draw(st.integers(1, 2))
+    return case.alone(kernel=case.array(*reach, case.shape[-1], *last), padding=padding, strides=strides)
+
+
+def _pool(case: Case) -> Call:
+    reach = tuple(case.draw(st.integers(1, min(3, n))) for n in case.shape[:-1])
+    strides = case.draw(st.sampled_from([None, 1, 2]))
+    padding = case.draw(st.sampled_from(["valid", "same"]))
+    return case.alone(pool_size=reach, strides=strides, padding=padding)
+
+
+def _resize(case: Case) -> Call:
+    size = (case.draw(st.integers(1, 12)), case.draw(st.integers(1, 12)))
+    kinds = st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])
+    return case.alone(size=size, interpolation=case.draw(kinds), antialias=case.draw(st.booleans()))
+
+
+ROWS: Mapping[str, Callable[[Case], Call]] = {
+    "clip": lambda case: case.alone(x_min=0.1, x_max=2.0),
+    "threshold": lambda case: case.alone(threshold=0.5, default_value=0.1),
+    "cast": lambda case: case.alone(dtype="int32"),
+    "saturate_cast": lambda case: case.alone(dtype="uint8"),
+    "count_nonzero": lambda case: case.alone(axis=case.axes()),
+    "argmax": _one_axis_reduction,
+    "argmin": _one_axis_reduction,
+    "median": _one_axis_reduction,
+    "where": _where,
+    "transpose": _transpose,
+    "swapaxes": lambda case: case.alone(axis1=case.axis(), axis2=case.axis()),
+    "moveaxis": _moveaxis,
+    "reshape": _newshape,
+    "expand_dims": lambda case: case.alone(axis=case.axis()),
+    "squeeze": _squeeze,
+    "flip": lambda case: case.alone(axis=case.axes()),
+    "roll": lambda case: case.alone(shift=case.draw(st.integers(-2, 2)), axis=case.axis()),
+    "repeat": lambda case: case.alone(repeats=case.draw(st.integers(1, 3)), axis=case.axis()),
+    "tile": _tile,
+    "concatenate": _joined,
+    "stack": _joined,
+    "split": _split,
+    "unstack": lambda case: case.alone(axis=case.axis()),
+    "pad": _pad,
+    "one_hot": _one_hot,
+    "get_item": _key,
+    "take": _take,
+    "matmul": _matmul,
+    "dot": _matmul,
+    "tensordot": _tensordot,
+    "einsum": _einsum,
+    "conv": lambda case: _kernel(case, case.draw(st.integers(1, 4))),
+    "depthwise_conv": lambda case: _kernel(case, case.draw(st.integers(1, 2))),
+    "max_pool": _pool,
+    "average_pool": _pool,
+    "image.resize": _resize,
+    "depth_to_space": lambda case: case.alone(block_size=2),
+    "space_to_depth": lambda case: case.alone(block_size=2),
+}

@@ -1,0 +1,300 @@
+"""Road: whole networks, written ones (`corpus`) and drawn ones, against what real Keras says of them.
+
+Nothing recorded is a figure of archcalc's, but for the choice of places and the few weights that
+Keras leaves unnamed. Peaks of memory are found by going over all steps for every tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isclose, prod
+from typing import Any
+
+from archcalc import arith
+from archcalc.analyses import shapes
+from archcalc.analyses.clipping import clipped_boxes
+from archcalc.analyses.windows import spatial_axes, windows
+from archcalc.analyze import analyze
+from archcalc.arrays import array
+from archcalc.conventions import tf_profiler
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.layers.base import Layer, registered
+from archcalc.layers.operations import registered_operations
+from archcalc.symbolic import substitute, symbol
+
+Entry = dict[str, Any]
+PLACES = 5  # of each layer
+
+
+def made(kind: str, given: dict[str, Any]) -> Layer:
+    """A layer or operation from arguments by their names in a spec."""
+    cls = registered().get(kind) or registered_operations()[kind]
+    return cls(**{cls.spec_names.get(k, k): v for k, v in given.items()})
+
+
+# -- recording ---------------------------------------------------------------------------------------
+def written() -> list[Entry]:
+    """The networks of the corpus."""
+    from tests.mutations.corpus import networks
+
+    found = []
+    for name, rows, shared in networks():
+        nodes = [(n, made(kind, given), inputs) for n, kind, given, inputs in rows]
+        read = {i for *_, inputs in rows for i in inputs}
+        ends = [n for n, *_ in rows if n not in read]
+        found.append(_entry(Graph.of(name, nodes, ends, shared=shared), rows, shared))
+    return found
+
+
+def drawn(count: int) -> list[Entry]:
+    """Networks of the project's own strategies."""
+    import hypothesis
+    import keras
+
+    from archcalc.testing.strategies import architectures
+    from archcalc.writers.arguments import written as arguments
+
+    graphs: list[Any] = []
+
+    @hypothesis.seed(3)
+    @hypothesis.settings(
+        max_examples=max(count, 1),
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(architectures())
+    def each(graph: Any) -> None:
+        graphs.append(graph)
+
+    if count:
+        each()
+    found = []
+    for graph in graphs[:count]:
+        keras.backend.clear_session()
+        names = [node.name for node in graph.nodes]
+        rows = []
+        for n in graph.nodes:
+            given = arguments(n.layer).data
+            rows.append((n.name, given.pop("type"), given, [(names[t.node], t.output) for t in n.inputs]))
+        if any(kind.startswith("Random") for _, kind, *_ in rows):
+            continue  # what acts at random when called directly is no oracle
+        shared = {n.name: names[n.shared_with] for n in graph.nodes if n.shared_with is not None}
+        try:
+            found.append(_entry(graph, rows, shared))
+        except Exception:  # a network that does not run here says nothing
+            continue
+    return found
+
+
+def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
+    import numpy as np
+
+    from archcalc.keras.build import build
+    from archcalc.keras.check_fields import _measured, _places
+    from archcalc.keras.check_structure import _path, _unnamed
+    from archcalc.keras.linear import linearised
+    from archcalc.keras.measure import outputs
+    from archcalc.keras.profile import profiled_flops
+    from archcalc.keras.verify import Case, _silent
+
+    report = analyze(graph)
+    built = build(graph, initializers="zeros")
+    names = [node.name for node in graph.nodes]
+    known = [[tuple(t.shape[1:]) for t in made] for made in built.tensors]
+    weights: list[Any] = []
+    for layer, node in zip(built.layers, graph.nodes, strict=True):
+        kept = [] if layer is None or node.shared_with is not None else getattr(layer, "weights", [])
+        weights.append([(None if _unnamed(w) else _path(w), tuple(w.shape), bool(w.trainable)) for w in kept])
+    failures: dict[int, str] = {}
+    sizes = [[y.nbytes for y in made] for made in outputs(built, failures, 0)]
+    try:
+        profiled: list[int | None] = list(profiled_flops(built))
+    except Exception:
+        profiled = [None] * len(names)
+    for i, node in enumerate(graph.nodes):
+        if tf_profiler.flops(node.layer, *graph.input_shapes(known, node)) is None:
+            profiled[i] = None
+    reads = windows(graph, known)
+    draw = np.random.default_rng(0)
+    chosen = [i for i in range(len(names)) if i not in graph.inputs]
+    places = {i: _places(known[i][0], reads.channels[i], draw)[:PLACES] for i in chosen}
+    case = Case(graph, report, built, tuple(chosen), PLACES, 0, _silent)
+    linear = linearised(graph, seed=0)
+    boxes = _measured(case, linear, places, reads.channels)
+    fields = {
+        i: [
+            # and whether archcalc knows the whole box: a mistake must not hide in "unknown"
+            (p, list(f), all(None not in box for box in clipped_boxes(graph, known, reads, i, p).values()))
+            for p, f in zip(places[i], boxes[i], strict=True)
+        ]
+        for i in chosen
+        if not isinstance(boxes[i], str)
+    }
+    return {
+        "name": graph.name,
+        "rows": rows,
+        "shared": shared,
+        "inputs": [names[i] for i in graph.inputs],
+        "outputs": [(names[t.node], t.output) for t in graph.outputs],
+        "names": names,
+        "shapes": known,
+        "weights": weights,
+        "parameters": built.whole.count_params(),
+        "bytes": [None if i in failures else sum(s) for i, s in enumerate(sizes)],
+        "peak": None if failures else _peak(graph, sizes),
+        "flops": profiled,
+        "fields": fields,
+        "spreads": _spreads(case, linear),
+    }
+
+
+def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
+    """(layer, label, standard deviation along each axis; None where padding cuts the field off)."""
+    from archcalc.keras import check_spread
+
+    found = []
+    for check in check_spread.checks(case, linear):
+        if check.verdict == "agrees":
+            pairs = zip(check.predicted, check.measured, strict=True)
+            real = [
+                m if p is not None and isclose(p, m, rel_tol=1e-5, abs_tol=1e-5) else None for p, m in pairs
+            ]
+            found.append((check.layer, check.what, real))
+    return found
+
+
+def _peak(graph: Any, sizes: list[list[int]]) -> int:
+    """At each step, every tensor that is made and not yet read for the last time."""
+    last: dict[tuple[int, int], int] = {}
+    for i, node in enumerate(graph.nodes):
+        for tap in node.inputs:
+            last[tap.node, tap.output] = i
+    outputs = {(t.node, t.output) for t in graph.outputs}
+    heights = []
+    for step in range(len(graph.nodes)):
+        alive = 0
+        for i, made in enumerate(sizes):
+            for k, size in enumerate(made):
+                born = i <= step or i in graph.inputs
+                needed = (i, k) in outputs or max(last.get((i, k), i), i) >= step
+                alive += size if born and needed else 0
+        heights.append(alive)
+    return max(heights)
+
+
+# -- comparing ---------------------------------------------------------------------------------------
+def differences(entries: list[Entry]) -> Iterator[str]:
+    """What archcalc says otherwise than Keras."""
+    for entry in entries:
+        yield from _network(entry)
+
+
+def _graph(entry: Entry, sides: Any = ()) -> Graph:
+    nodes = []
+    for name, kind, given, inputs in entry["rows"]:
+        if name == entry["inputs"][0] and sides:
+            given = {**given, "shape": (*sides, given["shape"][-1])}
+        nodes.append((name, made(kind, given), inputs))
+    return Graph.of(entry["name"], nodes, entry["outputs"], shared=entry["shared"])
+
+
+def _network(entry: Entry) -> Iterator[str]:
+    where = entry["name"]
+    graph = _graph(entry)
+    if [n.name for n in graph.nodes] != entry["names"]:
+        yield f"{where}: order of the layers"
+        return
+    report = analyze(graph)
+    for i, row in enumerate(report.rows):
+        at = f"{where}, {row.name} ({row.type})"
+        if list(row.output_shapes) != entry["shapes"][i]:
+            yield f"{at}: output shape {row.output_shapes} for {entry['shapes'][i]}"
+        yield from _weights(at, row.weights, entry["weights"][i])
+        count = sum(prod(shape) for _, shape, _ in entry["weights"][i])
+        if row.parameters != count:
+            yield f"{at}: {row.parameters} parameters for {count}"
+        trained = sum(prod(shape) for _, shape, flag in entry["weights"][i] if flag)
+        if row.trainable_parameters != trained:
+            yield f"{at}: {row.trainable_parameters} trainable parameters for {trained}"
+        if entry["bytes"][i] is not None and row.activation_bytes != entry["bytes"][i]:
+            yield f"{at}: {row.activation_bytes} bytes for {entry['bytes'][i]}"
+        if entry["flops"][i] is not None:
+            read = graph.input_shapes([r.output_shapes for r in report.rows], graph.nodes[i])
+            found = tf_profiler.flops(graph.nodes[i].layer, *read)
+            if found != entry["flops"][i]:
+                yield f"{at}: {found} FLOPs for {entry['flops'][i]}"
+    if report.totals.parameters != entry["parameters"]:
+        yield f"{where}: {report.totals.parameters} parameters for {entry['parameters']}"
+    if entry["peak"] is not None and report.totals.peak_activation_bytes != entry["peak"]:
+        yield f"{where}: peak of {report.totals.peak_activation_bytes} bytes for {entry['peak']}"
+    yield from _fields(where, graph, report, entry)
+    yield from _other_numbers(where, entry)
+
+
+def _weights(at: str, ours: Any, real: Any) -> Iterator[str]:
+    mine = [
+        (name if k < len(real) and real[k][0] in (None, "(unnamed)") else w.name, tuple(w.shape), w.trainable)
+        for k, (w, name) in enumerate((w, real[k][0] if k < len(real) else "") for k, w in enumerate(ours))
+    ]
+    if mine != list(real):
+        yield f"{at}: weights {mine} for {real}"
+
+
+def _fields(where: str, graph: Graph, report: Any, entry: Entry) -> Iterator[str]:
+    known = shapes.infer(graph)
+    reads = windows(graph, known)
+    axes = spatial_axes(graph, known)
+    for i, measured in entry["fields"].items():
+        row = report.rows[i]
+        for place, boxes, clear in measured:
+            predicted = clipped_boxes(graph, known, reads, i, place)
+            for root, box in zip(graph.inputs, boxes, strict=True):
+                found = [predicted[root][a] for a in axes[root]]
+                real = [(0, -1) if box is None else box[a] for a in axes[root]]
+                if (clear and None in found) or any(
+                    f is not None and f != r for f, r in zip(found, real, strict=True)
+                ):
+                    yield f"{where}, {row.name} at {place}: field {found} for {real}"
+    rows = {row.name: row for row in report.rows}
+    for name, what, measured in entry["spreads"]:
+        source = what.removeprefix("effective field in ") if " in " in what else entry["inputs"][0]
+        found = rows[name].effective_fields[source]
+        for one, real in zip(() if found is None else found.sigma, measured, strict=False):
+            if real is None or (isinstance(one, float) and isclose(one, real, rel_tol=1e-5, abs_tol=1e-5)):
+                continue
+            yield f"{where}, {name}: sigma {one} for {real}"
+
+
+def _other_numbers(where: str, entry: Entry) -> Iterator[str]:
+    """Symbols at the recorded sizes, and arrays that hold them, give what Keras says."""
+    shape = next(given["shape"] for name, _, given, _ in entry["rows"] if name == entry["inputs"][0])
+    if len(entry["inputs"]) > 1 or len(shape) < 2:
+        return
+    sides = shape[:-1]
+    try:
+        values = {f"s{a}": n for a, n in enumerate(sides)}
+        report = analyze(_graph(entry, tuple(map(symbol, values))))
+    except ArchcalcError:
+        report = None  # fixed sizes that hang on a side
+    if report is not None:
+        for i, row in enumerate(report.rows):
+            found = [tuple(substitute(n, values) for n in s) for s in row.output_shapes]
+            if found != entry["shapes"][i]:
+                yield f"{where}, {row.name}: symbols give {found} for {entry['shapes'][i]}"
+        concrete = analyze(_graph(entry)).totals
+        for name in ("parameters", "macs", "elementwise_operations", "training_activation_bytes"):
+            one, other = getattr(report.totals, name), getattr(concrete, name)
+            if substitute(one, values) != other:
+                yield f"{where}: {name} by symbols is {substitute(one, values)}, by integers {other}"
+    try:
+        with arith.scope():
+            many = shapes.infer(_graph(entry, (array([sides[0], sides[0] + 1]), *sides[1:])))
+    except ArchcalcError:
+        return
+    for name, found, real in zip(entry["names"], many, entry["shapes"], strict=True):
+        first = [tuple(int(n[0]) if arith.is_array(n) else n for n in s) for s in found]
+        if first != real:
+            yield f"{where}, {name}: arrays give {first} for {real}"
