@@ -176,6 +176,10 @@ def smallest(*sizes: Size) -> Size:
     return _extremum(sizes, is_max=False)
 
 
+# each further size is compared with all of these, and nobody reads a max(...) of as many
+MAX_UNORDERED = 16
+
+
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
     if all(type(s) is int for s in sizes):
         return max(sizes) if is_max else min(sizes)
@@ -192,6 +196,9 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
             continue
         kept = [k for k in kept if not (at_most(k, size) if is_max else at_most(size, k))]
         kept.append(size)
+        if len(kept) > MAX_UNORDERED:
+            which = "largest" if is_max else "smallest"
+            return Unknown(f"the {which} of more than {MAX_UNORDERED} sizes that their symbols do not order")
     return kept[0] if len(kept) == 1 else symbolic.extremum(kept, is_max=is_max)
 
 
