@@ -6,7 +6,8 @@ from typing import Annotated
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers import stages as st
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -51,6 +52,9 @@ class Activation(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return activation_ops(self.activation, inputs[0])
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return activated(self.activation, inputs[0])
+
 
 @layer
 class ReLU(OneOperation):
@@ -60,6 +64,14 @@ class ReLU(OneOperation):
     negative_slope: NonNegative = 0.0
     threshold: NonNegative = 0.0
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        shape = (
+            ("max_value", self.max_value),
+            ("negative_slope", self.negative_slope),
+            ("threshold", self.threshold),
+        )
+        return (st.Pointwise("relu", shape),)
+
 
 @layer
 class LeakyReLU(OneOperation):
@@ -67,12 +79,18 @@ class LeakyReLU(OneOperation):
 
     negative_slope: NonNegative = 0.3
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("leaky_relu", (("negative_slope", self.negative_slope),)),)
+
 
 @layer
 class ELU(OneOperation):
     """`x` above zero, `alpha * (exp(x) - 1)` below."""
 
     alpha: Real = 1.0
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("elu", (("alpha", self.alpha),)),)
 
 
 @layer
@@ -108,6 +126,9 @@ class PReLU(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("prelu", weight="alpha"),)
+
 
 @layer
 class Softmax(OneOperation):
@@ -130,3 +151,8 @@ class Softmax(OneOperation):
         for axis in self.axes(x):
             window = whole_along(window, axis)
         return (window,)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        (x,) = inputs
+        axes = self.axes(x)
+        return (st.Softmax(axes, prod(x[a] for a in axes)),)

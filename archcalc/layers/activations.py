@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod
+from archcalc.layers.stages import Pointwise, Project, Softmax, Stages, Unbounded
 from archcalc.layers.window import Window, whole_along
 
 INFINITY = float("inf")
@@ -75,3 +76,18 @@ def coupled(window: Window, activation: Any) -> Window:
     if not ACTIVATIONS[activation_name(activation)].couples_channels:
         return window
     return whole_along(window, len(window) - 1)
+
+
+def activated(activation: Any, shape: Shape) -> Stages:
+    """The stages of an activation behind a layer whose output has this shape."""
+    name = activation_name(activation)
+    if name == "linear":
+        return ()
+    if not ACTIVATIONS[name].couples_channels:
+        return (Pointwise(name),)
+    last = len(shape) - 1
+    if name in ("softmax", "log_softmax"):
+        return (Softmax((last,), shape[last], log=name == "log_softmax"),)
+    return (
+        (Project((last,)),) if name == "sparsemax" else (Unbounded("glu multiplies one half by the other"),)
+    )

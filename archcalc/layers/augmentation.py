@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from archcalc.arith import Shape
 from archcalc.layers.base import family, layer
 from archcalc.layers.fields import ChoiceKind, RealsKind, Untracked
 from archcalc.layers.regularization import TrainingOnly
+from archcalc.layers.stages import Disturb, Stages
 
 Factor = Annotated[Any, RealsKind()]
 
@@ -22,6 +24,9 @@ class RandomFlip(TrainingOnly):
     seed: Untracked = None
     data_format: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
+
 
 @family
 class Resampling(TrainingOnly):
@@ -33,6 +38,9 @@ class Resampling(TrainingOnly):
     seed: Untracked = None
     fill_value: Untracked = 0.0
     data_format: Untracked = None
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Disturb(),)
 
 
 @layer

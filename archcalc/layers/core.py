@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops
+from archcalc.layers.activations import activated, activation_ops
 from archcalc.layers.base import Elementwise, Layer, NoMacs, Weight, Weightless, identity, layer, one_input
 from archcalc.layers.fields import (
     ActivationName,
@@ -17,8 +17,9 @@ from archcalc.layers.fields import (
     Reals,
     Untracked,
 )
-from archcalc.layers.low_rank import adapted, refuse_quantized
+from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
 from archcalc.layers.spatial import WHOLE, bias_weight
+from archcalc.layers.stages import Factor, Lookup, Matrix, Offset, Select, Stages
 from archcalc.layers.window import Window
 
 
@@ -42,6 +43,9 @@ class InputLayer(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @layer
@@ -90,6 +94,11 @@ class Dense(Layer):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
+    def stages(self, *inputs: Shape) -> Stages:
+        bias = "bias" if self.use_bias else None
+        matrix = Matrix("kernel", bias, adapter=adapter(self.lora_rank, self.lora_alpha))
+        return (matrix, *activated(self.activation, self.output_shape(*inputs)))
+
 
 @layer
 class Embedding(NoMacs):
@@ -123,6 +132,9 @@ class Embedding(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Lookup("embeddings", adapter(self.lora_rank, self.lora_alpha)),)
+
 
 @layer
 class Identity(Elementwise):
@@ -130,6 +142,9 @@ class Identity(Elementwise):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @layer
@@ -141,6 +156,9 @@ class Masking(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Select(),)
+
 
 @layer
 class Rescaling(Elementwise):
@@ -151,3 +169,6 @@ class Rescaling(Elementwise):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return Factor(self.scale), Offset(self.offset)

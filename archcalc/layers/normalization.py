@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcalc.arith import Shape, Size, prod
+from archcalc.layers import stages as st
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -74,6 +75,20 @@ class BatchNormalization(ScaledAndShifted, Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        (x,) = inputs
+        return (
+            st.BatchStandardise(
+                (axis_index(self, self.axis, len(x)),),
+                self.epsilon,
+                "moving_mean",
+                "moving_variance",
+                "gamma" if self.scale else None,
+                "beta" if self.center else None,
+                others=("moving_stddev", "renorm_mean", "renorm_stddev") if self.renorm else (),
+            ),
+        )
+
 
 @layer
 class LayerNormalization(ScaledAndShifted):
@@ -108,3 +123,11 @@ class LayerNormalization(ScaledAndShifted):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return (5 + len(self.weights(*inputs))) * prod(inputs[0])
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        axes = self.axes(inputs[0])
+        if self.rms_scaling:
+            reason = "rms_scaling divides by the deviation and keeps the mean, whose slope has no bound"
+            return (st.Unbounded(reason, ("gamma",)),)
+        gamma, beta = "gamma" if self.scale else None, "beta" if self.center else None
+        return (st.Standardise(axes, self.epsilon, gamma=gamma, beta=beta, weight_axes=axes),)

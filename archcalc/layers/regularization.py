@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Elementwise, family, layer, require_rank
 from archcalc.layers.fields import Fraction01, Untracked
+from archcalc.layers.stages import Mask, Stages
 
 
 @family
@@ -23,6 +24,9 @@ class Dropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate),)
+
 
 @layer
 class AlphaDropout(TrainingOnly):
@@ -32,6 +36,9 @@ class AlphaDropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate, alpha=True),)
+
 
 @layer
 class GaussianDropout(TrainingOnly):
@@ -39,6 +46,9 @@ class GaussianDropout(TrainingOnly):
 
     rate: Fraction01
     seed: Untracked = None
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate, noise=True),)
 
 
 @layer
@@ -48,6 +58,9 @@ class GaussianNoise(TrainingOnly):
     stddev: Fraction01
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
+
 
 @layer
 class ActivityRegularization(TrainingOnly):
@@ -55,6 +68,9 @@ class ActivityRegularization(TrainingOnly):
 
     l1: Untracked = 0.0
     l2: Untracked = 0.0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @family
@@ -68,6 +84,9 @@ class SpatialDropout(TrainingOnly):
         x = super().output_shape(*inputs)
         require_rank(self, x, self.rank + 1)
         return x
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate),)
 
 
 @layer

@@ -19,6 +19,7 @@ from archcalc.graph import Graph, Repeat, Tap
 from archcalc.layers import window as reads_of
 from archcalc.layers.base import NoMacs, Weightless, family, registered
 from archcalc.layers.fields import Untracked
+from archcalc.layers.stages import Unbounded
 from archcalc.symbolic import substitute, symbol
 from archcalc.unknown import Unknown
 
@@ -329,6 +330,9 @@ class Toy(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Any) -> Any:
         return 0
+
+    def stages(self, *inputs: Any) -> Any:
+        return (Unbounded("nothing is said about values"),)
 
     def shares(self, *inputs: Any) -> Any:
         return reads_of.Shares(tuple(range(1, len(inputs) + 1)))
