@@ -135,7 +135,7 @@ class Average(Choosing):
         return len(inputs) * prod(self.output_shape(*inputs))
 
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
-        return "add", (1 / branches,) * branches
+        return "average", ()
 
 
 @layer

@@ -309,7 +309,7 @@ class Project:
 class Merge:
     """Several tensors unit by unit, axes matched from the last, or one behind the other.
 
-    kind: `add` (with `coefficients`), `multiply`, `divide`, `maximum` or `minimum`, `choose` (a condition,
+    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum` or `minimum`, `choose` (a condition,
     then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a new
     one, or the name of a function of two units. `copies`: how many places one unit of each
     input reaches.

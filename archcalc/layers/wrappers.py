@@ -109,7 +109,7 @@ class Bidirectional(Layer):
         axis = len(self.forward.output_shape(inputs[0])) - 1
         merge = {
             "sum": Merge("add", (1, 1), (1.0, 1.0)),
-            "ave": Merge("add", (1, 1), (0.5, 0.5)),
+            "ave": Merge("average", (1, 1)),
             "mul": Merge("multiply", (1, 1)),
             "concat": Merge("concatenate", (1, 1), axis=axis),
         }.get(self.merge_mode or "")
