@@ -64,6 +64,15 @@ def moments(phi: Function, log_q: Array, ratio: Array) -> Moments:
     )
 
 
+def moments_of(phi: Function, log_q: Array, law: Array) -> Moments:
+    """As `moments`, for units that take the values `law * sqrt(q)` equally often."""
+    log_q = np.asarray(log_q, float)
+    inside = np.clip(log_q, -LIMIT, LIMIT)
+    z = np.exp(inside / 2)[:, None] * law
+    found = _averages(phi, z, np.full_like(z, 1 / len(law)), np.exp(inside / 2)[:, None])
+    return found._replace(square=found.square + (log_q - inside) * (np.abs(log_q) > LIMIT))
+
+
 def _lines(phi: Function, log_q: Array, ratio: Array) -> Moments:
     left, right = phi.slopes
     one = np.ones_like(log_q)
@@ -90,7 +99,10 @@ def _integrated(phi: Function, log_q: Array, ratio: Array) -> Moments:
     xi, weight = nodes(phi, log_q, ratio)
     root = np.exp(log_q / 2)[:, None]
     m, sd = ratio[:, None] * root, np.sqrt(np.maximum(1 - ratio[:, None] ** 2, 0.0)) * root
-    z = m + sd * xi
+    return _averages(phi, m + sd * xi, weight, root)
+
+
+def _averages(phi: Function, z: Array, weight: Array, root: Array) -> Moments:
     # a common scale keeps fourth powers of huge or tiny values within range
     y, d = phi.value(z), phi.slope(z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -17,12 +17,14 @@ import numpy as np
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     REPLICAS,
+    Array,
     Backward,
     Forward,
     Noise,
     Pull,
     Unpredicted,
     log_of,
+    standard,
 )
 
 
@@ -36,8 +38,12 @@ def over_batch(x: Forward, axes: Sequence[int], epsilon: float, gamma: float) ->
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
-    centred = replace(x, corr=0.0, ratio=x.ratio * 0, noise=x.noise * 0)
+    centred = replace(x, corr=0.0, ratio=x.ratio * 0, noise=x.noise * 0, law=_centred(x))
     return _divided(centred, x, log_of(q) + scale, scale, level, epsilon)
+
+
+def _centred(x: Forward) -> Array | None:
+    return None if x.law is None else standard(x.law - x.law.mean())
 
 
 def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tuple[Forward, Pull]:
@@ -63,6 +69,7 @@ def over_sample(
         corr=min(max((x.corr - mean_square) / max(1 - mean_square, 1e-12), 0.0), 1.0),
         ratio=x.ratio * (0.0 if centre else 1.0),
         noise=x.noise * 0,
+        law=_centred(x) if centre else x.law,
     )
     return _divided(kept, x, log_of(q) + scale, scale, level, epsilon)
 
@@ -116,6 +123,7 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         ratio=float(value.mean()) / math.sqrt(mean_square) * ones,
         corr=min(float(value.mean()) ** 2 / mean_square + x.corr, 1.0),
         noise=x.noise * 0,
+        law=None,
     )
     center = math.log(float(squares.mean()))
     spread = float(logs.std())

@@ -29,7 +29,13 @@ class Context:
     shape: Dims
     noise: Noise
     training: bool
-    gaussian: dict[int, tuple[Function, float, float, float]]
+    gaussian: dict[int, Any]
+
+    def remember(self, made: Forward, origin: tuple[Function, float, float, float]) -> None:
+        """Of which Gaussian units a tensor's are the values."""
+        self.gaussian[id(made)] = origin
+        # an object's identity is given to another once it is gone, so it is kept
+        self.gaussian[-id(made)] = made
 
     def drawn(self, name: str) -> Draw:
         weight = self.weights[name]
@@ -152,9 +158,7 @@ def _pointwise(stage: st.Pointwise, inputs: Sequence[Forward], c: Context) -> Ma
         raise Unpredicted(f"the function {stage.function} has no mean-field rule")
     made, pull = units.pointwise(x, phi, c.noise)
     if phi.kind != "linear":
-        c.gaussian[id(made)] = (phi, x.level, float(x.ratio.mean()), x.corr)
-        # identities are reused once an object is gone, so the tensor is kept beside its origin
-        c.gaussian[-id(made)] = made  # type: ignore[assignment]
+        c.remember(made, (phi, x.level, float(x.ratio.mean()), x.corr))
     return made, [pull]
 
 
@@ -296,7 +300,10 @@ def _margin(stage: st.Margin, inputs: Sequence[Forward], c: Context) -> Made:
     (x,) = inputs
     pairs = [(int(a), int(b)) for a, b in stage.pairs]
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
-    return _one(spatial.margin(x, pairs, shape))
+    made, pull = spatial.margin(x, pairs, shape)
+    if id(x) in c.gaussian:
+        c.remember(made, c.gaussian[id(x)])
+    return made, [pull]
 
 
 def _softmax(stage: st.Softmax, inputs: Sequence[Forward], c: Context) -> Made:

@@ -68,6 +68,7 @@ def _averaged(x: Forward, shape: Dims, log_q: Array) -> Forward:
         log_q=log_q,
         ratio=np.full((1,) * len(shape), max(-1.0, min(1.0, ratio))),
         corr=min(x.corr * math.exp(-less), 1.0),
+        law=None,
     )
 
 
@@ -116,7 +117,7 @@ def largest(
     """
     _, counts = _windows(np.zeros((1,) * len(x.shape)), reads)
     k = float(np.exp(counts).mean())
-    square, mean, shared = _order_statistics(x, k, behind, sign)
+    square, mean, shared, z = _order_statistics(x, k, behind, sign)
     log_q = np.full((1,) * len(shape), math.log(max(square, 1e-300)))
     made = replace(
         x,
@@ -124,6 +125,7 @@ def largest(
         log_q=log_q,
         ratio=np.full((1,) * len(shape), mean / math.sqrt(max(square, 1e-300))),
         corr=min(shared / max(square, 1e-300), 1.0),
+        law=None,
     )
 
     def pull(g: Backward) -> Backward:
@@ -131,15 +133,21 @@ def largest(
         for axis, taps in reads:
             log_b = spread(log_b, taps.T, axis)
         chosen = 3 * (k - 1) / max(effective(math.prod(x.shape), x.channels, x.corr), 1.0)
-        return replace(g, shape=x.shape, log_b=log_b, noise=g.noise + noise.of_square(min(chosen, 1.0)))
+        return replace(
+            g,
+            shape=x.shape,
+            log_b=log_b,
+            noise=g.noise + noise.of_square(min(chosen, 1.0)),
+            chosen=z if behind is not None else None,
+        )
 
     return made, pull
 
 
 def _order_statistics(
     x: Forward, k: float, behind: tuple[Function, float, float, float] | None, sign: float
-) -> tuple[float, float, float]:
-    """E y^2, E y and E y y' (the own parts drawn anew) for y the largest of k units."""
+) -> tuple[float, float, float, Array]:
+    """E y^2, E y and E y y' (the own parts drawn anew) for y the largest of k units; its Gaussian values."""
     if behind is None:
         phi, log_q, ratio, corr = None, x.level, float(x.ratio.mean()), x.corr
     else:
@@ -152,7 +160,12 @@ def _order_statistics(
     z = root * (ratio + math.sqrt(shared) * xi[:, None] + math.sqrt(own) * sign * _top(round(k, 3))[None, :])
     y = z if phi is None else phi.value(z)
     inner = y.mean(axis=1)
-    return float(w @ (y * y).mean(axis=1)), float(w @ inner), float(w @ (inner * inner))
+    return float(w @ (y * y).mean(axis=1)), float(w @ inner), float(w @ (inner * inner)), z[_likely(w)].ravel()
+
+
+def _likely(weights: Array) -> Array:
+    """Rows in proportion to their weights, 64 in all."""
+    return np.searchsorted(np.cumsum(weights), (np.arange(64) + 0.5) / 64)
 
 
 @lru_cache(maxsize=64)
@@ -229,10 +242,7 @@ def _reshape(log_x: Array, shape: Dims, target: Dims) -> Array:
 def margin(x: Forward, pairs: Sequence[tuple[int, int]], shape: Dims) -> tuple[Forward, Pull]:
     """Zeros added, or units taken, before and after each axis."""
     log_q = _padded(x.log_q, x.shape, pairs)
-    grown = math.prod(shape) / math.prod(x.shape)
     made = replace(x, shape=shape, log_q=log_q, ratio=np.full((1,) * len(shape), float(x.ratio.mean())))
-    if grown > 1:
-        made = replace(made, channels=x.channels)
     back = [(-before, -after) for before, after in pairs]
     return made, lambda g: replace(g, shape=x.shape, log_b=_padded(g.log_b, shape, back))
 

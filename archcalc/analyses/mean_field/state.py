@@ -12,12 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
 REPLICAS = 512
+POINTS = 256
 FLOOR = -1e6  # a logarithm of zero that sums can be made with
 Dims = tuple[int, ...]
 
@@ -29,7 +32,8 @@ class Forward:
     `log_q`: log E x^2 by unit. `ratio`: E x / sqrt(E x^2), over units and weights. `corr`: E x x' / E x^2 for
     the same unit of two samples or places. `noise`: log of the realised mean square over the expected
     one. `roots`: the weights (bits) on which it depends through no other weight. `channels`: units
-    of one place, independent of each other; places have weights in common.
+    of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
+    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian.
     """
 
     shape: Dims
@@ -39,11 +43,20 @@ class Forward:
     noise: Array
     roots: int
     channels: float
+    law: Array | None = None
 
     @property
     def level(self) -> float:
         """log of the mean of E x^2 over all units."""
         return log_mean(self.log_q)
+
+    @property
+    def values(self) -> Array:
+        """`law`, of a Gaussian too."""
+        if self.law is not None:
+            return self.law
+        ratio = float(self.ratio.mean())
+        return ratio + math.sqrt(max(1 - ratio * ratio, 0.0)) * quantiles()
 
     @property
     def effective(self) -> float:
@@ -56,7 +69,8 @@ class Backward:
     """A gradient's expected squares by unit; the rest as above, with `corr` between places of one sample.
 
     `tilt` is E x^2 g^2 / (E x^2 E g^2) with the tensor's own units x: 1 unless a function of them
-    has just been passed.
+    has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them (largest
+    of a window), for the function that made them.
     """
 
     shape: Dims
@@ -66,6 +80,7 @@ class Backward:
     roots: int
     channels: float
     tilt: float = 1.0
+    chosen: Array | None = None
 
     @property
     def total(self) -> float:
@@ -75,6 +90,27 @@ class Backward:
     @property
     def effective(self) -> float:
         return effective(math.prod(self.shape), self.channels, self.corr)
+
+
+@lru_cache(maxsize=1)
+def quantiles() -> Array:
+    """Midpoints of POINTS equally likely intervals of a standard normal, with variance 1."""
+    inverse = NormalDist().inv_cdf
+    points = np.array([inverse((i + 0.5) / POINTS) for i in range(POINTS)])
+    return points / math.sqrt(float((points**2).mean()))
+
+
+def standard(values: Array) -> Array:
+    """A law from any number of equally likely values."""
+    values = np.sort(values, axis=None)
+    if len(values) != POINTS:
+        # the mean of each interval, so that the mean stays
+        bounds = np.linspace(0, len(values), POINTS + 1)
+        steps = np.concatenate([[0.0], np.cumsum(values)])
+        sums = np.interp(bounds, np.arange(len(values) + 1), steps)
+        values = np.diff(sums) * POINTS / len(values)
+    size = math.sqrt(float((values**2).mean()))
+    return values / size if size > 0 else values
 
 
 def effective(units: int, channels: float, corr: float) -> float:

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Function
-from archcalc.analyses.mean_field.gaussian import covariance, moments
+from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
 from archcalc.analyses.mean_field.state import (
     FLOOR,
+    POINTS,
     Array,
     Backward,
     Dims,
@@ -22,6 +23,7 @@ from archcalc.analyses.mean_field.state import (
     effective,
     log_mean,
     log_of,
+    standard,
 )
 
 SPACING = 0.15  # of the table in log q from which a map and its replicas are read
@@ -40,11 +42,13 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         raise Unpredicted("a function of a tensor that is zero throughout")
     ratio = float(x.ratio.mean())
     spots = np.array([level - 0.05, level, level + 0.05])
-    at = moments(phi, spots, np.full(3, ratio))
-    read = _Table(phi, x, ratio)
+    at = _moments(phi, x, spots)
+    read = _Table(phi, x)
     n = max(x.effective, 1.0)
     gain, steepening = _rise(at.square), _rise(at.slope)
     square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
+    if x.law is not None:
+        square_variance = float((x.law**4).mean()) - 1
     kurtosis, slope_kurtosis, joint = (float(a[1]) for a in (at.kurtosis, at.slope_kurtosis, at.joint))
     forward_variance = max(kurtosis - 1 - gain**2 * square_variance, 0.0) / n
     shared = noise.normal()
@@ -53,10 +57,11 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         x.shape,
         read.square(x.log_q),
         read.mean(x.log_q) * np.ones_like(x.log_q),
-        covariance(phi, level, ratio, max(x.corr, ratio**2)),
+        _correlation(phi, x, level, ratio, float(at.mean[1])),
         x.noise * 0 + response + noise.of_square(forward_variance, shared),
         x.roots,
         x.channels,
+        _law(x, phi),
     )
     slopes = read.slope(x.log_q)
     slope_response = read.slope(level + x.noise) - at.slope[1]
@@ -70,9 +75,13 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         rho = max(-1.0, min(1.0, common / both)) if both > 0 else 0.0
         own = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
         corr = g.corr * (overlap + (1 - overlap) * min(x.corr, 1.0))
+        here = slopes
+        if g.chosen is not None:
+            here = log_of(np.mean(phi.slope(g.chosen) ** 2))
         return replace(
             g,
-            log_b=np.maximum(g.log_b + slopes, FLOOR),
+            chosen=None,
+            log_b=np.maximum(g.log_b + here, FLOOR),
             corr=corr,
             tilt=tilt,
             noise=g.noise + slope_response + noise.of_square(variance, own),
@@ -81,15 +90,35 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
     return made, pull
 
 
+def _correlation(phi: Function, x: Forward, level: float, ratio: float, mean: float) -> float:
+    """What samples have in common of phi(z): of the mean exactly, of the rest as for Gaussian units."""
+    alone = covariance(phi, level, ratio, ratio**2)
+    more = covariance(phi, level, ratio, x.corr) - alone if x.corr > ratio**2 + 1e-9 else 0.0
+    return min(mean**2 + more * (1 - mean**2) / max(1 - alone, 1e-9), 1.0)
+
+
 def _rise(values: Array) -> float:
     """Slope of three values 0.05 apart."""
     return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
 
 
+def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
+    if x.law is not None:
+        return moments_of(phi, log_q, x.law)
+    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())))
+
+
+def _law(x: Forward, phi: Function) -> Array | None:
+    if phi.kind == "linear" and x.law is None:
+        return None
+    made = phi.value(x.values * math.exp(min(x.level, 600.0) / 2))
+    return standard(made) if np.any(made) else None
+
+
 class _Table:
     """log E phi^2, mean and log E phi'^2 as functions of log q: exact where q is uniform, else interpolated."""
 
-    def __init__(self, phi: Function, x: Forward, ratio: float) -> None:
+    def __init__(self, phi: Function, x: Forward) -> None:
         level = x.level
         finite = x.log_q[x.log_q > FLOOR / 2]
         low = min(float(finite.min()), level + float(x.noise.min()))
@@ -98,7 +127,7 @@ class _Table:
         self.grid = np.linspace(low, high, count) if count > 1 else np.array([level])
         if not np.any(self.grid == level):
             self.grid = np.sort(np.append(self.grid, level))
-        self.found = moments(phi, self.grid, np.full(len(self.grid), ratio))
+        self.found = _moments(phi, x, self.grid)
 
     def square(self, log_q: Array) -> Array:
         return self._read(self.found.square, log_q)
@@ -117,7 +146,10 @@ class _Table:
 def factor(x: Forward, log_square: Array | float, sign: float = 1.0) -> tuple[Forward, Pull]:
     """Each unit times a constant whose square has this logarithm (an array that broadcasts)."""
     made = replace(
-        x, log_q=np.maximum(x.log_q + log_square, FLOOR), ratio=x.ratio * sign + 0 * (x.log_q + log_square)
+        x,
+        log_q=np.maximum(x.log_q + log_square, FLOOR),
+        ratio=x.ratio * sign + 0 * (x.log_q + log_square),
+        law=x.law[::-1] * sign if x.law is not None and sign < 0 else x.law,
     )
 
     def pull(g: Backward) -> Backward:
@@ -138,6 +170,7 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pull]:
     return replace(
         x,
         log_q=log_of(moved),
+        law=None if x.law is None or variance else standard(x.law * math.sqrt(level) + mean),
         ratio=(m + mean) / np.sqrt(moved),
         corr=shared / after,
         noise=log_of(np.maximum((level * np.exp(x.noise) + after - level) / after, 1e-3)),
@@ -147,7 +180,7 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pull]:
 def dropout(x: Forward, rate: float) -> tuple[Forward, Pull]:
     """In training: units zeroed at a rate, the others divided by 1 - rate."""
     more = -math.log1p(-rate)
-    made = replace(x, log_q=x.log_q + more, ratio=x.ratio * math.exp(-more / 2), corr=x.corr * math.exp(-more))
+    made = replace(x, log_q=x.log_q + more, ratio=x.ratio * math.exp(-more / 2), corr=x.corr * math.exp(-more), law=None)
     return made, lambda g: replace(g, log_b=g.log_b + more)
 
 
@@ -223,6 +256,7 @@ def add(parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, no
         _log_positive(realised / whole),
         roots,
         channels,
+        _law_of_sum(parts, coefficients, levels),
     )
 
     def pull_to(i: int) -> Pull:
@@ -234,6 +268,18 @@ def add(parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, no
         return pull
 
     return made, [pull_to(i) for i in range(len(parts))]
+
+
+def _law_of_sum(parts: Sequence[Forward], coefficients: Sequence[float], levels: Sequence[float]) -> Array | None:
+    """Every value of one tensor with every value of the others; Gaussian where all are."""
+    if all(p.law is None for p in parts):
+        return None
+    made = np.zeros(1)
+    for part, c, level in zip(parts, coefficients, levels, strict=True):
+        made = np.add.outer(made, math.copysign(math.sqrt(level), c) * part.values).ravel()
+        if len(made) > POINTS:
+            made = standard(made) * math.sqrt(float((made**2).mean()))
+    return standard(made)
 
 
 def _log_positive(realised: Array) -> Array:
