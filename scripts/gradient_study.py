@@ -25,7 +25,11 @@ from archcalc.graph import Graph
 from archcalc.layers.base import registered
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu", "selu", "silu")
-GAINS = {"glorot_uniform": 1.0, "he_uniform": 2.0, "lecun_uniform": 1.0}  # of Var(W) * width, for square matrices
+GAINS = {
+    "glorot_uniform": 1.0,
+    "he_uniform": 2.0,
+    "lecun_uniform": 1.0,
+}  # of Var(W) * width, for square matrices
 DEPTHS = (10, 30, 60)
 WIDTHS = (128, 256)
 
@@ -54,7 +58,8 @@ class Figures(NamedTuple):
         e = self.expected
         return (
             f"{self.name:<44}{e.log10:10.3f}{self.runs.mean():10.3f}{self.miss:8.3f}"
-            f"   [{e.low:.2f}, {e.high:.2f}] covers {100 * self.covered:3.0f} %, {self.width:.2f} of the spread"
+            f"   [{e.low:.2f}, {e.high:.2f}] covers {100 * self.covered:3.0f} %, "
+            f"{self.width:.2f} of the spread"
         )
 
 
@@ -143,7 +148,8 @@ def dense(seeds: int) -> Iterator[Figures]:
                     for depth in DEPTHS:
                         graph = stack(activation, initializer, depth, width, residual)
                         row = graph.index()["h0"]
-                        name = f"{activation} {initializer.split('_')[0]} {depth} {width} {'residual' if residual else 'plain'}"
+                        kind = "residual" if residual else "plain"
+                        name = f"{activation} {initializer.split('_')[0]} {depth} {width} {kind}"
                         expected = expected_gradients(graph, infer(graph))[row]
                         yield Figures(name, expected, runs[activation, gain, depth])
 
@@ -158,15 +164,19 @@ def report(figures: Iterator[Figures], tolerance: float) -> None:
     within = sum(f.miss <= math.log10(tolerance) for f in all_)
     covered = sum(f.covered * len(f.runs) for f in all_) / sum(len(f.runs) for f in all_)
     print(
-        f"{within} of {len(all_)} means within a factor {tolerance}; the bands cover {100 * covered:.1f} % of all runs, "
+        f"{within} of {len(all_)} means within a factor {tolerance}; "
+        f"the bands cover {100 * covered:.1f} % of all runs, "
         f"each between {100 * min(f.covered for f in all_):.0f} and {100 * max(f.covered for f in all_):.0f} %; "
-        f"their width is {min(f.width for f in all_):.2f} to {max(f.width for f in all_):.2f} of the measured spread; "
+        f"their width is {min(f.width for f in all_):.2f} to {max(f.width for f in all_):.2f} "
+        f"of the measured spread; "
         f"{time.process_time() - start:.0f} s of CPU"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=["dense"])
     parser.add_argument("--seeds", type=int, default=100)
     given = parser.parse_args()

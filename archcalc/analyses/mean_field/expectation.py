@@ -55,8 +55,8 @@ def expected_gradients(
     """For each node the expected gradient at its first output, on inputs of mean 0 and variance 1.
 
     The gradient at the model's output points in a random direction. `training` is the mode of
-    batch normalisation and dropout. A finite list of numbers from a fixed generator stands for what finite width does, so
-    that the same graph always gives the same figures.
+    batch normalisation and dropout. A finite list of numbers from a fixed generator stands for what finite
+    width does, so that the same graph always gives the same figures.
     """
     if graph.repeats or not all(type(n) is int for made in shapes for shape in made for n in shape):
         return [Expected(None, reason="sizes hold open symbols; give them values")] * len(graph.nodes)

@@ -22,8 +22,8 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 class Function(NamedTuple):
     """A function of one unit; `kinks` are the points where it or its slope is not smooth.
 
-    `kind` is "linear" (a straight line through 0), "broken" (two straight lines that meet in 0, with the slopes
-    `slopes` left and right), or "" where only numbers help.
+    `kind` is "linear" (a straight line through 0), "broken" (two straight lines that meet in 0, with the
+    slopes `slopes` left and right), or "" where only numbers help.
     """
 
     value: Callable[[Array], Array]
@@ -80,7 +80,9 @@ _STEPS, _EDGE = 128, 128 * 12
 
 
 def _cumulative(x: Array) -> Array:
-    """The normal distribution function, to 1e-11: cubic between exact values, whose slopes are the density."""
+    """The normal distribution function, to 1e-11: cubic between exact values, whose slopes are the
+    density.
+    """
     table = _cumulative_table()
     place = np.clip(x, -11.99, 11.99) * _STEPS + _EDGE
     i = place.astype(int)

@@ -1,7 +1,7 @@
 """Expectations of a function of a Gaussian unit, in logarithms, so that 10^±5000 is a figure.
 
-For z = m + sqrt(v) xi with xi standard normal and q = m^2 + v: the moments of phi(z) and of its slope. Straight and
-broken lines have closed forms. All others are integrated by Gauss-Legendre panels whose
+For z = m + sqrt(v) xi with xi standard normal and q = m^2 + v: the moments of phi(z) and of its slope.
+Straight and broken lines have closed forms. All others are integrated by Gauss-Legendre panels whose
 edges lie on the function's kinks and close up around its bend: Gauss-Hermite
 nodes straddle a kink and are 3.4 times off at depth 60.
 """
@@ -25,8 +25,8 @@ _BENDS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 class Moments(NamedTuple):
     """Of y = phi(z), each an array like log q; logs of 0 are -inf.
 
-    log E y^2, E y / sqrt(E y^2), log E phi'^2, (E phi')^2 / E phi'^2, and the fourth moments E y^4 / (E y^2)^2, E phi'^4 / (E phi'^2)^2,
-    E y^2 phi'^2 / (E y^2 E phi'^2), E z^2 phi'^2 / (E z^2 E phi'^2).
+    log E y^2, E y / sqrt(E y^2), log E phi'^2, (E phi')^2 / E phi'^2, and the fourth moments E y^4 / (E
+    y^2)^2, E phi'^4 / (E phi'^2)^2, E y^2 phi'^2 / (E y^2 E phi'^2), E z^2 phi'^2 / (E z^2 E phi'^2).
     """
 
     square: Array
@@ -88,7 +88,9 @@ def _lines(phi: Function, log_q: Array, ratio: Array) -> Moments:
     mean = (right - left) / math.sqrt(2 * math.pi) / math.sqrt(square)
     k = fourth / square**2
     even = (left + right) ** 2 / 4 / square
-    return Moments(log_q + _log(square), mean * one, _log(square) * one, even * one, 3 * k * one, k * one, k * one, one)
+    return Moments(
+        log_q + _log(square), mean * one, _log(square) * one, even * one, 3 * k * one, k * one, k * one, one
+    )
 
 
 def _log(x: float) -> float:
@@ -129,7 +131,9 @@ def nodes(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
     root = np.exp(log_q / 2)
     sd = np.sqrt(np.maximum(1 - ratio**2, 1e-300)) * root
     marks = np.union1d(np.concatenate([_BENDS, -_BENDS]), np.array(phi.kinks))
-    marks = np.concatenate([marks, *(k + _BENDS[1:] for k in phi.kinks if k), *(k - _BENDS[1:] for k in phi.kinks if k)])
+    marks = np.concatenate(
+        [marks, *(k + _BENDS[1:] for k in phi.kinks if k), *(k - _BENDS[1:] for k in phi.kinks if k)]
+    )
     special = np.clip((marks[None, :] - (ratio * root)[:, None]) / sd[:, None], -REACH, REACH)
     steps = np.broadcast_to(np.arange(-REACH, REACH + 0.5), (len(log_q), int(2 * REACH) + 1))
     edges = np.sort(np.concatenate([special, steps], axis=1), axis=1)
@@ -164,5 +168,7 @@ def covariance(phi: Function, log_q: float, ratio: float, correlation: float) ->
     q = own + m * m
     inner = moments(phi, log_q + np.log(q), m / np.sqrt(q))
     with np.errstate(invalid="ignore"):
-        squared = np.where(np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - found.square[0]), 0.0)
+        squared = np.where(
+            np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - found.square[0]), 0.0
+        )
     return float(min((w * squared).sum() / w.sum(), 1.0))

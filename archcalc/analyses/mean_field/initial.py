@@ -1,8 +1,9 @@
 """What Keras's initialisers really draw: mean and variance of one element of a weight.
 
-Fans are those that Keras computes from the weight's shape alone (`compute_fans`): the last two axes are (in, out) and
-those before them the receptive field, whatever the layer does with it. A depthwise kernel thus has fan_in k*k*C,
-a transposed one its fans the other way round, a grouped one a fan_in of one group and a fan_out of all.
+Fans are those that Keras computes from the weight's shape alone (`compute_fans`): the last two axes are
+(in, out) and those before them the receptive field, whatever the layer does with it. A depthwise kernel
+thus has fan_in k*k*C, a transposed one its fans the other way round, a grouped one a fan_in of one group
+and a fan_out of all.
 """
 
 from __future__ import annotations
@@ -17,12 +18,20 @@ from archcalc.layers.initializers import INITIALIZERS, Constant, Spread, Structu
 TRUNCATED = 0.87962566103423978
 
 
+# E x^4 / (E x^2)^2
+UNIFORM_KURTOSIS, TRUNCATED_KURTOSIS = 1.8, 2.3662
+
+
 class Draw(NamedTuple):
     """One element of a weight; elements are independent, unless `orthogonal`."""
 
     mean: float
     variance: float
+    kurtosis: float = 3.0
     orthogonal: bool = False
+
+
+_KURTOSIS = {"uniform": UNIFORM_KURTOSIS, "truncated_normal": TRUNCATED_KURTOSIS}
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -53,7 +62,8 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
             else:
                 fan_in, fan_out = fans(shape)
             fan = {"fan_in": fan_in, "fan_out": fan_out}.get(mode, (fan_in + fan_out) / 2)
-            return Draw(0.0, scale / max(1.0, fan))
+            kind = str(config.get("distribution", rule.distribution))
+            return Draw(0.0, scale / max(1.0, fan), _KURTOSIS.get(kind, 3.0))
         case Spread():
             return _spread(rule, config)
         case Constant():
@@ -69,8 +79,8 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
 def _spread(rule: Spread, config: Mapping[str, Any]) -> Draw:
     if "minval" in config or "maxval" in config:
         low, high = float(config.get("minval", -0.05)), float(config.get("maxval", 0.05))
-        return Draw((low + high) / 2, (high - low) ** 2 / 12)
+        return Draw((low + high) / 2, (high - low) ** 2 / 12, UNIFORM_KURTOSIS)
     sd = float(config.get("stddev", rule.stddev))
     if rule.distribution == "truncated_normal":
         sd *= TRUNCATED
-    return Draw(float(config.get("mean", 0.0)), sd * sd)
+    return Draw(float(config.get("mean", 0.0)), sd * sd, _KURTOSIS.get(rule.distribution, 3.0))

@@ -38,8 +38,21 @@ def over_batch(x: Forward, axes: Sequence[int], epsilon: float, gamma: float) ->
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
-    centred = replace(x, corr=0.0, ratio=x.ratio * 0, noise=x.noise * 0, law=_centred(x))
-    return _divided(centred, x, log_of(q) + scale, scale, level, epsilon)
+    centred = replace(
+        x,
+        corr=0.0,
+        ratio=x.ratio * 0,
+        noise=x.noise * 0,
+        law=x.few if x.few is not None else _centred(x),
+        uneven=0.0,
+        few=None,
+    )
+    # over channels of unlike variance v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
+    held = epsilon / level
+    less = math.log1p(-min(x.uneven * held / (1 + held) ** 2, 0.5))
+    more = -math.log1p(-min(x.uneven / (1 + held) ** 2, 0.5))
+    made, pull = _divided(centred, x, log_of(q) + scale + less, scale + more, level, epsilon)
+    return made, lambda g: replace(pull(g), surplus=more - less)
 
 
 def _centred(x: Forward) -> Array | None:
@@ -96,7 +109,7 @@ DRAWS = 200_000  # Gaussian numbers that a softmax's slopes are averaged over
 
 
 def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward, Pull]:
-    """p of `count` Gaussian logits, and the norm of its Jacobian diag(p) - p p^T on a random gradient.
+    """P of `count` Gaussian logits, and the norm of its Jacobian diag(p) - p p^T on a random gradient.
 
     The average over draws from a fixed generator; no closed form is known for small counts.
     """

@@ -22,7 +22,9 @@ Made = tuple[Forward, list[Pull]]
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may need besides its inputs: the layer's weights, the bits of its roots, the output's shape."""
+    """What a stage may need besides its inputs: the layer's weights, the bits of its roots, the output's
+    shape.
+    """
 
     weights: dict[str, Weight]
     root: Callable[[str], int]
@@ -59,7 +61,8 @@ def interpret(stage: st.Stage, inputs: Sequence[Forward], context: Context) -> M
     if handler is None:
         why = getattr(stage, "reason", None) or f"{type(stage).__name__.lower()} has no mean-field rule"
         raise Unpredicted(why)
-    return handler(stage, inputs, context)
+    made: Made = handler(stage, inputs, context)
+    return made
 
 
 def _one(made: tuple[Forward, Pull]) -> Made:
@@ -89,7 +92,9 @@ def _reads(slides: Sequence[st.Slide]) -> list[tuple[int, Any]]:
     return [
         (
             s.axis,
-            weighted.taps(int(s.size), int(s.places), int(s.kernel), int(s.stride), int(s.dilation), int(s.before)),
+            weighted.taps(
+                int(s.size), int(s.places), int(s.kernel), int(s.stride), int(s.dilation), int(s.before)
+            ),
         )
         for s in slides
     ]
@@ -164,10 +169,7 @@ def _pointwise(stage: st.Pointwise, inputs: Sequence[Forward], c: Context) -> Ma
 
 def _factor(stage: st.Factor, inputs: Sequence[Forward], c: Context) -> Made:
     (x,) = inputs
-    if stage.weight is not None:
-        value = np.array(c.start(stage.weight))
-    else:
-        value = np.asarray(stage.value, float)
+    value = np.asarray(stage.value if stage.weight is None else c.start(stage.weight), float)
     if stage.reciprocal:
         value = 1 / value
     with np.errstate(divide="ignore"):
@@ -260,7 +262,7 @@ def _reduce(stage: st.Reduce, inputs: Sequence[Forward], c: Context) -> Made:
     raise Unpredicted(f"the reduction {stage.kind} has no mean-field rule")
 
 
-def _enlarge(stage: st.Enlarge, inputs: Sequence[Forward], c: Context) -> Made:
+def _enlarge(stage: st.Enlarge, inputs: Sequence[Forward], _: Context) -> Made:
     (x,) = inputs
     size, f = int(stage.size), int(stage.factor)
     rows = np.zeros((size * f, size))
@@ -276,7 +278,7 @@ def _enlarge(stage: st.Enlarge, inputs: Sequence[Forward], c: Context) -> Made:
     return _along(x, stage.axis, rows)
 
 
-def _blend(stage: st.Blend, inputs: Sequence[Forward], c: Context) -> Made:
+def _blend(stage: st.Blend, inputs: Sequence[Forward], _: Context) -> Made:
     (x,) = inputs
     return _along(x, stage.axis, np.array(stage.rows))
 
@@ -286,12 +288,12 @@ def _along(x: Forward, axis: int, rows: Any) -> Made:
     return _one(spatial.linear(x, shape, axis, rows))
 
 
-def _permute(stage: st.Permute, inputs: Sequence[Forward], c: Context) -> Made:
+def _permute(stage: st.Permute, inputs: Sequence[Forward], _: Context) -> Made:
     (x,) = inputs
     return _one(spatial.permuted(x, stage.order))
 
 
-def _reshape(stage: st.Reshape, inputs: Sequence[Forward], c: Context) -> Made:
+def _reshape(stage: st.Reshape, inputs: Sequence[Forward], _: Context) -> Made:
     (x,) = inputs
     return _one(spatial.reshaped(x, tuple(int(n) for n in stage.shape)))
 
@@ -318,7 +320,10 @@ def _merge(stage: st.Merge, inputs: Sequence[Forward], c: Context) -> Made:
         shape[stage.axis] = sum(x.shape[stage.axis] for x in inputs)
         return units.concatenate(inputs, stage.axis, tuple(shape))
     rank = max(len(x.shape) for x in inputs)
-    parts = [spatial.reshaped(x, (1,) * (rank - len(x.shape)) + x.shape)[0] if len(x.shape) < rank else x for x in inputs]
+    parts = [
+        spatial.reshaped(x, (1,) * (rank - len(x.shape)) + x.shape)[0] if len(x.shape) < rank else x
+        for x in inputs
+    ]
     shape_ = tuple(np.broadcast_shapes(*(x.shape for x in parts)))
     if stage.kind == "add":
         made, pulls = units.add(parts, stage.coefficients or (1.0,) * len(parts), shape_, c.noise)

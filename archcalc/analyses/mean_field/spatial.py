@@ -45,7 +45,7 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tupl
 
 
 def _windows(log_x: Array, reads: Sequence[tuple[int, Array]]) -> tuple[Array, Array]:
-    """log of the sums over windows, and of the numbers of units in them."""
+    """Log of the sums over windows, and of the numbers of units in them."""
     ones = np.zeros((1,) * log_x.ndim)
     for axis, taps in reads:
         log_x = spread(log_x, taps, axis)
@@ -160,7 +160,12 @@ def _order_statistics(
     z = root * (ratio + math.sqrt(shared) * xi[:, None] + math.sqrt(own) * sign * _top(round(k, 3))[None, :])
     y = z if phi is None else phi.value(z)
     inner = y.mean(axis=1)
-    return float(w @ (y * y).mean(axis=1)), float(w @ inner), float(w @ (inner * inner)), z[_likely(w)].ravel()
+    return (
+        float(w @ (y * y).mean(axis=1)),
+        float(w @ inner),
+        float(w @ (inner * inner)),
+        z[_likely(w)].ravel(),
+    )
 
 
 def _likely(weights: Array) -> Array:
@@ -183,10 +188,13 @@ def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pu
     wide[axis] = len(sums)
     apart = spread(x.log_q, squares, axis)
     with np.errstate(divide="ignore"):
-        log_q = np.log(
-            np.exp(apart - apart.max()) * (1 - x.corr)
-            + x.corr * np.exp(_along(x.log_q, axis, rows) - apart.max()) * ones
-        ) + apart.max()
+        log_q = (
+            np.log(
+                np.exp(apart - apart.max()) * (1 - x.corr)
+                + x.corr * np.exp(_along(x.log_q, axis, rows) - apart.max()) * ones
+            )
+            + apart.max()
+        )
     made = _averaged(x, shape, collapse(log_q))
 
     def pull(g: Backward) -> Backward:
@@ -201,7 +209,7 @@ def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pu
 
 
 def _along(log_x: Array, axis: int, rows: Array) -> Array:
-    """log of the square of weighted sums of roots: units that are the same up to their size."""
+    """Log of the square of weighted sums of roots: units that are the same up to their size."""
     amounts = np.abs(rows) if np.all(rows >= 0) else rows
     if log_x.shape[axis] == 1:
         total = np.maximum(amounts.sum(axis=1) ** 2, 1e-300)

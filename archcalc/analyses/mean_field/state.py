@@ -1,10 +1,10 @@
 """What is carried from tensor to tensor: expected squares forward and backward, and their fluctuation.
 
-Expected squares are arrays that broadcast against a sample's shape: an axis of size 1 is one along which all units
-have the same. Finite width makes realised squares fluctuate around them; the fluctuation is a
+Expected squares are arrays that broadcast against a sample's shape: an axis of size 1 is one along which
+all units have the same. Finite width makes realised squares fluctuate around them; the fluctuation is a
 factor common to the tensor, held as its logarithm in `REPLICAS` independent copies, which one
-fixed generator draws. Copies come in pairs of opposite sign, so that means are far more accurate than the number of
-copies suggests.
+fixed generator draws. Copies come in pairs of opposite sign, so that means are far more accurate than the
+number of copies suggests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Forward:
     the same unit of two samples or places. `noise`: log of the realised mean square over the expected
     one. `roots`: the weights (bits) on which it depends through no other weight. `channels`: units
     of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
-    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian.
+    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `uneven`: relative
+    variance of E x^2 between channels, each of which has few weights; `few`: the law of x within a channel,
+    over its deviation.
     """
 
     shape: Dims
@@ -44,10 +46,12 @@ class Forward:
     roots: int
     channels: float
     law: Array | None = None
+    uneven: float = 0.0
+    few: Array | None = None
 
     @property
     def level(self) -> float:
-        """log of the mean of E x^2 over all units."""
+        """Log of the mean of E x^2 over all units."""
         return log_mean(self.log_q)
 
     @property
@@ -69,8 +73,9 @@ class Backward:
     """A gradient's expected squares by unit; the rest as above, with `corr` between places of one sample.
 
     `tilt` is E x^2 g^2 / (E x^2 E g^2) with the tensor's own units x: 1 unless a function of them
-    has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them (largest
-    of a window), for the function that made them.
+    has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them
+    (largest of a window), for the function that made them. `surplus`: log of what channels of small
+    variance add to a gradient that was divided by it, which the weights of that channel take back.
     """
 
     shape: Dims
@@ -81,10 +86,11 @@ class Backward:
     channels: float
     tilt: float = 1.0
     chosen: Array | None = None
+    surplus: float = 0.0
 
     @property
     def total(self) -> float:
-        """log of the expected squared norm."""
+        """Log of the expected squared norm."""
         return log_mean(self.log_b) + math.log(max(math.prod(self.shape), 1))
 
     @property
@@ -128,7 +134,7 @@ class Unpredicted(Exception):
 
 
 def log_mean(log_x: Array) -> float:
-    """log of the mean of exp, without overflow."""
+    """Log of the mean of exp, without overflow."""
     top = float(log_x.max())
     return top + math.log(float(np.exp(log_x - top).mean())) if top > FLOOR else FLOOR
 
@@ -163,7 +169,9 @@ class Noise:
         return np.concatenate([half, -half])
 
     def of_square(self, variance: float, normal: Any = None) -> Array:
-        """log of a sum of squares whose relative variance is this: of a gamma variable, so its mean is below 0."""
+        """Log of a sum of squares whose relative variance is this: of a gamma variable, so its mean is
+        below 0.
+        """
         if variance <= 0:
             return self.zero
         shape = 1 / variance

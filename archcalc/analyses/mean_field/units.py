@@ -30,11 +30,11 @@ SPACING = 0.15  # of the table in log q from which a map and its replicas are re
 
 
 def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
-    """y = phi(z) on Gaussian units with the tensor's mean: E phi^2 forward, E phi'^2 backward.
+    """Y = phi(z) on Gaussian units with the tensor's mean: E phi^2 forward, E phi'^2 backward.
 
     Which units are large is the same forward and backward, so both fluctuate together. Of each the
-    part that the realised mean square explains is left to that: of y^2 it has variance (dlog E y^2 / dlog q)^2 times
-    that of z^2, and the gradient's squares add twice the slopes' fluctuation (Hanin & Nica 2018
+    part that the realised mean square explains is left to that: of y^2 it has variance (dlog E y^2 / dlog
+    q)^2 times that of z^2, and the gradient's squares add twice the slopes' fluctuation (Hanin & Nica 2018
     for ReLU: 5/n a layer in all, 2 of them of the matrix).
     """
     level = x.level
@@ -116,7 +116,9 @@ def _law(x: Forward, phi: Function) -> Array | None:
 
 
 class _Table:
-    """log E phi^2, mean and log E phi'^2 as functions of log q: exact where q is uniform, else interpolated."""
+    """log E phi^2, mean and log E phi'^2 as functions of log q: exact where q is uniform, else
+    interpolated.
+    """
 
     def __init__(self, phi: Function, x: Forward) -> None:
         level = x.level
@@ -180,7 +182,9 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pull]:
 def dropout(x: Forward, rate: float) -> tuple[Forward, Pull]:
     """In training: units zeroed at a rate, the others divided by 1 - rate."""
     more = -math.log1p(-rate)
-    made = replace(x, log_q=x.log_q + more, ratio=x.ratio * math.exp(-more / 2), corr=x.corr * math.exp(-more), law=None)
+    made = replace(
+        x, log_q=x.log_q + more, ratio=x.ratio * math.exp(-more / 2), corr=x.corr * math.exp(-more), law=None
+    )
     return made, lambda g: replace(g, log_b=g.log_b + more)
 
 
@@ -197,7 +201,7 @@ def unbroadcast(g: Backward, log_b: Array, shape: Dims) -> Array:
 
 
 def _added(log_b: Array, axis: int, count: int, corr: float) -> Array:
-    """log of the square of a sum of `count` units along an axis with this correlation."""
+    """Log of the square of a sum of `count` units along an axis with this correlation."""
     mean = (
         log_b
         if log_b.shape[axis] == 1
@@ -216,11 +220,13 @@ def independent(parts: Sequence[Forward | Backward], what: str) -> int:
     return seen
 
 
-def add(parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, noise: Noise) -> tuple[Forward, list[Pull]]:
+def add(
+    parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, noise: Noise
+) -> tuple[Forward, list[Pull]]:
     """A sum. Squares add up where parts are uncorrelated but for their means: q = sum q_i + 2 sum m_i m_j.
 
-    That holds where no two parts hang on the same weights without a fresh one between (a residual branch that ends
-    in a weight or in a function of one).
+    That holds where no two parts hang on the same weights without a fresh one between (a residual branch
+    that ends in a weight or in a function of one).
     """
     roots = independent(parts, "a sum of tensors that depend on each other without a weight between")
     scales = [_scale(c) for c in coefficients]
@@ -228,17 +234,21 @@ def add(parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, no
     top = max(float(x.max()) for x in logs)
     if top <= FLOOR / 2:
         raise Unpredicted("a sum of zeros")
-    q = sum(np.exp(x - top) for x in logs)
+    q: Array = sum((np.exp(x - top) for x in logs), start=np.zeros(()))
     means = [
         math.copysign(1, c) * p.ratio * np.exp((x - top) / 2)
         for p, x, c in zip(parts, logs, coefficients, strict=True)
     ]
-    mean = sum(means)
+    mean: Array = sum(means, start=np.zeros(()))
     q = q + mean * mean - sum(m * m for m in means)
     levels = [math.exp(log_mean(x) - top) for x in logs]
     flat = [float(np.mean(m)) for m in means]
     whole = float(np.mean(q))
-    shared = sum(p.corr * v for p, v in zip(parts, levels, strict=True)) + sum(flat) ** 2 - sum(m * m for m in flat)
+    shared = (
+        sum(p.corr * v for p, v in zip(parts, levels, strict=True))
+        + sum(flat) ** 2
+        - sum(m * m for m in flat)
+    )
     channels = max(p.channels for p in parts)
     units = math.prod(shape)
     realised = whole - sum(levels) + sum(v * np.exp(p.noise) for p, v in zip(parts, levels, strict=True))
@@ -261,16 +271,16 @@ def add(parts: Sequence[Forward], coefficients: Sequence[float], shape: Dims, no
 
     def pull_to(i: int) -> Pull:
         def pull(g: Backward) -> Backward:
-            return replace(
-                g, shape=parts[i].shape, log_b=unbroadcast(g, g.log_b + scales[i], parts[i].shape)
-            )
+            return replace(g, shape=parts[i].shape, log_b=unbroadcast(g, g.log_b + scales[i], parts[i].shape))
 
         return pull
 
     return made, [pull_to(i) for i in range(len(parts))]
 
 
-def _law_of_sum(parts: Sequence[Forward], coefficients: Sequence[float], levels: Sequence[float]) -> Array | None:
+def _law_of_sum(
+    parts: Sequence[Forward], coefficients: Sequence[float], levels: Sequence[float]
+) -> Array | None:
     """Every value of one tensor with every value of the others; Gaussian where all are."""
     if all(p.law is None for p in parts):
         return None
@@ -292,7 +302,9 @@ def _scale(coefficient: float) -> float:
 
 
 def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pull]]:
-    """A product of independent tensors: squares and means multiply; each gradient takes the others' squares."""
+    """A product of independent tensors: squares and means multiply; each gradient takes the others'
+    squares.
+    """
     roots = independent(parts, "a product of tensors that depend on each other without a weight between")
     made = Forward(
         shape,
@@ -329,9 +341,7 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
     """One behind the other along an axis: every unit keeps its own square."""
     rank = len(shape)
     extent = [
-        tuple(
-            p.shape[a] if a == axis else max(q.log_q.shape[a] for q in parts) for a in range(rank)
-        )
+        tuple(p.shape[a] if a == axis else max(q.log_q.shape[a] for q in parts) for a in range(rank))
         for p in parts
     ]
     log_q = np.concatenate([np.broadcast_to(p.log_q, e) for p, e in zip(parts, extent, strict=True)], axis)
@@ -374,7 +384,7 @@ def gathered(parts: Sequence[Backward], noise: Noise) -> Backward:
     top = max(float(p.log_b.max()) for p in parts)
     if top <= FLOOR / 2:
         return parts[0]
-    b = sum(np.exp(p.log_b - top) for p in parts)
+    b: Array = sum((np.exp(p.log_b - top) for p in parts), start=np.zeros(()))
     levels = [math.exp(log_mean(p.log_b) - top) for p in parts]
     whole = sum(levels)
     channels = max(p.channels for p in parts)

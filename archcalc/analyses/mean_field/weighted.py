@@ -1,8 +1,8 @@
 """Maps with weights: a matrix, a convolution. Elements are independent with mean 0, so squares add.
 
 z_i = sum_j W_ij x_j has variance Var(W) * sum_j x_j^2 whatever the x_j have in common, and the
-gradient W^T u likewise Var(W) * sum_i u_i^2 where u is independent of W (the usual assumption, exact at infinite
-width: Yang 2020, arXiv 2009.10685).
+gradient W^T u likewise Var(W) * sum_i u_i^2 where u is independent of W (the usual assumption, exact at
+infinite width: Yang 2020, arXiv 2009.10685).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from archcalc.analyses.mean_field.initial import Draw
+from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     Array,
@@ -22,13 +22,15 @@ from archcalc.analyses.mean_field.state import (
     Noise,
     Pull,
     Unpredicted,
-    collapse,
     log_of,
+    standard,
 )
 
 
 def summed(log_x: Array, axis: int, size: int) -> Array:
-    """log of the sum of exp along an axis of `size` (1 in the array where all units are alike); keeps the axis."""
+    """Log of the sum of exp along an axis of `size` (1 in the array where all units are alike); keeps
+    the axis.
+    """
     if log_x.shape[axis] == 1:
         return log_x + math.log(size)
     top = log_x.max()
@@ -36,7 +38,7 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
 
 
 def spread(log_x: Array, taps: Array, axis: int) -> Array:
-    """log of `taps @ exp(log_x)` along an axis; taps has a row for each place made."""
+    """Log of `taps @ exp(log_x)` along an axis; taps has a row for each place made."""
     if log_x.shape[axis] == 1:
         counts = log_of(taps.sum(axis=1))
         shape = [1] * log_x.ndim
@@ -79,12 +81,13 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
         x.noise,
         root,
         units,
+        uneven=(drawn.kurtosis - 1) / fan,
     )
     made = fluctuating(made, drawn, fan, noise)
 
     def pull(g: Backward) -> Backward:
         back = Backward(
-            x.shape, gain + summed(g.log_b, g.log_b.ndim - 1, units), g.corr, g.noise, root, fan
+            x.shape, gain + summed(g.log_b, g.log_b.ndim - 1, units) - g.surplus, g.corr, g.noise, root, fan
         )
         return fluctuating_back(back, drawn, units, noise, g.tilt, fan)
 
@@ -102,7 +105,9 @@ def convolution(
     root: int,
     noise: Noise,
 ) -> tuple[Forward, Pull]:
-    """Kernels along the axes of `reads`, each with its taps (places x size), and over the channels of a group."""
+    """Kernels along the axes of `reads`, each with its taps (places x size), and over the channels of a
+    group.
+    """
     _require_zero_mean(drawn)
     gain = log_variance(drawn)
     fan, filters = x.shape[channel_axis], shape[channel_axis]
@@ -124,17 +129,40 @@ def convolution(
         root,
         filters,
     )
-    kernel = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
-    made = fluctuating(made, drawn, kernel * fan // groups, noise)
+    count = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
+    count *= 1 if depthwise else fan // groups
+    made = replace(made, uneven=(drawn.kurtosis - 1) / count, few=_law_of_few(x, drawn, count))
+    made = fluctuating(made, drawn, count, noise)
 
     def pull(g: Backward) -> Backward:
         log_b = g.log_b
         for axis, matrix_ in reads:
             log_b = spread(log_b, matrix_.T, axis)
-        back = Backward(x.shape, gain + across(log_b, filters, fan), g.corr, g.noise, root, fan)
-        return fluctuating_back(back, drawn, filters, noise, g.tilt, kernel * fan // groups)
+        back = Backward(x.shape, gain + across(log_b, filters, fan) - g.surplus, g.corr, g.noise, root, fan)
+        return fluctuating_back(back, drawn, filters, noise, g.tilt, count)
 
     return made, pull
+
+
+FEW = 64  # weights of a unit, up to which it is not taken as Gaussian within its channel
+
+
+def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
+    """Values of sum w_t x_t over few t, centred and over the deviation of their channel.
+
+    The weights stay and the x_t change from place to place; 64 channels of 64 places from a fixed generator.
+    """
+    if x.law is None or count > FEW:
+        return None
+    random = np.random.default_rng(2)
+    own = x.law - x.law.mean()
+    w = random.standard_normal((64, 1, count))
+    if drawn.kurtosis == UNIFORM_KURTOSIS:
+        w = random.uniform(-1, 1, w.shape)
+    elif drawn.kurtosis == TRUNCATED_KURTOSIS:
+        w = np.clip(w, -2, 2)
+    z = (w * own[random.integers(0, len(own), (64, 64, count))]).sum(axis=-1)
+    return standard(z / np.sqrt((w * w).sum(axis=-1)))
 
 
 def by_group(log_x: Array, axis: int, size: int, made: int, groups: int) -> Array:
@@ -158,7 +186,9 @@ def _require_zero_mean(drawn: Draw) -> None:
 
 
 def fluctuating(made: Forward, drawn: Draw, fan: float, noise: Noise) -> Forward:
-    """The mean square of Gaussian units: 2/n. An orthogonal matrix keeps norms, the more the squarer it is."""
+    """The mean square of Gaussian units: 2/n. An orthogonal matrix keeps norms, the more the squarer it
+    is.
+    """
     kept = 1.0
     if drawn.orthogonal:
         kept = max(0.0, 1 - made.channels / fan) if made.channels <= fan else 0.0
