@@ -309,10 +309,10 @@ class Project:
 class Merge:
     """Several tensors unit by unit, axes matched from the last, or one behind the other.
 
-    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum` or `minimum`, `choose` (a condition,
-    then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a new
-    one, or the name of a function of two units. `copies`: how many places one unit of each
-    input reaches.
+    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
+    condition, then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a
+    new one, `stop` (no gradient passes), or the name of a function of two units. `copies`: how many
+    places one unit of each input reaches.
     """
 
     kind: str
