@@ -100,8 +100,8 @@ def slopes(function: str, parameters: Mapping[str, Any]) -> Range:
             flat = (0.0,) if parameters.get("max_value") is not None else ()
             return _hull(below, 1.0, *flat)
         case "leaky_relu":
-            below = parameters.get("negative_slope")
-            return _hull(0.2 if below is None else below, 1.0)
+            slope = parameters.get("negative_slope")
+            return _hull(0.2 if slope is None else slope, 1.0)
         case "elu":
             alpha = parameters.get("alpha")
             return _hull(0.0, 1.0, 1.0 if alpha is None else alpha)

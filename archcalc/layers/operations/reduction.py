@@ -157,6 +157,11 @@ class Norm(Reduction):
 
     ord: Untracked = None
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        if self.ord not in (None, 2, "fro"):
+            return (st.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
+        return super().stages(*inputs)
+
 
 @operation("argmax", "Argmax")
 class Argmax(Reduction):
