@@ -80,6 +80,8 @@ def text(term: Term) -> str:
             break
         else:
             factors.append(_factor(part))
+    if coefficient == -inf:
+        return "0"
     if cut:
         factors.append("...")
     front, back = _number(coefficient)
