@@ -25,7 +25,7 @@ from typing import Any
 CHUNK = 100
 TOLERANCE = 1e-6
 SMALL = 1e-12  # relative to the largest norm of a network: below it a measured norm is rounding
-TIERS = ("symbolic", "tight")
+TIERS = ("symbolic", "tight", "centred")
 
 
 @dataclass

@@ -265,7 +265,7 @@ def named(name: str, value: float | None) -> Bound:
     if value is None:
         return Bound(None, Norm(name))
     if value == inf:
-        return infinite(f"{name} is infinite")
+        return infinite(f"{name} exceeds the range of double precision")
     return ZERO if value == 0.0 else Bound(log(value), Norm(name))
 
 

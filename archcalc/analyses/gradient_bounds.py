@@ -18,6 +18,7 @@ from archcalc.analyses.bound_terms import (
     ZERO,
     Bound,
     hypot,
+    number,
     one_less,
     plus,
     power,
@@ -157,7 +158,9 @@ class Backward:
 def bounds(model: Model) -> list[RowBounds]:
     """Bounds for every row of a network."""
     graph = model.graph
-    upper = Backward(model, dict.fromkeys(graph.outputs, IDENTITY)).run()
+    # an output that stands twice counts twice in the vector of all outputs
+    seeds = {tap: number(graph.outputs.count(tap) ** 0.5) for tap in graph.outputs}
+    upper = Backward(model, seeds).run()
     lower = _lower(model)
     return [RowBounds(model.local(i), upper[i], lower[i]) for i in range(len(graph.nodes))]
 

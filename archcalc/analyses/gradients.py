@@ -114,6 +114,11 @@ def gradients(
     given = ANY if input_range is None else Interval(*input_range)
     model = Model(graph, shapes, norms, training, tier != "symbolic", given)
     found = gradient_bounds.bounds(model)
+    if tier == "centred":
+        from archcalc.analyses import centred
+
+        upper = centred.bounds(model, {i: row.upper for i, row in enumerate(found)})
+        found = [row._replace(upper=upper[i]) for i, row in enumerate(found)]
     return [_gradient(row, tier) for row in found]
 
 

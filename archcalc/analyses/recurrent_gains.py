@@ -18,6 +18,8 @@ from archcalc.layers.stages import Matrix, Recur
 
 # the table of steps is square in their number
 MAX_STEPS = 1024
+# sums of such numbers stay within double precision
+LARGEST = 1e300
 
 
 def recurrent(
@@ -93,7 +95,7 @@ class _Table:
             return self.slope * z, 0.0
         if self.stage.kind == "lstm":
             before = (t - 1) * self.top  # |c| grows by one product of gate and candidate a step
-            of_gates = sqrt((before * self.gate) ** 2 + (self.top * self.gate) ** 2 + self.slope**2)
+            of_gates = hypot(before * self.gate, self.top * self.gate, self.slope)
             cell = c + of_gates * z
             return self.slope * cell + self.top * self.gate * z, cell
         assert self.bias is not None
@@ -110,26 +112,24 @@ class _Table:
         cell = 0.0
         for t in range(first, self.stage.steps + 1):
             h, cell = self.step(t, x, h, cell)
-            leaving = hypot(h, cell) if self.stage.state and t == self.stage.steps else h
-            # the last output leaves a second time as the state
-            twice = self.stage.state and t == self.stage.steps
-            found.append(hypot(leaving, h) if twice else leaving)
+            # the last output leaves a second time as the state, and so does the cell's
+            left = hypot(h, h, cell) if self.stage.state and t == self.stage.steps else h
+            found.append(left)
             x = 0.0
-            if h == inf:
-                return [inf]
         return found
 
     def from_inputs(self) -> float:
         columns = [self.response(s, 1.0, 0.0) for s in range(1, self.stage.steps + 1)]
+        if not all(v < LARGEST for column in columns for v in column):
+            return inf
         if not self.stage.sequence:
-            return sqrt(sum(column[-1] ** 2 for column in columns))
+            return hypot(*(column[-1] for column in columns))
         # row t has the entries columns[s][t - s]
-        steps = self.stage.steps
-        rows = [
-            sum(columns[s][t - s] for s in range(t + 1)) if columns[0][0] < inf else inf for t in range(steps)
-        ]
-        return sqrt(max(rows) * max(map(sum, columns)))
+        rows = (sum(columns[s][t - s] for s in range(t + 1)) for t in range(self.stage.steps))
+        return sqrt(max(rows)) * sqrt(max(map(sum, columns)))
 
     def from_state(self) -> float:
         found = self.response(1, 0.0, 1.0)
-        return sqrt(sum(v**2 for v in found)) if self.stage.sequence else found[-1]
+        if not all(v < LARGEST for v in found):
+            return inf
+        return hypot(*found) if self.stage.sequence else found[-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import gcd, inf, pi, sin, sqrt
+from math import log as ln
 from typing import Any
 
 from archcalc.analyses import value_ranges as ranges
@@ -99,7 +100,9 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
         case st.BatchStandardise():
             return _batch(stage, x, setting)
         case st.Standardise():
-            return _standardise(stage, setting)
+            return _standardise(stage, x, setting)
+        case st.Unspread():
+            return _unspread(stage, x, setting)
         case st.Normalise(_, _, epsilon):
             bound = (
                 infinite("a norm of zero has no bound beside it") if epsilon == 0.0 else number(1 / epsilon)
@@ -128,7 +131,8 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
             if not log:
                 return number(0.5), UNIT
             # I - 1 p^T: an oblique projection, whose norm is that of 1 p^T
-            return root_of(count), Interval(-inf, 0.0)
+            low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
+            return root_of(count), Interval(low, 0.0)
         case st.Project():
             return IDENTITY, UNIT
         case st.Each(prefix, inner):
@@ -243,32 +247,60 @@ def _batch(stage: st.BatchStandardise, x: Interval, setting: Setting) -> tuple[B
         return bound, _affine(stage, x, found, norms)
     low, high = _ends(getattr(stage.variance, "value", stage.variance))
     least, most = max(sqrt(max(low, 0.0)), stage.epsilon), max(sqrt(max(high, 0.0)), stage.epsilon)
-    return number(most if stage.inverse else 1 / least), ANY
+    found = (least, most) if stage.inverse else (1 / most, 1 / least)
+    return number(found[1]), _affine(stage, x, found, norms)
 
 
 def _affine(
     stage: st.BatchStandardise, x: Interval, scale: tuple[float, float] | None, norms: Norms
 ) -> Interval:
-    if x.size == inf or scale is None or stage.floor:
+    if x.size == inf or scale is None:
         return ANY
-    mean = norms.largest(stage.mean)
+    means = stage.mean if isinstance(stage.mean, str) else getattr(stage.mean, "value", stage.mean)
+    mean = norms.largest(means) if isinstance(means, str) else Interval(*_ends(means)).size
     beta = 0.0 if stage.beta is None else norms.largest(stage.beta)
     if mean is None or beta is None:
         return ANY
-    return ranges.symmetric(scale[1] * (x.size + mean) + beta)
+    return ranges.symmetric(scale[1] * x.size + mean if stage.inverse else scale[1] * (x.size + mean) + beta)
 
 
-def _standardise(stage: st.Standardise, setting: Setting) -> tuple[Bound, Interval]:
+def _largest(given: Any, setting: Setting) -> tuple[Bound, float | None]:
+    """The largest magnitude of gamma or beta: a weight's, a constant's, or 1 where there is none."""
+    if given is None:
+        return IDENTITY, 1.0
+    if isinstance(given, str):
+        size = setting.norms.largest(given)
+        return named(f"max(abs({setting.layer}/{given}))", size), size
+    most = Interval(*_ends(given)).size
+    return number(most), most
+
+
+def _standardise(stage: st.Standardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     """(I - x x^T / n) / deviation at most, which is at least the root of epsilon."""
-    gamma: Bound = IDENTITY
-    if isinstance(stage.gamma, str):
-        gamma = named(f"max(abs({setting.layer}/gamma))", setting.norms.largest(stage.gamma))
-    elif stage.gamma is not None:
-        low, high = _ends(stage.gamma)
-        gamma = number(max(abs(low), abs(high)))
     if stage.epsilon <= 0.0:
         return infinite("without an epsilon a deviation of zero has no bound beside it"), ANY
-    return times(number(stage.epsilon**-0.5), gamma), ANY
+    gamma, size = _largest(stage.gamma, setting)
+    shift = 0.0 if stage.beta is None else _largest(stage.beta, setting)[1]
+    image = ANY
+    if size is not None and shift is not None:
+        # n units of mean square 1 at most
+        most = sqrt(stage.count) if type(stage.count) is int else inf
+        spread = 2 * x.size if stage.centre else x.size
+        image = ranges.symmetric(size * min(most, spread / sqrt(stage.epsilon)) + shift)
+    return times(number(stage.epsilon**-0.5), gamma), image
+
+
+def _unspread(stage: st.Unspread, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+    """X / s with s^2 = variance + epsilon: its Jacobian is I/s - x (x - mean)^T / (n s^3).
+
+    The second part has norm |x| |x - mean| / (n s^3) <= sup|x| / epsilon, since |x - mean| <= sqrt(n) s.
+    """
+    if x.size == inf or stage.epsilon <= 0.0:
+        return infinite("divided by its deviation, a value without bound has no bound on its slope"), ANY
+    gamma, size = _largest(stage.gamma, setting)
+    root = sqrt(stage.epsilon)
+    image = ANY if size is None else ranges.symmetric(size * x.size / root)
+    return times(number(1 / root + x.size / stage.epsilon), gamma), image
 
 
 def _reduce(stage: st.Reduce, x: Interval) -> tuple[Bound, Interval]:
@@ -290,7 +322,9 @@ def _reduce(stage: st.Reduce, x: Interval) -> tuple[Bound, Interval]:
         case "var" if x.size < inf:
             # 2/n (x - mean), whose norm is at most 2/n * sqrt(n) * (high - low)/2
             width = number(x.high - x.low)
-            return times(_inverse_root(stage.count), width), Interval(0.0, (x.high - x.low) ** 2 / 4)
+            return times(_inverse_root(stage.count), width), Interval(
+                0.0, (x.high - x.low) * (x.high - x.low) / 4
+            )
     return infinite(f"the slope of a {stage.kind} over an axis has no bound"), ANY
 
 
@@ -352,7 +386,7 @@ def _merge(stage: st.Merge, values: Sequence[Interval]) -> Passed:
         least = bottom.least
         if least == 0.0:
             return Passed((infinite("a divisor may be zero"),) * 2, ANY)
-        second = _sup([top, Interval(-1 / least**2, 1 / least**2)])
+        second = _sup([top, Interval(-1 / least, 1 / least), Interval(-1 / least, 1 / least)])
         return Passed((times(copies[0], number(1 / least)), times(copies[1], second)), ANY)
     elif stage.kind == "choose":
         picked = [v for v, c in zip(values, stage.coefficients, strict=True) if c]
@@ -386,7 +420,8 @@ def _contract(stage: st.Contract, shapes: Sequence[Shape], values: Sequence[Inte
     Its norm is at most the root of its largest row sum times its largest column sum.
     """
     if stage.normalised:
-        return Passed((infinite("vectors scaled to norm 1 may be zero"),) * len(values), ANY)
+        # x / max(norm(x), 1e-7), as Keras scales its vectors
+        values = [ranges.symmetric(1.0)] * len(values)
     left, _, output = stage.equation.partition("->")
     labels = left.split(",")
     tensors = iter(zip(shapes, values, strict=True))
@@ -415,7 +450,7 @@ def _contract(stage: st.Contract, shapes: Sequence[Shape], values: Sequence[Inte
             continue
         sup = _sup([v for j, (_, _, v, _) in enumerate(operands) if j != i])
         rows, columns = whole // outputs, whole // _size(label, sizes)
-        bounds.append(times(number(sqrt(rows * columns)), sup))
+        bounds.append(times(number(1e7 if stage.normalised else 1.0), number(sqrt(rows * columns)), sup))
     reach = everything.scaled(float(whole // outputs))
     return Passed(tuple(bounds), reach)
 

@@ -34,8 +34,8 @@ def _of(stage: st.Stage, norms: Norms) -> Bound:
             return number(1 / sqrt(count))
         case st.Reduce("sum", _, count) if type(count) is int:
             return number(sqrt(count))
-        case st.Reduce("max" | "min"):
-            return IDENTITY
+        case st.Reduce("max" | "min", _, count) if type(count) is int:
+            return number(1 / sqrt(count))  # units that tie share the gradient
         case st.Enlarge(_, _, factor, "nearest") if type(factor) is int and factor == 1:
             return IDENTITY
     return ZERO

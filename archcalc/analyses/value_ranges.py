@@ -167,6 +167,7 @@ _AT_ZERO: dict[str, float] = {
     "exp": 1.0,
     "expm1": 0.0,
     "sparse_plus": 0.25,
+    "squareplus": 1.0,
 }
 
 
@@ -191,11 +192,11 @@ def slope(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval
         case "square":
             return x.scaled(2.0)
         case "reciprocal":
-            return Interval(-_inverse(x.least**2), 0.0)
+            return Interval(-_inverse(x.least * x.least), 0.0)
         case "sqrt":
             return Interval(0.0, _inverse(2 * sqrt(x.low)) if x.low > 0 else inf)
         case "rsqrt":
-            return Interval(-_inverse(2 * x.low**1.5) if x.low > 0 else -inf, 0.0)
+            return Interval(-_inverse(2 * x.low * sqrt(x.low)) if x.low > 0 else -inf, 0.0)
         case "log":
             return Interval(0.0, _inverse(x.low) if x.low > 0 else inf)
         case "log1p":

@@ -12,7 +12,7 @@ import tensorflow as tf
 from archcalc.analyses import parameters, shapes
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.keras.build import Built
+from archcalc.keras.build import Built, call
 from archcalc.keras.measure import sample
 
 
@@ -41,7 +41,7 @@ def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int =
     repeated = [tf.constant(np.repeat(x, count, axis=0)) for x in inputs]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([x for x in repeated if x.dtype.is_floating])
-        values = list(built.run(repeated))
+        values = _values(built, repeated)
         total = tf.zeros((), "float64")
         first = 0
         for tap, n in zip(graph.outputs, units, strict=True):
@@ -64,6 +64,21 @@ def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int =
         ]
         found.append(float(np.linalg.norm(np.hstack(parts), 2)))
     return found
+
+
+def _values(built: Built, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Every node's outputs, each a tensor of its own even where a layer hands on its input."""
+    graph = built.graph
+    given = dict(zip(graph.inputs, inputs, strict=True))
+    values: list[tuple[Any, ...]] = []
+    for i, node in enumerate(graph.nodes):
+        if i in given:
+            made: tuple[Any, ...] = (given[i],)
+        else:
+            read = [values[t.node][t.output] for t in node.inputs]
+            made = call(built.layers[i], read, node.layer, infer=True)
+        values.append(tuple(tf.identity(y) for y in made))
+    return values
 
 
 def weights_by_name(built: Built) -> dict[str, dict[str, Any]]:

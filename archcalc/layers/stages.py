@@ -187,6 +187,16 @@ class Standardise:
     beta: Any = None
     weight_axes: tuple[int, ...] = ()
     groups: Size = 1
+    count: Size | None = None  # how many units share a mean
+
+
+@dataclass(frozen=True, slots=True)
+class Unspread:
+    """Divided by the deviation over `axes` (of variance + epsilon), the mean kept; then gamma along them."""
+
+    axes: tuple[int, ...]
+    epsilon: float
+    gamma: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +405,7 @@ Stage: TypeAlias = (
     | Mask
     | BatchStandardise
     | Standardise
+    | Unspread
     | Normalise
     | Pool
     | Reduce
