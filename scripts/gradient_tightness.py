@@ -2,8 +2,8 @@
 
     python -m scripts.gradient_tightness
 
-The measured norm of a row is the largest over random inputs and over small steps uphill from the best.
-Weights are those of the networks' initialisers. Prints the table of docs/gradients.md.
+The measured norm of a row is the largest over random inputs, so a ratio is an upper estimate of how loose
+its bound is. Weights are those of the networks' initialisers.
 """
 
 from __future__ import annotations
