@@ -21,6 +21,7 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
+    from archcalc.analyses.gradients import Gradient
     from archcalc.analyses.receptive_field import Field
 
 SCHEMA_VERSION = 1
@@ -64,6 +65,7 @@ class Row:
     effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
     members: int = 1
+    gradient: Gradient | None = None  # only where it was asked for
 
     @property
     def output_shape(self) -> Shape:
@@ -121,6 +123,8 @@ class Row:
             "effective_receptive_field_sigma": plain(self.effective_receptive_field_sigma),
             "unknown": self.unknown,
         }
+        if self.gradient is not None:
+            found["gradient"] = self.gradient.to_dict()
         if len(self.output_shapes) > 1:
             found["output_shapes"] = plain(self.output_shapes)
         if len(self.receptive_fields) > 1:

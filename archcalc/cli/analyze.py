@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @options.reading_options
 @options.costing_options
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
+@options.gradient_options
 @options.showing_options
 @click.option(
     "--fail-on",
@@ -33,6 +34,11 @@ def command(
     dtype: str,
     optimizer: str,
     clipped: bool,
+    gradients: bool,
+    weights: str,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
     form: str | None,
     output: str | None,
     depth: int | None,
@@ -51,7 +57,18 @@ def command(
 
     graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values)
     with naming(source):
-        report = analyze(graph, batch=batch, dtype=dtype, optimizer=optimizer, clipped=clipped)
+        report = analyze(
+            graph,
+            batch=batch,
+            dtype=dtype,
+            optimizer=optimizer,
+            clipped=clipped,
+            gradients=gradients,
+            weights=weights,
+            tier=tier,
+            training=training,
+            input_range=input_range,
+        )
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":

@@ -127,7 +127,7 @@ class LayerNormalization(ScaledAndShifted):
     def stages(self, *inputs: Shape) -> st.Stages:
         axes = self.axes(inputs[0])
         if self.rms_scaling:
-            reason = "rms_scaling divides by the deviation and keeps the mean, whose slope has no bound"
-            return (st.Unbounded(reason, ("gamma",)),)
+            return (st.Unspread(axes, self.epsilon, "gamma"),)
         gamma, beta = "gamma" if self.scale else None, "beta" if self.center else None
-        return (st.Standardise(axes, self.epsilon, gamma=gamma, beta=beta, weight_axes=axes),)
+        count = prod(inputs[0][a] for a in axes)
+        return (st.Standardise(axes, self.epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=count),)

@@ -187,6 +187,16 @@ class Standardise:
     beta: Any = None
     weight_axes: tuple[int, ...] = ()
     groups: Size = 1
+    count: Size | None = None  # how many units share a mean
+
+
+@dataclass(frozen=True, slots=True)
+class Unspread:
+    """Divided by the deviation over `axes` (of variance + epsilon), the mean kept; then gamma along them."""
+
+    axes: tuple[int, ...]
+    epsilon: float
+    gamma: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +319,10 @@ class Project:
 class Merge:
     """Several tensors unit by unit, axes matched from the last, or one behind the other.
 
-    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum` or `minimum`, `choose` (a condition,
-    then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a new
-    one, or the name of a function of two units. `copies`: how many places one unit of each
-    input reaches.
+    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
+    condition, then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a
+    new one, `stop` (no gradient passes), or the name of a function of two units. `copies`: how many
+    places one unit of each input reaches.
     """
 
     kind: str
@@ -395,6 +405,7 @@ Stage: TypeAlias = (
     | Mask
     | BatchStandardise
     | Standardise
+    | Unspread
     | Normalise
     | Pool
     | Reduce

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archcalc.render import text as words
-from archcalc.render.columns import EVERYWHERE, FIELD, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column
+from archcalc.render.columns import FIELD, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
@@ -36,15 +36,16 @@ def latex(report: Report, *, depth: int | None = None) -> str:
     """The table; it needs the package booktabs, and beyond a page longtable."""
     rows = fold(report.rows, depth)
     long = len(rows) > PAGE
-    body = [_line([_cell(c, c.figure(row)) for c in EVERYWHERE]) for row in rows]
-    totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in EVERYWHERE]
+    columns = everywhere(rows)
+    body = [_line([_cell(c, c.figure(row)) for c in columns]) for row in rows]
+    totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in columns]
     caption = f"\\caption{{{_caption(report)}}}"
-    head = _line([c.title for c in EVERYWHERE])
-    columns = "".join("r" if c.numeric else "l" for c in EVERYWHERE)
+    head = _line([c.title for c in columns])
+    sides = "".join("r" if c.numeric else "l" for c in columns)
     if long:
         lines = [
             r"% \usepackage{booktabs,longtable}",
-            f"\\begin{{longtable}}{{{columns}}}",
+            f"\\begin{{longtable}}{{{sides}}}",
             caption + r" \\",
             r"\toprule",
             head,
@@ -62,7 +63,7 @@ def latex(report: Report, *, depth: int | None = None) -> str:
             r"\begin{table}",
             r"\centering",
             caption,
-            f"\\begin{{tabular}}{{{columns}}}",
+            f"\\begin{{tabular}}{{{sides}}}",
             r"\toprule",
             head,
             r"\midrule",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from archcalc.render import summary
-from archcalc.render.columns import EVERYWHERE, LAYER, Column
+from archcalc.render.columns import LAYER, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
@@ -16,12 +16,13 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 def markdown(report: Report, *, depth: int | None = None) -> str:
     """The report; names and expressions are escaped, so nothing in them is markup."""
     rows = fold(report.rows, depth)
+    columns = everywhere(rows)
     lines = [f"## {_escaped(printable(report.name))}", "", _escaped(summary.headline(report, UNICODE)), ""]
-    lines.append(_line([c.title for c in EVERYWHERE]))
-    lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in EVERYWHERE) + "|")
+    lines.append(_line([c.title for c in columns]))
+    lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in columns) + "|")
     for row in rows:
-        lines.append(_line([_escaped(c.write(c.figure(row), UNICODE)) for c in EVERYWHERE]))
-    lines.append(_line([_total(c, report) for c in EVERYWHERE]))
+        lines.append(_line([_escaped(c.write(c.figure(row), UNICODE)) for c in columns]))
+    lines.append(_line([_total(c, report) for c in columns]))
     facts = [
         *summary.facts(report, UNICODE),
         *summary.formulas(report),

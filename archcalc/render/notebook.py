@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from archcalc.render import summary
-from archcalc.render.columns import EVERYWHERE, LAYER, Column
+from archcalc.render.columns import LAYER, Column, everywhere
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
 
@@ -15,12 +15,13 @@ _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"
 
 def html(report: Report) -> str:
     """The report as a fragment; tables of more rows than a page can bear are cut, and say so."""
-    head = "".join(_cell(c, c.title, "th") for c in EVERYWHERE)
+    columns = everywhere(report.rows)
+    head = "".join(_cell(c, c.title, "th") for c in columns)
     body = "".join(
-        f"<tr>{''.join(_cell(c, c.write(c.figure(row), UNICODE)) for c in EVERYWHERE)}</tr>"
+        f"<tr>{''.join(_cell(c, c.write(c.figure(row), UNICODE)) for c in columns)}</tr>"
         for row in report.rows[:MAX_ROWS]
     )
-    foot = "".join(_cell(c, _total(c, report), "th") for c in EVERYWHERE)
+    foot = "".join(_cell(c, _total(c, report), "th") for c in columns)
     facts = [
         *summary.facts(report, UNICODE),
         *summary.formulas(report),

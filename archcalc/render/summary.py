@@ -113,7 +113,13 @@ def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
     return ""
 
 
-_SECTIONS = (_parameters, _work, _memory, _fields)
+def _gradients(report: Report, _: Glyphs) -> Iterator[Fact]:
+    said = report.conventions.get("gradients")
+    if said:
+        yield Fact("Gradients", str(said))
+
+
+_SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
 
 
 def formulas(report: Report) -> list[Fact]:

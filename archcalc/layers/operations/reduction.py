@@ -157,6 +157,11 @@ class Norm(Reduction):
 
     ord: Untracked = None
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        if self.ord not in (None, 2, "fro"):
+            return (st.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
+        return super().stages(*inputs)
+
 
 @operation("argmax", "Argmax")
 class Argmax(Reduction):
@@ -247,7 +252,16 @@ class RMSNorm(Along):
         x = self.one(inputs)
         axes = self.axes(x)
         epsilon = 1e-7 if self.epsilon is None else self.epsilon
-        return (st.Standardise(axes, epsilon, centre=False, gamma=_values(self.scale), weight_axes=axes),)
+        return (
+            st.Standardise(
+                axes,
+                epsilon,
+                centre=False,
+                gamma=_values(self.scale),
+                weight_axes=axes,
+                count=prod(x[a] for a in axes),
+            ),
+        )
 
 
 @operation("layer_normalization", "LayerNorm")
@@ -264,11 +278,15 @@ class LayerNorm(Along):
     def stages(self, *inputs: Shape) -> st.Stages:
         x = self.one(inputs)
         axes = self.axes(x)
-        if self.rms_scaling:
-            return (st.Unbounded("rms_scaling keeps the mean, whose slope has no bound"),)
         epsilon = 1e-7 if self.epsilon is None else self.epsilon
+        if self.rms_scaling:
+            return (st.Unspread(axes, epsilon, _values(self.gamma)),)
         gamma, beta = _values(self.gamma), _values(self.beta)
-        return (st.Standardise(axes, epsilon, gamma=gamma, beta=beta, weight_axes=axes),)
+        return (
+            st.Standardise(
+                axes, epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=prod(x[a] for a in axes)
+            ),
+        )
 
 
 @operation("sort", "Sort")
