@@ -166,7 +166,8 @@ def report(figures: Iterator[Figures], tolerance: float) -> None:
     print(
         f"{within} of {len(all_)} means within a factor {tolerance}; "
         f"the bands cover {100 * covered:.1f} % of all runs, "
-        f"each between {100 * min(f.covered for f in all_):.0f} and {100 * max(f.covered for f in all_):.0f} %; "
+        f"each between {100 * min(f.covered for f in all_):.0f} "
+        f"and {100 * max(f.covered for f in all_):.0f} %; "
         f"their width is {min(f.width for f in all_):.2f} to {max(f.width for f in all_):.2f} "
         f"of the measured spread; "
         f"{time.process_time() - start:.0f} s of CPU"

@@ -76,7 +76,7 @@ def _values(built: Built, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
             made: tuple[Any, ...] = (given[i],)
         else:
             read = [values[t.node][t.output] for t in node.inputs]
-            made = call(built.layers[i], read, node.layer, infer=True)
+            made = call(built.layers[i], read, node.layer, training=False)
         values.append(tuple(tf.identity(y) for y in made))
     return values
 

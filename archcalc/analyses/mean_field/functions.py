@@ -56,19 +56,19 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _sigmoid_slope(x: Array) -> Array:
-    return 0.25 / np.cosh(np.clip(x, -700, 700) / 2) ** 2
+    return 0.25 / np.cosh(np.clip(x, -700, 700) / 2) ** 2  # type: ignore[no-any-return]
 
 
 def _tanh_slope(x: Array) -> Array:
-    return 1 / np.cosh(np.clip(x, -350, 350)) ** 2
+    return 1 / np.cosh(np.clip(x, -350, 350)) ** 2  # type: ignore[no-any-return]
 
 
 def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # type: ignore[no-any-return]
 
 
 def _density(x: Array) -> Array:
-    return np.exp(-np.minimum(x * x, 1400.0) / 2) / math.sqrt(2 * math.pi)
+    return np.exp(-np.minimum(x * x, 1400.0) / 2) / math.sqrt(2 * math.pi)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +89,7 @@ def _cumulative(x: Array) -> Array:
     t, left = place - i, (i - _EDGE) / _STEPS
     a, b = table[i], table[i + 1]
     da, db = _density(left) / _STEPS, _density(left + 1 / _STEPS) / _STEPS
-    return a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))
+    return a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))  # type: ignore[no-any-return]
 
 
 def _line(slope: float = 1.0) -> Function:
@@ -154,7 +154,7 @@ def _gelu(approximate: bool = False) -> Function:
 
     def slope(x: Array) -> Array:
         bend = root * (1 + 3 * 0.044715 * x * x)
-        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * bend
+        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * bend  # type: ignore[no-any-return]
 
     return Function(lambda x: 0.5 * x * (1 + np.tanh(inner(x))), slope)
 

@@ -55,7 +55,7 @@ def _windows(log_x: Array, reads: Sequence[tuple[int, Array]]) -> tuple[Array, A
 
 def _share(log_counts: Array, corr: float) -> Array:
     k = np.exp(log_counts)
-    return (1 - corr) / k + corr
+    return (1 - corr) / k + corr  # type: ignore[no-any-return]
 
 
 def _averaged(x: Forward, shape: Dims, log_q: Array) -> Forward:
@@ -215,11 +215,11 @@ def _along(log_x: Array, axis: int, rows: Array) -> Array:
         total = np.maximum(amounts.sum(axis=1) ** 2, 1e-300)
         wide = [1] * log_x.ndim
         wide[axis] = len(total)
-        return log_x + np.log(total).reshape(wide)
+        return log_x + np.log(total).reshape(wide)  # type: ignore[no-any-return]
     top = log_x.max()
     moved = np.moveaxis(np.exp((log_x - top) / 2), axis, 0)
     made = np.tensordot(amounts, moved, axes=(1, 0)) ** 2
-    return np.log(np.maximum(np.moveaxis(made, 0, axis), 1e-300)) + top
+    return np.log(np.maximum(np.moveaxis(made, 0, axis), 1e-300)) + top  # type: ignore[no-any-return]
 
 
 def permuted(x: Forward, order: Sequence[int]) -> tuple[Forward, Pull]:

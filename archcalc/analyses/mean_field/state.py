@@ -142,7 +142,7 @@ def log_mean(log_x: Array) -> float:
 def log_of(x: Array) -> Array:
     """Logarithms with FLOOR for zero."""
     with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), FLOOR)
+        return np.maximum(np.log(x), FLOOR)  # type: ignore[no-any-return]
 
 
 def collapse(x: Array) -> Array:

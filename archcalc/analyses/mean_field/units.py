@@ -138,7 +138,7 @@ class _Table:
         return self._read(self.found.slope, log_q)
 
     def mean(self, log_q: Array) -> Array:
-        return np.interp(log_q, self.grid, self.found.mean)
+        return np.interp(log_q, self.grid, self.found.mean)  # type: ignore[no-any-return]
 
     def _read(self, values: Array, log_q: Array) -> Array:
         made = np.interp(log_q, self.grid, np.maximum(values, FLOOR))
@@ -294,7 +294,7 @@ def _law_of_sum(
 
 def _log_positive(realised: Array) -> Array:
     """Logarithm of a realised square, which the Gaussian cross terms of few units can make negative."""
-    return np.log(np.maximum(realised, 1e-3 * np.abs(realised).mean()))
+    return np.log(np.maximum(realised, 1e-3 * np.abs(realised).mean()))  # type: ignore[no-any-return]
 
 
 def _scale(coefficient: float) -> float:

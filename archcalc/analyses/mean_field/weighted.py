@@ -34,7 +34,7 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
     if log_x.shape[axis] == 1:
         return log_x + math.log(size)
     top = log_x.max()
-    return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))
+    return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
 
 
 def spread(log_x: Array, taps: Array, axis: int) -> Array:
