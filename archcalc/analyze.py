@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from archcalc import arith
@@ -23,6 +23,7 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
 
 
 def analyze(
@@ -57,7 +58,8 @@ def analyze(
     clipped
         Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
     gradients
-        Whether every row gets bounds of its gradient (docs/gradients.md); the arguments below shape them.
+        Whether every row gets bounds of its gradient (docs/gradients.md), which the arguments below
+        shape, and the gradient expected at initialisation (docs/gradients-expected.md).
     weights
         `symbolic`, `expected` (at initialisation), `actual` (read from the network's own `.keras` file),
         or arrays by node name and weight name, as `archcalc.read_weights` gives them.
@@ -93,6 +95,7 @@ def analyze(
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
         bounds = _gradients(graph, found, gradients, weights, tier, training, input_range)
+        verdicts = _verdicts(graph, found, bounds)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
         rows = tuple(
@@ -133,6 +136,7 @@ def analyze(
         totals=totals,
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
+        verdicts=verdicts,
     )
 
 
@@ -148,13 +152,14 @@ def _gradients(
     if not wanted:
         return [None] * len(graph.nodes)
     from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.mean_field.expectation import expected_gradients
 
     values = None if isinstance(weights, str) else weights
     if weights == "actual":
         from archcalc.readers.keras_weights import read_weights
 
         values = read_weights(graph.source, graph)
-    return gradients(
+    bounds = gradients(
         graph,
         known,
         weights=weights if isinstance(weights, str) else "actual",
@@ -163,6 +168,31 @@ def _gradients(
         training=training,
         input_range=input_range,
     )
+    return [
+        replace(
+            bound,
+            expected_log10=each.log10,
+            expected_log10_low=each.low,
+            expected_log10_high=each.high,
+            no_expectation=each.reason,
+        )
+        for bound, each in zip(bounds, expected_gradients(graph, known), strict=True)
+    ]
+
+
+def _verdicts(graph: Graph, known: shapes.Shapes, rows: Sequence[Gradient | None]) -> tuple[Verdict, ...]:
+    found = [row for row in rows if row is not None]
+    if not found:
+        return ()
+    from archcalc.analyses.mean_field.expectation import Expected
+    from archcalc.analyses.mean_field.verdicts import verdict
+
+    expected = [
+        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        for r in found
+    ]
+    judged = verdict(graph, known, expected)
+    return () if judged is None else (judged,)
 
 
 def _said(
@@ -184,7 +214,9 @@ def _said(
     inputs = "any inputs" if input_range is None else f"inputs from {input_range[0]:g} to {input_range[1]:g}"
     return {
         "gradients": "bounds of the output's Jacobian (2-norm) in "
-        f"{'training' if training else 'inference'}, {assumed}, {inputs}"
+        f"{'training' if training else 'inference'}, {assumed}, {inputs}",
+        "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+        "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
     }
 
 

@@ -22,6 +22,7 @@ from archcalc.unknown import Unknown
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
     from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
     from archcalc.analyses.receptive_field import Field
 
 SCHEMA_VERSION = 1
@@ -225,6 +226,7 @@ class Report:
     totals: Totals
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
 
     @cached_property
     def layers(self) -> Rows:
@@ -261,7 +263,7 @@ class Report:
             "totals": self.totals.to_dict(),
             "layers": [row.to_dict() for row in self.rows],
             "formulas": self.formulas,
-            "verdicts": [],
+            "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
 

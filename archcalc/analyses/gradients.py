@@ -29,7 +29,8 @@ class Gradient:
     `local_log10` bounds the layer's own Jacobian; `upper_log10` and `lower_log10` the 2-norm of the
     Jacobian of the model's output in this row's output (None: unbounded, or no number). They are texts
     where a symbolic size is left. `tier` says which bound it is, `formula` what the upper bound is made
-    of, `cause` why it is infinite.
+    of, `cause` why it is infinite. `expected_log10` and its 90 % band predict the gradient's norm here
+    over that at the output at initialisation; where they are None, `no_expectation` says why.
     """
 
     local_log10: float | str | None
@@ -42,6 +43,7 @@ class Gradient:
     expected_log10_low: float | None = None
     expected_log10_high: float | None = None
     weight_gradient_log10: float | None = None
+    no_expectation: str | None = None
 
     @property
     def unbounded(self) -> bool:
@@ -55,6 +57,7 @@ class Gradient:
             "expected_log10": self.expected_log10,
             "expected_log10_low": self.expected_log10_low,
             "expected_log10_high": self.expected_log10_high,
+            "no_expectation": self.no_expectation,
             "weight_gradient_log10": self.weight_gradient_log10,
             "tier": self.tier,
             "unbounded": self.unbounded,

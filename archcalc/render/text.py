@@ -155,9 +155,19 @@ def spread(found: EffectiveField | None, glyphs: Glyphs = UNICODE) -> str:
 
 
 def gradient(found: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
-    """`≤10^3.1`: what a change here grows to at the output at most; a formula where norms are open."""
+    """`≤10^3.1`: what a change here grows to at the output at most; a formula where norms are open.
+
+    In front of it what is expected at initialisation, `~10^-2.1`, where that is known.
+    """
     if found is None:
         return glyphs.nothing
+    if found.expected_log10 is not None:
+        likely = "~" if glyphs is ASCII else "≈"
+        return f"{likely}10^{found.expected_log10 + 0.0:.1f} {_most(found, glyphs)}"
+    return _most(found, glyphs)
+
+
+def _most(found: Gradient, glyphs: Glyphs) -> str:
     most = "<=" if glyphs is ASCII else "≤"
     if found.unbounded:
         return "inf" if glyphs is ASCII else "∞"

@@ -25,6 +25,7 @@ from archcalc.layers import stages as st
 from archcalc.layers.base import Weight
 
 BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian
+ZERO = "the gradient is zero: every path has a factor that starts as zero"
 Key = tuple[int, int]  # a node and which of its outputs; intermediate tensors have negative outputs
 
 
@@ -212,7 +213,7 @@ class _Run:
         if isinstance(g, str):
             return Expected(None, reason=g)
         if g.total <= FLOOR / 2:
-            return Expected(None, reason="the gradient is zero: every path has a factor that starts as zero")
+            return Expected(None, reason=ZERO)
         logs = (g.total - math.log(size) + g.noise) / (2 * math.log(10))
         middle, spread = float(logs.mean()), float(logs.std())
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)
