@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @options.costing_options
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
 @options.gradient_options
+@options.plot_option
 @options.showing_options
 @click.option(
     "--fail-on",
@@ -39,6 +40,7 @@ def command(
     tier: str | None,
     training: bool,
     input_range: tuple[float, float] | None,
+    plot: str | None,
     form: str | None,
     output: str | None,
     depth: int | None,
@@ -63,12 +65,16 @@ def command(
             dtype=dtype,
             optimizer=optimizer,
             clipped=clipped,
-            gradients=gradients,
+            gradients=gradients or plot is not None,
             weights=weights,
             tier=tier,
             training=training,
             input_range=input_range,
         )
+        if plot is not None:
+            from archcalc.render.plots import gradient_plot
+
+            gradient_plot(report, plot)
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":

@@ -124,6 +124,15 @@ def _interval(ctx: click.Context, parameter: click.Parameter, text: str | None) 
     return found
 
 
+def plot_option(command: F) -> F:
+    return click.option(
+        "--plot",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Draw gradients by depth (png, svg or pdf): bound, expected band, measurement.",
+    )(command)
+
+
 def gradient_options(command: F) -> F:
     """Whether and how gradients are bounded."""
     for option in reversed(
