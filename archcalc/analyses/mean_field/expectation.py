@@ -92,7 +92,7 @@ class _Run:
             owner = i if node.shared_with is None else node.shared_with
             weights = {w.name: w for w in node.layer.weights(*read)}
             chain = node.layer.stages(*read)
-            self._chain(i, owner, chain, keys, weights, made[0])
+            self._chain(i, owner, chain, keys, weights)
             for output in range(1, len(made)):
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
@@ -110,14 +110,13 @@ class _Run:
         chain: st.Stages,
         keys: tuple[Key, ...],
         weights: dict[str, Weight],
-        shape: Dims,
     ) -> None:
         """Runs the stages; the last one's output is the node's."""
         if not chain:
-            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, shape, self.noise, False, {}))
+            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False, {}))
             return
         context = Context(
-            weights, lambda name: self.bit(owner, name), shape, self.noise, self.training, self.gaussian
+            weights, lambda name: self.bit(owner, name), self.noise, self.training, self.gaussian
         )
         for place, stage in enumerate(chain):
             last = place == len(chain) - 1

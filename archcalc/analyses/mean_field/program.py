@@ -12,7 +12,7 @@ import numpy as np
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import Function, function
 from archcalc.analyses.mean_field.initial import Draw, draw
-from archcalc.analyses.mean_field.state import FLOOR, Dims, Forward, Noise, Pull, Unpredicted
+from archcalc.analyses.mean_field.state import FLOOR, Forward, Noise, Pull, Unpredicted
 from archcalc.interpolation import INTERPOLATIONS, phases
 from archcalc.layers import stages as st
 from archcalc.layers.base import Weight
@@ -22,13 +22,10 @@ Made = tuple[Forward, list[Pull]]
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage may need besides its inputs: the layer's weights, the bits of its roots, the output's
-    shape.
-    """
+    """What a stage may need besides its inputs: the layer's weights and the bits of its roots."""
 
     weights: dict[str, Weight]
     root: Callable[[str], int]
-    shape: Dims
     noise: Noise
     training: bool
     gaussian: dict[int, Any]
