@@ -20,6 +20,8 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
     from archcalc.analyses.receptive_field import Field
 
 SCHEMA_VERSION = 1
@@ -66,6 +68,7 @@ class Row:
     effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
     members: int = 1
+    gradient: Gradient | None = None  # only where it was asked for
 
     @property
     def output_shape(self) -> Shape:
@@ -118,6 +121,8 @@ class Row:
             "effective_receptive_field_sigma": plain(self.effective_receptive_field_sigma),
             "unknown": self.unknown,
         }
+        if self.gradient is not None:
+            found["gradient"] = self.gradient.to_dict()
         if len(self.output_shapes) > 1:
             found["output_shapes"] = plain(self.output_shapes)
         if len(self.receptive_fields) > 1:
@@ -220,6 +225,7 @@ class Report:
     totals: Totals
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
 
     @cached_property
     def layers(self) -> Rows:
@@ -256,7 +262,7 @@ class Report:
             "totals": self.totals.to_dict(),
             "layers": [row.to_dict() for row in self.rows],
             "formulas": self.formulas,
-            "verdicts": [],
+            "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
 
