@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from archcalc import arith
 from archcalc.analyses import memory, parameters, receptive_field, shapes, work
 from archcalc.analyses.effective_field import effective_fields
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
+from archcalc.analyses.training import activations as held_in_training
 from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
 from archcalc.conventions import NAMES as CONVENTIONS
@@ -22,6 +23,10 @@ from archcalc.substitution import restate, with_values
 from archcalc.symbolic import Expr, Symbol
 from archcalc.unknown import Unknown
 
+if TYPE_CHECKING:
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
+
 
 def analyze(
     graph: Graph,
@@ -32,6 +37,11 @@ def analyze(
     optimizer: str = "adam",
     convention: str = "archcalc",
     clipped: bool = False,
+    gradients: bool = False,
+    weights: str | Mapping[str, Mapping[str, Any]] = "expected",
+    tier: str | None = None,
+    training: bool = False,
+    input_range: tuple[float, float] | None = None,
 ) -> Report:
     """Everything that the architecture alone says about a network.
 
@@ -52,6 +62,18 @@ def analyze(
         Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
     clipped
         Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
+    gradients
+        Whether every row gets bounds of its gradient (docs/gradients.md), which the arguments below
+        shape, and the gradient expected at initialisation (docs/gradients-expected.md).
+    weights
+        `symbolic`, `expected` (at initialisation), `actual` (read from the network's own `.keras` file),
+        or arrays by node name and weight name, as `archcalc.read_weights` gives them.
+    tier
+        `symbolic`, `tight` or `centred`; the last two need the weights themselves.
+    training
+        Bounds of training (batch statistics, dropout) and not of inference.
+    input_range
+        The interval that all inputs lie in, where it is known.
 
     Raises
     ------
@@ -76,9 +98,14 @@ def analyze(
         elementwise = work.elementwise(graph, found)
         activations = memory.activations(graph, found, precision, batch)
         peak = memory.peak(graph, found, precision, batch)
+        owners = [i if node.shared_with is None else node.shared_with for i, node in enumerate(graph.nodes)]
+        trained = [_is_trained(counts[owner]) for owner in owners]
+        held = held_in_training(graph, found, trained, precision, batch)
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
+        bounds = _gradients(graph, found, gradients, weights, tier, training, input_range)
+        verdicts = _verdicts(graph, found, bounds)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
         rows = tuple(
@@ -95,9 +122,11 @@ def analyze(
                 flops=flops[i],
                 elementwise_operations=elementwise[i],
                 activation_bytes=activations[i],
+                training_activation_bytes=held[i],
                 receptive_fields=seen[i],
                 effective_fields=spread[i],
                 copies=copies.get(i, 1),
+                gradient=bounds[i],
             )
             for i, node in enumerate(graph.nodes)
         )
@@ -112,11 +141,95 @@ def analyze(
         symbols={**dict.fromkeys(free), **graph.symbols},
         ranges={name: (s.minimum, s.maximum) for name, s in free.items()},
         assumptions=tuple(scope.assumptions.texts()),
-        conventions=_conventions(batch, dtype, optimizer, convention, rows),
+        conventions={
+            **_conventions(batch, dtype, optimizer, convention, rows),
+            **_said(gradients, weights, tier, training, input_range),
+        },
         totals=totals,
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
+        verdicts=verdicts,
     )
+
+
+def _gradients(
+    graph: Graph,
+    known: shapes.Shapes,
+    wanted: bool,
+    weights: str | Mapping[str, Mapping[str, Any]],
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+) -> Sequence[Gradient | None]:
+    if not wanted:
+        return [None] * len(graph.nodes)
+    from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.mean_field.expectation import expected_gradients
+
+    values = None if isinstance(weights, str) else weights
+    if weights == "actual":
+        from archcalc.readers.keras_weights import read_weights
+
+        values = read_weights(graph.source, graph)
+    bounds = gradients(
+        graph,
+        known,
+        weights=weights if isinstance(weights, str) else "actual",
+        values=values,
+        tier=tier,
+        training=training,
+        input_range=input_range,
+    )
+    return [
+        replace(
+            bound,
+            expected_log10=each.log10,
+            expected_log10_low=each.low,
+            expected_log10_high=each.high,
+            no_expectation=each.reason,
+        )
+        for bound, each in zip(bounds, expected_gradients(graph, known), strict=True)
+    ]
+
+
+def _verdicts(graph: Graph, known: shapes.Shapes, rows: Sequence[Gradient | None]) -> tuple[Verdict, ...]:
+    found = [row for row in rows if row is not None]
+    if not found:
+        return ()
+    from archcalc.analyses.mean_field.expectation import Expected
+    from archcalc.analyses.mean_field.verdicts import verdict
+
+    expected = [
+        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        for r in found
+    ]
+    judged = verdict(graph, known, expected)
+    return () if judged is None else (judged,)
+
+
+def _said(
+    wanted: bool,
+    weights: Any,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+) -> dict[str, str]:
+    """What the gradients of a report are and assume."""
+    if not wanted:
+        return {}
+    known = weights if isinstance(weights, str) else "actual"
+    assumed = {
+        "symbolic": "norms of weights left open",
+        "expected": "norms of weights as expected at initialisation",
+        "actual": f"norms of the actual weights ({tier or 'tight'})",
+    }[known]
+    inputs = "any inputs" if input_range is None else f"inputs from {input_range[0]:g} to {input_range[1]:g}"
+    return {
+        "gradients": "bounds of the output's Jacobian (2-norm) in "
+        f"{'training' if training else 'inference'}, {assumed}, {inputs}",
+        "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+        "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
+    }
 
 
 def _type_name(layer: Layer) -> str:
@@ -132,7 +245,7 @@ def _totals(
     all_parameters = _sum(rows, "parameters")
     trainable = _sum(rows, "trainable_parameters")
     macs = _sum(rows, "macs")
-    kept = _sum(rows, "activation_bytes")
+    kept = _sum(rows, "training_activation_bytes")
     weight_bytes = precision.weight * all_parameters
     gradients = precision.weight * trainable
     state = slots * precision.weight * trainable
@@ -145,6 +258,7 @@ def _totals(
         flops=_sum(rows, "flops"),
         elementwise_operations=_sum(rows, "elementwise_operations"),
         peak_activation_bytes=peak,
+        activation_bytes=_sum(rows, "activation_bytes"),
         training_activation_bytes=kept,
         gradient_bytes=gradients,
         optimizer_bytes=state,
@@ -196,6 +310,11 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
 _STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
 
+def _is_trained(count: parameters.Count) -> bool:
+    """Whether weights are trained; those nobody knows may be."""
+    return isinstance(count.trainable, Unknown) or count.trainable != 0
+
+
 def _flops(graph: Graph, found: shapes.Shapes, convention: str, macs: Sequence[Size]) -> list[Size]:
     """Each node's FLOPs in a convention; only those of other tools need their rules."""
     if convention == "archcalc":
@@ -238,7 +357,7 @@ def _conventions(
         "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
         "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
         "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
-        "training_activation_bytes": "every tensor kept for the backward pass",
+        "training_activation_bytes": "what the backward pass reads, each tensor once",
         "training_bytes": "weights, gradients, optimizer state and training activations",
     }
 

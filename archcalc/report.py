@@ -20,6 +20,8 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
     from archcalc.analyses.receptive_field import Field
 
 SCHEMA_VERSION = 1
@@ -61,10 +63,12 @@ class Row:
     flops: Size
     elementwise_operations: Size
     activation_bytes: Size
+    training_activation_bytes: Size
     receptive_fields: Mapping[str, Field | None] = field(default_factory=dict)
     effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
     members: int = 1
+    gradient: Gradient | None = None  # only where it was asked for
 
     @property
     def output_shape(self) -> Shape:
@@ -117,6 +121,8 @@ class Row:
             "effective_receptive_field_sigma": plain(self.effective_receptive_field_sigma),
             "unknown": self.unknown,
         }
+        if self.gradient is not None:
+            found["gradient"] = self.gradient.to_dict()
         if len(self.output_shapes) > 1:
             found["output_shapes"] = plain(self.output_shapes)
         if len(self.receptive_fields) > 1:
@@ -138,6 +144,7 @@ _ROW_FIGURES = (
     "flops",
     "elementwise_operations",
     "activation_bytes",
+    "training_activation_bytes",
 )
 
 
@@ -152,6 +159,7 @@ class Totals:
     macs: Size
     flops: Size
     elementwise_operations: Size
+    activation_bytes: Size
     peak_activation_bytes: Size
     training_activation_bytes: Size
     gradient_bytes: Size
@@ -217,6 +225,7 @@ class Report:
     totals: Totals
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
 
     @cached_property
     def layers(self) -> Rows:
@@ -253,7 +262,7 @@ class Report:
             "totals": self.totals.to_dict(),
             "layers": [row.to_dict() for row in self.rows],
             "formulas": self.formulas,
-            "verdicts": [],
+            "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
 

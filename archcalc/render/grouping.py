@@ -10,7 +10,7 @@ from archcalc.report import Row
 
 _SUMMED = (
     *("parameters", "trainable_parameters", "macs", "flops"),
-    *("elementwise_operations", "activation_bytes"),
+    *("elementwise_operations", "activation_bytes", "training_activation_bytes"),
 )
 
 
@@ -59,6 +59,7 @@ def _group(name: str, members: list[Row]) -> Row:
         receptive_fields=last.receptive_fields,
         effective_fields=last.effective_fields,
         members=len(members),
+        gradient=last.gradient,
         **summed,
     )
 

@@ -136,7 +136,15 @@ def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
     return ""
 
 
-_SECTIONS = (_parameters, _work, _memory, _fields)
+def _gradients(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    said = report.conventions.get("gradients")
+    if said:
+        yield Fact("Gradients", str(said))
+    for verdict in report.verdicts:
+        yield Fact("Verdict", text.printable(f"{verdict.verdict}: {verdict.message}", glyphs))
+
+
+_SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
 
 
 def formulas(report: Report) -> list[Fact]:
@@ -202,7 +210,7 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
         Fact(
             "Memory",
             f"batch {c['batch']}, {c['dtype']}; inference frees a tensor after its last reader, "
-            "training keeps all",
+            "training keeps what the backward pass reads",
         ),
     ]
     if any(row.receptive_fields for row in rows):
