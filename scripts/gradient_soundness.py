@@ -84,7 +84,7 @@ def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -
             try:
                 found = gradients(
                     graph, known, weights="actual", values=values, tier=tier, input_range=(-1.0, 1.0)
-                )
+                ).rows
             except Exception as fault:
                 if tier == "centred":
                     tally.skipped[f"centred: {str(fault)[:80]}"] += 1
