@@ -52,6 +52,7 @@ def command(
     values: tuple[tuple[str, int], ...],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
+    max_layers: int,
     sample: int | None,
     seed: int,
     starts: int | None,
@@ -73,7 +74,13 @@ def command(
 
     if plot and not starts:
         raise click.UsageError("--plot shows measured gradients: say over how many starts (--gradients N)")
-    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=dict(values))
+    graph = read(
+        source,
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=dict(values),
+        max_layers=max_layers,
+    )
     import_quietly("archcalc.keras.verify")
     with progress() as tell:
         found = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
