@@ -13,6 +13,7 @@ from archcalc.analyses import parameters, shapes
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, call
+from archcalc.keras.live_weights import arrays
 from archcalc.keras.measure import sample
 
 
@@ -89,11 +90,7 @@ def weights_by_name(built: Built) -> dict[str, dict[str, Any]]:
     for node, layer, declared in zip(graph.nodes, built.layers, owned, strict=True):
         if not declared:
             continue
-        arrays = [np.asarray(w) for w in layer.weights if w.name != "seed_generator_state"]
-        names = [w.name for w in declared]
-        if [tuple(a.shape) for a in arrays] != [tuple(w.shape) for w in declared]:
-            raise ArchcalcError(f"layer {node.name!r} has other weights than it declares")
-        found[node.name] = dict(zip(names, arrays, strict=True))
+        found[node.name] = arrays(layer, declared, node.name)
     return found
 
 
