@@ -34,12 +34,15 @@ SUITES = {
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
-    "archcalc/layers/operations/": ["tests/layers/test_operations.py", "tests/readers/test_schema.py"],
+    "archcalc/layers/operations/": [
+        *("tests/layers/test_operations.py", "tests/readers/test_schema.py", "tests/layers/test_kinds.py"),
+        *("tests/layers/test_dtypes.py", "tests/layers/test_refused_operations.py"),
+    ],
     "archcalc/layers/": [
         *("tests/layers/test_opaque.py", "tests/readers/test_spec.py", "tests/test_catalogue.py"),
         *("tests/layers/test_fields.py", "tests/readers/test_spec_faults.py"),
         *("tests/layers/test_sequences.py", "tests/readers/test_schema.py", "tests/layers/test_adaptive.py"),
-        *("tests/layers/test_dtypes.py", "tests/layers/test_work.py"),
+        *("tests/layers/test_dtypes.py", "tests/layers/test_work.py", "tests/layers/test_kinds.py"),
     ],
 }
 
