@@ -36,7 +36,7 @@ SUITES = {
     ],
     "archcalc/layers/operations/": [
         *("tests/layers/test_operations.py", "tests/readers/test_schema.py", "tests/layers/test_kinds.py"),
-        *("tests/layers/test_dtypes.py", "tests/layers/test_refused_operations.py"),
+        *("tests/layers/test_dtypes.py", "tests/layers/test_moved_units.py"),
     ],
     "archcalc/layers/": [
         *("tests/layers/test_opaque.py", "tests/readers/test_spec.py", "tests/test_catalogue.py"),
