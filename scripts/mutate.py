@@ -47,7 +47,8 @@ SUITES = {
 
 # of these, what Keras says is recorded on a road, or takes long
 RECORDED = (
-    "against_keras or models_verify or shape_is_that_of_keras or measured_dependence or symbols_and_arrays_give"
+    "against_keras or models_verify or shape_is_that_of_keras or measured_dependence"
+    " or symbols_and_arrays_give"
 )
 
 
