@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from archcalc import arith
-from archcalc.analyses import memory, parameters, receptive_field, shapes, work
+from archcalc.analyses import memory, parameters, receptive_field, shapes, training, work
 from archcalc.analyses.effective_field import effective_fields
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
 from archcalc.analyses.windows import windows
@@ -76,6 +76,9 @@ def analyze(
         elementwise = work.elementwise(graph, found)
         activations = memory.activations(graph, found, precision, batch)
         peak = memory.peak(graph, found, precision, batch)
+        owners = [i if node.shared_with is None else node.shared_with for i, node in enumerate(graph.nodes)]
+        trained = [_is_trained(counts[owner]) for owner in owners]
+        held = training.activations(graph, found, trained, precision, batch)
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
@@ -95,6 +98,7 @@ def analyze(
                 flops=flops[i],
                 elementwise_operations=elementwise[i],
                 activation_bytes=activations[i],
+                training_activation_bytes=held[i],
                 receptive_fields=seen[i],
                 effective_fields=spread[i],
                 copies=copies.get(i, 1),
@@ -132,7 +136,7 @@ def _totals(
     all_parameters = _sum(rows, "parameters")
     trainable = _sum(rows, "trainable_parameters")
     macs = _sum(rows, "macs")
-    kept = _sum(rows, "activation_bytes")
+    kept = _sum(rows, "training_activation_bytes")
     weight_bytes = precision.weight * all_parameters
     gradients = precision.weight * trainable
     state = slots * precision.weight * trainable
@@ -145,6 +149,7 @@ def _totals(
         flops=_sum(rows, "flops"),
         elementwise_operations=_sum(rows, "elementwise_operations"),
         peak_activation_bytes=peak,
+        activation_bytes=_sum(rows, "activation_bytes"),
         training_activation_bytes=kept,
         gradient_bytes=gradients,
         optimizer_bytes=state,
@@ -196,6 +201,11 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
 _STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
 
+def _is_trained(count: parameters.Count) -> bool:
+    """Whether weights are trained; those nobody knows may be."""
+    return isinstance(count.trainable, Unknown) or count.trainable != 0
+
+
 def _flops(graph: Graph, found: shapes.Shapes, convention: str, macs: Sequence[Size]) -> list[Size]:
     """Each node's FLOPs in a convention; only those of other tools need their rules."""
     if convention == "archcalc":
@@ -238,7 +248,7 @@ def _conventions(
         "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
         "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
         "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
-        "training_activation_bytes": "every tensor kept for the backward pass",
+        "training_activation_bytes": "what the backward pass reads, each tensor once",
         "training_bytes": "weights, gradients, optimizer state and training activations",
     }
 

@@ -176,6 +176,11 @@ def smallest(*sizes: Size) -> Size:
     return _extremum(sizes, is_max=False)
 
 
+# each further size is compared with all that are kept
+MAX_UNORDERED = 100
+MAX_COMPARISONS = 100_000
+
+
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
     if all(type(s) is int for s in sizes):
         return max(sizes) if is_max else min(sizes)
@@ -187,11 +192,18 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
 
         return arrays.extremum(sizes, is_max=is_max)
     kept: list[Size] = []
+    comparisons = 0
     for size in sizes:
+        comparisons += 2 * len(kept)
         if any(at_most(size, k) if is_max else at_most(k, size) for k in kept):
             continue
         kept = [k for k in kept if not (at_most(k, size) if is_max else at_most(size, k))]
         kept.append(size)
+        if len(kept) > MAX_UNORDERED or comparisons > MAX_COMPARISONS:
+            which = "largest" if is_max else "smallest"
+            return Unknown(
+                f"the {which} of {len(sizes):,} sizes that their symbols do not order; give symbols a value"
+            )
     return kept[0] if len(kept) == 1 else symbolic.extremum(kept, is_max=is_max)
 
 

@@ -13,11 +13,18 @@ from archcalc import bounds
 from archcalc.errors import LayerError
 from archcalc.symbolic import Expr, Symbol, is_polynomial
 
+MAX_TERMS_LOOKED_AT = 500_000
+
 
 class Assumptions:
-    """Conditions that hold in the scope of one analysis; later questions may use them."""
+    """Conditions that hold in the scope of one analysis; later questions may use them.
+
+    Once questions have looked at more than `MAX_TERMS_LOOKED_AT` terms, all further ones
+    are answered "unknown": that is sound, and an analysis ends.
+    """
 
     def __init__(self) -> None:
+        self._looked_at = 0
         self._ranges: dict[str, tuple[int, int | None]] = {}
         self._declared: dict[str, tuple[int, int | None]] = {}
         self._residues: dict[str, tuple[int, frozenset[int]]] = {}
@@ -26,6 +33,15 @@ class Assumptions:
     # -- questions ---------------------------------------------------------------------
     def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
         """(is `x >= 0`, is `x == 0`), each yes, no or unknown."""
+        if self._looked_at > MAX_TERMS_LOOKED_AT:
+            return None, None
+        before = bounds.terms_looked_at()
+        try:
+            return self._sign(x)
+        finally:
+            self._looked_at += bounds.terms_looked_at() - before
+
+    def _sign(self, x: Expr) -> tuple[bool | None, bool | None]:
         x = x * x.denominator  # has the same sign, and is an integer wherever it is evaluated
         self._learn(x)
         low = bounds.lower(x, self._ranges)

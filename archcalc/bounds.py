@@ -40,10 +40,11 @@ MAX_STEPS = 200
 
 
 class _Effort(threading.local):
-    """How many bounds the current question has asked for, and how deep it stands."""
+    """How many bounds the current question has asked for, how deep it stands, and terms looked at."""
 
     depth = 0
     steps = 0
+    terms = 0
 
 
 _effort = _Effort()
@@ -63,12 +64,18 @@ def _limited(search: _Search) -> _Search:
             return None
         _effort.steps += 1
         _effort.depth += 1
+        _effort.terms += len(x.terms) if isinstance(x, Expr) else 1
         try:
             return search(x, ranges)
         finally:
             _effort.depth -= 1
 
     return limited
+
+
+def terms_looked_at() -> int:
+    """How many terms all questions of this thread have looked at so far, a measure of work."""
+    return _effort.terms
 
 
 @_limited
@@ -309,6 +316,7 @@ def _paired(x: Expr, ranges: Ranges) -> Any:
 
 def _times_larger(larger: Monomial, smaller: Monomial, ranges: Ranges) -> int:
     """How many times the second product goes into the first for certain, factor by factor."""
+    _effort.terms += 1
     if len(larger) != len(smaller):
         return 0
     times = 1

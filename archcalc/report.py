@@ -61,6 +61,7 @@ class Row:
     flops: Size
     elementwise_operations: Size
     activation_bytes: Size
+    training_activation_bytes: Size
     receptive_fields: Mapping[str, Field | None] = field(default_factory=dict)
     effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
@@ -138,6 +139,7 @@ _ROW_FIGURES = (
     "flops",
     "elementwise_operations",
     "activation_bytes",
+    "training_activation_bytes",
 )
 
 
@@ -152,6 +154,7 @@ class Totals:
     macs: Size
     flops: Size
     elementwise_operations: Size
+    activation_bytes: Size
     peak_activation_bytes: Size
     training_activation_bytes: Size
     gradient_bytes: Size

@@ -66,6 +66,12 @@ def test_extrema_of_what_can_be_ordered_are_not_kept() -> None:
         assert arith.largest(H, 5) == H
 
 
+def test_a_largest_that_too_many_sizes_share_is_unknown() -> None:
+    many = [i * H + (1000 - i) * W for i in range(1, arith.MAX_UNORDERED + 2)]
+    assert str(arith.largest(*many[:-1])).count(",") == arith.MAX_UNORDERED - 1
+    assert isinstance(arith.largest(*many), Unknown)
+
+
 def test_total_of_many_symbolic_terms_is_one_pass() -> None:
     terms = [symbol(f"s{i % 50}") * i for i in range(5000)]
     assert len(arith.total(terms).terms) == 50

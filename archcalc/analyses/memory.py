@@ -3,7 +3,7 @@
 Inference holds a tensor from the step that makes it to its last reader; model inputs from
 the start, model outputs to the end; the order is the graph's own. Each layer call makes one
 tensor per output: an activation named on the layer works in place, and a Reshape is counted
-as a copy. Training keeps every one of these tensors for the backward pass. Buffers that a
+as a copy. What training holds stands in `training`. Buffers that a
 kernel needs inside one step (im2col, cuDNN workspaces) are in neither.
 """
 
@@ -21,10 +21,21 @@ from archcalc.unknown import Unknown
 MAX_NESTED_REPEATS = 6
 
 
+def tensors(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:
+    """For each node the bytes of each of its outputs over the batch, one copy of it."""
+    found = []
+    types: list[str] = []
+    for node, outputs in zip(graph.nodes, shapes, strict=True):
+        types.append(node.layer.result_dtype(precision.compute, *(types[t.node] for t in node.inputs)))
+        each = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
+        found.append([each * prod(shape) for shape in outputs])
+    return found
+
+
 def activations(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> list[Size]:
     """For each node the bytes of its outputs over the batch, times the copies it stands for."""
     copies = graph.multiplicities()
-    made = _made(graph, shapes, precision, batch)
+    made = tensors(graph, shapes, precision, batch)
     return [copies.get(i, 1) * total(mine) for i, mine in enumerate(made)]
 
 
@@ -37,7 +48,7 @@ class Peak(NamedTuple):
 
 def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> Peak:
     """The most bytes that are alive at once while inference walks the nodes in order."""
-    made = _made(graph, shapes, precision, batch)
+    made = tensors(graph, shapes, precision, batch)
     order = _Order(graph)
     if order.too_deep:
         return Peak(Unknown(f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep"), None)
@@ -62,17 +73,6 @@ def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) ->
         alive = alive - total(gone)
     most = largest(*heights) if heights else 0
     return Peak(most, heights.get(most))
-
-
-def _made(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:
-    """For each node the bytes of each of its outputs, one copy of it."""
-    found = []
-    types: list[str] = []
-    for node, outputs in zip(graph.nodes, shapes, strict=True):
-        types.append(node.layer.result_dtype(precision.compute, *(types[t.node] for t in node.inputs)))
-        each = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
-        found.append([each * prod(shape) for shape in outputs])
-    return found
 
 
 class _Step(NamedTuple):

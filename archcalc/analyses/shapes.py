@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcalc.arith import Shape, require_equal
-from archcalc.errors import ArchcalcError, NetworkError
+from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Repeat
 from archcalc.layers.base import show
 
 Shapes = list[tuple[Shape, ...]]
+
+MAX_BITS = 2048  # of a tensor's sizes together: no figure gets too long to be printed
+MAX_RANK = 64  # numpy's; rules compare axes with one another
+# one layer with many tensors is fine, many of them (a block is repeated) are too much
+TENSORS_A_NODE, MIN_TENSORS = 20, 1_000_000
 
 
 def infer(graph: Graph) -> Shapes:
@@ -20,6 +25,7 @@ def infer(graph: Graph) -> Shapes:
     """
     shapes: list[tuple[Shape, ...] | None] = []
     faults: list[tuple[str, str]] = []
+    tensors = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
     for node in graph.nodes:
         if any(shapes[t.node] is None for t in node.inputs):
             shapes.append(None)
@@ -28,7 +34,14 @@ def infer(graph: Graph) -> Shapes:
             read = _read(graph, shapes, node.inputs)
             made = node.layer.output_shapes(*read)
             # some misfits (channels that groups do not divide) show in the weights alone
-            node.layer.weights(*read)
+            weights = node.layer.weights(*read)
+            for shape in made:
+                _require_printable(shape)
+            tensors -= len(read) + len(made) + len(weights)
+            if tensors < 0:
+                faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
+                shapes.append(None)
+                break
             shapes.append(made)
         except ArchcalcError as fault:
             faults.append((node.name, str(fault)))
@@ -47,6 +60,13 @@ def infer(graph: Graph) -> Shapes:
     if faults:
         raise NetworkError(faults)
     return found
+
+
+def _require_printable(shape: Shape) -> None:
+    if len(shape) > MAX_RANK:
+        raise LayerError(f"a tensor of {len(shape):,} axes; figures are computed for up to {MAX_RANK}")
+    if sum(n.bit_length() for n in shape if type(n) is int) > MAX_BITS:
+        raise LayerError(f"a tensor with sizes of more than {MAX_BITS:,} bits in all")
 
 
 def _read(

@@ -36,6 +36,7 @@ def command(
     values: dict[str, int],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
+    max_layers: int,
     batch: int,
     dtype: str,
     optimizer: str,
@@ -58,7 +59,9 @@ def command(
     from archcalc.analyze import analyze
     from archcalc.cli.sources import naming, read
 
-    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values)
+    graph = read(
+        source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values, max_layers=max_layers
+    )
     with naming(source):
         if compare:
             return _compare(graph, form, output, width, ascii)

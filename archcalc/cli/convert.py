@@ -30,6 +30,7 @@ def command(
     values: tuple[tuple[str, int], ...],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
+    max_layers: int,
     output: str | None,
     form: str | None,
     keep_names: bool,
@@ -46,7 +47,13 @@ def command(
     form = form or (form_of(output) if to_file and output else "spec")
     if form == "keras" and not to_file:
         raise click.UsageError("a .keras archive needs a file: -o model.keras", click.get_current_context())
-    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=dict(values))
+    graph = read(
+        source,
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=dict(values),
+        max_layers=max_layers,
+    )
     if names is not None:
         from archcalc.render.json import json_text
         from archcalc.writers.spec import write_spec

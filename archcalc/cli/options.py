@@ -11,6 +11,7 @@ import click
 
 from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
 from archcalc.conventions import NAMES as CONVENTIONS
+from archcalc.readers.limits import MAX_LAYERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +74,14 @@ def reading_options(command: F) -> F:
                 "--allow-unknown",
                 is_flag=True,
                 help="Go on past layers nobody knows; what depends on them is reported as unknown.",
+            ),
+            click.option(
+                "--max-layers",
+                type=click.IntRange(min=1),
+                default=MAX_LAYERS,
+                show_default=True,
+                metavar="N",
+                help="The most layers that a network may have.",
             ),
         )
     ):

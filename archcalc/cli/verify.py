@@ -40,6 +40,7 @@ def command(
     values: tuple[tuple[str, int], ...],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
+    max_layers: int,
     sample: int | None,
     seed: int,
     every: bool,
@@ -57,7 +58,13 @@ def command(
     from archcalc.render.progress import progress
     from archcalc.verification import verify
 
-    graph = read(source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=dict(values))
+    graph = read(
+        source,
+        input_shape=input_shape,
+        allow_unknown=allow_unknown,
+        symbols=dict(values),
+        max_layers=max_layers,
+    )
     import_quietly("archcalc.keras.verify")
     with progress() as tell:
         found = verify(graph, sample, seed, progress=tell)

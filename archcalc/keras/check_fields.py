@@ -94,7 +94,7 @@ def _measured(
     Places go through the model together, as many as memory admits.
     """
     found: dict[int, list[Boxes] | str] = {node: [] for node in places}
-    held = 2 * int(case.report.totals.training_activation_bytes)  # float64 in place of float32
+    held = 2 * int(case.report.totals.activation_bytes)  # float64 in place of float32
     together = max(1, min(case.places, MEMORY // max(held, 1)))
     passes = range(0, max(map(len, places.values()), default=0), together)
     for start in passes:

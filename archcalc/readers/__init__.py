@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from archcalc.errors import Fault, SourceError
+from archcalc.errors import ArchcalcError, Fault, SourceError
 from archcalc.readers import json_text
+from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
 
-MAX_LAYERS = 100_000
 MAPPING = "the given mapping"
 
 _ZIP = b"PK\x03\x04"
@@ -45,7 +45,8 @@ def load(
     symbols
         Values of symbols. They override a spec's own; None leaves a symbol open that has one.
     max_layers
-        The most layers that a network may have.
+        The most layers that a network may have once blocks and nested models are written out,
+        inputs not counted.
 
     Raises
     ------
@@ -53,14 +54,19 @@ def load(
         Every fault of the source, each with its place.
     MissingExtraError
         Where `keras:NAME?...` needs Keras itself.
+    ArchcalcError
+        `max_layers` is no positive integer.
     """
     options: dict[str, Any] = {
         "input_shape": input_shape,
         "allow_unknown": allow_unknown,
         "symbols": dict(symbols or {}),
+        "max_layers": _positive(max_layers),
     }
     with _collector_paused():
-        return _load(source, options, max_layers)
+        graph = _load(source, options)
+    _require_affordable(graph, options["max_layers"])
+    return graph
 
 
 @contextmanager
@@ -75,11 +81,9 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(
-    source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str, Any], max_layers: int
-) -> Graph:
+def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str, Any]) -> Graph:
     if isinstance(source, Mapping):
-        return _from_json(_plain(source), MAPPING, options, max_layers)
+        return _from_json(_plain(source), MAPPING, options)
     path = os.fspath(source)
     if path.startswith("keras:"):
         from archcalc.readers.applications import read_application
@@ -87,12 +91,12 @@ def _load(
         return read_application(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
-        return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options, max_layers)
+        return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options)
     with json_text.open_file(path) as file:
-        return _from_file(file, path, options, max_layers)
+        return _from_file(file, path, options)
 
 
-def _from_file(file: BinaryIO, source: str, options: dict[str, Any], max_layers: int) -> Graph:
+def _from_file(file: BinaryIO, source: str, options: dict[str, Any]) -> Graph:
     head = json_text.peek(file, source)
     _refuse_foreign(head, source)
     if head.startswith(_ZIP):
@@ -100,10 +104,10 @@ def _from_file(file: BinaryIO, source: str, options: dict[str, Any], max_layers:
 
         return read_archive(source, file, **options)
     data = json_text.decode(json_text.read_open(file, source), source)
-    return _from_json(data, source, options, max_layers)
+    return _from_json(data, source, options)
 
 
-def _from_json(data: Any, source: str, options: dict[str, Any], max_layers: int) -> Graph:
+def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
     if isinstance(data, str) and data.lstrip().startswith("{"):
         # `json.dump(model.to_json(), file)` writes the JSON of a JSON text
         data = json_text.decode(data.encode("utf-8"), source)
@@ -114,7 +118,7 @@ def _from_json(data: Any, source: str, options: dict[str, Any], max_layers: int)
     from archcalc.readers.spec import is_spec, read_spec
 
     if is_spec(data):
-        return read_spec(data, source, symbols=options["symbols"], max_layers=max_layers)
+        return read_spec(data, source, symbols=options["symbols"], max_layers=options["max_layers"])
     if isinstance(data, dict) and ("layers" in data or "config" in data):
         _refuse(
             source,
@@ -141,6 +145,23 @@ def _refuse_foreign(head: bytes, source: str) -> None:
         )
     if suffix in (".pt2", ".pt", ".pth"):
         _refuse(source, "PyTorch files are not read yet; describe the network in a spec")
+
+
+def _require_affordable(graph: Graph, max_layers: int) -> None:
+    """Fields are found for each layer in each input, and clipped for each output."""
+    ends = len(graph.inputs) + len(graph.outputs)
+    limit = ENDS_A_LAYER * max(max_layers, MAX_LAYERS)
+    if ends > ENDS_A_LAYER and ends * len(graph.nodes) > limit:
+        _refuse(
+            graph.source or graph.name,
+            f"{ends:,} inputs and outputs times {len(graph.nodes):,} layers are more than {limit:,}",
+        )
+
+
+def _positive(max_layers: int) -> int:
+    if isinstance(max_layers, bool) or not isinstance(max_layers, int) or max_layers < 1:
+        raise ArchcalcError(f"max_layers: expected a positive integer, got {max_layers!r}")
+    return max_layers
 
 
 def _plain(source: Mapping[str, Any]) -> Any:

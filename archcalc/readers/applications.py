@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph
 from archcalc.readers.keras_config import read_keras
+from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 SCHEME = "keras:"
@@ -39,6 +40,7 @@ def read_application(
     input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
+    max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The network that `keras:NAME` or `keras:NAME?argument=value&...` names.
 
@@ -62,6 +64,7 @@ def read_application(
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,
+        max_layers=max_layers,
     )
 
 

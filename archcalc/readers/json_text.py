@@ -2,7 +2,7 @@
 
 Whatever the bytes are, reading them ends soon and in bounded memory, with either plain data
 or a `SourceError` that names the place: a file may be a device, a bomb, half a download or
-another encoding. The limits are documented in docs/spec.md.
+another encoding. The limits are documented in docs/limits.md.
 """
 
 from __future__ import annotations

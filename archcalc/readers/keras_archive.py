@@ -16,6 +16,8 @@ from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph
 from archcalc.readers import json_text
 from archcalc.readers.keras_config import is_keras, read_keras
+from archcalc.readers.limits import MAX_LAYERS
+from archcalc.readers.names import printable
 
 MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
 MAX_METADATA = 64 * 1024
@@ -35,6 +37,7 @@ def read_archive(
     input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
+    max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The network of a Keras 3 archive; `file` is its open, seekable file if it is not at `source`.
 
@@ -57,6 +60,7 @@ def read_archive(
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,
+        max_layers=max_layers,
     )
 
 
@@ -78,7 +82,8 @@ def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
     except SourceError:
         raise
     except _BROKEN as problem:
-        _refuse(source, f"a damaged or incomplete archive ({problem}); save or copy it again")
+        why = printable(str(problem))[:100]
+        _refuse(source, f"a damaged or incomplete archive ({why}); save or copy it again")
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, source: str) -> bytes:

@@ -17,6 +17,7 @@ from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.keras.sequential import parse_sequential
 from archcalc.readers.keras.unfold import unfold
+from archcalc.readers.limits import MAX_LAYERS
 
 SUBCLASSED = (
     "a subclassed model, whose layers only its Python code knows; build the same network with "
@@ -36,6 +37,7 @@ def read_keras(
     input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
+    max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -52,13 +54,15 @@ def read_keras(
         Go on from recorded shapes where a layer is not known; its figures are unknown.
     symbols
         Values for the symbols (`H`, `W`, `T`) that stand for open axes.
+    max_layers
+        The most layers, once nested models are unfolded.
 
     Raises
     ------
     SourceError
         With every fault of the file, each at its JSON path.
     """
-    reading = Reading(source, allow_unknown, dict(symbols or {}))
+    reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers)
     if input_shape is not None:
         reading.input_shape = given_shape(input_shape, reading)
     if reading.faults:

@@ -61,7 +61,7 @@ ACTIVATIONS = Column(
     "Activations",
     lambda row: row.activation_bytes,
     text.amount,
-    total=lambda totals: totals.training_activation_bytes,
+    total=lambda totals: totals.activation_bytes,
 )
 FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)
 SIGMA = Column("sigma", "Effective σ", lambda row: row.effective_field, text.spread)

@@ -49,6 +49,7 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "flops": lambda row: row.flops,
     "elementwise_operations": lambda row: row.elementwise_operations,
     "activation_bytes": lambda row: row.activation_bytes,
+    "training_activation_bytes": lambda row: row.training_activation_bytes,
     **{f"receptive_field_{name.removeprefix('is_')}": _part(name) for name in _FIELD_PARTS},
     "effective_receptive_field_sigma": lambda row: row.effective_receptive_field_sigma,
 }

@@ -10,7 +10,7 @@ from archcalc.report import Row
 
 _SUMMED = (
     *("parameters", "trainable_parameters", "macs", "flops"),
-    *("elementwise_operations", "activation_bytes"),
+    *("elementwise_operations", "activation_bytes", "training_activation_bytes"),
 )
 
 

@@ -202,7 +202,7 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
         Fact(
             "Memory",
             f"batch {c['batch']}, {c['dtype']}; inference frees a tensor after its last reader, "
-            "training keeps all",
+            "training keeps what the backward pass reads",
         ),
     ]
     if any(row.receptive_fields for row in rows):

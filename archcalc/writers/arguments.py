@@ -15,6 +15,7 @@ from archcalc.layers.fields import Kind, NamedKind, SpatialKind
 from archcalc.layers.inner import Inner, of
 from archcalc.layers.operations import Constant, Operation
 from archcalc.symbolic import Expr
+from archcalc.unknown import Unknown
 
 SIZE = {"size": None}  # stands where a size was taken out
 
@@ -133,6 +134,8 @@ def _plain(value: Any) -> Any:
     """As JSON: tuples as lists, expressions in their language, arrays as their elements."""
     if isinstance(value, Expr):
         return str(value)
+    if isinstance(value, Unknown):
+        raise ArchcalcError(f"a spec cannot hold an unknown figure: {value.reason}")
     if isinstance(value, Constant):
         return value.value
     if isinstance(value, Inner):

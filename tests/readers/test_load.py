@@ -6,12 +6,13 @@ import gc
 import io
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from archcalc.errors import SourceError
+from archcalc.errors import ArchcalcError, SourceError
 from archcalc.readers import load
 from tests.readers.specs import RELU, faults, spec
 
@@ -103,3 +104,26 @@ def test_the_collector_is_left_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_the_limit_of_layers_can_be_raised_and_lowered_for_every_reader(tmp_path: Path) -> None:
+    """Inputs come on top of it."""
+    layers = [
+        {"class_name": "ReLU", "module": "keras.layers", "config": {"name": f"r{i}"}, "name": f"r{i}"}
+        for i in range(3)
+    ]
+    first = {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "name": "x"}, "name": "x"}
+    keras = {"class_name": "Sequential", "config": {"name": "s", "layers": [first, *layers]}}
+    ours = spec(*({"name": f"r{i}", **RELU} for i in range(3)))
+    archive = tmp_path / "net.keras"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("config.json", json.dumps(keras))
+    for source in (ours, keras, str(archive)):
+        assert len(load(source, max_layers=3).nodes) == 4
+        with pytest.raises(SourceError, match=r"\(limit 2; --max|more than 2 layers .*--max-layers raises"):
+            load(source, max_layers=2)
+    with pytest.raises(SourceError, match="more than 20 layers"):
+        load("keras:VGG16", max_layers=20)
+    for wrong in (0, -3, True, 2.0, "7"):
+        with pytest.raises(ArchcalcError, match="max_layers: expected a positive integer"):
+            load(ours, max_layers=wrong)  # type: ignore[arg-type]

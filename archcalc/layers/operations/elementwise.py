@@ -202,7 +202,8 @@ class Broadcasting(Operation):
                         "so that the batch of one would meet another axis"
                     )
                 out = x if out is None else self._meet(out, x)
-        assert out is not None, "at least one operand is a tensor"
+        if out is None:
+            raise LayerError(f"{type(self).__name__}: needs at least one tensor, got constants alone")
         for x in given:
             if isinstance(x, Constant):
                 out = self._meet(out, self._constant_shape(x, len(out)))

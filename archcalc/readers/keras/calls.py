@@ -33,8 +33,9 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
         _unknown(model, member, reading)
     elif member.kind in ("functional", "sequential"):
         assert member.model is not None
+        expected = sum(1 for _ in leaves(member.model.inputs))
         for call in member.calls:
-            call.inputs = tuple(_model_inputs(call, member.model, reading))
+            call.inputs = tuple(_model_inputs(call, member.model, expected, reading))
     elif member.kind == "layer":
         _layer(member, reading)
     elif member.kind in ("operation", "function"):
@@ -93,7 +94,7 @@ def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
 
 
 # -- models ------------------------------------------------------------------------------------
-def _model_inputs(call: Call, model: Model, reading: Reading) -> Iterator[Ref]:
+def _model_inputs(call: Call, model: Model, expected: int, reading: Reading) -> Iterator[Ref]:
     """The tensors for a nested model's inputs, in the order of the model's own."""
     if not call.args and call.kwargs:
         given = call.kwargs.get("inputs", next(iter(call.kwargs.values())))
@@ -106,7 +107,6 @@ def _model_inputs(call: Call, model: Model, reading: Reading) -> Iterator[Ref]:
         if not missing:
             given = {k: given[k] for k in names} if isinstance(wanted, dict) else [given[k] for k in names]
     found = list(refs(given))
-    expected = len(list(leaves(wanted)))
     if len(found) != expected:
         reading.fault(
             call.path, f"the model {model.name!r} has {expected} inputs and is called with {len(found)}"
@@ -120,12 +120,14 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
     if not reading.allow_unknown:
         reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
         return
-    recorded = model.recorded(member)
+    recorded: dict[int, dict[int, Any]] = {}
+    for (of, output), shape in model.recorded(member).items():
+        recorded.setdefault(of, {})[output] = shape
     for number, call in enumerate(member.calls):
         call.inputs = tuple(
             refs([call.args, {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}])
         )
-        shapes = {output: shape for (of, output), shape in recorded.items() if of == number}
+        shapes = recorded.get(number, {})
         if not shapes or set(shapes) != set(range(len(shapes))):
             reading.fault(
                 member.path,

@@ -10,6 +10,7 @@ from archcalc.readers.keras.inputs import input_layer
 from archcalc.readers.keras.model import Call, Member, Model, leaves
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape, references, refs
+from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
 
 
@@ -51,6 +52,9 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
     name = reading.text(entry.get("name") or _config(entry).get("name"), f"{path}.name", "a layer's name")
     identity = identify(entry, path, reading)
     if name is None or identity is None:
+        return None
+    if len(name) > MAX_NAME:
+        reading.fault(f"{path}.name", f"a name of {len(name):,} characters (limit {MAX_NAME}): {brief(name)}")
         return None
     member = Member(printable(name), path, entry, identity.kind, identity.name, identity.reason)
     if identity.kind == "input":

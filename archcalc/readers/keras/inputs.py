@@ -90,10 +90,9 @@ def given_shape(given: Sequence[int | str], reading: Reading) -> tuple[Any, ...]
 
 def _open(letter: str, reading: Reading) -> Any:
     name = letter
-    number = 2
     while name in reading.open_symbols:
+        number = reading.letters[letter] = reading.letters.get(letter, 1) + 1
         name = f"{letter}{number}"
-        number += 1
     return _named(name, reading)
 
 

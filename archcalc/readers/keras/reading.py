@@ -8,6 +8,7 @@ from typing import Any
 
 from archcalc.errors import Fault
 from archcalc.readers.json_text import MAX_FAULTS
+from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
@@ -24,8 +25,10 @@ class Reading:
     allow_unknown: bool = False
     symbols: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[Any, ...] | None = None
+    max_layers: int = MAX_LAYERS
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
+    letters: dict[str, int] = field(default_factory=dict)  # of open axes -> the last number given
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))

@@ -29,12 +29,14 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
     name = printable(str(config.get("name") or "sequential"))
     model = Model(name, frozen=config.get("trainable") is False)
     members: list[Member] = []
+    names: set[str] = set()
     for i, raw in enumerate(reading.sequence(config.get("layers"), at, "the layers")):
         member = member_of(raw, f"{at}[{i}]", reading, outer=outer)
         if member is None:
             continue
-        if member.name in {m.name for m in members}:
+        if member.name in names:
             reading.fault(f"{at}[{i}].config.name", f"the name {member.name!r} stands twice in this model")
+        names.add(member.name)
         members.append(member)
     if not members:
         reading.fault(at, "the model has no layers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph, Node, Tap, topological_order
@@ -13,22 +13,30 @@ from archcalc.keras_names import from_keras_name
 from archcalc.layers.base import Layer
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
+from archcalc.readers.limits import WRITTEN_A_LAYER
 
-MAX_NODES = 200_000
+# nested models may be used without adding a layer, so what is walked through has a cap of its own
+STEPS_A_LAYER = 10
 
 
 @dataclass
 class _Unfolding:
     reading: Reading
     nodes: list[Node] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    names: dict[str, int] = field(default_factory=dict)  # and how often each was asked for
     owners: dict[Any, int] = field(default_factory=dict)  # an object's identity -> the node of its first call
+    orders: dict[int, list[tuple[Member, int, Call]]] = field(default_factory=dict)  # of each model's calls
+    inputs: int = 0
+    steps: int = 0
+    characters: int = 0
 
     def add(self, name: str, layer: Layer, inputs: tuple[Tap, ...], identity: Any, *, frozen: bool) -> int:
-        if len(self.nodes) >= MAX_NODES:
-            raise SourceError(
-                self.reading.source, [Fault("$", f"nested models unfold to more than {MAX_NODES:,} layers")]
-            )
+        if len(self.nodes) - self.inputs >= self.reading.max_layers:
+            self._refuse()
+        self.characters += len(name)
+        if self.characters > WRITTEN_A_LAYER * max(self.reading.max_layers, 10_000):
+            text = "names are too long once nested models are unfolded"
+            raise SourceError(self.reading.source, [Fault("$", text)])
         if frozen and layer.trainable:
             layer = dataclasses.replace(layer, trainable=False)
         owner = self.owners.setdefault(identity, len(self.nodes))
@@ -37,13 +45,28 @@ class _Unfolding:
         )
         return len(self.nodes) - 1
 
+    def step(self, count: int) -> None:
+        """Note work that adds no layer by itself."""
+        self.steps += count
+        if self.steps > STEPS_A_LAYER * self.reading.max_layers:
+            self._refuse()
+
+    def order(self, model: Model) -> list[tuple[Member, int, Call]]:
+        if id(model) not in self.orders:
+            self.orders[id(model)] = list(_ordered(model, self.reading))
+        return self.orders[id(model)]
+
+    def _refuse(self) -> NoReturn:
+        limit = self.reading.max_layers
+        text = f"more than {limit:,} layers once nested models are unfolded (--max-layers raises it)"
+        raise SourceError(self.reading.source, [Fault("$", text)])
+
     def _unique(self, name: str) -> str:
         found = name
-        number = 2
         while found in self.names:
-            found = f"{name}[{number}]"
-            number += 1
-        self.names.add(found)
+            self.names[name] += 1
+            found = f"{name}[{self.names[name]}]"
+        self.names[found] = 1
         return found
 
 
@@ -60,6 +83,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
         elif member.layer is None:
             given.append(None)
         else:
+            unfolding.inputs += 1  # they come on top of the layers
             inputs.append(
                 unfolding.add(from_keras_name(member.name), member.layer, (), member.name, frozen=False)
             )
@@ -122,7 +146,9 @@ def _model(
     made: dict[tuple[str, int], list[Tap | None] | int | None] = {}
     for ref, tap in zip(leaves(model.inputs), given, strict=True):
         made[ref.member, 0] = [tap]
-    for member, number, call in _ordered(model, reading):
+    unfolding.step(1 + len(given) + sum(1 for _ in leaves(model.outputs)))
+    for member, number, call in unfolding.order(model):
+        unfolding.step(1 + len(call.inputs))
         inputs = tuple(_tap(model, ref, made, unfolding.nodes, reading) for ref in call.inputs)
         whole = tuple(t for t in inputs if t is not None)
         if len(whole) < len(inputs):

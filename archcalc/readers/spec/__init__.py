@@ -14,13 +14,13 @@ from archcalc.errors import NetworkError
 from archcalc.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap, owners_first
 from archcalc.readers.json_text import member
+from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
 from archcalc.readers.spec.bodies import Body, check_input_names, dangling, read_body
 from archcalc.readers.spec.declarations import Envelope, SymbolDeclaration, read_envelope
 from archcalc.readers.spec.entries import BLOCK_KEYS
 from archcalc.readers.spec.expansion import (
-    MAX_LAYERS,
     Expansion,
     TooManyLayersError,
     check_nesting,
@@ -127,7 +127,7 @@ class _Reader:
         """More layers than may be read are not read at all."""
         count = len(envelope.layers) + sum(len(block.layers) for block in envelope.blocks.values())
         if count > self.max_layers:
-            text = f"{count:,} layers (limit {self.max_layers:,}; max_layers raises it)"
+            text = f"{count:,} layers (limit {self.max_layers:,}; --max-layers raises it)"
             self.faults.add(Severity.FORMAT, "$.layers", text)
             self.faults.raise_any()
 

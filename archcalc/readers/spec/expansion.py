@@ -17,6 +17,7 @@ from archcalc.errors import ArchcalcError, UndecidedError
 from archcalc.graph import Node, Repeat, Tap
 from archcalc.layers.base import Layer
 from archcalc.readers.json_text import member
+from archcalc.readers.limits import WRITTEN_A_LAYER
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec import arguments
 from archcalc.readers.spec.bodies import Body
@@ -25,7 +26,6 @@ from archcalc.readers.spec.faults import Faults, Severity
 from archcalc.readers.spec.sizes import MAX_SIZE, Sizes
 from archcalc.symbolic import Expr, symbol
 
-MAX_LAYERS = 100_000
 MAX_BLOCK_DEPTH = 16
 EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
 _EVERY_COPY = "stands for every copy of a block whose repeat is symbolic; only its output can be"
@@ -52,6 +52,7 @@ class Expansion:
         self.faults = faults
         self.max_layers = max_layers
         self._limit = max_layers  # inputs come on top
+        self._left = WRITTEN_A_LAYER * max(max_layers, 10_000)
         self.nodes: list[Node] = []
         self.paths: list[str] = []
         self.taps: dict[str, Tap] = {}
@@ -147,8 +148,13 @@ class Expansion:
             self.faults.add(
                 Severity.FORMAT,
                 path,
-                f"more than {self.max_layers:,} layers once blocks are written out (max_layers raises it)",
+                f"more than {self.max_layers:,} layers once blocks are written out (--max-layers raises it)",
             )
+            raise TooManyLayersError
+        self._left -= len(name) + len(reads)
+        if self._left < 0:
+            text = "names and inputs are too long once blocks are written out; shorten them, or repeat less"
+            self.faults.add(Severity.FORMAT, path, text)
             raise TooManyLayersError
         if name in self._numbers:
             first = self.paths[self._numbers[name]]
