@@ -31,6 +31,7 @@ SUITES = {
     "archcalc/analyses/": [
         *(f"tests/analyses/test_{n}.py" for n in ("memory", "shapes", "parameters", "work", "known_fields")),
         *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
+        *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
