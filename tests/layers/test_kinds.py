@@ -34,6 +34,9 @@ VALUES: list[Any] = [
         [1, -3],
     ),
     [{"type": "LSTMCell", "units": 4}],
+    *([{"name": "k", "shape": shape}] for shape in ([], [2], [2, 3], 2)),
+    *([{"name": name, "shape": [2], "trainable": flag}] for name in ("k", 5) for flag in (False, "yes")),
+    *([{"name": "k"}], [{"shape": [2]}], [{"name": "k", "shape": [2], "size": 3}]),
 ]
 WORDS = ["", "x", "...", "a->b", "ab,bc->ac", "ab", "same", "relu", "zeros"]
 # their schemas only tell lists from numbers and words, or leave the number of elements open
