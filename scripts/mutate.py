@@ -33,7 +33,7 @@ SUITES = {
         *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
         *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
-        "tests/analyses/test_windows.py",
+        *("tests/analyses/test_windows.py", "tests/analyses/test_limits.py"),
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
     "archcalc/layers/operations/": [
