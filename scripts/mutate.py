@@ -38,7 +38,7 @@ SUITES = {
     ],
     "archcalc/layers/operations/": [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
-        "tests/readers/test_schema.py",
+        *("tests/layers/test_image_operations.py", "tests/readers/test_schema.py"),
     ],
     "archcalc/layers/": [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),

@@ -51,6 +51,9 @@ TWICE = toy((9,), a=((20,), [("x", (UP,))]), b=((20,), [("a", (phases(2, (0, 1),
 # back and forth, so that not only the first and last taps count: 3 phases, 2 x 3 taps each
 BACK = phases(1, (2,), (0,), (1,))
 WIDE = toy((9,), a=((20,), [("x", (BACK,))]), b=((18,), [("a", (Taps(0, 1, 0, 5),))]))
+STRIDED = toy((9,), a=((20,), [("x", (BACK,))]), b=((6,), [("a", (Taps(0, 3, 0, 5),))]))
+# all of whose rows read the same of three phases
+THRICE = toy((9,), a=((20,), [("x", (UP,))]), b=((10,), [("a", (phases(3, (0, 1), (0, 2)),))]))
 BLOCKS = toy((9,), a=((20,), [("x", (BACK,))]), b=((20,), [("a", (Blocks(0, 4, 3),))]))
 # one branch along each axis of a tensor of 3 x 4
 CROSSED = toy(
@@ -77,6 +80,12 @@ SEVERAL = toy((40,), a=((4,), [("x", (Taps(0, s),)) for s in (1, 2, 3, 4, 5)]))
         (moments, "MAX_TAPS", spread, TWICE, 12),
         (field_reads, "MAX_READS", field, WIDE, 18),
         (moments, "MAX_TAPS", spread, WIDE, 15),
+        (field_reads, "MAX_READS", field, STRIDED, 6),
+        (moments, "MAX_TAPS", spread, STRIDED, 5),
+        (field_reads, "MAX_PERIOD", field, THRICE, 3),
+        (field_reads, "MAX_READS", field, THRICE, 4),
+        (moments, "MAX_PERIOD", spread, THRICE, 3),
+        (moments, "MAX_TAPS", spread, THRICE, 4),
         (field_reads, "MAX_READS", field, BLOCKS, 12),
         (moments, "MAX_TAPS", spread, BLOCKS, 12),
         (field_figures, "MAX_PLACES", field, CROSSED, 12),
