@@ -33,15 +33,16 @@ SUITES = {
         *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
         *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
-        "tests/analyses/test_windows.py",
+        *("tests/analyses/test_windows.py", "tests/analyses/test_limits.py"),
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
     "archcalc/layers/operations/": [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
-        "tests/readers/test_schema.py",
+        *("tests/layers/test_image_operations.py", "tests/readers/test_schema.py"),
     ],
     "archcalc/layers/": [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
+        *("tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
         "tests/test_catalogue.py",
     ],
@@ -50,7 +51,7 @@ SUITES = {
 # of these, what Keras says is recorded on a road, or takes long
 RECORDED = (
     "against_keras or models_verify or shape_is_that_of_keras or measured_dependence"
-    " or symbols_and_arrays_give"
+    " or symbols_and_arrays_give or all_others_have_none"
 )
 
 
