@@ -20,7 +20,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import diagnosis, figures
+from experiments.common import figures
 from experiments.common.classification import Classification
 from experiments.common.data.splits import Data
 from experiments.common.experiment import Condition, Expectation, Outcome, Picture
@@ -198,15 +198,11 @@ class Fitting(Classification):
         found = []
         for name in outcome.conditions:
             accuracies = outcome.values(name, "accuracy")
-            judged = [
-                diagnosis.diagnose(rows, _setting(outcome, name))
-                for (condition, _), rows in outcome.histories.items()
-                if condition == name
-            ]
-            verdicts = ", ".join(dict.fromkeys(d.verdict for d in judged))
+            judged = [d for (condition, _), d in outcome.diagnoses.items() if condition == name]
+            verdicts = ", ".join(dict.fromkeys(d["verdict"] for d in judged))
             test = f"test accuracy {written(accuracies)}; " if accuracies else ""
             found.append(f"{name}: {test}{verdicts}")
-            found += [f"{name}: suspect {suspect}" for suspect in judged[0].suspects]
+            found += [f"{name}: suspect {suspect}" for suspect in judged[0]["suspects"]]
         return found
 
 
@@ -216,22 +212,6 @@ def curve_name(images: int) -> str:
 
 def _rivals(config: FittingConfig) -> tuple[str, str]:
     return f"momentum {SLOW_MOMENTUM}", f"learning rate {config.rival_learning_rate:g}"
-
-
-def _setting(outcome: Outcome, name: str) -> diagnosis.Setting:
-    """What the diagnosis may know of a condition."""
-    config = outcome.config
-    small = {curve_name(images): images for images in config.curve_images}
-    small |= dict.fromkeys(_rivals(config), config.rival_images)
-    dense = name in {"linear", "mlp"}
-    momentum = SLOW_MOMENTUM if name == f"momentum {SLOW_MOMENTUM}" else config.batchnorm_momentum
-    return diagnosis.Setting(
-        parameters=outcome.prediction["models"][name]["totals"]["parameters"],
-        train_images=small.get(name, len(outcome.data.train)),
-        validation_images=len(outcome.data.validation),
-        batch_size=config.batch_size,
-        batchnorm_momentum=None if dense else momentum,
-    )
 
 
 def _curve(outcome: Outcome, names: list[str]) -> dict[str, list[float]]:
