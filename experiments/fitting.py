@@ -7,9 +7,9 @@ Hypothesis   On 50,000 images of colour32 the linear model underfits (below 30 %
              BatchNormalization's default momentum .99 and few steps, validation is noise that looks like
              overfitting and is not; a tenfold learning rate makes noise as well.
 Command      python -m experiments run fitting --profile full
-Time         smoke 20 s, quick 3 to 15 min, full 30 min and more a seed (two cores, idle to busy)
-Found        full: 20.1 %, 43.1 %, 71.0 %; quick: momentum .99 leaves validation at chance instead of shaking
-             it, and the high learning rate shakes it and helps (docs/experiments.md)
+Time         smoke 20 s, quick 2 min, full 20 min a seed on one idle core
+Found        full, without dropout: 20.1 %, 43.1 %, 71.0 %; quick: momentum .99 leaves validation at chance
+             instead of shaking it, and the high learning rate shakes it and helps (docs/experiments.md)
 
 The verdicts come from `experiments.common.diagnosis`, which anybody may ask about a history.csv.
 """
@@ -119,7 +119,7 @@ class Fitting(Classification):
         "few images make it memorise; momentum .99 at few steps makes validation noise, no overfitting."
     )
     profiles = PROFILES
-    expected_time = {"smoke": "20 s", "quick": "3 to 15 min", "full": "30 min and more per seed"}
+    expected_time = {"smoke": "20 s", "quick": "2 min", "full": "20 min per seed"}
 
     def conditions(self, config: FittingConfig, data: Data) -> tuple[Condition, ...]:
         shape, classes = data.train.images.shape[1:], len(data.classes)
