@@ -27,7 +27,7 @@ def cli() -> None:
 
 @cli.command("list")
 def show() -> None:
-    """The experiments, their questions and how long each profile takes."""
+    """The experiments, their questions and how long each profile takes on one idle core."""
     for experiment in EXPERIMENTS.values():
         console.say(experiment.name, style="bold")
         console.say(f"  {experiment.question}")

@@ -7,9 +7,9 @@ Hypothesis   On 50,000 images of colour32 the linear model underfits (below 30 %
              BatchNormalization's default momentum .99 and few steps, validation is noise that looks like
              overfitting and is not; a tenfold learning rate makes noise as well.
 Command      python -m experiments run fitting --profile full
-Time         smoke 20 s, quick 3 to 15 min, full 30 min and more a seed (two cores, idle to busy)
-Found        full: 20.1 %, 43.1 %, 71.0 %; quick: momentum .99 leaves validation at chance instead of shaking
-             it, and the high learning rate shakes it and helps (docs/experiments.md)
+Time         smoke 20 s, quick 2 min, full 20 min a seed on one idle core
+Found        full, without dropout: 20.1 %, 43.1 %, 71.0 %; quick: momentum .99 leaves validation at chance
+             instead of shaking it, and the high learning rate shakes it and helps (docs/experiments.md)
 
 The verdicts come from `experiments.common.diagnosis`, which anybody may ask about a history.csv.
 """
@@ -20,7 +20,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import diagnosis, figures
+from experiments.common import figures
 from experiments.common.classification import Classification
 from experiments.common.data.splits import Data
 from experiments.common.experiment import Condition, Expectation, Outcome, Picture
@@ -119,7 +119,7 @@ class Fitting(Classification):
         "few images make it memorise; momentum .99 at few steps makes validation noise, no overfitting."
     )
     profiles = PROFILES
-    expected_time = {"smoke": "20 s", "quick": "3 to 15 min", "full": "30 min and more per seed"}
+    expected_time = {"smoke": "20 s", "quick": "2 min", "full": "20 min per seed"}
 
     def conditions(self, config: FittingConfig, data: Data) -> tuple[Condition, ...]:
         shape, classes = data.train.images.shape[1:], len(data.classes)
@@ -198,15 +198,11 @@ class Fitting(Classification):
         found = []
         for name in outcome.conditions:
             accuracies = outcome.values(name, "accuracy")
-            judged = [
-                diagnosis.diagnose(rows, _setting(outcome, name))
-                for (condition, _), rows in outcome.histories.items()
-                if condition == name
-            ]
-            verdicts = ", ".join(dict.fromkeys(d.verdict for d in judged))
+            judged = [d for (condition, _), d in outcome.diagnoses.items() if condition == name]
+            verdicts = ", ".join(dict.fromkeys(d["verdict"] for d in judged))
             test = f"test accuracy {written(accuracies)}; " if accuracies else ""
             found.append(f"{name}: {test}{verdicts}")
-            found += [f"{name}: suspect {suspect}" for suspect in judged[0].suspects]
+            found += [f"{name}: suspect {suspect}" for suspect in judged[0]["suspects"]]
         return found
 
 
@@ -216,22 +212,6 @@ def curve_name(images: int) -> str:
 
 def _rivals(config: FittingConfig) -> tuple[str, str]:
     return f"momentum {SLOW_MOMENTUM}", f"learning rate {config.rival_learning_rate:g}"
-
-
-def _setting(outcome: Outcome, name: str) -> diagnosis.Setting:
-    """What the diagnosis may know of a condition."""
-    config = outcome.config
-    small = {curve_name(images): images for images in config.curve_images}
-    small |= dict.fromkeys(_rivals(config), config.rival_images)
-    dense = name in {"linear", "mlp"}
-    momentum = SLOW_MOMENTUM if name == f"momentum {SLOW_MOMENTUM}" else config.batchnorm_momentum
-    return diagnosis.Setting(
-        parameters=outcome.prediction["models"][name]["totals"]["parameters"],
-        train_images=small.get(name, len(outcome.data.train)),
-        validation_images=len(outcome.data.validation),
-        batch_size=config.batch_size,
-        batchnorm_momentum=None if dense else momentum,
-    )
 
 
 def _curve(outcome: Outcome, names: list[str]) -> dict[str, list[float]]:

@@ -36,6 +36,7 @@ def outcome(run: Run) -> Outcome:
         data=run.data,
         histories=run.histories(),
         metrics={(row["condition"], row["seed"]): row["test"] for row in result["runs"] if row["test"]},
+        diagnoses={(row["condition"], row["seed"]): row["diagnosis"] for row in result["runs"]},
         predictions={key: results.predictions(run, key, "last") for key in run.keys},
         model=partial(_last_model, run),
         prediction=files.read_json(run.folder / "prediction.json"),
