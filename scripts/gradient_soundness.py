@@ -134,13 +134,20 @@ def run(seed: int, count: int) -> Tally:
     import warnings
 
     warnings.simplefilter("ignore")
+    import keras
+
+    keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx("float64")
+    return drawn(seed, count)
+
+
+def drawn(seed: int, count: int) -> Tally:
+    """As `run`, in this process, whose Keras computes in float64."""
     import hypothesis
     import keras
 
     from archcalc.testing.strategies import architectures
 
-    keras.config.set_dtype_policy("float64")
-    keras.config.set_floatx("float64")
     tally = Tally()
 
     @hypothesis.seed(seed)
