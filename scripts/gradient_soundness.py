@@ -208,7 +208,9 @@ def main() -> int:
             share = whole.finite["tight"] / max(whole.compared["tight"], 1)
             print(
                 f"{whole.measured} networks measured of {whole.networks}, "
-                f"{len(whole.violations)} violations, {share:.2%} of {whole.compared['tight']} rows finite, infinite: {dict(whole.causes)}",
+                f"{len(whole.violations)} violations, "
+                f"{share:.2%} of {whole.compared['tight']} rows finite, "
+                f"infinite: {dict(whole.causes)}",
                 file=sys.stderr,
                 flush=True,
             )
