@@ -40,6 +40,7 @@ def command(
     batch: int,
     dtype: str,
     optimizer: str,
+    memory: int | None,
     convention: str,
     compare: bool,
     clipped: bool,
@@ -70,6 +71,7 @@ def command(
             batch=batch,
             dtype=dtype,
             optimizer=optimizer,
+            memory=memory,
             convention=convention,
             clipped=clipped,
         )
