@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from archcalc import arith
 from archcalc.analyses import memory as activation
-from archcalc.analyses import optimizers, parameters, receptive_field, shapes, training, work
+from archcalc.analyses import optimizers, parameters, receptive_field, shapes, work
 from archcalc.analyses.effective_field import effective_fields
 from archcalc.analyses.inference import Inference, inference
 from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS, Precision
+from archcalc.analyses.training import activations as held_in_training
 from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
 from archcalc.conventions import NAMES as CONVENTIONS
@@ -25,6 +26,10 @@ from archcalc.substitution import restate, with_values
 from archcalc.symbolic import Expr, Symbol
 from archcalc.unknown import Unknown
 
+if TYPE_CHECKING:
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
+
 
 def analyze(
     graph: Graph,
@@ -36,6 +41,11 @@ def analyze(
     memory: str | int | None = None,
     convention: str = "archcalc",
     clipped: bool = False,
+    gradients: bool = False,
+    weights: str | Mapping[str, Mapping[str, Any]] = "expected",
+    tier: str | None = None,
+    training: bool = False,
+    input_range: tuple[float, float] | None = None,
 ) -> Report:
     """Everything that the architecture alone says about a network.
 
@@ -59,6 +69,18 @@ def analyze(
         Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
     clipped
         Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
+    gradients
+        Whether every row gets bounds of its gradient (docs/gradients.md), which the arguments below
+        shape, and the gradient expected at initialisation (docs/gradients-expected.md).
+    weights
+        `symbolic`, `expected` (at initialisation), `actual` (read from the network's own `.keras` file),
+        or arrays by node name and weight name, as `archcalc.read_weights` gives them.
+    tier
+        `symbolic`, `tight` or `centred`; the last two need the weights themselves.
+    training
+        Bounds of training (batch statistics, dropout) and not of inference.
+    input_range
+        The interval that all inputs lie in, where it is known.
 
     Raises
     ------
@@ -87,10 +109,12 @@ def analyze(
         peaks = inference(graph, made)
         owners = [i if node.shared_with is None else node.shared_with for i, node in enumerate(graph.nodes)]
         trained = [_is_trained(counts[owner]) for owner in owners]
-        held = training.activations(graph, found, made, trained, precision, batch)
+        held = held_in_training(graph, found, made, trained, precision, batch)
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
+        bounds = _gradients(graph, found, gradients, weights, tier, training, input_range)
+        verdicts = _verdicts(graph, found, bounds)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
         rows = tuple(
@@ -111,11 +135,12 @@ def analyze(
                 receptive_fields=seen[i],
                 effective_fields=spread[i],
                 copies=copies.get(i, 1),
+                gradient=bounds[i],
             )
             for i, node in enumerate(graph.nodes)
         )
-        weights = zip(names, (row.copies for row in rows), owned, strict=True)
-        state = precision.weight * optimizers.state(optimizer, weights)
+        kept = zip(names, (row.copies for row in rows), owned, strict=True)
+        state = precision.weight * optimizers.state(optimizer, kept)
         totals = _totals(rows, precision, state, peaks, names)
         free = _symbols_in(totals, rows)
     return Report(
@@ -127,13 +152,97 @@ def analyze(
         symbols={**dict.fromkeys(free), **graph.symbols},
         ranges={name: (s.minimum, s.maximum) for name, s in free.items()},
         assumptions=tuple(scope.assumptions.texts()),
-        conventions=_conventions(batch, dtype, optimizer, convention, rows),
+        conventions={
+            **_conventions(batch, dtype, optimizer, convention, rows),
+            **_said(gradients, weights, tier, training, input_range),
+        },
         totals=totals,
         peaks=_peaks(peaks, names),
         fit=None if room is None else fit(totals, room, batch),
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
+        verdicts=verdicts,
     )
+
+
+def _gradients(
+    graph: Graph,
+    known: shapes.Shapes,
+    wanted: bool,
+    weights: str | Mapping[str, Mapping[str, Any]],
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+) -> Sequence[Gradient | None]:
+    if not wanted:
+        return [None] * len(graph.nodes)
+    from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.mean_field.expectation import expected_gradients
+
+    values = None if isinstance(weights, str) else weights
+    if weights == "actual":
+        from archcalc.readers.keras_weights import read_weights
+
+        values = read_weights(graph.source, graph)
+    bounds = gradients(
+        graph,
+        known,
+        weights=weights if isinstance(weights, str) else "actual",
+        values=values,
+        tier=tier,
+        training=training,
+        input_range=input_range,
+    )
+    return [
+        replace(
+            bound,
+            expected_log10=each.log10,
+            expected_log10_low=each.low,
+            expected_log10_high=each.high,
+            no_expectation=each.reason,
+        )
+        for bound, each in zip(bounds, expected_gradients(graph, known), strict=True)
+    ]
+
+
+def _verdicts(graph: Graph, known: shapes.Shapes, rows: Sequence[Gradient | None]) -> tuple[Verdict, ...]:
+    found = [row for row in rows if row is not None]
+    if not found:
+        return ()
+    from archcalc.analyses.mean_field.expectation import Expected
+    from archcalc.analyses.mean_field.verdicts import verdict
+
+    expected = [
+        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        for r in found
+    ]
+    judged = verdict(graph, known, expected)
+    return () if judged is None else (judged,)
+
+
+def _said(
+    wanted: bool,
+    weights: Any,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+) -> dict[str, str]:
+    """What the gradients of a report are and assume."""
+    if not wanted:
+        return {}
+    known = weights if isinstance(weights, str) else "actual"
+    assumed = {
+        "symbolic": "norms of weights left open",
+        "expected": "norms of weights as expected at initialisation",
+        "actual": f"norms of the actual weights ({tier or 'tight'})",
+    }[known]
+    inputs = "any inputs" if input_range is None else f"inputs from {input_range[0]:g} to {input_range[1]:g}"
+    return {
+        "gradients": "bounds of the output's Jacobian (2-norm) in "
+        f"{'training' if training else 'inference'}, {assumed}, {inputs}",
+        "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+        "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
+    }
 
 
 def _type_name(layer: Layer) -> str:

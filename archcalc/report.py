@@ -20,6 +20,8 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
     from archcalc.analyses.receptive_field import Field
     from archcalc.fit import Fit
 
@@ -67,6 +69,7 @@ class Row:
     effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
     copies: Size = 1
     members: int = 1
+    gradient: Gradient | None = None  # only where it was asked for
 
     @property
     def output_shape(self) -> Shape:
@@ -119,6 +122,8 @@ class Row:
             "effective_receptive_field_sigma": plain(self.effective_receptive_field_sigma),
             "unknown": self.unknown,
         }
+        if self.gradient is not None:
+            found["gradient"] = self.gradient.to_dict()
         if len(self.output_shapes) > 1:
             found["output_shapes"] = plain(self.output_shapes)
         if len(self.receptive_fields) > 1:
@@ -249,6 +254,7 @@ class Report:
     fit: Fit | None
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
 
     @cached_property
     def layers(self) -> Rows:
@@ -289,7 +295,7 @@ class Report:
             "fit": None if self.fit is None else self.fit.to_dict(),
             "layers": [row.to_dict() for row in self.rows],
             "formulas": self.formulas,
-            "verdicts": [],
+            "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from archcalc.analyses.runs import Runs, Units, contains, read_units, union
+from archcalc.analyses.runs import Runs, Units, contains, reaches_out, read_units, union
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.windows import Windows
 from archcalc.arith import Shape
 from archcalc.graph import Graph
-from archcalc.layers.window import Fixed, Scattered, Unstated, Whole, Window
+from archcalc.layers.window import Fixed, Phases, Scattered, Taps, Unstated, Whole, Window
 
 Box: TypeAlias = tuple[Units, ...]
 
@@ -48,17 +48,32 @@ def clipped_boxes(
     `place` has an index for every axis of the output but the channels. For each input node an
     entry per axis: the first and the last unit, (0, -1) if there are none, None if not known.
     """
-    at = _box(shapes[node][0], windows.channels[node], place)
-    boxes = _boxes_at_inputs(graph, shapes, windows, node, at)
+    boxes = _boxes_at_inputs(
+        graph, shapes, windows, node, _box(shapes[node][0], windows.channels[node], place)
+    )
     return {
         root: tuple(_bounds([box[a] for box in boxes.get(root, [])]) for a in range(len(shapes[root][0])))
         for root in graph.inputs
     }
 
 
+def is_cut(graph: Graph, shapes: Shapes, windows: Windows, node: int, place: Sequence[int]) -> bool:
+    """Whether a window on the way to one place reaches out of the tensor that it reads."""
+    at = _box(shapes[node][0], windows.channels[node], place)
+    cut: list[int] = []
+    _boxes_at_inputs(graph, shapes, windows, node, at, cut)
+    return bool(cut)
+
+
 def _boxes_at_inputs(
-    graph: Graph, shapes: Shapes, windows: Windows, node: int, at: Box | None = None
+    graph: Graph,
+    shapes: Shapes,
+    windows: Windows,
+    node: int,
+    at: Box | None = None,
+    cut: list[int] | None = None,
 ) -> dict[int, list[Box]]:
+    """What is read of each input; `cut` takes the nodes whose windows reach out."""
     if graph.repeats or not all(type(n) is int for i in graph.inputs for n in shapes[i][0]):
         return {i: [(None,) * len(shapes[i][0])] for i in graph.inputs}
     at = _place(shapes[node][0], windows.channels[node]) if at is None else at
@@ -75,6 +90,10 @@ def _boxes_at_inputs(
         for tap, window in zip(reader.inputs, windows.reads[i], strict=True):
             shape = shapes[tap.node][tap.output]
             made = [_read(box, window, shape, shapes[i][0]) for box in boxes]
+            if cut is not None and any(
+                _reaches_out(box, window, shape, windows.channels[i]) for box in boxes
+            ):
+                cut.append(i)
             if len(shape) != len(shapes[tap.node][0]):
                 # what another output of that layer reads is not stated
                 made = [None if box is None else (None,) * len(shapes[tap.node][0]) for box in made]
@@ -120,6 +139,15 @@ def _read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
             return None
         made.append(units)
     return tuple(made)
+
+
+def _reaches_out(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:
+    """Along some axis but the channels, of which each input of a concatenation has its part."""
+    return any(
+        reaches_out(box[read.axis], read, n)
+        for read, n in zip(window, shape, strict=True)
+        if isinstance(read, Taps | Phases) and read.axis != channels
+    )
 
 
 def _add(boxes: list[Box], box: Box) -> None:

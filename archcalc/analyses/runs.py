@@ -82,6 +82,21 @@ def read_units(units: Units, read: Read, n: Size) -> Units:
     return None
 
 
+def reaches_out(units: Units, read: Read, n: Size) -> bool:
+    """Whether some of what is read for `units` lies before or behind an axis of n; False where not known."""
+    if units is None or type(n) is not int:
+        return False
+    if isinstance(read, Taps):
+        fields = (read.stride, read.offset, read.count, read.dilation)
+        if not all(type(f) is int for f in fields):
+            return False
+        ends = [read.stride * i + read.offset for i in (units[0][0], units[-1][1] - 1)]
+        return bool(min(ends) < 0 or max(ends) + read.dilation * (read.count - 1) >= n)
+    if isinstance(read, Phases):
+        return any(a < 0 or b > n for a, b in _phases(units, read))
+    return False
+
+
 def _clipped(runs: Iterable[tuple[int, int]], n: int) -> Units:
     return merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)
 

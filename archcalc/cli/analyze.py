@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     help="In place of the layers: the total FLOPs in every convention, and why they differ.",
 )
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
+@options.gradient_options
+@options.plot_option
 @options.showing_options
 @click.option(
     "--fail-on",
@@ -44,6 +46,12 @@ def command(
     convention: str,
     compare: bool,
     clipped: bool,
+    gradients: bool,
+    weights: str,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+    plot: str | None,
     form: str | None,
     output: str | None,
     depth: int | None,
@@ -74,7 +82,16 @@ def command(
             memory=memory,
             convention=convention,
             clipped=clipped,
+            gradients=gradients or plot is not None,
+            weights=weights,
+            tier=tier,
+            training=training,
+            input_range=input_range,
         )
+        if plot is not None:
+            from archcalc.render.plots import gradient_plot
+
+            gradient_plot(report, plot)
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":

@@ -146,6 +146,59 @@ def costing_options(command: F) -> F:
     return command
 
 
+def _interval(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    """`0:1`: the least and the largest value."""
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = None
+    if not colon or found is None or not -float("inf") < found[0] <= found[1] < float("inf"):
+        raise click.BadParameter(f"{text!r}: expected LOW:HIGH, as in 0:1", ctx, parameter)
+    return found
+
+
+def plot_option(command: F) -> F:
+    return click.option(
+        "--plot",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Draw gradients by depth (png, svg or pdf): bound, expected band, measurement.",
+    )(command)
+
+
+def gradient_options(command: F) -> F:
+    """Whether and how gradients are bounded."""
+    for option in reversed(
+        (
+            click.option("--gradients", is_flag=True, help="Bound the gradient at every layer."),
+            click.option(
+                "--weights",
+                type=click.Choice(["symbolic", "expected", "actual"]),
+                default="expected",
+                show_default=True,
+                help="Norms of weights: left open, expected at initialisation, or those in the .keras file.",
+            ),
+            click.option(
+                "--tier",
+                type=click.Choice(["symbolic", "tight", "centred"]),
+                help="Which bound; the last two need --weights actual. Default: tight with them.",
+            ),
+            click.option("--training", is_flag=True, help="Bounds of training: batch statistics, dropout."),
+            click.option(
+                "--input-range",
+                metavar="LOW:HIGH",
+                callback=_interval,
+                help="The values that inputs lie between, where they are known.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def output_option(command: F) -> F:
     return click.option(
         "-o",

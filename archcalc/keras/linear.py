@@ -9,7 +9,8 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample: halfway between each unit and the mean along those
   axes; batch normalisation stays, as at inference;
-- recurrent and attention layers stay as they are: their gradients vanish nowhere, but they are not linear;
+- recurrent layers have tanh and sigmoid, and attention its softmax: their gradients vanish nowhere, but
+  they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
@@ -49,7 +50,6 @@ _MEANS = {
     for rank in (1, 2, 3)
 }
 _MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "Subtract": "Add"}
-# tanh and sigmoid are steep everywhere that their bounded states reach
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
 _ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
@@ -73,7 +73,7 @@ def linear(layer: Any) -> Any:
     kind = type(layer).__name__
     if kind == "TimeDistributed":
         return keras.layers.TimeDistributed(linear(layer.layer), name=layer.name, dtype=PRECISION)
-    config = _in_double(layer.get_config())
+    config = _steep(_in_double(layer.get_config()))
     config |= {"dtype": _precision(layer), "activity_regularizer": None}
     if kind in _ACTIVATIONS:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
@@ -117,6 +117,23 @@ def _in_double(config: Any) -> Any:
     inner = found.get("config")
     if "class_name" in found and isinstance(inner, dict) and "dtype" in inner:
         found["config"] = {**inner, "dtype": PRECISION}
+    return found
+
+
+def _steep(config: Any) -> Any:
+    """A configuration in which recurrent cells have tanh and sigmoid.
+
+    Steep everywhere that bounded states reach; a gate of hard_tanh stays at 1, and its cell at zero.
+    """
+    if isinstance(config, list | tuple):
+        return [_steep(c) for c in config]
+    if not isinstance(config, dict):
+        return config
+    found = {k: _steep(v) for k, v in config.items()}
+    if "recurrent_initializer" in found:
+        found["activation"] = "tanh"
+    if "recurrent_activation" in found:
+        found["recurrent_activation"] = "sigmoid"
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,13 +40,13 @@ class Gradients:
 
     def __init__(self, built: Built, places: int, seed: int = 0) -> None:
         self.built = built
-        self.places = places
+        self.places = _batch(built, places)
         random = np.random.default_rng(seed)
         self.inputs = []
         for i in built.graph.inputs:
             shape = built.tensors[i][0].shape[1:]
             sample = random.uniform(0.9, 1.1, (1, *shape))
-            self.inputs.append(tf.constant(np.repeat(sample, places, axis=0), dtype=PRECISION))
+            self.inputs.append(tf.constant(np.repeat(sample, self.places, axis=0), dtype=PRECISION))
         self._tape = tf.GradientTape(persistent=True)
         with self._tape:
             self._tape.watch(self.inputs)
@@ -69,6 +70,15 @@ class Gradients:
             chosen[(sample, *at)] = 1.0
         gradients = self._tape.gradient(y, self.inputs, output_gradients=tf.constant(chosen, y.dtype))
         return [None if g is None else _support(np.abs(_dense(g))[: len(places)], spread) for g in gradients]
+
+
+def _batch(built: Built, places: int) -> int:
+    """The least batch of at least `places` samples and two that no tensor has as an axis.
+
+    Keras 3.15 adds a tensor of shape (n, 1, 1, 1) to one of (n, n, w, c) along the wrong axis.
+    """
+    sides = {n for made in built.tensors for tensor in made for n in tensor.shape[1:]}
+    return next(n for n in itertools.count(max(places, 2)) if n not in sides)
 
 
 def _dense(gradient: Any) -> np.ndarray:

@@ -179,7 +179,15 @@ def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
     return ""
 
 
-_SECTIONS = (_parameters, _work, _memory, _fields)
+def _gradients(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    said = report.conventions.get("gradients")
+    if said:
+        yield Fact("Gradients", str(said))
+    for verdict in report.verdicts:
+        yield Fact("Verdict", text.printable(f"{verdict.verdict}: {verdict.message}", glyphs))
+
+
+_SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
 
 
 def formulas(report: Report) -> list[Fact]:

@@ -303,3 +303,15 @@ def test_every_line_and_reasons_are_shown() -> None:
     assert "Keras compiles grouped convolutions with XLA" in text
     assert "\x1b" not in text
     assert "\x1b[" in render.terminal_text(found, width=140, color=True)
+
+
+def test_a_gate_is_measured_sample_by_sample() -> None:
+    """Keras 3.15 adds (n, 1, 1, 1) to (n, n, w, c) along the wrong axis: no batch has the size of an axis."""
+    gated = [
+        {"name": "pool", "type": "GlobalAveragePooling2D", "keepdims": True},
+        {"name": "gate", "type": "Multiply", "inputs": ["up", "pool"]},
+    ]
+    up = {"name": "up", "type": "Conv2DTranspose", "filters": 1, "kernel_size": 1, "strides": 2}
+    for side in (2, 3, 4, 6):
+        found = verify(spec(up, *gated, image=(side, 3, 1)), sample=6)
+        assert not found.differences

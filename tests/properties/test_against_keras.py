@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import pytest
 from hypothesis import given, note, settings
 
 import archcalc
@@ -12,18 +11,15 @@ from archcalc.testing.strategies import architectures
 from tests.properties.networks import disagreements, spec, thorough
 
 
-@pytest.mark.slow
 @settings(thorough, max_examples=150)
 @given(architectures())
 def test_every_figure_agrees_with_keras(graph: Graph) -> None:
-    """Slow until the spread of bicubic enlarging, where the two differ, is settled."""
     keras.backend.clear_session()
     found = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
     assert not found, "\n".join(map(str, found))
 
 
-@pytest.mark.slow
 @settings(thorough, max_examples=150)
 @given(architectures(with_operations=True))
 def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
@@ -33,7 +29,6 @@ def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
     assert not found, "\n".join(map(str, found))
 
 
-@pytest.mark.slow
 @settings(thorough, max_examples=500)
 @given(architectures(min_motifs=5, max_motifs=12))
 def test_every_figure_of_deeper_networks_agrees_with_keras(graph: Graph) -> None:
