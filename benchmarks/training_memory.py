@@ -2,17 +2,13 @@
 
     python benchmarks/training_memory.py [NAME ...]
 
-Each network trains in a process of its own, on the CPU, in the traced graph that `fit` uses. What
-the step takes is the highest resident memory in it, less that before it, once an earlier step has
-made all variables; variables are counted from their shapes and added. Large blocks of memory go
-back to the system at once (the environment says so to malloc), or else earlier steps would hide later ones.
+Each network trains in a process of its own, on the CPU, in the traced graph that `fit` uses. TensorFlow's
+own allocator counts: the most bytes of tensors that a whole step has alive, variables included.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import json
 import os
 import subprocess
@@ -21,32 +17,25 @@ from pathlib import Path
 
 # network, input, batch: activations large against what TensorFlow itself keeps
 CASES = {
-    "VGG16": ("keras:VGG16", None, 8),
-    "ResNet50": ("keras:ResNet50", None, 8),
-    "DenseNet121": ("keras:DenseNet121", None, 8),
-    "MobileNetV2": ("keras:MobileNetV2", None, 16),
-    "EfficientNetB0": ("keras:EfficientNetB0", None, 16),
-    "InceptionV3": ("keras:InceptionV3", None, 8),
-    "Xception": ("keras:Xception", None, 8),
-    "ConvNeXtTiny": ("keras:ConvNeXtTiny", None, 8),
-    "unet": ("examples/unet.json", {"H": 256, "W": 256}, 8),
-    "sequence": ("tests/conventions/networks/sequence.json", None, 2048),
+    "VGG16": ("keras:VGG16", None, 4),
+    "ResNet50": ("keras:ResNet50", None, 4),
+    "DenseNet121": ("keras:DenseNet121", None, 4),
+    "MobileNetV2": ("keras:MobileNetV2", None, 4),
+    "EfficientNetB0": ("keras:EfficientNetB0", None, 4),
+    "InceptionV3": ("keras:InceptionV3", None, 4),
+    "Xception": ("keras:Xception", None, 4),
+    "ConvNeXtTiny": ("keras:ConvNeXtTiny", None, 4),
+    "unet": ("examples/unet.json", {"H": 256, "W": 256}, 2),
+    "sequence": ("tests/conventions/networks/sequence.json", None, 512),
 }
 ROOT = Path(__file__).parents[1]
 MIB = 2**20
 
 
-def resident(what: str) -> int:
-    """`VmRSS` or `VmHWM` of this process, in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"no {what} in /proc/self/status")
-
-
 def measure(name: str) -> None:
     """Train in this process and print what was counted and what was taken."""
     import numpy as np
+    import tensorflow as tf
 
     import archcalc
 
@@ -64,21 +53,15 @@ def measure(name: str) -> None:
     ]
     outputs = [rng.random((batch, *y.shape[1:]), "float32") for y in model.outputs]
     given = (inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
-    taken = []
-    libc = ctypes.CDLL("libc.so.6")
-    for step in range(4):
-        gc.collect()
-        libc.malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-        before = resident("VmRSS")
+    for _ in range(2):  # the first step also makes the optimiser's variables and traces
+        tf.config.experimental.reset_memory_stats("CPU:0")
         model.train_on_batch(*given)
-        if step:
-            taken.append(resident("VmHWM") - before)
+    held = tf.config.experimental.get_memory_info("CPU:0")["peak"]
     variables = sum(v.numpy().nbytes for v in [*model.variables, *model.optimizer.variables])
     print(json.dumps({
         "network": name, "batch": batch, "counted": totals.training_bytes,
         "activations": totals.training_activation_bytes, "gradients": totals.gradient_bytes,
-        "variables": variables, "taken": max(taken), "least": min(taken),
+        "variables": variables, "held": held,
     }))  # fmt: skip
 
 
@@ -90,8 +73,8 @@ def main() -> None:
     if options.one:
         measure(options.one)
         return
-    settled = {
-        "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "2",
+    counting = {
+        "TF_CPU_ALLOCATOR_USE_BFC": "true", "TF_CPU_BFC_MEM_LIMIT_IN_MB": "12000",
         "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "",
         "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
     }  # fmt: skip
@@ -99,10 +82,10 @@ def main() -> None:
     for name in options.names or CASES:
         ran = subprocess.run(
             [sys.executable, __file__, "--one", name],
-            env=os.environ | settled, cwd=ROOT, capture_output=True, text=True, check=True,
+            env=os.environ | counting, cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
         found = json.loads(ran.stdout.splitlines()[-1])
-        held = found["variables"] + found["taken"]
+        held = found["held"]
         print(
             f"| {name} | {found['batch']} | {found['counted'] / MIB:,.0f} | {held / MIB:,.0f} "
             f"| {held / found['counted']:.2f} |",
