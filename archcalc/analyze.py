@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from archcalc import arith
-from archcalc.analyses import memory, parameters, receptive_field, shapes, training, work
+from archcalc.analyses import memory as activation
+from archcalc.analyses import optimizers, parameters, receptive_field, shapes, work
 from archcalc.analyses.effective_field import effective_fields
-from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
+from archcalc.analyses.inference import Inference, inference
+from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS, Precision
+from archcalc.analyses.training import activations as held_in_training
 from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.errors import ArchcalcError
+from archcalc.fit import bytes_of, fit
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
-from archcalc.report import Finding, Report, Row, Totals
+from archcalc.report import Finding, PeakActivations, Report, Row, Totals
 from archcalc.substitution import restate, with_values
 from archcalc.symbolic import Expr, Symbol
 from archcalc.unknown import Unknown
+
+if TYPE_CHECKING:
+    from archcalc.analyses.gradients import Gradient
+    from archcalc.analyses.mean_field.verdicts import Verdict
 
 
 def analyze(
@@ -30,8 +38,15 @@ def analyze(
     batch: int = 1,
     dtype: str = "float32",
     optimizer: str = "adam",
+    memory: str | int | None = None,
     convention: str = "archcalc",
     clipped: bool = False,
+    gradients: bool = False,
+    weights: str | Mapping[str, Mapping[str, Any]] = "expected",
+    tier: str | None = None,
+    training: bool = False,
+    input_range: tuple[float, float] | None = None,
+    loss: str | None = None,
 ) -> Report:
     """Everything that the architecture alone says about a network.
 
@@ -47,11 +62,30 @@ def analyze(
         A Keras dtype policy: `float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`,
         `mixed_bfloat16`.
     optimizer
-        Whose state is counted in training memory, by Keras's name.
+        Whose state is counted in training memory, by Keras's name; `momentum` is SGD with it.
+    memory
+        Bytes, or an amount such as `24GiB`: `Report.fit` then says whether it fits, and the
+        largest batch that does.
     convention
         Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
     clipped
         Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
+    gradients
+        Whether every row gets bounds of its gradient (docs/gradients.md), which the arguments below
+        shape, and the gradient expected at initialisation (docs/gradients-expected.md).
+    weights
+        `symbolic`, `expected` (at initialisation), `actual` (read from the network's own `.keras` file),
+        or arrays by node name and weight name, as `archcalc.read_weights` gives them.
+    tier
+        `symbolic`, `tight` or `centred`; the last two need the weights themselves.
+    training
+        Bounds of training (batch statistics, dropout) and not of inference.
+    input_range
+        The interval that all inputs lie in, where it is known.
+    loss
+        The loss whose gradient in kernels is bounded, by Keras's name: `categorical_crossentropy`,
+        `sparse_categorical_crossentropy`, `binary_crossentropy` or `mean_squared_error`. Default: the
+        cross-entropy that belongs to a softmax or a sigmoid at the end.
 
     Raises
     ------
@@ -62,7 +96,8 @@ def analyze(
     """
     batch = _positive(batch, "batch")
     precision = _choice(dtype, PRECISIONS, "dtype")
-    slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
+    _choice(optimizer, OPTIMIZERS, "optimizer")
+    room = None if memory is None else bytes_of(memory)
     _choice(convention, dict.fromkeys(CONVENTIONS), "convention")
     with arith.scope() as scope:
         if symbols:
@@ -74,14 +109,17 @@ def analyze(
         macs = work.macs(graph, found)
         flops = _flops(graph, found, convention, macs)
         elementwise = work.elementwise(graph, found)
-        activations = memory.activations(graph, found, precision, batch)
-        peak = memory.peak(graph, found, precision, batch)
+        made = activation.tensors(graph, found, precision, batch)
+        activations = activation.activations(graph, made)
+        peaks = inference(graph, made)
         owners = [i if node.shared_with is None else node.shared_with for i, node in enumerate(graph.nodes)]
         trained = [_is_trained(counts[owner]) for owner in owners]
-        held = training.activations(graph, found, trained, precision, batch)
+        held = held_in_training(graph, found, made, trained, precision, batch)
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
+        bounds, of_loss = _gradients(graph, found, gradients, weights, tier, training, input_range, loss)
+        verdicts = _verdicts(graph, found, bounds)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
         rows = tuple(
@@ -102,10 +140,13 @@ def analyze(
                 receptive_fields=seen[i],
                 effective_fields=spread[i],
                 copies=copies.get(i, 1),
+                gradient=bounds[i],
             )
             for i, node in enumerate(graph.nodes)
         )
-        totals = _totals(rows, precision, slots, peak.bytes, None if peak.node is None else names[peak.node])
+        kept = zip(names, (row.copies for row in rows), owned, strict=True)
+        state = precision.weight * optimizers.state(optimizer, kept)
+        totals = _totals(rows, precision, state, peaks, names)
         free = _symbols_in(totals, rows)
     return Report(
         name=graph.name,
@@ -116,11 +157,103 @@ def analyze(
         symbols={**dict.fromkeys(free), **graph.symbols},
         ranges={name: (s.minimum, s.maximum) for name, s in free.items()},
         assumptions=tuple(scope.assumptions.texts()),
-        conventions=_conventions(batch, dtype, optimizer, convention, rows),
+        conventions={
+            **_conventions(batch, dtype, optimizer, convention, rows),
+            **_said(gradients, weights, tier, training, input_range, of_loss),
+        },
         totals=totals,
+        peaks=_peaks(peaks, names),
+        fit=None if room is None else fit(totals, room, batch),
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
+        verdicts=verdicts,
     )
+
+
+def _gradients(
+    graph: Graph,
+    known: shapes.Shapes,
+    wanted: bool,
+    weights: str | Mapping[str, Mapping[str, Any]],
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+    loss: str | None,
+) -> tuple[Sequence[Gradient | None], str]:
+    """The gradient figures of every row, and of which loss those in kernels are."""
+    if not wanted:
+        return [None] * len(graph.nodes), ""
+    from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.mean_field.expectation import expected_gradients
+
+    values = None if isinstance(weights, str) else weights
+    if weights == "actual":
+        from archcalc.readers.keras_weights import read_weights
+
+        values = read_weights(graph.source, graph)
+    found = gradients(
+        graph,
+        known,
+        weights=weights if isinstance(weights, str) else "actual",
+        values=values,
+        tier=tier,
+        training=training,
+        input_range=input_range,
+        loss=loss,
+    )
+    rows = [
+        replace(
+            bound,
+            expected_log10=each.log10,
+            expected_log10_low=each.low,
+            expected_log10_high=each.high,
+            no_expectation=each.reason,
+        )
+        for bound, each in zip(found.rows, expected_gradients(graph, known), strict=True)
+    ]
+    return rows, found.loss
+
+
+def _verdicts(graph: Graph, known: shapes.Shapes, rows: Sequence[Gradient | None]) -> tuple[Verdict, ...]:
+    found = [row for row in rows if row is not None]
+    if not found:
+        return ()
+    from archcalc.analyses.mean_field.expectation import Expected
+    from archcalc.analyses.mean_field.verdicts import verdict
+
+    expected = [
+        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        for r in found
+    ]
+    judged = verdict(graph, known, expected)
+    return () if judged is None else (judged,)
+
+
+def _said(
+    wanted: bool,
+    weights: Any,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+    loss: str,
+) -> dict[str, str]:
+    """What the gradients of a report are and assume."""
+    if not wanted:
+        return {}
+    known = weights if isinstance(weights, str) else "actual"
+    assumed = {
+        "symbolic": "norms of weights left open",
+        "expected": "norms of weights as expected at initialisation",
+        "actual": f"norms of the actual weights ({tier or 'tight'})",
+    }[known]
+    inputs = "any inputs" if input_range is None else f"inputs from {input_range[0]:g} to {input_range[1]:g}"
+    return {
+        "gradients": "bounds of the output's Jacobian (2-norm) in "
+        f"{'training' if training else 'inference'}, {assumed}, {inputs}",
+        "weight_gradients": f"norm of the loss's gradient in a layer's kernels, of one sample: {loss}",
+        "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+        "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
+    }
 
 
 def _type_name(layer: Layer) -> str:
@@ -131,7 +264,7 @@ def _type_name(layer: Layer) -> str:
 
 
 def _totals(
-    rows: Sequence[Row], precision: Precision, slots: int, peak: Size, peak_layer: str | None
+    rows: Sequence[Row], precision: Precision, state: Size, peaks: Inference, names: Sequence[str]
 ) -> Totals:
     all_parameters = _sum(rows, "parameters")
     trainable = _sum(rows, "trainable_parameters")
@@ -139,7 +272,6 @@ def _totals(
     kept = _sum(rows, "training_activation_bytes")
     weight_bytes = precision.weight * all_parameters
     gradients = precision.weight * trainable
-    state = slots * precision.weight * trainable
     return Totals(
         parameters=all_parameters,
         trainable_parameters=trainable,
@@ -148,14 +280,34 @@ def _totals(
         macs=macs,
         flops=_sum(rows, "flops"),
         elementwise_operations=_sum(rows, "elementwise_operations"),
-        peak_activation_bytes=peak,
+        peak_activation_bytes=peaks.usual.bytes,
+        best_peak_activation_bytes=peaks.best.bytes,
         activation_bytes=_sum(rows, "activation_bytes"),
         training_activation_bytes=kept,
         gradient_bytes=gradients,
         optimizer_bytes=state,
         training_bytes=weight_bytes + gradients + state + kept,
-        peak_activation_layer=peak_layer,
+        peak_activation_layer=None if peaks.usual.node is None else names[peaks.usual.node],
     )
+
+
+def _peaks(found: Inference, names: Sequence[str]) -> tuple[PeakActivations, PeakActivations]:
+    """In Keras's order and in the best one found, with names in place of numbers."""
+
+    def named(peak: activation.Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
+        held: dict[str, Size] = {}
+        for tap, size in peak.held:
+            held[names[tap.node]] = held.get(names[tap.node], 0) + size
+        return PeakActivations(
+            peak.bytes,
+            None if peak.node is None else names[peak.node],
+            held,
+            None if order is None else tuple(names[i] for i in order),
+            optimal,
+        )
+
+    optimal = found.optimal and found.order is None
+    return named(found.usual, None, optimal), named(found.best, found.order, found.optimal)
 
 
 def _symbols_in(totals: Totals, rows: Sequence[Row]) -> dict[str, Symbol]:
@@ -245,7 +397,7 @@ def _conventions(
         "dtype": dtype,
         "optimizer": optimizer,
         "activation_bytes": "one tensor for each layer call, whole batch",
-        "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
+        "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
         "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
         "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
         "training_activation_bytes": "what the backward pass reads, each tensor once",

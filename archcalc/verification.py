@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = 1
+GRADIENT = "expected gradient"  # what a check of it is called
 AGREES, DIFFERS, CANNOT_RUN = "agrees", "differs", "cannot run here"
 # (step, parts done, parts in all)
 Progress = Callable[[str, int, int], None]
@@ -131,6 +132,7 @@ def verify(
     seed: int = 0,
     symbols: Mapping[str, int] | None = None,
     *,
+    gradients: int = 0,
     progress: Progress | None = None,
 ) -> Verification:
     """Build the real model of a network, run it, and compare it with what archcalc says.
@@ -151,6 +153,9 @@ def verify(
         For drawn layers, places, weights, inputs and values of open symbols.
     symbols
         Values for open symbols. The others are drawn, several times.
+    gradients
+        How many starts the gradient's norms are measured over, to be compared with the expected band; 0
+        measures none.
     progress
         Called with a step's name, how many of its parts are done, and how many there are.
 
@@ -166,7 +171,7 @@ def verify(
     require_keras()
     from archcalc.keras.verify import run
 
-    return run(source, sample, seed, symbols, progress)
+    return run(source, sample, seed, symbols, progress, gradients)
 
 
 def plain(value: Any) -> Any:

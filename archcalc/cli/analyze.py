@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     help="In place of the layers: the total FLOPs in every convention, and why they differ.",
 )
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
+@options.gradient_options
+@options.plot_option
 @options.showing_options
 @click.option(
     "--fail-on",
@@ -40,9 +42,17 @@ def command(
     batch: int,
     dtype: str,
     optimizer: str,
+    memory: int | None,
     convention: str,
     compare: bool,
     clipped: bool,
+    gradients: bool,
+    weights: str,
+    tier: str | None,
+    training: bool,
+    input_range: tuple[float, float] | None,
+    loss: str | None,
+    plot: str | None,
     form: str | None,
     output: str | None,
     depth: int | None,
@@ -70,9 +80,20 @@ def command(
             batch=batch,
             dtype=dtype,
             optimizer=optimizer,
+            memory=memory,
             convention=convention,
             clipped=clipped,
+            gradients=gradients or plot is not None,
+            weights=weights,
+            tier=tier,
+            training=training,
+            input_range=input_range,
+            loss=loss,
         )
+        if plot is not None:
+            from archcalc.render.plots import gradient_plot
+
+            gradient_plot(report, plot)
     form = options.chosen_format(form, output)
     ascii = options.wants_ascii(ascii, output)
     if form == "table":

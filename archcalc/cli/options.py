@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
+from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.readers.limits import MAX_LAYERS
 
@@ -46,6 +46,19 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
             f"{text!r}: expected positive integers or names, as in 32,32,3 or H,W,3", ctx, parameter
         )
     return tuple(int(p) if p.isdecimal() else p for p in parts)
+
+
+def _amount(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """`24GiB` as bytes."""
+    if text is None:
+        return None
+    from archcalc.errors import ArchcalcError
+    from archcalc.fit import bytes_of
+
+    try:
+        return bytes_of(text)
+    except ArchcalcError as wrong:
+        raise click.BadParameter(str(wrong).removeprefix("memory: "), ctx, parameter) from None
 
 
 def source_argument(command: F) -> F:
@@ -109,10 +122,16 @@ def costing_options(command: F) -> F:
             ),
             click.option(
                 "--optimizer",
-                type=click.Choice(list(OPTIMIZER_SLOTS), case_sensitive=False),
+                type=click.Choice(list(OPTIMIZERS), case_sensitive=False),
                 default="adam",
                 show_default=True,
                 help="Whose state is counted in training memory.",
+            ),
+            click.option(
+                "--memory",
+                metavar="SIZE",
+                callback=_amount,
+                help="Say whether it fits, and the largest batch that does (24GiB, 16GB).",
             ),
             click.option(
                 "--convention",
@@ -120,6 +139,64 @@ def costing_options(command: F) -> F:
                 default="archcalc",
                 show_default=True,
                 help="Whose way of counting FLOPs.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _interval(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    """`0:1`: the least and the largest value."""
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = None
+    if not colon or found is None or not -float("inf") < found[0] <= found[1] < float("inf"):
+        raise click.BadParameter(f"{text!r}: expected LOW:HIGH, as in 0:1", ctx, parameter)
+    return found
+
+
+def plot_option(command: F) -> F:
+    return click.option(
+        "--plot",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Draw gradients by depth (png, svg or pdf): bound, expected band, measurement.",
+    )(command)
+
+
+def gradient_options(command: F) -> F:
+    """Whether and how gradients are bounded."""
+    for option in reversed(
+        (
+            click.option("--gradients", is_flag=True, help="Bound the gradient at every layer."),
+            click.option(
+                "--weights",
+                type=click.Choice(["symbolic", "expected", "actual"]),
+                default="expected",
+                show_default=True,
+                help="Norms of weights: left open, expected at initialisation, or those in the .keras file.",
+            ),
+            click.option(
+                "--tier",
+                type=click.Choice(["symbolic", "tight", "centred"]),
+                help="Which bound; the last two need --weights actual. Default: tight with them.",
+            ),
+            click.option("--training", is_flag=True, help="Bounds of training: batch statistics, dropout."),
+            click.option(
+                "--input-range",
+                metavar="LOW:HIGH",
+                callback=_interval,
+                help="The values that inputs lie between, where they are known.",
+            ),
+            click.option(
+                "--loss",
+                metavar="NAME",
+                help="Of which gradients in kernels are bounded. Default: the cross-entropy that fits.",
             ),
         )
     ):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
 from archcalc.cli.sources import read
+
+if TYPE_CHECKING:
+    from archcalc.graph import Graph
+    from archcalc.verification import Verification
 
 FORMATS = ("table", "json", "csv")
 
@@ -23,6 +27,14 @@ FORMATS = ("table", "json", "csv")
     help="Measure the fields of N layers only. Default: as many as take a few minutes.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For everything that is drawn.")
+@click.option(
+    "--gradients",
+    "starts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Measure gradient norms over N starts, beside those expected at initialisation.",
+)
+@options.plot_option
 @click.option("--all", "every", is_flag=True, help="A line for every check, with both figures.")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="Default: table, or what the -o file's name says."
@@ -43,6 +55,8 @@ def command(
     max_layers: int,
     sample: int | None,
     seed: int,
+    starts: int | None,
+    plot: str | None,
     every: bool,
     form: str | None,
     output: str | None,
@@ -58,6 +72,8 @@ def command(
     from archcalc.render.progress import progress
     from archcalc.verification import verify
 
+    if plot and not starts:
+        raise click.UsageError("--plot shows measured gradients: say over how many starts (--gradients N)")
     graph = read(
         source,
         input_shape=input_shape,
@@ -67,7 +83,9 @@ def command(
     )
     import_quietly("archcalc.keras.verify")
     with progress() as tell:
-        found = verify(graph, sample, seed, progress=tell)
+        found = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
+    if plot:
+        _plot(graph, found, plot)
     form = options.chosen_format(form, output, FORMATS)
     if form == "json":
         from archcalc.render.json import json_text
@@ -88,3 +106,18 @@ def command(
             )
     emit(text, output)
     return int(not found.agrees)
+
+
+def _plot(graph: Graph, found: Verification, path: str) -> None:
+    """Predictions and measurements, of the first values where symbols are open."""
+    from archcalc.analyze import analyze
+    from archcalc.render.plots import gradient_plot
+    from archcalc.verification import GRADIENT
+
+    values = found.samples[0]
+    measured = {
+        str(c.layer): c.measured
+        for c in found.checks
+        if c.what == GRADIENT and c.measured is not None and c.symbols == values
+    }
+    gradient_plot(analyze(graph, values, gradients=True), path, measured)

@@ -117,6 +117,8 @@ class Built:
         inputs: Sequence[Any],
         scope: Callable[[int], AbstractContextManager[Any]] | None = None,
         failures: dict[int, str] | None = None,
+        *,
+        training: bool = False,
     ) -> Iterator[tuple[Any, ...]]:
         """Yield every node's outputs in turn, each computed inside `scope(node)`.
 
@@ -135,7 +137,7 @@ class Built:
                 try:
                     with scope(i) if scope else nullcontext():
                         given_here = [values[t.node][t.output] for t in node.inputs]
-                        values.append(call(self.layers[i], given_here, node.layer, infer=True))
+                        values.append(call(self.layers[i], given_here, node.layer, training=training))
                 except Exception as fault:
                     if failures is None:
                         raise
@@ -201,17 +203,17 @@ def build(
     return Built(graph, tuple(layers), tuple(tensors))
 
 
-def call(layer: Any, inputs: list[Any], declared: Layer, *, infer: bool = False) -> tuple[Any, ...]:
+def call(layer: Any, inputs: list[Any], declared: Layer, *, training: bool | None = None) -> tuple[Any, ...]:
     """The outputs of a Keras layer, which takes several inputs and arguments as its declaration says.
 
-    With `infer` it is called as at inference: alone, augmentation layers believe in training.
+    `training` is handed on where the layer knows it: alone, augmentation layers believe in training.
     """
-    if infer:
+    if training is not None:
         deadly.refuse(layer, inputs)
     given = declared.keras_arguments()
     words = {k: given[k] for k in declared.call_arguments if k in given}
-    if infer and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
-        words["training"] = False
+    if training is not None and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
+        words["training"] = training
     if isinstance(layer, OperationCall):
         outputs = layer(inputs)
     elif declared.call_style == "apart":

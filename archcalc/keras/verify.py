@@ -35,6 +35,7 @@ class Case:
     places: int
     seed: int
     progress: Progress
+    starts: int = 0  # that gradients at initialisation are measured over
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
     seed: int,
     symbols: Mapping[str, int] | None,
     progress: Progress | None,
+    starts: int = 0,
 ) -> Verification:
     """As `archcalc.verify`."""
     graph = _graph(source)
@@ -54,7 +56,8 @@ def run(
     assignments = admissible_values(graph, SAMPLES, seed)
     for values in assignments:
         given = {**(symbols or {}), **values}
-        for check in _checks(with_values(graph, values) if values else graph, sample, seed, tell, skipped):
+        chosen = with_values(graph, values) if values else graph
+        for check in _checks(chosen, sample, seed, tell, skipped, starts):
             checks.append(replace(check, symbols=given))
     return Verification(
         name=graph.name,
@@ -83,9 +86,9 @@ def _silent(step: str, done: int, steps: int) -> None:
 
 
 def _checks(
-    graph: Graph, sample: int | None, seed: int, progress: Progress, skipped: list[str]
+    graph: Graph, sample: int | None, seed: int, progress: Progress, skipped: list[str], starts: int
 ) -> Iterator[Check]:
-    from archcalc.keras import check_fields, check_structure, check_work
+    from archcalc.keras import check_fields, check_gradients, check_structure, check_work
 
     progress("building the model", 0, 1)
     try:
@@ -109,11 +112,12 @@ def _checks(
             f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
             f"({f'--sample {sample}' if sample else 'they take long; --sample N measures N'})"
         )
-    case = Case(graph, report, built, chosen, places, seed, progress)
+    case = Case(graph, report, built, chosen, places, seed, progress, starts)
     steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [
         ("shapes and weights", check_structure.checks),
         ("FLOPs and tensors", check_work.checks),
         ("gradients", check_fields.checks),
+        ("gradients at initialisation", check_gradients.checks),
     ]
     for name, step in steps:
         progress(name, 0, 1)

@@ -7,7 +7,8 @@ from typing import Annotated
 from archcalc.arith import Shape, Size, prod
 from archcalc.dtypes import floating
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_name, activation_ops, coupled
+from archcalc.layers import stages as st
+from archcalc.layers.activations import activated, activation_name, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -57,6 +58,9 @@ class Activation(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return activation_ops(self.activation, inputs[0])
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return activated(self.activation, inputs[0])
+
 
 @layer
 class ReLU(OneOperation):
@@ -68,6 +72,14 @@ class ReLU(OneOperation):
     negative_slope: NonNegative = 0.0
     threshold: NonNegative = 0.0
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        shape = (
+            ("max_value", self.max_value),
+            ("negative_slope", self.negative_slope),
+            ("threshold", self.threshold),
+        )
+        return (st.Pointwise("relu", shape),)
+
 
 @layer
 class LeakyReLU(OneOperation):
@@ -75,12 +87,18 @@ class LeakyReLU(OneOperation):
 
     negative_slope: NonNegative = 0.3
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("leaky_relu", (("negative_slope", self.negative_slope),)),)
+
 
 @layer
 class ELU(OneOperation):
     """`x` above zero, `alpha * (exp(x) - 1)` below."""
 
     alpha: Real = 1.0
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("elu", (("alpha", self.alpha),)),)
 
 
 @layer
@@ -116,6 +134,9 @@ class PReLU(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Pointwise("prelu", weight="alpha"),)
+
 
 @layer
 class Softmax(OneOperation):
@@ -138,3 +159,8 @@ class Softmax(OneOperation):
         for axis in self.axes(x):
             window = whole_along(window, axis)
         return (window,)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        (x,) = inputs
+        axes = self.axes(x)
+        return (st.Softmax(axes, prod(x[a] for a in axes)),)

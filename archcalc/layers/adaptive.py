@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archcalc.arith import Shape, Size, certainly, common_divisor, equal, floor_div, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import Spatial
+from archcalc.layers.stages import Pool, Portion, Stages
 from archcalc.layers.window import Phases, Read, Taps, Unstated, Whole, here
 from archcalc.tables import adaptive_phases
 
@@ -16,6 +19,8 @@ class AdaptivePooling(Spatial, Weightless, NoMacs):
 
     Source: Keras's `ops.adaptive_average_pool`, which takes the windows of PyTorch.
     """
+
+    takes: ClassVar[str]  # what is kept of a window: its `average` or its `max`
 
     output_size: SpatialField
 
@@ -38,6 +43,11 @@ class AdaptivePooling(Spatial, Weightless, NoMacs):
         pairs = zip(self.sides(x), self.output_size, strict=True)
         return prod(n + m - common_divisor(n, m) for n, m in pairs) * self.channels(x)
 
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        pairs = zip(self.spatial_axes, self.sides(x), self.output_size, strict=True)
+        return (Pool(self.takes, tuple(Portion(axis, n, m) for axis, n, m in pairs)),)
+
 
 def _read(axis: int, n: Size, m: Size) -> Read:
     if certainly(equal(m, 1)):
@@ -56,6 +66,7 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
     """The means of `output_size` windows over one axis."""
 
     rank = 1
+    takes = "average"
 
 
 @layer
@@ -63,6 +74,7 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
     """The means of `output_size` windows over two axes."""
 
     rank = 2
+    takes = "average"
 
 
 @layer
@@ -70,6 +82,7 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
     """The means of `output_size` windows over three axes."""
 
     rank = 3
+    takes = "average"
 
 
 @layer
@@ -77,6 +90,7 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
     """The largest of `output_size` windows over one axis."""
 
     rank = 1
+    takes = "max"
 
 
 @layer
@@ -84,6 +98,7 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
     """The largest of `output_size` windows over two axes."""
 
     rank = 2
+    takes = "max"
 
 
 @layer
@@ -91,3 +106,4 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
     """The largest of `output_size` windows over three axes."""
 
     rank = 3
+    takes = "max"

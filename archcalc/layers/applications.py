@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, broadcast, prod
+from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
 from archcalc.layers.merging import Merge, aligned, several
+from archcalc.layers.stages import Enlarge, Factor, Stages
 from archcalc.layers.window import Shares
 
 
@@ -38,6 +39,12 @@ class LayerScale(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.output_shape(*inputs))
 
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        last = len(x) - 1
+        repeated = (Enlarge(last, 1, self.projection_dim),) if certainly(equal(x[-1], 1)) else ()
+        return (*repeated, Factor(weight="gamma", axes=(last,)))
+
 
 @layer
 class CustomScaleLayer(Merge):
@@ -55,3 +62,6 @@ class CustomScaleLayer(Merge):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(self.output_shape(*inputs))
+
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "add", (1.0, self.scale)

@@ -24,6 +24,7 @@ from archcalc.layers.fields import (
     ShapeOrSizeKind,
     Untracked,
 )
+from archcalc.layers.stages import Stages, Unbounded
 from archcalc.layers.window import Prefix, Read, Taps, Whole, here
 
 
@@ -74,6 +75,11 @@ class AttentionLayer(Layer):
     def along(self, axis: int) -> Read:
         """What is read of the sequence of values and keys."""
         return Prefix(axis) if self.use_causal_mask else Whole()
+
+    def stages(self, *inputs: Shape) -> Stages:
+        # Kim, Papamakarios & Mnih 2021 (arXiv 2006.04710)
+        reason = "attention has no bound on its slope where queries, keys and values have none"
+        return (Unbounded(reason, tuple(w.name for w in self.weights(*inputs))),)
 
 
 # -- with projections -----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from archcalc.layers.fields import ChoiceKind, Count, DataFormat, RealsKind, Unt
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.regularization import TrainingOnly
 from archcalc.layers.spatial import Spatial
+from archcalc.layers.stages import Disturb, Select, Stages
 from archcalc.layers.window import Read, Unstated, here
 
 Factor = Annotated[Any, RealsKind()]
@@ -27,6 +28,9 @@ class Augmentation(TrainingOnly):
     data_format: Untracked = None
     bounding_box_format: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Disturb(),)
+
 
 @layer
 class RandomFlip(Augmentation):
@@ -36,6 +40,9 @@ class RandomFlip(Augmentation):
         "horizontal_and_vertical"
     )
     seed: Untracked = None
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @family
@@ -197,6 +204,9 @@ class RandomCrop(Spatial, Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Disturb(), Select())
 
 
 def _uncut(axis: int, n: Size, m: Size) -> Read:

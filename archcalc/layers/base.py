@@ -16,6 +16,7 @@ from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.dtypes import floating, promoted
 from archcalc.errors import LayerError
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
+from archcalc.layers.stages import Stages
 from archcalc.layers.window import Shares, Window, identity
 
 L = TypeVar("L", bound="type[Layer]")
@@ -98,6 +99,10 @@ class Layer(ABC):
     @abstractmethod
     def elementwise_ops(self, *inputs: Shape) -> Size:
         """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
+
+    @abstractmethod
+    def stages(self, *inputs: Shape) -> Stages:
+        """What the layer does, as a chain of primitives (archcalc.layers.stages)."""
 
     def shares(self, *inputs: Shape) -> Shares | None:
         """How strongly the output depends on each input; None if the values decide.
@@ -255,6 +260,7 @@ __all__ = [
     "Elementwise",
     "Layer",
     "NoMacs",
+    "Stages",
     "Weight",
     "Weightless",
     "Window",

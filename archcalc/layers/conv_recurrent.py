@@ -13,8 +13,9 @@ from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.recurrent import WHOLE, OwnCell, Trained
+from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
 from archcalc.layers.spatial import Spatial, sliding, window_count
+from archcalc.layers.stages import Stages, Unbounded
 from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
 
 _GROWING = "each step sees further than the one before"
@@ -71,6 +72,10 @@ class ConvGates(Trained, Spatial):
         out = self.step_shape(step)
         gates = 3 * activation_ops(self.recurrent_activation, out) + 2 * activation_ops(self.activation, out)
         return (4 + 4 * int(self.use_bias) + 4) * prod(out) + gates
+
+    def recurrences(self, step: Shape, run: Run) -> Stages:
+        names = tuple(run.prefix + w.name for w in self.step_weights(step))
+        return (Unbounded("no bound is kept for a recurrence of convolutions", names),)
 
 
 @family

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal, total
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import (
     ActivationName,
@@ -18,8 +18,9 @@ from archcalc.layers.fields import (
     Untracked,
 )
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.low_rank import adapted
-from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, sliding, window_count
+from archcalc.layers.low_rank import adapted, adapter
+from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, slides, sliding, window_count
+from archcalc.layers.stages import Convolve, Slide, Stages
 from archcalc.layers.window import Blocks, Read, Taps
 
 
@@ -79,6 +80,25 @@ class Kernel(Spatial):
     def channel_read(self, x: Shape) -> Read:
         """What one output channel reads of the input's channels."""
 
+    @property
+    def bias_name(self) -> str | None:
+        """The name of the bias, where there is one."""
+        return "bias" if self.use_bias else None
+
+    def slides(self, x: Shape) -> tuple[Slide, ...]:
+        """The sliding window along each spatial axis."""
+        return slides(
+            self.spatial_axes, self.sides(x), self.kernel_size, self.strides, self.dilation_rate, self.padding
+        )
+
+    @abstractmethod
+    def convolutions(self, x: Shape) -> Stages:
+        """The linear stages."""
+
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        return (*self.convolutions(x), *activated(self.activation, self.output_shape(x)))
+
 
 @family
 class Convolution(Kernel):
@@ -127,6 +147,18 @@ class Convolution(Kernel):
     def macs(self, *inputs: Shape) -> Size:
         (x,) = inputs
         return prod(self.kernel_size) * self.group_channels(x) * prod(self.output_shape(x))
+
+    def convolutions(self, x: Shape) -> Stages:
+        return (
+            Convolve(
+                "kernel",
+                self.slides(x),
+                self.channel_axis,
+                self.bias_name,
+                self.groups,
+                adapter=adapter(self.lora_rank, self.lora_alpha),
+            ),
+        )
 
 
 @layer
@@ -179,6 +211,9 @@ class Depthwise(Kernel):
     def macs(self, *inputs: Shape) -> Size:
         return prod(self.kernel_size) * prod(self.output_shape(*inputs))
 
+    def convolutions(self, x: Shape) -> Stages:
+        return (Convolve("kernel", self.slides(x), self.channel_axis, self.bias_name, depthwise=True),)
+
 
 @layer
 class DepthwiseConv1D(Depthwise):
@@ -226,6 +261,15 @@ class Separable(Depthwise):
         (x,) = inputs
         per_place = self.middle_channels(x) * (prod(self.kernel_size) + self.filters)
         return per_place * prod(self.output_sides(x))
+
+    def convolutions(self, x: Shape) -> Stages:
+        still = tuple(
+            Slide(axis, n, n, 1) for axis, n in zip(self.spatial_axes, self.output_sides(x), strict=True)
+        )
+        return (
+            Convolve("depthwise_kernel", self.slides(x), self.channel_axis, depthwise=True),
+            Convolve("pointwise_kernel", still, self.channel_axis, self.bias_name),
+        )
 
 
 @layer

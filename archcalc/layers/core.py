@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.dtypes import floating
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops
+from archcalc.layers.activations import activated, activation_ops
 from archcalc.layers.base import (
     Elementwise,
     Layer,
@@ -31,8 +31,9 @@ from archcalc.layers.fields import (
     Reals,
     Untracked,
 )
-from archcalc.layers.low_rank import adapted, refuse_quantized
+from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
 from archcalc.layers.spatial import WHOLE, bias_weight
+from archcalc.layers.stages import Factor, Lookup, Matrix, Offset, Pointwise, Select, Stages
 from archcalc.layers.window import Window
 
 
@@ -60,6 +61,9 @@ class InputLayer(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @layer
@@ -108,6 +112,11 @@ class Dense(Layer):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
+    def stages(self, *inputs: Shape) -> Stages:
+        bias = "bias" if self.use_bias else None
+        matrix = Matrix("kernel", bias, adapter=adapter(self.lora_rank, self.lora_alpha))
+        return (matrix, *activated(self.activation, self.output_shape(*inputs)))
+
 
 @family
 class Table(Layer):
@@ -143,6 +152,12 @@ class Table(Layer):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (self.lookup(),)
+
+    def lookup(self, *others: str) -> Lookup:
+        return Lookup("embeddings", adapter(self.lora_rank, self.lora_alpha), others)
 
 
 @layer
@@ -199,6 +214,18 @@ class ReversibleEmbedding(Table):
             return 0
         return 3 * prod(self.output_shape(*inputs))
 
+    def stages(self, *inputs: Shape) -> Stages:
+        if not self.reverse:
+            return (self.lookup(*(() if self.tie_weights else ("reverse_embeddings",))),)
+        if self.tie_weights:
+            scores = Matrix("embeddings", adapter=adapter(self.lora_rank, self.lora_alpha), transposed=True)
+        else:
+            scores = Matrix("reverse_embeddings", others=("embeddings",))
+        cap = self.logit_soft_cap
+        if cap is None:
+            return (scores,)
+        return (scores, Factor(cap, reciprocal=True), Pointwise("tanh"), Factor(cap))
+
 
 @layer
 class Identity(Elementwise):
@@ -208,6 +235,9 @@ class Identity(Elementwise):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @layer
@@ -221,6 +251,9 @@ class Masking(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Select(),)
+
 
 @layer
 class Rescaling(Elementwise):
@@ -231,3 +264,6 @@ class Rescaling(Elementwise):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return Factor(self.scale), Offset(self.offset)

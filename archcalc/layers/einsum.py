@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
@@ -20,7 +20,8 @@ from archcalc.layers.fields import (
     Untracked,
     size,
 )
-from archcalc.layers.low_rank import adapted, refuse_quantized
+from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
+from archcalc.layers.stages import Matrix, Reduce, Stages
 from archcalc.layers.window import Read, Whole, here
 
 # the batch and, behind `...`, what else the equation leaves unnamed
@@ -219,3 +220,31 @@ class EinsumDense(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         out = self.output_shape(*inputs)
         return prod(out) * int(self.bias_axes is not None) + activation_ops(self.activation, out)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        labels, _ = self.sizes(inputs)
+        # what stands in the input alone is summed before the product
+        gone = tuple(a for a, label in enumerate(labels.x[1:]) if label not in labels.kernel + labels.y)
+        left = "".join(label for a, label in enumerate(labels.x[1:]) if a not in gone)
+        places = range(len(labels.kernel))
+        matrix = Matrix(
+            "kernel",
+            "bias" if self.bias_axes else None,
+            tuple(a for a in places if labels.kernel[a] not in labels.y),
+            tuple(a for a in places if labels.kernel[a] not in labels.x),
+            tuple(a for a in places if labels.kernel[a] in labels.x and labels.kernel[a] in labels.y),
+            _in_letters(f"{left},{labels.kernel}->{labels.y[1:]}"),
+            adapter(self.lora_rank, self.lora_alpha),
+        )
+        summed = (Reduce("sum", gone, prod(x[a] for a in gone)),) if gone else ()
+        return (*summed, matrix, *activated(self.activation, self.output_shape(*inputs)))
+
+
+def _in_letters(equation: str) -> str:
+    """The equation with plain letters for unnamed axes, as einsum wants them."""
+    free = iter(letter for letter in string.ascii_letters if letter not in equation)
+    for label in dict.fromkeys(equation):
+        if label in _UNNAMED:
+            equation = equation.replace(label, next(free))
+    return equation

@@ -13,6 +13,7 @@ from archcalc.arith import Shape, Size, certainly, equal, require_at_least, requ
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
+from archcalc.layers.stages import Merge, Stages, Stop
 from archcalc.layers.window import Fixed, Whole
 
 
@@ -67,6 +68,9 @@ class Encoding(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Stop(),)
 
 
 @layer
@@ -162,3 +166,6 @@ class HashedCrossing(Hashes):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return tuple(window for x in inputs for window in super(HashedCrossing, self).window(x))
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Merge("stop", (1, 1)),)

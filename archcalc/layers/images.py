@@ -10,6 +10,7 @@ from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_
 from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
 from archcalc.layers.operations.images import Resize
 from archcalc.layers.spatial import Spatial
+from archcalc.layers.stages import Margin, Stages, Unbounded
 from archcalc.layers.window import Taps, Whole, here
 
 
@@ -40,6 +41,9 @@ class AutoContrast(OfImages):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         """Smallest and largest of the channel, scale, shift, clip."""
         return 5 * prod(inputs[0])
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Unbounded("a channel is stretched the more, the less its values differ"),)
 
 
 @family
@@ -76,6 +80,14 @@ class CenterCrop(ToSize):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        cut: list[tuple[Size, Size]] = [(0, 0)] * len(x)
+        for axis, n, m in zip(self.spatial_axes, self.sides(x), (self.height, self.width), strict=True):
+            before = floor_div(n - m, 2)
+            cut[axis] = (-before, before + m - n)
+        return (Margin(tuple(cut)),)
+
 
 @layer
 class Resizing(ToSize):
@@ -111,3 +123,6 @@ class Resizing(ToSize):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self.operation.elementwise_ops(*inputs)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return self.operation.stages(*inputs)

@@ -11,11 +11,12 @@ from typing import Annotated, ClassVar
 
 from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, prod, smallest
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Initializer, NumberKind, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
+from archcalc.layers.stages import Local, Slide, Stages
 from archcalc.layers.window import Taps
 
 
@@ -103,6 +104,16 @@ class LocallyConnected(Spatial):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        columns = (self.spatial_axes, self.sides(x), self.output_sides(x), self.kernel_size, self.strides)
+        windows = tuple(
+            Slide(axis, n, m, k, s, before=self.reach(k)) for axis, n, m, k, s in zip(*columns, strict=True)
+        )
+        bias = "bias" if self.use_bias else None
+        local = Local("kernel", windows, self.channel_axis, self.filters, self.implementation, bias)
+        return (local, *activated(self.activation, self.output_shape(x)))
 
 
 def connections(n: Size, m: Size, k: Size, s: Size, reach: Size) -> Size:

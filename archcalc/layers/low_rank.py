@@ -10,6 +10,7 @@ from typing import Any
 from archcalc.arith import Size
 from archcalc.errors import LayerError
 from archcalc.layers.base import Weight
+from archcalc.layers.stages import Adapter
 
 
 def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, ...]:
@@ -22,6 +23,11 @@ def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, .
         Weight(f"lora_{main.name}_a", (*main.shape[:-1], rank), initializer="he_uniform"),
         Weight(f"lora_{main.name}_b", (rank, main.shape[-1]), initializer="zeros"),
     )
+
+
+def adapter(rank: Size | None, alpha: Any) -> Adapter | None:
+    """What the adapter of `adapted` does to its weight."""
+    return None if rank is None else Adapter(alpha, rank)
 
 
 def refuse_quantized(dtype: Any) -> None:

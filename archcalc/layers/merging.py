@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
 from archcalc.dtypes import BYTES, floating
 from archcalc.errors import LayerError
+from archcalc.layers import stages as st
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.fields import Axes, Axis, Flag
 from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, here, identity
@@ -53,6 +56,22 @@ class Merge(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return (len(inputs) - 1) * prod(self.output_shape(*inputs))
 
+    @abstractmethod
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        """The kind of `Merge` of so many inputs, and the coefficients of a sum."""
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        out = self.output_shape(*inputs)
+        kind, coefficients = self.merged(len(inputs))
+        return (st.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+
+
+def copies(x: Shape, out: Shape) -> Size:
+    """How many places of an output each unit of an input reaches where axes of size 1 are repeated."""
+    front = out[: len(out) - len(x)]
+    pairs = zip(x, out[len(front) :], strict=True)
+    return prod(front) * prod(m for n, m in pairs if certainly(equal(n, 1)))
+
 
 def aligned(n: Size, m: Size, axis: int) -> Read:
     """What an axis of n contributes to one of m."""
@@ -83,20 +102,32 @@ class Choosing(Merge):
 class Add(Summing):
     """The sum of the inputs."""
 
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "add", (1.0,) * branches
+
 
 @layer
 class Multiply(Merge):
     """The product of the inputs."""
+
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "multiply", ()
 
 
 @layer
 class Maximum(Choosing):
     """The largest of the inputs, unit by unit."""
 
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "maximum", ()
+
 
 @layer
 class Minimum(Choosing):
     """The smallest of the inputs, unit by unit."""
+
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "minimum", ()
 
 
 @layer
@@ -111,6 +142,9 @@ class Average(Choosing):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return len(inputs) * prod(self.output_shape(*inputs))
 
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "average", ()
+
 
 @layer
 class Subtract(Summing):
@@ -118,6 +152,9 @@ class Subtract(Summing):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return super().output_shape(*several(self, inputs, exactly=2))
+
+    def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
+        return "add", (1.0, -1.0)
 
 
 @layer
@@ -163,6 +200,10 @@ class Concatenate(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        joined = axis_index(self, self.axis, len(inputs[0]))
+        return (st.Merge("concatenate", (1,) * len(inputs), axis=joined),)
+
 
 @layer
 class Dot(Weightless):
@@ -203,6 +244,16 @@ class Dot(Weightless):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         # a square, its sum and the scaling for each unit of the inputs
         return 3 * total(prod(x) for x in inputs) if self.normalize else 0
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        a, b = inputs
+        i, j = self.contracted(a, b)
+        left = ascii_lowercase[: len(a)]
+        right = ascii_uppercase[: len(b)]
+        right = right[:j] + left[i] + right[j + 1 :]
+        kept = (left + right).replace(left[i], "")
+        contract = st.Contract(f"Z{left},Z{right}->Z{kept}", (None, None), a[i], normalised=self.normalize)
+        return (contract,) if kept else (contract, st.Reshape((1,)))
 
 
 def _contraction(rank: int, summed: int, first: int) -> Window:

@@ -17,6 +17,7 @@ from archcalc.layers.fields import (
     Untracked,
     size,
 )
+from archcalc.layers.stages import Stages, Unbounded
 from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
 from archcalc.tables import fitting_stride
 from archcalc.unknown import Unknown
@@ -156,6 +157,9 @@ class Opaque(Layer):
             return Unstated(f"the stride from {n} to {m} units is not certain; state `stride`")
         pad = floor_div(largest((m - 1) * stride + k - n, 0), 2)
         return Taps(axis, stride, -pad, k)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Unbounded(self.unstated("slope"), tuple(w.name for w in self.weights(*inputs))),)
 
 
 def _per_axis(value: Any, rank: int) -> tuple[Any, ...] | None:

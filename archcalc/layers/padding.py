@@ -10,6 +10,8 @@ from archcalc.layers.base import family, layer, one_input
 from archcalc.layers.fields import Margins
 from archcalc.layers.reshaping import Rearranging
 from archcalc.layers.spatial import ChannelsLast, Spatial
+from archcalc.layers.stages import Margin as Moved
+from archcalc.layers.stages import Stages
 from archcalc.layers.window import Taps, Window
 
 
@@ -34,6 +36,11 @@ class Margin(ChannelsLast, Rearranging):
             Taps(axis, 1, -before) for axis, (before, _) in zip(self.spatial_axes, self.moves, strict=True)
         )
         return (self.reads(spatial, Taps(self.channel_axis)),)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        still = ((0, 0),)
+        pairs = (*still, *self.moves) if self.channels_first else (*self.moves, *still)
+        return (Moved(pairs),)
 
 
 def _pairs(margins: Any, rank: int) -> tuple[tuple[Size, Size], ...]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.spatial import Spatial, sliding, window_count
+from archcalc.layers.spatial import Spatial, slides, sliding, window_count
+from archcalc.layers.stages import Pool, Reduce, Stages
 from archcalc.layers.window import Taps, Whole
 
 
 @family
 class Pooling(Spatial, Weightless, NoMacs):
     """One number out of each window, channel by channel; `strides` default to `pool_size`."""
+
+    kind: ClassVar[str]
 
     pool_size: SpatialField
     strides: OptionalSpatial = None
@@ -41,6 +44,12 @@ class Pooling(Spatial, Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.pool_size) * prod(self.output_shape(*inputs))
 
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        ones = (1,) * self.rank
+        windows = slides(self.spatial_axes, self.sides(x), self.pool_size, self.steps, ones, self.padding)
+        return (Pool(self.kind, windows),)
+
 
 @family
 class MaxPooling(Pooling):
@@ -54,6 +63,7 @@ class MaxPooling1D(MaxPooling):
     """The largest of each window over one axis."""
 
     rank = 1
+    kind = "max"
     pool_size: SpatialField = 2
 
 
@@ -62,6 +72,7 @@ class MaxPooling2D(MaxPooling):
     """The largest of each window over two axes."""
 
     rank = 2
+    kind = "max"
     pool_size: SpatialField = 2
 
 
@@ -70,6 +81,7 @@ class MaxPooling3D(MaxPooling):
     """The largest of each window over three axes."""
 
     rank = 3
+    kind = "max"
     pool_size: SpatialField = 2
 
 
@@ -78,6 +90,7 @@ class AveragePooling1D(Pooling):
     """The mean of each window over one axis, of what is inside the input."""
 
     rank = 1
+    kind = "average"
 
 
 @layer
@@ -85,6 +98,7 @@ class AveragePooling2D(Pooling):
     """The mean of each window over two axes, of what is inside the input."""
 
     rank = 2
+    kind = "average"
 
 
 @layer
@@ -92,11 +106,14 @@ class AveragePooling3D(Pooling):
     """The mean of each window over three axes, of what is inside the input."""
 
     rank = 3
+    kind = "average"
 
 
 @family
 class GlobalPooling(Spatial, Weightless, NoMacs):
     """One number out of each channel; `keepdims` leaves spatial axes of size 1."""
+
+    kind: ClassVar[str]
 
     keepdims: Flag = False
 
@@ -112,6 +129,10 @@ class GlobalPooling(Spatial, Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
 
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        return (Reduce(self.kind, self.spatial_axes, prod(self.sides(x)), self.keepdims),)
+
 
 @family
 class GlobalMaxPooling(GlobalPooling):
@@ -125,6 +146,7 @@ class GlobalMaxPooling1D(GlobalMaxPooling):
     """The largest of each channel over one axis."""
 
     rank = 1
+    kind = "max"
 
 
 @layer
@@ -132,6 +154,7 @@ class GlobalMaxPooling2D(GlobalMaxPooling):
     """The largest of each channel over two axes."""
 
     rank = 2
+    kind = "max"
 
 
 @layer
@@ -139,6 +162,7 @@ class GlobalMaxPooling3D(GlobalMaxPooling):
     """The largest of each channel over three axes."""
 
     rank = 3
+    kind = "max"
 
 
 @layer
@@ -146,6 +170,7 @@ class GlobalAveragePooling1D(GlobalPooling):
     """The mean of each channel over one axis."""
 
     rank = 1
+    kind = "mean"
 
 
 @layer
@@ -153,6 +178,7 @@ class GlobalAveragePooling2D(GlobalPooling):
     """The mean of each channel over two axes."""
 
     rank = 2
+    kind = "mean"
 
 
 @layer
@@ -160,3 +186,4 @@ class GlobalAveragePooling3D(GlobalPooling):
     """The mean of each channel over three axes."""
 
     rank = 3
+    kind = "mean"

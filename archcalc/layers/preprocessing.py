@@ -9,6 +9,9 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weight, Window, axis_index, identity, layer, one_input
 from archcalc.layers.fields import AxisKind, Flag
 from archcalc.layers.operations.operand import Constant, OperandKind
+from archcalc.layers.stages import BatchStandardise, Stages
+
+EPSILON = 1e-7  # the smallest deviation that Keras divides by
 
 Statistic = Annotated[Any, OperandKind()]
 
@@ -70,6 +73,22 @@ class Normalization(NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
+
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        own = self.mean is None
+        return (
+            BatchStandardise(
+                self.kept(x),
+                EPSILON,
+                "mean" if own else self.mean,
+                "variance" if own else self.variance,
+                floor=True,
+                inverse=self.invert,
+                moving=False,
+                others=("count",) if own else (),
+            ),
+        )
 
 
 def _shape(statistic: Any) -> tuple[int, ...]:

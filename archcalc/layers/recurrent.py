@@ -8,17 +8,28 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from archcalc.arith import Shape, Size, prod, require_equal, total
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activation_name, activation_ops, coupled
 from archcalc.layers.base import Layer, Weight, Window, family, layer, require_rank, show
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
+from archcalc.layers.stages import Recur, Stages, Unbounded
 from archcalc.layers.window import Prefix, Read, Whole, here
 
 WHOLE = Whole()
+
+
+class Run(NamedTuple):
+    """How a cell is run: over how many steps, what leaves, whether states are given, and its name."""
+
+    steps: Size
+    sequence: bool
+    state: bool
+    initial: bool
+    prefix: str
 
 
 @family
@@ -90,6 +101,13 @@ class Cell(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self.step_ops(inputs[0])
 
+    @abstractmethod
+    def recurrences(self, step: Shape, run: Run) -> Stages:
+        """The cell as it is run along a sequence whose steps have this shape."""
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return self.recurrences(inputs[0], Run(1, sequence=False, state=True, initial=True, prefix=""))
+
 
 @family
 class Trained(Cell):
@@ -154,10 +172,38 @@ class Gates(Trained):
     def gate_ops(self) -> Size:
         """Activations and products of a step."""
 
+    kind: ClassVar[str] = ""
+
+    @property
+    def gate_activation(self) -> Any:
+        """What the gates go through; None where there are none."""
+        return None
+
+    def recurrences(self, step: Shape, run: Run) -> Stages:
+        return (
+            Recur(
+                self.kind,
+                run.steps,
+                self.units,
+                activation_name(self.activation),
+                activation_name(self.gate_activation),
+                run.sequence,
+                run.state,
+                run.prefix,
+                run.initial,
+                bool(getattr(self, "reset_after", True)),
+                self.dropout,
+                self.recurrent_dropout,
+                tuple(run.prefix + w.name for w in self.step_weights(step)),
+            ),
+        )
+
 
 @family
 class SimpleGates(Gates):
     """The activation of the sum."""
+
+    kind = "simple"
 
     def gate_ops(self) -> Size:
         return activation_ops(self.activation, (self.units,))
@@ -167,6 +213,7 @@ class SimpleGates(Gates):
 class LSTMGates(Gates):
     """Input, forget, cell and output gate; the states are h and c."""
 
+    kind = "lstm"
     gates = 4
     states = 2
 
@@ -178,11 +225,16 @@ class LSTMGates(Gates):
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 3 * gate + 2 * activation_ops(self.activation, (self.units,)) + 4 * self.units
 
+    @property
+    def gate_activation(self) -> Any:
+        return self.recurrent_activation
+
 
 @family
 class GRUGates(Gates):
     """Update, reset and candidate; `reset_after` has a second bias, for the state's products."""
 
+    kind = "gru"
     gates = 3
 
     recurrent_activation: ActivationName = "sigmoid"
@@ -195,6 +247,10 @@ class GRUGates(Gates):
         # r*h, and h' = z*h + (1 - z)*g
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 2 * gate + activation_ops(self.activation, (self.units,)) + 5 * self.units
+
+    @property
+    def gate_activation(self) -> Any:
+        return self.recurrent_activation
 
 
 @layer
@@ -258,6 +314,18 @@ class StackedRNNCells(Cell):
 
     def step_ops(self, step: Shape) -> Size:
         return total(_cell(cell).step_ops(x) for cell, x in self._steps(step))
+
+    def recurrences(self, step: Shape, run: Run) -> Stages:
+        steps = self._steps(step)
+        if run.initial or run.state:
+            weights = tuple(run.prefix + w.name for w in self.step_weights(step))
+            return (Unbounded("states of stacked cells that enter or leave have no rule", weights),)
+        found: Stages = ()
+        for i, (cell, x) in enumerate(steps):
+            whole = run.sequence or i + 1 < len(steps)
+            inner = run._replace(sequence=whole, prefix=f"{run.prefix}{cell.name}/")
+            found += _cell(cell).recurrences(x, inner)
+        return found
 
 
 def _cell(inner: Inner) -> Cell:
@@ -334,6 +402,21 @@ class Recurrent(Layer):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self._cell.step_ops(inputs[0][1:])
+
+    def run(self, inputs: tuple[Shape, ...], prefix: str = "") -> Stages:
+        """The cell along the sequence; weights are named below `prefix`."""
+        x, *states = inputs
+        run = Run(
+            x[0],
+            sequence=self.return_sequences,
+            state=self.return_state,
+            initial=len(states) > 0,
+            prefix=f"{prefix}{self.stepper.name}/",
+        )
+        return self._cell.recurrences(x[1:], run)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return self.run(inputs)
 
 
 @family

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Elementwise, family, layer, require_rank
 from archcalc.layers.fields import Fraction01, Untracked
+from archcalc.layers.stages import Mask, Stages
 
 
 @family
@@ -25,6 +26,9 @@ class Dropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate),)
+
 
 @layer
 class AlphaDropout(TrainingOnly):
@@ -34,6 +38,9 @@ class AlphaDropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate, alpha=True),)
+
 
 @layer
 class GaussianDropout(TrainingOnly):
@@ -41,6 +48,9 @@ class GaussianDropout(TrainingOnly):
 
     rate: Fraction01
     seed: Untracked = None
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate, noise=True),)
 
 
 @layer
@@ -50,6 +60,9 @@ class GaussianNoise(TrainingOnly):
     stddev: Fraction01
     seed: Untracked = None
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
+
 
 @layer
 class ActivityRegularization(TrainingOnly):
@@ -57,6 +70,9 @@ class ActivityRegularization(TrainingOnly):
 
     l1: Untracked = 0.0
     l2: Untracked = 0.0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return ()
 
 
 @family
@@ -70,6 +86,9 @@ class SpatialDropout(TrainingOnly):
         x = super().output_shape(*inputs)
         require_rank(self, x, self.rank + 1)
         return x
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Mask(self.rate),)
 
 
 @layer

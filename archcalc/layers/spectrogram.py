@@ -9,6 +9,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import Weight, Window, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Flag, PlainCountKind, Untracked
 from archcalc.layers.spatial import Spatial, pad_before, window_count
+from archcalc.layers.stages import Stages, Unbounded
 from archcalc.layers.window import Blocks, Read, Taps, here
 
 PlainCount = Annotated[Any, PlainCountKind()]
@@ -104,3 +105,7 @@ class STFTSpectrogram(Spatial):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self._OPS[self.mode] * prod(self.output_shape(*inputs))
+
+    def stages(self, *inputs: Shape) -> Stages:
+        names = tuple(w.name for w in self.weights(*inputs))
+        return (Unbounded("no bound is kept for spectra", names),)

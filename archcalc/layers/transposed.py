@@ -14,7 +14,7 @@ from archcalc.arith import (
     prod,
     require_at_least,
 )
-from archcalc.layers.activations import activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import (
@@ -28,6 +28,7 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
+from archcalc.layers.stages import Convolve, Slide, Stages
 from archcalc.layers.window import Phases, Read, Taps, Unstated
 from archcalc.tables import transposed_phases
 
@@ -113,6 +114,17 @@ class Transposed(Spatial):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        (x,) = inputs
+        out = self.output_shape(x)
+        back = tuple(
+            Slide(axis, m, n, k, s, d, self.crop(n, k, s, d, p))
+            for axis, m, (n, k, s, d, p) in zip(self.spatial_axes, self.sides(out), self.axes(x), strict=True)
+        )
+        bias = "bias" if self.use_bias else None
+        convolve = Convolve("kernel", back, self.channel_axis, bias, transposed=True)
+        return (convolve, *activated(self.activation, out))
 
 
 def _read(axis: int, k: Size, s: Size, d: Size, crop: Size) -> Read:

@@ -11,6 +11,7 @@ from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import ChannelsLast, Spatial
+from archcalc.layers.stages import Enlarge, Stages
 from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
 
 
@@ -40,6 +41,18 @@ class UpSampling(ChannelsLast, Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    @property
+    def kernel(self) -> str:
+        """How values between the units are found."""
+        return "nearest"
+
+    def stages(self, *inputs: Shape) -> Stages:
+        sides = self.sides(*inputs)
+        return tuple(
+            Enlarge(axis, n, f, self.kernel)
+            for axis, n, f in zip(self.spatial_axes, sides, self.factors, strict=True)
+        )
 
 
 @layer
@@ -79,6 +92,10 @@ class UpSampling2D(UpSampling, Spatial):
             return 0
         taps = (2 * INTERPOLATIONS[self.interpolation].radius) ** self.rank
         return (2 * taps - 1) * prod(self.output_shape(*inputs))
+
+    @property
+    def kernel(self) -> str:
+        return self.interpolation
 
 
 @layer

@@ -11,6 +11,7 @@ from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, behind
 from archcalc.layers.recurrent import WHOLE, Cell, Recurrent
+from archcalc.layers.stages import Branches, Disturb, Each, Merge, Stages, Within
 from archcalc.layers.window import Unstated, here
 
 _SEVERAL = "two sequences come out, read from either end"
@@ -100,6 +101,20 @@ class Bidirectional(Layer):
         ops = total(inner.layer.elementwise_ops(inputs[0]) for inner in self.inside)
         return ops + merged * prod(self.output_shape(*inputs))
 
+    def stages(self, *inputs: Shape) -> Stages:
+        chains = tuple(
+            inner.layer.run(half, f"{inner.name}/")  # type: ignore[attr-defined]
+            for inner, half in zip(self.inside, self._halves(inputs), strict=True)
+        )
+        axis = len(self.forward.output_shape(inputs[0])) - 1
+        merge = {
+            "sum": Merge("add", (1, 1), (1.0, 1.0)),
+            "ave": Merge("average", (1, 1)),
+            "mul": Merge("multiply", (1, 1)),
+            "concat": Merge("concatenate", (1, 1), axis=axis),
+        }.get(self.merge_mode or "")
+        return (Branches(chains, merge),)
+
 
 @layer
 class TimeDistributed(Layer):
@@ -137,6 +152,9 @@ class TimeDistributed(Layer):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self.layer.layer.elementwise_ops(self.step(inputs))
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Each(self.layer.name, self.layer.layer.stages(self.step(inputs))),)
 
 
 @layer
@@ -185,3 +203,7 @@ class SpectralNormalization(Layer):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self.layer.layer.elementwise_ops(*inputs)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        # training divides by an estimate of the norm, which may be far below it
+        return (Disturb(("vector_u",)), Within(self.layer.name, self.layer.layer.stages(*inputs)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,17 +65,19 @@ ACTIVATIONS = Column(
 )
 FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)
 SIGMA = Column("sigma", "Effective σ", lambda row: row.effective_field, text.spread)
+GRADIENT = Column("gradient", "Gradient", lambda row: row.gradient, text.gradient)
 
 # as the eye wants them, and in the order in which a wider terminal gains them
-ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA)
+ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA, GRADIENT)
 ALWAYS = (LAYER, PARAMETERS)
 ESSENTIAL = (MACS, OUTPUT, FIELD)
-GAINED = (*ESSENTIAL, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
+GAINED = (*ESSENTIAL, GRADIENT, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
 EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)
 
 
-def everywhere(convention: str) -> tuple[Column, ...]:
-    """The columns of documents; FLOPs are among them where they were asked for."""
-    if convention == "archcalc":
-        return EVERYWHERE
-    return (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])
+def everywhere(convention: str, rows: Sequence[Row]) -> tuple[Column, ...]:
+    """The columns of documents; FLOPs and gradients are among them where they were asked for."""
+    found: tuple[Column, ...] = EVERYWHERE
+    if convention != "archcalc":
+        found = (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])
+    return (*found, GRADIENT) if any(row.gradient is not None for row in rows) else found

@@ -18,13 +18,15 @@ def csv_text(report: Report, *, depth: int | None = None) -> str:
     """The table; sizes of axes are joined by `x`, other figures of axes by a space."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*_COLUMNS, "flops_convention"])
-    for row in fold(report.rows, depth):
+    rows = fold(report.rows, depth)
+    columns = _COLUMNS | (_GRADIENTS if any(row.gradient is not None for row in rows) else {})
+    writer.writerow([*columns, "flops_convention"])
+    for row in rows:
         writer.writerow(
             [
                 *(
                     _cell(figure(row), "x" if name.endswith(("shape", "size")) else " ")
-                    for name, figure in _COLUMNS.items()
+                    for name, figure in columns.items()
                 ),
                 report.conventions["flops"],
             ]
@@ -52,6 +54,26 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "training_activation_bytes": lambda row: row.training_activation_bytes,
     **{f"receptive_field_{name.removeprefix('is_')}": _part(name) for name in _FIELD_PARTS},
     "effective_receptive_field_sigma": lambda row: row.effective_receptive_field_sigma,
+}
+
+
+def _gradient(name: str) -> Callable[[Row], Any]:
+    return lambda row: getattr(row.gradient, name, None)
+
+
+_GRADIENTS: dict[str, Callable[[Row], Any]] = {
+    f"gradient_{name}": _gradient(name)
+    for name in (
+        "local_log10",
+        "upper_log10",
+        "lower_log10",
+        "expected_log10",
+        "expected_log10_low",
+        "expected_log10_high",
+        "weight_gradient_log10",
+        "tier",
+        "unbounded",
+    )
 }
 
 

@@ -59,6 +59,7 @@ def _group(name: str, members: list[Row]) -> Row:
         receptive_fields=last.receptive_fields,
         effective_fields=last.effective_fields,
         members=len(members),
+        gradient=last.gradient,
         **summed,
     )
 

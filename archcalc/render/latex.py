@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.render import summary
 from archcalc.render import text as words
-from archcalc.render.columns import FIELD, FLOPS, LAYER, MACS, OUTPUT, PARAMETERS, TYPE, Column, everywhere
+from archcalc.render.columns import (
+    FIELD,
+    FLOPS,
+    GRADIENT,
+    LAYER,
+    MACS,
+    OUTPUT,
+    PARAMETERS,
+    TYPE,
+    Column,
+    everywhere,
+)
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report import Report
@@ -36,7 +47,7 @@ _SPECIALS = re.compile("|".join(map(re.escape, _SPECIAL)))
 def latex(report: Report, *, depth: int | None = None) -> str:
     """The table; it needs the package booktabs, and beyond a page longtable."""
     rows = fold(report.rows, depth)
-    columns = everywhere(report.conventions["flops"])
+    columns = everywhere(report.conventions["flops"], rows)
     long = len(rows) > PAGE
     body = [_line([_cell(c, c.figure(row)) for c in columns]) for row in rows]
     totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in columns]
@@ -112,7 +123,7 @@ def _cell(column: Column, figure: Any) -> str:
         return _shape(figure)
     if column is FIELD:
         return _field(figure)
-    assert column.key in (PARAMETERS.key, MACS.key, FLOPS.key)
+    assert column.key in (PARAMETERS.key, MACS.key, FLOPS.key, GRADIENT.key)
     if isinstance(figure, Expr):
         return f"${_formula(figure)}$"
     return escaped(column.write(figure, UNICODE))

@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 def markdown(report: Report, *, depth: int | None = None) -> str:
     """The report; names and expressions are escaped, so nothing in them is markup."""
     rows = fold(report.rows, depth)
-    columns = everywhere(report.conventions["flops"])
+    columns = everywhere(report.conventions["flops"], rows)
     lines = [f"## {escaped(printable(report.name))}", "", escaped(summary.headline(report, UNICODE)), ""]
     lines.append(_line([c.title for c in columns]))
     lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in columns) + "|")

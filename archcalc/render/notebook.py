@@ -15,7 +15,7 @@ _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"
 
 def html(report: Report) -> str:
     """The report as a fragment; tables of more rows than a page can bear are cut, and say so."""
-    columns = everywhere(report.conventions["flops"])
+    columns = everywhere(report.conventions["flops"], report.rows)
     head = "".join(_cell(c, c.title, "th") for c in columns)
     body = "".join(
         f"<tr>{''.join(_cell(c, c.write(c.figure(row), UNICODE)) for c in columns)}</tr>"

@@ -13,6 +13,7 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.effective_field import EffectiveField
+    from archcalc.analyses.gradients import Gradient
     from archcalc.analyses.receptive_field import Field
 
 UNKNOWN = "unknown"
@@ -151,6 +152,30 @@ def spread(found: EffectiveField | None, glyphs: Glyphs = UNICODE) -> str:
         return glyphs.nothing
     texts = [_root(v, glyphs) for v in found.variance]
     return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
+
+
+def gradient(found: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
+    """`≤10^3.1`: what a change here grows to at the output at most; a formula where norms are open.
+
+    In front of it what is expected at initialisation, `~10^-2.1`, where that is known.
+    """
+    if found is None:
+        return glyphs.nothing
+    if found.expected_log10 is not None:
+        likely = "~" if glyphs is ASCII else "≈"
+        return f"{likely}10^{found.expected_log10 + 0.0:.1f} {_most(found, glyphs)}"
+    return _most(found, glyphs)
+
+
+def _most(found: Gradient, glyphs: Glyphs) -> str:
+    most = "<=" if glyphs is ASCII else "≤"
+    if found.unbounded:
+        return "inf" if glyphs is ASCII else "∞"
+    if isinstance(found.upper_log10, str):
+        return f"{most}10^({found.upper_log10})"
+    if found.upper_log10 is None:
+        return found.formula
+    return f"{most}10^{found.upper_log10:.1f}"
 
 
 def _root(variance: Any, glyphs: Glyphs) -> str:

@@ -18,6 +18,7 @@ from archcalc.graph import Graph
 from archcalc.layers.base import NoMacs, Weightless, family
 from archcalc.layers.core import InputLayer
 from archcalc.layers.fields import Untracked
+from archcalc.layers.stages import Stages, Unbounded
 from archcalc.layers.window import (
     Blocks,
     Fixed,
@@ -47,6 +48,9 @@ class Toy(Weightless, NoMacs):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Unbounded("nothing is said about values"),)
 
     def shares(self, *inputs: Shape) -> Shares:
         return Shares(tuple(range(1, len(inputs) + 1)))

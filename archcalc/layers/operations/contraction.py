@@ -11,6 +11,7 @@ from archcalc.layers.base import Window, family
 from archcalc.layers.fields import Untracked
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
 from archcalc.layers.operations.operand import Constant
+from archcalc.layers.stages import Contract, Stages
 from archcalc.layers.window import Read, Taps, Whole
 
 BATCH = "\0"  # the label of the batch axis, which is no size
@@ -98,6 +99,12 @@ class Contraction(Operation):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        labels, sizes = self._resolved(inputs)
+        constants = tuple(x if isinstance(x, Constant) else None for x in self.given(inputs))
+        count = prod(n for label, n in sizes.items() if label not in labels.output)
+        return (Contract(f"{','.join(labels.operands)}->{labels.output}", constants, count),)
 
 
 def _read(label: str, mine: str, output: str) -> Read:

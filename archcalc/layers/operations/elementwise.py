@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcalc.arith import Shape, Size, broadcast, prod
+from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.errors import LayerError
+from archcalc.layers import stages as st
 from archcalc.layers.base import Window, family, identity, show
 from archcalc.layers.fields import Untracked
-from archcalc.layers.merging import aligned
+from archcalc.layers.merging import aligned, copies
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
 from archcalc.layers.operations.operand import Constant
 from archcalc.layers.window import Phases, Shares
@@ -28,6 +29,11 @@ class Unary(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.one(inputs))
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        # arguments that a configuration leaves out are Keras's defaults
+        given = ((name, getattr(self, name)) for name in UNARY.get(self.function, ("", ()))[1])
+        return (st.Pointwise(self.function, tuple((n, v) for n, v in given if v is not None)),)
+
 
 @family
 class Free(Unary):
@@ -37,6 +43,9 @@ class Free(Unary):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Stop(),) if self.function in ("stop_gradient", "imag") else ()
 
 
 @family
@@ -56,6 +65,9 @@ class Filled(Free):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (tuple(Phases(axis, 1, ((),)) for axis in range(len(self.one(inputs)))),)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Stop(),)
 
 
 # function -> class in Keras's configurations, and the arguments that change no figure
@@ -231,6 +243,18 @@ class Broadcasting(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.output_shape(*inputs))
 
+    def _tensors(self, inputs: tuple[Shape, ...]) -> tuple[bool, ...]:
+        """Which operands are tensors."""
+        return tuple(isinstance(x, tuple) for x in self.given(inputs))
+
+    def _repeated(self, x: Shape, out: Shape) -> st.Stages:
+        """The axes of size 1 that meet longer ones of a constant."""
+        return tuple(
+            st.Enlarge(axis, 1, m)
+            for axis, (n, m) in enumerate(zip(x, out, strict=True))
+            if certainly(equal(n, 1)) and not certainly(equal(m, 1))
+        )
+
 
 @family
 class Binary(Broadcasting):
@@ -248,6 +272,32 @@ class Binary(Broadcasting):
         if self.function in ("maximum", "minimum"):
             return Shares((1,) * len(inputs), 2)
         return super().shares(*inputs)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        if self.function in _STEPS:
+            return (st.Stop(),) if len(inputs) == 1 else (st.Merge("stop", (1, 1)),)
+        out = self.output_shape(*inputs)
+        if len(inputs) == 1:
+            return (*self._repeated(inputs[0], out), *self._with_constant())
+        kind, coefficients = _MERGES.get(self.function, (self.function, ()))
+        return (st.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+
+    def _with_constant(self) -> st.Stages:
+        first = self.x1 is not None
+        constant = self.x1 if first else self.x2
+        value = constant.value if isinstance(constant, Constant) else constant
+        match self.function:
+            case "add":
+                return (st.Offset(value),)
+            case "subtract":
+                return (st.Factor(-1.0), st.Offset(value)) if first else (st.Offset(value),)
+            case "multiply":
+                return (st.Factor(value),)
+            case "divide" | "true_divide" | "divide_no_nan":
+                if not first:
+                    return (st.Factor(value, reciprocal=True),)
+                return st.Pointwise("reciprocal"), st.Factor(value)
+        return (st.Pointwise(self.function, (("x1" if first else "x2", value),)),)
 
 
 BINARY: dict[str, str] = {
@@ -281,6 +331,19 @@ for _function, _class in BINARY.items():
     _declare(Binary, _function, _class, ())
 
 
+# no gradient passes where the result only jumps
+_STEPS = {
+    *("equal", "greater", "greater_equal", "less", "less_equal", "not_equal", "floor_divide"),
+    *("logical_and", "logical_or", "logical_xor"),
+}
+_MERGES: dict[str, tuple[str, tuple[float, ...]]] = {
+    "add": ("add", (1.0, 1.0)),
+    "subtract": ("add", (1.0, -1.0)),
+    "true_divide": ("divide", ()),
+    "divide_no_nan": ("divide", ()),
+}
+
+
 @operation("where", "Where")
 class Where(Broadcasting):
     """`x1` where the condition holds, else `x2`."""
@@ -298,3 +361,13 @@ class Where(Broadcasting):
         """Of the two that are chosen between; the condition has a type of its own."""
         tensor = self.condition is None
         return super().result_dtype(compute, *inputs[1:] if tensor else inputs)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        out = self.output_shape(*inputs)
+        condition, *chosen = self._tensors(inputs)
+        if not any(chosen):
+            return (st.Stop(),)
+        if len(inputs) == 1:
+            return (*self._repeated(inputs[0], out), st.Select())
+        weights = (0.0,) * condition + (1.0,) * sum(chosen)
+        return (st.Merge("choose", tuple(copies(x, out) for x in inputs), weights),)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod
+from archcalc.arith import Shape, Size, certainly, equal, exact_div, floor_div, prod
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family, require_rank
 from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
+from archcalc.layers.stages import Blend, Enlarge, Resample, Select, Stage, Stages, Unbounded
 from archcalc.layers.upsampling import UpSampling2D
 from archcalc.layers.window import Blocks, Read, Taps, Unstated, Whole
 
@@ -77,6 +78,22 @@ class Resize(OfImages):
         count = taps[self.interpolation]
         return (2 * count - 1) * prod(self.output_shape(*inputs)) if count else 0
 
+    def stages(self, *inputs: Shape) -> Stages:
+        x = self.one(inputs)
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            return (Unbounded("no bound is kept for a resizing that crops or pads"),)
+        sides = zip(self.spatial(x), self.size, strict=True)
+        return tuple(
+            self._along(axis, x[axis], m)
+            for axis, m in sides
+            if self.antialias or not certainly(equal(x[axis], m))
+        )
+
+    def _along(self, axis: int, n: Size, m: Size) -> Stage:
+        if not isinstance(self._read(axis, n, m), Unstated):
+            return Enlarge(axis, n, floor_div(m, n), self.interpolation)
+        return Resample(axis, n, m, self.interpolation)
+
 
 @family
 class Blockwise(OfImages):
@@ -88,6 +105,9 @@ class Blockwise(OfImages):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Select(),)
 
 
 @operation("depth_to_space", "DepthToSpace")
@@ -144,3 +164,9 @@ class RGBToGrayscale(OfImages):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 5 * prod(self.output_shape(*inputs))
+
+    def stages(self, *inputs: Shape) -> Stages:
+        x = self.one(inputs)
+        if certainly(equal(self._channels(x), 1)):
+            return ()
+        return (Blend(0 if self.spatial(x) == (1, 2) else 2, ((0.2989, 0.587, 0.114),)),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
@@ -12,6 +13,7 @@ from archcalc.layers.fields import Axis, FieldError, Kind
 from archcalc.layers.operations.base import operation
 from archcalc.layers.operations.operand import Constant
 from archcalc.layers.operations.reshaping import Moving
+from archcalc.layers.stages import Copies, Select, Stages
 from archcalc.layers.window import Fixed, Read, Taps, Unstated
 
 
@@ -145,6 +147,9 @@ class GetItem(Moving):
         """An end of a slice within 0..n."""
         return largest(n + end, 0) if end < 0 else smallest(end, n)
 
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Select(),)
+
 
 class IndicesKind(Kind):
     """An index, or a list of indices."""
@@ -190,6 +195,16 @@ class Take(Moving):
             return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
         place = self.indices + x[axis] if self.indices < 0 else self.indices
         return (tuple(Fixed(place) if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return (Copies(_most(self.indices if isinstance(self.indices, tuple) else (self.indices,))),)
+
+
+def _most(indices: tuple[int, ...]) -> int:
+    """How often a unit is taken at most: an index from the end may name what one from the front does."""
+    front = Counter(i for i in indices if i >= 0)
+    back = Counter(i for i in indices if i < 0)
+    return sum(count for found in (front, back) for _, count in found.most_common(1))
 
 
 def _evenly(axis: int, places: list[Size]) -> Read:

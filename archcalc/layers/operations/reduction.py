@@ -6,11 +6,16 @@ from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
+from archcalc.layers import stages as st
 from archcalc.layers.base import Window, axis_index, family, identity
 from archcalc.layers.fields import AxisKind, Flag, Untracked
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.elementwise import Unary
+from archcalc.layers.operations.operand import Constant
 from archcalc.layers.window import Prefix, Read, Taps, Whole, whole_along
+
+# no gradient passes where the result is a position, a count or a truth
+_STEPS = {"any", "all", "count_nonzero", "argmax", "argmin"}
 
 OptionalAxes = Annotated[Any, AxisKind(several=True, optional=True)]
 
@@ -57,6 +62,13 @@ class Reducing(OverAxes):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.one(inputs))
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        if self.function in _STEPS:
+            return (st.Stop(),)
+        x = self.one(inputs)
+        axes = self.axes(x)
+        return (st.Reduce(self.function.removeprefix("a"), axes, prod(x[a] for a in axes), self.leaves_ones),)
 
 
 @family
@@ -177,6 +189,11 @@ class Norm(Reduction):
 
     ord: Untracked = None
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        if self.ord not in (None, 2, "fro"):
+            return (st.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
+        return super().stages(*inputs)
+
 
 @operation("argmax", "Argmax")
 class Argmax(Reduction):
@@ -190,6 +207,11 @@ class Argmin(Reduction):
     """Where along `axis` the smallest unit is."""
 
     result = "int32"
+
+
+def _values(constant: Any) -> Any:
+    """The numbers of a constant operand."""
+    return constant.value if isinstance(constant, Constant) else constant
 
 
 # -- the same shape, coupled along an axis -----------------------------------------------------------
@@ -216,15 +238,27 @@ class Along(Unary, OverAxes):
 class Softmax(Along):
     """Normalised exponentials along `axis`."""
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return (st.Softmax(self.axes(x), prod(x[a] for a in self.axes(x))),)
+
 
 @operation("log_softmax", "LogSoftmax")
 class LogSoftmax(Along):
     """Logarithms of normalised exponentials along `axis`."""
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return (st.Softmax(self.axes(x), prod(x[a] for a in self.axes(x)), log=True),)
+
 
 @operation("sparsemax", "Sparsemax")
 class Sparsemax(Along):
     """The projection onto the simplex along `axis` (Martins & Astudillo 2016, arXiv 1602.02068)."""
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return (st.Project(self.axes(x)),)
 
 
 @operation("normalize", "Normalize")
@@ -233,6 +267,12 @@ class Normalize(Along):
 
     order: Untracked = 2
     epsilon: Untracked = None
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return (
+            st.Normalise(self.axes(x), float(self.order), 1e-7 if self.epsilon is None else self.epsilon),
+        )
 
 
 @operation("rms_normalization", "RMSNorm")
@@ -243,6 +283,21 @@ class RMSNorm(Along):
 
     scale: Untracked = None
     epsilon: Untracked = None
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        axes = self.axes(x)
+        epsilon = 1e-7 if self.epsilon is None else self.epsilon
+        return (
+            st.Standardise(
+                axes,
+                epsilon,
+                centre=False,
+                gamma=_values(self.scale),
+                weight_axes=axes,
+                count=prod(x[a] for a in axes),
+            ),
+        )
 
 
 @operation("layer_normalization", "LayerNorm")
@@ -256,6 +311,19 @@ class LayerNorm(Along):
     epsilon: Untracked = None
     rms_scaling: Untracked = False
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        axes = self.axes(x)
+        epsilon = 1e-7 if self.epsilon is None else self.epsilon
+        if self.rms_scaling:
+            return (st.Unspread(axes, epsilon, _values(self.gamma)),)
+        gamma, beta = _values(self.gamma), _values(self.beta)
+        return (
+            st.Standardise(
+                axes, epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=prod(x[a] for a in axes)
+            ),
+        )
+
 
 @operation("sort", "Sort")
 class Sort(Along):
@@ -263,12 +331,18 @@ class Sort(Along):
 
     keeps_integers = True
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Select(),)
+
 
 @operation("argsort", "Argsort")
 class Argsort(Along):
     """The order of units along `axis`."""
 
     result = "int32"
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Stop(),)
 
 
 @family
@@ -292,7 +366,15 @@ class Running(Unary, OverAxes):
 class Cumsum(Running):
     """The sum of all units up to each one along `axis`."""
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return tuple(st.Running("sum", a, x[a]) for a in self.axes(x))
+
 
 @operation("cumprod", "Cumprod")
 class Cumprod(Running):
     """The product of all units up to each one along `axis`."""
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        return tuple(st.Running("product", a, x[a]) for a in self.axes(x))

@@ -9,6 +9,7 @@ from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, requi
 from archcalc.errors import LayerError
 from archcalc.layers import merging
 from archcalc.layers import reshaping as layers
+from archcalc.layers import stages as st
 from archcalc.layers.base import Window, axis_index, family, show
 from archcalc.layers.fields import (
     Axes,
@@ -37,6 +38,9 @@ class Moving(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Select(),)
+
 
 @family
 class Permuting(Moving):
@@ -62,6 +66,9 @@ class Permuting(Moving):
         x = self.one(inputs)
         order = self._samples(x)
         return (tuple(Taps(order.index(a)) for a in range(len(x))),)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Permute(self._samples(self.one(inputs))),)
 
 
 @operation("transpose", "Transpose")
@@ -167,6 +174,9 @@ class Reshape(Moving):
         x = self.one(inputs)
         return (layers.reshaped(x, self.output_shape(x)),)
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Reshape(self.output_shape(*inputs)),)
+
 
 @operation("expand_dims", "ExpandDims")
 class ExpandDims(Moving):
@@ -192,6 +202,9 @@ class ExpandDims(Moving):
         places = self.places(x)
         kept = [a for a in range(len(x) + len(places)) if a not in places]
         return (tuple(map(Taps, kept)),)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Reshape(self.output_shape(*inputs)),)
 
 
 @operation("squeeze", "Squeeze")
@@ -219,6 +232,9 @@ class Squeeze(Moving):
         gone = self.gone(x)
         kept = [a for a in range(len(x)) if a not in gone]
         return (tuple(Fixed() if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Reshape(self.output_shape(*inputs)),)
 
 
 @operation("flip", "Flip")
@@ -279,6 +295,11 @@ class Repeat(Moving):
         read = Blocks(axis, self.repeats, 1)
         return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        x = self.one(inputs)
+        axis = axis_index(self, self.axis, len(x))
+        return (st.Enlarge(axis, x[axis], self.repeats),)
+
 
 class RepeatsKind(Kind):
     """How often along each axis, the batch (1) first."""
@@ -321,6 +342,9 @@ class Tile(Moving):
             ),
         )
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Copies(prod(self.times(self.one(inputs)))),)
+
 
 # -- joins and cuts --------------------------------------------------------------------------------
 @operation("concatenate", "Concatenate")
@@ -340,6 +364,9 @@ class Concatenate(Moving):
 
     def shares(self, *inputs: Shape) -> Shares:
         return merging.Concatenate(axis=self.axis).shares(*inputs)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return merging.Concatenate(axis=self.axis).stages(*inputs)
 
 
 @operation("stack", "Stack")
@@ -369,6 +396,10 @@ class Stack(Moving):
         rank = len(inputs[0])
         place = axis_index(self, self.axis, rank + 1)
         return (tuple(Taps(a if a < place else a + 1) for a in range(rank)),) * len(inputs)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        place = axis_index(self, self.axis, len(inputs[0]) + 1)
+        return (st.Merge("stack", (1,) * len(inputs), axis=place),)
 
 
 @operation("split", "Split")
@@ -501,6 +532,13 @@ class Pad(Moving):
             return Taps(axis, 1, -before)
         return Unstated(f"{self.mode} padding reads units near the border twice")
 
+    def stages(self, *inputs: Shape) -> st.Stages:
+        pairs = self.margins(self.one(inputs))
+        if self.mode == "constant":
+            return (st.Margin(pairs),)
+        # a unit near a border stands once more for each side that mirrors it
+        return (st.Copies(prod(1 + sum(margin > 0 for margin in pair) for pair in pairs)),)
+
 
 @operation("one_hot", "OneHot")
 class OneHot(Moving):
@@ -522,3 +560,6 @@ class OneHot(Moving):
         x = self.one(inputs)
         place = axis_index(self, self.axis, len(x) + 1)
         return (tuple(Taps(a if a < place else a + 1) for a in range(len(x))),)
+
+    def stages(self, *inputs: Shape) -> st.Stages:
+        return (st.Stop(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from archcalc.arith import Shape, Size, require_equal
@@ -11,6 +12,7 @@ from archcalc.layers.base import Layer, Window, family, show
 from archcalc.layers.fields import ChoiceKind, DataFormat, FieldError, Untracked
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.operand import Constant, OperandKind
+from archcalc.layers.stages import Convolve, Stages
 
 
 @family
@@ -41,6 +43,10 @@ class AsLayer(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         x = self.one(inputs)
         return self.layer(x).elementwise_ops(x)
+
+    def stages(self, *inputs: Shape) -> Stages:
+        x = self.one(inputs)
+        return self.layer(x).stages(x)
 
 
 def _of_rank(owner: Operation, kinds: tuple[Any, ...], x: Shape) -> Any:
@@ -121,6 +127,11 @@ class WithKernel(AsLayer):
 
     def channels(self, x: Shape) -> Size:
         return x[0] if self.data_format == "channels_first" else x[-1]
+
+    def stages(self, *inputs: Shape) -> Stages:
+        return tuple(
+            replace(s, weight=self.kernel) if isinstance(s, Convolve) else s for s in super().stages(*inputs)
+        )
 
 
 @operation("conv", "Conv")

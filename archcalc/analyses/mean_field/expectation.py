@@ -1,0 +1,218 @@
+"""The expected gradient of every row: one pass forward, one back, and what finite width spreads it by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from archcalc.analyses.mean_field import units
+from archcalc.analyses.mean_field.program import Context, interpret
+from archcalc.analyses.mean_field.state import (
+    FLOOR,
+    Backward,
+    Dims,
+    Forward,
+    Noise,
+    Pull,
+    Unpredicted,
+)
+from archcalc.graph import Graph
+from archcalc.layers import stages as st
+from archcalc.layers.base import Weight
+
+BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian
+ZERO = "the gradient is zero: every path has a factor that starts as zero"
+Key = tuple[int, int]  # a node and which of its outputs; intermediate tensors have negative outputs
+
+
+@dataclass(frozen=True)
+class Expected:
+    """log10 of the gradient norm at a row's output over that at the model's: its mean, and a 90 % band.
+
+    `log10` is None where there is no prediction, or no gradient; `reason` then says why.
+    """
+
+    log10: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    inputs: tuple[Key, ...]
+    output: Key
+    pulls: tuple[Pull, ...]
+    fault: str | None = None
+
+
+def expected_gradients(
+    graph: Graph, shapes: Sequence[Sequence[Any]], *, training: bool = True, seed: int = 0
+) -> list[Expected]:
+    """For each node the expected gradient at its first output, on inputs of mean 0 and variance 1.
+
+    The gradient at the model's output points in a random direction. `training` is the mode of
+    batch normalisation and dropout. A finite list of numbers from a fixed generator stands for what finite
+    width does, so that the same graph always gives the same figures.
+    """
+    if graph.repeats or not all(type(n) is int for made in shapes for shape in made for n in shape):
+        return [Expected(None, reason="sizes hold open symbols; give them values")] * len(graph.nodes)
+    run = _Run(graph, shapes, training, seed)
+    run.forward()
+    return run.backward()
+
+
+class _Run:
+    def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]], training: bool, seed: int) -> None:
+        self.graph = graph
+        self.shapes = shapes
+        self.training = training
+        self.noise = Noise(seed)
+        self.tensors: dict[Key, Forward | str] = {}
+        self.steps: list[_Step] = []
+        self.bits: dict[tuple[int, str], int] = {}
+        self.gaussian: dict[int, Any] = {}
+
+    def bit(self, owner: int, name: str) -> int:
+        return 1 << self.bits.setdefault((owner, name), len(self.bits))
+
+    # -- forward --------------------------------------------------------------------------------------
+    def forward(self) -> None:
+        for i, node in enumerate(self.graph.nodes):
+            made = self.shapes[i]
+            if i in self.graph.inputs:
+                self.tensors[i, 0] = self._input(i, made[0])
+                continue
+            keys = tuple((t.node, t.output) for t in node.inputs)
+            read = self.graph.input_shapes(self.shapes, node)
+            owner = i if node.shared_with is None else node.shared_with
+            weights = {w.name: w for w in node.layer.weights(*read)}
+            chain = node.layer.stages(*read)
+            self._chain(i, owner, chain, keys, weights)
+            for output in range(1, len(made)):
+                self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
+                self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
+
+    def _input(self, node: int, shape: Dims) -> Forward:
+        units_ = math.prod(shape)
+        ones = np.zeros((1,) * len(shape))
+        noise = self.noise.of_square(2 / max(units_, 1))
+        return Forward(tuple(shape), ones, ones, 0.0, noise, self.bit(node, ""), units_)
+
+    def _chain(
+        self,
+        node: int,
+        owner: int,
+        chain: st.Stages,
+        keys: tuple[Key, ...],
+        weights: dict[str, Weight],
+    ) -> None:
+        """Runs the stages; the last one's output is the node's."""
+        if not chain:
+            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False, {}))
+            return
+        context = Context(
+            weights, lambda name: self.bit(owner, name), self.noise, self.training, self.gaussian
+        )
+        for place, stage in enumerate(chain):
+            last = place == len(chain) - 1
+            key = (node, 0) if last else (node, -len(self.steps) - 1)
+            if isinstance(stage, st.Branches):
+                ends = []
+                for branch in stage.chains:
+                    mine = keys
+                    for inner in branch:
+                        end = (node, -len(self.steps) - 1)
+                        self._step(mine, end, inner, context)
+                        mine = (end,)
+                    ends.append(mine[0])
+                self._step(tuple(ends), key, stage.merge or st.Unbounded("several outputs"), context)
+            else:
+                self._step(keys, key, stage, context)
+            keys = (key,)
+
+    def _step(self, keys: tuple[Key, ...], key: Key, stage: st.Stage | None, context: Context) -> None:
+        inputs = [self.tensors[k] for k in keys]
+        faults = [x for x in inputs if isinstance(x, str)]
+        if faults:
+            self._fault(keys, key, faults[0])
+            return
+        known = [x for x in inputs if isinstance(x, Forward)]
+        if stage is None:
+            self.tensors[key] = known[0]
+            self.steps.append(_Step(keys, key, (lambda g: g,)))
+            return
+        try:
+            made, pulls = interpret(stage, known, context)
+        except Unpredicted as fault:
+            self._fault(keys, key, str(fault))
+            return
+        self.tensors[key] = made
+        self.steps.append(_Step(keys, key, tuple(pulls)))
+
+    def _fault(self, keys: tuple[Key, ...], key: Key, reason: str) -> None:
+        name = self.graph.nodes[key[0]].name
+        text = reason if reason.startswith("at ") else f"at {name!r}: {reason}"
+        self.tensors[key] = text
+        self.steps.append(_Step(keys, key, (), text))
+
+    # -- backward --------------------------------------------------------------------------------------
+    def backward(self) -> list[Expected]:
+        graph = self.graph
+        sent: dict[Key, list[Backward | str]] = {}
+        size = 0
+        for number, t in enumerate(dict.fromkeys(graph.outputs)):
+            shape = tuple(self.shapes[t.node][t.output])
+            count = math.prod(shape)
+            size += count
+            seed = Backward(
+                shape,
+                np.zeros((1,) * len(shape)),
+                0.0,
+                self.noise.zero,
+                self.bit(-1 - number, ""),
+                count,
+            )
+            sent.setdefault((t.node, t.output), []).append(seed)
+        found: dict[Key, Backward | str] = {}
+        for step in reversed(self.steps):
+            g = self._gathered(sent.pop(step.output, []), step.output)
+            if g is None:
+                continue
+            found[step.output] = g
+            for position, key in enumerate(step.inputs):
+                if isinstance(g, str) or step.fault:
+                    sent.setdefault(key, []).append(step.fault or str(g))
+                else:
+                    sent.setdefault(key, []).append(step.pulls[position](g))
+        for key in [k for k in sent if k[0] in graph.inputs]:
+            g = self._gathered(sent[key], key)
+            if g is not None:
+                found[key] = g
+        return [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
+
+    def _gathered(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
+        if not parts:
+            return None
+        reasons = [p for p in parts if isinstance(p, str)]
+        if reasons:
+            return reasons[0]
+        try:
+            return units.gathered([p for p in parts if isinstance(p, Backward)], self.noise)
+        except Unpredicted as fault:
+            return f"at {self.graph.nodes[key[0]].name!r}: {fault}"
+
+    def _figure(self, g: Backward | str | None, size: int) -> Expected:
+        if g is None:
+            return Expected(None, reason="no path leads from here to an output")
+        if isinstance(g, str):
+            return Expected(None, reason=g)
+        if g.total <= FLOOR / 2:
+            return Expected(None, reason=ZERO)
+        logs = (g.total - math.log(size) + g.noise) / (2 * math.log(10))
+        middle, spread = float(logs.mean()), float(logs.std())
+        return Expected(middle, middle - BAND * spread, middle + BAND * spread)

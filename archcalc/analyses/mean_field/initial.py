@@ -1,0 +1,86 @@
+"""What Keras's initialisers really draw: mean and variance of one element of a weight.
+
+Fans are those that Keras computes from the weight's shape alone (`compute_fans`): the last two axes are
+(in, out) and those before them the receptive field, whatever the layer does with it. A depthwise kernel
+thus has fan_in k*k*C, a transposed one its fans the other way round, a grouped one a fan_in of one group
+and a fan_out of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from archcalc.layers.initializers import INITIALIZERS, Constant, Spread, Structured, VarianceScaling
+
+# standard deviation of a standard normal cut off at two standard deviations
+TRUNCATED = 0.87962566103423978
+
+
+# E x^4 / (E x^2)^2
+UNIFORM_KURTOSIS, TRUNCATED_KURTOSIS = 1.8, 2.3662
+
+
+class Draw(NamedTuple):
+    """One element of a weight; elements are independent, unless `orthogonal`."""
+
+    mean: float
+    variance: float
+    kurtosis: float = 3.0
+    orthogonal: bool = False
+
+
+_KURTOSIS = {"uniform": UNIFORM_KURTOSIS, "truncated_normal": TRUNCATED_KURTOSIS}
+
+
+def fans(shape: Sequence[int]) -> tuple[int, int]:
+    """Keras's fan_in and fan_out of a weight of this shape."""
+    if len(shape) < 2:
+        n = shape[0] if shape else 1
+        return n, n
+    field = prod(shape[:-2])
+    return field * shape[-2], field * shape[-1]
+
+
+def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
+    """What a weight of this shape starts with; None where elements are neither equal nor independent."""
+    config: Mapping[str, Any] = {}
+    name = initializer
+    if isinstance(initializer, dict):
+        name, config = initializer.get("class_name"), initializer.get("config") or {}
+    if name is None:
+        name = "zeros"
+    rule = INITIALIZERS.get(name)
+    match rule:
+        case VarianceScaling():
+            scale = float(config.get("scale", rule.scale))
+            mode = str(config.get("mode", rule.mode))
+            if config.get("input_axes") is not None and config.get("output_axes") is not None:
+                fan_in = prod(shape[a] for a in config["input_axes"])
+                fan_out = prod(shape[a] for a in config["output_axes"])
+            else:
+                fan_in, fan_out = fans(shape)
+            fan = {"fan_in": fan_in, "fan_out": fan_out}.get(mode, (fan_in + fan_out) / 2)
+            kind = str(config.get("distribution", rule.distribution))
+            return Draw(0.0, scale / max(1.0, fan), _KURTOSIS.get(kind, 3.0))
+        case Spread():
+            return _spread(rule, config)
+        case Constant():
+            value = config.get("value", rule.value)
+            return Draw(float(value), 0.0) if isinstance(value, int | float) else None
+        case Structured("orthogonal"):
+            gain = float(config.get("gain", 1.0))
+            rows, columns = prod(shape[:-1]), shape[-1]
+            return Draw(0.0, gain**2 / max(rows, columns), orthogonal=True)
+    return None
+
+
+def _spread(rule: Spread, config: Mapping[str, Any]) -> Draw:
+    if "minval" in config or "maxval" in config:
+        low, high = float(config.get("minval", -0.05)), float(config.get("maxval", 0.05))
+        return Draw((low + high) / 2, (high - low) ** 2 / 12, UNIFORM_KURTOSIS)
+    sd = float(config.get("stddev", rule.stddev))
+    if rule.distribution == "truncated_normal":
+        sd *= TRUNCATED
+    return Draw(float(config.get("mean", 0.0)), sd * sd, _KURTOSIS.get(rule.distribution, 3.0))

@@ -1,0 +1,216 @@
+"""Changed networks that may carry the gradient better, to be analysed like any other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from archcalc.analyses import shapes as shapes_of
+from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, draw, fans
+from archcalc.analyses.mean_field.structure import Structure
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.layers.activations import activation_name
+from archcalc.layers.base import Layer, registered
+
+Tried = tuple[str, Graph, Sequence[Sequence[Any]]]
+INITIALIZERS = ("glorot_normal", "lecun_normal", "he_normal", "orthogonal")
+_KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
+_BENDING = {"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign", "relu", "gelu", "silu", "elu", "selu"}
+
+
+def remedies(found: Structure) -> Iterator[Tried]:
+    """Every remedy that applies: its name, the changed graph and its shapes."""
+    for name, changed in _candidates(found):
+        if changed is None:
+            continue
+        try:
+            yield name, changed, shapes_of.infer(changed)
+        except ArchcalcError:
+            continue
+
+
+def _candidates(found: Structure) -> Iterator[tuple[str, Graph | None]]:
+    yield "ReLU and he_normal", _with(found, "relu", "he_normal")
+    yield "SELU and lecun_normal", _with(found, "selu", "lecun_normal")
+    for initializer in INITIALIZERS:
+        yield f"the initialiser {initializer}", _with(found, None, initializer)
+    yield "batch normalisation before each activation", _normalised(found)
+    skipping = _skipping(found)
+    yield "a skip over every two layers", skipping
+    yield "skips over every two layers whose branches start as zero", _zeroed(_again(skipping))
+    yield "branches scaled by 1/sqrt(number of sums)", _scaled(found)
+    yield "branches that start as zero (zero gamma or zero last weights)", _zeroed(found)
+
+
+def _again(graph: Graph | None) -> Structure | None:
+    return None if graph is None else Structure(graph, shapes_of.infer(graph))
+
+
+def _replaced(graph: Graph, change: Callable[[int, Layer], Layer]) -> Graph | None:
+    """The graph with other layers; None if none changed."""
+    nodes = tuple(dataclasses.replace(n, layer=change(i, n.layer)) for i, n in enumerate(graph.nodes))
+    if all(a.layer is b.layer for a, b in zip(nodes, graph.nodes, strict=True)):
+        return None
+    return dataclasses.replace(graph, nodes=nodes)
+
+
+def _changed(layer: Layer, **arguments: Any) -> Layer:
+    made: Layer = dataclasses.replace(layer, **arguments)
+    return made
+
+
+def _head(found: Structure) -> set[int]:
+    """The last layer with weights and what follows it: they answer to the task."""
+    return set(range(found.weighted[-1], len(found.graph.nodes)))
+
+
+def _with(found: Structure, activation: str | None, initializer: str) -> Graph | None:
+    """Other activations (but the head's) and another initialiser."""
+    head = _head(found)
+
+    def change(i: int, layer: Layer) -> Layer:
+        arguments: dict[str, Any] = {k: initializer for k in _KERNELS if hasattr(layer, k)}
+        own = getattr(layer, "activation", None)
+        if activation is not None and i not in head and own is not None and activation_name(own) in _BENDING:
+            arguments["activation"] = activation
+        arguments = {k: v for k, v in arguments.items() if getattr(layer, k) != v}
+        return _changed(layer, **arguments) if arguments else layer
+
+    return _replaced(found.graph, change)
+
+
+def _rebuilt(found: Structure, add: Callable[[int, list[Any], str], str]) -> Graph | None:
+    """The graph with nodes put behind others: `add` appends them to a list and names what replaces node i."""
+    graph = found.graph
+    nodes: list[Any] = []
+    stands: dict[int, str] = {}
+    shared = {}
+    for i, node in enumerate(graph.nodes):
+        reads = [(stands[t.node], t.output) if t.output else stands[t.node] for t in node.inputs]
+        nodes.append((node.name, node.layer, reads))
+        if node.shared_with is not None:
+            shared[node.name] = graph.nodes[node.shared_with].name
+        stands[i] = add(i, nodes, node.name)
+    if len(nodes) == len(graph.nodes):
+        return None
+    outputs = [(stands[t.node], t.output) if t.output else stands[t.node] for t in graph.outputs]
+    return Graph.of(graph.name, nodes, outputs, shared=shared)
+
+
+def _normalised(found: Structure) -> Graph | None:
+    """BatchNormalization between weights and activation, where the layer has both."""
+    head, types = _head(found), registered()
+    weighted = set(found.weighted)
+
+    def add(i: int, nodes: list[Any], name: str) -> str:
+        layer = found.layer(i)
+        own = getattr(layer, "activation", None)
+        if i not in weighted or i in head or own is None or activation_name(own) not in _BENDING:
+            return name
+        nodes[-1] = (name, _changed(layer, activation="linear"), nodes[-1][2])
+        nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
+        nodes.append((f"{name}/activation", _activation(own), [f"{name}/normalised"]))
+        return f"{name}/activation"
+
+    return _rebuilt(found, add)
+
+
+def _activation(name: Any) -> Layer:
+    make: Callable[..., Layer] = registered()["Activation"]
+    return make(activation=name)
+
+
+def _skipping(found: Structure) -> Graph | None:
+    """H + W2 phi(W1 h) over pairs of layers in a row that keep the shape; the second loses its activation."""
+    head, types = _head(found), registered()
+    ends: dict[int, int] = {}  # the end of a pair -> the node whose output skips
+    linear: set[int] = set()
+    used = -1
+    for i in found.weighted:
+        before = found.graph.nodes[i].inputs[0].node
+        if i <= used or i in head or len(found.consumers[before]) != 1:
+            continue
+        run = found.run(i)
+        after = found.consumers[run[-1]]
+        if len(after) != 1 or after[0] not in found.weighted or after[0] in head:
+            continue
+        end = found.run(after[0])
+        if found.shapes[before][0] == found.shapes[end[-1]][0] and hasattr(
+            found.layer(after[0]), "activation"
+        ):
+            ends[end[-1]] = before
+            linear.add(after[0])
+            used = end[-1]
+    if not ends:
+        return None
+    stands: dict[int, str] = {}
+
+    def add(i: int, nodes: list[Any], name: str) -> str:
+        if i in linear:
+            nodes[-1] = (name, _changed(nodes[-1][1], activation="linear"), nodes[-1][2])
+        stands[i] = name
+        if i in ends:
+            stands[i] = f"{name}/sum"
+            nodes.append((stands[i], types["Add"](), [stands[ends[i]], name]))
+        return stands[i]
+
+    return _rebuilt(found, add)
+
+
+def _ends(found: Structure) -> set[int]:
+    """The last layers of residual branches."""
+    ends = set()
+    for i in found.sums:
+        reached = [found.branch_end(t.node) for t in found.graph.nodes[i].inputs]
+        # one input is the skip, whatever it went through
+        branches = [e for e in reached if e is not None]
+        ends.update(branches if len(branches) < len(reached) else branches[1:])
+    return ends
+
+
+def _scaled(found: Structure) -> Graph | None:
+    """Each branch's last weights with 1/n of their variance, n being the number of sums."""
+    ends, n = _ends(found), len(found.sums)
+
+    def change(i: int, layer: Layer) -> Layer:
+        if i not in ends:
+            return layer
+        if hasattr(layer, "gamma_initializer"):
+            constant = {"class_name": "Constant", "config": {"value": n**-0.5}}
+            return _changed(layer, gamma_initializer=constant)
+        name = next((k for k in _KERNELS if hasattr(layer, k)), None)
+        if name is None:
+            return layer
+        read = found.graph.input_shapes(found.shapes, found.graph.nodes[i])
+        shape = [int(s) for s in layer.weights(*read)[0].shape]
+        drawn = draw(getattr(layer, name), shape)
+        if drawn is None:
+            return layer
+        kinds = {UNIFORM_KURTOSIS: "uniform", TRUNCATED_KURTOSIS: "truncated_normal"}
+        config = {
+            "scale": drawn.variance * fans(shape)[0] / n,
+            "mode": "fan_in",
+            "distribution": kinds.get(drawn.kurtosis, "untruncated_normal"),
+        }
+        return _changed(layer, **{name: {"class_name": "VarianceScaling", "config": config}})
+
+    return _replaced(found.graph, change) if ends else None
+
+
+def _zeroed(found: Structure | None) -> Graph | None:
+    """Zero gamma where a branch ends in normalisation, zero last weights elsewhere."""
+    if found is None:
+        return None
+    ends = _ends(found)
+
+    def change(i: int, layer: Layer) -> Layer:
+        if i not in ends:
+            return layer
+        if hasattr(layer, "gamma_initializer"):
+            return _changed(layer, gamma_initializer="zeros")
+        name = next((k for k in _KERNELS if hasattr(layer, k)), None)
+        return layer if name is None else _changed(layer, **{name: "zeros"})
+
+    return _replaced(found.graph, change) if ends else None

@@ -1,0 +1,202 @@
+"""What is carried from tensor to tensor: expected squares forward and backward, and their fluctuation.
+
+Expected squares are arrays that broadcast against a sample's shape: an axis of size 1 is one along which
+all units have the same. Finite width makes realised squares fluctuate around them; the fluctuation is a
+factor common to the tensor, held as its logarithm in `REPLICAS` independent copies, which one
+fixed generator draws. Copies come in pairs of opposite sign, so that means are far more accurate than the
+number of copies suggests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+REPLICAS = 512
+POINTS = 256
+FLOOR = -1e6  # a logarithm of zero that sums can be made with
+Dims = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A tensor's expected squares.
+
+    `log_q`: log E x^2 by unit. `ratio`: E x / sqrt(E x^2), over units and weights. `corr`: E x x' / E x^2 for
+    the same unit of two samples or places. `noise`: log of the realised mean square over the expected
+    one. `roots`: the weights (bits) on which it depends through no other weight. `channels`: units
+    of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
+    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `uneven`: relative
+    variance of E x^2 between channels, each of which has few weights; `few`: the law of x within a channel,
+    over its deviation.
+    """
+
+    shape: Dims
+    log_q: Array
+    ratio: Array
+    corr: float
+    noise: Array
+    roots: int
+    channels: float
+    law: Array | None = None
+    uneven: float = 0.0
+    few: Array | None = None
+
+    @property
+    def level(self) -> float:
+        """Log of the mean of E x^2 over all units."""
+        return log_mean(self.log_q)
+
+    @property
+    def values(self) -> Array:
+        """`law`, of a Gaussian too."""
+        if self.law is not None:
+            return self.law
+        ratio = float(self.ratio.mean())
+        return ratio + math.sqrt(max(1 - ratio * ratio, 0.0)) * quantiles()
+
+    @property
+    def effective(self) -> float:
+        """How many independent units their mean square is worth: places are correlated, channels not."""
+        return effective(math.prod(self.shape), self.channels, self.corr)
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A gradient's expected squares by unit; the rest as above, with `corr` between places of one sample.
+
+    `tilt` is E x^2 g^2 / (E x^2 E g^2) with the tensor's own units x: 1 unless a function of them
+    has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them
+    (largest of a window), for the function that made them. `surplus`: log of what channels of small
+    variance add to a gradient that was divided by it, which the weights of that channel take back.
+    """
+
+    shape: Dims
+    log_b: Array
+    corr: float
+    noise: Array
+    roots: int
+    channels: float
+    tilt: float = 1.0
+    chosen: Array | None = None
+    surplus: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Log of the expected squared norm."""
+        return log_mean(self.log_b) + math.log(max(math.prod(self.shape), 1))
+
+    @property
+    def effective(self) -> float:
+        return effective(math.prod(self.shape), self.channels, self.corr)
+
+
+@lru_cache(maxsize=1)
+def quantiles() -> Array:
+    """Midpoints of POINTS equally likely intervals of a standard normal, with variance 1."""
+    inverse = NormalDist().inv_cdf
+    points = np.array([inverse((i + 0.5) / POINTS) for i in range(POINTS)])
+    return points / math.sqrt(float((points**2).mean()))
+
+
+def standard(values: Array) -> Array:
+    """A law from any number of equally likely values."""
+    values = np.sort(values, axis=None)
+    if len(values) != POINTS:
+        # the mean of each interval, so that the mean stays
+        bounds = np.linspace(0, len(values), POINTS + 1)
+        steps = np.concatenate([[0.0], np.cumsum(values)])
+        sums = np.interp(bounds, np.arange(len(values) + 1), steps)
+        values = np.diff(sums) * POINTS / len(values)
+    size = math.sqrt(float((values**2).mean()))
+    return values / size if size > 0 else values
+
+
+def effective(units: int, channels: float, corr: float) -> float:
+    """`channels` times places/(1 + (places - 1) corr^2): the variance of a mean of squares of Gaussians."""
+    places = max(units / max(channels, 1), 1.0)
+    return channels * places / (1 + (places - 1) * min(corr * corr, 1.0))
+
+
+# the gradient at a stage's input from that at its output
+Pull = Callable[[Backward], Backward]
+
+
+class Unpredicted(Exception):
+    """A mean-field prediction does not hold here; the text says why."""
+
+
+def log_mean(log_x: Array) -> float:
+    """Log of the mean of exp, without overflow."""
+    top = float(log_x.max())
+    return top + math.log(float(np.exp(log_x - top).mean())) if top > FLOOR else FLOOR
+
+
+def log_of(x: Array) -> Array:
+    """Logarithms with FLOOR for zero."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(x), FLOOR)  # type: ignore[no-any-return]
+
+
+def collapse(x: Array) -> Array:
+    """Axes along which nothing changes become size 1."""
+    for axis in range(x.ndim):
+        if x.shape[axis] > 1:
+            first = x.take([0], axis=axis)
+            if np.all(np.abs(x - first) <= 1e-12):
+                x = first
+    return x
+
+
+class Noise:
+    """Independent standard normals in pairs of opposite sign; seeded, so that figures repeat."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = np.random.default_rng(seed)
+        self.zero = np.zeros(REPLICAS)
+
+    def normal(self) -> Array:
+        half = self._random.standard_normal(REPLICAS // 2)
+        # unit variance within the copies too: the spread is then exact for a sum of few terms
+        half /= math.sqrt(float((half * half).mean()))
+        return np.concatenate([half, -half])
+
+    def of_square(self, variance: float, normal: Any = None) -> Array:
+        """Log of a sum of squares whose relative variance is this: of a gamma variable, so its mean is
+        below 0.
+        """
+        if variance <= 0:
+            return self.zero
+        shape = 1 / variance
+        return (
+            digamma(shape)
+            - math.log(shape)
+            + math.sqrt(trigamma(shape)) * (self.normal() if normal is None else normal)
+        )
+
+
+def digamma(x: float) -> float:
+    """Derivative of log gamma, x > 0 (Abramowitz & Stegun 6.3.5, 6.3.18)."""
+    shift = 0.0
+    while x < 8:
+        shift -= 1 / x
+        x += 1
+    y = 1 / (x * x)
+    return shift + math.log(x) - 0.5 / x - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
+
+
+def trigamma(x: float) -> float:
+    """Second derivative of log gamma, x > 0 (Abramowitz & Stegun 6.4.6, 6.4.12)."""
+    shift = 0.0
+    while x < 8:
+        shift += 1 / (x * x)
+        x += 1
+    y = 1 / (x * x)
+    return shift + 1 / x + y / 2 + y / x * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y / 30)))

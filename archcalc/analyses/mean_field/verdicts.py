@@ -1,0 +1,177 @@
+"""What the expected gradient means: vanishing, stable or exploding, where, and what would help."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archcalc.analyses.mean_field.expectation import ZERO, Expected, expected_gradients
+from archcalc.analyses.mean_field.remedies import remedies
+from archcalc.analyses.mean_field.structure import Structure
+from archcalc.graph import Graph
+
+# orders of magnitude between the first weights and the last within which training is not in danger
+STABLE = 3.0
+LARGEST = 1000  # nodes of a network whose remedies are tried
+# smallest and largest positive number, in log10
+NUMBERS = {
+    "float16": (-24 * math.log10(2), math.log10(65504)),
+    "bfloat16": (-133 * math.log10(2), math.log10(3.3895e38)),
+    "float32": (-149 * math.log10(2), math.log10(3.4028e38)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change and what the analysis says of the network with it."""
+
+    name: str
+    log10: float | None
+    verdict: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"remedy": self.name, "log10": self.log10, "verdict": self.verdict}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`verdict`: vanishing, stable, exploding or unknown.
+
+    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, `layer`, over that
+    at what the last one reads, `reference`. `blame` is where most is lost or gained. `limits` says for each
+    number type from which row on (towards the input) a gradient's typical element is zero or infinite,
+    its norm at the output being 1.
+    """
+
+    verdict: str
+    message: str
+    layer: str | None = None
+    reference: str | None = None
+    log10: float | None = None
+    low: float | None = None
+    high: float | None = None
+    blame: str | None = None
+    limits: tuple[tuple[str, str, str], ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "subject": "gradient",
+            "verdict": self.verdict,
+            "message": self.message,
+            "layer": self.layer,
+            "reference": self.reference,
+            "log10": self.log10,
+            "log10_low": self.low,
+            "log10_high": self.high,
+            "blame": self.blame,
+            "limits": [{"dtype": d, "row": row, "is": what} for d, row, what in self.limits],
+            "remedies": [r.to_dict() for r in self.remedies],
+        }
+
+
+def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected]) -> Verdict | None:
+    """The verdict on a network's expected gradient; None for one of fewer than two layers with weights."""
+    found = Structure(graph, shapes)
+    if len(found.weighted) < 2:
+        return None
+    judged = _judged(found, rows)
+    if judged.verdict not in ("vanishing", "exploding"):
+        return judged
+    tried = []
+    if len(graph.nodes) <= LARGEST:
+        for name, changed, its_shapes in remedies(found):
+            other = _judged(Structure(changed, its_shapes), expected_gradients(changed, its_shapes))
+            tried.append(Remedy(name, other.log10, other.verdict))
+    return replace(judged, remedies=tuple(tried), message=judged.message + _advice(tried))
+
+
+def _judged(found: Structure, rows: Sequence[Expected]) -> Verdict:
+    graph = found.graph
+    first, last = found.weighted[0], found.weighted[-1]
+    reference = graph.nodes[last].inputs[0].node
+    start = first
+    if rows[first].reason == ZERO and rows[graph.nodes[first].inputs[0].node].log10 is not None:
+        # its branch starts as zero; the skip beside it carries the gradient
+        start = graph.nodes[first].inputs[0].node
+    if rows[reference].reason == ZERO:
+        reference = graph.outputs[0].node
+    names = graph.nodes[start].name, graph.nodes[reference].name
+    a, b = rows[start], rows[reference]
+    if a.log10 is None or b.log10 is None or a.low is None or a.high is None:
+        if a.reason == ZERO:
+            return Verdict("vanishing", f"no gradient reaches {names[0]!r}: {ZERO}", *names)
+        return Verdict("unknown", f"no prediction: {a.reason or b.reason}", *names)
+    change = a.log10 - b.log10
+    low, high = a.low - b.log10, a.high - b.log10
+    kind = "stable" if abs(change) <= STABLE else "vanishing" if change < 0 else "exploding"
+    way = f"from {names[1]!r} back to {names[0]!r}"
+    if kind == "stable":
+        text = f"the gradient's norm changes by a factor of {_factor(change)} {way}"
+    else:
+        does = "falls" if change < 0 else "grows"
+        ends = sorted((abs(low), abs(high)))
+        text = (
+            f"the gradient's norm {does} by {abs(change):.1f} orders of magnitude {way} "
+            f"(90 % of starts: {ends[0]:.1f} to {ends[1]:.1f})"
+        )
+    blame, why = _blame(found, rows, kind) if kind != "stable" else (None, "")
+    limits = tuple(_limits(found, rows))
+    for dtype, row, what in limits:
+        text += f"; in {dtype} its elements are {what} from {row!r} back"
+    return Verdict(kind, text + why, *names, change, low, high, blame, limits)
+
+
+def _factor(change: float) -> str:
+    return f"{10**change:.2g}" if change >= 0 else f"1/{10**-change:.2g}"
+
+
+def _blame(found: Structure, rows: Sequence[Expected], kind: str) -> tuple[str | None, str]:
+    """The step that loses or gains most, and whether it stands out."""
+    sign = -1 if kind == "vanishing" else 1
+    steps = [(sign * gain, i) for i, gain in found.steps([r.log10 for r in rows])]
+    if not steps:
+        return None, ""
+    most, node = max(steps)
+    name = found.graph.nodes[node].name
+    mean = sum(gain for gain, _ in steps) / len(steps)
+    does = "loses" if sign < 0 else "gains"
+    why = f"; {name!r} {does} most, {most:.2f} orders"
+    if most < 2 * mean:
+        why += f", and the {len(steps)} steps with weights {mean:.2f} each"
+    sums = len(found.sums)
+    if sums and sign > 0:
+        why += (
+            f"; each of the {sums} sums adds its branch's gradient to the skip's, and branches that are not "
+            "scaled down make it explode, which skips alone do not cure"
+        )
+    return name, why
+
+
+def _limits(found: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, str]]:
+    """Number types in which a typical element has no value, and from which row (next to the output) on."""
+    made = []
+    for dtype, (least, most) in NUMBERS.items():
+        for i in reversed(range(len(rows))):
+            value = rows[i].log10
+            if value is None:
+                continue
+            element = value - math.log10(max(found.units[i], 1)) / 2
+            if element < least or element > most:
+                what = "zero" if element < least else "infinite"
+                made.append((dtype, found.graph.nodes[i].name, what))
+                break
+    return made
+
+
+def _advice(tried: Sequence[Remedy]) -> str:
+    better = [r for r in tried if r.verdict == "stable"]
+    if better:
+        return "; stable with " + "; or with ".join(f"{r.name} ({_signed(r.log10)} orders)" for r in better)
+    return "; none of the remedies tried makes it stable" if tried else ""
+
+
+def _signed(value: float | None) -> str:
+    return "?" if value is None else f"{value:+.1f}"

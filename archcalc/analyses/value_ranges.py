@@ -1,0 +1,214 @@
+"""The interval that all values of a tensor lie in, and what a function of a unit makes of it.
+
+Needed where a slope depends on values: a product with another tensor, an exponential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import erf, exp, inf, log, sqrt, tanh
+from typing import Any, NamedTuple
+
+from archcalc.layers.activations import slopes
+
+
+class Interval(NamedTuple):
+    """Values from `low` to `high`."""
+
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        """The largest magnitude."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
+    def least(self) -> float:
+        """The smallest magnitude."""
+        return 0.0 if self.low <= 0.0 <= self.high else min(abs(self.low), abs(self.high))
+
+    def scaled(self, factor: float) -> Interval:
+        return hull(_times(self.low, factor), _times(self.high, factor))
+
+    def with_zero(self) -> Interval:
+        return Interval(min(self.low, 0.0), max(self.high, 0.0))
+
+
+ANY = Interval(-inf, inf)
+UNIT = Interval(0.0, 1.0)
+
+
+def symmetric(size: float) -> Interval:
+    """From -size to size."""
+    return Interval(-size, size)
+
+
+def hull(*values: float) -> Interval:
+    """The smallest interval around these values."""
+    return Interval(min(values), max(values))
+
+
+def around(intervals: Iterable[Interval]) -> Interval:
+    """The smallest interval around these."""
+    found = list(intervals)
+    return Interval(min(i.low for i in found), max(i.high for i in found))
+
+
+def _times(a: float, b: float) -> float:
+    return 0.0 if a == 0.0 or b == 0.0 else a * b
+
+
+def product(a: Interval, b: Interval) -> Interval:
+    """All products of one value of each."""
+    return hull(*(_times(x, y) for x in a for y in b))
+
+
+def summed(parts: Iterable[Interval]) -> Interval:
+    """All sums of one value of each."""
+    found = list(parts)
+    return Interval(sum(i.low for i in found), sum(i.high for i in found))
+
+
+# the values of a function over all inputs, rounded outward
+_IMAGES: dict[str, Interval] = {
+    "absolute": Interval(0.0, inf),
+    "cos": Interval(-1.0, 1.0),
+    "elu": Interval(-1.0, inf),
+    "celu": Interval(-1.0, inf),
+    "erf": Interval(-1.0, 1.0),
+    "erfc": Interval(0.0, 2.0),
+    "arctan": symmetric(1.5707964),
+    "exp": Interval(0.0, inf),
+    "exponential": Interval(0.0, inf),
+    "gelu": Interval(-0.1700408, inf),
+    "hard_sigmoid": UNIT,
+    "hard_silu": Interval(-0.375, inf),
+    "hard_swish": Interval(-0.375, inf),
+    "hard_tanh": Interval(-1.0, 1.0),
+    "log_sigmoid": Interval(-inf, 0.0),
+    "mish": Interval(-0.3088435, inf),
+    "relu6": Interval(0.0, 6.0),
+    "selu": Interval(-1.7580994, inf),
+    "sigmoid": UNIT,
+    "silu": Interval(-0.2784646, inf),
+    "sin": Interval(-1.0, 1.0),
+    "sinc": Interval(-0.2172337, 1.0),
+    "softplus": Interval(0.0, inf),
+    "softsign": Interval(-1.0, 1.0),
+    "sparse_plus": Interval(0.0, inf),
+    "sparse_sigmoid": UNIT,
+    "sqrt": Interval(0.0, inf),
+    "square": Interval(0.0, inf),
+    "squareplus": Interval(0.0, inf),
+    "swish": Interval(-0.2784646, inf),
+    "tanh": Interval(-1.0, 1.0),
+    **dict.fromkeys(("isfinite", "isinf", "isnan", "logical_not"), UNIT),
+    "sign": Interval(-1.0, 1.0),
+}
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + exp(-x)) if x > -700 else 0.0
+
+
+# functions that rise: their values at the ends are the ends of their values
+_RISING: dict[str, Callable[[float], float]] = {
+    "tanh": tanh,
+    "erf": erf,
+    "sigmoid": _sigmoid,
+    "hard_tanh": lambda x: min(max(x, -1.0), 1.0),
+    "hard_sigmoid": lambda x: min(max(x / 6 + 0.5, 0.0), 1.0),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "relu6": lambda x: min(max(x, 0.0), 6.0),
+}
+
+_ROUNDING = 1e-12
+
+
+def image(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval:
+    """The interval of a function's values over an interval."""
+    if function == "linear":
+        return x
+    if function == "relu":
+        return _relu(parameters, x)
+    if function == "prelu":
+        return ANY
+    if function in _RISING and x.size < inf:
+        f = _RISING[function]
+        low, high = f(x.low), f(x.high)
+        return Interval(low - _ROUNDING * abs(low), high + _ROUNDING * abs(high))
+    found = _IMAGES.get(function, ANY)
+    if function == "elu":
+        alpha = parameters.get("alpha")
+        found = (
+            ANY if alpha is not None and alpha < 0 else Interval(-float(1.0 if alpha is None else alpha), inf)
+        )
+    if x.size == inf or function not in _AT_ZERO:
+        return found
+    # between phi(0) - L |x| and phi(0) + L |x|
+    low, high = slope(function, parameters, x)
+    reach = max(abs(low), abs(high)) * x.size
+    start = _AT_ZERO[function]
+    return Interval(max(found.low, start - reach), min(found.high, start + reach))
+
+
+_AT_ZERO: dict[str, float] = {
+    **dict.fromkeys(
+        ("leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "mish", "softsign", "tanh_shrink"), 0.0
+    ),
+    **dict.fromkeys(
+        ("hard_silu", "hard_swish", "soft_shrink", "hard_shrink", "arctan", "arcsinh", "sin"), 0.0
+    ),
+    **dict.fromkeys(("absolute", "negative", "square", "deg2rad", "rad2deg"), 0.0),
+    "softplus": 0.6931472,
+    "log_sigmoid": -0.6931472,
+    "exponential": 1.0,
+    "exp": 1.0,
+    "expm1": 0.0,
+    "sparse_plus": 0.25,
+    "squareplus": 1.0,
+}
+
+
+def _relu(parameters: Mapping[str, Any], x: Interval) -> Interval:
+    threshold = float(parameters.get("threshold") or 0.0)
+    below = float(parameters.get("negative_slope") or 0.0)
+    top = parameters.get("max_value")
+    low = 0.0 if below == 0.0 else _times(min(x.low - threshold, 0.0), below)
+    high = max(x.high, 0.0)
+    return Interval(min(low, 0.0), high if top is None else min(high, float(top)))
+
+
+def slope(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval:
+    """The range of a function's slope over an interval."""
+    match function:
+        case "exponential" | "exp":
+            return Interval(0.0, _exp(x.high))
+        case "expm1":
+            return Interval(0.0, _exp(x.high))
+        case "exp2":
+            return Interval(0.0, log(2) * _exp(x.high * log(2)))
+        case "square":
+            return x.scaled(2.0)
+        case "reciprocal":
+            return Interval(-_inverse(x.least * x.least), 0.0)
+        case "sqrt":
+            return Interval(0.0, _inverse(2 * sqrt(x.low)) if x.low > 0 else inf)
+        case "rsqrt":
+            return Interval(-_inverse(2 * x.low * sqrt(x.low)) if x.low > 0 else -inf, 0.0)
+        case "log":
+            return Interval(0.0, _inverse(x.low) if x.low > 0 else inf)
+        case "log1p":
+            return Interval(0.0, _inverse(1 + x.low) if x.low > -1 else inf)
+        case "sinh" | "cosh":
+            return symmetric(_exp(x.size))
+    return Interval(*slopes(function, parameters))
+
+
+def _exp(x: float) -> float:
+    return exp(x) if x < 700 else inf
+
+
+def _inverse(x: float) -> float:
+    return inf if x == 0.0 else 1 / x

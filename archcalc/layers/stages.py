@@ -1,0 +1,506 @@
+"""What a layer does to a tensor, as a chain of a few primitives: the type that `Layer.stages` returns.
+
+Gradient analyses interpret the primitives alone, so a layer that declares its stages needs
+nothing more. A chain acts on one tensor; a layer of several inputs begins with a stage that
+brings them together (`Merge`, `Contract`, `Unbounded`). An empty chain is the identity. Axes are
+those of a sample, counted from 0 and without the batch; weights go by their names in
+`Layer.weights`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
+
+from archcalc.arith import Shape, Size
+
+S = TypeVar("S", bound="type[Primitive]")
+
+
+class Primitive:
+    """What all stages share: equal fields make equal stages.
+
+    Written once and not generated for each class, which would cost every start 20 ms.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
+
+
+@dataclass_transform(frozen_default=True)
+def primitive(cls: S) -> S:
+    """Class decorator of a stage, whose fields do not change."""
+    return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
+
+
+# -- linear maps with weights -----------------------------------------------------------------------
+@primitive
+class Adapter(Primitive):
+    """`alpha / rank * A @ B` joins a weight (LoRA); A and B are `lora_<weight>_a` and `_b`."""
+
+    alpha: float | None  # None: the rank
+    rank: Size
+
+
+@primitive
+class Matrix(Primitive):
+    """A matrix along the last axis, or where `equation` (without the batch) says in einsum's notation.
+
+    `inputs`, `outputs` and `shared` are the weight's axes: summed over, made, and both; each entry of the
+    shared ones has a matrix of its own.
+    """
+
+    weight: str
+    bias: str | None = None
+    inputs: tuple[int, ...] = (0,)
+    outputs: tuple[int, ...] = (1,)
+    shared: tuple[int, ...] = ()
+    equation: str | None = None
+    adapter: Adapter | None = None
+    transposed: bool = False  # the matrix is the weight turned over (tied embeddings)
+    others: tuple[str, ...] = ()  # further weights, which the product does not read
+
+
+@primitive
+class Slide(Primitive):
+    """A window along `axis`: place i reads the units `stride*i + dilation*t - before`, t < kernel.
+
+    There are `size` units and `places` places. What lies outside is zero (or not there, for pooling).
+    """
+
+    axis: int
+    size: Size
+    places: Size
+    kernel: Size
+    stride: Size = 1
+    dilation: Size = 1
+    before: Size = 0
+
+
+@primitive
+class Portion(Primitive):
+    """`places` windows of nearly equal size over an axis of `size` units.
+
+    Window i reaches from floor(i*size/places) to ceil((i+1)*size/places).
+    """
+
+    axis: int
+    size: Size
+    places: Size
+
+
+@primitive
+class Convolve(Primitive):
+    """A convolution. The weight (a name, or a constant) is (kernel..., channels in / groups, channels out).
+
+    `depthwise`: it is (kernel..., channels, multiplier), each channel by itself. `transposed`: the
+    map is the adjoint of the convolution that the slides describe, which leads from the
+    output (`size`) to the input (`places`); the weight is (kernel..., channels out, channels in).
+    """
+
+    weight: Any
+    slides: tuple[Slide, ...]
+    channel_axis: int
+    bias: str | None = None
+    groups: Size = 1
+    depthwise: bool = False
+    transposed: bool = False
+    adapter: Adapter | None = None
+
+
+@primitive
+class Local(Primitive):
+    """A convolution whose places have kernels of their own (LocallyConnected, its `implementation`)."""
+
+    weight: str
+    slides: tuple[Slide, ...]
+    channel_axis: int
+    filters: Size
+    implementation: int
+    bias: str | None = None
+
+
+@primitive
+class Lookup(Primitive):
+    """Each integer becomes a row of a table (its last axis is new); no gradient reaches the integers."""
+
+    weight: str
+    adapter: Adapter | None = None
+    others: tuple[str, ...] = ()  # further weights, which a look-up does not read
+
+
+# -- functions of each unit ---------------------------------------------------------------------------
+@primitive
+class Pointwise(Primitive):
+    """A function of each unit, by its name in `archcalc.layers.activations`.
+
+    `parameters` are the arguments that shape it; `weight` is one that has a weight's values
+    (PReLU's alpha), which broadcasts against a sample.
+    """
+
+    function: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+    weight: str | None = None
+
+
+@primitive
+class Factor(Primitive):
+    """Each unit times a constant: numbers that broadcast against a sample, or a weight along `axes`."""
+
+    value: Any = 1.0
+    weight: str | None = None
+    axes: tuple[int, ...] = ()
+    reciprocal: bool = False
+
+
+@primitive
+class Offset(Primitive):
+    """A constant added; moves no gradient."""
+
+    value: Any = None
+    weight: str | None = None
+
+
+@primitive
+class Stop(Primitive):
+    """A function whose derivative is zero wherever it has one: no gradient passes."""
+
+
+@primitive
+class Disturb(Primitive):
+    """The identity at inference; a change of the input in training, of which no bound is known."""
+
+    others: tuple[str, ...] = ()  # weights of that change, which inference does not read
+
+
+@primitive
+class Mask(Primitive):
+    """Dropout: in training units are zeroed at a rate and the rest scaled; noise multiplies without bound.
+
+    `noise`: multiplied by Gaussian noise around 1 instead. `alpha`: AlphaDropout.
+    """
+
+    rate: float
+    noise: bool = False
+    alpha: bool = False
+
+
+# -- normalisation -------------------------------------------------------------------------------------
+@primitive
+class BatchStandardise(Primitive):
+    """By moving statistics at inference, by those of the batch in training; then gamma and beta.
+
+    All weights lie along `axes`. `floor`: the deviation is not the root of variance + epsilon but at
+    least epsilon (the Normalization layer). `variance` may be constant values.
+    """
+
+    axes: tuple[int, ...]
+    epsilon: float
+    mean: Any = None
+    variance: Any = None
+    gamma: str | None = None
+    beta: str | None = None
+    floor: bool = False
+    inverse: bool = False
+    moving: bool = True  # whether training uses the batch's own statistics
+    others: tuple[str, ...] = ()  # further weights, which inference does not read
+
+
+@primitive
+class Standardise(Primitive):
+    """Of each sample over `axes` (within `groups` along the last of them): mean 0 and variance 1.
+
+    Without `centre` the root mean square becomes 1. gamma and beta lie along `weight_axes`.
+    """
+
+    axes: tuple[int, ...]
+    epsilon: float
+    centre: bool = True
+    gamma: Any = None
+    beta: Any = None
+    weight_axes: tuple[int, ...] = ()
+    groups: Size = 1
+    count: Size | None = None  # how many units share a mean
+
+
+@primitive
+class Unspread(Primitive):
+    """Divided by the deviation over `axes` (of variance + epsilon), the mean kept; then gamma along them."""
+
+    axes: tuple[int, ...]
+    epsilon: float
+    gamma: Any = None
+
+
+@primitive
+class Normalise(Primitive):
+    """Divided by the norm of this order over `axes`, or by `epsilon` where that is larger."""
+
+    axes: tuple[int, ...]
+    order: float
+    epsilon: float
+
+
+# -- windows and axes without weights -------------------------------------------------------------------
+@primitive
+class Pool(Primitive):
+    """The `max` or the `average` of each window, of what is inside the input."""
+
+    kind: str
+    slides: tuple[Slide | Portion, ...]
+
+
+@primitive
+class Reduce(Primitive):
+    """One number out of all `count` units along `axes`: `mean`, `sum`, `max`, `min`, or another function."""
+
+    kind: str
+    axes: tuple[int, ...]
+    count: Size
+    keepdims: bool = False
+
+
+@primitive
+class Running(Primitive):
+    """Each unit is the `sum` (or `product`) of those up to it along an axis of `size`."""
+
+    kind: str
+    axis: int
+    size: Size
+
+
+@primitive
+class Enlarge(Primitive):
+    """An axis of `size` becomes `factor` times as long by an `interpolation` (half-pixel centres)."""
+
+    axis: int
+    size: Size
+    factor: Size
+    interpolation: str = "nearest"
+
+
+@primitive
+class Resample(Primitive):
+    """Along an axis of `size`, `places` units interpolated in another way than by a whole factor."""
+
+    axis: int
+    size: Size
+    places: Size
+    interpolation: str
+
+
+@primitive
+class Blend(Primitive):
+    """A constant matrix along an axis: rows of weights, one row for each output unit."""
+
+    axis: int
+    rows: tuple[tuple[float, ...], ...]
+
+
+# -- units moved ------------------------------------------------------------------------------------------
+@primitive
+class Permute(Primitive):
+    """Output axis j is input axis `order[j]`."""
+
+    order: tuple[int, ...]
+
+
+@primitive
+class Reshape(Primitive):
+    """The same units in row-major order under another shape."""
+
+    shape: Shape
+
+
+@primitive
+class Margin(Primitive):
+    """Zeros added (negative: units taken) before and after each axis."""
+
+    pairs: tuple[tuple[Size, Size], ...]
+
+
+@primitive
+class Select(Primitive):
+    """Each input unit goes to at most one place of all outputs, and each place is one unit or zero."""
+
+
+@primitive
+class Copies(Primitive):
+    """Each unit stands `count` times (at most) in the output."""
+
+    count: Size
+
+
+# -- couplings ----------------------------------------------------------------------------------------------
+@primitive
+class Softmax(Primitive):
+    """Normalised exponentials over `axes`, `count` units together; `log`: their logarithms."""
+
+    axes: tuple[int, ...]
+    count: Size
+    log: bool = False
+
+
+@primitive
+class Project(Primitive):
+    """The nearest point of a convex set (sparsemax): a function with slopes of at most 1."""
+
+    axes: tuple[int, ...]
+
+
+@primitive
+class Merge(Primitive):
+    """Several tensors unit by unit, axes matched from the last, or one behind the other.
+
+    kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
+    condition, then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a
+    new one, `stop` (no gradient passes), or the name of a function of two units. `copies`: how many
+    places one unit of each input reaches.
+    """
+
+    kind: str
+    copies: tuple[Size, ...]
+    coefficients: tuple[float, ...] = ()
+    axis: int | None = None
+
+
+@primitive
+class Contract(Primitive):
+    """Sums of products of tensors and constants by einsum's `equation`, the batch axis included.
+
+    `constants` has an array for each constant operand and None for each tensor; each output unit sums
+    `count` products. `normalised`: operands are first scaled to norm 1 along the summed axis.
+    """
+
+    equation: str
+    constants: tuple[Any, ...]
+    count: Size
+    normalised: bool = False
+
+
+# -- layers inside layers ---------------------------------------------------------------------------------
+@primitive
+class Each(Primitive):
+    """The inner stages on every entry of the first axis alike; their weights stand below `prefix`."""
+
+    prefix: str
+    inner: Stages
+
+
+@primitive
+class Within(Primitive):
+    """The inner stages; their weights stand below `prefix`."""
+
+    prefix: str
+    inner: Stages
+
+
+@primitive
+class Branches(Primitive):
+    """Chains side by side on the same inputs, brought together by `merge`; None: several outputs."""
+
+    chains: tuple[Stages, ...]
+    merge: Merge | None
+
+
+@primitive
+class Recur(Primitive):
+    """A cell of `kind` (`simple`, `lstm`, `gru`) over `steps` steps; its weights stand below `prefix`.
+
+    `sequence`: whether every step's output leaves; `state`: whether the last states do.
+    """
+
+    kind: str
+    steps: Size
+    units: Size
+    activation: str
+    gate: str
+    sequence: bool
+    state: bool
+    prefix: str = ""
+    initial: bool = False  # whether initial states are given, as further inputs
+    reset_after: bool = True
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    weights: tuple[str, ...] = ()
+
+
+@primitive
+class Unbounded(Primitive):
+    """A function whose slope has no bound, or none that is known; `reason` says why."""
+
+    reason: str
+    weights: tuple[str, ...] = ()
+
+
+Stage: TypeAlias = (
+    Matrix
+    | Convolve
+    | Local
+    | Lookup
+    | Pointwise
+    | Factor
+    | Offset
+    | Stop
+    | Disturb
+    | Mask
+    | BatchStandardise
+    | Standardise
+    | Unspread
+    | Normalise
+    | Pool
+    | Reduce
+    | Running
+    | Enlarge
+    | Resample
+    | Blend
+    | Permute
+    | Reshape
+    | Margin
+    | Select
+    | Copies
+    | Softmax
+    | Project
+    | Merge
+    | Contract
+    | Each
+    | Within
+    | Branches
+    | Recur
+    | Unbounded
+)
+Stages: TypeAlias = tuple[Stage, ...]
+
+# stages that take several tensors
+JOINING = (Merge, Contract, Recur, Branches, Unbounded)
+
+
+def weights_of(stages: Stages) -> Iterator[str]:
+    """The names of all weights that a chain mentions."""
+    for stage in stages:
+        match stage:
+            case Each(prefix, inner) | Within(prefix, inner):
+                yield from (f"{prefix}/{name}" for name in weights_of(inner))
+            case Branches(chains):
+                for chain in chains:
+                    yield from weights_of(chain)
+            case Recur() | Unbounded():
+                yield from stage.weights
+            case _:
+                for slot in ("weight", "bias", "mean", "variance", "gamma", "beta"):
+                    value = getattr(stage, slot, None)
+                    if isinstance(value, str):
+                        yield value
+                yield from getattr(stage, "others", ())
+                adapter = getattr(stage, "adapter", None)
+                if adapter is not None:
+                    weight = stage.weight  # type: ignore[union-attr]
+                    yield from (f"lora_{weight}_a", f"lora_{weight}_b")

@@ -1,0 +1,46 @@
+"""Small networks built by hand for tests of the expected gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.analyses.mean_field.expectation import Expected, expected_gradients
+from archcalc.analyses.shapes import infer
+from archcalc.graph import Graph
+from archcalc.layers.base import registered
+
+
+def network(width: int, *layers: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Graph:
+    """Layers as (name, type, arguments, inputs); without inputs, the one before."""
+    types = registered()
+    nodes: list[Any] = [("input", types["InputLayer"](shape=shape or (width,)), ())]
+    for name, kind, arguments, *inputs in layers:
+        nodes.append((name, types[kind](**arguments), inputs[0] if inputs else (nodes[-1][0],)))
+    return Graph.of("stack", nodes, [nodes[-1][0]])
+
+
+def plain(activation: str, initializer: str, depth: int, width: int) -> Graph:
+    dense = {"units": width, "activation": activation, "kernel_initializer": initializer}
+    return network(width, *((f"h{i}", "Dense", dense) for i in range(depth)))
+
+
+def residual(
+    activation: str, initializer: str, depth: int, width: int, last: Any = None, *, linear: bool = True
+) -> Graph:
+    """Blocks h + W2 phi(W1 h), `last` being the initialiser of W2; without `linear`, h + phi(W1 h)."""
+    layers: list[tuple[Any, ...]] = []
+    before = "input"
+    for i in range(depth):
+        dense = {"units": width, "activation": activation, "kernel_initializer": initializer}
+        layers.append((f"a{i}", "Dense", dense, (before,)))
+        if linear:
+            end = {"units": width, "kernel_initializer": last or initializer}
+            layers.append((f"b{i}", "Dense", end, (f"a{i}",)))
+        layers.append((f"h{i}", "Add", {}, (before, f"b{i}" if linear else f"a{i}")))
+        before = f"h{i}"
+    return network(width, *layers)
+
+
+def expected(graph: Graph, **options: Any) -> dict[str, Expected]:
+    found = expected_gradients(graph, infer(graph), **options)
+    return {node.name: each for node, each in zip(graph.nodes, found, strict=True)}

@@ -1,0 +1,157 @@
+"""The expected gradient against stacks drawn at random, and where there is none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archcalc.analyses.mean_field.functions import function
+from tests.analyses.mean_field.stacks import expected, network, plain, residual
+
+
+def runs(activation: str, gain: float, depth: int, width: int, seeds: int, kind: str) -> np.ndarray:
+    """log10 of the gradient norm at the first block's output over that at the last's, in plain numpy."""
+    phi = function(activation)
+    assert phi is not None
+    found = []
+    for seed in range(seeds):
+        random = np.random.default_rng(seed)
+        scale = math.sqrt(gain / width)
+        h = random.standard_normal(width)
+        passed = []
+        for _ in range(depth):
+            w1, w2 = scale * random.standard_normal((2, width, width))
+            z = w1 @ h
+            passed.append((w1, w2, phi.slope(z)))
+            y = phi.value(z)
+            h = y if kind == "plain" else h + (w2 @ y if kind == "linear end" else y)
+        g = random.standard_normal(width)
+        start = np.linalg.norm(g)
+        for w1, w2, slope in reversed(passed[1:]):
+            if kind == "plain":
+                g = w1.T @ (slope * g)
+            else:
+                g = g + w1.T @ (slope * (w2.T @ g if kind == "linear end" else g))
+        found.append(math.log10(np.linalg.norm(g) / start))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "selu"])
+@pytest.mark.parametrize("kind", ["plain", "linear end"])
+def test_stacks(activation: str, kind: str) -> None:
+    depth, width = 10, 64
+    initializer: Any = {"class_name": "VarianceScaling", "config": {"distribution": "untruncated_normal"}}
+    graph = (plain if kind == "plain" else residual)(activation, initializer, depth, width)
+    row = expected(graph)["h0"]
+    measured = runs(activation, 1.0, depth, width, 60, kind)
+    assert row.log10 is not None
+    assert row.low is not None
+    assert row.high is not None
+    # three standard errors of the mean, and what second order leaves at this width
+    assert measured.mean() == pytest.approx(row.log10, abs=3 * measured.std() / math.sqrt(60) + 0.02)
+    assert ((measured >= row.low) & (measured <= row.high)).mean() >= 0.75
+    assert (row.high - row.low) / (2 * 1.645 * measured.std()) < 2
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_the_mean_is_tracked_where_branches_end_in_a_function(activation: str) -> None:
+    depth, width = 10, 256
+    row = expected(residual(activation, "lecun_normal", depth, width, linear=False))["h0"]
+    measured = runs(activation, 1.0, depth, width, 20, "open end")
+    # the units' common mean is one direction that grows by itself, which costs accuracy of order 1/width
+    assert measured.mean() == pytest.approx(row.log10, abs=math.log10(1.2))
+
+
+def test_relu_has_the_moments_of_hanin_and_nica() -> None:
+    depth, width = 31, 200
+    row = expected(plain("relu", "he_normal", depth, width))["h0"]
+    beta = 5 * (depth - 1) / width  # variance of ln |g|^2; its mean is -beta/2
+    assert row.log10 == pytest.approx(-beta / 4 / math.log(10), abs=0.01)
+    assert row.high is not None
+    assert row.low is not None
+    assert row.high - row.low == pytest.approx(1.645 * math.sqrt(beta) / math.log(10), rel=0.1)
+
+
+def test_the_textbook() -> None:
+    vanishing = expected(plain("sigmoid", "glorot_uniform", 30, 128))["h0"].log10
+    assert vanishing is not None
+    assert -20 < vanishing < -18
+    kept = expected(residual("sigmoid", "glorot_uniform", 30, 128))["h0"].log10
+    assert kept is not None
+    assert abs(kept) < math.log10(2)
+    exploding = expected(residual("relu", "he_uniform", 60, 256))["h0"].log10
+    assert exploding is not None
+    assert 13 < exploding < 15
+    # each branch scaled by 1/sqrt(60), as a variance of its last weights
+    scaled = {"class_name": "VarianceScaling", "config": {"scale": 2 / 60}}
+    mended = expected(residual("relu", "he_uniform", 60, 256, scaled))["h0"].log10
+    assert mended is not None
+    assert abs(mended) < 0.5
+
+
+def test_depths_beyond_floating_point() -> None:
+    row = expected(plain("sigmoid", "glorot_uniform", 1000, 16))["h0"]
+    assert row.log10 is not None
+    assert row.log10 < -600
+
+
+def test_figures_repeat() -> None:
+    graph = residual("gelu", "he_normal", 3, 32)
+    assert expected(graph) == expected(graph)
+
+
+def test_output_is_the_unit() -> None:
+    row = expected(plain("tanh", "glorot_uniform", 3, 16))["h2"]
+    assert (row.log10, row.low, row.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_branch_that_starts_as_zero_passes_no_gradient() -> None:
+    found = expected(residual("relu", "he_normal", 3, 16, "zeros"))
+    assert found["h0"].log10 == pytest.approx(0.0, abs=1e-9)
+    assert found["a1"].log10 is None
+    assert "zero" in (found["a1"].reason or "")
+
+
+def test_no_prediction_without_a_weight_between() -> None:
+    act = {"activation": "relu"}
+    graph = network(
+        16,
+        ("d", "Dense", {"units": 16}),
+        ("r", "Activation", act),
+        ("sum", "Add", {}, ("d", "r")),
+        ("out", "Dense", {"units": 4}),
+    )
+    found = expected(graph)
+    assert found["d"].log10 is None
+    assert "'sum'" in (found["d"].reason or "")
+
+
+def test_no_prediction_for_shared_weights_that_meet() -> None:
+    graph = network(16, ("d", "Dense", {"units": 16}), ("sum", "Add", {}, ("d", "d")))
+    assert expected(graph)["d"].log10 is None
+
+
+def test_a_loose_end_has_no_gradient() -> None:
+    graph = network(8, ("loose", "Dense", {"units": 3}), ("out", "Dense", {"units": 4}, ("input",)))
+    assert "no path" in (expected(graph)["loose"].reason or "")
+
+
+def test_an_identity_keeps_everything() -> None:
+    graph = network(8, ("d", "Dense", {"units": 8}), ("i", "Activation", {"activation": "linear"}))
+    assert expected(graph)["d"].log10 == 0.0
+
+
+def test_orthogonal_stacks_keep_norms() -> None:
+    row = expected(plain("linear", "orthogonal", 20, 32))["input"]
+    assert row.log10 == pytest.approx(0.0, abs=1e-9)
+    assert row.high == pytest.approx(0.0, abs=1e-9)
+
+
+def test_open_sizes_ask_for_values() -> None:
+    from archcalc.symbolic import symbol
+
+    graph = network(8, ("d", "Dense", {"units": symbol("w")}))
+    assert "symbols" in (expected(graph)["d"].reason or "")

@@ -1,0 +1,141 @@
+"""Functions, their Gaussian moments and initial weights, against Keras and plain sums."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archcalc.analyses.mean_field.functions import function
+from archcalc.analyses.mean_field.gaussian import covariance, moments
+from archcalc.analyses.mean_field.initial import draw
+from archcalc.analyses.mean_field.state import digamma, trigamma
+from archcalc.layers.activations import ACTIVATIONS
+
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+
+POINTS = np.concatenate([np.linspace(-9.03, 9.01, 601), [-40.0, 40.0]])
+ARGUMENTS: dict[str, dict[str, Any]] = {"threshold": {"threshold": 0.4, "default_value": -0.3}}
+NAMED = [name for name, a in ACTIVATIONS.items() if a.slopes is not None]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_value_and_slope_are_those_of_keras(name: str) -> None:
+    arguments = ARGUMENTS.get(name, {})
+    phi = function(name, arguments)
+    assert phi is not None
+    x = tf.constant(POINTS)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = getattr(keras.activations, name)(x, **arguments)
+    # float32 constants inside some of Keras's functions
+    assert np.allclose(phi.value(POINTS), np.asarray(y), rtol=2e-6, atol=2e-7)
+    assert np.allclose(phi.slope(POINTS), np.asarray(tape.gradient(y, x)), rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("relu", {"max_value": 2.0, "negative_slope": 0.1, "threshold": 0.5}), ("elu", {"alpha": 0.7})],
+)
+def test_arguments_of_layers(name: str, arguments: dict[str, float]) -> None:
+    phi = function(name, arguments)
+    assert phi is not None
+    y = getattr(keras.activations, name)(tf.constant(POINTS), **arguments)
+    assert np.allclose(phi.value(POINTS), np.asarray(y), atol=1e-6)
+
+
+def test_unknown_function() -> None:
+    assert function("softmax") is None
+    assert function("relu", {"slope": 2}) is not None  # arguments that Keras's own take are many
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "selu", "gelu", "hard_silu", "relu6", "softsign"])
+@pytest.mark.parametrize(("q", "ratio"), [(1.0, 0.0), (400.0, 0.5), (0.01, -0.3)])
+def test_moments_are_plain_sums(name: str, q: float, ratio: float) -> None:
+    phi = function(name)
+    assert phi is not None
+    n = 2_000_000
+    # midpoints: a kink costs at most one of them
+    xi = (np.arange(n) + 0.5) / n * 24 - 12
+    weight = np.exp(-xi * xi / 2) / math.sqrt(2 * math.pi) * 24 / n
+    z = math.sqrt(q) * (ratio + math.sqrt(1 - ratio**2) * xi)
+    y, d = phi.value(z), phi.slope(z)
+    found = moments(phi, np.array([math.log(q)]), np.array([ratio]))
+    square, slope = weight @ y**2, weight @ d**2
+    wanted = {
+        "square": math.log(square),
+        "mean": weight @ y / math.sqrt(square),
+        "slope": math.log(slope),
+        "slope_mean": (weight @ d) ** 2 / slope,
+        "kurtosis": weight @ y**4 / square**2,
+        "slope_kurtosis": weight @ d**4 / slope**2,
+        "joint": weight @ (y**2 * d**2) / (square * slope),
+        "tilt": weight @ (z**2 * d**2) / (q * slope),
+    }
+    for each, value in wanted.items():
+        assert float(getattr(found, each)[0]) == pytest.approx(value, rel=3e-5, abs=3e-5), each
+
+
+def test_powers_go_on_beyond_numbers() -> None:
+    phi = function("gelu")
+    assert phi is not None
+    found = moments(phi, np.array([-12000.0, 12000.0]), np.zeros(2))
+    # x/2 near zero, ReLU far out
+    assert found.square == pytest.approx([-12000 - math.log(4), 12000 - math.log(2)])
+    assert found.slope == pytest.approx([-math.log(4), -math.log(2)])
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.5, 0.9])
+def test_covariance_of_relu_is_the_arc_cosine_kernel(rho: float) -> None:
+    phi = function("relu")
+    assert phi is not None
+    # Cho & Saul 2009, over E relu^2 = 1/2
+    exact = (math.sqrt(1 - rho**2) + rho * (math.pi - math.acos(rho))) / math.pi
+    assert covariance(phi, 0.0, 0.0, rho) == pytest.approx(exact, rel=1e-5)
+
+
+def test_gamma_functions() -> None:
+    euler = 0.5772156649015329
+    assert digamma(1.0) == pytest.approx(-euler, rel=1e-9)
+    assert digamma(0.5) == pytest.approx(-euler - 2 * math.log(2), rel=1e-9)
+    assert trigamma(1.0) == pytest.approx(math.pi**2 / 6, rel=1e-9)
+    assert trigamma(0.5) == pytest.approx(math.pi**2 / 2, rel=1e-9)
+
+
+CASES: list[tuple[Any, tuple[int, ...]]] = [
+    ("glorot_uniform", (3, 3, 64, 1)),  # depthwise: fan_in counts all channels
+    ("he_normal", (3, 3, 16, 32)),
+    ("lecun_uniform", (100, 200)),
+    ("truncated_normal", (200, 200)),
+    ("random_uniform", (200, 200)),
+    ("orthogonal", (100, 40)),
+    ({"class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_out"}}, (3, 3, 16, 32)),
+    ({"class_name": "RandomNormal", "config": {"mean": 0.3, "stddev": 0.2}}, (200, 200)),
+    ({"class_name": "RandomUniform", "config": {"minval": 0.0, "maxval": 0.2}}, (200, 200)),
+    ({"class_name": "Constant", "config": {"value": 0.7}}, (20, 20)),
+    ("zeros", (20, 20)),
+    (None, (20, 20)),
+]
+
+
+@pytest.mark.parametrize(("initializer", "shape"), CASES, ids=str)
+def test_draws_are_those_of_keras(initializer: Any, shape: tuple[int, ...]) -> None:
+    found = draw(initializer, shape)
+    assert found is not None
+    keras.utils.set_random_seed(0)
+    made = keras.initializers.get(initializer if initializer is not None else "zeros")
+    drawn = np.asarray(made(shape), np.float64)
+    error = 6 / math.sqrt(drawn.size)
+    assert drawn.mean() == pytest.approx(found.mean, abs=error * drawn.std() + 1e-7)
+    assert drawn.var() == pytest.approx(found.variance, rel=error, abs=1e-12)
+    if found.variance and not found.orthogonal:
+        spread = drawn - drawn.mean()
+        kurtosis = (spread**4).mean() / (spread**2).mean() ** 2
+        assert kurtosis == pytest.approx(found.kurtosis, rel=3 * error)
+
+
+def test_elements_that_depend_on_each_other() -> None:
+    assert draw("identity", (4, 4)) is None

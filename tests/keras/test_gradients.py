@@ -1,0 +1,97 @@
+"""Expected gradients beside those of real Keras models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from archcalc.analyses.mean_field.expectation import expected_gradients
+from archcalc.analyses.shapes import infer
+from archcalc.graph import Graph
+from archcalc.keras.measure_gradients import gradient_runs
+from archcalc.readers import load
+from archcalc.verification import GRADIENT, verify
+from tests.analyses.mean_field.stacks import network, plain
+
+
+def block(channels: int, name: str, before: str) -> list[tuple[object, ...]]:
+    conv = {"filters": channels, "kernel_size": 3, "padding": "same"}
+    return [
+        (f"{name}/conv", "Conv2D", conv, (before,)),
+        (f"{name}/norm", "BatchNormalization", {}, (f"{name}/conv",)),
+        (f"{name}/relu", "ReLU", {}, (f"{name}/norm",)),
+        (f"{name}/depthwise", "DepthwiseConv2D", {"kernel_size": 3, "padding": "same"}, (f"{name}/relu",)),
+        (f"{name}/norm2", "BatchNormalization", {}, (f"{name}/depthwise",)),
+        (f"{name}/sum", "Add", {}, (before, f"{name}/norm2")),
+    ]
+
+
+def small_network() -> Graph:
+    """Convolutions, pooling, normalisation, a gate, concatenation, upsampling."""
+    return network(
+        0,
+        ("stem", "Conv2D", {"filters": 32, "kernel_size": 3, "activation": "relu"}, ("input",)),
+        ("pool", "MaxPooling2D", {"pool_size": 2}, ("stem",)),
+        *block(32, "one", "pool"),
+        ("squeeze", "GlobalAveragePooling2D", {"keepdims": True}, ("one/sum",)),
+        ("gate", "Conv2D", {"filters": 32, "kernel_size": 1, "activation": "sigmoid"}, ("squeeze",)),
+        ("gated", "Multiply", {}, ("one/sum", "gate")),
+        ("mean", "AveragePooling2D", {"pool_size": 2}, ("gated",)),
+        (
+            "low",
+            "Conv2D",
+            {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "silu"},
+            ("mean",),
+        ),
+        ("up", "UpSampling2D", {"size": 2}, ("low",)),
+        ("both", "Concatenate", {}, ("up", "gated")),
+        ("mix", "Conv2D", {"filters": 32, "kernel_size": 3, "activation": "tanh"}, ("both",)),
+        ("flat", "Flatten", {}, ("mix",)),
+        ("out", "Dense", {"units": 10, "activation": "softmax"}, ("flat",)),
+        shape=(26, 26, 8),
+    )
+
+
+def test_a_network_of_many_parts() -> None:
+    graph = small_network()
+    rows = expected_gradients(graph, infer(graph))
+    measured = np.array(list(gradient_runs(graph, 6, batch=8))).mean(axis=0)
+    assert all(row.log10 is not None for row in rows)
+    off = measured - np.array([row.log10 for row in rows])
+    # within a factor of 1.3 everywhere but inside the gate, whose gradient is a sum over places
+    outside = [i for i, node in enumerate(graph.nodes) if node.name not in ("squeeze", "gate")]
+    assert np.abs(off[outside]).max() < np.log10(1.3)
+    assert np.abs(off).max() < np.log10(2)
+
+
+def test_verify_measures_beside_the_prediction() -> None:
+    found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=8)
+    checks = found.by_what()[GRADIENT]
+    assert [c.layer for c in checks] == ["input", "h0", "h1", "h2"]
+    assert found.agrees
+
+
+def test_verify_notices_a_wrong_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archcalc.keras import check_gradients
+
+    wrong = plain("sigmoid", "glorot_uniform", 3, 64)
+    rows = expected_gradients(wrong, infer(wrong))
+    monkeypatch.setattr(check_gradients, "expected_gradients", lambda *_: rows)
+    found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=4)
+    assert {c.layer for c in found.differences} == {"input", "h0", "h1"}
+
+
+def test_verify_measures_no_gradients_unasked() -> None:
+    assert GRADIENT not in verify(plain("tanh", "glorot_uniform", 2, 8)).by_what()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
+def test_applications(name: str) -> None:
+    graph = load(f"keras:{name}")
+    rows = expected_gradients(graph, infer(graph))
+    (measured,) = gradient_runs(graph, 1, batch=8)
+    inside = [r.low <= m <= r.high for r, m in zip(rows, measured, strict=True)]  # type: ignore[operator]
+    assert np.mean(inside) >= 0.9
