@@ -38,7 +38,8 @@ SUITES = {
     ],
     "archcalc/layers/operations/": [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
-        *("tests/layers/test_image_operations.py", "tests/readers/test_schema.py"),
+        *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
+        "tests/readers/test_schema.py",
     ],
     "archcalc/layers/": [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
