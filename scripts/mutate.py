@@ -29,7 +29,10 @@ from tests.mutations.reach import Place, following, place_of
 # tests that hold rules to Keras, to brute force or to sums by hand; none compares stored output
 SUITES = {
     "archcalc/analyses/": [
-        *(f"tests/analyses/test_{n}.py" for n in ("memory", "shapes", "parameters", "work", "known_fields")),
+        *(
+            f"tests/analyses/test_{n}.py"
+            for n in ("memory", "peak", "shapes", "parameters", "work", "known_fields")
+        ),
         *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
         *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
