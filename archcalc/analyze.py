@@ -7,18 +7,21 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from archcalc import arith
-from archcalc.analyses import memory, parameters, receptive_field, shapes, work
+from archcalc.analyses import memory as activation
+from archcalc.analyses import optimizers, parameters, receptive_field, shapes, work
 from archcalc.analyses.effective_field import effective_fields
-from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS, Precision
-from archcalc.analyses.training import activations as training_activations
+from archcalc.analyses.inference import Inference, inference
+from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS, Precision
+from archcalc.analyses.training import activations as held_in_training
 from archcalc.analyses.windows import windows
 from archcalc.arith import Size, total
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.errors import ArchcalcError
+from archcalc.fit import bytes_of, fit
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
-from archcalc.report import Finding, Report, Row, Totals
+from archcalc.report import Finding, PeakActivations, Report, Row, Totals
 from archcalc.substitution import restate, with_values
 from archcalc.symbolic import Expr, Symbol
 from archcalc.unknown import Unknown
@@ -35,6 +38,7 @@ def analyze(
     batch: int = 1,
     dtype: str = "float32",
     optimizer: str = "adam",
+    memory: str | int | None = None,
     convention: str = "archcalc",
     clipped: bool = False,
     gradients: bool = False,
@@ -58,7 +62,10 @@ def analyze(
         A Keras dtype policy: `float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`,
         `mixed_bfloat16`.
     optimizer
-        Whose state is counted in training memory, by Keras's name.
+        Whose state is counted in training memory, by Keras's name; `momentum` is SGD with it.
+    memory
+        Bytes, or an amount such as `24GiB`: `Report.fit` then says whether it fits, and the
+        largest batch that does.
     convention
         Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
     clipped
@@ -89,7 +96,8 @@ def analyze(
     """
     batch = _positive(batch, "batch")
     precision = _choice(dtype, PRECISIONS, "dtype")
-    slots = _choice(optimizer, OPTIMIZER_SLOTS, "optimizer")
+    _choice(optimizer, OPTIMIZERS, "optimizer")
+    room = None if memory is None else bytes_of(memory)
     _choice(convention, dict.fromkeys(CONVENTIONS), "convention")
     with arith.scope() as scope:
         if symbols:
@@ -101,11 +109,12 @@ def analyze(
         macs = work.macs(graph, found)
         flops = _flops(graph, found, convention, macs)
         elementwise = work.elementwise(graph, found)
-        activations = memory.activations(graph, found, precision, batch)
-        peak = memory.peak(graph, found, precision, batch)
+        made = activation.tensors(graph, found, precision, batch)
+        activations = activation.activations(graph, made)
+        peaks = inference(graph, made)
         owners = [i if node.shared_with is None else node.shared_with for i, node in enumerate(graph.nodes)]
         trained = [_is_trained(counts[owner]) for owner in owners]
-        held = training_activations(graph, found, trained, precision, batch)
+        held = held_in_training(graph, found, made, trained, precision, batch)
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
@@ -135,7 +144,9 @@ def analyze(
             )
             for i, node in enumerate(graph.nodes)
         )
-        totals = _totals(rows, precision, slots, peak.bytes, None if peak.node is None else names[peak.node])
+        kept = zip(names, (row.copies for row in rows), owned, strict=True)
+        state = precision.weight * optimizers.state(optimizer, kept)
+        totals = _totals(rows, precision, state, peaks, names)
         free = _symbols_in(totals, rows)
     return Report(
         name=graph.name,
@@ -151,6 +162,8 @@ def analyze(
             **_said(gradients, weights, tier, training, input_range, of_loss),
         },
         totals=totals,
+        peaks=_peaks(peaks, names),
+        fit=None if room is None else fit(totals, room, batch),
         rows=rows,
         findings=tuple(_unknown_layers(rows)),
         verdicts=verdicts,
@@ -251,7 +264,7 @@ def _type_name(layer: Layer) -> str:
 
 
 def _totals(
-    rows: Sequence[Row], precision: Precision, slots: int, peak: Size, peak_layer: str | None
+    rows: Sequence[Row], precision: Precision, state: Size, peaks: Inference, names: Sequence[str]
 ) -> Totals:
     all_parameters = _sum(rows, "parameters")
     trainable = _sum(rows, "trainable_parameters")
@@ -259,7 +272,6 @@ def _totals(
     kept = _sum(rows, "training_activation_bytes")
     weight_bytes = precision.weight * all_parameters
     gradients = precision.weight * trainable
-    state = slots * precision.weight * trainable
     return Totals(
         parameters=all_parameters,
         trainable_parameters=trainable,
@@ -268,14 +280,34 @@ def _totals(
         macs=macs,
         flops=_sum(rows, "flops"),
         elementwise_operations=_sum(rows, "elementwise_operations"),
-        peak_activation_bytes=peak,
+        peak_activation_bytes=peaks.usual.bytes,
+        best_peak_activation_bytes=peaks.best.bytes,
         activation_bytes=_sum(rows, "activation_bytes"),
         training_activation_bytes=kept,
         gradient_bytes=gradients,
         optimizer_bytes=state,
         training_bytes=weight_bytes + gradients + state + kept,
-        peak_activation_layer=peak_layer,
+        peak_activation_layer=None if peaks.usual.node is None else names[peaks.usual.node],
     )
+
+
+def _peaks(found: Inference, names: Sequence[str]) -> tuple[PeakActivations, PeakActivations]:
+    """In Keras's order and in the best one found, with names in place of numbers."""
+
+    def named(peak: activation.Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
+        held: dict[str, Size] = {}
+        for tap, size in peak.held:
+            held[names[tap.node]] = held.get(names[tap.node], 0) + size
+        return PeakActivations(
+            peak.bytes,
+            None if peak.node is None else names[peak.node],
+            held,
+            None if order is None else tuple(names[i] for i in order),
+            optimal,
+        )
+
+    optimal = found.optimal and found.order is None
+    return named(found.usual, None, optimal), named(found.best, found.order, found.optimal)
 
 
 def _symbols_in(totals: Totals, rows: Sequence[Row]) -> dict[str, Symbol]:
@@ -365,7 +397,7 @@ def _conventions(
         "dtype": dtype,
         "optimizer": optimizer,
         "activation_bytes": "one tensor for each layer call, whole batch",
-        "peak_activation_bytes": "inference in the order of the rows, a tensor kept until its last reader",
+        "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
         "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
         "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
         "training_activation_bytes": "what the backward pass reads, each tensor once",

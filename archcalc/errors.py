@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_MESSAGE = 600
+
 
 class ArchcalcError(Exception):
     """Base of all errors that a user can mend."""
@@ -33,7 +35,10 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        text = self.message
+        if len(text) > MAX_MESSAGE:  # it quotes a value of the file, which may be all of it
+            text = f"{text[: MAX_MESSAGE - 45]} ... {text[-40:]}"
+        return f"{self.path}: {text}" if self.path else text
 
 
 class SourceError(ArchcalcError):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archcalc.analyses.gradients import Gradient
     from archcalc.analyses.mean_field.verdicts import Verdict
     from archcalc.analyses.receptive_field import Field
+    from archcalc.fit import Fit
 
 SCHEMA_VERSION = 1
 SEVERITIES = ("info", "warning", "error")
@@ -161,6 +162,7 @@ class Totals:
     elementwise_operations: Size
     activation_bytes: Size
     peak_activation_bytes: Size
+    best_peak_activation_bytes: Size
     training_activation_bytes: Size
     gradient_bytes: Size
     optimizer_bytes: Size
@@ -181,6 +183,31 @@ class Totals:
 
 
 _TOTALS = tuple(f.name for f in fields(Totals) if f.name != "peak_activation_layer")
+
+
+@dataclass(frozen=True, slots=True)
+class PeakActivations:
+    """The most bytes alive at once in one order of the layers, over the whole batch.
+
+    `layer` is the one whose step it is, `held` the bytes by layer whose outputs are alive then; both
+    are empty where that depends on symbols. `order` is None for Keras's own order; `optimal`: it is
+    proved that no order needs less.
+    """
+
+    bytes: Size
+    layer: str | None
+    held: Mapping[str, Size]
+    order: tuple[str, ...] | None
+    optimal: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "bytes": plain(self.bytes),
+            "layer": self.layer,
+            "held": {name: plain(size) for name, size in self.held.items()},
+            "order": None if self.order is None else list(self.order),
+            "optimal": self.optimal,
+        }
 
 
 class Rows(Mapping[str, Row]):
@@ -223,6 +250,8 @@ class Report:
     assumptions: tuple[str, ...]
     conventions: Mapping[str, Any]
     totals: Totals
+    peaks: tuple[PeakActivations, PeakActivations]  # in Keras's order and in the best one found
+    fit: Fit | None
     rows: tuple[Row, ...]
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
@@ -260,6 +289,10 @@ class Report:
             "assumptions": list(self.assumptions),
             "conventions": dict(self.conventions),
             "totals": self.totals.to_dict(),
+            "peak_activations": dict(
+                zip(("keras_order", "best_order"), (p.to_dict() for p in self.peaks), strict=True)
+            ),
+            "fit": None if self.fit is None else self.fit.to_dict(),
             "layers": [row.to_dict() for row in self.rows],
             "formulas": self.formulas,
             "verdicts": [v.to_dict() for v in self.verdicts],

@@ -1,7 +1,7 @@
 """Bytes: of weights, of activations in inference and training, of what an optimiser keeps.
 
 Inference holds a tensor from the step that makes it to its last reader; model inputs from
-the start, model outputs to the end; the order is the graph's own. Each layer call makes one
+the start, model outputs to the end; the order is Keras's (`order`), or another. Each layer call makes one
 tensor per output: an activation named on the layer works in place, and a Reshape is counted
 as a copy. What training holds stands in `training`. Buffers that a
 kernel needs inside one step (im2col, cuDNN workspaces) are in neither.
@@ -9,6 +9,7 @@ kernel needs inside one step (im2col, cuDNN workspaces) are in neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcalc.analyses.precision import Precision
@@ -32,47 +33,63 @@ def tensors(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> 
     return found
 
 
-def activations(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> list[Size]:
-    """For each node the bytes of its outputs over the batch, times the copies it stands for."""
+def activations(graph: Graph, made: Sequence[Sequence[Size]]) -> list[Size]:
+    """For each node the bytes of its outputs, times the copies it stands for."""
     copies = graph.multiplicities()
-    made = tensors(graph, shapes, precision, batch)
     return [copies.get(i, 1) * total(mine) for i, mine in enumerate(made)]
 
 
 class Peak(NamedTuple):
-    """The most bytes alive at once, and the node whose step that is (None: it depends on symbols)."""
+    """The most bytes alive at once, at whose step, and whose tensors they are.
+
+    `node` is None, and `held` empty, where that depends on symbols.
+    """
 
     bytes: Size
     node: int | None
+    held: tuple[tuple[Tap, Size], ...] = ()
 
 
-def peak(graph: Graph, shapes: Shapes, precision: Precision, batch: Size = 1) -> Peak:
-    """The most bytes that are alive at once while inference walks the nodes in order."""
-    made = tensors(graph, shapes, precision, batch)
-    order = _Order(graph)
-    if order.too_deep:
+def peak(graph: Graph, made: Sequence[Sequence[Size]], order: Sequence[int]) -> Peak:
+    """The most bytes that are alive at once while inference walks the nodes in this order.
+
+    All inputs are there from the start; one that nobody reads is gone before the first step.
+    `made` are the bytes of `tensors`. Where blocks stand for a symbolic number of copies, the
+    order has to be that of the rows.
+    """
+    walk = _Walk(graph, order)
+    if walk.too_deep:
         return Peak(Unknown(f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep"), None)
     last: dict[Tap, int] = {}
-    for number, step in enumerate(order.steps):
+    for number, step in enumerate(walk.steps):
         for tap in step.reads:
             last[tap] = number
-    kept = {order.made_by(t) for t in graph.outputs}
-    freed: list[list[Size]] = [[] for _ in order.steps]
-    alive: Size = total(size for i in graph.inputs for size in made[i])
-    for number, step in enumerate(order.steps):
-        for output, size in enumerate(made[step.node]):
-            tap = Tap(number, output)
-            if tap not in kept:
-                freed[last.get(tap, number)].append(size)
+    kept = {walk.made_by(t) for t in graph.outputs}
     inputs = set(graph.inputs)
+    spans: list[tuple[Tap, Size, int, int]] = []  # what is alive from which step to which
+    freed: list[list[Size]] = [[] for _ in walk.steps]
+    for number, step in enumerate(walk.steps):
+        begins = 0 if step.node in inputs else number
+        for output, size in enumerate(made[step.node]):
+            ends = last.get(Tap(number, output), number)
+            if Tap(number, output) in kept:
+                ends = len(walk.steps)
+            else:
+                freed[ends].append(size)
+            spans.append((Tap(step.node, output), size, begins, ends))
+    alive: Size = total(size for i in graph.inputs for size in made[i])
     heights: dict[Size, int] = {}
-    for step, gone in zip(order.steps, freed, strict=True):
+    for number, (step, gone) in enumerate(zip(walk.steps, freed, strict=True)):
         if step.node not in inputs:
             alive = alive + total(made[step.node])
-        heights.setdefault(alive, step.node)
+        heights.setdefault(alive, number)
         alive = alive - total(gone)
     most = largest(*heights) if heights else 0
-    return Peak(most, heights.get(most))
+    if most not in heights:
+        return Peak(most, None)
+    at = heights[most]
+    held = tuple((tap, size) for tap, size, begins, ends in spans if begins <= at <= ends)
+    return Peak(most, walk.steps[at].node, held)
 
 
 class _Step(NamedTuple):
@@ -82,14 +99,14 @@ class _Step(NamedTuple):
     reads: tuple[Tap, ...]
 
 
-class _Order:
+class _Walk:
     """The steps of one forward pass.
 
     A block that is repeated a symbolic number of times runs twice here: what is alive in
     its third copy and later is what is alive in the second.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, order: Sequence[int]) -> None:
         self.steps: list[_Step] = []
         self.too_deep = False
         self._nodes = graph.nodes
@@ -98,7 +115,15 @@ class _Order:
         self._starting: dict[int, list[Repeat]] = {}
         for repeat in sorted(graph.repeats, key=lambda r: -r.last):
             self._starting.setdefault(repeat.first, []).append(repeat)
-        self._run(0, len(graph.nodes) - 1, ())
+        self._inputs = set(graph.inputs)
+        for i in graph.inputs:
+            self._step(i)
+        if graph.repeats:
+            self._run(0, len(graph.nodes) - 1, ())
+        else:
+            for i in order:
+                if i not in self._inputs:
+                    self._step(i)
 
     def made_by(self, tap: Tap) -> Tap:
         """The step whose output a tap of the graph is, at this point of the order."""
@@ -112,9 +137,13 @@ class _Order:
                 self._run_twice(inner, (*inside, inner))
                 i = inner.last + 1
                 continue
-            self.steps.append(_Step(i, tuple(map(self.made_by, self._nodes[i].inputs))))
-            self._step_of[i] = len(self.steps) - 1
+            if i not in self._inputs:
+                self._step(i)
             i += 1
+
+    def _step(self, i: int) -> None:
+        self.steps.append(_Step(i, tuple(map(self.made_by, self._nodes[i].inputs))))
+        self._step_of[i] = len(self.steps) - 1
 
     def _run_twice(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
         self._run(repeat.first, repeat.last, inside)

@@ -23,16 +23,19 @@ PRECISIONS = {
     "mixed_bfloat16": Precision(4, 2, "bfloat16"),
 }
 
-# numbers that Keras's optimisers keep for each trainable parameter, in that parameter's own type;
-# `sgd` has no momentum, as Keras's default, `momentum` is SGD with it
-OPTIMIZER_SLOTS = {
+# numbers that Keras's optimisers keep for each trained one, in its own type; None: it depends on the
+# weight (`optimizers`). `sgd` has no momentum, as Keras's default, `momentum` is SGD with it
+OPTIMIZERS: dict[str, int | None] = {
     "adam": 2,
     "adamw": 2,
     "adamax": 2,
     "nadam": 2,
     "lamb": 2,
+    "schedulefreeadamw": 2,
     "adadelta": 2,
     "ftrl": 2,
+    "adafactor": None,
+    "muon": None,
     "rmsprop": 1,
     "adagrad": 1,
     "lion": 1,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcalc.analyses.backward import is_view, kept
-from archcalc.analyses.memory import tensors
 from archcalc.analyses.precision import Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, prod, total
@@ -21,10 +20,16 @@ SINGLE = 4  # bytes of a float32
 
 
 def activations(
-    graph: Graph, shapes: Shapes, trained: Sequence[bool], precision: Precision, batch: Size = 1
+    graph: Graph,
+    shapes: Shapes,
+    made: Sequence[Sequence[Size]],
+    trained: Sequence[bool],
+    precision: Precision,
+    batch: Size = 1,
 ) -> list[Size]:
     """For each node the bytes held of it over the batch, times the copies it stands for.
 
+    `made` are the bytes of its outputs (`memory.tensors`).
     `trained` says of each node whether weights that it uses are trained. A node whose type has
     no rule makes its own figure an `Unknown`.
     """
@@ -57,7 +62,7 @@ def activations(
         inside.append(batch * (own + (SINGLE * found.single if half else 0)))
     copies = graph.multiplicities()
     figures = []
-    for i, outputs in enumerate(tensors(graph, shapes, precision, batch)):
+    for i, outputs in enumerate(made):
         mine = inside[i] + total(size for k, size in enumerate(outputs) if Tap(i, k) in held)
         figures.append(copies.get(i, 1) * mine)
     return figures

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archcalc.analyses.precision import OPTIMIZER_SLOTS, PRECISIONS
+from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.readers.limits import MAX_LAYERS
 
@@ -46,6 +46,19 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
             f"{text!r}: expected positive integers or names, as in 32,32,3 or H,W,3", ctx, parameter
         )
     return tuple(int(p) if p.isdecimal() else p for p in parts)
+
+
+def _amount(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """`24GiB` as bytes."""
+    if text is None:
+        return None
+    from archcalc.errors import ArchcalcError
+    from archcalc.fit import bytes_of
+
+    try:
+        return bytes_of(text)
+    except ArchcalcError as wrong:
+        raise click.BadParameter(str(wrong).removeprefix("memory: "), ctx, parameter) from None
 
 
 def source_argument(command: F) -> F:
@@ -109,10 +122,16 @@ def costing_options(command: F) -> F:
             ),
             click.option(
                 "--optimizer",
-                type=click.Choice(list(OPTIMIZER_SLOTS), case_sensitive=False),
+                type=click.Choice(list(OPTIMIZERS), case_sensitive=False),
                 default="adam",
                 show_default=True,
                 help="Whose state is counted in training memory.",
+            ),
+            click.option(
+                "--memory",
+                metavar="SIZE",
+                callback=_amount,
+                help="Say whether it fits, and the largest batch that does (24GiB, 16GB).",
             ),
             click.option(
                 "--convention",

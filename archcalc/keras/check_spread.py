@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archcalc.analyses.clipping import is_cut
+from archcalc.analyses.clipping import clipped_boxes, is_cut
 from archcalc.analyses.moments import NOTHING
 from archcalc.analyses.shapes import infer
 from archcalc.analyses.windows import spatial_axes, windows
@@ -56,27 +56,35 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
         except Exception as fault:
             yield cannot_run(SPREAD, row.name, f"its gradient does not run here: {reason(fault)}")
             continue
+        boxes = clipped_boxes(graph, shapes, reads, node, place)
         cut = is_cut(graph, shapes, reads, node, place)
         for root, support in zip(graph.inputs, supports, strict=True):
             source = graph.nodes[root].name
             label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
             found = row.effective_fields.get(source)
-            if found is None or support is None or not axes[root]:
+            field = row.receptive_fields.get(source)
+            if found is None or field is None or support is None or not axes[root]:
                 continue
-            yield _compared(label, row.name, found.sigma, support, axes[root], cut)
+            whole = not cut and all(
+                _is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes[root])
+            )
+            yield _compared(label, row.name, found.sigma, support, axes[root], whole)
+
+
+def _is_whole(box: tuple[int, int] | None, size: Any) -> bool:
+    """Whether a place, which stands for all its channels, has the field of one unit."""
+    return box is not None and isinstance(size, int) and box[1] - box[0] + 1 == size
 
 
 def _compared(
-    what: str, layer: str, sigma: tuple[Any, ...], support: Support, axes: tuple[int, ...], cut: bool
+    what: str, layer: str, sigma: tuple[Any, ...], support: Support, axes: tuple[int, ...], whole: bool
 ) -> Check:
     measured = [float(standard_deviations(support.weights[a])[0]) for a in axes]
     unknown = [s for s in sigma if isinstance(s, Unknown)]
     # what is cut off along one axis changes the weights of branches along all of them, and what
     # reads nothing along one axis reads nothing along the others
     compared = [
-        k
-        for k in range(len(axes))
-        if not cut and NOTHING not in unknown and isinstance(sigma[k], int | float)
+        k for k in range(len(axes)) if whole and NOTHING not in unknown and isinstance(sigma[k], int | float)
     ]
     predicted = [round(s, 6) if isinstance(s, int | float) else None for s in sigma]
     shown = [round(m, 6) for m in measured]

@@ -14,6 +14,7 @@ from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.receptive_field import Field
+    from archcalc.fit import Fit, Room
 
 
 class Fact(NamedTuple):
@@ -94,6 +95,7 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
         yield Fact("Inference", text.amounts(whole, parts) + at)
     elif isinstance(t.peak_activation_bytes, int):
         yield Fact("Activations", f"{text.amount(t.peak_activation_bytes, glyphs)} at their peak{at}")
+    yield from _orders(report, glyphs)
     if isinstance(t.training_bytes, int):
         parts = [
             ("weights", t.weight_bytes),
@@ -102,6 +104,47 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
             ("activations", t.training_activation_bytes),
         ]
         yield Fact("Training", text.amounts(t.training_bytes, parts))
+    elif isinstance(t.training_bytes, Unknown):
+        yield Fact("Training", f"unknown; {text.printable(t.training_bytes.reason, glyphs)}")
+    if report.fit is not None:
+        yield Fact("Fits", _fits(report.fit, glyphs))
+
+
+def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
+    """What is alive at the peak, and an order of the layers that needs less."""
+    usual, best = report.peaks
+    if not isinstance(usual.bytes, int) or not isinstance(best.bytes, int):
+        return
+    if usual.held:
+        most = sorted(usual.held.items(), key=lambda item: -int(item[1]))
+        listed = ", ".join(
+            f"{text.printable(name, glyphs)} {text.amount(size, glyphs)}" for name, size in most[:MAX_HELD]
+        )
+        more = f" and {len(most) - MAX_HELD} more" if len(most) > MAX_HELD else ""
+        yield Fact("Peak", f"holds {listed}{more}")
+    if best.order is not None:
+        how = "no order needs less" if best.optimal else "the best order found"
+        yield Fact("Best order", f"{text.amount(best.bytes, glyphs)} of activations at the peak; {how}")
+
+
+def _fits(found: Fit, glyphs: Glyphs) -> str:
+    """`in 24.0 GiB: training up to batch 120, inference up to batch 2,000`."""
+    parts = [("training", found.training), ("inference", found.inference)]
+    uses = ", ".join(f"{name} {_batch(room, glyphs)}" for name, room in parts)
+    return f"in {text.amount(found.memory, glyphs)}: {uses}"
+
+
+def _batch(room: Room, glyphs: Glyphs) -> str:
+    if isinstance(room.largest_batch, Unknown):
+        return f"unknown ({text.printable(room.largest_batch.reason, glyphs)})"
+    if room.largest_batch is None:
+        return "with any batch"
+    if room.largest_batch == 0:
+        return "not even with a batch of 1"
+    return f"up to batch {text.count(room.largest_batch, glyphs)}"
+
+
+MAX_HELD = 4
 
 
 def _fields(report: Report, glyphs: Glyphs) -> Iterator[Fact]:

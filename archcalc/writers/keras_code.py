@@ -185,7 +185,8 @@ class _Code:
     ) -> Iterator[str]:
         node = self.graph.nodes[item.node]
         tensors = _one_or_list(before)
-        if node.shared_with is not None:
+        # an operation holds no weights: it is called anew
+        if node.shared_with is not None and not isinstance(node.layer, Operation):
             layer = scope.layers[node.shared_with]
             yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
             return

@@ -207,3 +207,15 @@ def _calls(tree: ast.AST) -> list[ast.Call]:
 def test_what_keras_does_not_have() -> None:
     with pytest.raises(ArchcalcError, match="layer 'what': Keras has no layer 'Opaque' to write"):
         keras_code(net({"name": "what", "type": "Opaque", "output_shape": [7]}))
+
+
+def test_a_shared_operation_is_called_anew() -> None:
+    """Found by fuzzing: in Keras 2 configurations an operation is a layer with two calls."""
+    add = registered_operations()["ops.add"]
+    nodes: list[Any] = [
+        ("x", registered()["InputLayer"](shape=(4,)), []),
+        ("a", add(), ["x", "x"]),
+        ("b", add(), ["a", "x"]),
+    ]
+    code = keras_code(Graph.of("net", nodes, ["b"], shared={"b": "a"}))
+    assert code.count("ops.add(") == 2

@@ -282,3 +282,11 @@ def test_any_change_of_a_file_gives_a_network_or_faults(data: st.DataObject) -> 
     # anything but an ArchcalcError fails
     with contextlib.suppress(ArchcalcError):
         _figures(read_keras(changed, "net.json", allow_unknown=data.draw(st.booleans())))
+
+
+def test_a_value_that_is_half_the_file_is_not_quoted_whole() -> None:
+    """Found by fuzzing: a flag that holds a model."""
+    with pytest.raises(SourceError) as refused:
+        raise SourceError("net.json", [Fault("$.a", f"expected true or false, got {list(range(5000))}")])
+    assert len(str(refused.value)) < 700
+    assert str(refused.value).endswith("4998, 4999]")

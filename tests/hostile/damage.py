@@ -1,0 +1,193 @@
+"""Valid sources with one or several things broken, at places that a chooser picks.
+
+A chooser gives a number below another one: Hypothesis draws it (test_fuzz.py), or atheris
+takes it from its input (scripts/fuzz.py), so both look at the same kinds of damage.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Choose = Callable[[int], int]  # a number from 0 up to, and without, the one given
+
+VALID = Path(__file__).with_name("valid")
+SPECS: list[dict[str, Any]] = [
+    {
+        "archcalc": 1,
+        "symbols": {"n": None, "w": {"default": 4, "max": 9}},
+        "inputs": {"x": [8, 8, 4], "y": {"shape": [8, 8, "w"], "dtype": "float32"}},
+        "blocks": {
+            "b": {"inputs": ["x", "skip"], "layers": [{"name": "s", "type": "Add", "inputs": ["x", "skip"]}]},
+            "t": {
+                "parameters": {"f": "w"},
+                "layers": [
+                    {"name": "c", "type": "Conv2D", "filters": "f", "kernel_size": 1},
+                    {"name": "d", "shared_with": "c"},
+                    {"name": "r", "block": "b", "inputs": ["d", "input"], "repeat": "n"},
+                ],
+            },
+        },
+        "layers": [
+            {"name": "left", "block": "t", "inputs": ["x"], "repeat": 2},
+            {"name": "right", "shared_with": "left", "inputs": ["y"]},
+            {"name": "out", "type": "Concatenate", "inputs": ["left[1]/c", "right", "left"]},
+            {
+                "name": "o",
+                "type": "Opaque",
+                "output_shape": [8, "w"],
+                "weights": [{"name": "k", "shape": [3]}],
+            },
+        ],
+        "outputs": ["out", "o"],
+    },
+    {
+        "archcalc": 1,
+        "symbols": {"H": None},
+        "inputs": {"image": ["H", "H", 3]},
+        "layers": [
+            {"name": "a", "type": "Conv2D", "filters": 8, "kernel_size": 3, "strides": 2, "padding": "same"},
+            {"name": "b", "type": "Conv2DTranspose", "filters": 4, "kernel_size": 2, "strides": 2},
+            {"name": "c", "type": "MaxPooling2D", "pool_size": "2"},
+            {"name": "d", "type": "GlobalAveragePooling2D"},
+            {"name": "e", "type": "Dense", "units": "2*H"},
+        ],
+        "claims": [{"quantity": "parameters", "layer": "a", "value": 224, "written": "9*3*8 + 8"}],
+    },
+]
+KERAS = [json.loads((VALID / f"keras{version}.json").read_text(encoding="utf-8")) for version in (3, 2)]
+SOURCES = [*SPECS, *KERAS]
+
+WORDS: list[Any] = [
+    *("w", "n", "H", "image", "x", "left[2]/c", "conv", "out", "in/out", "Conv2D", "Dense", "Add", "LSTM"),
+    *("Reshape", "Flatten", "Opaque", "InputLayer", "Functional", "Lambda", "TFOpLambda", "ops.add", "Split"),
+    *("2*w + 1", "w/2", "9**9**9", "max(w, n)//3", "n - 1", "same", "valid", "channels_first", "relu"),
+    *("", "/", "\x00", "\x1b[2J", "\u202e", "é" * 300, "os", "builtins", "__keras_tensor__", "__tensor__"),
+    *(None, True, False, 0, 1, 2, -1, 7, 10**9, 2**31, 2**31 + 1, 10**30, 2.0, -0.0, 1e300, 1e-300),
+    *([], {}, [None], [[]], [1, 2, 3], [None, 8, 8, 4], [-1], [0, 0], {"a": 1}, ["x", 0, 0], ["conv", 5, 1]),
+    {"class_name": "__slice__", "config": {"start": 1, "stop": None, "step": -1}},
+    {"class_name": "__tensor__", "config": {"value": [[1], []], "dtype": "float32"}},
+    {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}},
+]
+TOKENS = [
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b'"',
+        b"\\",
+        b"\\u0000",
+        b"\\ud800",
+        b"NaN",
+        b"-Infinity",
+        b"1e999",
+    ),
+    *(b"null", b"0" * 50, b"9" * 50, b"-", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"[" * 70),
+    *(
+        b"\n",
+        b" " * 300,
+        b'{"a":1,"a":2}',
+        b'"class_name"',
+        b'"archcalc"',
+        b"PK\x03\x04",
+        b"\x89HDF\r\n\x1a\n",
+    ),
+]
+
+
+def chooser(numbers: bytes) -> Choose:
+    """Choices out of bytes, two for each."""
+    pairs = iter(zip(numbers[::2], numbers[1::2], strict=False))
+
+    def choose(count: int) -> int:
+        high, low = next(pairs, (0, 0))
+        return (high << 8 | low) % count
+
+    return choose
+
+
+def source(choose: Choose) -> bytes:
+    """The bytes of a source: a spec, a configuration or an archive, broken in one to four places."""
+    data = copy.deepcopy(SOURCES[choose(len(SOURCES))])
+    for _ in range(1 + choose(3)):
+        data = damaged(data, choose)
+    raw = json.dumps(data).encode("utf-8")
+    kind = choose(4)
+    if kind == 0:
+        raw = broken(raw, choose)
+    if kind == 1:
+        raw = broken(archive(raw, choose), choose)
+    return raw
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths to every part of the data."""
+    found = [path] if path else []
+    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in children:
+        found += places(value, (*path, key))
+    return found
+
+
+def damaged(data: Any, choose: Choose) -> Any:
+    """The data with one part replaced, removed, doubled, renamed or moved; it is changed in place."""
+    paths = places(data)
+    if not paths:
+        return WORDS[choose(len(WORDS))]
+    path = paths[choose(len(paths))]
+    holder = _at(data, path[:-1])
+    key = path[-1]
+    kind = choose(6)
+    if kind == 0:
+        del holder[key]
+    elif kind == 1:
+        holder[key] = copy.deepcopy(_at(data, paths[choose(len(paths))]))
+    elif kind == 2 and isinstance(holder, list):
+        holder.insert(key, copy.deepcopy(holder[key]))
+    elif kind == 2:
+        holder[str(WORDS[choose(len(WORDS))])] = holder[key]
+    else:
+        holder[key] = copy.deepcopy(WORDS[choose(len(WORDS))])
+    return data
+
+
+def _at(data: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+def broken(raw: bytes, choose: Choose) -> bytes:
+    """The bytes with one place cut out, cut off, overwritten, doubled or filled with a token."""
+    start = choose(len(raw))
+    end = min(len(raw), start + 1 + choose(30))
+    token = TOKENS[choose(len(TOKENS))]
+    kind = choose(5)
+    if kind == 0:
+        return raw[:start]
+    if kind == 1:
+        return raw[:start] + raw[end:]
+    if kind == 2:
+        return raw[:end] + raw[start:]
+    if kind == 3:
+        return raw[:start] + token + raw[start:]
+    return raw[:start] + bytes([raw[start] ^ (1 + choose(255))]) + raw[start + 1 :]
+
+
+def archive(config: bytes, choose: Choose) -> bytes:
+    """A `.keras` archive of this configuration, stored or deflated."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if choose(2) else zipfile.ZIP_STORED) as made:
+        made.writestr("metadata.json", b'{"keras_version": "3.15.0"}')
+        made.writestr("config.json", config)
+        if choose(2):
+            made.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
+    return file.getvalue()

@@ -1,0 +1,52 @@
+"""What any source must do: become a network whose figures can be shown, or be refused properly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archcalc.analyze import analyze
+from archcalc.convert import as_text
+from archcalc.errors import ArchcalcError
+from archcalc.readers import load
+from archcalc.render.json import json_text
+from archcalc.report import Report
+
+MAX_LAYERS = 500
+
+
+def outcome(raw: bytes, path: Path, *, allow_unknown: bool = False) -> str:
+    """Read these bytes from `path`, analyse, and write in one form: "network" or "refused".
+
+    Any other exception than archcalc's own comes through, and so does a refusal that no
+    terminal should get. The form depends on the bytes alone, so that an outcome can be repeated.
+    """
+    path.write_bytes(raw)
+    try:
+        graph = load(str(path), allow_unknown=allow_unknown, max_layers=MAX_LAYERS)
+        report = analyze(graph)
+        _write(report, len(raw) % 5)
+        if len(raw) % 3 == 0:
+            as_text(graph, ("spec", "python")[len(raw) % 2])
+    except ArchcalcError as refusal:
+        _check(str(refusal))
+        return "refused"
+    return "network"
+
+
+def _write(report: Report, form: int) -> None:
+    if form == 0:
+        report.to_csv()
+    elif form == 1:
+        report.to_markdown()
+    elif form == 2:
+        report.to_latex()
+    else:
+        json_text(report.to_dict()).encode("utf-8")
+
+
+def _check(text: str) -> None:
+    lines = text.split("\n")
+    assert 1 <= len(lines) <= 21, text[:1000]
+    for line in lines:
+        assert len(line) < 1_500, line[:1000]
+        assert line.isprintable(), ascii(line[:1000])

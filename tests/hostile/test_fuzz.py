@@ -1,0 +1,29 @@
+"""20,000 damaged sources through every reader: networks or refusals, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.hostile import damage
+from tests.hostile.survive import outcome
+
+# Each example is a list of inputs, because drawing takes Hypothesis longer than reading takes us.
+EXAMPLES, INPUTS = 500, 40
+
+# a failure names its bytes: shrinking lists of 40 inputs would take minutes
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+# enough choices for one source; where they run out, the first of everything is chosen
+choices = st.binary(min_size=48, max_size=48)
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), phases=PHASES)
+@given(st.lists(choices, min_size=INPUTS, max_size=INPUTS), st.booleans())
+def test_damaged_sources_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, many: list[bytes], allow_unknown: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    for numbers in many:
+        outcome(damage.source(damage.chooser(numbers)), path, allow_unknown=allow_unknown)
