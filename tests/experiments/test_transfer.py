@@ -183,7 +183,14 @@ def test_a_training_that_dies_ends_with_the_same_bits(
     pretrained: transfer.TransferConfig, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dead within the fine-tuning, which starts from another training's head."""
-    config = dataclasses.replace(pretrained, curve_images=(), curve_classes=())
+    config = dataclasses.replace(
+        pretrained,
+        train_images=16,
+        validation_images=8,
+        test_images=8,
+        curve_images=(),
+        curve_classes=(),
+    )
     deaths.same_bits(transfer.Transfer(), config, out, 0.45, monkeypatch, training_only=True)
 
 
