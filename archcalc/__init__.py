@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archcalc.keras import from_keras as from_keras
     from archcalc.keras import to_keras as to_keras
     from archcalc.readers import load as load
+    from archcalc.readers.keras_weights import read_weights as read_weights
     from archcalc.report import Report as Report
     from archcalc.verification import Verification as Verification
     from archcalc.verification import verify as verify
@@ -51,6 +52,7 @@ _HOMES = {
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",
+    "read_weights": "archcalc.readers.keras_weights",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification",

@@ -46,6 +46,7 @@ def analyze(
     tier: str | None = None,
     training: bool = False,
     input_range: tuple[float, float] | None = None,
+    loss: str | None = None,
 ) -> Report:
     """Everything that the architecture alone says about a network.
 
@@ -81,6 +82,10 @@ def analyze(
         Bounds of training (batch statistics, dropout) and not of inference.
     input_range
         The interval that all inputs lie in, where it is known.
+    loss
+        The loss whose gradient in kernels is bounded, by Keras's name: `categorical_crossentropy`,
+        `sparse_categorical_crossentropy`, `binary_crossentropy` or `mean_squared_error`. Default: the
+        cross-entropy that belongs to a softmax or a sigmoid at the end.
 
     Raises
     ------
@@ -113,7 +118,7 @@ def analyze(
         reads = windows(graph, found)
         seen = receptive_field.fields(graph, found, "all" if clipped else "outputs", reads)
         spread = effective_fields(graph, found, reads)
-        bounds = _gradients(graph, found, gradients, weights, tier, training, input_range)
+        bounds, of_loss = _gradients(graph, found, gradients, weights, tier, training, input_range, loss)
         verdicts = _verdicts(graph, found, bounds)
         copies = graph.multiplicities()
         names = [node.name for node in graph.nodes]
@@ -154,7 +159,7 @@ def analyze(
         assumptions=tuple(scope.assumptions.texts()),
         conventions={
             **_conventions(batch, dtype, optimizer, convention, rows),
-            **_said(gradients, weights, tier, training, input_range),
+            **_said(gradients, weights, tier, training, input_range, of_loss),
         },
         totals=totals,
         peaks=_peaks(peaks, names),
@@ -173,9 +178,11 @@ def _gradients(
     tier: str | None,
     training: bool,
     input_range: tuple[float, float] | None,
-) -> Sequence[Gradient | None]:
+    loss: str | None,
+) -> tuple[Sequence[Gradient | None], str]:
+    """The gradient figures of every row, and of which loss those in kernels are."""
     if not wanted:
-        return [None] * len(graph.nodes)
+        return [None] * len(graph.nodes), ""
     from archcalc.analyses.gradients import gradients
     from archcalc.analyses.mean_field.expectation import expected_gradients
 
@@ -184,7 +191,7 @@ def _gradients(
         from archcalc.readers.keras_weights import read_weights
 
         values = read_weights(graph.source, graph)
-    bounds = gradients(
+    found = gradients(
         graph,
         known,
         weights=weights if isinstance(weights, str) else "actual",
@@ -192,8 +199,9 @@ def _gradients(
         tier=tier,
         training=training,
         input_range=input_range,
+        loss=loss,
     )
-    return [
+    rows = [
         replace(
             bound,
             expected_log10=each.log10,
@@ -201,8 +209,9 @@ def _gradients(
             expected_log10_high=each.high,
             no_expectation=each.reason,
         )
-        for bound, each in zip(bounds, expected_gradients(graph, known), strict=True)
+        for bound, each in zip(found.rows, expected_gradients(graph, known), strict=True)
     ]
+    return rows, found.loss
 
 
 def _verdicts(graph: Graph, known: shapes.Shapes, rows: Sequence[Gradient | None]) -> tuple[Verdict, ...]:
@@ -226,6 +235,7 @@ def _said(
     tier: str | None,
     training: bool,
     input_range: tuple[float, float] | None,
+    loss: str,
 ) -> dict[str, str]:
     """What the gradients of a report are and assume."""
     if not wanted:
@@ -240,6 +250,7 @@ def _said(
     return {
         "gradients": "bounds of the output's Jacobian (2-norm) in "
         f"{'training' if training else 'inference'}, {assumed}, {inputs}",
+        "weight_gradients": f"norm of the loss's gradient in a layer's kernels, of one sample: {loss}",
         "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
         "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -14,6 +16,7 @@ from experiments.common import console, files, folders
 from experiments.common.errors import CheckFailedError, ExperimentError
 from experiments.registry import EXPERIMENTS, find
 
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 RUN = click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 
 
@@ -24,7 +27,7 @@ def cli() -> None:
 
 @cli.command("list")
 def show() -> None:
-    """The experiments, their questions and how long each profile takes."""
+    """The experiments, their questions and how long each profile takes on one idle core."""
     for experiment in EXPERIMENTS.values():
         console.say(experiment.name, style="bold")
         console.say(f"  {experiment.question}")
@@ -53,12 +56,14 @@ def run(
     experiment = find(name)
     pairs = dict(_pair(setting) for setting in settings)
     config = configs.changed(experiment.profiles[profile], pairs)
-    given = {key: value for key, value in (("seed", seed), ("seeds", seeds)) if value is not None}
-    config = dataclasses.replace(config, **given)
+    config = dataclasses.replace(
+        config,
+        seed=config.seed if seed is None else seed,
+        seeds=config.seeds if seeds is None else seeds,
+    )
     if source is not None and not source.exists():
         raise ExperimentError(f"--data {source}: no such file or folder")
-    runner = _runner()
-    runner.start(experiment, config, source, out, settings)
+    _runner().start(experiment, config, source, out, settings)
 
 
 @cli.command()
@@ -74,9 +79,7 @@ def resume(folder: Path) -> None:
 def report(folder: Path) -> None:
     """Draw RUN's figures and write its report.html again."""
     experiment = find(_experiment_of(folder))
-    runner = _runner()
-    with folders.locked(folder):
-        runner.finish(experiment, folder)
+    _runner().draw(experiment, folder)
 
 
 @cli.command()
@@ -98,11 +101,15 @@ def _pair(setting: str) -> tuple[str, str]:
 
 
 def _experiment_of(folder: Path) -> str:
-    name: str = files.read_json(folders.existing(folder) / "config.json")["experiment"]
+    path = folders.existing(folder) / "config.json"
+    stored = files.read_json(path)
+    if not isinstance(stored, dict) or not isinstance(stored.get("experiment"), str):
+        raise ExperimentError(f"{path}: names no experiment; it is not the config of a run")
+    name: str = stored["experiment"]
     return name
 
 
-def _runner():  # type: ignore[no-untyped-def]
+def _runner() -> ModuleType:
     """The runner, behind TensorFlow's five seconds of import."""
     from experiments.common import environment
 
@@ -121,15 +128,20 @@ def main() -> None:
     except click.ClickException as fault:
         fault.show()
         sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except CheckFailedError as fault:
         console.fail(str(fault))
         sys.exit(1)
     except ExperimentError as fault:
         console.fail(str(fault))
         sys.exit(2)
+    except OSError as fault:
+        if fault.errno not in DISK_FAULTS:
+            raise
+        console.fail(f"{fault.filename or 'disk'}: {fault.strerror}; nothing is lost, mend it and resume")
+        sys.exit(2)
     except KeyboardInterrupt:
         console.fail("interrupted; `python -m experiments resume RUN` goes on")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

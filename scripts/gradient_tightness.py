@@ -42,7 +42,7 @@ def worst_rows(graph: Any, seed: int = SEED, inputs: int = INPUTS) -> dict[str, 
         for tier in TIERS:
             rows = gradients(
                 graph, known, weights="actual", values=values, tier=tier, input_range=(-1.0, 1.0)
-            )
+            ).rows
             ratios = [
                 (math.inf if r.unbounded else 10.0**r.upper_log10 / m, node.name)  # type: ignore[operator]
                 for node, r, m in zip(graph.nodes, rows, measured, strict=True)

@@ -125,7 +125,10 @@ def _box(shape: Shape, channels: int | None, place: Sequence[int]) -> Box:
 
 def _read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
     """What a layer reads of an input of this shape for a box of its output; None if nothing."""
+    if all(units is None for units in box):
+        return (None,) * len(shape)
     made: list[Units] = []
+    sure = True
     for read, n in zip(window, shape, strict=True):
         if isinstance(read, Scattered):
             axes = read.axes or range(len(out))
@@ -137,8 +140,11 @@ def _read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
             units = read_units(box[read.axis], read, n)
         if units == ():
             return None
+        # of a flattened axis some unit is read; any other unknown set may lie in the padding,
+        # and then nothing is read along the other axes either
+        sure = sure and (units is not None or isinstance(read, Scattered | Whole))
         made.append(units)
-    return tuple(made)
+    return tuple(made) if sure else (None,) * len(made)
 
 
 def _reaches_out(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:

@@ -23,7 +23,7 @@ from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.windows import Windows, spatial_axes, windows
 from archcalc.arith import Shape, Size, certainly, equal, is_array
 from archcalc.graph import Graph, Node
-from archcalc.layers.window import Section, Taps, Window
+from archcalc.layers.window import Fixed, Section, Taps, Window
 from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
@@ -93,10 +93,13 @@ def _symbolic(shapes: Shapes, reads: Windows) -> bool:
     """Whether any size is an expression."""
     if any(isinstance(n, Expr) for outputs in shapes for shape in outputs for n in shape):
         return True
-    taps = (r for r in chain.from_iterable(chain.from_iterable(reads.reads)) if type(r) is Taps)
-    return any(
-        isinstance(v, Expr) for read in taps for v in (read.stride, read.offset, read.count, read.dilation)
-    )
+    for read in chain.from_iterable(chain.from_iterable(reads.reads)):
+        numbers: tuple[Size, ...] = (read.index,) if isinstance(read, Fixed) else ()
+        if isinstance(read, Taps):
+            numbers = (read.stride, read.offset, read.count, read.dilation)
+        if any(isinstance(n, Expr) for n in numbers):
+            return True
+    return False
 
 
 class Spreads:
@@ -172,14 +175,19 @@ class Spreads:
 
     # -- repeated blocks ---------------------------------------------------------------------------
     def power(self, block: Spread, count: Size, shape: Shape) -> Spread:
-        """Means and variances of `count` copies add up: each is a convolution with the same weights."""
+        """Means and variances of `count` copies add up: each is a convolution with the same weights.
+
+        Not so if phases, along any axis, weigh the branches of each copy differently.
+        """
+        if any(part.period > 1 for seen in block.axes if not isinstance(seen, Unknown) for part in seen):
+            return Spread((NOT_STEADY,) * len(block.axes), NOT_STEADY)
         axes: list[Moments] = []
         for axis, moments in enumerate(block.axes):
             if isinstance(moments, Unknown):
                 axes.append(moments)
                 continue
             part = moments[0] if len(moments) == 1 else None
-            if part is None or part.axis != axis or part.period > 1 or not certainly(equal(part.step, 1)):
+            if part is None or part.axis != axis or not certainly(equal(part.step, 1)):
                 axes.append(NOT_STEADY)
             else:
                 axes.append(
@@ -194,7 +202,10 @@ class Spreads:
         scale = relative.scale
         if not isinstance(scale, Unknown):
             scale = base.scale if isinstance(base.scale, Unknown) else self.n.scaled(base.scale, scale)
-        return Spread(tuple(self._behind(relative, seen) for seen in base.axes), scale)
+        axes = tuple(self._behind(relative, seen) for seen in base.axes)
+        if any(seen is BEHIND_PHASES for seen in axes):  # they may weigh the branches of the block
+            return Spread((BEHIND_PHASES,) * len(axes), BEHIND_PHASES)
+        return Spread(axes, scale)
 
     def _behind(self, relative: Spread, seen: Moments) -> Moments:
         if isinstance(seen, Unknown):

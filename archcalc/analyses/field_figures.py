@@ -56,7 +56,7 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
         (part,) = dependence
         if isinstance(part, Piece) and part.period == 1 and not part.domains and not part.whole:
             (step, low), (rate, high) = part.lo, part.hi
-            if type(step) is int and step == rate:
+            if type(step) is type(rate) is int and step == rate:
                 size = high[0] - low[0] + 1
                 covers = _covers([part], {}, shape, extent, size)
                 return AxisField(size, size, step, low[0], covers, size)
@@ -416,8 +416,10 @@ def _covered_by(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape, 
 
 
 def _between(low: Size, high: Size, extent: Size) -> Any:
-    inside = at_most(low, 0)
-    return inside if inside is not True else at_most(extent - 1, high)
+    reaches, inside = at_most(extent - 1, high), at_most(low, 0)
+    if is_array(reaches) and is_array(inside):
+        return reaches & inside
+    return reaches if inside is True else inside if reaches is True or _no(inside) else reaches
 
 
 # -- flattened axes -------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from math import lcm
 from typing import Any, NamedTuple, TypeAlias
 
-from archcalc.arith import Size, at_most, ceil_div, certainly, equal, floor_div, largest, smallest
+from archcalc.arith import Size, at_most, ceil_div, certainly, equal, floor_div, is_array, largest, smallest
 from archcalc.unknown import Unknown
 
 MAX_PERIOD = 1024
@@ -148,7 +148,7 @@ def reduced(piece: Piece) -> Piece:
 
 def _shortened(edge: Edge, period: int) -> Edge | None:
     times = len(edge.values) // period
-    if type(edge.step) is not int or edge.step % times:
+    if type(edge.step) is not int or edge.step % times or any(map(is_array, edge.values)):
         return None
     candidate = Edge(edge.step // times, edge.values[:period])
     return candidate if expand(candidate, len(edge.values)) == edge else None
@@ -248,7 +248,7 @@ def _move_alike(a: Piece, b: Piece) -> bool:
 def same(a: Any, b: Any) -> bool:
     """Whether two numbers, or texts of fractions, are certainly equal."""
     if isinstance(a, str) or isinstance(b, str):
-        return bool(a == b)
+        return type(a) is type(b) and bool(a == b)
     if type(a) is int and type(b) is int:
         return a == b
     return certainly(equal(a, b))

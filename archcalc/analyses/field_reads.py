@@ -51,6 +51,7 @@ SEAM = Unknown("a window reaches over the seam of a concatenation along this axi
 FLATTENED = Unknown("a window slides over a flattened axis")
 ONE_OF_FLATTENED = Unknown("one fixed unit is read of a flattened axis")
 BACK_AND_FORTH = Unknown("a causal read of a field that does not move steadily")
+CONFIGURATIONS = Unknown("the parts of a concatenation are followed for one configuration at a time")
 SYMBOLIC_BLOCKS = Unknown("how many units read the same block depends on a symbol")
 
 Made: TypeAlias = Piece | Scatter | Unknown | None
@@ -286,7 +287,9 @@ def _confined(piece: Piece, made: Piece, window: Window) -> Made:
                 return None
         elif not isinstance(read, Whole):
             return SEAM
-    return made._replace(domains=tuple(sorted(kept)))
+    if any(is_array(end) for domain in kept for end in (domain.start, domain.stop)):
+        return CONFIGURATIONS
+    return made._replace(domains=tuple(sorted(kept, key=str)))
 
 
 # -- flattened axes ---------------------------------------------------------------------------------
@@ -306,6 +309,8 @@ def _scatter_through(part: Scatter, window: Window, shape: Shape) -> Made:
     else:
         axes_now = tuple(sorted({r.axis for r in reads if isinstance(r, Taps | Phases)}))
     domains = tuple(_section(r) for r in reads if isinstance(r, Section))
+    if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
+        return CONFIGURATIONS
     if axes_now == part.axes and not domains:
         return part
     return part._replace(axes=axes_now, domains=domains)

@@ -65,11 +65,14 @@ class Model:
     def __post_init__(self) -> None:
         self.passed = []
         self.values = []
-        loops = {i: repeat for repeat in self.graph.repeats for i in range(repeat.first, repeat.last + 1)}
+        starts = [0] * len(self.graph.nodes)  # of the innermost block that a node is repeated in
+        for repeat in self.graph.repeats:
+            for i in range(repeat.first, repeat.last + 1):
+                starts[i] = max(starts[i], repeat.first)
         for i, node in enumerate(self.graph.nodes):
             shapes = self.graph.input_shapes(self.shapes, node)
-            # what the copies of a block make of values is not known from the first one
-            values = [ANY if i in loops else self.values[t.node] for t in node.inputs]
+            # what a later copy of a block reads is not known from the first one
+            values = [ANY if t.node < starts[i] else self.values[t.node] for t in node.inputs]
             if not node.inputs:
                 self.passed.append(Passed((), ANY))
                 self.values.append(self._given(node.name))
@@ -78,7 +81,7 @@ class Model:
             found = stage_gains.passed(node.layer.stages(*shapes), shapes, values, setting)
             bounds = tuple(b.because(node.name) for b in found.bounds)
             self.passed.append(Passed(bounds, found.values))
-            self.values.append(ANY if i in loops else found.values)
+            self.values.append(found.values)
 
     def _given(self, name: str) -> Interval:
         return self.inputs.get(name, ANY) if isinstance(self.inputs, Mapping) else self.inputs

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, log
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcalc.analyses import gradient_bounds
 from archcalc.analyses.bound_terms import Bound, Linear
 from archcalc.analyses.gradient_bounds import Model, RowBounds
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.value_ranges import ANY, Interval
+from archcalc.analyses.weight_gradients import weight_gradients
 from archcalc.analyses.weight_norms import Expected, Norms, Open
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
@@ -31,6 +32,8 @@ class Gradient:
     where a symbolic size is left. `tier` says which bound it is, `formula` what the upper bound is made
     of, `cause` why it is infinite. `expected_log10` and its 90 % band predict the gradient's norm here
     over that at the output at initialisation; where they are None, `no_expectation` says why.
+    `weight_gradient_log10` bounds the norm of a loss's gradient in the layer's kernels, for one sample;
+    where kernels have no bound, `no_weight_gradient` says why.
     """
 
     local_log10: float | str | None
@@ -42,8 +45,9 @@ class Gradient:
     expected_log10: float | None = None
     expected_log10_low: float | None = None
     expected_log10_high: float | None = None
-    weight_gradient_log10: float | None = None
+    weight_gradient_log10: float | str | None = None
     no_expectation: str | None = None
+    no_weight_gradient: str | None = None
 
     @property
     def unbounded(self) -> bool:
@@ -59,11 +63,19 @@ class Gradient:
             "expected_log10_high": self.expected_log10_high,
             "no_expectation": self.no_expectation,
             "weight_gradient_log10": self.weight_gradient_log10,
+            "no_weight_gradient": self.no_weight_gradient,
             "tier": self.tier,
             "unbounded": self.unbounded,
             "cause": self.cause,
             "formula": self.formula,
         }
+
+
+class Gradients(NamedTuple):
+    """Every row's figures, and of which loss the gradients in kernels are, in words."""
+
+    rows: list[Gradient]
+    loss: str
 
 
 def log10_of(bound: Bound, *, below: bool = False) -> float | str | None:
@@ -85,7 +97,8 @@ def gradients(
     tier: str | None = None,
     training: bool = False,
     input_range: tuple[float, float] | None = None,
-) -> list[Gradient]:
+    loss: str | None = None,
+) -> Gradients:
     """Bounds for every row.
 
     Parameters
@@ -103,6 +116,9 @@ def gradients(
         Bounds of training: batch statistics, dropout.
     input_range
         The interval that all inputs lie in, where it is known.
+    loss
+        Of which the gradients in kernels are bounded (archcalc.analyses.losses); without one the
+        cross-entropy that belongs to a softmax or a sigmoid at the end.
     """
     if weights not in WEIGHTS:
         raise ArchcalcError(f"weights={weights!r}: expected {' or '.join(map(repr, WEIGHTS))}")
@@ -122,10 +138,12 @@ def gradients(
 
         upper = centred.bounds(model, {i: row.upper for i, row in enumerate(found)})
         found = [row._replace(upper=upper[i]) for i, row in enumerate(found)]
-    return [_gradient(row, tier) for row in found]
+    kernels = weight_gradients(model, loss)
+    rows = [_gradient(row, tier, kernel) for row, kernel in zip(found, kernels.rows, strict=True)]
+    return Gradients(rows, kernels.words)
 
 
-def _gradient(row: RowBounds, tier: str) -> Gradient:
+def _gradient(row: RowBounds, tier: str, kernel: Bound | None) -> Gradient:
     return Gradient(
         log10_of(row.local),
         log10_of(row.upper),
@@ -133,6 +151,8 @@ def _gradient(row: RowBounds, tier: str) -> Gradient:
         tier,
         row.formula,
         row.upper.cause,
+        weight_gradient_log10=None if kernel is None else log10_of(kernel),
+        no_weight_gradient=None if kernel is None else kernel.cause,
     )
 
 

@@ -134,7 +134,7 @@ def _inherited(
     for tap in graph.nodes[node].inputs:
         if flow.states[tap.node].get(root) is hull:
             one, other = shapes[node][0], shapes[tap.node][0]
-            if one is other or (_comparable(one) and one == other):
+            if one is other or (_comparable(one) and _comparable(other) and one == other):
                 return found[tap.node][graph.nodes[root].name]
     return None
 
@@ -159,7 +159,8 @@ def _alike(one: Dependence, other: Dependence, shape: Shape) -> bool:
         return False
     if a.whole or b.whole or a.domains or b.domains:
         return False
-    return _comparable((shape[a.axis], shape[b.axis], *a.lo.values, *a.hi.values)) and (
+    numbers = [n for edge in (a.lo, a.hi, b.lo, b.hi) for n in (edge.step, *edge.values)]
+    return _comparable((shape[a.axis], shape[b.axis], *numbers)) and (
         (a.lo, a.hi, shape[a.axis]) == (b.lo, b.hi, shape[b.axis])
     )
 

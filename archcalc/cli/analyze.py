@@ -51,6 +51,7 @@ def command(
     tier: str | None,
     training: bool,
     input_range: tuple[float, float] | None,
+    loss: str | None,
     plot: str | None,
     form: str | None,
     output: str | None,
@@ -87,6 +88,7 @@ def command(
             tier=tier,
             training=training,
             input_range=input_range,
+            loss=loss,
         )
         if plot is not None:
             from archcalc.render.plots import gradient_plot

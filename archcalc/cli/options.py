@@ -193,6 +193,11 @@ def gradient_options(command: F) -> F:
                 callback=_interval,
                 help="The values that inputs lie between, where they are known.",
             ),
+            click.option(
+                "--loss",
+                metavar="NAME",
+                help="Of which gradients in kernels are bounded. Default: the cross-entropy that fits.",
+            ),
         )
     ):
         command = option(command)

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archcalc.keras.build import to_keras
     from archcalc.keras.live import from_keras
+    from archcalc.keras.live_weights import model_weights
     from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
 
 _HOME = {
     "LocallyConnected1D": "locally_connected",
     "LocallyConnected2D": "locally_connected",
     "from_keras": "live",
+    "model_weights": "live_weights",
     "to_keras": "build",
 }
 
-__all__ = ["LocallyConnected1D", "LocallyConnected2D", "from_keras", "to_keras"]
+__all__ = ["LocallyConnected1D", "LocallyConnected2D", "from_keras", "model_weights", "to_keras"]
 
 
 def __getattr__(name: str) -> Any:

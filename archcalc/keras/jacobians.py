@@ -13,6 +13,7 @@ from archcalc.analyses import parameters, shapes
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, call
+from archcalc.keras.live_weights import arrays
 from archcalc.keras.measure import sample
 
 
@@ -39,7 +40,7 @@ def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int =
     if count > largest:
         raise ArchcalcError(f"{count} units of output, more than {largest}")
     repeated = [tf.constant(np.repeat(x, count, axis=0)) for x in inputs]
-    with tf.GradientTape(persistent=True) as tape:
+    with tf.GradientTape() as tape:
         tape.watch([x for x in repeated if x.dtype.is_floating])
         values = _values(built, repeated)
         total = tf.zeros((), "float64")
@@ -49,18 +50,18 @@ def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int =
             # sample i of the batch asks for unit i
             total += tf.reduce_sum(y * tf.eye(count, dtype="float64")[:, first : first + n])
             first += n
+    real = [[y for y in made if hasattr(y, "dtype") and tf.as_dtype(y.dtype).is_floating] for made in values]
+    gradients = iter(tape.gradient(total, [y for made in real for y in made]))
     found: list[float | None] = []
-    for made in values:
-        real = [y for y in made if hasattr(y, "dtype") and tf.as_dtype(y.dtype).is_floating]
-        if not real:
+    for made in real:
+        if not made:
             found.append(None)
             continue
-        gradients = tape.gradient(total, real)
         parts = [
             np.zeros((count, 1))
             if g is None
             else np.asarray(tf.convert_to_tensor(g), float).reshape(count, -1)
-            for g in gradients
+            for g in (next(gradients) for _ in made)
         ]
         found.append(float(np.linalg.norm(np.hstack(parts), 2)))
     return found
@@ -89,11 +90,7 @@ def weights_by_name(built: Built) -> dict[str, dict[str, Any]]:
     for node, layer, declared in zip(graph.nodes, built.layers, owned, strict=True):
         if not declared:
             continue
-        arrays = [np.asarray(w) for w in layer.weights if w.name != "seed_generator_state"]
-        names = [w.name for w in declared]
-        if [tuple(a.shape) for a in arrays] != [tuple(w.shape) for w in declared]:
-            raise ArchcalcError(f"layer {node.name!r} has other weights than it declares")
-        found[node.name] = dict(zip(names, arrays, strict=True))
+        found[node.name] = arrays(layer, declared, node.name)
     return found
 
 

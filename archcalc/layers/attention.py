@@ -136,7 +136,6 @@ class Projected(AttentionLayer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         given = self.given(inputs)
-        self.heads(given)
         attended = self.attended(given)
         for axis, (n, m) in enumerate(zip(given.query[:-1], given.value[:-1], strict=True)):
             if axis not in attended:

@@ -71,7 +71,7 @@ class PartialShapeKind(Kind):
 
     def schema(self, rank: int) -> dict[str, Any]:
         one = {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "null"}]}
-        return {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "array", "items": one}]}
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one}]}
 
 
 def _matched(equation: str) -> re.Match[str] | None:

@@ -11,22 +11,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape, Size
 
+S = TypeVar("S", bound="type[Primitive]")
+
+
+class Primitive:
+    """What all stages share: equal fields make equal stages.
+
+    Written once and not generated for each class, which would cost every start 20 ms.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
+
+
+@dataclass_transform(frozen_default=True)
+def primitive(cls: S) -> S:
+    """Class decorator of a stage, whose fields do not change."""
+    return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
+
 
 # -- linear maps with weights -----------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Adapter:
+@primitive
+class Adapter(Primitive):
     """`alpha / rank * A @ B` joins a weight (LoRA); A and B are `lora_<weight>_a` and `_b`."""
 
     alpha: float | None  # None: the rank
     rank: Size
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+@primitive
+class Matrix(Primitive):
     """A matrix along the last axis, or where `equation` (without the batch) says in einsum's notation.
 
     `inputs`, `outputs` and `shared` are the weight's axes: summed over, made, and both; each entry of the
@@ -44,8 +69,8 @@ class Matrix:
     others: tuple[str, ...] = ()  # further weights, which the product does not read
 
 
-@dataclass(frozen=True, slots=True)
-class Slide:
+@primitive
+class Slide(Primitive):
     """A window along `axis`: place i reads the units `stride*i + dilation*t - before`, t < kernel.
 
     There are `size` units and `places` places. What lies outside is zero (or not there, for pooling).
@@ -60,8 +85,8 @@ class Slide:
     before: Size = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+@primitive
+class Portion(Primitive):
     """`places` windows of nearly equal size over an axis of `size` units.
 
     Window i reaches from floor(i*size/places) to ceil((i+1)*size/places).
@@ -72,8 +97,8 @@ class Portion:
     places: Size
 
 
-@dataclass(frozen=True, slots=True)
-class Convolve:
+@primitive
+class Convolve(Primitive):
     """A convolution. The weight (a name, or a constant) is (kernel..., channels in / groups, channels out).
 
     `depthwise`: it is (kernel..., channels, multiplier), each channel by itself. `transposed`: the
@@ -91,8 +116,8 @@ class Convolve:
     adapter: Adapter | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+@primitive
+class Local(Primitive):
     """A convolution whose places have kernels of their own (LocallyConnected, its `implementation`)."""
 
     weight: str
@@ -103,8 +128,8 @@ class Local:
     bias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+@primitive
+class Lookup(Primitive):
     """Each integer becomes a row of a table (its last axis is new); no gradient reaches the integers."""
 
     weight: str
@@ -113,8 +138,8 @@ class Lookup:
 
 
 # -- functions of each unit ---------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Pointwise:
+@primitive
+class Pointwise(Primitive):
     """A function of each unit, by its name in `archcalc.layers.activations`.
 
     `parameters` are the arguments that shape it; `weight` is one that has a weight's values
@@ -126,8 +151,8 @@ class Pointwise:
     weight: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+@primitive
+class Factor(Primitive):
     """Each unit times a constant: numbers that broadcast against a sample, or a weight along `axes`."""
 
     value: Any = 1.0
@@ -136,28 +161,28 @@ class Factor:
     reciprocal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Offset:
+@primitive
+class Offset(Primitive):
     """A constant added; moves no gradient."""
 
     value: Any = None
     weight: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+@primitive
+class Stop(Primitive):
     """A function whose derivative is zero wherever it has one: no gradient passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disturb:
+@primitive
+class Disturb(Primitive):
     """The identity at inference; a change of the input in training, of which no bound is known."""
 
     others: tuple[str, ...] = ()  # weights of that change, which inference does not read
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+@primitive
+class Mask(Primitive):
     """Dropout: in training units are zeroed at a rate and the rest scaled; noise multiplies without bound.
 
     `noise`: multiplied by Gaussian noise around 1 instead. `alpha`: AlphaDropout.
@@ -169,8 +194,8 @@ class Mask:
 
 
 # -- normalisation -------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class BatchStandardise:
+@primitive
+class BatchStandardise(Primitive):
     """By moving statistics at inference, by those of the batch in training; then gamma and beta.
 
     All weights lie along `axes`. `floor`: the deviation is not the root of variance + epsilon but at
@@ -189,8 +214,8 @@ class BatchStandardise:
     others: tuple[str, ...] = ()  # further weights, which inference does not read
 
 
-@dataclass(frozen=True, slots=True)
-class Standardise:
+@primitive
+class Standardise(Primitive):
     """Of each sample over `axes` (within `groups` along the last of them): mean 0 and variance 1.
 
     Without `centre` the root mean square becomes 1. gamma and beta lie along `weight_axes`.
@@ -206,8 +231,8 @@ class Standardise:
     count: Size | None = None  # how many units share a mean
 
 
-@dataclass(frozen=True, slots=True)
-class Unspread:
+@primitive
+class Unspread(Primitive):
     """Divided by the deviation over `axes` (of variance + epsilon), the mean kept; then gamma along them."""
 
     axes: tuple[int, ...]
@@ -215,8 +240,8 @@ class Unspread:
     gamma: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Normalise:
+@primitive
+class Normalise(Primitive):
     """Divided by the norm of this order over `axes`, or by `epsilon` where that is larger."""
 
     axes: tuple[int, ...]
@@ -225,16 +250,16 @@ class Normalise:
 
 
 # -- windows and axes without weights -------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Pool:
+@primitive
+class Pool(Primitive):
     """The `max` or the `average` of each window, of what is inside the input."""
 
     kind: str
     slides: tuple[Slide | Portion, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reduce:
+@primitive
+class Reduce(Primitive):
     """One number out of all `count` units along `axes`: `mean`, `sum`, `max`, `min`, or another function."""
 
     kind: str
@@ -243,8 +268,8 @@ class Reduce:
     keepdims: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+@primitive
+class Running(Primitive):
     """Each unit is the `sum` (or `product`) of those up to it along an axis of `size`."""
 
     kind: str
@@ -252,8 +277,8 @@ class Running:
     size: Size
 
 
-@dataclass(frozen=True, slots=True)
-class Enlarge:
+@primitive
+class Enlarge(Primitive):
     """An axis of `size` becomes `factor` times as long by an `interpolation` (half-pixel centres)."""
 
     axis: int
@@ -262,8 +287,8 @@ class Enlarge:
     interpolation: str = "nearest"
 
 
-@dataclass(frozen=True, slots=True)
-class Resample:
+@primitive
+class Resample(Primitive):
     """Along an axis of `size`, `places` units interpolated in another way than by a whole factor."""
 
     axis: int
@@ -272,8 +297,8 @@ class Resample:
     interpolation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Blend:
+@primitive
+class Blend(Primitive):
     """A constant matrix along an axis: rows of weights, one row for each output unit."""
 
     axis: int
@@ -281,42 +306,42 @@ class Blend:
 
 
 # -- units moved ------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Permute:
+@primitive
+class Permute(Primitive):
     """Output axis j is input axis `order[j]`."""
 
     order: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reshape:
+@primitive
+class Reshape(Primitive):
     """The same units in row-major order under another shape."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
+@primitive
+class Margin(Primitive):
     """Zeros added (negative: units taken) before and after each axis."""
 
     pairs: tuple[tuple[Size, Size], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+@primitive
+class Select(Primitive):
     """Each input unit goes to at most one place of all outputs, and each place is one unit or zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+@primitive
+class Copies(Primitive):
     """Each unit stands `count` times (at most) in the output."""
 
     count: Size
 
 
 # -- couplings ----------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Softmax:
+@primitive
+class Softmax(Primitive):
     """Normalised exponentials over `axes`, `count` units together; `log`: their logarithms."""
 
     axes: tuple[int, ...]
@@ -324,15 +349,15 @@ class Softmax:
     log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+@primitive
+class Project(Primitive):
     """The nearest point of a convex set (sparsemax): a function with slopes of at most 1."""
 
     axes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+@primitive
+class Merge(Primitive):
     """Several tensors unit by unit, axes matched from the last, or one behind the other.
 
     kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
@@ -347,8 +372,8 @@ class Merge:
     axis: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+@primitive
+class Contract(Primitive):
     """Sums of products of tensors and constants by einsum's `equation`, the batch axis included.
 
     `constants` has an array for each constant operand and None for each tensor; each output unit sums
@@ -362,32 +387,32 @@ class Contract:
 
 
 # -- layers inside layers ---------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Each:
+@primitive
+class Each(Primitive):
     """The inner stages on every entry of the first axis alike; their weights stand below `prefix`."""
 
     prefix: str
     inner: Stages
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+@primitive
+class Within(Primitive):
     """The inner stages; their weights stand below `prefix`."""
 
     prefix: str
     inner: Stages
 
 
-@dataclass(frozen=True, slots=True)
-class Branches:
+@primitive
+class Branches(Primitive):
     """Chains side by side on the same inputs, brought together by `merge`; None: several outputs."""
 
     chains: tuple[Stages, ...]
     merge: Merge | None
 
 
-@dataclass(frozen=True, slots=True)
-class Recur:
+@primitive
+class Recur(Primitive):
     """A cell of `kind` (`simple`, `lstm`, `gru`) over `steps` steps; its weights stand below `prefix`.
 
     `sequence`: whether every step's output leaves; `state`: whether the last states do.
@@ -408,8 +433,8 @@ class Recur:
     weights: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unbounded:
+@primitive
+class Unbounded(Primitive):
     """A function whose slope has no bound, or none that is known; `reason` says why."""
 
     reason: str

@@ -37,16 +37,23 @@ class Classification(Experiment):
 
     def usual_pictures(self, outcome: Outcome, key: Key) -> Iterator[Picture]:
         """Samples, curves, the confusion matrix and the worst errors of one model."""
+        yield self.samples(outcome)
+        yield Picture("curves", "Loss and accuracy, epoch by epoch.", figures.curves(outcome.histories))
+        yield from self.mistakes(outcome, key)
+
+    def samples(self, outcome: Outcome) -> Picture:
         data = outcome.data
-        yield Picture(
+        return Picture(
             "samples",
             "One training image of each class, as the network gets it.",
             figures.one_per_class(data.train.images, data.train.targets, data.classes),
         )
-        yield Picture("curves", "Loss and accuracy, epoch by epoch.", figures.curves(outcome.histories))
+
+    def mistakes(self, outcome: Outcome, key: Key) -> Iterator[Picture]:
+        """Confusion matrix and worst errors of one model; nothing where it diverged."""
         if key not in outcome.metrics:
             return
-        name = key[0]
+        name, data = key[0], outcome.data
         yield Picture(
             "confusion",
             f"Where {name} (seed {key[1]}) sends the test images of each class.",

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments.common import files, folders
-from experiments.common.errors import ExperimentError
 
 
 def rows(runs: Sequence[Path]) -> list[list[str]]:
@@ -17,9 +16,7 @@ def rows(runs: Sequence[Path]) -> list[list[str]]:
     """
     configs, results = [], []
     for run in runs:
-        folder = folders.existing(run)
-        if not (folder / "result.json").is_file():
-            raise ExperimentError(f"{run}: not finished; `python -m experiments resume {run}` goes on")
+        folder = folders.finished(run)
         configs.append(files.read_json(folder / "config.json"))
         results.append(files.read_json(folder / "result.json"))
     return [*_settings(configs, results), *_metrics(results)]
@@ -58,6 +55,7 @@ def _metrics(results: list[dict[str, Any]]) -> list[list[str]]:
                     r["diagnosis"]["verdict"] for r in result["runs"] if r["condition"] == condition
                 )
             )
+            or "–"
             for result in results
         ]
         lines.append([f"{condition}: diagnosis", *verdicts])

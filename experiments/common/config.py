@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
 from experiments.common.errors import ExperimentError
@@ -22,6 +23,7 @@ class Config:
     epochs: int = 10
     batch_size: int = 256
     learning_rate: float = 0.001
+    eager: bool = False  # layer by layer: tracing a graph takes longer than a tiny training
     seed: int = 0
     seeds: int = 1  # seed, seed + 1, ... are trained one after the other
 
@@ -73,11 +75,12 @@ def from_dict(kind: type[C], stored: dict[str, Any]) -> C:
     if set(stored) != set(hints):
         wrong = ", ".join(sorted(set(stored) ^ set(hints)))
         raise ExperimentError(f"config.json was written by another version (differs in {wrong}); run anew")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return kind(**values)
 
 
 def _read(key: str, text: str, hint: Any) -> Any:
-    readers = {
+    readers: dict[Any, Callable[[str], Any]] = {
         int: int,
         float: float,
         str: str,

@@ -65,6 +65,7 @@ class Outcome:
     data: Data
     histories: Mapping[Key, list[Row]]
     metrics: Mapping[Key, Metrics]  # on the test data, after the last epoch
+    diagnoses: Mapping[Key, Mapping[str, Any]]  # as `diagnosis.Diagnosis.to_dict` gives them
     predictions: Mapping[Key, NDArray[np.float32]]  # of the last model, on the test data
     model: Callable[[Key], keras.Model]  # loads the last model
     prediction: Mapping[str, Any]  # what prediction.json says

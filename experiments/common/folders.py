@@ -40,6 +40,13 @@ def existing(folder: Path) -> Path:
     return folder
 
 
+def finished(folder: Path) -> Path:
+    """The folder, if it is that of a run that has come to its end."""
+    if not (existing(folder) / "result.json").is_file():
+        raise ExperimentError(f"{folder}: not finished; `python -m experiments resume {folder}` goes on")
+    return folder
+
+
 def require_space(folder: Path, needed: int) -> None:
     """Reserve and release `needed` bytes: a full disk or a read-only folder shows now, not in an hour."""
     probe = folder / ".partial-space"
@@ -66,7 +73,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as fault:
-        raise ExperimentError(f"{folder}: cannot be written to ({fault.strerror}); choose --out") from None
+        raise ExperimentError(
+            f"{folder}: cannot be written to ({fault.strerror}); make it writable"
+        ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -96,10 +96,10 @@ def fresh(plan: Plan) -> keras.Model:
     return plan.build()
 
 
-def load_model(path: Path, plan: Plan) -> keras.Model:
-    """A model that this code saved, with its optimizer."""
-    keras.backend.clear_session()
-    return keras.models.load_model(path, custom_objects=plan.custom_objects)
+def load_model(path: Path, plan: Plan, *, compiled: bool = True) -> keras.Model:
+    """A model that this code saved, with its optimizer unless it will not be trained."""
+    keras.backend.clear_session(free_memory=False)
+    return keras.models.load_model(path, custom_objects=plan.custom_objects, compile=compiled)
 
 
 def _last_good(folder: Path, state: State, plan: Plan) -> keras.Model:
@@ -237,9 +237,7 @@ def _checkpoint(model: keras.Model, plan: Plan, folder: Path, state: State) -> N
     best = _best_epoch(state.history, plan)
     if best == state.epoch:
         # also if the process dies before state.json: the same epoch, trained again, writes the same
-        files.write_whole(
-            folder / "best.keras", lambda partial: partial.write_bytes((folder / name).read_bytes())
-        )
+        files.write_bytes(folder / "best.keras", (folder / name).read_bytes())
     state.best_epoch = best
     state.generations = [
         {"epoch": state.epoch, "file": name, "sha256": files.sha256(folder / name)},
@@ -256,7 +254,7 @@ def _finish(folder: Path, state: State) -> None:
     """Give the last generation its final name; a kill between any two steps is harmless."""
     newest = folder / state.generations[0]["file"]
     if newest.name != "last.keras":
-        files.write_whole(folder / "last.keras", lambda partial: partial.write_bytes(newest.read_bytes()))
+        files.write_bytes(folder / "last.keras", newest.read_bytes())
     state.generations = [{**state.generations[0], "file": "last.keras"}]
     state.finished = True
     _save_state(folder, state)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import augmentation
+from experiments import augmentation, image_classifier
 from experiments.common.augmenting import augmented, augmenting_layer
 from experiments.common.data import colour32, garments
 from experiments.image_classifier import build
@@ -84,11 +84,13 @@ def test_the_network_is_the_one_described() -> None:
     )
     dense = (16 * 4 * f + 1) * 128 + 129 * 10
     norms = 4 * (f + 2 * f + 4 * f)
-    model = build(augmentation.PROFILES["full"], (32, 32, 3), 10)
+    full = image_classifier.PROFILES["full"]
+    assert (full.epochs, full.batch_size, full.train_images) == (10, 256, 50_000)
+    model = build(full, (32, 32, 3), 10)
     assert model.count_params() == convolutions + norms + dense
     assert [type(layer).__name__ for layer in model.layers[2:]] == [
         *["Conv2D", "Conv2D", "MaxPooling2D", "BatchNormalization"] * 3,
-        *["Flatten", "Dense", "Dense"],
+        *["Flatten", "Dropout", "Dense", "Dense"],
     ]
     assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
     assert isinstance(model.optimizer, keras.optimizers.Adam)

@@ -248,8 +248,9 @@ def test_what_is_no_cifar_is_refused(tmp_path: Path, contents: dict[str, bytes],
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tar.gz").write_bytes(b"nothing")
-    with pytest.raises(ExperimentError, match="not a readable tar archive"):
+    with pytest.raises(ExperimentError, match="not a readable tar archive") as caught:
         cifar.load((1, 1, 1), tmp_path / "x.tar.gz")
+    assert len(str(caught.value).splitlines()) == 2
 
 
 # -- the network -----------------------------------------------------------------------------------
@@ -313,6 +314,17 @@ def test_an_answer_of_any_status_is_somebody() -> None:
         thread.start()
         assert network.unreachable(f"http://127.0.0.1:{server.server_port}/", 5) is None
         thread.join()
+
+
+@pytest.mark.parametrize("dataset", ["colour32", "fashion-mnist"])
+@pytest.mark.parametrize(("which", "text"), [("slice", "takes no --data"), ("all", "give their folder")])
+def test_a_source_that_would_not_be_read_is_refused(
+    dataset: str, which: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the set itself is in the cache: nobody is told that his folder was used when it was not."""
+    monkeypatch.setattr(generated, "_from_cache", lambda _: pytest.fail("looked into the cache first"))
+    with pytest.raises(ExperimentError, match=text):
+        sets.load(config(dataset, which=which), tmp_path)
 
 
 # -- one's own pictures ----------------------------------------------------------------------------

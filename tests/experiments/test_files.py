@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments.common import files
+from experiments.common.errors import ExperimentError
 
 
 def test_a_fault_leaves_what_stood_there(tmp_path: Path) -> None:
@@ -38,6 +39,12 @@ def test_json_refuses_what_json_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"history": [')
+    with pytest.raises(ExperimentError, match=r"state\.json: damaged, not JSON any more"):
+        files.read_json(tmp_path / "state.json")
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:

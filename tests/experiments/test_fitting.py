@@ -50,9 +50,14 @@ def test_the_classifier_is_that_of_image_classifier() -> None:
 
 def test_rivals_differ_in_their_cause_alone() -> None:
     found = conditions("fitting")
-    plain, slow, fast = found["classifier 4000"], found["momentum 0.99"], found["learning rate 0.01"]
+    images = EXPERIMENTS["fitting"].profiles["full"].rival_images
+    plain, slow, fast = found[f"classifier {images}"], found["momentum 0.99"], found["learning rate 0.01"]
     for rival in (slow, fast):
-        assert (rival.epochs, rival.batch_size, rival.train_images) == (plain.epochs, plain.batch_size, 4_000)
+        assert (rival.epochs, rival.batch_size, rival.train_images) == (
+            plain.epochs,
+            plain.batch_size,
+            images,
+        )
         assert same_start(plain, rival)
 
     def settings(condition: Condition) -> tuple[float, float]:

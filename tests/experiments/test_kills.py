@@ -1,7 +1,7 @@
 """Real runs, really killed (`kill -9`), really resumed: the same bits as without.
 
-The default suite kills once; `pytest -m slow tests/experiments/test_kills.py` kills twenty runs at random
-moments, some of them twice.
+The default suite kills once; `pytest -m slow tests/experiments/test_kills.py` kills twenty runs with
+augmentation at random moments, some of them twice (KILLS=3 for three, KILL_SEED for the same moments).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WORDS = ("run", "augmentation", "--profile", "smoke")
+# both train in traced graphs, as the larger profiles do; test_training.py does so without
+ONE = ("run", "image_classifier", "--profile", "smoke")
+MANY = ("run", "augmentation", "--profile", "smoke", "--set", "eager=false")
 # what a clock or a process's memory decides
 FREE = {"result.json", "report.html", "environment.json", ".lock", "state.json"}
 
@@ -68,11 +70,9 @@ def bits(folder: Path) -> dict[str, bytes]:
     return found
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+def undisturbed(out: Path, words: tuple[str, ...]) -> tuple[dict[str, bytes], float]:
     """The bits of a run that nobody killed, and how long it took from its folder on."""
-    out = tmp_path_factory.mktemp("undisturbed")
-    process = start(*WORDS, "--out", str(out))
+    process = start(*words, "--out", str(out))
     while run_folder(out) is None and process.poll() is None:
         time.sleep(0.05)
     began = time.monotonic()
@@ -83,9 +83,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, byt
     return bits(folder), time.monotonic() - began
 
 
-def killed_at(out: Path, seconds: float) -> Path:
+def killed_at(out: Path, words: tuple[str, ...], seconds: float) -> Path:
     """Start a run, kill it that long after its folder appeared; returns the folder."""
-    process = start(*WORDS, "--out", str(out))
+    process = start(*words, "--out", str(out))
     while run_folder(out) is None:
         assert process.poll() is None, "the run died by itself"
         time.sleep(0.02)
@@ -100,26 +100,22 @@ def killed_at(out: Path, seconds: float) -> Path:
     return folder
 
 
-def test_a_killed_run_ends_with_the_same_bits(
-    undisturbed: tuple[dict[str, bytes], float], tmp_path: Path
-) -> None:
-    wanted, seconds = undisturbed
-    folder = killed_at(tmp_path, 0.6 * seconds)
+def test_a_killed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+    wanted, seconds = undisturbed(tmp_path / "undisturbed", ONE)
+    folder = killed_at(tmp_path / "killed", ONE, 0.6 * seconds)
     complete("resume", str(folder))
     assert bits(folder) == wanted
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments(
-    undisturbed: tuple[dict[str, bytes], float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    wanted, seconds = undisturbed
+def test_twenty_kills_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted, seconds = undisturbed(tmp_path / "undisturbed", MANY)
     seed = int(os.environ.get("KILL_SEED", str(time.time_ns() % 10**6)))
     chosen = random.Random(seed)
-    for number in range(20):
+    for number in range(int(os.environ.get("KILLS", "20"))):
         out = tmp_path / str(number)
         moment = chosen.uniform(0, seconds)
-        folder = killed_at(out, moment)
+        folder = killed_at(out, MANY, moment)
         state = sorted(p.name for p in folder.glob("checkpoints/*/*"))
         kills = 1
         if chosen.random() < 0.3:  # and once more while it resumes

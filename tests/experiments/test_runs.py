@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import cli
 from experiments.registry import EXPERIMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +133,29 @@ def test_the_list_says_what_there_is() -> None:
     for experiment in EXPERIMENTS.values():
         assert experiment.name in told
         assert experiment.question in told
+
+
+def test_a_disk_that_fills_up_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/x/result.json")
+
+    monkeypatch.setattr(cli.cli, "main", fill)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "runs/x/result.json: No space left on device; nothing is lost" in told.replace("\n", " ")
+
+
+def test_a_defect_is_not_taken_for_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def miss(**_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
+
+    monkeypatch.setattr(cli.cli, "main", miss)
+    with pytest.raises(FileNotFoundError):
+        cli.main()
 
 
 @pytest.mark.parametrize(

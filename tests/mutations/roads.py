@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from tests.mutations.reach import Place, functions_run
+
 Oracle = dict[str, Any]
+Reach = dict[str, list[set[Place]]]  # by road, for each entry of its record, or for the road as one
 
 
 class Extent(NamedTuple):
@@ -26,6 +29,7 @@ class Extent(NamedTuple):
 BRIEF = Extent(drawn=0, toys=80, cells=0.2)
 THOROUGH = Extent(drawn=80, toys=400, cells=1.0)
 
+ENTRIES = ("toys", "networks", "operations", "layers", "drawn")  # roads with a record of many entries
 NAMES = {
     "loading": "archcalc, or a network of the record, does not load",
     "loops": "repeated blocks against the same blocks written out",
@@ -91,9 +95,16 @@ def processor_time(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def first_difference(oracle: Oracle, module: str, limits: dict[str, float]) -> tuple[str, str]:
-    """The road and the first figure on it that differs, in words; both empty if all agree."""
-    for road, differences in compared(oracle, module):
+def first_difference(
+    oracle: Oracle, module: str, limits: dict[str, float], reach: Reach, place: Place | None
+) -> tuple[str, str]:
+    """The road and the first figure on it that differs, in words; both empty if all agree.
+
+    Only what runs the function at `place` is compared; everything, if that is None.
+    """
+    for road, differences in compared(reaching(oracle, reach, place), module):
+        if not _runs(reach[road], place):
+            continue
         try:
             with processor_time(limits.get(road, 60.0)):
                 found = next(differences(), "")
@@ -104,11 +115,43 @@ def first_difference(oracle: Oracle, module: str, limits: dict[str, float]) -> t
     return "", ""
 
 
-def all_differences(oracle: Oracle) -> tuple[dict[str, float], list[str]]:
-    """Processor time of each road, and everything that differs."""
-    spent, found = {}, []
-    for road, differences in compared(oracle, ""):
+def _runs(reached: list[set[Place]], place: Place | None) -> bool:
+    return place is None or any(place in functions for functions in reached)
+
+
+def reaching(oracle: Oracle, reach: Reach, place: Place | None) -> Oracle:
+    """The record without the entries that do not run a function."""
+    found = dict(oracle)
+    for road in ENTRIES if place else ():
+        pairs = zip(oracle[road], reach[road], strict=True)
+        found[road] = [entry for entry, functions in pairs if place in functions]
+    return found
+
+
+def all_differences(oracle: Oracle) -> tuple[dict[str, float], Reach, list[str]]:
+    """Processor time of each road, what functions it runs, and everything that differs."""
+    spent, reach, found = {}, {}, []
+    loading = functions_run(_load)
+
+    def compare(road: str, part: Oracle) -> None:
+        found.extend(f"{road}: {text}" for text in dict(compared(part, ""))[road]())
+
+    for road in oracle:
         start = time.process_time()
-        found += [f"{road}: {text}" for text in differences()]
+        entries = oracle[road] if road in ENTRIES else [None]
+        parts = [{**oracle, road: [entry]} if road in ENTRIES else oracle for entry in entries]
+        reach[road] = [loading | functions_run(lambda r=road, p=part: compare(r, p)) for part in parts]
         spent[road] = time.process_time() - start
-    return spent, found
+    return spent, reach, found
+
+
+def _load() -> None:
+    """Everything that roads import."""
+    from archcalc.layers.base import registered
+    from archcalc.layers.operations import registered_operations
+    from tests import test_contract  # noqa: F401
+    from tests.layers import test_operations, test_sequences, test_work  # noqa: F401
+    from tests.mutations import layers, loops, networks, operations, toys, work  # noqa: F401
+
+    registered()
+    registered_operations()

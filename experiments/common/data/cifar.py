@@ -80,6 +80,8 @@ def _local(source: Path) -> tuple[Pair, Pair]:
             if any(name.endswith(".bin") for name in members):
                 return _binary({n: _member(archive, members[n]) for n in members if "_batch" in n}, source)
             return _python(archive, members, source)
+    except tarfile.ReadError:  # its text tells of every compression tried
+        raise ExperimentError(f"--data {source}: not a readable tar archive.\n{OFFLINE}") from None
     except (tarfile.TarError, EOFError, OSError) as fault:
         raise ExperimentError(f"--data {source}: not a readable tar archive ({fault}).\n{OFFLINE}") from None
 

@@ -39,7 +39,8 @@ def defect(draw: Draw, mask: Floats) -> Floats:
     else:  # stain: a wide oval
         length, width = draw.uniform(3.0, 5.0), draw.uniform(2.0, 3.5)
     distance = (along / length) ** 2 + (across / width) ** 2
-    return np.clip((1.2 - distance) * 2.0, 0.0, 1.0) * (mask > 0.5)
+    shape: Floats = np.clip((1.2 - distance) * 2.0, 0.0, 1.0) * (mask > 0.5)
+    return shape
 
 
 def image(garment: NDArray[np.uint8], part: str, index: int) -> tuple[NDArray[np.uint8], int]:

@@ -39,7 +39,8 @@ class Draw:
         """Nearly normal numbers, variance 1: four uniform bytes added (no logarithm, so exact)."""
         raw = self._bits.random_raw(-(-math.prod(shape) // 2))
         total = raw.view(np.uint8).reshape(-1, 4).astype(np.float64).sum(axis=1)[: math.prod(shape)]
-        return (total.reshape(shape) - 510.0) * (1.0 / 147.80)
+        normal: Floats = (total.reshape(shape) - 510.0) * (1.0 / 147.80)
+        return normal
 
 
 def grid(size: int) -> tuple[Floats, Floats]:
@@ -63,7 +64,8 @@ def bilinear(image: Floats, rows: Floats, columns: Floats) -> Floats:
     below, beside = np.minimum(i + 1, height + 1), np.minimum(j + 1, width + 1)
     upper = bordered[i, j] * (1.0 - right) + bordered[i, beside] * right
     lower = bordered[below, j] * (1.0 - right) + bordered[below, beside] * right
-    return upper * (1.0 - down) + lower * down
+    sampled: Floats = upper * (1.0 - down) + lower * down
+    return sampled
 
 
 def rotation(degrees: float) -> tuple[float, float]:

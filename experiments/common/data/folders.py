@@ -40,7 +40,8 @@ def by_class(source: Path | None, counts: tuple[int, int, int], size: int) -> Da
             )
         pictures = np.stack([_picture(path, size) for path, _ in files[:count]])
         splits.append(Split(pictures, np.array([label for _, label in files[:count]], np.int64)))
-    return Data("images", classes, *splits, provenance={"source": str(root)})
+    train, validation, test = splits
+    return Data("images", classes, train, validation, test, {"source": str(root)})
 
 
 def pairs(source: Path | None, counts: tuple[int, int, int], size: int) -> Data:
@@ -71,7 +72,8 @@ def pairs(source: Path | None, counts: tuple[int, int, int], size: int) -> Data:
         start += count
     largest = max(int(split.targets.max()) for split in splits)
     names = ("background", *(f"class {n}" for n in range(1, max(largest, 1) + 1)))
-    return Data("pairs", names, *splits, provenance={"source": str(root)})
+    train, validation, test = splits
+    return Data("pairs", names, train, validation, test, {"source": str(root)})
 
 
 def _folder(source: Path | None, name: str, what: str) -> Path:

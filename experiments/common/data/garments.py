@@ -63,13 +63,28 @@ def _holds_all(folder: Path) -> bool:
     return all((folder / name).is_file() for name in SUMS)
 
 
+def require(which: str, source: Path | None) -> None:
+    """Refuse a `source` (--data) that cannot be the garments', also where it would not be read.
+
+    Raises ExperimentError: a run must not say that it used what it did not look at.
+    """
+    if source is None:
+        return
+    if which == "slice":
+        raise ExperimentError(
+            f"--data {source}: the slice of Fashion-MNIST ships with the project and takes no --data; "
+            "add --set garments=all to use those garments, or leave --data away"
+        )
+    if not _holds_all(source):
+        raise ExperimentError(f"--data {source}: no {', '.join(SUMS)} there; give their folder")
+
+
 def _folder(which: str, source: Path | None) -> Path:
+    require(which, source)
     if which == "slice":
         return SHIPPED
     cached = network.keras_cache() / "fashion-mnist"
     if source is not None:
-        if not _holds_all(source):
-            raise ExperimentError(f"--data {source}: no {', '.join(SUMS)} there; give their folder")
         return source
     for folder in (DEBIAN, cached):
         if _holds_all(folder):

@@ -60,6 +60,7 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
 
     `which` garments: "slice" or "all". Raises ExperimentError where the bits are not the frozen ones.
     """
+    garments.require(which, source)
     recipe = RECIPES[name]
     key = f"{name}-v{recipe.version}-{which}-{'-'.join(map(str, counts))}"
     path = cache_folder() / f"{key}.npz"
@@ -71,7 +72,8 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
         for part, count in zip(PARTS, counts, strict=True):
             if count >= 5_000:
                 console.say(f"making {count:,} {part} images of {name}")
-            split = recipe.make(*getattr(base, part), part, count)
+            pictures, labels = getattr(base, part)
+            split = recipe.make(pictures, labels, part, count)
             stored[f"{part}_images"], stored[f"{part}_targets"] = split.images, split.targets
     splits = {part: Split(stored[f"{part}_images"], stored[f"{part}_targets"]) for part in PARTS}
     provenance = {"generator": f"{name} version {recipe.version}", "garments": which}
@@ -116,7 +118,7 @@ def _keep(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """A cache is a convenience: where it cannot be written, say so and go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_whole(path, lambda partial: np.savez(partial, **arrays))
+        files.write_whole(path, lambda partial: np.savez(partial, allow_pickle=False, **arrays))
         files.write_text(path.with_suffix(".sha256"), files.sha256(path) + "\n")
     except OSError as fault:
         console.warn(f"{path}: not kept ({fault.strerror}); ARCHCALC_CACHE chooses another place")

@@ -44,6 +44,6 @@ class Data:
         digest = hashlib.sha256()
         for name, split in self.splits.items():
             digest.update(f"{name} {split.images.shape} {split.targets.shape}".encode())
-            digest.update(np.ascontiguousarray(split.images))
-            digest.update(np.ascontiguousarray(split.targets.astype(np.int64)))
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.targets.astype(np.int64)).data)
         return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Mutants are judged only where the unmutated code passes, and by nothing but what runs their function."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import mutate
+from tests.mutations import loops, reach, roads, work
+from tests.mutations.general import every
+from tests.mutations.mutants import ROOT, Mutant
+
+DENSE: Any = ("Dense", {"units": 3}, ((5,),), 15)
+MUTANT = next(iter(every("archcalc/layers/core.py")))
+
+
+def oracle(products: list[Any]) -> dict[str, Any]:
+    """A record of nothing but these products."""
+    return {"loops": None, "work": products, **{road: [] for road in roads.ENTRIES}}
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No fork, and no mistake: every mutant is the code as it is."""
+    monkeypatch.setattr(mutate, "in_child", lambda check, _=None: check())
+    monkeypatch.setattr(work, "_by_hand", lambda: iter(()))
+    monkeypatch.setattr(loops, "differences", lambda: iter(()))
+    monkeypatch.setattr(roads, "_load", lambda: None)
+
+
+def test_nothing_is_judged_where_a_road_fails_without_any_mistake() -> None:
+    assert list(mutate.judged([MUTANT], oracle([DENSE]), suite=False)) == [mutate.Verdict("", "")]
+    with pytest.raises(mutate.UnsoundError, match=r"work: multiply-adds of Dense .* 15 for 16"):
+        list(mutate.judged([MUTANT], oracle([(*DENSE[:3], 16)]), suite=False))
+
+
+def test_nothing_is_judged_where_the_suite_fails_without_any_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = {"tests/a.py::one": {reach.place_of(MUTANT)}}
+    monkeypatch.setattr(mutate, "heard_of", lambda *_: ("", reached))
+    assert list(mutate.judged([MUTANT], oracle([]), suite=True)) == [mutate.Verdict("", "")]
+    monkeypatch.setattr(mutate, "heard_of", lambda *_: ("tests/a.py::one", reached))
+    with pytest.raises(mutate.UnsoundError, match="one fails"):
+        list(mutate.judged([MUTANT], oracle([]), suite=True))
+
+
+def test_the_command_says_so_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "oracle"
+    file.write_bytes(pickle.dumps(oracle([(*DENSE[:3], 16)])))
+    monkeypatch.setattr(mutate, "preload", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["mutate", "--general", "2", "--oracle", str(file)])
+    assert mutate.main() == 2
+    assert capsys.readouterr().out.startswith("nothing is judged: without any mistake, work: ")
+
+
+# -- what runs a function -----------------------------------------------------------------------
+def test_checks_reach_the_functions_that_they_call() -> None:
+    from archcalc.layers.base import registered
+    from archcalc.layers.core import Dense
+
+    layer = registered()["Dense"](units=3)
+    code = Dense.output_shape.__code__
+    here = (str(Path(code.co_filename).relative_to(ROOT)), code.co_firstlineno)
+    assert here in reach.functions_run(lambda: layer.output_shape((5,)))
+    assert here not in reach.functions_run(lambda: layer.weights((5,)))
+
+
+def test_the_place_of_a_mutant_is_the_function_that_holds_it() -> None:
+    file = "archcalc/layers/core.py"
+    lines = (ROOT / file).read_text().splitlines()
+    for mutant in every(file):
+        place = reach.place_of(mutant)
+        if place is not None:
+            assert "def " in lines[place[1] - 1] or lines[place[1] - 1].lstrip().startswith("@")
+            assert place[1] <= int(mutant.name.split(":")[1])
+    window = "archcalc/layers/window.py"
+    assert {reach.place_of(m) for m in every(window) if "Taps(axis)" in m.old} == {None}  # remembers
+
+
+def test_a_planted_mistake_has_its_place_too() -> None:
+    mutant = Mutant("x", "archcalc/analyses/runs.py", "place += 1", "place += 2")
+    file, line = reach.place_of(mutant) or ("", 0)
+    assert (ROOT / file).read_text().splitlines()[line - 1].startswith("def contains")

@@ -1,0 +1,58 @@
+"""No bound of a drawn network's gradient lies below the Jacobian of the real model.
+
+`python -m scripts.gradient_soundness` does the same with thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import pytest
+
+from scripts.gradient_soundness import Tally, check, drawn
+from tests.analyses.gradient_networks import inception, mobile_block
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_dtype_policy(before[0])
+    keras.config.set_floatx(before[1])
+
+
+def test_drawn_networks() -> None:
+    tally = drawn(seed=11, count=6)
+    assert tally.violations == []
+    assert tally.measured >= 3
+    assert tally.finite["tight"] > 10
+
+
+@pytest.mark.parametrize("network", [inception, mobile_block])
+def test_named_networks(network: object) -> None:
+    tally = Tally()
+    check(tally, network(), 3, ("symbolic", "tight"))  # type: ignore[operator]
+    assert tally.measured == 1
+    assert tally.violations == []
+    assert tally.finite["tight"] == tally.compared["tight"]
+
+
+def test_a_bound_that_is_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archcalc.analyses import stage_gains
+    from archcalc.analyses.bound_terms import number, times
+
+    real = stage_gains.linear
+    monkeypatch.setattr(stage_gains, "linear", lambda *a: times(real(*a), number(0.05)))
+    tally = Tally()
+    check(tally, inception(), 3, ("tight",))
+    assert tally.violations
+
+
+@pytest.mark.slow
+def test_many_drawn_networks() -> None:
+    tally = drawn(seed=12, count=150)
+    assert tally.violations == []
+    assert tally.finite["tight"] >= 0.95 * tally.compared["tight"]
