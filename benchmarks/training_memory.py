@@ -25,7 +25,7 @@ CASES = {
     "InceptionV3": ("keras:InceptionV3", None, 4),
     "Xception": ("keras:Xception", None, 4),
     "ConvNeXtTiny": ("keras:ConvNeXtTiny", None, 4),
-    "unet": ("examples/unet.json", {"H": 256, "W": 256}, 2),
+    "unet": ("examples/unet.json", None, 1),
     "sequence": ("tests/conventions/networks/sequence.json", None, 512),
 }
 ROOT = Path(__file__).parents[1]

@@ -8,6 +8,7 @@ integers, symbols or arrays. Shapes never include the batch axis.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform, get_type_hints
@@ -148,19 +149,34 @@ class Layer(ABC):
         return f"{type(self).__name__}({arguments})"
 
 
+def _kind(cls: type[Layer], field: str) -> Kind | None:
+    """The kind in the annotation of a field, where the nearest class declares it."""
+    owner = next(c for c in cls.__mro__ if field in vars(c).get("__annotations__", {}))
+    if owner not in (cls, Layer):
+        return cast("type[Layer]", owner).kinds.get(field)
+    text = owner.__annotations__[field]
+    names = vars(sys.modules[owner.__module__])
+    # `get_type_hints` gives the same, of all fields of all parents anew
+    hint = names[text] if text in names else get_type_hints(owner, include_extras=True)[field]
+    return next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Kind)), None)
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def family(cls: L) -> L:
     """Class decorator of an abstract base with fields of its own."""
-    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
-    hints = get_type_hints(made, include_extras=True)
+    made: Any = cls
+    # making a dataclass compiles code, and two hundred types are made at each start: one that adds no
+    # field has its parent's constructor
+    if "__annotations__" in vars(cls) or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
+        made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
     kinds: dict[str, Kind] = {}
-    for f in dataclasses.fields(cast(Any, made)):
-        for extra in getattr(hints[f.name], "__metadata__", ()):
-            if isinstance(extra, Kind):
-                kinds[f.name] = extra
+    for f in dataclasses.fields(made):
+        kind = _kind(made, f.name)
+        if kind is not None:
+            kinds[f.name] = kind
     made.kinds = kinds
     made._normalised = tuple((n, k) for n, k in kinds.items() if not isinstance(k, UntrackedKind))
-    return made  # type: ignore[return-value]
+    return cast(L, made)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

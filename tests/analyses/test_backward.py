@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,3 +172,15 @@ def test_whole_networks(name: str, dtype: str) -> None:
 def test_every_rule_is_measured() -> None:
     assert set(RULES) - {kind for kind, _, _ in CASES} == {"InputLayer", "Embedding"}
     assert kept(made("LSTM", units=3), (5, 2)) is None
+
+
+@pytest.mark.slow
+def test_a_real_training_step_holds_what_is_counted() -> None:
+    """Within the margin that docs/memory.md states; by TensorFlow's own allocator."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/training_memory.py", "MobileNetV2"],
+        cwd=root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    ratio = float(done.stdout.splitlines()[-1].split("|")[-2])
+    assert 0.99 <= ratio <= 1.2
