@@ -73,14 +73,14 @@ def bidiagonal(
     for k in range(steps):
         w = _without(transposed(left[k]), right)
         alpha = float(np.linalg.norm(w))
-        if alpha <= 1e-12 * (1 + found.max(initial=0.0)):
+        if alpha <= 1e-12 * found.max(initial=0.0):
             break
         right.append(w / alpha)
         found[k, k] = alpha
         size = k + 1
         z = _without(forward(right[k]), left)
         beta = float(np.linalg.norm(z))
-        if beta <= 1e-12 * (1 + alpha) or k + 1 == steps:
+        if beta <= 1e-12 * found.max() or k + 1 == steps:
             break
         left.append(z / beta)
         found[k + 1, k] = beta
