@@ -1,7 +1,7 @@
 """The norm of a large Jacobian from below, by Golub-Kahan-Lanczos bidiagonalisation.
 
-Source: Golub & Kahan 1965. After k steps the largest singular value of a k x k bidiagonal matrix is that
-of the Jacobian restricted to the space seen so far: never above the norm, and close to it soon.
+Source: Golub & Kahan 1965. After k steps a bidiagonal matrix of k columns has the norm of the
+Jacobian restricted to the space seen so far: never above the norm, and close to it soon.
 """
 
 from __future__ import annotations
@@ -73,19 +73,18 @@ def bidiagonal(
     for k in range(steps):
         w = _without(transposed(left[k]), right)
         alpha = float(np.linalg.norm(w))
-        if alpha <= 1e-12 * (1 + found.max(initial=0.0)):
+        if alpha <= 1e-12 * found.max(initial=0.0):
             break
         right.append(w / alpha)
         found[k, k] = alpha
         size = k + 1
         z = _without(forward(right[k]), left)
-        beta = float(np.linalg.norm(z))
-        if beta <= 1e-12 * (1 + alpha) or k + 1 == steps:
+        found[k + 1, k] = beta = float(np.linalg.norm(z))
+        if beta <= 1e-12 * found.max() or k + 1 == steps:
             break
         left.append(z / beta)
-        found[k + 1, k] = beta
-    # rows that were reached from both sides: a compression of the matrix
-    return float(np.linalg.norm(found[:size, :size], 2)) if size else 0.0
+    # the matrix on the space of the right vectors
+    return float(np.linalg.norm(found[: size + 1, :size], 2)) if size else 0.0
 
 
 def _without(x: np.ndarray, basis: Sequence[np.ndarray]) -> np.ndarray:

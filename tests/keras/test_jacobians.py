@@ -30,6 +30,12 @@ def test_a_matrix_of_zeros_has_no_norm() -> None:
     assert bidiagonal(lambda _: np.zeros(4), lambda _: np.zeros(3), 4, 3) == 0.0
 
 
+def test_a_tiny_matrix_is_no_zero() -> None:
+    a = 1e-100 * np.random.default_rng(0).standard_normal((5, 4))
+    found = bidiagonal(lambda v: a @ v, lambda u: a.T @ u, 5, 4)
+    assert found == pytest.approx(float(np.linalg.norm(a, 2)), rel=1e-9, abs=0.0)
+
+
 def test_the_norm_from_below_is_that_of_the_whole_jacobian() -> None:
     built = build(inception())
     draw_weights(built, 1)
