@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SCHEMA_VERSION = 1
-GRADIENT = "expected gradient"  # what a check of it is called
+# what checks of gradients are called
+GRADIENT = "expected gradient"
+JACOBIAN = "Jacobian"
+JACOBIAN_FROM_BELOW = "Jacobian, from below"
 AGREES, DIFFERS, CANNOT_RUN = "agrees", "differs", "cannot run here"
 # (step, parts done, parts in all)
 Progress = Callable[[str, int, int], None]

@@ -27,7 +27,7 @@ from experiments.common.augmenting import augmented
 from experiments.common.classification import Classification
 from experiments.common.data.splits import Data
 from experiments.common.experiment import Condition, Expectation, Outcome, Picture
-from experiments.common.summary import written
+from experiments.common.summary import effect, written
 from experiments.image_classifier import ClassifierConfig, build
 
 CONDITIONS: dict[str, tuple[str, ...]] = {
@@ -115,7 +115,7 @@ class Augmentation(Classification):
         for name in list(CONDITIONS)[1:]:
             values = outcome.values(name, "accuracy")
             if len(values) == len(base) and base:
-                found.append(f"{name}: {written(values)}, {_effect(base, values)}")
+                found.append(f"{name}: {written(values)}, {effect(base, values)}")
         for name in CONDITIONS:
             gaps = [
                 rows[-1]["accuracy"] - rows[-1]["val_accuracy"]
@@ -124,21 +124,6 @@ class Augmentation(Classification):
             ]
             found.append(f"{name}: training accuracy less validation accuracy at the end {written(gaps)}")
         return found
-
-
-def _effect(base: list[float], values: list[float]) -> str:
-    """The paired difference over seeds, and whether it stands out of its spread.
-
-    Two standard errors of the mean difference; one seed cannot tell.
-    """
-    differences = np.subtract(values, base)
-    mean = float(differences.mean())
-    if len(differences) < 2:
-        return f"{100 * mean:+.1f} points (one seed: no spread known)"
-    error = float(differences.std(ddof=1)) / len(differences) ** 0.5
-    verdict = "more than" if abs(mean) > 2 * error else "within"
-    seeds = len(differences)
-    return f"{100 * mean:+.1f} points, {verdict} two standard errors ({200 * error:.1f}) over {seeds} seeds"
 
 
 def _variants(images: NDArray[np.uint8], seed: int) -> list[tuple[str, list[NDArray[np.uint8]]]]:

@@ -40,7 +40,9 @@ def show() -> None:
 @click.option("--profile", type=click.Choice(["smoke", "quick", "full"]), default="quick", show_default=True)
 @click.option("--seed", type=int, default=None, help="First seed (default 0).")
 @click.option("--seeds", type=int, default=None, help="How many seeds, one after the other (default 1).")
-@click.option("--data", "source", type=click.Path(path_type=Path), help="A local file or folder of the data.")
+@click.option("--data", metavar="PATH|URL", help="A file or folder of the data, or a zip's URL.")
+@click.option("--weights", metavar="imagenet|FILE|none", help="Of the backbone; the same as --set weights=.")
+@click.option("--backbone", metavar="NAME", help="The same as --set backbone=.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
 def run(
@@ -48,12 +50,16 @@ def run(
     profile: str,
     seed: int | None,
     seeds: int | None,
-    source: Path | None,
+    data: str | None,
+    weights: str | None,
+    backbone: str | None,
     out: Path,
     settings: tuple[str, ...],
 ) -> None:
     """Run the experiment NAME in a new folder under --out."""
     experiment = find(name)
+    given = (("weights", weights), ("backbone", backbone))
+    settings += tuple(f"{key}={value}" for key, value in given if value is not None)
     pairs = dict(_pair(setting) for setting in settings)
     config = configs.changed(experiment.profiles[profile], pairs)
     config = dataclasses.replace(
@@ -61,9 +67,7 @@ def run(
         seed=config.seed if seed is None else seed,
         seeds=config.seeds if seeds is None else seeds,
     )
-    if source is not None and not source.exists():
-        raise ExperimentError(f"--data {source}: no such file or folder")
-    _runner().start(experiment, config, source, out, settings)
+    _runner().start(experiment, config, _source(data), out, settings)
 
 
 @cli.command()
@@ -91,6 +95,18 @@ def compare(runs: tuple[Path, ...]) -> None:
     if len(runs) < 2:
         raise ExperimentError("compare needs two runs or more")
     console.show_table("", ["", *(run.name for run in runs)], comparison.rows(runs))
+
+
+def _source(data: str | None) -> Path | None:
+    """The local file or folder of --data, fetched first where it is a URL."""
+    from experiments.common.data import archives
+
+    if data is None:
+        return None
+    source = archives.fetched(data) if archives.is_url(data) else Path(data)
+    if not source.exists():
+        raise ExperimentError(f"--data {source}: no such file or folder")
+    return source
 
 
 def _pair(setting: str) -> tuple[str, str]:

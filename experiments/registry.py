@@ -9,9 +9,12 @@ from experiments.common.errors import ExperimentError
 from experiments.common.experiment import Experiment
 from experiments.fitting import Fitting
 from experiments.image_classifier import ImageClassifier
+from experiments.segmentation import Segmentation
+from experiments.transfer import Transfer
 
 EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment for experiment in (ImageClassifier(), Augmentation(), Fitting())
+    experiment.name: experiment
+    for experiment in (ImageClassifier(), Augmentation(), Fitting(), Transfer(), Segmentation())
 }
 
 

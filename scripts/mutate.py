@@ -29,7 +29,10 @@ from tests.mutations.reach import Place, following, place_of
 # tests that hold rules to Keras, to brute force or to sums by hand; none compares stored output
 SUITES = {
     "archcalc/analyses/": [
-        *(f"tests/analyses/test_{n}.py" for n in ("memory", "shapes", "parameters", "work", "known_fields")),
+        *(
+            f"tests/analyses/test_{n}.py"
+            for n in ("memory", "peak", "shapes", "parameters", "work", "known_fields")
+        ),
         *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
         *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
@@ -38,7 +41,8 @@ SUITES = {
     ],
     "archcalc/layers/operations/": [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
-        *("tests/layers/test_image_operations.py", "tests/readers/test_schema.py"),
+        *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
+        "tests/readers/test_schema.py",
     ],
     "archcalc/layers/": [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),

@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -52,8 +52,8 @@ class Tally:
         self.differences += other.differences
 
 
-def run(seed: int, count: int) -> Tally:
-    """Draw `count` networks from one seed and compare each."""
+def run(seed: int, count: int, operations: bool) -> Tally:
+    """Draw `count` networks from one seed, of functions of `keras.ops` too or not, and compare each."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
@@ -75,7 +75,7 @@ def run(seed: int, count: int) -> Tally:
         phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(architectures())
+    @hypothesis.given(architectures(with_operations=operations))
     def each(graph: Any) -> None:
         keras.backend.clear_session()
         _one(tally, graph, seed)
@@ -93,10 +93,10 @@ def _one(tally: Tally, graph: Any, seed: int) -> None:
     tally.layers.append(len(graph.nodes))
     tally.merging += any(len(node.inputs) > 1 for node in graph.nodes)
     tally.sharing += any(node.shared_with is not None or "/" in node.name for node in graph.nodes)
-    for node in graph.nodes:
-        kind = type(node.layer).__name__
+    for layer in _layers(node.layer for node in graph.nodes):
+        kind = type(layer).__name__
         tally.types[kind] += 1
-        for name, value in _arguments(node.layer):
+        for name, value in _arguments(layer):
             tally.values[kind, name].add(value)
     try:
         found = archcalc.verify(graph, sample=6, seed=seed)
@@ -112,9 +112,28 @@ def _one(tally: Tally, graph: Any, seed: int) -> None:
             tally.not_run[check.what, check.reason[:90]] += 1
 
 
+def _layers(given: Iterable[Any]) -> Iterator[Any]:
+    """Layers, and those inside them."""
+    from archcalc.layers.base import Layer
+
+    for layer in given:
+        if isinstance(layer, Layer):
+            yield layer
+            yield from _layers(_parts(layer))
+
+
+def _parts(layer: Any) -> Iterator[Any]:
+    for name in layer.kinds:
+        value = getattr(layer, name)
+        yield from value if isinstance(value, list | tuple) else [value]
+
+
 def _arguments(layer: Any) -> Iterator[tuple[str, str]]:
+    from archcalc.layers.base import Weightless
+
     for name, kind in layer.kinds.items():
-        if kind.figures:
+        # whether nothing is trained changes no figure
+        if kind.figures and not (name == "trainable" and isinstance(layer, Weightless)):
             yield name, repr(getattr(layer, name))
 
 
@@ -147,7 +166,8 @@ def main() -> int:
     options = parser.parse_args()
     started = time.monotonic()
     chunks = [
-        (options.seed * 1_000_003 + k, min(CHUNK, options.count - k * CHUNK))
+        # every second process draws functions of `keras.ops`, too
+        (options.seed * 1_000_003 + k, min(CHUNK, options.count - k * CHUNK), k % 2 == 1)
         for k in range(-(-options.count // CHUNK))
     ]
     whole = Tally()

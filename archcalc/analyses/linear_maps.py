@@ -23,7 +23,7 @@ def linear_map(stage: st.Stage, norms: Actual) -> Map | None:
     match stage:
         case st.Matrix():
             return _matrix(stage, norms)
-        case st.Convolve():
+        case st.Convolve() if not stage.alike:
             kernel = norms.kernel(stage)
             if kernel is None:
                 return None

@@ -101,8 +101,10 @@ def axis_norm(of: AxisMap) -> Bound:
             # rows are averages; a unit's share of each output is a bump of area m/n and height 1, and
             # units at the ends also stand in for what lies outside
             return number(sqrt(1.5 * m / n + 2))
-        case Enlarge() | Resample():
+        case Enlarge():
             return infinite(f"no bound is kept for {of.interpolation} interpolation of an open size")
+        case Resample():
+            return infinite(f"no bound is kept for {of.interpolation} interpolation by no whole factor")
     raise TypeError(f"no map: {of!r}")
 
 

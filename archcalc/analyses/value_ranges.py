@@ -132,6 +132,8 @@ def image(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval
         return x
     if function == "relu":
         return _relu(parameters, x)
+    if function == "clip":
+        return _clip(parameters, x)
     if function == "prelu":
         return ANY
     if function in _RISING and x.size < inf:
@@ -169,6 +171,15 @@ _AT_ZERO: dict[str, float] = {
     "sparse_plus": 0.25,
     "squareplus": 1.0,
 }
+
+
+def _clip(parameters: Mapping[str, Any], x: Interval) -> Interval:
+    ends = [parameters.get(name) for name in ("x_min", "x_max")]
+    if not all(isinstance(end, int | float) for end in ends):
+        return ANY
+    least, most = map(float, ends)  # type: ignore[arg-type]
+    # where they cross, the upper end wins
+    return Interval(min(max(x.low, least), most), min(max(x.high, least), most))
 
 
 def _relu(parameters: Mapping[str, Any], x: Interval) -> Interval:

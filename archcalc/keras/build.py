@@ -198,6 +198,11 @@ def build(
             else:
                 layers.append(layers[node.shared_with])
             tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))
+            if not node.layer.trainable:
+                # again: layers that are made inside another when it is built do not know of it, and
+                # Keras hands on to them nothing but a change
+                layers[-1].trainable = True
+                layers[-1].trainable = False
         except Exception as fault:
             raise NetworkError([(node.name, refusal(fault))]) from fault
     return Built(graph, tuple(layers), tuple(tensors))

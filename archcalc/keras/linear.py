@@ -7,8 +7,8 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
   others that couple an axis: halfway between each unit and the mean along that axis;
 - maxima over windows or axes: means;
 - products and maxima of several tensors: their mean; differences: their sum;
-- normalisation over axes of a sample: halfway between each unit and the mean along those
-  axes; batch normalisation stays, as at inference;
+- normalisation over axes of a sample, contrast over an image: halfway between each unit and
+  the mean along those axes; batch normalisation stays, as at inference;
 - recurrent layers have tanh and sigmoid, and attention its softmax: their gradients vanish nowhere, but
   they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
@@ -36,8 +36,10 @@ from archcalc.keras.stand_ins import (
     SINGLE,
     Encoded,
     ExplicitPadding,
+    GroupMean,
     Mean,
     Rows,
+    Table,
     several,
     with_mean,
 )
@@ -53,6 +55,7 @@ _MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "S
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
 _ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
+_CONTRASTS = ("AutoContrast", "Equalization")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
@@ -71,6 +74,8 @@ def linear(layer: Any) -> Any:
     if isinstance(layer, OperationCall):
         return LinearOperation(layer)
     kind = type(layer).__name__
+    if kind == "SpectralNormalization":
+        return linear(layer.layer)
     if kind == "TimeDistributed":
         return keras.layers.TimeDistributed(linear(layer.layer), name=layer.name, dtype=PRECISION)
     config = _steep(_in_double(layer.get_config()))
@@ -79,6 +84,11 @@ def linear(layer: Any) -> Any:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
     if kind == "Softmax" or kind in _NORMALISATIONS:
         return Mean(several(config["axis"]), name=layer.name, dtype=PRECISION)
+    if kind == "GroupNormalization":
+        return GroupMean(config["groups"], config["axis"], name=layer.name, dtype=PRECISION)
+    if kind in _CONTRASTS:
+        axes = (2, 3) if config["data_format"] == "channels_first" else (1, 2)
+        return Mean(axes, name=layer.name, dtype=PRECISION)
     if kind in _MEANS:
         config = {k: v for k, v in config.items() if k != "activity_regularizer"}
         return getattr(keras.layers, _MEANS[kind]).from_config(config)
@@ -90,6 +100,8 @@ def linear(layer: Any) -> Any:
         return Encoded(layer, name=layer.name, dtype=PRECISION)
     if kind == "Embedding":
         return Rows(config["output_dim"], name=layer.name, dtype=PRECISION)
+    if kind == "ReversibleEmbedding":
+        return Table(config["input_dim"], config["output_dim"], name=layer.name, dtype=PRECISION)
     if kind == "Dot":
         config["normalize"] = False
     coupled: tuple[int, ...] = ()

@@ -48,6 +48,43 @@ class Rows(keras.layers.Layer):
         return (*input_shape, self.width)
 
 
+class Table(Rows):
+    """A table that, called with `reverse`, takes vectors to the mean of their entries for each row."""
+
+    def __init__(self, rows: int, width: int, **more: Any) -> None:
+        super().__init__(width, **more)
+        self.rows = rows
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        """Apply it."""
+        if not reverse:
+            return super().call(inputs)
+        return ops.repeat(ops.mean(inputs, axis=-1, keepdims=True), self.rows, axis=-1)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...], reverse: bool = False
+    ) -> tuple[int | None, ...]:
+        """A row for each number, or a score for each row."""
+        return (*input_shape[:-1], self.rows) if reverse else super().compute_output_shape(input_shape)
+
+
+class GroupMean(Mean):
+    """Halfway between each unit and the mean over its group of channels and all other axes."""
+
+    def __init__(self, groups: int, axis: int, **more: Any) -> None:
+        super().__init__((), **more)
+        self.groups = groups
+        self.axis = axis
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        x = ops.moveaxis(inputs, self.axis, -1)
+        groups = x.shape[-1] if self.groups == -1 else self.groups
+        apart = ops.reshape(x, (-1, *x.shape[1:-1], groups, x.shape[-1] // groups))
+        others = (*range(1, len(x.shape) - 1), len(x.shape))
+        return ops.moveaxis(ops.reshape(with_mean(apart, others), (-1, *x.shape[1:])), -1, self.axis)
+
+
 class Encoded(keras.layers.Layer):
     """What an encoding looks up, repeated along its vectors; numbers that it takes together as their mean."""
 

@@ -88,7 +88,7 @@ def _silent(step: str, done: int, steps: int) -> None:
 def _checks(
     graph: Graph, sample: int | None, seed: int, progress: Progress, skipped: list[str], starts: int
 ) -> Iterator[Check]:
-    from archcalc.keras import check_fields, check_gradients, check_structure, check_work
+    from archcalc.keras import check_fields, check_gradients, check_jacobians, check_structure, check_work
 
     progress("building the model", 0, 1)
     try:
@@ -118,6 +118,7 @@ def _checks(
         ("FLOPs and tensors", check_work.checks),
         ("gradients", check_fields.checks),
         ("gradients at initialisation", check_gradients.checks),
+        ("Jacobians", check_jacobians.checks),
     ]
     for name, step in steps:
         progress(name, 0, 1)

@@ -187,16 +187,14 @@ class EinsumDense(Layer):
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         labels, sizes = self.sizes(inputs)
         kernel = tuple(sizes[label] for label in labels.kernel)
-        bias = Weight("bias", self._bias_shape(labels, sizes), initializer=self.bias_initializer)
-        return adapted(
-            self.lora_rank,
-            Weight("kernel", kernel, initializer=self.kernel_initializer),
-            *((bias,) if self.bias_axes else ()),
-        )
+        weights = [Weight("kernel", kernel, initializer=self.kernel_initializer)]
+        if self.bias_axes:
+            shape = self._bias_shape(labels, sizes, self.bias_axes)
+            weights.append(Weight("bias", shape, initializer=self.bias_initializer))
+        return adapted(self.lora_rank, *weights)
 
-    def _bias_shape(self, labels: Labels, sizes: dict[str, Size]) -> Shape:
+    def _bias_shape(self, labels: Labels, sizes: dict[str, Size], kept: str) -> Shape:
         """From the first axis with a bias on; 1 for axes that share theirs."""
-        kept = self.bias_axes or labels.named
         first = next(i for i, label in enumerate(labels.named) if label in kept)
         behind = labels.named[first:]
         if labels.x[0] in kept:

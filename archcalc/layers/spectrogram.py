@@ -6,11 +6,14 @@ from typing import Annotated, Any, ClassVar
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
+from archcalc.layers.activations import INFINITY
 from archcalc.layers.base import Weight, Window, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Flag, PlainCountKind, Untracked
 from archcalc.layers.spatial import Spatial, pad_before, window_count
-from archcalc.layers.stages import Stages, Unbounded
+from archcalc.layers.stages import Branches, Convolve, Factor, Merge, Pointwise, Slide, Stages
 from archcalc.layers.window import Blocks, Read, Taps, here
+
+_LEAST = 1e-7**0.5  # Keras's epsilon, which the sum of squares does not fall below
 
 PlainCount = Annotated[Any, PlainCountKind()]
 OptionalPlainCount = Annotated[Any, PlainCountKind(optional=True)]
@@ -107,5 +110,24 @@ class STFTSpectrogram(Spatial):
         return self._OPS[self.mode] * prod(self.output_shape(*inputs))
 
     def stages(self, *inputs: Shape) -> Stages:
-        names = tuple(w.name for w in self.weights(*inputs))
-        return (Unbounded("no bound is kept for spectra", names),)
+        (x,) = inputs
+        (n,) = self.sides(x)
+        before = pad_before(n, self.frame_length, self.step, 1, self.padding)
+        slide = Slide(
+            int(self.channels_first), n, self.frames(x), self.frame_length, self.step, before=before
+        )
+        parts: tuple[Stages, ...] = tuple(
+            (Convolve(w.name, (slide,), self.channel_axis, depthwise=True, alike=True),)
+            for w in self.weights(x)
+        )
+        if len(parts) == 1:
+            return parts[0]
+        if self.mode == "psd":
+            # all frequencies but the first and last count twice
+            squares = tuple((*part, Pointwise("square")) for part in parts)
+            return (Branches(squares, Merge("add", (1, 1), (1.0, 1.0))), Factor(2.0))
+        kind = {"stft": "concatenate", "angle": "arctan2"}.get(self.mode, "hypot")
+        joined = Branches(parts, Merge(kind, (1, 1), axis=self.channel_axis))
+        if self.mode != "log":
+            return (joined,)
+        return (joined, Pointwise("clip", (("x_min", _LEAST), ("x_max", INFINITY))), Pointwise("log"))

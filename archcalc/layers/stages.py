@@ -114,6 +114,7 @@ class Convolve(Primitive):
     depthwise: bool = False
     transposed: bool = False
     adapter: Adapter | None = None
+    alike: bool = False  # depthwise with one kernel for all channels
 
 
 @primitive

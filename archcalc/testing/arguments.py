@@ -32,6 +32,9 @@ Shapes = tuple[tuple[int, ...], ...]
 
 MAX_CHANNELS = 8
 
+# glu halves an axis, which a layer's own activation must not; threshold has no default threshold
+_UNDRAWN = ("glu", "threshold")
+
 
 def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
     """Constructor arguments of `cls` for these inputs; they may still turn out to misfit."""
@@ -81,12 +84,13 @@ def _by_name(name: str, cls: type[Layer], inputs: Shapes) -> st.SearchStrategy[A
         "size": lambda: per_axis(st.integers(1, 3), rank),
         "groups": lambda: st.sampled_from(_divisors(inputs[0][-1])),
         "depth_multiplier": lambda: st.integers(1, 2),
-        "data_format": lambda: st.sampled_from([None, None, "channels_last"]),
+        "data_format": lambda: st.sampled_from([None, None, None, "channels_last", "channels_first"]),
         "implementation": lambda: st.integers(1, 3),
         "rate": lambda: st.sampled_from([0.1, 0.5]),
         "epsilon": lambda: st.sampled_from([1e-3, 1e-2]),
         "lora_rank": lambda: st.sampled_from([None, 1, 2]),
-        "renorm": lambda: st.just(False),
+        "dropout": lambda: st.sampled_from([0.1, 0.5]),
+        "recurrent_dropout": lambda: st.sampled_from([0.1, 0.5]),
     }
     return table[name]() if name in table else None
 
@@ -106,7 +110,7 @@ def _by_kind(kind: Any, rank: int) -> st.SearchStrategy[Any] | None:
     if isinstance(kind, AxisKind):
         return st.just(-1)
     if isinstance(kind, NamedKind):
-        return st.sampled_from([None, *(n for n in sorted(ACTIVATIONS) if n != "glu")])
+        return st.sampled_from([None, *(n for n in sorted(ACTIVATIONS) if n not in _UNDRAWN)])
     return None
 
 
@@ -197,6 +201,104 @@ def _layer_scale(case: Case) -> dict[str, Any]:
     return {"init_values": case.draw(st.sampled_from([1e-6, 1.0])), "projection_dim": case.inputs[0][-1]}
 
 
+def _groups(case: Case) -> dict[str, Any]:
+    given = {k: v for k, v in case.chosen.items() if k != "groups"} | _some_axis(case)
+    axis = given["axis"]
+    width = case.inputs[0][axis if axis < 0 else axis - 1]
+    return {**given, "groups": case.draw(st.sampled_from([-1, *_divisors(width)]))}
+
+
+def _einsum(case: Case) -> dict[str, Any]:
+    """A dense layer on the last axis, one that adds an axis, or one over the last two."""
+    axes, sizes = "abcde"[: case.rank + 1], st.integers(1, 4)
+    sides = case.inputs[0][:-1]
+    given = {k: v for k, v in case.chosen.items() if k in ("activation", "trainable", "lora_rank")}
+    form = case.draw(st.sampled_from(["last", "split", "both", "dots"]))
+    n, m = case.draw(sizes), case.draw(sizes)
+    if form == "dots":
+        bias = case.draw(st.sampled_from([None, "y"]))
+        return given | {"equation": "...x,xy->...y", "partial_shape": n, "bias_axes": bias}
+    if form == "split":
+        bias = case.draw(st.sampled_from([None, "y", "yz"]))
+        equation = f"{axes},{axes[-1]}yz->{axes[:-1]}yz"
+        return given | {"equation": equation, "partial_shape": (*sides, n, m), "bias_axes": bias}
+    if form == "both" and sides:
+        equation = f"{axes},{axes[-2:]}y->{axes[:-2]}y"
+        return given | {"equation": equation, "partial_shape": (*sides[:-1], n)}
+    return given | {"equation": f"{axes},{axes[-1]}y->{axes[:-1]}y", "partial_shape": (*sides, n)}
+
+
+def _cell(case: Case) -> dict[str, Any]:
+    kind = case.draw(st.sampled_from(["SimpleRNN", "LSTM", "GRU"]))
+    given = {"type": kind, "units": case.draw(st.integers(1, 4))}
+    if case.draw(st.booleans()):
+        given["use_bias"] = False
+    if kind == "GRU" and case.draw(st.booleans()):
+        given["reset_after"] = False
+    return given
+
+
+def _cells(case: Case) -> dict[str, Any]:
+    cells = [_cell(case) for _ in range(case.draw(st.integers(1, 2)))]
+    made = [{**cell, "type": f"{cell['type']}Cell"} for cell in cells]
+    several = len(made) > 1 or case.draw(st.booleans())
+    return {**case.chosen, "cell": {"type": "StackedRNNCells", "cells": made} if several else made[0]}
+
+
+def _both_ways(case: Case) -> dict[str, Any]:
+    inner = {**_cell(case), "return_sequences": case.draw(st.booleans())}
+    modes = st.sampled_from(["sum", "mul", "concat", "ave"])
+    back = {"backward_layer": {**inner, "go_backwards": True}} if case.draw(st.booleans()) else {}
+    return {**case.chosen, "layer": inner, "merge_mode": case.draw(modes), **back}
+
+
+def _steps(case: Case) -> dict[str, Any]:
+    """One of the layers that the steps, without their first axis, admit."""
+    inner = case.rank - 1
+    kinds: list[dict[str, Any]] = [
+        {"type": "Dense", "units": case.draw(st.integers(1, 4))},
+        {"type": "BatchNormalization"},
+        {"type": "Activation", "activation": "tanh"},
+    ]
+    if inner > 1:
+        kinds += [{"type": "Flatten"}, {"type": "LayerNormalization"}]
+    if 2 <= inner <= 4:
+        rank = inner - 1
+        conv = {"type": f"Conv{rank}D", "filters": 2, "kernel_size": 2, "padding": "same"}
+        kinds += [conv, {**conv, "strides": 2}, {"type": f"GlobalAveragePooling{rank}D"}]
+    return {"layer": case.draw(st.sampled_from(kinds))}
+
+
+def _spectral(case: Case) -> dict[str, Any]:
+    units = case.draw(st.integers(1, 4))
+    kinds: list[dict[str, Any]] = [{"type": "Dense", "units": units}]
+    if 2 <= case.rank <= 4:
+        kinds.append({"type": f"Conv{case.rank - 1}D", "filters": units, "kernel_size": 1})
+    return {"layer": case.draw(st.sampled_from(kinds)), "power_iterations": case.draw(st.integers(1, 2))}
+
+
+def _heads(case: Case) -> dict[str, Any]:
+    axes, wide = case.draw(st.sampled_from([None, (1,)])), case.draw(st.sampled_from([None, 2, 5]))
+    return (
+        case.chosen
+        | {"attention_axes": axes, "stated_shape": wide}
+        | {"num_heads": case.draw(st.integers(1, 3)), "key_dim": case.draw(st.integers(1, 4))}
+    )
+
+
+def _grouped_heads(case: Case) -> dict[str, Any]:
+    shared, each = case.draw(st.integers(1, 2)), case.draw(st.integers(1, 2))
+    head = {"num_key_value_heads": shared, "num_query_heads": shared * each}
+    return {**case.chosen, **head, "head_dim": case.draw(st.integers(1, 4))}
+
+
+def _crop_to(case: Case) -> dict[str, Any]:
+    first = case.chosen.get("data_format") == "channels_first"
+    high, wide = case.inputs[0][1:] if first else case.inputs[0][:-1]
+    # at inference Keras cuts nothing, whatever it declares: a smaller cut has no tensor of its shape
+    return {**case.chosen, "height": high, "width": wide}
+
+
 def _one_of(*sets: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:
     return lambda case: dict(case.draw(st.sampled_from(sets)))
 
@@ -213,6 +315,15 @@ BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
     "Cropping2D": _crop,
     "Cropping3D": _crop,
     "LayerScale": _layer_scale,
+    "GroupNormalization": _groups,
+    "EinsumDense": _einsum,
+    "RNN": _cells,
+    "Bidirectional": _both_ways,
+    "TimeDistributed": _steps,
+    "SpectralNormalization": _spectral,
+    "MultiHeadAttention": _heads,
+    "GroupQueryAttention": _grouped_heads,
+    "RandomCrop": _crop_to,
     "Normalization": _one_of(
         {}, {"axis": None}, {"invert": True}, {"axis": None, "mean": 0.5, "variance": 2.0}
     ),
@@ -220,10 +331,10 @@ BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
     "LeakyReLU": _one_of({}, {"negative_slope": 0.1}),
     "ELU": _one_of({}, {"alpha": 0.5}),
     "Rescaling": _one_of({"scale": 2.0}, {"scale": 0.5, "offset": -1.0}),
-    "GaussianNoise": _one_of({"stddev": 0.5}),
+    "GaussianNoise": _one_of({"stddev": 0.5}, {"stddev": 0.1}),
     "RandomFlip": _one_of({}, {"mode": "horizontal"}, {"mode": "vertical"}),
-    "RandomRotation": _one_of({"factor": 0.2}),
+    "RandomRotation": _one_of({"factor": 0.2}, {"factor": 0.5}),
     "RandomTranslation": _one_of({"height_factor": 0.2, "width_factor": 0.2}),
     "ActivityRegularization": _one_of({}),
-    "Masking": _one_of({}),
+    "Masking": _one_of({}, {"mask_value": 1.0}),
 }

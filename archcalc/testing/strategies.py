@@ -21,17 +21,17 @@ from archcalc.graph import Graph
 from archcalc.layers.base import Layer, registered
 from archcalc.testing.arguments import Draw, arguments
 from archcalc.testing.operations import operation
+from archcalc.testing.sequences import attention, crossing, recurrence, scores, step_by_step
 
 MAX_UNITS = 1500  # of one tensor
 MAX_PARAMETERS = 100_000  # of one layer
 
 # what only other motifs draw: inputs, layers of several inputs, an input of indices
-ELSEWHERE = {"InputLayer", "Opaque", "Embedding", "Dot", "CustomScaleLayer", "Concatenate", "RepeatVector"}
-# what no motif draws yet: layers that the linear model has no stand-in for, or that Keras runs
-# only outside of functional models (the contract test holds all of them to Keras)
-NOT_DRAWN = {
-    *("AutoContrast", "Equalization", "GroupNormalization", "RandomCrop", "ReversibleEmbedding"),
-    *("SpectralNormalization",),
+ELSEWHERE = {
+    *("InputLayer", "Opaque", "Embedding", "Dot", "CustomScaleLayer", "Concatenate", "RepeatVector"),
+    *("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"),
+    *("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+    *("HashedCrossing", "ReversibleEmbedding"),
 }
 MERGES = ("Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 Motif = Callable[["Net", str], str]
@@ -84,7 +84,7 @@ def applicable(rank: int, *, spatial: bool) -> list[str]:
     return [
         name
         for name, cls in sorted(registered().items())
-        if name not in ELSEWHERE | NOT_DRAWN and name not in MERGES and cls.rank == (rank if spatial else 0)
+        if name not in ELSEWHERE and name not in MERGES and cls.rank == (rank if spatial else 0)
     ]
 
 
@@ -125,6 +125,7 @@ def keep_sides(net: Net, x: str, channels: int | None = None) -> str:
     if kind in pointwise:
         return net.make(kind, x, **given)
     given |= {"padding": "same", "strides": 1}
+    given.pop("data_format", None)
     given.pop("depth_multiplier", None)
     given.pop("groups", None)
     if not kind.startswith("Depthwise"):
@@ -244,7 +245,10 @@ def side_input(net: Net, x: str) -> str:
     y = net.input(net.shapes[x])
     for _ in range(net.draw(st.integers(0, 2))):
         y = keep_sides(net, y)
-    return merge(net, x, y) if net.draw(st.booleans()) else net.make("Concatenate", x, y)
+    if net.draw(st.booleans()):
+        return merge(net, x, y)
+    axes = range(1, len(net.shapes[x]) + 1)
+    return net.make("Concatenate", x, y, axis=net.draw(st.sampled_from([-1, *axes])))
 
 
 def scaled_residual(net: Net, x: str) -> str:
@@ -277,9 +281,7 @@ def operations(net: Net, x: str) -> str:
 
 SIMPLE: list[Motif] = [chain, residual, inception, dense_block, squeeze_excite]
 MOTIFS: list[Motif] = [
-    chain,
-    chain,
-    chain,
+    *[chain] * 6,
     residual,
     dense_block,
     inception,
@@ -291,6 +293,11 @@ MOTIFS: list[Motif] = [
     scaled_residual,
     dot,
     unrolled,
+    attention,
+    recurrence,
+    step_by_step,
+    scores,
+    crossing,
 ]
 
 
@@ -302,7 +309,8 @@ def _first(net: Net) -> str:
     if rank == 1 and net.draw(st.integers(0, 3)) == 3:
         vocabulary, width = net.draw(st.integers(2, 9)), net.draw(st.integers(1, 5))
         x = net.input(sides, dtype="int32")
-        return net.make("Embedding", x, input_dim=vocabulary, output_dim=width)
+        kind = net.draw(st.sampled_from(["Embedding", "Embedding", "ReversibleEmbedding"]))
+        return net.make(kind, x, input_dim=vocabulary, output_dim=width)
     return net.input((*sides, net.draw(st.integers(1, 5))))
 
 

@@ -15,9 +15,11 @@ from archcalc.errors import ArchcalcError
 from archcalc.expressions import parse
 from archcalc.graph import Graph, Tap
 from archcalc.keras_names import to_keras_name
-from archcalc.layers.base import Layer, Weightless
+from archcalc.layers.base import Layer, Weightless, registered
+from archcalc.layers.inner import Inner
 from archcalc.layers.operations import Constant, Operation
 from archcalc.layers.operations.indexing import Slice
+from archcalc.layers.recurrent import Cell
 from archcalc.substitution import open_symbols
 from archcalc.symbolic import Expr
 from archcalc.writers.arguments import Arguments, with_sizes, written
@@ -85,9 +87,9 @@ class _Code:
     def _imports(self) -> dict[str, set[str]]:
         """Modules of layers that are not in `keras.layers`, with their names."""
         found: dict[str, set[str]] = {}
-        for node in self.graph.nodes:
-            if not isinstance(node.layer, Operation) and _module(node.layer) != "keras.layers":
-                found.setdefault(_module(node.layer), set()).add(type(node.layer).__name__)
+        for layer in _layers(node.layer for node in self.graph.nodes):
+            if not isinstance(layer, Operation) and _module(layer) != "keras.layers":
+                found.setdefault(_module(layer), set()).add(type(layer).__name__)
         return dict(sorted(found.items()))
 
     # -- functions ---------------------------------------------------------------------------------
@@ -184,14 +186,10 @@ class _Code:
         self, item: Leaf, before: list[str], scope: _Scope, sizes: Iterator[Any] | None, inside: bool
     ) -> Iterator[str]:
         node = self.graph.nodes[item.node]
-        tensors = _one_or_list(before)
-        # an operation holds no weights: it is called anew
-        if node.shared_with is not None and not isinstance(node.layer, Operation):
-            layer = scope.layers[node.shared_with]
-            yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
-            return
         made = self._arguments(item.node)
-        sizes = iter([size for _, size in made.sizes]) if sizes is None else sizes
+        if sizes is None or node.shared_with is not None:
+            # a function has parameters for what its own layers say, once for each
+            sizes = iter([size for _, size in made.sizes])
         filled = with_sizes(made, [_size(next(sizes)) for _ in made.sizes])
         # some layers without weights refuse the word `trainable`, which says nothing about them
         unsaid = ("type", "trainable") if isinstance(node.layer, Weightless) else ("type",)
@@ -202,8 +200,13 @@ class _Code:
             called = _operation(node.layer, before, arguments)
             yield from _statement("    ", f"{scope.give(Tap(item.node), item.name)} = {called[0]}", called[1])
             return
-        kind = made.data["type"]
-        function = f"layers.{kind}" if _module(node.layer) == "keras.layers" else kind
+        said = [f"{k}={arguments.pop(k)}" for k in node.layer.call_arguments if k in arguments]
+        tensors = ", ".join([*_tensors(node.layer, before), *said])
+        if node.shared_with is not None:
+            layer = scope.layers[node.shared_with]
+            yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
+            return
+        function = _function(made.data["type"])
         words = [*(f"{k}={v}" for k, v in arguments.items()), f"name={_name(item.name, inside)}"]
         if item.node in self.owners:
             layer = scope.layer(item)
@@ -214,9 +217,38 @@ class _Code:
         yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
 
 
-def _module(layer: Layer) -> str:
+def _layers(given: Iterable[Layer]) -> Iterator[Layer]:
+    """Layers, and those inside them."""
+    for layer in given:
+        yield layer
+        for name in layer.kinds:
+            value = getattr(layer, name)
+            inner = [value] if isinstance(value, Inner) or not isinstance(value, tuple) else value
+            yield from _layers(part.layer for part in inner if isinstance(part, Inner))
+
+
+def _module(layer: Layer | type[Layer]) -> str:
     """Where a layer's class is imported from: ours in the place of what only Keras 2 has."""
-    return "archcalc.keras" if type(layer).__name__ in OURS else layer.module
+    name = layer.__name__ if isinstance(layer, type) else type(layer).__name__
+    return "archcalc.keras" if name in OURS else layer.module
+
+
+def _function(kind: str) -> str:
+    return f"layers.{kind}" if _module(registered()[kind]) == "keras.layers" else kind
+
+
+def _tensors(layer: Layer, given: list[str]) -> list[str]:
+    """The tensors of a call, as the layer takes them: in a list, apart, or with states behind the first."""
+    if layer.call_style == "apart":
+        return given
+    if layer.call_style == "states" and len(given) > 1:
+        states = layer.nested(given[1:]) if isinstance(layer, Cell) else given[1:]
+        return [given[0], _nest(states)]
+    return [_one_or_list(given)]
+
+
+def _nest(value: Any) -> str:
+    return value if isinstance(value, str) else f"[{', '.join(map(_nest, value))}]"
 
 
 class _Scope:
@@ -380,6 +412,9 @@ def _value(value: Any) -> str:
     """An argument as Python; a size may be an expression."""
     if isinstance(value, _Size):
         return _code(value)
+    if isinstance(value, dict) and "type" in value:
+        inner = [f"{k}={_value(v)}" for k, v in value.items() if k != "type"]
+        return f"{_function(value['type'])}({', '.join(inner)})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_value(k)}: {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):

@@ -39,7 +39,10 @@ def outcome(run: Run) -> Outcome:
         diagnoses={(row["condition"], row["seed"]): row["diagnosis"] for row in result["runs"]},
         predictions={key: results.predictions(run, key, "last") for key in run.keys},
         model=partial(_last_model, run),
+        seconds={key: training.load_state(run.home(key)).seconds for key in run.keys},
+        baselines=result["baselines"],
         prediction=files.read_json(run.folder / "prediction.json"),
+        folder=run.folder,
     )
 
 

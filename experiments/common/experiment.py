@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.common.config import Config
 from experiments.common.data.splits import Data, Split
+from experiments.common.feed import Examples
 from experiments.common.history import Key, Row
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ class Condition:
     higher_is_better: bool = True
     batchnorm_momentum: float | None = None  # for the diagnosis
     custom_objects: dict[str, Any] = field(default_factory=dict)
+    # another condition, trained before this one, whose last model `take_over(new, trained)` draws on
+    starts_from: str | None = None
+    take_over: Callable[[keras.Model, keras.Model], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,11 @@ class Outcome:
     data: Data
     histories: Mapping[Key, list[Row]]
     metrics: Mapping[Key, Metrics]  # on the test data, after the last epoch
+    predictions: Mapping[Key, NDArray[Any]]  # of the last model, on the test data, as `compact` left them
+    seconds: Mapping[Key, list[float]]  # of every epoch
+    baselines: Mapping[str, Metrics]
+    folder: Path
     diagnoses: Mapping[Key, Mapping[str, Any]]  # as `diagnosis.Diagnosis.to_dict` gives them
-    predictions: Mapping[Key, NDArray[np.float32]]  # of the last model, on the test data
     model: Callable[[Key], keras.Model]  # loads the last model
     prediction: Mapping[str, Any]  # what prediction.json says
 
@@ -96,6 +104,11 @@ class Experiment(ABC):
     hypothesis: ClassVar[str]
     profiles: ClassVar[Mapping[str, Config]]
     expected_time: ClassVar[Mapping[str, str]]
+    headline: ClassVar[str] = "accuracy"  # the test metric that the report puts first
+
+    def settled(self, config: Any) -> Any:
+        """The config with what only this machine knows (a file's checksum, say), before a run begins."""
+        return config
 
     @abstractmethod
     def load(self, config: Any, source: Path | None) -> Data:
@@ -104,6 +117,18 @@ class Experiment(ABC):
     @abstractmethod
     def arrays(self, config: Any, split: Split, classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """What `fit` gets of a split: inputs and targets."""
+
+    def part(self, condition: Condition, data: Data) -> Data:
+        """The data of one condition: all, with as many training images as it asks for."""
+        return dataclasses.replace(data, train=data.train.first(condition.train_images or len(data.train)))
+
+    def examples(self, config: Any, condition: Condition, data: Data, split: str, seed: int) -> Examples:
+        """What the model of a condition and seed gets of "train", "validation" or "test" of its part.
+
+        Where all get the same, `arrays` says it.
+        """
+        part = self.part(condition, data)
+        return self.arrays(config, part.splits[split], len(part.classes))
 
     @abstractmethod
     def conditions(self, config: Any, data: Data) -> tuple[Condition, ...]:
@@ -116,6 +141,18 @@ class Experiment(ABC):
     @abstractmethod
     def measure(self, split: Split, predicted: NDArray[np.float32], classes: int) -> Metrics:
         """Metrics of the predictions of one model."""
+
+    def compact(self, outputs: NDArray[np.float32]) -> NDArray[Any]:
+        """What is kept of a model's finite outputs, for `measure` and the figures."""
+        return outputs
+
+    def baselines(self, config: Any, data: Data) -> Mapping[str, Metrics]:
+        """Test metrics of what needs no network."""
+        return {}
+
+    def watch(self, config: Any, data: Data, model: keras.Model, epoch: int, folder: Path) -> None:
+        """Look at a model after an epoch (from 1), before it is saved; files go into `folder`, whole."""
+        return
 
     @abstractmethod
     def pictures(self, outcome: Outcome) -> Iterator[Picture]:

@@ -115,6 +115,31 @@ def curves(histories: Mapping[Key, list[Row]], metrics: Sequence[str] = ("loss",
     return figure
 
 
+def over_time(
+    histories: Mapping[Key, list[Row]],
+    seconds: Mapping[Key, list[float]],
+    metric: str,
+    before: Mapping[Key, float] | None = None,
+) -> Figure:
+    """A metric over the seconds trained; one colour a condition, one line a seed.
+
+    `before` are seconds spent before the first epoch.
+    """
+    palette = colours(list(dict.fromkeys(name for name, _ in histories)))
+    figure, axes = new(7.5, 4)
+    axis = plain(axes[0, 0])
+    labelled: set[str] = set()
+    for key, rows in histories.items():
+        label = None if key[0] in labelled else key[0]
+        labelled.add(key[0])
+        values = [row[metric] for row in rows]
+        ends = (before or {}).get(key, 0.0) + np.cumsum(seconds[key])
+        axis.plot(ends, values, ".-", color=palette[key[0]], lw=1.3, label=label)
+    axis.set(xlabel="seconds of training", ylabel=metric)
+    axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
 def _keep_readable(axis: Axes, histories: Mapping[Key, list[Row]]) -> None:
     """Cut the loss axis where a few wild values would flatten all the rest."""
     values = sorted(
@@ -192,8 +217,13 @@ def spread_over_seeds(values: Mapping[str, Sequence[float]], label: str) -> Figu
     return figure
 
 
-def learning_curve(sizes: Sequence[int], series: Mapping[str, Sequence[float]], metric: str) -> Figure:
-    """A metric over the number of training images, logarithmic."""
+def learning_curve(
+    sizes: Sequence[int],
+    series: Mapping[str, Sequence[float]],
+    metric: str,
+    label: str = "training images",
+) -> Figure:
+    """A metric over the number of training images (or of what `label` says), logarithmic."""
     figure, axes = new(6.5, 3.8)
     axis = plain(axes[0, 0])
     for place, (name, values) in enumerate(series.items()):
@@ -201,7 +231,7 @@ def learning_curve(sizes: Sequence[int], series: Mapping[str, Sequence[float]], 
     axis.set_xscale("log")
     axis.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
     axis.minorticks_off()
-    axis.set(xlabel="training images", ylabel=metric)
+    axis.set(xlabel=label, ylabel=metric)
     axis.legend(frameon=False, fontsize=8)
     return figure
 

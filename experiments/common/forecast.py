@@ -19,17 +19,18 @@ def write(run: Run) -> None:
 
     Raises CheckFailedError where prediction and Keras differ, ExperimentError where the disk is full.
     """
-    models, checks, summaries, weights = {}, {}, [], 0
+    models, fits, checks, summaries, weights = {}, {}, {}, [], 0
     for condition in run.conditions.values():
         keras.backend.clear_session(free_memory=False)
         keras.utils.set_random_seed(run.config.seed)
         model = condition.build()
         models[condition.name] = prediction.predict(model)
+        fits[condition.name] = prediction.memory(model, condition.batch_size)
         checks[condition.name] = prediction.check(model, models[condition.name])
         summaries.append(f"{condition.name}\n{_summary(model)}")
         weights += 4 * model.count_params()
     expectations = [{"text": str(e), **vars(e)} for e in run.experiment.expectations(run.config)]
-    _write_once(run, {"expectations": expectations, "models": models})
+    _write_once(run, {"expectations": expectations, "memory": fits, "models": models})
     files.write_text(run.folder / "summary.txt", "\n".join(summaries))
     files.write_json(
         run.folder / "check.json", {"agrees": all(c["agrees"] for c in checks.values()), "models": checks}

@@ -8,6 +8,7 @@ import keras
 
 import archcalc
 from experiments.common.errors import CheckFailedError
+from experiments.common.memory import available, foreseen
 
 TOTALS = ("parameters", "trainable_parameters", "non_trainable_parameters")
 
@@ -17,8 +18,21 @@ def predict(model: keras.Model) -> dict[str, Any]:
 
     Raises CheckFailedError where archcalc cannot analyse the model.
     """
+    return _analysis(model, 1)
+
+
+def memory(model: keras.Model, batch_size: int) -> dict[str, Any]:
+    """What training it takes at that batch size, against what this machine has (`memory.foreseen`)."""
+    return foreseen(_analysis(model, batch_size)["totals"], batch_size, available())
+
+
+def _analysis(model: keras.Model, batch_size: int) -> dict[str, Any]:
+    # by its class: its own name may carry a number
+    optimizer = type(model.optimizer).__name__.lower() if getattr(model, "optimizer", None) else "adam"
     try:
-        report: dict[str, Any] = archcalc.analyze(archcalc.from_keras(model)).to_dict()
+        report: dict[str, Any] = archcalc.analyze(
+            archcalc.from_keras(model), batch=batch_size, optimizer=optimizer
+        ).to_dict()
     except archcalc.ArchcalcError as fault:
         raise CheckFailedError(f"no prediction for {model.name}, nothing was trained: {fault}") from fault
     return report

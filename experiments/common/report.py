@@ -59,7 +59,9 @@ def write(
             check=files.read_json(folder / "check.json"),
             models=predicted["models"],
             measured=[_against(run, predicted["models"][run["condition"]]) for run in result["runs"]],
-            overview=_overview(result),
+            overview=_overview(result, experiment.headline),
+            memory=predicted["memory"],
+            fields={name: _field(model) for name, model in predicted["models"].items()},
             pictures=[
                 {"caption": caption, "uri": data_uri(folder / "figures" / f"{name}.png")}
                 for name, caption in captions
@@ -82,8 +84,8 @@ def command(name: str, stored: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def _overview(result: dict[str, Any]) -> list[dict[str, str]]:
-    """One line a condition: accuracy over the seeds, verdicts, time."""
+def _overview(result: dict[str, Any], headline: str) -> list[dict[str, str]]:
+    """One line a condition: the headline metric over the seeds, verdicts, time."""
     lines = []
     for name in result["conditions"]:
         runs = [run for run in result["runs"] if run["condition"] == name]
@@ -93,15 +95,24 @@ def _overview(result: dict[str, Any]) -> list[dict[str, str]]:
             {
                 "name": name,
                 "seeds": str(len(runs)),
-                "accuracy": written([t["accuracy"] for t in tested])
-                if tested and "accuracy" in tested[0]
+                "headline": written([t[headline] for t in tested])
+                if tested and headline in tested[0]
                 else "–",
-                "best": written([t["accuracy"] for t in best]) if best and "accuracy" in best[0] else "–",
+                "best": written([t[headline] for t in best]) if best and headline in best[0] else "–",
                 "verdict": ", ".join(dict.fromkeys(run["diagnosis"]["verdict"] for run in runs)),
                 "seconds": f"{sum(run['seconds'] for run in runs) / len(runs):,.0f}",
             }
         )
     return lines
+
+
+def _field(model: dict[str, Any]) -> str:
+    """Receptive field of one unit of the output, and whether the whole image is within it."""
+    field = model["layers"][-1]["receptive_field"]
+    if not field:
+        return "–"
+    text = " × ".join(str(side) for side in field["size"])
+    return f"{text}, the whole input" if all(field["global"]) else text
 
 
 def _against(run: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:

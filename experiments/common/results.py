@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.common import diagnosis, files, training
+from experiments.common import diagnosis, feed, files, training
 from experiments.common.history import Key, Row
 from experiments.common.run import Run
 from experiments.common.summary import spread
@@ -33,6 +33,7 @@ def write(run: Run) -> None:
         "data": {"name": run.data.name, "sha256": run.data.checksum(), **run.data.provenance},
         "conditions": {name: _spread(rows, name) for name in run.conditions},
         "expectations": _judged(run, rows),
+        "baselines": run.experiment.baselines(run.config, run.data),
         "runs": rows,
         "seconds": round(sum(row["seconds"] for row in rows), 1),
         "peak_process_bytes": _peak_memory(),
@@ -40,9 +41,9 @@ def write(run: Run) -> None:
     files.write_json(run.folder / "result.json", result)
 
 
-def predictions(run: Run, key: Key, which: str) -> NDArray[np.float32]:
+def predictions(run: Run, key: Key, which: str) -> NDArray[Any]:
     """What a trained model says of the test data, as `write` kept it."""
-    loaded: NDArray[np.float32] = np.load(
+    loaded: NDArray[Any] = np.load(
         run.folder / "predictions" / f"{run.home(key).name}-{which}.npy", allow_pickle=False
     )
     return loaded
@@ -51,52 +52,54 @@ def predictions(run: Run, key: Key, which: str) -> NDArray[np.float32]:
 def _predict_test_data(run: Run) -> None:
     home = run.folder / "predictions"
     home.mkdir(exist_ok=True)
-    inputs, _ = run.experiment.arrays(run.config, run.data.test, len(run.data.classes))
     for key in run.keys:
         last, best = (home / f"{run.home(key).name}-{which}.npy" for which in WHICH)
         if not last.is_file():
-            _predict(run, key, "last", inputs, last)
+            _predict(run, key, "last", last)
         if not best.is_file():
             state = training.load_state(run.home(key))
             if state.best_epoch == state.epoch:  # one and the same model
                 files.write_bytes(best, last.read_bytes())
             else:
-                _predict(run, key, "best", inputs, best)
+                _predict(run, key, "best", best)
 
 
-def _predict(run: Run, key: Key, which: str, inputs: NDArray[Any], path: Path) -> None:
+def _predict(run: Run, key: Key, which: str, path: Path) -> None:
     model = training.load_model(run.home(key) / f"{which}.keras", run.plan(key), compiled=False)
     content = BytesIO()
-    np.save(content, _predicted(model, inputs, run.plan(key).batch_size))
+    np.save(content, _predicted(run, model, key))
     files.write_bytes(path, content.getvalue())
 
 
-def _predicted(model: keras.Model, inputs: NDArray[Any], batch_size: int) -> NDArray[np.float32]:
-    """The model's output, eagerly: two models a condition are not worth two traces."""
-    parts = [
-        keras.ops.convert_to_numpy(model(inputs[start : start + batch_size], training=False))
-        for start in range(0, len(inputs), batch_size)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+def _predicted(run: Run, model: keras.Model, key: Key) -> NDArray[Any]:
+    """The model's output, eagerly: two models a condition are not worth two traces.
+
+    One NaN where it is not finite, else what the experiment keeps of it.
+    """
+    parts = []
+    for batch in feed.batches_of_inputs(run.examples(key, "test"), run.plan(key).batch_size):
+        output = keras.ops.convert_to_numpy(model(batch, training=False)).astype(np.float32)
+        if not np.isfinite(output).all():
+            return np.full(1, np.nan, np.float32)
+        parts.append(run.experiment.compact(output))
+    return np.concatenate(parts)
 
 
 def _measured(run: Run, key: Key, totals: dict[str, Any]) -> dict[str, Any]:
     """One training's row of result.json."""
     state = training.load_state(run.home(key))
-    metrics = {}
+    metrics, part = {}, run.part(key[0])
     for which in WHICH:
         predicted = predictions(run, key, which)
         whole = np.isfinite(predicted).all()
-        metrics[which] = (
-            run.experiment.measure(run.data.test, predicted, len(run.data.classes)) if whole else None
-        )
+        metrics[which] = run.experiment.measure(part.test, predicted, len(part.classes)) if whole else None
     return {
         "condition": key[0],
         "seed": key[1],
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "diverged": state.diverged,
-        "train_images": run.train_images(key[0]),
+        "train_images": len(part.train),
         "test": metrics["last"],
         "test_of_best_epoch": metrics["best"],
         "diagnosis": _diagnosis(run, key, state.history, totals["parameters"]),
@@ -106,11 +109,11 @@ def _measured(run: Run, key: Key, totals: dict[str, Any]) -> dict[str, Any]:
 
 
 def _diagnosis(run: Run, key: Key, rows: list[Row], parameters: int) -> dict[str, object]:
-    condition = run.conditions[key[0]]
+    condition, part = run.conditions[key[0]], run.part(key[0])
     setting = diagnosis.Setting(
         parameters=parameters,
-        train_images=run.train_images(key[0]),
-        validation_images=run.config.validation_images,
+        train_images=len(part.train),
+        validation_images=len(part.validation),
         batch_size=condition.batch_size,
         batchnorm_momentum=condition.batchnorm_momentum,
     )

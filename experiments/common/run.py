@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from experiments.common import config as configs
 from experiments.common import files, history, training
@@ -14,6 +16,7 @@ from experiments.common.config import Config
 from experiments.common.data.splits import Data
 from experiments.common.errors import ExperimentError
 from experiments.common.experiment import Condition, Experiment
+from experiments.common.feed import Examples
 from experiments.common.history import Key, Row
 
 
@@ -43,7 +46,7 @@ class Run:
         condition = self.conditions[key[0]]
         return training.Plan(
             label=f"{condition.name} seed {key[1]}",
-            build=condition.build,
+            build=partial(self._build, key),
             seed=key[1],
             epochs=condition.epochs,
             batch_size=condition.batch_size,
@@ -52,9 +55,22 @@ class Run:
             custom_objects=condition.custom_objects,
         )
 
-    def train_images(self, name: str) -> int:
-        """How many images a condition trains on."""
-        return self.conditions[name].train_images or len(self.data.train)
+    def _build(self, key: Key) -> keras.Model:
+        """The model as its training begins: new, with what it takes over from another condition's."""
+        condition = self.conditions[key[0]]
+        model = condition.build()
+        if condition.starts_from and condition.take_over:
+            last = self.home((condition.starts_from, key[1])) / "last.keras"
+            condition.take_over(model, keras.models.load_model(last, compile=False))
+        return model
+
+    def part(self, name: str) -> Data:
+        """The data of one condition."""
+        return self.experiment.part(self.conditions[name], self.data)
+
+    def examples(self, key: Key, split: str) -> Examples:
+        """What the model of a training gets of "train", "validation" or "test"."""
+        return self.experiment.examples(self.config, self.conditions[key[0]], self.data, split, key[1])
 
     def histories(self) -> dict[Key, list[Row]]:
         """The epochs so far of every training that has begun."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+import keras
 
 from experiments.common import console, drawing, environment, files, folders, forecast, results, training
 from experiments.common import run as runs
 from experiments.common.config import Config
 from experiments.common.experiment import Experiment
+from experiments.common.history import Key
 from experiments.common.run import Run
 
 
@@ -19,6 +23,7 @@ def start(
 
     Raises ExperimentError before anything is trained where data, disk or prediction are not in order.
     """
+    config = experiment.settled(config)
     data = experiment.load(config, source)
     folder = folders.create(out, f"{experiment.name}-{config.profile}")
     with folders.locked(folder):
@@ -60,16 +65,20 @@ def _carry_on(run: Run) -> None:
 
 
 def _train_all(run: Run) -> None:
-    classes = len(run.data.classes)
-    validation = run.experiment.arrays(run.config, run.data.validation, classes)
     for key in run.keys:
-        chosen = run.data.train.first(run.train_images(key[0]))
         training.train(
             run.plan(key),
-            run.experiment.arrays(run.config, chosen, classes),
-            validation,
+            run.examples(key, "train"),
+            run.examples(key, "validation"),
             run.home(key),
             after_epoch=lambda _: run.write_history(),
             log_folder=run.folder / "tensorboard" / run.home(key).name,
+            watch=partial(_watch, run, key),
         )
     run.write_history()
+
+
+def _watch(run: Run, key: Key, model: keras.Model, epoch: int) -> None:
+    run.experiment.watch(
+        run.config, run.part(key[0]), model, epoch, run.folder / "samples" / run.home(key).name
+    )

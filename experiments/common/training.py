@@ -19,13 +19,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from experiments.common import console, files
+from experiments.common import console, feed, files
 from experiments.common.errors import ExperimentError
+from experiments.common.feed import Examples
 from experiments.common.history import Row
 
-Arrays = tuple[NDArray[Any], NDArray[Any]]  # inputs, targets
+Watch = Callable[[keras.Model, int], object]  # the model, the epoch (from 1)
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,18 @@ def _best_epoch(history: list[Row], plan: Plan) -> int:
 
 def train(
     plan: Plan,
-    training: Arrays,
-    validation: Arrays,
+    training: Examples,
+    validation: Examples,
     folder: Path,
     after_epoch: Callable[[State], None] = lambda _: None,
     log_folder: Path | None = None,
+    watch: Watch = lambda *_: None,
 ) -> State:
     """Train to the end from wherever `folder` stands; returns the final state.
 
     `folder` then holds `last.keras`, `best.keras` (by `plan.monitor`) and `state.json`. Scalars for
-    TensorBoard go to `log_folder`. Raises ExperimentError where the disk is full.
+    TensorBoard go to `log_folder`. `watch` sees the model after every epoch, before the epoch counts: what
+    it writes is there again if the process dies in between. Raises ExperimentError where the disk is full.
     """
     state = load_state(folder)
     if _complete(folder, state):
@@ -153,7 +155,7 @@ def train(
         state.generations = []  # the best cannot be had back but by training
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _continue(plan, training, validation, folder, state, after_epoch, log_folder)
+        _continue(plan, training, validation, folder, state, after_epoch, log_folder, watch)
     except OSError as fault:
         raise ExperimentError(
             f"{folder}: cannot be written to ({fault.strerror or fault}); "
@@ -176,16 +178,17 @@ def _complete(folder: Path, state: State) -> bool:
 
 def _continue(
     plan: Plan,
-    training: Arrays,
-    validation: Arrays,
+    training: Examples,
+    validation: Examples,
     folder: Path,
     state: State,
     after_epoch: Callable[[State], None],
     log_folder: Path | None,
+    watch: Watch,
 ) -> None:
     model = _last_good(folder, state, plan)
     writer = tf.summary.create_file_writer(str(log_folder)) if log_folder else tf.summary.create_noop_writer()
-    steps = -(-len(training[0]) // plan.batch_size)
+    steps = -(-feed.count(training) // plan.batch_size)
     with console.meter(plan.label, plan.epochs, state.epoch, steps) as meter, closing(writer):
         while state.epoch < plan.epochs and not state.diverged:
             began = time.perf_counter()
@@ -194,6 +197,7 @@ def _continue(
             state.seconds.append(round(time.perf_counter() - began, 3))
             state.diverged = not math.isfinite(row["loss"])
             _log(writer, row)
+            watch(model, state.epoch)
             _checkpoint(model, plan, folder, state)
             meter.epoch(state.epoch, row, state.seconds[-1])
             after_epoch(state)
@@ -201,21 +205,16 @@ def _continue(
 
 
 def _one_epoch(
-    model: keras.Model, plan: Plan, training: Arrays, validation: Arrays, epoch: int, meter: console.Meter
+    model: keras.Model, plan: Plan, training: Examples, validation: Examples, epoch: int, meter: console.Meter
 ) -> Row:
     """Train epoch number `epoch` (from 0) and measure on the validation data."""
-    inputs, targets = training
-    order = np.random.default_rng([plan.seed, epoch]).permutation(len(inputs))
+    order = np.random.default_rng([plan.seed, epoch]).permutation(feed.count(training))
     _reset_randomness(model, plan.seed, epoch)
     step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: meter.step())
     logs = model.fit(
-        inputs[order],
-        targets[order],
-        batch_size=plan.batch_size,
+        **feed.ordered(training, plan.batch_size, order),
+        **feed.held_out(validation, plan.batch_size),
         epochs=1,
-        shuffle=False,
-        validation_data=validation,
-        validation_batch_size=plan.batch_size,
         verbose=0,
         callbacks=[step],
     ).history

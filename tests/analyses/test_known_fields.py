@@ -17,9 +17,11 @@ from archcalc.arrays import array
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Node, Repeat, Tap
 from archcalc.layers.base import registered
+from archcalc.layers.window import Fixed, Phases, Taps, Whole
 from archcalc.readers import load
 from archcalc.symbolic import Expr, substitute, symbol
 from archcalc.unknown import Unknown
+from tests.analyses.toy import Toy
 
 ROOT = Path(__file__).parents[2]
 LAYERS = registered()
@@ -440,3 +442,15 @@ def test_patches_laid_out_in_a_row() -> None:
     slid = last(chain((8, 8, 3), *rows, conv(1)))
     assert isinstance(slid.size[0], Unknown)
     assert "flattened" in slid.size[0].reason
+
+
+def test_a_branch_that_sees_nothing_beside_one_along_another_axis() -> None:
+    seldom = Phases(0, 1, ((), ((0, 1.0),)))  # only every second unit sees something; here is but one
+    nodes: list[Any] = [
+        ("x", LAYERS["InputLayer"](shape=(5, 5, 1)), []),
+        ("none", Toy(out=(1, 4, 1), reads=((seldom, Fixed(0), Whole()),)), ["x"]),
+        ("some", Toy(out=(1, 4, 1), reads=((Taps(1, 1, 0, 2), Fixed(0), Whole()),)), ["x"]),
+        ("both", Toy(out=(1, 4, 1), reads=((Taps(0), Taps(1), Whole()),) * 2), ["none", "some"]),
+    ]
+    graph = Graph.of("toy", nodes, ["both"])
+    assert last(graph).size == (2, 1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archcalc.analyses import runs
-from archcalc.analyses.runs import contains, merged, read_units, union
+from archcalc.analyses.runs import contains, merged, reaches_out, read_units, union
 from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Section, Taps, Unstated, Whole
 from archcalc.symbolic import symbol
 from tests.analyses.toy import a_read, units_read
@@ -119,3 +119,11 @@ def test_the_taps_of_wide_strides_are_only_those_that_touch_the_axis() -> None:
     """However many units ask: the work is that of the axis."""
     assert read_units(((0, 10**9),), Taps(0, 2, -(10**9) + 1, 1), 4) == ((1, 2), (3, 4))
     assert read_units(((0, 1),), Taps(0, 2, 1, 10**9, 3), 8) == ((1, 2), (4, 5), (7, 8))
+
+
+@given(st.data(), st.integers(1, 12), st.integers(1, 12))
+def test_a_window_reaches_out_where_some_tap_does(data: st.DataObject, n: int, m: int) -> None:
+    read = data.draw(read_of(n, m))
+    units = data.draw(sets(m, 1))
+    out = any(not 0 <= j < n for unit in units for j in units_read(read, n, (unit,)))
+    assert reaches_out(as_runs(units), read, n) is (out and isinstance(read, Taps | Phases))

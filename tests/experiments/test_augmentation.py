@@ -11,6 +11,7 @@ import pytest
 from experiments import augmentation, image_classifier
 from experiments.common.augmenting import augmented, augmenting_layer
 from experiments.common.data import colour32, garments
+from experiments.common.summary import effect
 from experiments.image_classifier import build
 
 NAMES = ("vertical_flip", "horizontal_flip", "rotation", "shift")
@@ -66,7 +67,6 @@ def test_augmentation_adds_no_weight() -> None:
 
 
 def test_the_effect_is_told_with_its_spread() -> None:
-    effect = augmentation._effect
     assert effect([0.50, 0.52, 0.54], [0.60, 0.62, 0.64]) == (
         "+10.0 points, more than two standard errors (0.0) over 3 seeds"
     )

@@ -129,3 +129,17 @@ def test_twenty_kills_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFi
         assert bits(folder) == wanted, f"KILL_SEED={seed}, run {number}, killed after {moment:.2f} s"
         with capsys.disabled():
             print(f"\nseed {seed} run {number}: killed {kills}x, first at {moment:.1f} s, {state}")  # noqa: T201
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["segmentation", "transfer"])
+def test_the_other_experiments_survive_a_kill_too(name: str, tmp_path: Path) -> None:
+    words = ("run", name, "--profile", "smoke")
+    wanted, seconds = undisturbed(tmp_path / "undisturbed", words)
+    folder = killed_at(tmp_path / "killed", words, 0.4 * seconds)
+    complete("resume", str(folder))
+    found = bits(folder)
+    clocked = "figures/over_time.png"  # shows a clock's times
+    assert found.pop(clocked)
+    assert wanted.pop(clocked)
+    assert found == wanted

@@ -69,6 +69,8 @@ def test_a_run_holds_what_it_promises(name: str, runs: dict[str, Path]) -> None:
     stated = hashlib.sha256((folder / "prediction.json").read_bytes()).hexdigest()
     assert result["prediction_sha256"] == stated
     assert load(folder / "check.json")["agrees"] is True
+    for fit in predicted["memory"].values():
+        assert fit["fits"] is (fit["training_bytes"] <= fit["available_bytes"])
     with (folder / "history.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["condition"] for row in rows} == set(predicted["models"])
@@ -79,8 +81,10 @@ def test_a_run_holds_what_it_promises(name: str, runs: dict[str, Path]) -> None:
         assert 0 <= run["test"]["accuracy"] <= 1
         assert run["epochs"] == sum(row["condition"] == run["condition"] for row in rows)
         matrix = run["test"]["confusion_matrix"]
-        assert sum(map(sum, matrix)) == load(folder / "config.json")["config"]["test_images"]
-        hits = sum(matrix[i][i] for i in range(10))
+        judged = load(folder / "config.json")["config"]["test_images"]
+        judged *= 96 * 96 if name == "segmentation" else 1  # pixels
+        assert sum(map(sum, matrix)) == judged
+        hits = sum(matrix[i][i] for i in range(len(matrix)))
         assert hits / sum(map(sum, matrix)) == pytest.approx(run["test"]["accuracy"])
 
 
@@ -166,6 +170,12 @@ def test_a_defect_is_not_taken_for_a_full_disk(monkeypatch: pytest.MonkeyPatch) 
         (["run", "fitting", "--set", "epochs"], "write KEY=VALUE"),
         (["run", "fitting", "--data", "/no/where"], "--data /no/where: no such file or folder"),
         (["run", "fitting", "--profile", "smoke", "--set", "dataset=seg96"], "has masks, not classes"),
+        (["run", "segmentation", "--set", "dataset=colour32"], "has classes, not masks"),
+        (["run", "segmentation", "--set", "size=100"], "size=100: must be at least 32 and a multiple"),
+        (["run", "segmentation", "--weights", "/no/where.h5"], "no such file; give an HDF5 file"),
+        (["run", "transfer", "--backbone", "resnet"], "did you mean resnet50?"),
+        (["run", "transfer", "--data", "http://127.0.0.1:9/x.zip"], "cannot be fetched"),
+        (["run", "fitting", "--weights", "none"], "no such setting"),
         (["resume", "/no/where"], "not a run folder"),
         (["report", "/no/where"], "not a run folder"),
         (["compare", "/no/where"], "two runs or more"),

@@ -167,3 +167,12 @@ def test_calls_that_would_end_the_process_are_refused() -> None:
     assert not found.differences
     (check,) = [c for c in found.checks if c.what == "activation bytes" and c.layer == "y"]
     assert "ends the process" in check.reason
+
+
+def test_frozen_layers_stay_frozen_when_they_make_layers_inside() -> None:
+    types = registered()
+    heads = types["MultiHeadAttention"](num_heads=2, key_dim=3, trainable=False)
+    graph = Graph.of("g", [("x", types["InputLayer"](shape=(4, 2)), ()), ("y", heads, ("x", "x"))], ["y"])
+    model = archcalc.to_keras(graph)
+    assert len(model.weights) == 8
+    assert not model.trainable_variables

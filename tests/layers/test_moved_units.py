@@ -87,7 +87,11 @@ ONE: dict[str, tuple[st.SearchStrategy[Arguments], Callable[..., Any]]] = {
     ),
     "pad": (
         st.fixed_dictionaries(
-            {"pad_width": st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4).map(tuple) | sizes}
+            {
+                "pad_width": st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4).map(tuple)
+                | sizes
+                | st.lists(st.integers(0, 1), min_size=1, max_size=3)
+            }
         ),
         lambda x, pad_width: np.pad(x, pad_width, constant_values=-1),
     ),

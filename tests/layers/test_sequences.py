@@ -218,3 +218,9 @@ def test_layers_that_do_not_fit_inside(layer: dict[str, Any], said: str) -> None
     with pytest.raises(ArchcalcError) as caught:
         read_spec(spec(**layer), "net.json")
     assert said.replace("'", '"') in str(caught.value).replace("'", '"')
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNNCell", "LSTMCell", "GRUCell"])
+def test_a_sequence_is_as_much_work_as_its_steps(kind: str) -> None:
+    sequence = made("RNN", cell={"type": kind, "units": 3})
+    assert sequence.macs((7, 4)) == 7 * made(kind, units=3).macs((4,)) > 0

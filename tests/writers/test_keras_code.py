@@ -32,6 +32,7 @@ for line in sys.stdin:
     model = found["build"](**values) if values else found["model"]
     print(json.dumps(json.loads(model.to_json())))
 """
+TINY, SEQUENCE = {"filters": 2, "kernel_size": 3}, {"return_sequences": True}
 CONV = {"type": "Conv2D", "filters": 4, "kernel_size": 3, "padding": "same"}
 
 
@@ -57,6 +58,29 @@ def operations() -> Graph:
     )
 
 
+def sequences() -> Graph:
+    """Layers with layers inside, arguments of calls, tensors and states that are handed on apart."""
+    stacked = [{"type": "GRUCell", "units": 2}, {"type": "LSTMCell", "units": 3}]
+    return net(
+        {"name": "local", "type": "TimeDistributed", "layer": {"type": "LocallyConnected1D", **TINY}},
+        {"name": "flat", "type": "TimeDistributed", "layer": {"type": "Flatten"}},
+        {"name": "both", "type": "Bidirectional", "layer": {"type": "LSTM", "units": 3, **SEQUENCE}},
+        {
+            "name": "heads",
+            "type": "MultiHeadAttention",
+            "num_heads": 2,
+            "key_dim": 3,
+            "use_causal_mask": True,
+            "inputs": ["both", "both"],
+        },
+        {"name": "again", "shared_with": "heads", "inputs": ["heads", "both"]},
+        {"name": "gru", "type": "GRU", "units": 2, **SEQUENCE, "return_state": True},
+        {"name": "stack", "type": "RNN", "cell": {"type": "StackedRNNCells", "cells": stacked}},
+        {"name": "wide", "type": "EinsumDense", "equation": "ab,bcd->acd", "output_shape": [2, 5]},
+        {"name": "end", "type": "SpectralNormalization", "layer": {"type": "Dense", "units": 3}},
+    )
+
+
 def networks() -> dict[str, tuple[Graph, dict[str, int]]]:
     """Networks by name, with values for their open symbols."""
     found: dict[str, tuple[Graph, dict[str, int]]] = {
@@ -70,6 +94,7 @@ def networks() -> dict[str, tuple[Graph, dict[str, int]]]:
     for name in ("ResNet50", "DenseNet121", "MobileNetV3Small"):
         found[name] = (archcalc.load(f"keras:{name}"), {})
     found["operations"] = (operations(), {})
+    found["sequences"] = (sequences(), {})
     found["shared"] = (
         net(
             {"name": "a", **CONV},

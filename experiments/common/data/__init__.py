@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.common.config import Config
-from experiments.common.data import cifar, folders, garments, generated
+from experiments.common.data import cifar, folders, garments, generated, pairs
 from experiments.common.data.splits import Data, Split
 from experiments.common.errors import ExperimentError
 
@@ -32,7 +32,7 @@ def load(config: Config, source: Path | None, size: int = 32) -> Data:
     if name == "images":
         return folders.by_class(source, counts, size)
     if name == "pairs":
-        return folders.pairs(source, counts, size)
+        return pairs.load(source, counts, size)
     near = difflib.get_close_matches(name, NAMES, 1)
     meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
     raise ExperimentError(f"dataset={name!r}: no such data set; {meant}")

@@ -1,4 +1,4 @@
-"""One's own pictures: a folder per class, or a folder of images beside one of masks."""
+"""One's own pictures, a folder per class."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def by_class(source: Path | None, counts: tuple[int, int, int], size: int) -> Da
     parts = [root / name for name in ("train", "validation", "test")]
     if all(part.is_dir() for part in parts):
         classes = _classes(parts[0])
-        listed = [_shuffled(_labelled(part, classes)) for part in parts]
+        listed = [shuffled(_labelled(part, classes)) for part in parts]
     else:
         classes = _classes(root)
-        files = _shuffled(_labelled(root, classes))
+        files = shuffled(_labelled(root, classes))
         fit, held, _ = counts
         listed = [files[:fit], files[fit : fit + held], files[fit + held :]]
     splits = []
@@ -42,38 +42,6 @@ def by_class(source: Path | None, counts: tuple[int, int, int], size: int) -> Da
         splits.append(Split(pictures, np.array([label for _, label in files[:count]], np.int64)))
     train, validation, test = splits
     return Data("images", classes, train, validation, test, {"source": str(root)})
-
-
-def pairs(source: Path | None, counts: tuple[int, int, int], size: int) -> Data:
-    """`source/images/*`, and masks of the same stems in `source/masks/*`: class numbers, or 0 and 255.
-
-    Raises ExperimentError for a missing folder, an image without a mask, or masks that are neither.
-    """
-    root = _folder(source, "pairs", "folders images and masks in it")
-    images, masks = _by_stem(root / "images"), _by_stem(root / "masks")
-    if set(images) != set(masks):
-        odd = sorted(set(images) ^ set(masks))
-        raise ExperimentError(f"--data {root}: no partner for {', '.join(odd[:5])} in images/ or masks/")
-    stems = _shuffled(sorted(images))
-    if len(stems) < sum(counts):
-        raise ExperimentError(
-            f"--data {root}: {len(stems)} pairs, {sum(counts)} wanted; "
-            "set train_images, validation_images, test_images to what there is"
-        )
-    splits, start = [], 0
-    for count in counts:
-        chosen = stems[start : start + count]
-        splits.append(
-            Split(
-                np.stack([_picture(images[stem], size) for stem in chosen]),
-                np.stack([_mask(masks[stem], size) for stem in chosen]),
-            )
-        )
-        start += count
-    largest = max(int(split.targets.max()) for split in splits)
-    names = ("background", *(f"class {n}" for n in range(1, max(largest, 1) + 1)))
-    train, validation, test = splits
-    return Data("pairs", names, train, validation, test, {"source": str(root)})
 
 
 def _folder(source: Path | None, name: str, what: str) -> Path:
@@ -94,20 +62,18 @@ def _classes(root: Path) -> tuple[str, ...]:
 
 
 def _labelled(root: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
-    return [(path, number) for number, name in enumerate(classes) for path in _images(root / name)]
+    return [(path, number) for number, name in enumerate(classes) for path in images_in(root / name)]
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder by name. Raises ExperimentError where there is no such folder."""
     if not folder.is_dir():
         raise ExperimentError(f"{folder}: no such folder; it was to hold images")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in _images(folder)}
-
-
-def _shuffled(listed: list[T]) -> list[T]:
+def shuffled(listed: list[T]) -> list[T]:
+    """In the one order that decides the splits."""
     return [listed[i] for i in np.random.default_rng(SEED).permutation(len(listed))]
 
 
@@ -120,21 +86,3 @@ def _picture(path: Path, size: int) -> NDArray[np.uint8]:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as fault:
         raise ExperimentError(f"{path}: not a readable image ({fault}); remove or replace it") from None
     return np.asarray(fitted, np.uint8)
-
-
-def _mask(path: Path, size: int) -> NDArray[np.int64]:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            grey = image if image.mode == "P" else image.convert("L")
-            values = np.asarray(ImageOps.fit(grey, (size, size), Image.Resampling.NEAREST), np.int64)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as fault:
-        raise ExperimentError(f"{path}: not a readable mask ({fault}); remove or replace it") from None
-    if set(np.unique(values)) <= {0, 255}:
-        return values // 255
-    if values.max() > 63:
-        raise ExperimentError(
-            f"{path}: a mask holds class numbers (0 to 63), or 0 and 255; found {values.max()}"
-        )
-    return values

@@ -40,6 +40,7 @@ RECIPES = {
     "colour32": Recipe(colour32.VERSION, garments.CLASSES, _colour32),
     "defect48": Recipe(defect48.VERSION, defect48.CLASSES, defect48.split),
     "seg96": Recipe(seg96.VERSION, seg96.CLASSES, seg96.split),
+    "seg96-kinds": Recipe(seg96.VERSION, seg96.KINDS, seg96.split_kinds),
 }
 PARTS = ("train", "validation", "test")
 
@@ -64,7 +65,7 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
     recipe = RECIPES[name]
     key = f"{name}-v{recipe.version}-{which}-{'-'.join(map(str, counts))}"
     path = cache_folder() / f"{key}.npz"
-    stored = _from_cache(path)
+    stored = from_cache(path)
     cached = stored is not None
     if stored is None:
         base = garments.load(which, source)
@@ -81,7 +82,7 @@ def load(name: str, which: str, counts: tuple[int, int, int], source: Path | Non
     checksum = data.checksum()
     _require_frozen(key, checksum, path)
     if not cached:
-        _keep(path, stored)
+        keep(path, stored)
     return data
 
 
@@ -96,7 +97,7 @@ def _require_frozen(key: str, checksum: str, path: Path) -> None:
         )
 
 
-def _from_cache(path: Path) -> dict[str, NDArray[Any]] | None:
+def from_cache(path: Path) -> dict[str, NDArray[Any]] | None:
     """The kept arrays, or None where there are none or their checksum is wrong (then made anew)."""
     note = path.with_suffix(".sha256")
     try:
@@ -114,7 +115,7 @@ def _from_cache(path: Path) -> dict[str, NDArray[Any]] | None:
         return None
 
 
-def _keep(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def keep(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """A cache is a convenience: where it cannot be written, say so and go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from experiments.common.errors import ExperimentError
 HOSTS = {
     "cifar10": "https://www.cs.toronto.edu/",
     "fashion_mnist": "https://storage.googleapis.com/",
+    "applications": "https://storage.googleapis.com/",
 }
 KNOCK_SECONDS = 5.0
 STALL_SECONDS = 30.0  # without a byte during the download itself
@@ -63,19 +64,28 @@ def unreachable(url: str, seconds: float = KNOCK_SECONDS) -> str | None:
     return verdict[0] if verdict else f"no answer within {seconds:g} s"
 
 
-def download(loader: str, what: str, otherwise: str) -> Any:
-    """Call `keras.datasets.<loader>.load_data()`.
+def guarded(host: str, call: Callable[[], Any], what: str, otherwise: str, *, cached: bool = False) -> Any:
+    """`call()`, which has Keras download from `host`, unless it is `cached` already.
 
-    Raises ExperimentError within seconds where its server does not answer, and after `STALL_SECONDS`
+    Raises ExperimentError within seconds where the server does not answer, and after `STALL_SECONDS`
     where it stops answering; the text ends with `otherwise`, the ways that need no network.
     """
-    reason = unreachable(HOSTS[loader], KNOCK_SECONDS)
+    reason = None if cached else unreachable(HOSTS[host], KNOCK_SECONDS)
     if reason is None:
-        import keras
-
         try:
             with socket_timeout(STALL_SECONDS):
-                return getattr(keras.datasets, loader).load_data()
+                return call()
         except Exception as fault:  # Keras raises a bare Exception
             reason = str(fault)
     raise ExperimentError(f"{what} is not on this machine and cannot be downloaded ({reason}).\n{otherwise}")
+
+
+def download(loader: str, what: str, otherwise: str) -> Any:
+    """`keras.datasets.<loader>.load_data()`, guarded."""
+
+    def load() -> Any:
+        import keras
+
+        return getattr(keras.datasets, loader).load_data()
+
+    return guarded(loader, load, what, otherwise)

@@ -1,0 +1,85 @@
+"""Motifs of sequences: attention, recurrence, layers applied step by step, tables and crossings."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from archcalc.layers.base import registered
+from archcalc.testing.arguments import arguments
+
+if TYPE_CHECKING:
+    from archcalc.testing.strategies import Net
+
+
+def sequence(net: Net, x: str) -> str:
+    """The tensor as steps of vectors."""
+    *sides, width = net.shapes[x]
+    if not sides:
+        return net.make("RepeatVector", x, n=net.draw(st.integers(2, 4)))
+    return x if len(sides) == 1 else net.make("Reshape", x, target_shape=(prod(sides), width))
+
+
+def _given(net: Net, kind: str, *inputs: str) -> dict[str, Any]:
+    return arguments(net.draw, registered()[kind], tuple(net.shapes[x] for x in inputs))
+
+
+def attention(net: Net, x: str) -> str:
+    """A sequence that attends to itself or to another; often the block of a Transformer."""
+    x = sequence(net, x)
+    kind = net.draw(
+        st.sampled_from(["MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"])
+    )
+    taken = [x, x] if net.draw(st.booleans()) else [x, net.make("Dense", x, units=net.shapes[x][-1])]
+    if net.draw(st.booleans()):
+        taken.append(net.make("Dense", x, units=net.shapes[x][-1]))
+    made = net.make(kind, *taken, **_given(net, kind, *taken))
+    if net.shapes[made] != net.shapes[x]:
+        return made
+    y = net.make("LayerNormalization", net.make("Add", x, made))
+    if net.draw(st.booleans()):
+        return y
+    wide = net.make("Dense", y, units=net.draw(st.integers(1, 6)), activation="gelu")
+    return net.make("Add", y, net.make("Dense", wide, units=net.shapes[y][-1]))
+
+
+def recurrence(net: Net, x: str) -> str:
+    """A recurrent layer over steps of vectors, or over steps of images where there are enough axes."""
+    rank = len(net.shapes[x]) - 2
+    if 1 <= rank <= 3 and net.draw(st.booleans()):
+        kind = f"ConvLSTM{rank}D"
+    else:
+        x = sequence(net, x)
+        kind = net.draw(st.sampled_from(["SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"]))
+    return net.make(kind, x, **_given(net, kind, x))
+
+
+def step_by_step(net: Net, x: str) -> str:
+    """A layer that is applied to every step of the first axis."""
+    if len(net.shapes[x]) < 2:
+        x = sequence(net, x)
+    return net.make("TimeDistributed", x, **_given(net, "TimeDistributed", x))
+
+
+def scores(net: Net, x: str) -> str:
+    """A table read backwards: a score for each of its rows."""
+    cap = net.draw(st.sampled_from([None, 3.0]))
+    tied = net.draw(st.booleans())
+    rows, width = net.draw(st.integers(2, 6)), net.shapes[x][-1]
+    more = {"tie_weights": tied, "logit_soft_cap": cap, "reverse": True}
+    return net.make("ReversibleEmbedding", x, input_dim=rows, output_dim=width, **more)
+
+
+def crossing(net: Net, x: str) -> str:
+    """Two more inputs, hashed together beside a vector; what is no vector is left alone."""
+    if len(net.shapes[x]) != 1:
+        return net.make("Identity", x)
+    mode = net.draw(st.sampled_from(["int", "one_hot"]))
+    bins = net.draw(st.integers(2, 6))
+    taken = [net.input((1,), dtype="int32"), net.input((1,), dtype="int32")]
+    crossed = net.make("HashedCrossing", *taken, num_bins=bins, output_mode=mode)
+    if mode == "int":
+        crossed = net.make("Rescaling", crossed, scale=1.0)
+    return net.make("Concatenate", x, crossed)

@@ -1,0 +1,68 @@
+"""Jacobians of the real model beside their bounds, and their norms from below."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archcalc.analyses import stage_gains
+from archcalc.analyses.bound_terms import number, times
+from archcalc.keras import check_jacobians
+from archcalc.keras.build import build
+from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs
+from archcalc.keras.lanczos import bidiagonal, norm_from_below
+from archcalc.verification import CANNOT_RUN, JACOBIAN, JACOBIAN_FROM_BELOW, verify
+from tests.analyses.gradient_networks import Wiring, inception
+from tests.analyses.mean_field.stacks import plain
+
+
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (1, 9), (9, 1)])
+def test_a_bidiagonal_matrix_has_the_norm_after_all_steps_and_less_before(shape: tuple[int, int]) -> None:
+    a = np.random.default_rng(0).standard_normal(shape)
+    exact = float(np.linalg.norm(a, 2))
+    found = [bidiagonal(lambda v: a @ v, lambda u: a.T @ u, shape[0], k) for k in range(1, min(shape) + 1)]
+    assert np.diff(found).min(initial=0.0) >= -1e-12
+    assert max(found) <= exact * (1 + 1e-12)
+    assert found[-1] == pytest.approx(exact, rel=1e-9)
+
+
+def test_a_matrix_of_zeros_has_no_norm() -> None:
+    assert bidiagonal(lambda _: np.zeros(4), lambda _: np.zeros(3), 4, 3) == 0.0
+
+
+def test_the_norm_from_below_is_that_of_the_whole_jacobian() -> None:
+    built = build(inception())
+    draw_weights(built, 1)
+    inputs = random_inputs(built, 0)
+    exact = jacobian_norms(built, inputs)
+    for i in (0, 3, len(exact) - 1):
+        found = norm_from_below(built, inputs, i, steps=10)
+        # all ten directions of the output
+        assert found == pytest.approx(exact[i], rel=1e-4)
+        assert norm_from_below(built, inputs, i, steps=2) <= found * (1 + 1e-5)
+
+
+@pytest.mark.parametrize(("units", "what"), [(256, JACOBIAN), (1, JACOBIAN_FROM_BELOW)])
+def test_verify_holds_jacobians_to_their_bounds(
+    units: int, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_jacobians, "UNITS", units)
+    found = verify(plain("tanh", "glorot_uniform", 3, 24), gradients=1).by_what()[what]
+    assert {c.layer for c in found} >= {"input", "h0"}
+    assert all(c.verdict == "agrees" and c.measured <= c.predicted + 1e-4 for c in found)
+
+
+def test_verify_notices_a_bound_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = stage_gains.linear
+    monkeypatch.setattr(stage_gains, "linear", lambda *a: times(real(*a), number(0.01)))
+    found = verify(plain("tanh", "glorot_uniform", 3, 24), gradients=1)
+    assert {c.layer for c in found.differences if c.what == JACOBIAN} == {"input", "h0", "h1"}
+
+
+def test_verify_says_where_there_is_no_bound() -> None:
+    net = Wiring(4, 3)
+    net("attend", "Attention", "x", "x")
+    check, *_ = verify(net.graph("open"), gradients=1).by_what()[JACOBIAN]
+    assert check.layer == "x"
+    assert check.verdict == CANNOT_RUN
+    assert check.reason.startswith("no bound: attend: attention")

@@ -1,0 +1,38 @@
+"""Arguments that a spec may leave out mean what Keras's functions mean without them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+import pytest
+from keras import ops
+
+from archcalc.layers.fields import UntrackedKind
+from archcalc.layers.operations import registered_operations
+
+OPERATIONS = registered_operations()
+
+
+def function(kind: str) -> Any:
+    found: Any = ops
+    for name in kind.removeprefix("ops.").split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def plain(value: Any) -> Any:
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
+
+
+@pytest.mark.parametrize("kind", [kind for kind in sorted(OPERATIONS) if function(kind)])
+def test_defaults_are_those_of_keras(kind: str) -> None:
+    parameters = inspect.signature(function(kind)).parameters
+    for field in dataclasses.fields(OPERATIONS[kind]):  # type: ignore[arg-type]
+        # a figure hangs on it, and neither side leaves it open
+        real = parameters.get(field.name)
+        tracked = not isinstance(OPERATIONS[kind].kinds.get(field.name), UntrackedKind)
+        if real is not None and tracked and None not in (field.default, real.default):
+            stated = field.default is not dataclasses.MISSING and real.default is not inspect.Parameter.empty
+            assert not stated or plain(field.default) == plain(real.default), field.name
