@@ -127,9 +127,19 @@ def _separable(layer: Any, x: Shape) -> Size:
 def _transposed(layer: Any, x: Shape) -> Size:
     """As the convolution that it transposes, spread over its strides; rounded down."""
     out = layer.output_shape(x)
+    if layer.data_format == "channels_first":
+        # the figure of this operation is registered for channels-last tensors only
+        return _bias_and_activation(layer, out)
     kernel, *_ = layer.weights(x)
     work = 2 * prod(out) * prod(kernel.shape)
     return floor_div(work, out[layer.channel_axis] * prod(layer.strides)) + _bias_and_activation(layer, out)
+
+
+def _convolution_3d(layer: Any, x: Shape) -> Size:
+    """Registered for channels-last tensors only; Keras turns those of fewer axes around, not these."""
+    if layer.data_format == "channels_first":
+        return _bias_and_activation(layer, layer.output_shape(x))
+    return _convolution(layer, x)
 
 
 def _transposed_3d(layer: Any, x: Shape) -> Size:
@@ -235,7 +245,7 @@ _NOT_REGISTERED = [
     *("MaxPooling3D", "AveragePooling3D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"),
 ]
-_CONVOLUTIONS = ["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"]
+_CONVOLUTIONS = ["Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
 
 
 def _normalization(layer: Any, x: Shape) -> Size:
@@ -274,6 +284,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_CONVOLUTIONS, _convolution),
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
     **dict.fromkeys(["Dense", "LocallyConnected1D", "LocallyConnected2D"], _multiply_adds),
+    "Conv3D": _convolution_3d,
     "Conv1DTranspose": _transposed,
     "Conv2DTranspose": _transposed,
     "Conv3DTranspose": _transposed_3d,

@@ -215,7 +215,8 @@ def _einsum(case: Case) -> dict[str, Any]:
     given = {k: v for k, v in case.chosen.items() if k in ("activation", "trainable", "lora_rank")}
     form = case.draw(st.sampled_from(["last", "split", "both", "dots"]))
     n, m = case.draw(sizes), case.draw(sizes)
-    if form == "dots":
+    # over several unnamed axes Keras infers another shape than it computes
+    if form == "dots" and len(sides) < 2:
         bias = case.draw(st.sampled_from([None, "y"]))
         return given | {"equation": "...x,xy->...y", "partial_shape": n, "bias_axes": bias}
     if form == "split":

@@ -315,3 +315,9 @@ def test_a_gate_is_measured_sample_by_sample() -> None:
     for side in (2, 3, 4, 6):
         found = verify(spec(up, *gated, image=(side, 3, 1)), sample=6)
         assert not found.differences
+
+
+@pytest.mark.parametrize(("kind", "sides"), [("Conv2DTranspose", [5, 6]), ("Conv3D", [4, 5, 6])])
+def test_the_profiler_overlooks_some_operations_with_channels_first(kind: str, sides: list[int]) -> None:
+    layer = {**CONV, "type": kind, "kernel_size": 2, "data_format": "channels_first"}
+    assert not verify(spec(layer, image=(3, *sides))).differences
