@@ -276,6 +276,9 @@ def operations(net: Net, x: str) -> str:
     """One to three functions of `keras.ops` in a row."""
     for _ in range(net.draw(st.integers(1, 3))):
         x = operation(net, x)
+        if not net.shapes[x]:
+            # other motifs build on a last axis
+            x = net.make("Reshape", x, target_shape=(1,))
     return x
 
 
