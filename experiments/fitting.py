@@ -8,8 +8,8 @@ Hypothesis   On 50,000 images of colour32 the linear model underfits (below 30 %
              overfitting and is not; a tenfold learning rate makes noise as well.
 Command      python -m experiments run fitting --profile full
 Time         smoke 20 s, quick 2 min, full 20 min a seed on one idle core
-Found        full, without dropout: 20.1 %, 43.1 %, 71.0 %; quick: momentum .99 leaves validation at chance
-             instead of shaking it, and the high learning rate shakes it and helps (docs/experiments.md)
+Found        full: 20.1 %, 43.1 %, 72.2 %; momentum .99 leaves validation at chance instead of shaking it,
+             and the high learning rate shakes it and helps (docs/experiments.md)
 
 The verdicts come from `experiments.common.diagnosis`, which anybody may ask about a history.csv.
 """

@@ -114,7 +114,7 @@ FIELDS = [
         "            last[tap] = number",
         "            last.setdefault(tap, number)",
     ),
-    Mutant("outputs freed", MEMORY, "            if tap not in kept:", "            if True:"),
+    Mutant("outputs freed", MEMORY, "            if Tap(number, output) in kept:", "            if False:"),
     Mutant(
         "inputs not in memory",
         MEMORY,
