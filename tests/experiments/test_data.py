@@ -328,7 +328,7 @@ def test_a_source_that_would_not_be_read_is_refused(
     dataset: str, which: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the set itself is in the cache: nobody is told that his folder was used when it was not."""
-    monkeypatch.setattr(generated, "_from_cache", lambda _: pytest.fail("looked into the cache first"))
+    monkeypatch.setattr(generated, "from_cache", lambda _: pytest.fail("looked into the cache first"))
     with pytest.raises(ExperimentError, match=text):
         sets.load(config(dataset, which=which), tmp_path)
 

@@ -49,7 +49,12 @@ def functions_run(check: Callable[[], Any]) -> set[Place]:
 
 
 def place_of(mutant: Mutant) -> Place | None:
-    """The innermost function that holds the mistake; None where every check has to be asked."""
+    """The innermost function that holds the mistake; None where every check has to be asked.
+
+    So it is of what decorators remember, and outside of the folders that are followed.
+    """
+    if not str(ROOT / mutant.file).startswith(FOLDERS):
+        return None
     text = (ROOT / mutant.file).read_bytes()
     start = text.index(mutant.old.encode()) if mutant.start is None else mutant.start
     line = text[:start].count(b"\n") + 1
