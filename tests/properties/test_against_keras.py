@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import pytest
 from hypothesis import given, note, settings
 
 import archcalc
@@ -20,6 +21,7 @@ def test_every_figure_agrees_with_keras(graph: Graph) -> None:
     assert not found, "\n".join(map(str, found))
 
 
+@pytest.mark.slow
 @settings(thorough, max_examples=150)
 @given(architectures(with_operations=True))
 def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
@@ -29,6 +31,7 @@ def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
     assert not found, "\n".join(map(str, found))
 
 
+@pytest.mark.slow
 @settings(thorough, max_examples=500)
 @given(architectures(min_motifs=5, max_motifs=12))
 def test_every_figure_of_deeper_networks_agrees_with_keras(graph: Graph) -> None:
