@@ -17,12 +17,12 @@ from archcalc.analyses.shapes import infer
 from archcalc.analyses.windows import Windows, spatial_axes, windows
 from archcalc.arith import Shape
 from archcalc.errors import NetworkError
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Tap
 from archcalc.keras import check_spread
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear import linearised
 from archcalc.keras.measure import Gradients, Place, Support
-from archcalc.layers.window import Scattered
+from archcalc.layers.window import Read, Scattered
 from archcalc.verification import DIFFERS, Check, cannot_run, compare
 
 if TYPE_CHECKING:
@@ -72,13 +72,25 @@ def checks(case: Case) -> Iterator[Check]:
 
 
 def _behind_flattening(graph: Graph, reads: Windows) -> set[int]:
-    """Nodes with a read on their way that no place of the output names by itself."""
+    """Nodes with a read on their way that no place of the output names by itself.
+
+    A flattened axis, or one that has become the channels, of which a place has all.
+    """
     found: set[int] = set()
     for i, node in enumerate(graph.nodes):
-        own = any(isinstance(read, Scattered) for window in reads.reads[i] for read in window)
+        own = any(
+            isinstance(read, Scattered) or _turns_to_channels(read, axis, reads, i, tap)
+            for tap, window in zip(node.inputs, reads.reads[i], strict=True)
+            for axis, read in enumerate(window)
+        )
         if own or any(t.node in found for t in node.inputs):
             found.add(i)
     return found
+
+
+def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Tap) -> bool:
+    own = reads.channels[node]
+    return own is not None and getattr(read, "axis", None) == own and axis != reads.channels[tap.node]
 
 
 # per model input the first and last unit of every axis; None where no gradient arrives
