@@ -143,28 +143,19 @@ def run(seed: int, count: int) -> Tally:
 
 def drawn(seed: int, count: int) -> Tally:
     """As `run`, in this process, whose Keras computes in float64."""
-    import hypothesis
     import keras
 
+    from archcalc.testing.drawing import each_drawn
     from archcalc.testing.strategies import architectures
 
     tally = Tally()
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(architectures())
     def each(graph: Any) -> None:
         # names start anew; collecting garbage each time would take a third of the run
         keras.utils.clear_session(free_memory=False)
         check(tally, graph, seed)
 
-    each()
+    each_drawn(architectures(), each, count=count, seed=seed)
     return tally
 
 

@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -60,32 +60,24 @@ def run(seed: int, count: int, operations: bool) -> Tally:
     import warnings
 
     warnings.simplefilter("ignore")
-    import hypothesis
     import keras
 
+    from archcalc.testing.drawing import each_drawn
     from archcalc.testing.strategies import architectures
 
     tally = Tally()
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(architectures(with_operations=operations))
     def each(graph: Any) -> None:
         keras.backend.clear_session()
         _one(tally, graph, seed)
 
-    each()
+    each_drawn(architectures(with_operations=operations), each, count=count, seed=seed)
     return tally
 
 
 def _one(tally: Tally, graph: Any, seed: int) -> None:
     import archcalc
+    from archcalc.layers.inner import with_inner
     from archcalc.verification import AGREES, DIFFERS
     from archcalc.writers.spec import to_spec
 
@@ -93,7 +85,7 @@ def _one(tally: Tally, graph: Any, seed: int) -> None:
     tally.layers.append(len(graph.nodes))
     tally.merging += any(len(node.inputs) > 1 for node in graph.nodes)
     tally.sharing += any(node.shared_with is not None or "/" in node.name for node in graph.nodes)
-    for layer in _layers(node.layer for node in graph.nodes):
+    for layer in with_inner(node.layer for node in graph.nodes):
         kind = type(layer).__name__
         tally.types[kind] += 1
         for name, value in _arguments(layer):
@@ -110,22 +102,6 @@ def _one(tally: Tally, graph: Any, seed: int) -> None:
             tally.differences.append(f"{check}\n{json.dumps(to_spec(graph, fold=False))}")
         else:
             tally.not_run[check.what, check.reason[:90]] += 1
-
-
-def _layers(given: Iterable[Any]) -> Iterator[Any]:
-    """Layers, and those inside them."""
-    from archcalc.layers.base import Layer
-
-    for layer in given:
-        if isinstance(layer, Layer):
-            yield layer
-            yield from _layers(_parts(layer))
-
-
-def _parts(layer: Any) -> Iterator[Any]:
-    for name in layer.kinds:
-        value = getattr(layer, name)
-        yield from value if isinstance(value, list | tuple) else [value]
 
 
 def _arguments(layer: Any) -> Iterator[tuple[str, str]]:

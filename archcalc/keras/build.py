@@ -199,8 +199,8 @@ def build(
                 layers.append(layers[node.shared_with])
             tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))
             if not node.layer.trainable:
-                # again: layers that are made inside another when it is built do not know of it, and
-                # Keras hands on to them nothing but a change
+                # again: layers that are made inside another when it is built do not know of it; and
+                # as TensorFlow sets no attribute to what it is already, by way of True
                 layers[-1].trainable = True
                 layers[-1].trainable = False
         except Exception as fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from archcalc.errors import LayerError
@@ -30,6 +30,16 @@ class Inner(NamedTuple):
 def of(layer: Layer, name: str | None = None) -> Inner:
     """A layer with the name that Keras gives to the first of its type."""
     return Inner(layer, name or keras_word(type(layer).__name__))
+
+
+def with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Layers, and those inside them, at any depth."""
+    for layer in layers:
+        yield layer
+        for name in layer.kinds:
+            value = getattr(layer, name)
+            parts = value if isinstance(value, tuple) and not isinstance(value, Inner) else (value,)
+            yield from with_inner(part.layer for part in parts if isinstance(part, Inner))
 
 
 def keras_word(class_name: str) -> str:

@@ -16,7 +16,7 @@ from archcalc.expressions import parse
 from archcalc.graph import Graph, Tap
 from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer, Weightless, registered
-from archcalc.layers.inner import Inner
+from archcalc.layers.inner import with_inner
 from archcalc.layers.operations import Constant, Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
@@ -87,7 +87,7 @@ class _Code:
     def _imports(self) -> dict[str, set[str]]:
         """Modules of layers that are not in `keras.layers`, with their names."""
         found: dict[str, set[str]] = {}
-        for layer in _layers(node.layer for node in self.graph.nodes):
+        for layer in with_inner(node.layer for node in self.graph.nodes):
             if not isinstance(layer, Operation) and _module(layer) != "keras.layers":
                 found.setdefault(_module(layer), set()).add(type(layer).__name__)
         return dict(sorted(found.items()))
@@ -215,16 +215,6 @@ class _Code:
             return
         result = scope.give(Tap(item.node), item.name)
         yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
-
-
-def _layers(given: Iterable[Layer]) -> Iterator[Layer]:
-    """Layers, and those inside them."""
-    for layer in given:
-        yield layer
-        for name in layer.kinds:
-            value = getattr(layer, name)
-            inner = [value] if isinstance(value, Inner) or not isinstance(value, tuple) else value
-            yield from _layers(part.layer for part in inner if isinstance(part, Inner))
 
 
 def _module(layer: Layer | type[Layer]) -> str:

@@ -22,16 +22,23 @@ class Death(BaseException):
     """Nothing catches it, as nothing catches a kill."""
 
 
+def variables(archive: Path) -> dict[str, bytes]:
+    """Every variable of a model and its optimizer, by value."""
+    model = keras.models.load_model(archive)
+    return {
+        variable.path: np.asarray(variable).tobytes()
+        for variable in [*model.variables, *model.optimizer.variables]
+        if not variable.path.endswith("seed_generator_state")
+    }
+
+
 def bits(folder: Path) -> dict[str, bytes]:
     """Every file but those that hold times, weights by value (archives hold the time of day)."""
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.suffix == ".keras":
-            model = keras.models.load_model(path)
-            for variable in [*model.variables, *model.optimizer.variables]:
-                if not variable.path.endswith("seed_generator_state"):
-                    found[f"{name} {variable.path}"] = np.asarray(variable).tobytes()
+            found |= {f"{name} {where}": value for where, value in variables(path).items()}
         elif path.is_file() and path.name not in FREE and "tensorboard" not in name:
             found[name] = path.read_bytes()
     return found

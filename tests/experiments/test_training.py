@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from experiments.common import files, training
 from experiments.common.errors import ExperimentError
+from tests.experiments.deaths import variables
 
 tf.config.experimental.enable_op_determinism()
 
@@ -55,10 +56,7 @@ def bits(folder: Path) -> dict[str, bytes]:
     """Every variable of both models, the optimizer's too, and the history."""
     found = {"history": repr(training.load_state(folder).history).encode()}
     for which in ("last", "best"):
-        model = keras.models.load_model(folder / f"{which}.keras")
-        for variable in [*model.variables, *model.optimizer.variables]:
-            if not variable.path.endswith("seed_generator_state"):
-                found[f"{which} {variable.path}"] = np.asarray(variable).tobytes()
+        found |= {f"{which} {k}": v for k, v in variables(folder / f"{which}.keras").items()}
     return found
 
 

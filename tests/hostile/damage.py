@@ -41,7 +41,7 @@ SPECS: list[dict[str, Any]] = [
                 "name": "o",
                 "type": "Opaque",
                 "output_shape": [8, "w"],
-                "weights": [{"name": "k", "shape": [3]}],
+                "weights": [{"name": "k", "shape": ["n"]}],
             },
         ],
         "outputs": ["out", "o"],

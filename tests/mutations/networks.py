@@ -50,28 +50,16 @@ def written() -> list[Entry]:
 
 def drawn(count: int) -> list[Entry]:
     """Networks of the project's own strategies."""
-    import hypothesis
     import keras
 
+    from archcalc.testing.drawing import each_drawn
     from archcalc.testing.strategies import architectures
     from archcalc.writers.arguments import written as arguments
 
     graphs: list[Any] = []
 
-    @hypothesis.seed(3)
-    @hypothesis.settings(
-        max_examples=max(count, 1),
-        deadline=None,
-        database=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(architectures())
-    def each(graph: Any) -> None:
-        graphs.append(graph)
-
     if count:
-        each()
+        each_drawn(architectures(), graphs.append, count=count, seed=3)
     found = []
     for graph in graphs[:count]:
         keras.backend.clear_session()

@@ -22,27 +22,15 @@ FIGURES = ("size", "min_size", "local_size", "offset", "is_global", "clipped_siz
 # -- recording ---------------------------------------------------------------------------------------
 def record(count: int) -> list[Entry]:
     """`count` networks, and what each unit of them sees."""
-    import hypothesis
     from hypothesis import strategies as st
 
+    from archcalc.testing.drawing import each_drawn
     from tests.analyses.toy import networks
 
     found: list[Entry] = []
     kinds = (networks(1), networks(1, causal=False), networks(2, holes=False), networks(1, parts=True))
 
-    @hypothesis.seed(5)
-    @hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(st.one_of(*kinds))
-    def each(graph: Any) -> None:
-        found.append(_toy(graph))
-
-    each()
+    each_drawn(st.one_of(*kinds), lambda graph: found.append(_toy(graph)), count=count, seed=5)
     return found
 
 

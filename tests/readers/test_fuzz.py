@@ -13,6 +13,7 @@ from archcalc import shipped
 from archcalc.analyze import analyze
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.readers import load
+from tests.hostile.damage import SPECS, places
 from tests.readers.test_spec import CONTRACT
 
 WORDS = [
@@ -31,50 +32,17 @@ scraps: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 
-TWINS: dict[str, Any] = {
-    "archcalc": 1,
-    "symbols": {"n": None, "w": {"default": 4, "max": 9}},
-    "inputs": {"x": [8, 8, 4], "y": {"shape": [8, 8, "w"], "dtype": "float32"}},
-    "blocks": {
-        "b": {"inputs": ["x", "skip"], "layers": [{"name": "s", "type": "Add", "inputs": ["x", "skip"]}]},
-        "t": {
-            "parameters": {"f": "w"},
-            "layers": [
-                {"name": "c", "type": "Conv2D", "filters": "f", "kernel_size": 1},
-                {"name": "d", "shared_with": "c"},
-                {"name": "r", "block": "b", "inputs": ["d", "input"], "repeat": "n"},
-            ],
-        },
-    },
-    "layers": [
-        {"name": "left", "block": "t", "inputs": ["x"], "repeat": 2},
-        {"name": "right", "shared_with": "left", "inputs": ["y"]},
-        {"name": "out", "type": "Concatenate", "inputs": ["left[1]/c", "right", "left"]},
-        {"name": "o", "type": "Opaque", "output_shape": [8, "w"], "weights": [{"name": "k", "shape": ["n"]}]},
-    ],
-    "outputs": ["out", "o"],
-}
-
 BASES = [
     CONTRACT,
-    TWINS,
+    SPECS[0],
     *(json.loads(shipped.text(n)) for n in ("inception_resnet_a", "resnet_depth_n", "unet")),
 ]
-
-
-def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to every part of the data."""
-    found = [path]
-    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in children:
-        found += places(value, (*path, key))
-    return found
 
 
 def damaged(draw: Any, data: Any) -> Any:
     """The data with one part replaced, removed, doubled, renamed or moved."""
     data = copy.deepcopy(data)
-    path = draw(st.sampled_from([p for p in places(data) if p]))
+    path = draw(st.sampled_from(places(data)))
     holder = data
     for key in path[:-1]:
         holder = holder[key]
@@ -90,7 +58,7 @@ def damaged(draw: Any, data: Any) -> Any:
             holder.insert(key, draw(scraps))
         case "move":
             other = data
-            for step in draw(st.sampled_from(places(data))):
+            for step in draw(st.sampled_from([(), *places(data)])):
                 other = other[step]
             holder[key] = copy.deepcopy(other)
     return data
