@@ -203,8 +203,8 @@ def _log_sum(logs: Sequence[Log], power: float) -> Log:
         return present[0]
     if any(x == inf for x in present):
         return inf
-    if all(isinstance(x, float) for x in present):
-        numbers: list[float] = present  # type: ignore[assignment]
+    numbers = [x for x in present if isinstance(x, float)]
+    if len(numbers) == len(present):
         most = max(numbers)
         return most + log(sum(exp(power * (x - most)) for x in numbers)) / power
     linear = [x if isinstance(x, Linear) else Linear(x, ()) for x in present if x is not None]

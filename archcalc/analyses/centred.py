@@ -99,10 +99,11 @@ class _Centred:
                 continue
             again = self._product(u, consumers[u], u in outputs)
             found = self._around(u)
-            candidates = [b for b in (again, found) if b is not None and isinstance(b.log, float)]
-            for bound in candidates:
+            for bound in (again, found):
                 mine = self.best[u]
-                if mine.unbounded or not isinstance(mine.log, float) or bound.log < mine.log:  # type: ignore[operator]
+                if bound is None or not isinstance(bound.log, float):
+                    continue
+                if mine.unbounded or not isinstance(mine.log, float) or bound.log < mine.log:
                     self.best[u] = bound
         return self.best
 

@@ -174,10 +174,9 @@ _AT_ZERO: dict[str, float] = {
 
 
 def _clip(parameters: Mapping[str, Any], x: Interval) -> Interval:
-    ends = [parameters.get(name) for name in ("x_min", "x_max")]
-    if not all(isinstance(end, int | float) for end in ends):
+    least, most = parameters.get("x_min"), parameters.get("x_max")
+    if not isinstance(least, int | float) or not isinstance(most, int | float):
         return ANY
-    least, most = map(float, ends)  # type: ignore[arg-type]
     # where they cross, the upper end wins
     return Interval(min(max(x.low, least), most), min(max(x.high, least), most))
 

@@ -40,11 +40,11 @@ class Norms(ABC):
 
     def normalised(self, gamma: str | None, variance: Any, epsilon: float) -> tuple[float, float] | None:
         """The smallest and largest |gamma| / sqrt(variance + epsilon)."""
-        top = (1.0, 1.0) if gamma is None else (self.smallest(gamma), self.largest(gamma))
-        below = (self.largest(variance), self.smallest(variance))
-        if None in top or None in below:
+        low, high = (1.0, 1.0) if gamma is None else (self.smallest(gamma), self.largest(gamma))
+        least, most = self.smallest(variance), self.largest(variance)
+        if low is None or high is None or least is None or most is None:
             return None
-        return top[0] / sqrt(below[0] + epsilon), top[1] / sqrt(below[1] + epsilon)  # type: ignore[operator]
+        return low / sqrt(most + epsilon), high / sqrt(least + epsilon)
 
     def reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
         """The largest sum of magnitudes into one output unit, and the largest magnitude of the bias."""

@@ -33,6 +33,8 @@ ELSEWHERE = {
     *("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
     *("HashedCrossing", "ReversibleEmbedding"),
 }
+# Keras 3.15 hands the symbolic input on as this layer's output, so that a functional model runs in a circle
+CIRCULAR = {"Equalization"}
 MERGES = ("Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 Motif = Callable[["Net", str], str]
 
@@ -84,7 +86,7 @@ def applicable(rank: int, *, spatial: bool) -> list[str]:
     return [
         name
         for name, cls in sorted(registered().items())
-        if name not in ELSEWHERE and name not in MERGES and cls.rank == (rank if spatial else 0)
+        if name not in ELSEWHERE | CIRCULAR and name not in MERGES and cls.rank == (rank if spatial else 0)
     ]
 
 

@@ -12,11 +12,9 @@ from archcalc.testing.strategies import architectures
 from tests.properties.networks import disagreements, spec, thorough
 
 
-@pytest.mark.slow
 @settings(thorough, max_examples=150)
 @given(architectures())
 def test_every_figure_agrees_with_keras(graph: Graph) -> None:
-    """Slow until networks that mix data formats are settled: channels of one are rows of the other."""
     keras.backend.clear_session()
     found = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))

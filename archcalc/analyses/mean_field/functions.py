@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archcalc.layers.activations import activation_name
 
-Array = np.ndarray
+Array: TypeAlias = NDArray[np.float64]
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
@@ -56,19 +57,19 @@ def _sigmoid(x: Array) -> Array:
 
 
 def _sigmoid_slope(x: Array) -> Array:
-    return 0.25 / np.cosh(np.clip(x, -700, 700) / 2) ** 2  # type: ignore[no-any-return]
+    return 0.25 / np.cosh(np.clip(x, -700, 700) / 2) ** 2
 
 
 def _tanh_slope(x: Array) -> Array:
-    return 1 / np.cosh(np.clip(x, -350, 350)) ** 2  # type: ignore[no-any-return]
+    return 1 / np.cosh(np.clip(x, -350, 350)) ** 2
 
 
 def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # type: ignore[no-any-return]
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def _density(x: Array) -> Array:
-    return np.exp(-np.minimum(x * x, 1400.0) / 2) / math.sqrt(2 * math.pi)  # type: ignore[no-any-return]
+    return np.exp(-np.minimum(x * x, 1400.0) / 2) / math.sqrt(2 * math.pi)
 
 
 @lru_cache(maxsize=1)
@@ -154,7 +155,7 @@ def _gelu(approximate: bool = False) -> Function:
 
     def slope(x: Array) -> Array:
         bend = root * (1 + 3 * 0.044715 * x * x)
-        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * bend  # type: ignore[no-any-return]
+        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * bend
 
     return Function(lambda x: 0.5 * x * (1 + np.tanh(inner(x))), slope)
 

@@ -57,7 +57,7 @@ def moments(phi: Function, log_q: Array, ratio: Array) -> Moments:
     def continued(a: Array, b: Array) -> Array:
         with np.errstate(invalid="ignore"):
             exponent = np.where(np.isfinite(a) & np.isfinite(b), np.round(a - b), 0.0)
-        return a + exponent * beyond  # type: ignore[no-any-return]
+        return a + exponent * beyond
 
     return found._replace(
         square=continued(found.square, inner.square), slope=continued(found.slope, inner.slope)

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     REPLICAS,
-    Array,
     Backward,
     Forward,
     Noise,
@@ -88,12 +88,12 @@ def over_sample(
 
 
 def _divided(
-    made: Forward, x: Forward, log_q: object, scale: object, level: float, epsilon: float
+    made: Forward, x: Forward, log_q: Array, scale: Array, level: float, epsilon: float
 ) -> tuple[Forward, Pull]:
     """The realised variance is divided out; only what epsilon holds back is left of its fluctuation."""
     realised = level * np.exp(x.noise)
     left = np.log(realised + epsilon) - math.log(level + epsilon)
-    made = replace(made, log_q=np.maximum(log_q, FLOOR), noise=x.noise - left)  # type: ignore[call-overload]
+    made = replace(made, log_q=np.maximum(log_q, FLOOR), noise=x.noise - left)
 
     def pull(g: Backward) -> Backward:
         return replace(g, log_b=np.maximum(g.log_b + scale, FLOOR), noise=g.noise - left)

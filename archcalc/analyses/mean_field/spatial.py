@@ -9,11 +9,11 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
-from archcalc.analyses.mean_field.functions import Function
+from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.state import (
     FLOOR,
-    Array,
     Backward,
     Dims,
     Forward,
@@ -55,7 +55,7 @@ def _windows(log_x: Array, reads: Sequence[tuple[int, Array]]) -> tuple[Array, A
 
 def _share(log_counts: Array, corr: float) -> Array:
     k = np.exp(log_counts)
-    return (1 - corr) / k + corr  # type: ignore[no-any-return]
+    return (1 - corr) / k + corr
 
 
 def _averaged(x: Forward, shape: Dims, log_q: Array) -> Forward:
@@ -168,7 +168,7 @@ def _order_statistics(
     )
 
 
-def _likely(weights: Array) -> Array:
+def _likely(weights: Array) -> NDArray[np.intp]:
     """Rows in proportion to their weights, 64 in all."""
     return np.searchsorted(np.cumsum(weights), (np.arange(64) + 0.5) / 64)
 

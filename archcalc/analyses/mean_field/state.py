@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from archcalc.analyses.mean_field.functions import Array
+
 REPLICAS = 512
 POINTS = 256
 FLOOR = -1e6  # a logarithm of zero that sums can be made with
@@ -139,10 +140,11 @@ def log_mean(log_x: Array) -> float:
     return top + math.log(float(np.exp(log_x - top).mean())) if top > FLOOR else FLOOR
 
 
-def log_of(x: Array) -> Array:
+def log_of(x: Array | float) -> Array:
     """Logarithms with FLOOR for zero."""
     with np.errstate(divide="ignore"):
-        return np.maximum(np.log(x), FLOOR)  # type: ignore[no-any-return]
+        logs: Array = np.log(np.asarray(x, dtype=float))
+    return np.maximum(logs, FLOOR)
 
 
 def collapse(x: Array) -> Array:

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from archcalc.analyses.mean_field.functions import Function
+from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     POINTS,
-    Array,
     Backward,
     Dims,
     Forward,
@@ -77,7 +76,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         corr = g.corr * (overlap + (1 - overlap) * min(x.corr, 1.0))
         here = slopes
         if g.chosen is not None:
-            here = log_of(np.mean(phi.slope(g.chosen) ** 2))
+            here = log_of(float(np.mean(phi.slope(g.chosen) ** 2)))
         return replace(
             g,
             chosen=None,
@@ -138,7 +137,7 @@ class _Table:
         return self._read(self.found.slope, log_q)
 
     def mean(self, log_q: Array) -> Array:
-        return np.interp(log_q, self.grid, self.found.mean)  # type: ignore[no-any-return]
+        return np.interp(log_q, self.grid, self.found.mean)
 
     def _read(self, values: Array, log_q: Array) -> Array:
         made = np.interp(log_q, self.grid, np.maximum(values, FLOOR))
@@ -292,9 +291,9 @@ def _law_of_sum(
     return standard(made)
 
 
-def _log_positive(realised: Array) -> Array:
+def _log_positive(realised: Array | float) -> Array:
     """Logarithm of a realised square, which the Gaussian cross terms of few units can make negative."""
-    return np.log(np.maximum(realised, 1e-3 * np.abs(realised).mean()))  # type: ignore[no-any-return]
+    return np.log(np.maximum(realised, 1e-3 * np.mean(np.abs(realised))))
 
 
 def _scale(coefficient: float) -> float:

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.state import (
     FLOOR,
-    Array,
     Backward,
     Dims,
     Forward,
