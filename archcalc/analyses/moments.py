@@ -19,6 +19,7 @@ from archcalc.symbolic import Expr, divide
 from archcalc.unknown import Unknown
 
 UNEQUAL = Unknown("how strongly a whole axis is read depends on weights or values")
+UNEQUAL_BLOCK = Unknown("how strongly a group of units is read depends on weights or values")
 ORDERED = Unknown("how strongly earlier units are read depends on weights or values")
 MOVED = Unknown("which units of a flattened or joined axis are read is not a steady window")
 NOTHING = Unknown("place n//2 reads nothing of this input")
@@ -171,6 +172,8 @@ class Mixing:
             case Phases():
                 rows = _balanced(read)
                 return None if rows is None else self._phases(part, read.axis, read.step, rows)
+            case Blocks(uniform=False):
+                return UNEQUAL_BLOCK
             case Blocks():
                 if type(read.outer) is not int or type(read.inner) is not int:
                     return SYMBOLIC_PHASES

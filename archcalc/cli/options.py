@@ -173,7 +173,11 @@ def gradient_options(command: F) -> F:
     """Whether and how gradients are bounded."""
     for option in reversed(
         (
-            click.option("--gradients", is_flag=True, help="Bound the gradient at every layer."),
+            click.option(
+                "--gradients",
+                is_flag=True,
+                help="Bound each layer's gradient; predict it at initialisation.",
+            ),
             click.option(
                 "--weights",
                 type=click.Choice(["symbolic", "expected", "actual"]),

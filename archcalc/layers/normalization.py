@@ -229,7 +229,7 @@ class GroupNormalization(ScaledAndShifted):
         elif certainly(equal(members, 1)):
             within = here(axis)
         else:
-            within = Blocks(axis, members, members)
+            within = Blocks(axis, members, members, uniform=False)
         return (tuple(within if a == axis else Whole() for a in range(len(x))),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:

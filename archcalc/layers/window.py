@@ -49,11 +49,13 @@ class Blocks:
     """Unit i of `axis` reads the block of `inner` units that starts at `inner * (i // outer)`.
 
     Channels of grouped convolutions: `outer` filters share the `inner` channels of a group.
+    `uniform` if all of a block is read with equal weight.
     """
 
     axis: int
     outer: Size
     inner: Size
+    uniform: bool = True
 
 
 @dataclass(frozen=True, slots=True)

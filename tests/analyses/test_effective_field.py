@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 
+import archcalc
 from archcalc import arith
 from archcalc.analyses.effective_field import Spreads, effective_fields
 from archcalc.analyses.field_flow import Flow
@@ -81,3 +82,11 @@ def test_exact_numbers_agree_with_floats(graph: Graph) -> None:
                 assert isinstance(two.variance[0], Unknown)
             else:
                 assert isclose(one, two.variance[0], rel_tol=1e-9, abs_tol=1e-9)
+
+
+def test_a_group_along_the_sequence_is_read_by_values() -> None:
+    layers = [{"name": "n", "type": "GroupNormalization", "groups": 2, "axis": 1}]
+    report = archcalc.analyze({"archcalc": 1, "inputs": {"x": [18, 4]}, "layers": layers})
+    (sigma,) = report.layers["n"].effective_fields["x"].sigma
+    assert isinstance(sigma, Unknown)
+    assert "depends on weights or values" in sigma.reason

@@ -1,0 +1,24 @@
+"""The rows of the contract test: how each layer type is exercised against real Keras.
+
+A row lists input shapes and, for constructor arguments that the common table does not know,
+values. Everything else is derived: the arguments and their defaults from Keras's signatures,
+the grid by covering all pairs of values. See tests/test_contract.py for what is checked.
+"""
+
+from tests.contract.grid import candidates, cells, pairwise, types
+from tests.contract.rows import INTERNAL_ARGUMENTS, LAYER_ARGUMENTS, Cell, Inputs, Row, Shape
+from tests.contract.table import ROWS
+
+__all__ = [
+    "INTERNAL_ARGUMENTS",
+    "LAYER_ARGUMENTS",
+    "ROWS",
+    "Cell",
+    "Inputs",
+    "Row",
+    "Shape",
+    "candidates",
+    "cells",
+    "pairwise",
+    "types",
+]
