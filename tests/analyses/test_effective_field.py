@@ -86,7 +86,7 @@ def test_exact_numbers_agree_with_floats(graph: Graph) -> None:
 
 def test_a_group_along_the_sequence_is_read_by_values() -> None:
     layers = [{"name": "n", "type": "GroupNormalization", "groups": 2, "axis": 1}]
-    report = archcalc.analyze({"archcalc": 1, "inputs": {"x": [18, 4]}, "layers": layers})
+    report = archcalc.analyze(archcalc.load({"archcalc": 1, "inputs": {"x": [18, 4]}, "layers": layers}))
     (sigma,) = report.layers["n"].effective_fields["x"].sigma
     assert isinstance(sigma, Unknown)
     assert "depends on weights or values" in sigma.reason

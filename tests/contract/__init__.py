@@ -6,10 +6,11 @@ the grid by covering all pairs of values. See tests/test_contract.py for what is
 """
 
 from tests.contract.grid import candidates, cells, pairwise, types
-from tests.contract.rows import INTERNAL_ARGUMENTS, LAYER_ARGUMENTS, Cell, Inputs, Row, Shape
+from tests.contract.rows import AT_THE_CALL, INTERNAL_ARGUMENTS, LAYER_ARGUMENTS, Cell, Inputs, Row, Shape
 from tests.contract.table import ROWS
 
 __all__ = [
+    "AT_THE_CALL",
     "INTERNAL_ARGUMENTS",
     "LAYER_ARGUMENTS",
     "ROWS",

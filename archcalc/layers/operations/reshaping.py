@@ -489,7 +489,6 @@ class PaddingKind(Kind):
             value = [value]
         pairs = []
         for pair in value:
-            pair = [pair, pair] if type(pair) is int else pair
             if not isinstance(pair, list | tuple) or len(pair) not in (1, 2):
                 raise FieldError(f"expected a pair [before, after], got {pair!r}")
             before, after = (size(v, 0, "an integer >= 0") for v in (pair[0], pair[-1]))
