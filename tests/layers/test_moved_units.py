@@ -90,7 +90,7 @@ ONE: dict[str, tuple[st.SearchStrategy[Arguments], Callable[..., Any]]] = {
             {
                 "pad_width": st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4).map(tuple)
                 | sizes
-                | st.lists(st.integers(0, 1), min_size=1, max_size=3)
+                | st.lists(st.integers(0, 1), min_size=2, max_size=3)
             }
         ),
         lambda x, pad_width: np.pad(x, pad_width, constant_values=-1),
@@ -202,3 +202,10 @@ def test_units_stand_where_numpy_puts_them(name: str, data: st.DataObject, shape
 def test_units_of_several_tensors_do(name: str, shape: tuple[int, ...], axis: int, count: int) -> None:
     x = numbered(shape)
     check(name, {"axis": axis}, [shape] * count, lambda x: SEVERAL[name]([x] * count, axis), x)
+
+
+@pytest.mark.parametrize("widths", [[1], [0, 0, 0]])
+def test_numbers_that_are_no_pair_are_no_widths(widths: list[int]) -> None:
+    """Numpy takes one number in a list for both sides of every axis; Keras does not."""
+    with pytest.raises(LayerError, match="expected a pair"):
+        OPERATIONS["ops.pad"](pad_width=widths)
