@@ -11,7 +11,7 @@ from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.core import Embedding
 from archcalc.layers.spatial import ChannelsLast
-from archcalc.layers.window import Blocks, Phases, Read, Section, Taps, Window
+from archcalc.layers.window import Blocks, Fixed, Phases, Read, Section, Taps, Window
 
 
 class Windows(NamedTuple):
@@ -37,7 +37,7 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
     for i, (node, shape) in enumerate(zip(graph.nodes, shapes, strict=True)):
         if node.inputs:
             made = node.layer.window(*graph.input_shapes(shapes, node))
-            axis = _channels(node.layer, made[0], channels[node.inputs[0].node], len(shape[0]))
+            axis = _channels(node.layer, made, [channels[t.node] for t in node.inputs], len(shape[0]))
             reads.append(tuple(_unconfined(w, axis) for w in made) if len(made) > 1 else made)
             channels.append(axis)
         else:
@@ -82,17 +82,29 @@ def _asked(graph: Graph, consumers: Sequence[Sequence[int]], node: int, rank: in
     return rank - 1 if rank else None
 
 
-def _channels(layer: Layer, window: Window, before: int | None, rank: int) -> int | None:
-    """Where a layer's output has its channels: where its input's went, or where the layer says."""
+def _channels(layer: Layer, made: Sequence[Window], before: Sequence[int | None], rank: int) -> int | None:
+    """Where a layer's output has its channels: where its input's went, or where the layer says.
+
+    Of inputs that are read alike, as by a sum, none comes first: where their channels are
+    different axes, it is the last of these.
+    """
     if rank == 0:
         return None
-    if before is not None and before < len(window):
-        read = window[before]
-        if isinstance(read, Taps | Phases | Blocks | Section):
-            return read.axis
+    alike = [(w, axis) for w, axis in zip(made, before, strict=True) if _alike(w, made[0])]
+    reads = [w[axis] for w, axis in alike if axis is not None and axis < len(w)]
+    found = [r.axis for r in reads if isinstance(r, Taps | Phases | Blocks | Section)]
+    if found:
+        return max(found)
     if isinstance(layer, ChannelsLast) and layer.channel_axis < rank:
         return layer.channel_axis
     return rank - 1
+
+
+def _alike(a: Window, b: Window) -> bool:
+    """Whether two inputs are read in the same way, but for axes of 1 that are broadcast."""
+    return len(a) == len(b) and all(
+        x == y or isinstance(x, Fixed) or isinstance(y, Fixed) for x, y in zip(a, b, strict=True)
+    )
 
 
 def _unconfined(window: Window, channels: int | None) -> Window:

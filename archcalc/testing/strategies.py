@@ -361,4 +361,6 @@ def architectures(
     if draw(st.booleans()):
         with suppress(ArchcalcError):
             x = _head(net, x)
+    if net.nodes[-1][0] == x and not net.nodes[-1][2]:
+        x = net.make("Activation", x, activation="relu")
     return Graph.of(name, net.nodes, list(dict.fromkeys([*outputs, x])), shared=net.shared)

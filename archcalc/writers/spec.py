@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archcalc.claims import Claim
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Tap
 from archcalc.substitution import EACH, open_symbols
 from archcalc.writers.arguments import Arguments, with_sizes, written
@@ -30,7 +31,7 @@ def to_spec(graph: Graph, *, fold: bool = True) -> dict[str, Any]:
 
     With `fold`, layers that the network repeats become uses of a block, named after what
     their names have in common (`block1_conv2` becomes `block1/conv2`); without it every name
-    stays that a spec admits. Raises `ArchcalcError` where sizes are arrays.
+    stays that a spec admits. Raises `ArchcalcError` where sizes are arrays, or there are no layers.
     """
     return write_spec(graph, fold=fold).data
 
@@ -69,6 +70,8 @@ class _Writer:
         }
         if self.blocks.found:
             data["blocks"] = {block.name: self._block(block) for block in self.blocks.found}
+        if not self.body.items:
+            raise ArchcalcError("a network of inputs alone is no spec, which has layers")
         data["layers"] = list(self._entries(self.body, scope, None))
         outputs = [scope.reference(tap) for tap in graph.outputs]
         if outputs != [self.body.items[-1].name]:

@@ -11,6 +11,7 @@ from archcalc.analyses.receptive_field import fields
 from archcalc.analyses.shapes import infer
 from archcalc.analyses.windows import channel_axes, spatial_axes
 from archcalc.graph import Graph
+from archcalc.layers.base import registered
 from tests.analyses.test_effective_field import network
 
 FIRST = {"filters": 2, "kernel_size": 3, "data_format": "channels_first"}
@@ -70,3 +71,19 @@ def test_integers_of_a_table_have_no_channels() -> None:
 def test_a_scalar_has_none() -> None:
     graph = network(("x", "InputLayer", {"shape": ()}, []), ("same", "Identity", {}, ["x"]))
     assert channel_axes(graph, infer(graph)) == {0: None}
+
+
+def test_a_sum_has_its_channels_where_they_are_in_any_order_of_its_inputs() -> None:
+    types = registered()
+    first = types["AdaptiveAveragePooling2D"](output_size=(3, 4), data_format="channels_first")
+    nodes = [
+        ("x", types["InputLayer"](shape=(2, 3, 4)), ()),
+        ("y", types["InputLayer"](shape=(2, 3, 4)), ()),
+        ("turned", first, ("x",)),
+        ("plain", types["Conv2D"](filters=4, kernel_size=1), ("y",)),
+    ]
+    found = []
+    for inputs in (("turned", "plain"), ("plain", "turned")):
+        graph = Graph.of("net", [*nodes, ("sum", types["Add"](), inputs)], ["sum"])
+        found.append(windows.windows(graph, infer(graph)).channels[-1])
+    assert found == [2, 2]

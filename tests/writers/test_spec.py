@@ -11,6 +11,7 @@ import pytest
 
 import archcalc
 from archcalc.analyze import analyze
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import registered
 from archcalc.readers.spec import read_spec
@@ -278,3 +279,9 @@ def test_blocks_inside_blocks_hand_their_parameters_on() -> None:
     assert block["parameters"].keys() == {"filters", "kernel_size"}
     # and once more, from names that are blocks now
     assert_same(read, write_spec(read))
+
+
+def test_inputs_alone_are_no_spec() -> None:
+    graph = Graph.of("net", [("x", registered()["InputLayer"](shape=(3, 2)), ())], ["x"])
+    with pytest.raises(ArchcalcError, match="inputs alone"):
+        to_spec(graph)
