@@ -91,20 +91,25 @@ def _channels(layer: Layer, made: Sequence[Window], before: Sequence[int | None]
     if rank == 0:
         return None
     alike = [(w, axis) for w, axis in zip(made, before, strict=True) if _alike(w, made[0])]
-    reads = [w[axis] for w, axis in alike if axis is not None and axis < len(w)]
-    found = [r.axis for r in reads if isinstance(r, Taps | Phases | Blocks | Section)]
-    if found:
-        return max(found)
+    went = [_goes_to(w[axis]) for w, axis in alike if axis is not None and axis < len(w)]
+    if any(axis is not None for axis in went):
+        return max(axis for axis in went if axis is not None)
     if isinstance(layer, ChannelsLast) and layer.channel_axis < rank:
         return layer.channel_axis
     return rank - 1
 
 
 def _alike(a: Window, b: Window) -> bool:
-    """Whether two inputs are read in the same way, but for axes of 1 that are broadcast."""
+    """Whether the axes of two inputs go to the same axes, but for those of 1 that are broadcast."""
     return len(a) == len(b) and all(
-        x == y or isinstance(x, Fixed) or isinstance(y, Fixed) for x, y in zip(a, b, strict=True)
+        isinstance(x, Fixed) or isinstance(y, Fixed) or _goes_to(x) == _goes_to(y)
+        for x, y in zip(a, b, strict=True)
     )
+
+
+def _goes_to(read: Read) -> int | None:
+    """The output axis along which an input's axis is read; none where units read it alike."""
+    return read.axis if isinstance(read, Taps | Phases | Blocks | Section) else None
 
 
 def _unconfined(window: Window, channels: int | None) -> Window:
