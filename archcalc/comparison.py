@@ -13,7 +13,7 @@ from archcalc.conventions.counting import CONVENTIONS, Convention, flops
 from archcalc.conventions.strides import moved_strides
 from archcalc.conventions.words import terms, words
 from archcalc.graph import Graph
-from archcalc.report import plain, thousands
+from archcalc.plain import plain, thousands
 from archcalc.substitution import restate, with_values
 from archcalc.unknown import Unknown
 

@@ -10,7 +10,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
-    from archcalc.report import Totals
+    from archcalc.totals import Totals
 
 _UNITS = {"": 1, **{p: 1000**i for i, p in enumerate("kmgtp", 1)}}
 _UNITS |= {f"{p}i": 1024**i for i, p in enumerate("kmgtp", 1)}

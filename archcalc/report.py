@@ -1,32 +1,32 @@
-"""What an analysis found: frozen rows and totals, and their form as data (JSON of `analyze`).
+"""What an analysis found, and its form as data (JSON of `analyze`).
 
 A figure is an int where it is exact, an expression where it still holds a symbol, an
-`Unknown` where it hangs on a layer that nobody knows, and None where it has no meaning.
+`Unknown` where it hangs on a layer that nobody knows, and None where it has no meaning. It is
+worked out when it is first read, and stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from fractions import Fraction
-from functools import cached_property
-from math import isfinite
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.arith import Shape, Size
-from archcalc.layers.base import Weight
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
+from archcalc.analyses import memory, work
+from archcalc.arith import Scope, Shape, Size
+from archcalc.figures import Figures, once
+from archcalc.fit import Fit, fit
+from archcalc.plain import Frozen, plain, thousands
+from archcalc.rows import Row, Rows
+from archcalc.symbolic import Expr, Symbol
+from archcalc.totals import TOTALS, Totals
 
 if TYPE_CHECKING:
-    from archcalc.analyses.effective_field import EffectiveField
-    from archcalc.analyses.gradients import Gradient
     from archcalc.analyses.mean_field.verdicts import Verdict
-    from archcalc.analyses.receptive_field import Field
-    from archcalc.fit import Fit
 
 SCHEMA_VERSION = 1
 SEVERITIES = ("info", "warning", "error")
+# what a layer states; all other figures follow from these
+STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
 
 class Finding(NamedTuple):
@@ -40,149 +40,6 @@ class Finding(NamedTuple):
 
     def at_least(self, severity: str) -> bool:
         return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Row:
-    """One call of a layer, or (`members` > 1) a group of them.
-
-    Work is that of one sample, bytes are those of the whole batch; `flops` follow the report's
-    convention. A row inside a block that
-    is repeated a symbolic number of times stands for all `copies`: its counts are multiplied,
-    its shapes and weights are those of one copy.
-    """
-
-    name: str
-    type: str
-    inputs: tuple[str, ...]
-    output_shapes: tuple[Shape, ...]
-    shared_with: str | None
-    weights: tuple[Weight, ...]
-    parameters: Size
-    trainable_parameters: Size
-    macs: Size
-    flops: Size
-    elementwise_operations: Size
-    activation_bytes: Size
-    training_activation_bytes: Size
-    receptive_fields: Mapping[str, Field | None] = field(default_factory=dict)
-    effective_fields: Mapping[str, EffectiveField | None] = field(default_factory=dict)
-    copies: Size = 1
-    members: int = 1
-    gradient: Gradient | None = None  # only where it was asked for
-
-    @property
-    def output_shape(self) -> Shape:
-        """Shape of the first output, without the batch axis."""
-        return self.output_shapes[0]
-
-    @property
-    def non_trainable_parameters(self) -> Size:
-        return self.parameters - self.trainable_parameters
-
-    @property
-    def receptive_field(self) -> Field | None:
-        """What one unit of the output sees of the model's first input; None if nothing."""
-        return next(iter(self.receptive_fields.values()), None)
-
-    @property
-    def effective_field(self) -> EffectiveField | None:
-        """How widely that dependence is spread, in the model's first input; None if nothing is seen."""
-        return next(iter(self.effective_fields.values()), None)
-
-    @property
-    def effective_receptive_field_sigma(self) -> tuple[Any, ...] | None:
-        """Standard deviation of the effective field along each spatial axis, in input units."""
-        return None if self.effective_field is None else self.effective_field.sigma
-
-    @property
-    def unknown(self) -> dict[str, str]:
-        """The figures that are unknown, each with the reason."""
-        found = _unknown_among(self, _ROW_FIGURES)
-        for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
-            for reason in _reasons(axes):
-                found.setdefault("output_shape" if axes is self.output_shapes else "receptive_field", reason)
-        for reason in _reasons(e.sigma for e in self.effective_fields.values() if e):
-            found.setdefault("effective_receptive_field_sigma", reason)
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "name": self.name,
-            "type": self.type,
-            "inputs": list(self.inputs),
-            "output_shape": plain(self.output_shape),
-            "shared_with": self.shared_with,
-            "copies": plain(self.copies),
-            **{name: plain(getattr(self, name)) for name in _ROW_FIGURES},
-            "weights": [
-                {"name": w.name, "shape": plain(w.shape), "trainable": w.trainable} for w in self.weights
-            ],
-            "receptive_field": _field_dict(self.receptive_field),
-            "effective_receptive_field_sigma": plain(self.effective_receptive_field_sigma),
-            "unknown": self.unknown,
-        }
-        if self.gradient is not None:
-            found["gradient"] = self.gradient.to_dict()
-        if len(self.output_shapes) > 1:
-            found["output_shapes"] = plain(self.output_shapes)
-        if len(self.receptive_fields) > 1:
-            found["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
-            found["effective_receptive_field_sigmas"] = {
-                n: None if e is None else plain(e.sigma) for n, e in self.effective_fields.items()
-            }
-        return found
-
-    def __repr__(self) -> str:
-        shape = "×".join(map(str, self.output_shape))
-        return f"Row({self.name!r}, {self.type}, {shape}, {thousands(self.parameters)} parameters)"
-
-
-_ROW_FIGURES = (
-    "parameters",
-    "trainable_parameters",
-    "macs",
-    "flops",
-    "elementwise_operations",
-    "activation_bytes",
-    "training_activation_bytes",
-)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Totals:
-    """Sums over all rows; work of one sample, bytes of the whole batch."""
-
-    parameters: Size
-    trainable_parameters: Size
-    non_trainable_parameters: Size
-    weight_bytes: Size
-    macs: Size
-    flops: Size
-    elementwise_operations: Size
-    activation_bytes: Size
-    peak_activation_bytes: Size
-    best_peak_activation_bytes: Size
-    training_activation_bytes: Size
-    gradient_bytes: Size
-    optimizer_bytes: Size
-    training_bytes: Size
-    peak_activation_layer: str | None = None  # at whose step the peak stands
-
-    @property
-    def unknown(self) -> dict[str, str]:
-        """The totals that are unknown, each with the reason."""
-        return _unknown_among(self, _TOTALS)
-
-    def to_dict(self) -> dict[str, Any]:
-        found = {name: plain(getattr(self, name)) for name in _TOTALS}
-        return found | {"peak_activation_layer": self.peak_activation_layer, "unknown": self.unknown}
-
-    def __repr__(self) -> str:
-        return f"Totals({', '.join(f'{n}={thousands(getattr(self, n))}' for n in _TOTALS)})"
-
-
-_TOTALS = tuple(f.name for f in fields(Totals) if f.name != "peak_activation_layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,63 +67,131 @@ class PeakActivations:
         }
 
 
-class Rows(Mapping[str, Row]):
-    """Rows by name, in topological order."""
+class Report(Frozen):
+    """The result of `archcalc.analyze`. Nothing here prints; a notebook and rich show it as a table.
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = {row.name: row for row in rows}
-
-    def __getitem__(self, name: str) -> Row:
-        try:
-            return self._rows[name]
-        except KeyError:
-            from difflib import get_close_matches
-
-            near = get_close_matches(str(name), self._rows, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise KeyError(f"no layer is named {name!r}{hint}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} layers: {', '.join(list(self)[:4])}{', …' if len(self) > 4 else ''}>"
-
-
-@dataclass(frozen=True, repr=False)
-class Report:
-    """The result of `archcalc.analyze`. Nothing here prints; a notebook and rich show it as a table."""
+    Figures are worked out when they are read: a report that is asked for its parameters alone computes
+    no fields. All of them are those of the graph and the options that `analyze` was given.
+    """
 
     name: str
     source: str
     format: str
     inputs: Mapping[str, Shape]
     outputs: tuple[str, ...]
-    symbols: Mapping[str, Any]
-    ranges: Mapping[str, tuple[int, int | None]]  # of the open symbols, as declared
-    assumptions: tuple[str, ...]
-    conventions: Mapping[str, Any]
-    totals: Totals
-    peaks: tuple[PeakActivations, PeakActivations]  # in Keras's order and in the best one found
-    fit: Fit | None
     rows: tuple[Row, ...]
-    findings: tuple[Finding, ...]
-    verdicts: tuple[Verdict, ...] = ()  # on gradients, where they were asked for
+    totals: Totals
+    _of: Figures
+    _memory: int | None
 
-    @cached_property
+    def __init__(self, figures: Figures, memory: int | None = None) -> None:
+        graph = figures.graph
+        vars(self).update(
+            name=graph.name,
+            source=graph.source,
+            format=graph.format,
+            inputs={graph.nodes[i].name: figures.output_shapes[i][0] for i in graph.inputs},
+            outputs=tuple(graph.nodes[t.node].name for t in graph.outputs),
+            rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
+            totals=Totals(figures),
+            _of=figures,
+            _memory=memory,
+        )
+
+    @property
+    def scope(self) -> Scope:
+        return self._of.scope
+
+    @once
     def layers(self) -> Rows:
         """Rows by name: `report.layers["conv1"].macs`."""
         return Rows(self.rows)
+
+    @once
+    def peaks(self) -> tuple[PeakActivations, PeakActivations]:
+        """The most bytes alive at once in inference, in Keras's order and in the best one found."""
+        found = self._of.peaks
+        optimal = found.optimal and found.order is None
+        return (
+            self._named(found.usual, None, optimal),
+            self._named(found.best, found.order, found.optimal),
+        )
+
+    @once
+    def fit(self) -> Fit | None:
+        """Whether it fits into the memory that was named, and the largest batch that does."""
+        return None if self._memory is None else fit(self.totals, self._memory, self._of.options.batch)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """On gradients, in words, where they were asked for."""
+        return self._of.verdicts
+
+    @once
+    def findings(self) -> tuple[Finding, ...]:
+        """What a reader should know."""
+        return tuple(_unknown_layers(self.rows))
+
+    # -- what the figures hang on ------------------------------------------------------------
+    @once
+    def _open(self) -> dict[str, Symbol]:
+        """Open symbols, which a graph built by hand need not have declared."""
+        if not self._of.has_symbols:
+            return {}
+        figures = [getattr(self.totals, name) for name in TOTALS]
+        figures += [size for row in self.rows if row.type == "InputLayer" for size in row.output_shape]
+        found = {name: s for x in figures if isinstance(x, Expr) for name, s in x.symbols.items()}
+        return dict(sorted(found.items()))
+
+    @property
+    def symbols(self) -> Mapping[str, Any]:
+        """Every symbol with its value, None where it is open."""
+        return {**dict.fromkeys(self._open), **self._of.graph.symbols}
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int | None]]:
+        """The open symbols' ranges, as declared."""
+        return {name: (s.minimum, s.maximum) for name, s in self._open.items()}
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What had to be assumed of open symbols."""
+        return tuple(self.scope.assumptions.texts())
+
+    @once
+    def conventions(self) -> Mapping[str, Any]:
+        """What the figures count."""
+        given = self._of.options
+        return {
+            **_whose_flops(given.convention, self.rows),
+            "macs": "multiply-adds of one sample's forward pass",
+            "elementwise_operations": "bias, activation, normalisation, pooling and merging, "
+            "not part of FLOPs",
+            "batch": given.batch,
+            "dtype": given.dtype,
+            "optimizer": given.optimizer,
+            "activation_bytes": "one tensor for each layer call, whole batch",
+            "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
+            "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
+            "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
+            "training_activation_bytes": "what the backward pass reads, each tensor once",
+            "training_bytes": "weights, gradients, optimizer state and training activations",
+            **({} if given.gradients is None else given.gradients.said(self._of.loss)),
+        }
+
+    def work_out(self) -> None:
+        """Every figure now, in one order: those of open symbols hang on what was assumed before."""
+        for figure in IN_ORDER:
+            getattr(self._of, figure)
+        for name in TOTALS:
+            getattr(self.totals, name)
 
     @property
     def formulas(self) -> dict[str, str]:
         """The totals that still hold a symbol, in closed form."""
         return {
             name: str(getattr(self.totals, name))
-            for name in _TOTALS
+            for name in TOTALS
             if isinstance(getattr(self.totals, name), Expr)
         }
 
@@ -327,6 +252,25 @@ class Report:
 
         return html(self)
 
+    def _named(self, peak: memory.Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
+        """A peak with names in place of numbers."""
+        names = self._of.name
+        held: dict[str, Size] = {}
+        for tap, size in peak.held:
+            held[names[tap.node]] = held.get(names[tap.node], 0) + size
+        return PeakActivations(
+            peak.bytes,
+            None if peak.node is None else names[peak.node],
+            held,
+            None if order is None else tuple(names[i] for i in order),
+            optimal,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_dict() == other.to_dict() if isinstance(other, Report) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as its rows
+
     def __repr__(self) -> str:
         t = self.totals
         return (
@@ -335,48 +279,50 @@ class Report:
         )
 
 
-def thousands(figure: Any) -> str:
-    """A figure as text, an integer's thousands set apart."""
-    return f"{figure:,}" if isinstance(figure, int) else str(figure)
+# the order in which analyses run on open symbols
+IN_ORDER = (
+    *("parameters", "macs", "flops", "elementwise_operations", "activation_bytes", "peaks"),
+    *("training_activation_bytes", "receptive_fields", "effective_fields", "verdicts"),
+    "optimizer_bytes",
+)
 
 
-def plain(figure: Any) -> Any:
-    """A figure as JSON has it: expressions and fractions as strings, the unknown as null."""
-    if figure is None or isinstance(figure, int | str):
-        return figure
-    if isinstance(figure, tuple | list):
-        return [plain(f) for f in figure]
-    if isinstance(figure, Unknown):
-        return None
-    if isinstance(figure, float):
-        return figure if isfinite(figure) else None
-    if isinstance(figure, Fraction) and figure.denominator == 1:
-        return figure.numerator
-    return str(figure)
+def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
+    """A finding for each layer that brings something unknown into the network."""
+    unknown = {row.name: found for row in rows if (found := row.unknown)}
+    for row in rows:
+        mine = unknown.get(row.name)
+        if not mine:
+            continue
+        inherited = {figure for name in row.inputs for figure in unknown.get(name, ())}
+        if "output_shape" in inherited:
+            continue
+        own = {f: mine[f] for f in STATED if f in mine and not (f in inherited and f == "receptive_field")}
+        if own:
+            yield Finding(
+                rule="unknown-layer",
+                severity="warning",
+                layer=row.name,
+                # the other figures' reasons stand on their row
+                message=f"unknown {', '.join(own).replace('_', ' ')}: {next(iter(own.values()))}",
+                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
+            )
 
 
-def _field_dict(found: Field | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "size": plain(found.size),
-        "min_size": plain(found.min_size),
-        "stride": plain(found.stride),
-        "offset": plain(found.offset),
-        "global": plain(found.is_global),
-        "local_size": plain(found.local_size),
-        "clipped_size": plain(found.clipped_size),
+def _whose_flops(convention: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Which tool's FLOPs these are, and which types do work that it does not count."""
+    if convention == "archcalc":
+        return {"flops": convention, "flops_per_mac": work.FLOPS_PER_MAC}
+    from archcalc.conventions.counting import CONVENTIONS
+
+    used = CONVENTIONS[convention]
+    skipped = {
+        row.type for row in rows if row.flops == 0 and (row.macs, row.elementwise_operations) != (0, 0)
     }
-
-
-def _parts(found: Field) -> tuple[Any, ...]:
-    return (found.size, found.min_size, found.stride, found.offset)
-
-
-def _unknown_among(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
-    values = ((name, getattr(owner, name)) for name in names)
-    return {name: value.reason for name, value in values if isinstance(value, Unknown)}
-
-
-def _reasons(groups: Iterable[Any]) -> list[str]:
-    return [v.reason for group in groups if group for v in group if isinstance(v, Unknown)]
+    return {
+        "flops": convention,
+        "flops_tool": used.tool,
+        "flops_unit": used.unit,
+        "flops_per_mac": used.per_mac,
+        "flops_not_counted": sorted(skipped),
+    }

@@ -55,19 +55,21 @@ def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     return unrolled(graph) if any(type(r.count) is int for r in repeats) else graph
 
 
-def restate(graph: Graph) -> None:
-    """Note in the current `arith.scope` what layers and repeats need of the open symbols.
+def restate(graph: Graph) -> bool:
+    """Note in the current `arith.scope` what layers and repeats need of the open symbols, if there are any.
 
     Constructing a layer states it too, but in the scope of whoever constructed it.
     Raises `NetworkError` where no values would do.
     """
     faults: list[tuple[str, str]] = []
+    has_symbols = any(isinstance(repeat.count, Expr) for repeat in graph.repeats)
     seen: set[Layer] = set()
     for node in graph.nodes:
         if node.layer in seen:
             continue
         seen.add(node.layer)
         if any(map(_holds_symbols, vars(node.layer).values())):
+            has_symbols = True
             try:
                 node.layer.restate()
             except LayerError as fault:
@@ -81,6 +83,7 @@ def restate(graph: Graph) -> None:
             faults.append((graph.nodes[repeat.first].name, str(fault)))
     if faults:
         raise NetworkError(faults)
+    return has_symbols
 
 
 def _holds_symbols(value: Any) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -237,12 +237,52 @@ def test_rows_by_name() -> None:
         report.layers["body/nrm"]
 
 
-def test_rows_and_report_are_frozen() -> None:
+def test_rows_totals_and_report_are_frozen() -> None:
+    report: Any = archcalc.analyze(conv_pair())
+    for owner, name in (
+        (report.rows[0], "macs"),
+        (report, "name"),
+        (report, "layers"),
+        (report.totals, "macs"),
+    ):
+        with pytest.raises(AttributeError, match=name):
+            setattr(owner, name, 1)
+        with pytest.raises(AttributeError, match=name):
+            delattr(owner, name)
+
+
+def test_equal_networks_have_equal_reports() -> None:
+    report, again, other = (archcalc.analyze(conv_pair(side)) for side in (32, 32, 33))
+    assert (report, report.totals, report.rows) == (again, again.totals, again.rows)
+    assert report != other
+    assert report.totals != other.totals
+    assert report.rows[1] != other.rows[1]
+
+
+# -- figures on demand -----------------------------------------------------------------------------
+def test_a_report_of_parameters_computes_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("nobody asked for fields")
+
+    monkeypatch.setattr("archcalc.figures.windows", never)
     report = archcalc.analyze(conv_pair())
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        report.rows[0].macs = 1  # type: ignore[misc]
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        report.name = "x"  # type: ignore[misc]
+    assert (report.totals.parameters, report.layers["second"].macs) == (5_088, 3_612_672)
+    with pytest.raises(AssertionError, match="nobody"):
+        str(report.rows[1].receptive_field)
+
+
+def test_figures_do_not_hang_on_what_was_read_before() -> None:
+    graph = conv_pair(symbol("H"))
+    whole = archcalc.analyze(graph).to_dict()
+    for first in ("optimizer_bytes", "peak_activation_bytes", "parameters"):
+        report = archcalc.analyze(graph)
+        getattr(report.totals, first)
+        assert report.to_dict() == whole
+
+
+def test_a_report_can_be_sent_to_another_process() -> None:
+    report = archcalc.analyze(residual())
+    assert pickle.loads(pickle.dumps(report)) == report
 
 
 def test_reprs_say_what_it_is() -> None:

@@ -18,12 +18,12 @@ from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
 from archcalc.analyses.field_flow import Flow
-from archcalc.analyses.moments import Component, Exact, Floats, Mixing, Moments, Numbers
+from archcalc.analyses.moments import NOTHING, UNEQUAL, Component, Exact, Floats, Mixing, Moments, Numbers
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.windows import Windows, spatial_axes, windows
 from archcalc.arith import Shape, Size, certainly, equal, is_array
 from archcalc.graph import Graph, Node
-from archcalc.layers.window import Fixed, Section, Taps, Window
+from archcalc.layers.window import Fixed, Phases, Section, Taps, Window
 from archcalc.symbolic import Expr
 from archcalc.unknown import Unknown
 
@@ -31,6 +31,7 @@ OUT_OF_RANGE = Unknown("the spread exceeds the range of double precision")
 SEAM = Unknown("places of a concatenation along a spatial axis depend on one input each")
 ARRAYS = Unknown("the spread is computed for one configuration at a time")
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
+UNEVEN = Unknown("how strongly branches mix may change from place to place along another axis")
 BEHIND_PHASES = Unknown("a block that is repeated a symbolic number of times stands behind upsampling")
 
 
@@ -118,6 +119,10 @@ class Spreads:
     def through(self, state: Spread, window: Window, shape: Shape) -> Spread:
         if any(type(read) is Section for read in window):
             return self.unknown(len(state.axes), SEAM)
+        if _reads_nothing(window):
+            return Spread(((),) * len(state.axes), state.scale)
+        if len(state.axes) > 1 and _weighs_places(window) and any(map(_is_open, state.axes)):
+            return self.unknown(len(state.axes), UNEVEN)
         try:
             made = [self.mixing.through(moments, window, shape) for moments in state.axes]
         except OverflowError:
@@ -152,8 +157,14 @@ class Spreads:
         if isinstance(parts, Unknown):
             return self.unknown(len(branches[0][1].axes), parts)
         weights, scale = parts
-        columns = zip(*(state.axes for _, state in branches), strict=True)
-        return Spread(tuple([self._mixed(seen, weights) for seen in columns]), scale)
+        columns = list(zip(*(state.axes for _, state in branches), strict=True))
+        uneven = [a for a, seen in enumerate(columns) if _is_uneven(seen)]
+        axes = [
+            # along this axis the branches' parts are the same at every place of the others, or they are alike
+            self._mixed(seen, weights) if not set(uneven) - {a} or _are_alike(seen) else UNEVEN
+            for a, seen in enumerate(columns)
+        ]
+        return Spread(tuple(axes), scale)
 
     def _scale(self, state: Spread, each: Size, of: Size) -> Any:
         if isinstance(state.scale, Unknown) or (type(each) is type(of) is int and each == of):
@@ -236,6 +247,8 @@ class Spreads:
     # -- figures -------------------------------------------------------------------------------------
     def figures(self, state: Spread, shape: Shape) -> EffectiveField:
         variances = tuple(self._variance(moments, shape) for moments in state.axes)
+        if NOTHING in variances:  # what reads nothing along one axis reads nothing along the others
+            variances = (NOTHING,) * len(variances)
         return EffectiveField(tuple(map(_root, variances)), variances)
 
     def _variance(self, moments: Moments, shape: Shape) -> Any:
@@ -250,6 +263,41 @@ class Spreads:
         except OverflowError:
             return OUT_OF_RANGE
         return found if isfinite(found) else OUT_OF_RANGE
+
+
+def _reads_nothing(window: Window) -> bool:
+    return any(type(read) is Phases and not any(read.reads) for read in window)
+
+
+def _weighs_places(window: Window) -> bool:
+    """Whether some units read with more weight than others."""
+    reads = (read for read in window if type(read) is Phases)
+    return any(len({sum(weight for _, weight in row) for row in read.reads}) > 1 for read in reads)
+
+
+def _is_open(moments: Moments) -> bool:
+    """Whether it is open how much a place has once places are weighed.
+
+    So it is where several axes here follow one of the input.
+    """
+    return isinstance(moments, Unknown) or len({part.axis for part in moments}) > 1
+
+
+def _is_uneven(seen: Sequence[Moments]) -> bool:
+    """Whether phases along an axis give (or may give) some branches more of a mixture, and others less."""
+    # where values decide how a whole axis is read, each place still has a mass of 1
+    known = [moments for moments in seen if moments is not UNEQUAL]
+    if any(isinstance(moments, Unknown) for moments in known):
+        return True
+    masses = [[(part.axis, part.mass) for part in m] for m in known if not isinstance(m, Unknown)]
+    return any(mass != masses[0] for mass in masses) and any(
+        m != mass[0] for parts in masses for _, mass in parts for m in mass
+    )
+
+
+def _are_alike(seen: Sequence[Moments]) -> bool:
+    """Whether branches depend on an axis in the same way, so that it does not matter how they mix."""
+    return all(not isinstance(m, Unknown) and m == seen[0] for m in seen)
 
 
 def _root(variance: Any) -> Any:

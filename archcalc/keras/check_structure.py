@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.keras.build import reason
 from archcalc.keras.summaries import printed_summary
-from archcalc.report import Row
+from archcalc.rows import Row
 from archcalc.verification import Check, cannot_run, compare
 
 if TYPE_CHECKING:

@@ -9,12 +9,15 @@ from archcalc.conventions import tf_profiler
 from archcalc.keras.build import reason
 from archcalc.keras.measure import outputs
 from archcalc.keras.profile import profiled_flops
+from archcalc.layers.pooling import GlobalAveragePooling1D
 from archcalc.verification import Check, cannot_run, compare
 
 if TYPE_CHECKING:
+    from archcalc.graph import Node
     from archcalc.keras.verify import Case
 
 FLOPS = "FLOPs (tf-profiler)"
+MASKED = "a mask reaches this layer, and the profiler counts its sum"
 
 
 def checks(case: Case) -> Iterator[Check]:
@@ -33,16 +36,25 @@ def _flops(case: Case) -> Iterator[Check]:
     exempt = []
     for i, node in enumerate(case.graph.nodes):
         inputs = case.graph.input_shapes([row.output_shapes for row in case.report.rows], node)
+        why = MASKED if _is_masked(case, node) else tf_profiler.exemption(node.layer)
         predicted = tf_profiler.flops(node.layer, *inputs)
-        if predicted is None:
+        if predicted is None or why is MASKED:
             exempt.append(node.name)
-            yield cannot_run(FLOPS, node.name, str(tf_profiler.exemption(node.layer)))
+            yield cannot_run(FLOPS, node.name, str(why))
             total += measured[i]
         else:
             total += predicted
             yield compare(FLOPS, node.name, predicted, measured[i])
     if not exempt:
         yield compare(FLOPS, None, total, sum(measured))
+
+
+def _is_masked(case: Case, node: Node) -> bool:
+    """Whether a mean is taken of those steps alone that a mask lets through."""
+    given = [case.built.tensors[t.node][t.output] for t in node.inputs]
+    return isinstance(node.layer, GlobalAveragePooling1D) and any(
+        getattr(tensor, "_keras_mask", None) is not None for tensor in given
+    )
 
 
 def _tensors(case: Case) -> Iterator[Check]:

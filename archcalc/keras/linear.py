@@ -9,8 +9,8 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample, contrast over an image: halfway between each unit and
   the mean along those axes; batch normalisation stays, as at inference;
-- recurrent layers have tanh and sigmoid, and attention its softmax: their gradients vanish nowhere, but
-  they are not linear;
+- recurrent layers have softsign and gates of its shape, and attention its softmax: their gradients vanish
+  nowhere, but they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
 
@@ -133,9 +133,10 @@ def _in_double(config: Any) -> Any:
 
 
 def _steep(config: Any) -> Any:
-    """A configuration in which recurrent cells have tanh and sigmoid.
+    """A configuration in which recurrent cells have softsign, and gates that follow it.
 
-    Steep everywhere that bounded states reach; a gate of hard_tanh stays at 1, and its cell at zero.
+    Bounded as tanh and sigmoid are, but their slope falls with the square of their input: it is zero
+    nowhere, where that of tanh is from 20 on in double precision.
     """
     if isinstance(config, list | tuple):
         return [_steep(c) for c in config]
@@ -143,10 +144,18 @@ def _steep(config: Any) -> Any:
         return config
     found = {k: _steep(v) for k, v in config.items()}
     if "recurrent_initializer" in found:
-        found["activation"] = "tanh"
+        found["activation"] = "softsign"
     if "recurrent_activation" in found:
-        found["recurrent_activation"] = "sigmoid"
+        found["recurrent_activation"] = _GATE
     return found
+
+
+def _gate(x: Any) -> Any:
+    return (1 + keras.ops.softsign(x)) / 2
+
+
+keras.saving.register_keras_serializable("archcalc", "gate")(_gate)
+_GATE = keras.saving.serialize_keras_object(_gate)
 
 
 def _precision(layer: Any) -> str:

@@ -106,6 +106,9 @@ class Discretization(Encoding):
     def depth(self) -> Size:
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
 
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return "int32" if self.output_mode == "int" else super().result_dtype(compute, *inputs)
+
 
 @family
 class Hashes(Encoding):

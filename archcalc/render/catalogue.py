@@ -9,9 +9,9 @@ from typing import Any
 
 from archcalc.catalogue import Entry
 from archcalc.layers.refusals import Refusal
+from archcalc.plain import plain
 from archcalc.render import text
 from archcalc.render.text import ASCII, UNICODE, Glyphs
-from archcalc.report import plain
 from archcalc.unknown import Unknown
 
 NAME = 26

@@ -8,7 +8,8 @@ from typing import Any
 
 from archcalc.render import text
 from archcalc.render.text import Glyphs
-from archcalc.report import Row, Totals
+from archcalc.rows import Row
+from archcalc.totals import Totals
 
 
 @dataclass(frozen=True)

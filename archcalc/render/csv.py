@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from archcalc.render.grouping import fold
-from archcalc.report import Report, Row
+from archcalc.report import Report
+from archcalc.rows import Row
 from archcalc.unknown import Unknown
 
 _FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size", "clipped_size")

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from archcalc.arith import total
-from archcalc.report import Row
-
-_SUMMED = (
-    *("parameters", "trainable_parameters", "macs", "flops"),
-    *("elementwise_operations", "activation_bytes", "training_activation_bytes"),
-)
+from archcalc.arith import Size, total
+from archcalc.layers.base import Weight
+from archcalc.rows import Row
 
 
 def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
@@ -47,21 +43,66 @@ def _prefix(name: str, depth: int, separator: str) -> str:
 
 
 def _group(name: str, members: list[Row]) -> Row:
-    last = members[-1]
-    summed: dict[str, Any] = {f: total(getattr(row, f) for row in members) for f in _SUMMED}
-    return Row(
-        name=name,
-        type=f"{len(members)} layers",
-        inputs=_outside(members),
-        output_shapes=last.output_shapes,
-        shared_with=None,
-        weights=(),
-        receptive_fields=last.receptive_fields,
-        effective_fields=last.effective_fields,
-        members=len(members),
-        gradient=last.gradient,
-        **summed,
-    )
+    return Row(_Group(name, members), 0)
+
+
+class _Group:
+    """The columns of a table of one row, which stands for several."""
+
+    def __init__(self, name: str, rows: list[Row]) -> None:
+        last = rows[-1]
+        self.name = [name]
+        self.type = [f"{len(rows)} layers"]
+        self.inputs = [_outside(rows)]
+        self.output_shapes = [last.output_shapes]
+        self.shared_with = [None]
+        self.weights: list[tuple[Weight, ...]] = [()]
+        self.copies = [1]
+        self.members = [len(rows)]
+        self._rows = rows
+
+    @property
+    def parameters(self) -> list[Size]:
+        return self._sum("parameters")
+
+    @property
+    def trainable_parameters(self) -> list[Size]:
+        return self._sum("trainable_parameters")
+
+    @property
+    def macs(self) -> list[Size]:
+        return self._sum("macs")
+
+    @property
+    def flops(self) -> list[Size]:
+        return self._sum("flops")
+
+    @property
+    def elementwise_operations(self) -> list[Size]:
+        return self._sum("elementwise_operations")
+
+    @property
+    def activation_bytes(self) -> list[Size]:
+        return self._sum("activation_bytes")
+
+    @property
+    def training_activation_bytes(self) -> list[Size]:
+        return self._sum("training_activation_bytes")
+
+    @property
+    def receptive_fields(self) -> list[Any]:
+        return [self._rows[-1].receptive_fields]
+
+    @property
+    def effective_fields(self) -> list[Any]:
+        return [self._rows[-1].effective_fields]
+
+    @property
+    def gradient(self) -> list[Any]:
+        return [self._rows[-1].gradient]
+
+    def _sum(self, figure: str) -> list[Size]:
+        return [total(getattr(row, figure) for row in self._rows)]
 
 
 def _outside(members: Iterable[Row]) -> tuple[str, ...]:

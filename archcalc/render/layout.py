@@ -11,8 +11,9 @@ from rich.cells import cell_len, set_cell_size
 
 from archcalc.render.columns import ALWAYS, ESSENTIAL, FLOPS, GAINED, LAYER, ORDER, Column, flops_column
 from archcalc.render.text import Glyphs
-from archcalc.report import Row, Totals
+from archcalc.rows import Row
 from archcalc.symbolic import Expr
+from archcalc.totals import Totals
 
 GAP = 2
 MARGIN = 1

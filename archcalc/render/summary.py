@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from archcalc.arith import total
 from archcalc.render import text
 from archcalc.render.text import Glyphs
-from archcalc.report import Report, Row
+from archcalc.report import Report
+from archcalc.rows import Row
 from archcalc.symbolic import Expr, Extremum
 from archcalc.unknown import Unknown
 

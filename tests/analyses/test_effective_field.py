@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import isclose, sqrt
 from typing import Any
 
@@ -10,7 +9,7 @@ from hypothesis import given
 
 import archcalc
 from archcalc import arith
-from archcalc.analyses.effective_field import Spreads, effective_fields
+from archcalc.analyses.effective_field import UNEVEN, Spreads, effective_fields
 from archcalc.analyses.field_flow import Flow
 from archcalc.analyses.field_maps import TOO_MANY_PIECES
 from archcalc.analyses.moments import Exact
@@ -22,15 +21,7 @@ from archcalc.unknown import Unknown
 from tests.analyses.toy import Oracle, networks
 
 LAYERS = registered()
-
-
-def variance(weights: dict[int, Fraction]) -> Fraction | None:
-    """The variance of places weighed so; None if there are none."""
-    mass = sum(weights.values())
-    if not mass:
-        return None
-    mean = sum(p * w for p, w in weights.items()) / mass
-    return sum(((p - mean) ** 2 * w for p, w in weights.items()), Fraction(0)) / mass
+OPEN = (TOO_MANY_PIECES, UNEVEN)  # why a figure of a toy may be unknown
 
 
 def network(*rows: Any) -> Graph:
@@ -54,18 +45,40 @@ def last(graph: Graph) -> Any:
 # -- brute force ----------------------------------------------------------------------------------
 @given(networks(1, causal=False))
 def test_the_spread_is_that_of_all_paths_together(graph: Graph) -> None:
+    compare(graph)
+
+
+@given(networks(2, causal=False))
+def test_so_it_is_along_each_of_two_axes(graph: Graph) -> None:
+    compare(graph)
+
+
+def compare(graph: Graph) -> None:
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
     for i, row in enumerate(effective_fields(graph, shapes)):
+        place = tuple(n // 2 for n in shapes[i][0][:-1])
         for root in graph.inputs:
             field = row[graph.nodes[root].name]
-            wanted = variance(oracle.weights(i, (shapes[i][0][0] // 2, 0), root))
-            if field is None or isinstance(field.variance[0], Unknown):
-                assert wanted is None or (field and field.variance[0] is TOO_MANY_PIECES)
-                continue
-            assert wanted is not None
-            assert isclose(field.variance[0], wanted, rel_tol=1e-9, abs_tol=1e-9)
-            assert isclose(field.sigma[0], sqrt(wanted), rel_tol=1e-9, abs_tol=1e-4)
+            for axis in range(len(place)):
+                wanted = oracle.variance(i, (*place, 0), root, axis)
+                if field is None or isinstance(field.variance[axis], Unknown):
+                    assert wanted is None or (field and field.variance[axis] in OPEN)
+                    continue
+                assert wanted is not None
+                assert isclose(field.variance[axis], wanted, rel_tol=1e-9, abs_tol=1e-9)
+                assert isclose(field.sigma[axis], sqrt(wanted), rel_tol=1e-9, abs_tol=1e-4)
+
+
+def test_a_mixture_that_changes_along_the_other_axis_is_unknown() -> None:
+    """Only each third place of the second branch, along both axes, holds anything."""
+    graph = network(
+        ("x", "InputLayer", {"shape": (6, 6, 1)}, []),
+        ("a", "Conv2D", {"filters": 1, "kernel_size": 3, "strides": 3}, ["x"]),
+        ("b", "Conv2DTranspose", {"filters": 1, "kernel_size": 1, "strides": 3, "padding": "same"}, ["a"]),
+        ("both", "Concatenate", {}, ["x", "b"]),
+    )
+    assert last(graph).sigma == (UNEVEN, UNEVEN)
 
 
 @given(networks(1, causal=False))

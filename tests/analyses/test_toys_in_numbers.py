@@ -15,7 +15,6 @@ from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
 from archcalc.symbolic import Expr, substitute
 from archcalc.unknown import Unknown
-from tests.analyses.test_effective_field import variance
 from tests.analyses.toy import Oracle, networks, places
 from tests.analyses.toys_in_numbers import in_phases, with_arrays, with_symbols
 
@@ -125,7 +124,7 @@ def test_the_spread_at_a_point_is_that_of_all_paths(drawn: tuple[Graph, Graph, d
             field = row[graph.nodes[root].name]
             if field is None or isinstance(field.variance[0], Unknown):
                 continue
-            wanted = variance(oracle.weights(i, (shapes[i][0][0] // 2, 0), root))
+            wanted = oracle.variance(i, (shapes[i][0][0] // 2, 0), root, 0)
             assert wanted is not None
             figure = field.variance[0]
             if isinstance(figure, Expr):

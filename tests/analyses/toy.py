@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from itertools import product
+from math import prod
 from typing import Any
 
 from hypothesis import note
@@ -79,6 +80,13 @@ def units_read(read: Read, n: int, unit: tuple[int, ...]) -> list[int]:
     raise AssertionError(read)
 
 
+def _each(read: Read, count: int) -> Fraction:
+    """The weight of each of the units read along an axis."""
+    if isinstance(read, Phases):
+        return Fraction(len(read.reads), sum(map(len, read.reads)) or 1)
+    return Fraction(1, count or 1)
+
+
 class Oracle:
     """What units see, unit by unit."""
 
@@ -87,7 +95,7 @@ class Oracle:
         self.shapes = shapes
         self.paths: dict[Any, dict[tuple[int | None, bool], tuple[int, int]]] = {}
         self.sets: dict[Any, dict[int, set[tuple[int, ...]]]] = {}
-        self.strengths: dict[Any, dict[int, Fraction]] = {}
+        self.strengths: dict[Any, dict[tuple[int, ...], Fraction]] = {}
 
     def hull(self, node: int, unit: tuple[int, ...], root: int, axis: int, *, local: bool = False) -> Any:
         """(lo, hi) that a unit sees of an axis of an input, padding included; None if it sees nothing.
@@ -126,8 +134,8 @@ class Oracle:
                     found[kind] = min(lo, old[0]), max(hi, old[1])
         return found
 
-    def weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[int, Fraction]:
-        """How strongly a unit depends on each place of an input of one spatial axis, padding included.
+    def weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[tuple[int, ...], Fraction]:
+        """How strongly a unit depends on each place of an input, padding included.
 
         Taps count equally and sum to 1; the rows of phases do so on average.
         """
@@ -136,24 +144,28 @@ class Oracle:
             self.strengths[key] = self._weights(*key)
         return self.strengths[key]
 
-    def _weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[int, Fraction]:
+    def _weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[tuple[int, ...], Fraction]:
         if node == root:
-            return {unit[0]: Fraction(1)}
-        found: dict[int, Fraction] = {}
+            return {unit[:-1]: Fraction(1)}
+        found: dict[tuple[int, ...], Fraction] = {}
         reader = self.graph.nodes[node]
         for k, (tap, window) in enumerate(zip(reader.inputs, reader.layer.window(), strict=True), start=1):
             (shape,) = self.shapes[tap.node]
-            units = units_read(window[0], shape[0], unit)
-            read = window[0]
-            each = (
-                Fraction(len(read.reads), sum(map(len, read.reads)) or 1)
-                if isinstance(read, Phases)
-                else (Fraction(1, len(units)))
-            )
-            for j in units:
-                for place, weight in self.weights(tap.node, (j, 0), root).items():
-                    found[place] = found.get(place, Fraction(0)) + k * each * weight
+            axes = [units_read(read, n, unit) for read, n in zip(window[:-1], shape[:-1], strict=True)]
+            each = k * prod(map(_each, window[:-1], map(len, axes)))
+            for child in product(*axes):
+                for place, weight in self.weights(tap.node, (*child, 0), root).items():
+                    found[place] = found.get(place, Fraction(0)) + each * weight
         return found
+
+    def variance(self, node: int, unit: tuple[int, ...], root: int, axis: int) -> Fraction | None:
+        """The variance of the places that a unit depends on, along one axis; None if there are none."""
+        weights = self.weights(node, unit, root)
+        mass = sum(weights.values())
+        if not mass:
+            return None
+        mean = sum(place[axis] * w for place, w in weights.items()) / mass
+        return sum(((place[axis] - mean) ** 2 * w for place, w in weights.items()), Fraction(0)) / mass
 
     def real(self, node: int, unit: tuple[int, ...]) -> dict[int, set[tuple[int, ...]]]:
         """The units of each input that a unit depends on, inside every tensor on the way."""

@@ -68,6 +68,16 @@ def test_layers_keep_integers_or_compute(kind: str) -> None:
         assert found.layer.result_dtype("float32", *[dtype] * len(inputs)) == made, dtype
 
 
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+@pytest.mark.parametrize(
+    ("kind", "given"), [("Discretization", {"bin_boundaries": (0.0, 1.0)}), ("Hashing", {"num_bins": 3})]
+)
+def test_numbers_of_bins_are_integers_of_one_width(kind: str, given: dict[str, Any], mode: str) -> None:
+    found = registered()[kind](**given, output_mode=mode)
+    made = getattr(keras.layers, kind)(**given, output_mode=mode)(tf.ones((2, 5), "int32"))
+    assert found.result_dtype("float32", "int32") == made.dtype.name
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", ONE)
 def test_functions_of_one_tensor(name: str, dtype: str) -> None:

@@ -35,7 +35,6 @@ def record(count: int) -> list[Entry]:
 
 
 def _toy(graph: Any) -> Entry:
-    from tests.analyses.test_effective_field import variance
     from tests.analyses.test_receptive_field import expect_stride, width
     from tests.analyses.toy import Oracle, all_reads, places
 
@@ -89,7 +88,7 @@ def _toy(graph: Any) -> Entry:
                     "is_global": any(flag for kind in kinds for _, flag in kind)
                     or all(h is not None and h[0] <= 0 and h[1] >= extent - 1 for h in hulls),
                     "clipped_size": max(column) - min(column) + 1 if column else 0,
-                    "variance": variance(oracle.weights(i, (shapes[i][0][0] // 2, 0), root))
+                    "variance": oracle.variance(i, (shapes[i][0][0] // 2, 0), root, axis)
                     if len(sides) == 1 and not causal
                     else "not measured",
                 }

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from archcalc.graph import Graph, Tap
-from archcalc.report import Report, Row
+from archcalc.report import Report
+from archcalc.rows import Row
 from archcalc.verification import CANNOT_RUN, DIFFERS, Check, Verification
 from archcalc.writers.spec import to_spec
 
