@@ -6,9 +6,10 @@ Hypothesis   Yes against random features, by far. Against the classifier: with f
              yes; with all images the lead shrinks. Fine-tuning the last stage adds a little.
 Command      python -m experiments run transfer --profile full --backbone mobilenetv2 --weights FILE
              python -m experiments run transfer                      (ResNet50, Keras's ImageNet weights)
-Time         smoke 20 s; quick minutes, full 8 min and more a seed (a busy machine)
+Time         smoke 15 s; quick 45 s, full 1 min a seed (MobileNetV2, one thread)
 Found        MobileNetV2, 800 images, 3 seeds: transfer 28.5 %, fine-tuned 28.0 %, random features 8.3 %,
-             classifier 23.1 % (docs/experiments.md)
+             classifier 23.1 %; the lead shrinks with the data; per minute it is 2.5 times the
+             classifier's (docs/experiments.md)
 
 Backbone without its top -> BatchNormalization -> Conv2D 1x1, which reduces dimensions -> Flatten -> Dense.
 First the head alone, on features computed once; then, from there, the last stage of the backbone with it, at
@@ -134,7 +135,7 @@ class Transfer(Classification):
         "images and per minute, less with all of them; fine-tuning the last stage adds a little."
     )
     profiles = PROFILES
-    expected_time = {"smoke": "20 s", "quick": "minutes", "full": "8 min and more per seed"}
+    expected_time = {"smoke": "15 s", "quick": "45 s", "full": "1 min per seed"}
 
     def __init__(self) -> None:
         self._features: dict[str, Features] = {}
