@@ -1,0 +1,67 @@
+"""`archcalc verify` on every example and every network of keras.applications, and what came of it.
+
+    python -m scripts.verify_all [--sample 4] [--only NAME ...]
+
+Each is verified in a process of its own, since the largest take 10 GiB. Fields are measured for
+`--sample` layers of each network, everything else for all of its layers. Prints a line for each, and
+exits with 1 if any figure differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from archcalc.readers.applications import names
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+OPEN = ("--set", "H=224", "--set", "W=224")  # MobileNetV3 takes any image
+
+
+def sources() -> dict[str, list[str]]:
+    """Every network, and what has to be said beside its source."""
+    examples = {str(path.relative_to(Path.cwd())): [] for path in sorted(EXAMPLES.glob("*.json"))}
+    return examples | {f"keras:{n}": list(OPEN) if n.startswith("MobileNetV3") else [] for n in names()}
+
+
+def verified(source: str, options: list[str], sample: int) -> dict[str, object]:
+    """The JSON of one run; what went wrong, if it ends without any."""
+    command = [sys.executable, "-m", "archcalc", "verify", source, "--format", "json"]
+    ran = subprocess.run(
+        [*command, "--sample", str(sample), *options], capture_output=True, text=True, check=False
+    )
+    return json.loads(ran.stdout) if ran.stdout else {"fault": ran.stderr.strip()[-300:]}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--sample", type=int, default=4, help="layers whose fields are measured")
+    parser.add_argument("--only", nargs="+", help="sources, as they are printed")
+    options = parser.parse_args()
+    whole: Counter[str] = Counter()
+    for source, given in sources().items():
+        if options.only and source not in options.only:
+            continue
+        began = time.perf_counter()
+        found = verified(source, given, options.sample)
+        checks = found.get("checks", [])
+        assert isinstance(checks, list)
+        verdicts = Counter(check["verdict"] for check in checks)
+        whole.update(verdicts)
+        told = found.get("fault") or ", ".join(f"{n:,} {what}" for what, n in verdicts.most_common())
+        print(f"{source:45} {time.perf_counter() - began:5.0f} s  {told}", flush=True)
+        for check in checks:
+            if check["verdict"] == "differs":
+                print("  DIFFERS", json.dumps(check)[:300], flush=True)
+        whole["differs"] += "fault" in found
+    print("in all:", ", ".join(f"{n:,} {what}" for what, n in whole.most_common()))
+    return int(bool(whole["differs"]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
