@@ -151,6 +151,13 @@ def frames() -> Any:
     return keras.Model(x, L.RNN([L.LSTMCell(4), L.GRUCell(3)], return_sequences=True)(y))
 
 
+def next_frames() -> Any:
+    x = keras.Input((4, 8, 8, 1))
+    y = L.ConvLSTM2D(3, 3, padding="same", return_sequences=True)(x)
+    y = L.ConvLSTM2D(2, (1, 3), strides=(1, 2), dropout=0.1)(L.BatchNormalization()(y))
+    return keras.Model(x, L.Conv2D(1, 3, padding="same", activation="sigmoid")(y))
+
+
 MODELS = [
     lstm_classifier,
     both_directions,
@@ -170,6 +177,16 @@ def test_sequence_models_verify(model: Any) -> None:
     measured = [c for c in found.checks if c.what.startswith("receptive field")]
     assert measured
     assert {c.verdict for c in measured} == {"agrees"}
+
+
+def test_a_conv_lstm_verifies() -> None:
+    """All but its field, which grows along the image with every step: no window along one axis says that."""
+    graph = archcalc.from_keras(next_frames())
+    found = archcalc.verify(graph)
+    assert not [c for c in found.checks if c.verdict == "differs"]
+    assert {c.what for c in found.checks if c.verdict == "agrees"} >= {"output shape", "parameters", "weights"}
+    (row,) = (row for row in archcalc.analyze(graph).rows if row.name == "conv2d")
+    assert "each step sees further" in row.unknown["receptive_field"]
 
 
 def test_fields_of_sequences() -> None:
