@@ -79,8 +79,8 @@ class Figures:
         self.scope = arith.Scope()
         with arith.scope(self.scope):
             self.has_symbols = restate(graph)
-            self.output_shapes = shapes.infer(graph)
-            self.weights = parameters.weights(graph, self.output_shapes)
+            self.output_shapes, made = shapes.shapes_and_weights(graph)
+            self.weights = parameters.owned(graph, made)
             self.gradient, self.loss = self._gradients()
 
     # -- what a row is -------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from archcalc import arith, symbolic
@@ -68,7 +68,7 @@ def restate(graph: Graph) -> bool:
         if node.layer in seen:
             continue
         seen.add(node.layer)
-        if any(map(_holds_symbols, vars(node.layer).values())):
+        if _any_symbols(vars(node.layer).values()):
             has_symbols = True
             try:
                 node.layer.restate()
@@ -86,10 +86,20 @@ def restate(graph: Graph) -> bool:
     return has_symbols
 
 
-def _holds_symbols(value: Any) -> bool:
-    if isinstance(value, Layer):
-        value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
-    return isinstance(value, Expr) or (isinstance(value, tuple) and any(map(_holds_symbols, value)))
+# of most arguments; the sweep over all of them is a part of every analysis that shows
+_PLAIN = frozenset({int, str, bool, float, type(None), dict})
+
+
+def _any_symbols(values: Iterable[Any]) -> bool:
+    """Whether an expression stands among arguments, or inside their tuples and layers."""
+    for value in values:
+        if type(value) in _PLAIN:
+            continue
+        if isinstance(value, Layer):
+            value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
+        if isinstance(value, Expr) or (isinstance(value, tuple) and _any_symbols(value)):
+            return True
+    return False
 
 
 def open_symbols(graph: Graph) -> dict[str, Symbol]:

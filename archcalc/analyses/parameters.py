@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from archcalc.analyses.shapes import Shapes
+from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, equal, total
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph
@@ -23,15 +23,23 @@ class Count(NamedTuple):
         return self.parameters - self.trainable
 
 
-def weights(graph: Graph, shapes: Shapes) -> list[tuple[Weight, ...]]:
+def weights(graph: Graph, shapes: Shapes) -> Weights:
     """For each node its weights; none where an earlier node owns them.
 
     Raises `NetworkError` where a sharing layer would need weights of other shapes.
     """
-    found: list[tuple[Weight, ...]] = []
+    made = (node.layer.weights(*graph.input_shapes(shapes, node)) for node in graph.nodes)
+    return owned(graph, made)
+
+
+def owned(graph: Graph, made: Iterable[tuple[Weight, ...]]) -> Weights:
+    """The same from the weights that each node's layer has by itself.
+
+    Raises `NetworkError` where a sharing layer would need weights of other shapes.
+    """
+    found: Weights = []
     faults: list[tuple[str, str]] = []
-    for node in graph.nodes:
-        own = node.layer.weights(*graph.input_shapes(shapes, node))
+    for node, own in zip(graph.nodes, made, strict=True):
         if node.shared_with is not None:
             owner = graph.nodes[node.shared_with]
             if not _same(own, found[node.shared_with]):

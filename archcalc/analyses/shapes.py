@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from archcalc.arith import Shape, require_equal
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Repeat
-from archcalc.layers.base import show
+from archcalc.layers.base import Weight, show
 
 Shapes = list[tuple[Shape, ...]]
+Weights = list[tuple[Weight, ...]]
 
 MAX_BITS = 2048  # of a tensor's sizes together: no figure gets too long to be printed
 MAX_RANK = 64  # numpy's; rules compare axes with one another
@@ -20,10 +21,19 @@ TENSORS_A_NODE, MIN_TENSORS = 20, 1_000_000
 def infer(graph: Graph) -> Shapes:
     """For each node the shapes of its outputs, without the batch axis.
 
+    Raises `NetworkError` with every independent fault.
+    """
+    return shapes_and_weights(graph)[0]
+
+
+def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
+    """For each node the shapes of its outputs, and the weights that its layer has for such inputs.
+
     Raises `NetworkError` with every independent fault: a layer whose input could not be
     worked out is passed over, because its fault would only repeat the earlier one.
     """
     shapes: list[tuple[Shape, ...] | None] = []
+    owned: Weights = []
     faults: list[tuple[str, str]] = []
     tensors = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
     for node in graph.nodes:
@@ -43,6 +53,7 @@ def infer(graph: Graph) -> Shapes:
                 shapes.append(None)
                 break
             shapes.append(made)
+            owned.append(weights)
         except ArchcalcError as fault:
             faults.append((node.name, str(fault)))
             shapes.append(None)
@@ -59,7 +70,7 @@ def infer(graph: Graph) -> Shapes:
                 faults.append((graph.nodes[repeat.first].name, str(fault)))
     if faults:
         raise NetworkError(faults)
-    return found
+    return found, owned
 
 
 def _require_printable(shape: Shape) -> None:

@@ -184,7 +184,8 @@ def test_a_conv_lstm_verifies() -> None:
     graph = archcalc.from_keras(next_frames())
     found = archcalc.verify(graph)
     assert not [c for c in found.checks if c.verdict == "differs"]
-    assert {c.what for c in found.checks if c.verdict == "agrees"} >= {"output shape", "parameters", "weights"}
+    agreed = {c.what for c in found.checks if c.verdict == "agrees"}
+    assert agreed >= {"output shape", "parameters", "weights"}
     (row,) = (row for row in archcalc.analyze(graph).rows if row.name == "conv2d")
     assert "each step sees further" in row.unknown["receptive_field"]
 
