@@ -55,7 +55,6 @@ _MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "S
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
 _ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
-_CONTRASTS = ("AutoContrast", "Equalization")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
@@ -86,9 +85,8 @@ def linear(layer: Any) -> Any:
         return Mean(several(config["axis"]), name=layer.name, dtype=PRECISION)
     if kind == "GroupNormalization":
         return GroupMean(config["groups"], config["axis"], name=layer.name, dtype=PRECISION)
-    if kind in _CONTRASTS:
-        axes = (2, 3) if config["data_format"] == "channels_first" else (1, 2)
-        return Mean(axes, name=layer.name, dtype=PRECISION)
+    if kind == "AutoContrast":  # over the first two axes, whatever its data format says
+        return Mean((1, 2), name=layer.name, dtype=PRECISION)
     if kind in _MEANS:
         config = {k: v for k, v in config.items() if k != "activity_regularizer"}
         return getattr(keras.layers, _MEANS[kind]).from_config(config)

@@ -321,3 +321,34 @@ def test_a_gate_is_measured_sample_by_sample() -> None:
 def test_the_profiler_overlooks_some_operations_with_channels_first(kind: str, sides: list[int]) -> None:
     layer = {**CONV, "type": kind, "kernel_size": 2, "data_format": "channels_first"}
     assert not verify(spec(layer, image=(3, *sides))).differences
+
+
+LSTMS = {"type": "StackedRNNCells", "cells": [{"type": "LSTMCell", "units": n} for n in (1, 2)]}
+FOUND_BY_DRAWING = {
+    "contrast over the first two axes, whatever the data format": spec(
+        {"type": "AutoContrast", "data_format": "channels_first"},
+        {"type": "Activation", "activation": "tanh"},
+    ),
+    "a branch of which only every third place holds anything": spec(
+        {**CONV, "strides": 3, "padding": "same"},
+        {"type": "Conv2DTranspose", "filters": 1, "kernel_size": 1, "strides": 3, "padding": "same"},
+        {"type": "Cropping2D", "cropping": [[0, 0], [0, 1]]},
+        {"type": "Concatenate", "inputs": ["image", "cropping2d2"]},
+        {"type": "AdaptiveAveragePooling2D", "output_size": 3},
+    ),
+    "states of a recurrence on large numbers": spec(
+        {"type": "Dense", "units": 5},
+        {"type": "Dot", "axes": [1, 1], "inputs": ["dense0", "image"]},
+        {"type": "RNN", "cell": LSTMS},
+        image=(400, 2),
+    ),
+    "a mean of the steps that a mask lets through": spec(
+        {"type": "Masking"}, {"type": "GlobalAveragePooling1D", "keepdims": True}, image=(9, 4)
+    ),
+}
+
+
+@pytest.mark.parametrize("network", FOUND_BY_DRAWING.values(), ids=FOUND_BY_DRAWING)
+def test_what_drawn_networks_found(network: dict[str, Any]) -> None:
+    found = archcalc.verify(archcalc.load(network))
+    assert not [c for c in found.checks if c.verdict == "differs"]
