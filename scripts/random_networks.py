@@ -1,6 +1,7 @@
 """The long run by hand: thousands of drawn networks against real Keras, and what was drawn.
 
     python -m scripts.random_networks --count 5000 --seed 0 --jobs 2
+    python -m scripts.random_networks --count 5000 --seed 0 --chunk 9      # once more, after a repair
 
 Prints every disagreement with the network's spec, then counts: sizes, merges, sharing,
 types and arguments drawn, figures compared, and what could not be compared and why.
@@ -139,6 +140,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--chunk", type=int, nargs="+", help="only these, numbered from 1 as they are printed"
+    )
     options = parser.parse_args()
     started = time.monotonic()
     chunks = [
@@ -146,6 +150,8 @@ def main() -> int:
         (options.seed * 1_000_003 + k, min(CHUNK, options.count - k * CHUNK), k % 2 == 1)
         for k in range(-(-options.count // CHUNK))
     ]
+    if options.chunk:
+        chunks = [chunks[k - 1] for k in options.chunk]
     whole = Tally()
     context = get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=context, max_tasks_per_child=1) as pool:
@@ -153,7 +159,7 @@ def main() -> int:
             whole.add(tally)
             print(f"{done}/{len(chunks)} chunks, {len(whole.differences)} disagreements", file=sys.stderr)
             for text in tally.differences:
-                print(text[:2000], file=sys.stderr)
+                print(text, file=sys.stderr)
     report(whole, time.monotonic() - started)
     return 1 if whole.differences else 0
 
