@@ -209,3 +209,12 @@ def test_numbers_that_are_no_pair_are_no_widths(widths: list[int]) -> None:
     """Numpy takes one number in a list for both sides of every axis; Keras does not."""
     with pytest.raises(LayerError, match="expected a pair"):
         OPERATIONS["ops.pad"](pad_width=widths)
+
+
+@pytest.mark.parametrize(("name", "axes"), [("flip", (2, 2)), ("flip", (2, -2)), ("expand_dims", (1, 1))])
+def test_an_axis_that_is_named_twice_is_refused(name: str, axes: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="repeated axis"):
+        getattr(np, name)(np.ones((1, 3, 4, 5)), axes)
+    operation = registered_operations()[f"ops.{name}"](axis=axes)
+    with pytest.raises(LayerError, match="named twice"):
+        operation.output_shape((3, 4, 5))

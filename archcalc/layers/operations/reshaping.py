@@ -122,6 +122,15 @@ def _several(axes: Any) -> tuple[int, ...]:
     return axes if isinstance(axes, tuple) else (axes,)
 
 
+def _distinct(owner: Operation, axes: Any, rank: int) -> tuple[int, ...]:
+    """The places of axes among `rank`; raises `LayerError` where one is named twice."""
+    found = tuple(axis_index(owner, a, rank) for a in _several(axes))
+    for a in found:
+        if found.count(a) > 1:
+            raise LayerError(f"{type(owner).__name__}: axis {a + 1} is named twice")
+    return found
+
+
 def _with_batch(owner: Operation, axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise LayerError(
@@ -186,9 +195,7 @@ class ExpandDims(Moving):
 
     def places(self, x: Shape) -> tuple[int, ...]:
         """Where the new axes stand in the output."""
-        axes = _several(self.axis)
-        rank = len(x) + len(axes)
-        return tuple(sorted(axis_index(self, a, rank) for a in axes))
+        return tuple(sorted(_distinct(self, self.axis, len(x) + len(_several(self.axis)))))
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
@@ -249,7 +256,7 @@ class Flip(Moving):
         return x
 
     def _turned(self, x: Shape) -> tuple[int, ...]:
-        return tuple(axis_index(self, a, len(x)) for a in _several(self.axis))
+        return _distinct(self, self.axis, len(x))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
