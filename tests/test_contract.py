@@ -524,6 +524,9 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
                 continue
             expected = np.zeros(shape, dtype=bool)
             expected[np.ix_(*map(sorted, box))] = True  # type: ignore[arg-type]
+            if hull == "box":
+                check_box(box, depends, where)
+                continue
             if hull:
                 assert not (depends & ~expected).any(), f"{where}: declared {box}"
                 together |= depends, expected
@@ -535,6 +538,14 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
         assert hull != "together" or (together[0] == together[1]).all(), (
             f"{o.cell}: input {k} is not read as declared"
         )
+
+
+def check_box(box: list[set[int] | None], depends: np.ndarray, where: str) -> None:
+    """What is declared along each axis, though not in every combination."""
+    for axis, declared in enumerate(box):
+        others = tuple(a for a in range(depends.ndim) if a != axis)
+        seen = set(np.flatnonzero(depends.any(axis=others)))
+        assert seen == declared, f"{where}, axis {axis}: {seen}"
 
 
 def couples_an_image_axis(o: Outcome) -> bool:

@@ -81,6 +81,9 @@ class GroupsKind(CountKind):
     def normalise(self, value: Any, rank: int) -> Any:
         return -1 if type(value) is int and value == -1 else size(value, 1, "a positive integer or -1")
 
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"anyOf": [*super().schema(rank)["anyOf"], {"const": -1}]}
+
 
 class SpatialKind(CountKind):
     """One size per spatial axis; a single size stands for all of them."""
@@ -365,7 +368,7 @@ def _activations() -> Mapping[str, Any]:
 
 Count = Annotated[Any, CountKind()]
 Margin = Annotated[Any, CountKind(0)]
-Groups = Annotated[Any, GroupsKind(-1)]
+Groups = Annotated[Any, GroupsKind()]
 OptionalCount = Annotated[Any, CountKind(optional=True)]
 Spatial = Annotated[Any, SpatialKind()]
 OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]

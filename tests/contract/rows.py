@@ -76,7 +76,8 @@ class Row:
     dtype: str = "float64"
     tolerance: float = 1e-9
     step: float = 10.0
-    # inputs (by number) of which single units read "less" than declared, or all "together" just that
+    # inputs (by number) of which single units read "less" than declared, a "box" with gaps, or all
+    # "together" just that
     hull: Callable[[Cell, int], str] = lambda _cell, _number: ""
     # what is read is looked up in a table, or hangs on a comparison: symbols leave it open
     tables: bool = False

@@ -51,9 +51,11 @@ REPEATED = "Keras fails at the call, or repeats states along axes on which they 
 
 
 def _conv_lstm(*inputs: Inputs) -> Row:
-    def reads(cell: Cell, _: int) -> str:
-        """Dilated kernels leave gaps, and what is said is all between their ends."""
-        return "" if cell.arguments["dilation_rate"] == 1 else "less"
+    def reads(cell: Cell, number: int) -> str:
+        """Later steps see further, dilated kernels leave gaps, and first steps read less of a state."""
+        if number or cell.arguments["dilation_rate"] != 1:
+            return "less"
+        return "" if cell.arguments["kernel_size"] == 1 else "box"
 
     return Row(
         inputs,
