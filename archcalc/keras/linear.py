@@ -9,6 +9,7 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample, contrast over an image: halfway between each unit and
   the mean along those axes; batch normalisation stays, as at inference;
+- factors of matrix products: one larger, so that none is zero and hides the others;
 - recurrent layers have softsign and gates of its shape, and attention its softmax: their gradients vanish
   nowhere, but they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
@@ -38,6 +39,7 @@ from archcalc.keras.stand_ins import (
     ExplicitPadding,
     GroupMean,
     Mean,
+    PositiveDot,
     Rows,
     Table,
     several,
@@ -101,7 +103,7 @@ def linear(layer: Any) -> Any:
     if kind == "ReversibleEmbedding":
         return Table(config["input_dim"], config["output_dim"], name=layer.name, dtype=PRECISION)
     if kind == "Dot":
-        config["normalize"] = False
+        return PositiveDot(config["axes"], name=layer.name, dtype=PRECISION)
     coupled: tuple[int, ...] = ()
     if "activation" in config and "recurrent_activation" not in config and kind not in _RECURRENT:
         coupled = _coupled_axes(config["activation"])

@@ -20,9 +20,10 @@ _ALONG = {
     *("softmax", "log_softmax", "sparsemax", "normalize", "rms_normalization", "layer_normalization"),
     *("sort", "argsort"),
 }
-# linear already
+_PRODUCTS = ("einsum", "matmul", "dot", "tensordot")
+# linear already, or nearly so
 _KEPT = {
-    *("mean", "sum", "cumsum", "einsum", "matmul", "dot", "tensordot", "average_pool", "conv"),
+    *("mean", "sum", "cumsum", *_PRODUCTS, "average_pool", "conv"),
     *("depthwise_conv", "depth_to_space", "space_to_depth", "image.resize", "image.rgb_to_grayscale"),
     *("ones_like", "zeros_like"),
 }
@@ -49,6 +50,8 @@ class LinearOperation(OperationCall):
         operation = self.operation
         function = operation.function
         arguments = operation.keras_arguments()
+        if function in _PRODUCTS and len(inputs) > 1:
+            inputs = [x + 1 for x in inputs]  # what padding has made of one is zero, and hides the other
         if function in _ALONG:
             return with_mean(inputs[0], several(getattr(operation, "axis", -1)))
         if function in _REDUCTIONS:

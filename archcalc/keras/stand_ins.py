@@ -114,6 +114,14 @@ def with_mean(x: Any, axes: tuple[int, ...]) -> Any:
     return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x
 
 
+class PositiveDot(keras.layers.Dot):
+    """Dot products of what is never zero: a zero that padding has made of one factor hides the other."""
+
+    def call(self, inputs: Any) -> Any:
+        """Apply it."""
+        return super().call([x + 1 for x in inputs])
+
+
 class ExplicitPadding(keras.layers.Layer):
     """A three-dimensional convolution, or a transposed one, with `same` padding written out.
 

@@ -342,6 +342,12 @@ FOUND_BY_DRAWING = {
         {"type": "RNN", "cell": LSTMS},
         image=(400, 2),
     ),
+    "a product with what padding has made zero": spec(
+        {"type": "ZeroPadding1D"},
+        {"type": "Dense", "units": 3, "use_bias": False},
+        {"type": "Dot", "axes": [2, 2], "inputs": ["zeropadding1d0", "dense1"]},
+        image=(4, 3),
+    ),
     "a mean of the steps that a mask lets through": spec(
         {"type": "Masking"}, {"type": "GlobalAveragePooling1D", "keepdims": True}, image=(9, 4)
     ),
