@@ -26,9 +26,21 @@ from tests.mutations.mutants import ROOT, LostError, Mutant, in_child, preload
 from tests.mutations.planted import PLANTED
 from tests.mutations.reach import Place, following, place_of
 
-# tests that hold rules to Keras, to brute force or to sums by hand; none compares stored output
+GRADIENTS = (
+    *("mean_field/", "bound_terms", "centred", "gradient_bounds", "gradients", "linear_maps", "losses"),
+    *("recurrent_gains", "spectral", "stage_gains", "surjective", "value_ranges", "weight_gradients"),
+    "weight_norms",
+)
+# by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
+# gradients or to sums by hand; none compares stored output
 SUITES = {
-    "archcalc/analyses/": [
+    tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): [
+        *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_losses.py"),
+        *(f"tests/analyses/mean_field/test_{n}.py" for n in ("expectation", "gaussian", "verdicts")),
+        *(f"tests/keras/test_{n}.py" for n in ("jacobians", "weight_gradients", "gradients")),
+        "tests/properties/test_gradient_soundness.py",
+    ],
+    ("archcalc/analyses/",): [
         *(
             f"tests/analyses/test_{n}.py"
             for n in ("memory", "peak", "shapes", "parameters", "work", "known_fields")
@@ -39,12 +51,12 @@ SUITES = {
         *("tests/analyses/test_windows.py", "tests/analyses/test_limits.py"),
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
-    "archcalc/layers/operations/": [
+    ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
         *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
         "tests/readers/test_schema.py",
     ],
-    "archcalc/layers/": [
+    ("archcalc/layers/",): [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
         *("tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
@@ -94,21 +106,19 @@ def judged(mutants: list[Mutant], oracle: roads.Oracle, *, suite: bool) -> Itera
     if differences:
         raise UnsoundError(differences[0])
     limits = {road: 3 * seconds + 5 for road, seconds in spent.items()}
-    sound: dict[str, dict[str, set[Place]]] = {}
+    sound: dict[tuple[str, ...], dict[str, set[Place]]] = {}
     for mutant in mutants:
         place = place_of(mutant)
         found = _noticed(
             mutant, lambda m=mutant, p=place: _fresh().first_difference(oracle, m.module, limits, reach, p)
         )
         if suite and not found.road:
-            folder = next(start for start in SUITES if mutant.file.startswith(start))
-            if folder not in sound:
-                failed, sound[folder] = in_child(lambda f=folder: heard_of(SUITES[f]))
+            room = next(starts for starts in SUITES if mutant.file.startswith(starts))
+            if room not in sound:
+                failed, sound[room] = in_child(lambda r=room: heard_of(SUITES[r]))
                 if failed:
                     raise UnsoundError(f"{failed} fails")
-            chosen = {
-                test for test, functions in sound[folder].items() if place is None or place in functions
-            }
+            chosen = {test for test, functions in sound[room].items() if place is None or place in functions}
             files = sorted({test.split("::")[0] for test in chosen})
             found = _noticed(
                 mutant, lambda f=files, c=chosen: ("suite", heard_of(f, c)[0]) if f else ("", "")
