@@ -255,6 +255,8 @@ def test_interrupted_is_130_and_leaves_nothing() -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # a shell has the jobs of its background ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
     )
     assert started.stdin is not None
     assert started.stderr is not None

@@ -148,12 +148,16 @@ def _read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
 
 
 def _reaches_out(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:
-    """Along some axis but the channels, of which each input of a concatenation has its part."""
+    """Along some axis; of the channels each input of a concatenation has its part, and lacks nothing."""
     return any(
         reaches_out(box[read.axis], read, n)
         for read, n in zip(window, shape, strict=True)
-        if isinstance(read, Taps | Phases) and read.axis != channels
+        if isinstance(read, Taps | Phases) and not (read.axis == channels and _is_part(read))
     )
+
+
+def _is_part(read: Taps | Phases) -> bool:
+    return isinstance(read, Taps) and read.count == 1
 
 
 def _add(boxes: list[Box], box: Box) -> None:

@@ -20,14 +20,20 @@ from archcalc.analyses.windows import spatial_axes, windows
 from archcalc.keras.build import Built, reason
 from archcalc.keras.measure import Gradients, Support, standard_deviations
 from archcalc.keras.positive import set_weights
+from archcalc.layers.attention import AttentionLayer
+from archcalc.layers.recurrent import Recurrent
+from archcalc.layers.wrappers import Bidirectional
 from archcalc.unknown import Unknown
 from archcalc.verification import AGREES, DIFFERS, Check, cannot_run
 
 if TYPE_CHECKING:
+    from archcalc.graph import Graph
     from archcalc.keras.verify import Case
 
 SPREAD = "effective field"
 TOLERANCE = 1e-5
+BENT = "a recurrence or an attention is not linear here, and places weigh by their values"
+CURVED = (Recurrent, Bidirectional, AttentionLayer)
 
 
 def checks(case: Case, linear: Built) -> Iterator[Check]:
@@ -42,9 +48,13 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
     shapes = infer(graph)
     reads = windows(graph, shapes)
     axes = spatial_axes(graph, shapes)
+    bent = _bent(graph)
     for done, node in enumerate(case.chosen):
         case.progress("effective fields", done, len(case.chosen))
         row = case.report.rows[node]
+        if node in bent:
+            yield cannot_run(SPREAD, row.name, BENT)
+            continue
         if node in gradients.failures:
             yield cannot_run(SPREAD, row.name, gradients.failures[node])
             continue
@@ -69,6 +79,15 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
                 _is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes[root])
             )
             yield _compared(label, row.name, found.sigma, support, axes[root], whole)
+
+
+def _bent(graph: Graph) -> set[int]:
+    """The nodes behind layers that the linear model has not made linear: their places differ in slope."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if isinstance(node.layer, CURVED) or any(t.node in found for t in node.inputs):
+            found.add(i)
+    return found
 
 
 def _is_whole(box: tuple[int, int] | None, size: Any) -> bool:

@@ -348,6 +348,17 @@ FOUND_BY_DRAWING = {
         {"type": "Dot", "axes": [2, 2], "inputs": ["zeropadding1d0", "dense1"]},
         image=(4, 3),
     ),
+    "padding along what had been the channels": spec(
+        {"type": "Permute", "dims": [3, 2, 1]},
+        {"type": "DepthwiseConv2D", "kernel_size": [2, 3], "padding": "same", "use_bias": False},
+        {"type": "Average", "inputs": ["permute0", "depthwiseconv2d1"]},
+        image=(4, 5, 2),
+    ),
+    "a recurrence over images, whose slopes hang on values": spec(
+        {"type": "ConvLSTM2D", "filters": 5, "kernel_size": 1},
+        {"type": "AdaptiveMaxPooling2D", "output_size": 1},
+        image=(6, 4, 6, 2),
+    ),
     "a mean of the steps that a mask lets through": spec(
         {"type": "Masking"}, {"type": "GlobalAveragePooling1D", "keepdims": True}, image=(9, 4)
     ),
