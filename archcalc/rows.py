@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Weight
@@ -16,47 +16,6 @@ if TYPE_CHECKING:
     from archcalc.analyses.receptive_field import Field
 
 T = TypeVar("T", covariant=True)
-
-
-class Columns(Protocol):
-    """Where rows have their figures from: for each figure one entry a row (`archcalc.figures`)."""
-
-    @property
-    def name(self) -> Sequence[str]: ...
-    @property
-    def type(self) -> Sequence[str]: ...
-    @property
-    def inputs(self) -> Sequence[tuple[str, ...]]: ...
-    @property
-    def output_shapes(self) -> Sequence[tuple[Shape, ...]]: ...
-    @property
-    def shared_with(self) -> Sequence[str | None]: ...
-    @property
-    def weights(self) -> Sequence[tuple[Weight, ...]]: ...
-    @property
-    def parameters(self) -> Sequence[Size]: ...
-    @property
-    def trainable_parameters(self) -> Sequence[Size]: ...
-    @property
-    def macs(self) -> Sequence[Size]: ...
-    @property
-    def flops(self) -> Sequence[Size]: ...
-    @property
-    def elementwise_operations(self) -> Sequence[Size]: ...
-    @property
-    def activation_bytes(self) -> Sequence[Size]: ...
-    @property
-    def training_activation_bytes(self) -> Sequence[Size]: ...
-    @property
-    def receptive_fields(self) -> Sequence[Mapping[str, Field | None]]: ...
-    @property
-    def effective_fields(self) -> Sequence[Mapping[str, EffectiveField | None]]: ...
-    @property
-    def copies(self) -> Sequence[Size]: ...
-    @property
-    def members(self) -> Sequence[int]: ...
-    @property
-    def gradient(self) -> Sequence[Gradient | None]: ...
 
 
 class Entry(Generic[T]):
@@ -83,14 +42,14 @@ class Row(Frozen):
     """
 
     __slots__ = ("columns", "place")
-    columns: Columns
+    columns: Any  # for each name below a sequence with one entry a row: `archcalc.figures`, or a group's
     place: int
 
     name = Entry[str]()
     type = Entry[str]()
     inputs = Entry[tuple[str, ...]]()
     output_shapes = Entry[tuple[Shape, ...]]()
-    shared_with = Entry["str | None"]()
+    shared_with: Entry[str | None] = Entry()
     weights = Entry[tuple[Weight, ...]]()
     parameters = Entry[Size]()
     trainable_parameters = Entry[Size]()
@@ -99,13 +58,13 @@ class Row(Frozen):
     elementwise_operations = Entry[Size]()
     activation_bytes = Entry[Size]()
     training_activation_bytes = Entry[Size]()
-    receptive_fields = Entry["Mapping[str, Field | None]"]()
-    effective_fields = Entry["Mapping[str, EffectiveField | None]"]()
+    receptive_fields: Entry[Mapping[str, Field | None]] = Entry()
+    effective_fields: Entry[Mapping[str, EffectiveField | None]] = Entry()
     copies = Entry[Size]()
     members = Entry[int]()
-    gradient = Entry["Gradient | None"]()
+    gradient: Entry[Gradient | None] = Entry()
 
-    def __init__(self, columns: Columns, place: int) -> None:
+    def __init__(self, columns: Any, place: int) -> None:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "place", place)
 
@@ -139,7 +98,7 @@ class Row(Frozen):
     @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
-        found = reasons(self, _FIGURES)
+        found = reasons(self, FIGURES)
         for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
             for reason in _within(axes):
                 found.setdefault("output_shape" if axes is self.output_shapes else "receptive_field", reason)
@@ -155,7 +114,7 @@ class Row(Frozen):
             "output_shape": plain(self.output_shape),
             "shared_with": self.shared_with,
             "copies": plain(self.copies),
-            **{name: plain(getattr(self, name)) for name in _FIGURES},
+            **{name: plain(getattr(self, name)) for name in FIGURES},
             "weights": [
                 {"name": w.name, "shape": plain(w.shape), "trainable": w.trainable} for w in self.weights
             ],
@@ -187,7 +146,7 @@ class Row(Frozen):
 
 
 _ENTRIES = tuple(name for name, value in vars(Row).items() if isinstance(value, Entry))
-_FIGURES = (
+FIGURES = (
     "parameters",
     "trainable_parameters",
     "macs",

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +257,7 @@ def test_interrupted_is_130_and_leaves_nothing() -> None:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # a shell has the jobs of its background ignore it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stdin is not None
     assert started.stderr is not None

@@ -11,15 +11,17 @@ the least of its reshapings (Singla & Feizi 2021, arXiv 1911.10258); the sum ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil, cos, pi, prod, sqrt
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from archcalc.analyses.weight_norms import Norms
 from archcalc.layers.operations.operand import Constant
 from archcalc.layers.stages import Adapter, Convolve, Local, Matrix, Slide
+
+T = TypeVar("T")
 
 Array = np.ndarray
 # relative: above the rounding of an eigenvalue
@@ -177,10 +179,11 @@ class Actual(Norms):
             found = found + alpha / adapter.rank * (np.asarray(a, float) @ np.asarray(b, float))
         return found
 
-    def _remembered(self, key: Any, compute: Any) -> Any:
+    def _remembered(self, key: Any, compute: Callable[[], T]) -> T:
         if key not in self._known:
             self._known[key] = compute()
-        return self._known[key]
+        found: T = self._known[key]
+        return found
 
     # -- linear stages ---------------------------------------------------------------------------------
     def matrices(self, stage: Matrix) -> Array | None:
@@ -211,7 +214,7 @@ class Actual(Norms):
         return found if found is not None and stage.implementation == 1 else None
 
     def spectral(self, stage: Matrix | Convolve | Local) -> float | None:
-        return self._remembered(("spectral", stage), lambda: self._spectral(stage))  # type: ignore[no-any-return]
+        return self._remembered(("spectral", stage), lambda: self._spectral(stage))
 
     def _spectral(self, stage: Matrix | Convolve | Local) -> float | None:
         if isinstance(stage, Matrix):
@@ -227,7 +230,7 @@ class Actual(Norms):
         return self.operator(stage) if isinstance(stage, Local) else None
 
     def operator(self, stage: Matrix | Convolve | Local) -> float | None:
-        return self._remembered(("operator", stage), lambda: self._operator(stage))  # type: ignore[no-any-return]
+        return self._remembered(("operator", stage), lambda: self._operator(stage))
 
     def _operator(self, stage: Matrix | Convolve | Local) -> float | None:
         if isinstance(stage, Convolve):
@@ -243,7 +246,7 @@ class Actual(Norms):
         return None
 
     def reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
-        return self._remembered(("reach", stage), lambda: self._reach(stage))  # type: ignore[no-any-return]
+        return self._remembered(("reach", stage), lambda: self._reach(stage))
 
     def _reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
         if isinstance(stage, Matrix):

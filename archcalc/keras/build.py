@@ -278,7 +278,11 @@ def refusal(fault: Exception) -> str:
 
 
 def reason(fault: Exception) -> str:
-    """The line of an error of Keras or TensorFlow that says what is wrong."""
+    """The line of an error of Keras or TensorFlow that says what is wrong.
+
+    Whoever asks has caught `Exception`: their errors have no base class in common, and each becomes
+    a verdict.
+    """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith("Exception encountered when calling")]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archcalc.analyses.clipping import clipped_boxes, is_cut
-from archcalc.analyses.moments import NOTHING
 from archcalc.analyses.shapes import infer
 from archcalc.analyses.windows import spatial_axes, windows
 from archcalc.keras.build import Built, reason
@@ -102,9 +101,7 @@ def _compared(
     unknown = [s for s in sigma if isinstance(s, Unknown)]
     # what is cut off along one axis changes the weights of branches along all of them, and what
     # reads nothing along one axis reads nothing along the others
-    compared = [
-        k for k in range(len(axes)) if whole and NOTHING not in unknown and isinstance(sigma[k], int | float)
-    ]
+    compared = [k for k in range(len(axes)) if whole and isinstance(sigma[k], int | float)]
     predicted = [round(s, 6) if isinstance(s, int | float) else None for s in sigma]
     shown = [round(m, 6) for m in measured]
     if not compared:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from archcalc.arith import Size, total
-from archcalc.layers.base import Weight
-from archcalc.rows import Row
+from archcalc.arith import total
+from archcalc.rows import FIGURES, Row
 
 
 def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
@@ -43,66 +43,14 @@ def _prefix(name: str, depth: int, separator: str) -> str:
 
 
 def _group(name: str, members: list[Row]) -> Row:
-    return Row(_Group(name, members), 0)
-
-
-class _Group:
-    """The columns of a table of one row, which stands for several."""
-
-    def __init__(self, name: str, rows: list[Row]) -> None:
-        last = rows[-1]
-        self.name = [name]
-        self.type = [f"{len(rows)} layers"]
-        self.inputs = [_outside(rows)]
-        self.output_shapes = [last.output_shapes]
-        self.shared_with = [None]
-        self.weights: list[tuple[Weight, ...]] = [()]
-        self.copies = [1]
-        self.members = [len(rows)]
-        self._rows = rows
-
-    @property
-    def parameters(self) -> list[Size]:
-        return self._sum("parameters")
-
-    @property
-    def trainable_parameters(self) -> list[Size]:
-        return self._sum("trainable_parameters")
-
-    @property
-    def macs(self) -> list[Size]:
-        return self._sum("macs")
-
-    @property
-    def flops(self) -> list[Size]:
-        return self._sum("flops")
-
-    @property
-    def elementwise_operations(self) -> list[Size]:
-        return self._sum("elementwise_operations")
-
-    @property
-    def activation_bytes(self) -> list[Size]:
-        return self._sum("activation_bytes")
-
-    @property
-    def training_activation_bytes(self) -> list[Size]:
-        return self._sum("training_activation_bytes")
-
-    @property
-    def receptive_fields(self) -> list[Any]:
-        return [self._rows[-1].receptive_fields]
-
-    @property
-    def effective_fields(self) -> list[Any]:
-        return [self._rows[-1].effective_fields]
-
-    @property
-    def gradient(self) -> list[Any]:
-        return [self._rows[-1].gradient]
-
-    def _sum(self, figure: str) -> list[Size]:
-        return [total(getattr(row, figure) for row in self._rows)]
+    last = members[-1]
+    figures: dict[str, Any] = {f: total(getattr(row, f) for row in members) for f in FIGURES}
+    figures |= {
+        f: getattr(last, f) for f in ("output_shapes", "receptive_fields", "effective_fields", "gradient")
+    }
+    figures |= {"name": name, "type": f"{len(members)} layers", "inputs": _outside(members)}
+    figures |= {"shared_with": None, "weights": (), "copies": 1, "members": len(members)}
+    return Row(SimpleNamespace(**{figure: [value] for figure, value in figures.items()}), 0)
 
 
 def _outside(members: Iterable[Row]) -> tuple[str, ...]:

@@ -90,7 +90,8 @@ def _cumulative(x: Array) -> Array:
     t, left = place - i, (i - _EDGE) / _STEPS
     a, b = table[i], table[i + 1]
     da, db = _density(left) / _STEPS, _density(left + 1 / _STEPS) / _STEPS
-    return a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))  # type: ignore[no-any-return]
+    found: Array = a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))
+    return found
 
 
 def _line(slope: float = 1.0) -> Function:

@@ -212,14 +212,14 @@ def _along(log_x: Array, axis: int, rows: Array) -> Array:
     """Log of the square of weighted sums of roots: units that are the same up to their size."""
     amounts = np.abs(rows) if np.all(rows >= 0) else rows
     if log_x.shape[axis] == 1:
-        total = np.maximum(amounts.sum(axis=1) ** 2, 1e-300)
+        total: Array = np.maximum(amounts.sum(axis=1) ** 2, 1e-300)
         wide = [1] * log_x.ndim
         wide[axis] = len(total)
-        return log_x + np.log(total).reshape(wide)  # type: ignore[no-any-return]
-    top = log_x.max()
+        return log_x + np.log(total).reshape(wide)
+    top = float(log_x.max())
     moved = np.moveaxis(np.exp((log_x - top) / 2), axis, 0)
-    made = np.tensordot(amounts, moved, axes=(1, 0)) ** 2
-    return np.log(np.maximum(np.moveaxis(made, 0, axis), 1e-300)) + top  # type: ignore[no-any-return]
+    made: Array = np.moveaxis(np.tensordot(amounts, moved, axes=(1, 0)) ** 2, 0, axis)
+    return np.log(np.maximum(made, 1e-300)) + top
 
 
 def permuted(x: Forward, order: Sequence[int]) -> tuple[Forward, Pull]:

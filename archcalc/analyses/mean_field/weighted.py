@@ -33,8 +33,8 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
     """
     if log_x.shape[axis] == 1:
         return log_x + math.log(size)
-    top = log_x.max()
-    return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))  # type: ignore[no-any-return]
+    top = float(log_x.max())
+    return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))
 
 
 def spread(log_x: Array, taps: Array, axis: int) -> Array:
