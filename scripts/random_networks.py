@@ -117,6 +117,7 @@ def _arguments(layer: Any) -> Iterator[tuple[str, str]]:
 def report(tally: Tally, seconds: float) -> None:
     """Print the counts."""
     from archcalc.layers.base import registered
+    from archcalc.layers.operations import registered_operations
 
     for text in tally.differences:
         print("DISAGREES", text)
@@ -130,7 +131,7 @@ def report(tally: Tally, seconds: float) -> None:
     for (what, why), times in tally.not_run.most_common():
         print(f"  {times:7,}  {what}: {why}")
     print("types drawn:", dict(tally.types.most_common()))
-    print("types never drawn:", sorted(set(registered()) - set(tally.types)))
+    print("types never drawn:", sorted({*registered(), *registered_operations()} - set(tally.types)))
     single = sorted(f"{kind}.{name}" for (kind, name), found in tally.values.items() if len(found) < 2)
     print("arguments with a single value:", single)
 

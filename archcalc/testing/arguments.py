@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archcalc.errors import LayerError
 from archcalc.layers.activations import ACTIVATIONS
-from archcalc.layers.base import Layer
+from archcalc.layers.base import Layer, registered
 from archcalc.layers.fields import (
     AxisKind,
     ChoiceKind,
@@ -23,8 +23,9 @@ from archcalc.layers.fields import (
     FlagKind,
     MarginsKind,
     NamedKind,
+    NumberKind,
+    PlainCountKind,
     SpatialKind,
-    UntrackedKind,
 )
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -40,10 +41,8 @@ def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
     """Constructor arguments of `cls` for these inputs; they may still turn out to misfit."""
     chosen: dict[str, Any] = {}
     for name, kind in cls.kinds.items():
-        if isinstance(kind, UntrackedKind) or not kind.figures:
-            continue
         required = name in _required(cls)
-        if not required and not draw(st.booleans()):
+        if not required and (not kind.figures or not draw(st.booleans())):
             continue
         strategy = _by_name(name, cls, inputs)
         if strategy is None:
@@ -84,13 +83,16 @@ def _by_name(name: str, cls: type[Layer], inputs: Shapes) -> st.SearchStrategy[A
         "size": lambda: per_axis(st.integers(1, 3), rank),
         "groups": lambda: st.sampled_from(_divisors(inputs[0][-1])),
         "depth_multiplier": lambda: st.integers(1, 2),
-        "data_format": lambda: st.sampled_from([None, None, None, "channels_last", "channels_first"]),
+        "data_format": lambda: st.sampled_from([None, None, "channels_last", "channels_first"]),
         "implementation": lambda: st.integers(1, 3),
         "rate": lambda: st.sampled_from([0.1, 0.5]),
         "epsilon": lambda: st.sampled_from([1e-3, 1e-2]),
         "lora_rank": lambda: st.sampled_from([None, 1, 2]),
         "dropout": lambda: st.sampled_from([0.1, 0.5]),
         "recurrent_dropout": lambda: st.sampled_from([0.1, 0.5]),
+        "factor": lambda: st.sampled_from([0.2, 0.5]),
+        "height_factor": lambda: st.sampled_from([0.2, 0.5]),
+        "width_factor": lambda: st.sampled_from([0.2, 0.5]),
     }
     return table[name]() if name in table else None
 
@@ -102,9 +104,13 @@ def _by_kind(kind: Any, rank: int) -> st.SearchStrategy[Any] | None:
         return st.integers(max(kind.minimum, 1), 4)
     if isinstance(kind, MarginsKind):
         pair = st.tuples(st.integers(0, 2), st.integers(0, 2))
-        return st.tuples(*[pair] * rank)
+        return pair if rank == 1 else st.tuples(*[pair] * rank)
     if isinstance(kind, ChoiceKind):
         return st.sampled_from(kind.words)
+    if isinstance(kind, NumberKind):
+        return st.sampled_from(kind.numbers)
+    if isinstance(kind, PlainCountKind):
+        return st.integers(1, 4)
     if isinstance(kind, FlagKind):
         return st.booleans()
     if isinstance(kind, AxisKind):
@@ -186,19 +192,25 @@ def _some_axes(case: Case) -> dict[str, Any]:
 
 def _shared_axes(case: Case) -> dict[str, Any]:
     several = st.lists(st.integers(1, case.rank), min_size=1, max_size=2, unique=True).map(tuple)
-    return {"shared_axes": case.draw(st.one_of(st.none(), several))}
+    return {**case.chosen, "shared_axes": case.draw(st.one_of(st.none(), several))}
 
 
 def _crop(case: Case) -> dict[str, Any]:
     margins = []
-    for n in case.inputs[0][:-1]:
+    for n in _sides(case):
         before = case.draw(st.integers(0, min(2, n - 1)))
         margins.append((before, case.draw(st.integers(0, min(2, n - 1 - before)))))
-    return {"cropping": tuple(margins) if len(margins) > 1 else margins[0]}
+    return {**case.chosen, "cropping": tuple(margins) if len(margins) > 1 else margins[0]}
+
+
+def _sides(case: Case) -> tuple[int, ...]:
+    first = case.chosen.get("data_format") == "channels_first"
+    return case.inputs[0][1:] if first else case.inputs[0][:-1]
 
 
 def _layer_scale(case: Case) -> dict[str, Any]:
-    return {"init_values": case.draw(st.sampled_from([1e-6, 1.0])), "projection_dim": case.inputs[0][-1]}
+    values = case.draw(st.sampled_from([1e-6, 1.0]))
+    return {**case.chosen, "init_values": values, "projection_dim": case.inputs[0][-1]}
 
 
 def _groups(case: Case) -> dict[str, Any]:
@@ -230,24 +242,21 @@ def _einsum(case: Case) -> dict[str, Any]:
 
 
 def _cell(case: Case) -> dict[str, Any]:
-    kind = case.draw(st.sampled_from(["SimpleRNN", "LSTM", "GRU"]))
-    given = {"type": kind, "units": case.draw(st.integers(1, 4))}
-    if case.draw(st.booleans()):
-        given["use_bias"] = False
-    if kind == "GRU" and case.draw(st.booleans()):
-        given["reset_after"] = False
-    return given
+    kind = case.draw(st.sampled_from(["SimpleRNNCell", "LSTMCell", "GRUCell"]))
+    return {"type": kind, **arguments(case.draw, registered()[kind], case.inputs)}
 
 
 def _cells(case: Case) -> dict[str, Any]:
-    cells = [_cell(case) for _ in range(case.draw(st.integers(1, 2)))]
-    made = [{**cell, "type": f"{cell['type']}Cell"} for cell in cells]
-    several = len(made) > 1 or case.draw(st.booleans())
-    return {**case.chosen, "cell": {"type": "StackedRNNCells", "cells": made} if several else made[0]}
+    made = [_cell(case) for _ in range(case.draw(st.integers(1, 2)))]
+    if len(made) == 1 and case.draw(st.booleans()):
+        return {**case.chosen, "cell": made[0]}
+    stacked = {"type": "StackedRNNCells", "cells": made, "trainable": case.draw(st.booleans())}
+    return {**case.chosen, "cell": stacked}
 
 
 def _both_ways(case: Case) -> dict[str, Any]:
-    inner = {**_cell(case), "return_sequences": case.draw(st.booleans())}
+    cell = _cell(case)
+    inner = {**cell, "type": cell["type"].removesuffix("Cell"), "return_sequences": case.draw(st.booleans())}
     modes = st.sampled_from(["sum", "mul", "concat", "ave"])
     back = {"backward_layer": {**inner, "go_backwards": True}} if case.draw(st.booleans()) else {}
     return {**case.chosen, "layer": inner, "merge_mode": case.draw(modes), **back}
@@ -267,7 +276,7 @@ def _steps(case: Case) -> dict[str, Any]:
         rank = inner - 1
         conv = {"type": f"Conv{rank}D", "filters": 2, "kernel_size": 2, "padding": "same"}
         kinds += [conv, {**conv, "strides": 2}, {"type": f"GlobalAveragePooling{rank}D"}]
-    return {"layer": case.draw(st.sampled_from(kinds))}
+    return {**case.chosen, "layer": case.draw(st.sampled_from(kinds))}
 
 
 def _spectral(case: Case) -> dict[str, Any]:
@@ -275,7 +284,8 @@ def _spectral(case: Case) -> dict[str, Any]:
     kinds: list[dict[str, Any]] = [{"type": "Dense", "units": units}]
     if 2 <= case.rank <= 4:
         kinds.append({"type": f"Conv{case.rank - 1}D", "filters": units, "kernel_size": 1})
-    return {"layer": case.draw(st.sampled_from(kinds)), "power_iterations": case.draw(st.integers(1, 2))}
+    power = case.draw(st.integers(1, 2))
+    return {**case.chosen, "layer": case.draw(st.sampled_from(kinds)), "power_iterations": power}
 
 
 def _heads(case: Case) -> dict[str, Any]:
@@ -294,14 +304,46 @@ def _grouped_heads(case: Case) -> dict[str, Any]:
 
 
 def _crop_to(case: Case) -> dict[str, Any]:
-    first = case.chosen.get("data_format") == "channels_first"
-    high, wide = case.inputs[0][1:] if first else case.inputs[0][:-1]
+    high, wide = _sides(case)
     # at inference Keras cuts nothing, whatever it declares: a smaller cut has no tensor of its shape
     return {**case.chosen, "height": high, "width": wide}
 
 
+def _bits(case: Case) -> dict[str, Any]:
+    return {**case.chosen, "factor": case.draw(st.integers(1, 8))}
+
+
+def _bins(case: Case) -> dict[str, Any]:
+    """Boundaries, or a number of bins whose boundaries `adapt` is to find."""
+    given = {k: v for k, v in case.chosen.items() if k not in ("num_bins", "bin_boundaries")}
+    found = case.draw(st.sampled_from([None, (0.0,), (-0.5, 0.0, 1.0)]))
+    return {**given, "num_bins": 3} if found is None else {**given, "bin_boundaries": found}
+
+
+def _frames(case: Case) -> dict[str, Any]:
+    length = case.draw(st.integers(2, 6))
+    step = case.draw(st.one_of(st.none(), st.integers(1, length)))
+    fft = case.draw(st.one_of(st.none(), st.integers(length, 9)))
+    return {**case.chosen, "frame_length": length, "frame_step": step, "fft_length": fft}
+
+
+def _tied(case: Case) -> dict[str, Any]:
+    low_rank = {} if case.chosen.get("tie_weights", True) else {"lora_rank": None}
+    return (
+        case.chosen | low_rank | {"reverse": False, "logit_soft_cap": case.draw(st.sampled_from([None, 3.0]))}
+    )
+
+
 def _one_of(*sets: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:
-    return lambda case: dict(case.draw(st.sampled_from(sets)))
+    """One of the sets, beside what was drawn of other arguments."""
+    named = {name for given in sets for name in given}
+
+    def row(case: Case) -> dict[str, Any]:
+        others = {k: v for k, v in case.chosen.items() if k not in named}
+        given: dict[str, Any] = case.draw(st.sampled_from(sets))
+        return others | given
+
+    return row
 
 
 # how the arguments of a type are settled where kinds and names do not say enough
@@ -310,6 +352,8 @@ BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
     "Permute": _permute,
     "BatchNormalization": _some_axis,
     "LayerNormalization": _some_axes,
+    "RMSNormalization": _some_axes,
+    "UnitNormalization": _some_axes,
     "Softmax": _some_axis,
     "PReLU": _shared_axes,
     "Cropping1D": _crop,
@@ -334,8 +378,9 @@ BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
     "Rescaling": _one_of({"scale": 2.0}, {"scale": 0.5, "offset": -1.0}),
     "GaussianNoise": _one_of({"stddev": 0.5}, {"stddev": 0.1}),
     "RandomFlip": _one_of({}, {"mode": "horizontal"}, {"mode": "vertical"}),
-    "RandomRotation": _one_of({"factor": 0.2}, {"factor": 0.5}),
-    "RandomTranslation": _one_of({"height_factor": 0.2, "width_factor": 0.2}),
-    "ActivityRegularization": _one_of({}),
+    "RandomPosterization": _bits,
+    "Discretization": _bins,
+    "STFTSpectrogram": _frames,
+    "ReversibleEmbedding": _tied,
     "Masking": _one_of({}, {"mask_value": 1.0}),
 }

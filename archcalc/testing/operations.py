@@ -110,9 +110,9 @@ def _binary(case: Case) -> Call:
     if kind == "itself":
         return Call({}, (case.x, case.x))
     if kind == "number":
-        return case.alone(x2=1.5)
+        return case.alone(x2=case.draw(st.sampled_from([1.5, 0.5])))
     if kind == "reversed":
-        return case.alone(x1=2.0)
+        return case.alone(x1=case.draw(st.sampled_from([2.0, 0.5])))
     if kind == "array":
         return case.alone(x2=case.array(1, *case.shape))
     if kind == "broadcast":
@@ -182,7 +182,8 @@ def _pad(case: Case) -> Call:
 
 def _one_hot(case: Case) -> Call:
     whole = case.net.add(declared("cast", dtype="int32"), case.x)
-    return Call({"num_classes": case.draw(st.integers(2, 4))}, (whole,))
+    axis = case.draw(st.integers(-1, case.rank).filter(lambda a: a != 0))
+    return Call({"num_classes": case.draw(st.integers(2, 4)), "axis": axis}, (whole,))
 
 
 def _key(case: Case) -> Call:
@@ -233,25 +234,68 @@ def _einsum(case: Case) -> Call:
     return Call({"subscripts": f"{labels},{labels}->b{left}"}, (case.x, other))
 
 
+_FORMATS = (None, None, "channels_last", "channels_first")
+
+
+def _format(case: Case) -> tuple[str | None, tuple[int, ...], int]:
+    """A `data_format`, and the sides and channels that it makes of the shape."""
+    chosen = case.draw(st.sampled_from(_FORMATS))
+    if chosen == "channels_first":
+        return chosen, case.shape[1:], case.shape[0]
+    return chosen, case.shape[:-1], case.shape[-1]
+
+
 def _kernel(case: Case, *last: int) -> Call:
-    sides = case.shape[:-1]
+    data_format, sides, channels = _format(case)
     reach = tuple(case.draw(st.integers(1, min(3, n))) for n in sides)
     padding = case.draw(st.sampled_from(["valid", "same"]))
     strides = case.draw(st.integers(1, 2))
-    return case.alone(kernel=case.array(*reach, case.shape[-1], *last), padding=padding, strides=strides)
+    kernel = case.array(*reach, channels, *last)
+    return case.alone(kernel=kernel, padding=padding, strides=strides, data_format=data_format)
 
 
 def _pool(case: Case) -> Call:
-    reach = tuple(case.draw(st.integers(1, min(3, n))) for n in case.shape[:-1])
+    data_format, sides, _ = _format(case)
+    reach = tuple(case.draw(st.integers(1, min(3, n))) for n in sides)
     strides = case.draw(st.sampled_from([None, 1, 2]))
     padding = case.draw(st.sampled_from(["valid", "same"]))
-    return case.alone(pool_size=reach, strides=strides, padding=padding)
+    return case.alone(pool_size=reach, strides=strides, padding=padding, data_format=data_format)
 
 
 def _resize(case: Case) -> Call:
     size = (case.draw(st.integers(1, 12)), case.draw(st.integers(1, 12)))
     kinds = st.sampled_from(["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"])
-    return case.alone(size=size, interpolation=case.draw(kinds), antialias=case.draw(st.booleans()))
+    kept = case.draw(st.sampled_from([{}, {}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True}]))
+    given = {"interpolation": case.draw(kinds), "antialias": case.draw(st.booleans()), **kept}
+    return case.alone(size=size, data_format=case.draw(st.sampled_from(_FORMATS)), **given)
+
+
+def _of_channels(case: Case, n: int, **given: Any) -> Call:
+    """A call on the same image with `n` channels, which may come first."""
+    made = case.net.make("Dense", case.x, units=n)
+    data_format = case.draw(st.sampled_from(_FORMATS))
+    if data_format == "channels_first":
+        made = case.net.make("Permute", made, dims=(3, 1, 2))
+    return Call({"data_format": data_format, **given}, (made,))
+
+
+def _blocks_of_channels(case: Case) -> Call:
+    block = case.draw(st.integers(2, 3))
+    return _of_channels(case, block**2 * case.draw(st.integers(1, 2)), block_size=block)
+
+
+def _blocks_of_pixels(case: Case) -> Call:
+    block = case.draw(st.integers(2, 3))
+    sides = tuple(block * case.draw(st.integers(1, 3)) for _ in range(2))
+    made = case.net.make("Resizing", case.x, height=sides[0], width=sides[1])
+    return Call(
+        {"block_size": block, "data_format": case.draw(st.sampled_from([None, "channels_last"]))}, (made,)
+    )
+
+
+def _unstack(case: Case) -> Call:
+    axis = case.draw(st.integers(1, case.rank))
+    return case.alone(axis=axis, num=case.draw(st.sampled_from([None, case.shape[axis - 1]])))
 
 
 ROWS: Mapping[str, Callable[[Case], Call]] = {
@@ -277,7 +321,7 @@ ROWS: Mapping[str, Callable[[Case], Call]] = {
     "concatenate": _joined,
     "stack": _joined,
     "split": _split,
-    "unstack": lambda case: case.alone(axis=case.axis()),
+    "unstack": _unstack,
     "pad": _pad,
     "one_hot": _one_hot,
     "get_item": _key,
@@ -291,6 +335,7 @@ ROWS: Mapping[str, Callable[[Case], Call]] = {
     "max_pool": _pool,
     "average_pool": _pool,
     "image.resize": _resize,
-    "depth_to_space": lambda case: case.alone(block_size=2),
-    "space_to_depth": lambda case: case.alone(block_size=2),
+    "image.rgb_to_grayscale": lambda case: _of_channels(case, 3),
+    "depth_to_space": _blocks_of_channels,
+    "space_to_depth": _blocks_of_pixels,
 }

@@ -47,13 +47,23 @@ def attention(net: Net, x: str) -> str:
 
 def recurrence(net: Net, x: str) -> str:
     """A recurrent layer over steps of vectors, or over steps of images where there are enough axes."""
-    rank = len(net.shapes[x]) - 2
-    if 1 <= rank <= 3 and net.draw(st.booleans()):
-        kind = f"ConvLSTM{rank}D"
+    rank = len(net.shapes[x]) - 1
+    if rank == 3 or (1 <= rank < 3 and net.draw(st.booleans())):
+        x = _images(net, x)
+        kind = f"ConvLSTM{len(net.shapes[x]) - 2}D"
     else:
         x = sequence(net, x)
         kind = net.draw(st.sampled_from(["SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional"]))
     return net.make(kind, x, **_given(net, kind, x))
+
+
+def _images(net: Net, x: str) -> str:
+    """The tensor as steps of images: its first axis are the steps, or is cut into them."""
+    first, *rest = net.shapes[x]
+    if len(rest) > 1 and net.draw(st.booleans()):
+        return x
+    steps = net.draw(st.sampled_from([n for n in range(1, first + 1) if first % n == 0]))
+    return net.make("Reshape", x, target_shape=(steps, first // steps, *rest))
 
 
 def step_by_step(net: Net, x: str) -> str:
@@ -65,11 +75,11 @@ def step_by_step(net: Net, x: str) -> str:
 
 def scores(net: Net, x: str) -> str:
     """A table read backwards: a score for each of its rows."""
-    cap = net.draw(st.sampled_from([None, 3.0]))
-    tied = net.draw(st.booleans())
     rows, width = net.draw(st.integers(2, 6)), net.shapes[x][-1]
-    more = {"tie_weights": tied, "logit_soft_cap": cap, "reverse": True}
-    return net.make("ReversibleEmbedding", x, input_dim=rows, output_dim=width, **more)
+    given = _given(net, "ReversibleEmbedding", x)
+    return net.make(
+        "ReversibleEmbedding", x, **given | {"input_dim": rows, "output_dim": width, "reverse": True}
+    )
 
 
 def crossing(net: Net, x: str) -> str:

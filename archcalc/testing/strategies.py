@@ -275,8 +275,8 @@ def unrolled(net: Net, x: str) -> str:
 
 
 def operations(net: Net, x: str) -> str:
-    """One to three functions of `keras.ops` in a row."""
-    for _ in range(net.draw(st.integers(1, 3))):
+    """One to five functions of `keras.ops` in a row."""
+    for _ in range(net.draw(st.integers(1, 5))):
         x = operation(net, x)
         if not net.shapes[x]:
             # other motifs build on a last axis
@@ -315,7 +315,8 @@ def _first(net: Net) -> str:
         vocabulary, width = net.draw(st.integers(2, 9)), net.draw(st.integers(1, 5))
         x = net.input(sides, dtype="int32")
         kind = net.draw(st.sampled_from(["Embedding", "Embedding", "ReversibleEmbedding"]))
-        return net.make(kind, x, input_dim=vocabulary, output_dim=width)
+        given = arguments(net.draw, registered()[kind], (sides,))
+        return net.make(kind, x, **given | {"input_dim": vocabulary, "output_dim": width})
     return net.input((*sides, net.draw(st.integers(1, 5))))
 
 
@@ -347,7 +348,7 @@ def architectures(
     x = _first(net)
     outputs = []
     for _ in range(draw(st.integers(min_motifs, max_motifs))):
-        motif = draw(st.sampled_from([*MOTIFS, operations] if with_operations else MOTIFS))
+        motif = draw(st.sampled_from([*MOTIFS, *[operations] * 5] if with_operations else MOTIFS))
         before = (len(net.nodes), dict(net.shapes), dict(net.shared))
         try:
             x = motif(net, x)

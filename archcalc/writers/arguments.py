@@ -52,8 +52,8 @@ def written(layer: Layer) -> Arguments:
             if kind is not None and default is not None:
                 default = kind.normalise(default, layer.rank)
             defaults[key] = _as_data(default, key, kind)
-            if (key, value) in _DEFAULTS and not (key == "dtype" and isinstance(layer, Operation)):
-                value = defaults[key]
+            if default is None and (key, value) in _NOTHING and not _is_cast(layer, key):
+                value = None
         if key not in defaults or value != defaults[key]:
             data[key] = value
         holds_sizes = kind is not None and kind.holds_sizes
@@ -83,7 +83,11 @@ def _as_data(value: Any, key: str, kind: Kind | None) -> Any:
 
 
 # what Keras writes out where nothing was asked for
-_DEFAULTS = (("activation", "linear"), ("data_format", "channels_last"), ("dtype", "float32"))
+_NOTHING = (("activation", "linear"), ("data_format", "channels_last"), ("dtype", "float32"))
+
+
+def _is_cast(layer: Layer, key: str) -> bool:
+    return key == "dtype" and isinstance(layer, Operation)
 
 
 def _shortest(value: Any, kind: Kind | None) -> Any:

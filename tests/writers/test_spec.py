@@ -264,6 +264,16 @@ def test_every_kind_of_argument() -> None:
         assert repr(mine) == repr(theirs) or before.name == "image"
 
 
+def test_no_activation_is_said_where_there_is_one_by_default() -> None:
+    steps = {"name": "steps", "type": "RepeatVector", "n": 3}
+    kinds = [{"type": "LSTM", "units": 4, "activation": "linear"}, {"type": "Dense", "units": 4}]
+    for kind, said in zip(kinds, ["linear", None], strict=True):
+        graph = net({"name": "flat", "type": "Flatten"}, steps, {"name": "x", **kind})
+        spec = write_spec(graph)
+        assert_same(graph, spec)
+        assert spec.data["layers"][-1].get("activation") == said
+
+
 def test_blocks_inside_blocks_hand_their_parameters_on() -> None:
     layers = []
     for k, f in enumerate((4, 8, 8, 4), 1):
