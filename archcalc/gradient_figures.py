@@ -8,7 +8,7 @@ from typing import Any
 
 from archcalc.analyses import gradients as bounds
 from archcalc.analyses.gradients import Gradient
-from archcalc.analyses.mean_field.expectation import Expected, expected_gradients
+from archcalc.analyses.mean_field.expectation import BATCH, Expected, expected_gradients
 from archcalc.analyses.mean_field.verdicts import Verdict, verdict
 from archcalc.analyses.shapes import Shapes
 from archcalc.graph import Graph
@@ -43,7 +43,8 @@ class GradientOptions:
             f"{'training' if self.training else 'inference'}, {assumed}, {inputs}",
             "weight_gradients": f"norm of the loss's gradient in a layer's kernels, of one sample: {loss}",
             "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
-            "initialisation, on inputs of mean 0 and variance 1, large batches (docs/gradients-expected.md)",
+            f"initialisation, on inputs of mean 0 and variance 1, in batches of {BATCH} "
+            "(docs/gradients-expected.md)",
         }
 
 

@@ -2,7 +2,7 @@
 
     python scripts/gradient_study.py dense [--seeds 100]
     python scripts/gradient_study.py convolution [--seeds 50]
-    python scripts/gradient_study.py applications [--seeds 2 --batch 8]
+    python scripts/gradient_study.py applications [--seeds 4 --batch 32]
 
 `dense` draws fully connected stacks in float64 with numpy; the others run real Keras. Each line compares the
 mean of log10 of the gradient norm with the prediction, and single runs with its 90 % band.
@@ -198,7 +198,7 @@ def applications(seeds: int, batch: int) -> None:
     for name in APPLICATIONS:
         start = time.perf_counter()
         graph = load(f"keras:{name}")
-        rows = expected_gradients(graph, infer(graph))
+        rows = expected_gradients(graph, infer(graph), batch=batch)
         took = time.perf_counter() - start
         measured = np.array(list(gradient_runs(graph, seeds, batch=batch)))
         band = np.array([[r.low, r.high, r.log10] for r in rows], float)
@@ -240,7 +240,7 @@ def main() -> None:
     )
     parser.add_argument("part", choices=["dense", "convolution", "applications"])
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--batch", type=int, default=8, help="of whole networks")
+    parser.add_argument("--batch", type=int, default=32, help="of whole networks")
     given = parser.parse_args()
     if given.part == "dense":
         report(dense(given.seeds), 1.2)

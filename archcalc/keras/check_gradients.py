@@ -25,7 +25,7 @@ def checks(case: Case) -> Iterator[Check]:
     if not case.starts:
         return
     shapes = [row.output_shapes for row in case.report.rows]
-    rows = expected_gradients(case.graph, shapes)
+    rows = expected_gradients(case.graph, shapes, batch=BATCH)
     batch = BATCH if _takes_batches(case.graph, shapes) else 1
     runs = []
     try:

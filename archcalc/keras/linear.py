@@ -9,6 +9,7 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample, contrast over an image: halfway between each unit and
   the mean along those axes; batch normalisation stays, as at inference;
+- what a spectrogram makes of its real and imaginary part: the real part;
 - factors of matrix products: one larger, so that none is zero and hides the others;
 - recurrent layers have softsign and gates of its shape, and attention its softmax: their gradients vanish
   nowhere, but they are not linear;
@@ -57,6 +58,7 @@ _MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "S
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
 _ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
+_OF_BOTH_PARTS = ("log", "magnitude", "psd", "angle")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
@@ -102,6 +104,8 @@ def linear(layer: Any) -> Any:
         return Rows(config["output_dim"], name=layer.name, dtype=PRECISION)
     if kind == "ReversibleEmbedding":
         return Table(config["input_dim"], config["output_dim"], name=layer.name, dtype=PRECISION)
+    if kind == "STFTSpectrogram" and config["mode"] in _OF_BOTH_PARTS:
+        config["mode"] = "real"
     if kind == "Dot":
         return PositiveDot(config["axes"], name=layer.name, dtype=PRECISION)
     coupled: tuple[int, ...] = ()

@@ -27,7 +27,9 @@ class Dropout(TrainingOnly):
     seed: Untracked = None
 
     def stages(self, *inputs: Shape) -> Stages:
-        return (Mask(self.rate),)
+        shape = self.noise_shape
+        whole = isinstance(shape, list | tuple) and shape[:1] != [1] and set(shape[1:]) == {1}
+        return (Mask(self.rate, whole=whole),)
 
 
 @layer

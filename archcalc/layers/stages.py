@@ -186,12 +186,14 @@ class Disturb(Primitive):
 class Mask(Primitive):
     """Dropout: in training units are zeroed at a rate and the rest scaled; noise multiplies without bound.
 
-    `noise`: multiplied by Gaussian noise around 1 instead. `alpha`: AlphaDropout.
+    `noise`: multiplied by Gaussian noise around 1 instead. `alpha`: AlphaDropout. `whole`: a sample is
+    zeroed or kept as a whole (stochastic depth, arXiv 1603.09382).
     """
 
     rate: float
     noise: bool = False
     alpha: bool = False
+    whole: bool = False
 
 
 # -- normalisation -------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def small_network() -> Graph:
 
 def test_a_network_of_many_parts() -> None:
     graph = small_network()
-    rows = expected_gradients(graph, infer(graph))
+    rows = expected_gradients(graph, infer(graph), batch=8)
     measured = np.array(list(gradient_runs(graph, 6, batch=8))).mean(axis=0)
     assert all(row.log10 is not None for row in rows)
     off = measured - np.array([row.log10 for row in rows])
@@ -64,6 +64,56 @@ def test_a_network_of_many_parts() -> None:
     outside = [i for i, node in enumerate(graph.nodes) if node.name not in ("squeeze", "gate")]
     assert np.abs(off[outside]).max() < np.log10(1.3)
     assert np.abs(off).max() < np.log10(2)
+
+
+def mobile(channels: int, rate: float) -> Graph:
+    """Blocks of pointwise and depthwise convolutions with swish, gates, and branches dropped by sample."""
+    rows: list[tuple[object, ...]] = [
+        ("stem", "Conv2D", {"filters": channels, "kernel_size": 3, "padding": "same"}, ("input",)),
+        ("stem/norm", "BatchNormalization", {}, ("stem",)),
+    ]
+    before = "stem/norm"
+    for b in "abcd":
+        wide = 4 * channels
+        for name, kind, given in (
+            ("expand", "Conv2D", {"filters": wide, "kernel_size": 1}),
+            ("norm", "BatchNormalization", {}),
+            ("swish", "Activation", {"activation": "silu"}),
+            ("depthwise", "DepthwiseConv2D", {"kernel_size": 3, "padding": "same"}),
+            ("norm2", "BatchNormalization", {}),
+            ("swish2", "Activation", {"activation": "silu"}),
+            ("squeeze", "GlobalAveragePooling2D", {"keepdims": True}),
+            ("reduce", "Conv2D", {"filters": 8, "kernel_size": 1, "activation": "silu"}),
+            ("gate", "Conv2D", {"filters": wide, "kernel_size": 1, "activation": "sigmoid"}),
+        ):
+            rows.append((f"{b}/{name}", kind, given, (before if name == "expand" else rows[-1][0],)))
+        rows += [
+            (f"{b}/gated", "Multiply", {}, (f"{b}/swish2", f"{b}/gate")),
+            (f"{b}/project", "Conv2D", {"filters": channels, "kernel_size": 1}, (f"{b}/gated",)),
+            (f"{b}/norm3", "BatchNormalization", {}, (f"{b}/project",)),
+            (f"{b}/drop", "Dropout", {"rate": rate, "noise_shape": [None, 1, 1, 1]}, (f"{b}/norm3",)),
+            (f"{b}/sum", "Add", {}, (before, f"{b}/drop")),
+        ]
+        before = f"{b}/sum"
+    rows += [
+        ("pool", "GlobalAveragePooling2D", {}, (before,)),
+        ("out", "Dense", {"units": 100, "activation": "softmax"}, ("pool",)),
+    ]
+    return network(0, *rows, shape=(9, 9, 16))
+
+
+@pytest.mark.parametrize("batch", [4, 32])
+def test_samples_that_differ_in_a_batch(batch: int) -> None:
+    """Dropped branches make samples unlike, swish the more so, and the batch's statistics are divided out."""
+    graph = mobile(32, 0.2)
+    rows = expected_gradients(graph, infer(graph), batch=batch)
+    measured = np.array(list(gradient_runs(graph, 8, batch=batch)))
+    inside = [[r.low <= m <= r.high for r, m in zip(rows, run, strict=True)] for run in measured]  # type: ignore[operator]
+    off = measured.mean(axis=0) - np.array([row.log10 for row in rows])
+    assert np.mean(inside) >= 0.85
+    gates = np.array([n.name.endswith(("squeeze", "reduce", "gate")) for n in graph.nodes])
+    assert np.abs(off[~gates]).max() < np.log10(1.3)
+    assert np.abs(off[gates]).max() < np.log10(1.5)
 
 
 def test_verify_measures_beside_the_prediction() -> None:
@@ -78,7 +128,7 @@ def test_verify_notices_a_wrong_prediction(monkeypatch: pytest.MonkeyPatch) -> N
 
     wrong = plain("sigmoid", "glorot_uniform", 3, 64)
     rows = expected_gradients(wrong, infer(wrong))
-    monkeypatch.setattr(check_gradients, "expected_gradients", lambda *_: rows)
+    monkeypatch.setattr(check_gradients, "expected_gradients", lambda *_, **__: rows)
     found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=4)
     assert {c.layer for c in found.differences} == {"input", "h0", "h1"}
 
@@ -88,10 +138,10 @@ def test_verify_measures_no_gradients_unasked() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2"])
+@pytest.mark.parametrize("name", ["ResNet50", "MobileNetV2", "EfficientNetB0"])
 def test_applications(name: str) -> None:
     graph = load(f"keras:{name}")
-    rows = expected_gradients(graph, infer(graph))
+    rows = expected_gradients(graph, infer(graph), batch=8)
     (measured,) = gradient_runs(graph, 1, batch=8)
     inside = [r.low <= m <= r.high for r, m in zip(rows, measured, strict=True)]  # type: ignore[operator]
     assert np.mean(inside) >= 0.9

@@ -25,6 +25,7 @@ from archcalc.layers import stages as st
 from archcalc.layers.base import Weight
 
 BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian
+BATCH = 32  # samples, as of Keras's `fit`
 ZERO = "the gradient is zero: every path has a factor that starts as zero"
 Key = tuple[int, int]  # a node and which of its outputs; intermediate tensors have negative outputs
 
@@ -51,27 +52,41 @@ class _Step:
 
 
 def expected_gradients(
-    graph: Graph, shapes: Sequence[Sequence[Any]], *, training: bool = True, seed: int = 0
+    graph: Graph,
+    shapes: Sequence[Sequence[Any]],
+    *,
+    training: bool = True,
+    seed: int = 0,
+    batch: int = BATCH,
 ) -> list[Expected]:
     """For each node the expected gradient at its first output, on inputs of mean 0 and variance 1.
 
     The gradient at the model's output points in a random direction. `training` is the mode of
-    batch normalisation and dropout. A finite list of numbers from a fixed generator stands for what finite
-    width does, so that the same graph always gives the same figures.
+    batch normalisation and dropout. Where there is batch normalisation, `batch` samples have their
+    statistics in common, and the norm is that of all their gradients. A finite list of numbers from a
+    fixed generator stands for what finite width does, so that the same graph always gives the same figures.
     """
     if graph.repeats or not all(type(n) is int for made in shapes for shape in made for n in shape):
         return [Expected(None, reason="sizes hold open symbols; give them values")] * len(graph.nodes)
-    run = _Run(graph, shapes, training, seed)
+    run = _Run(graph, shapes, training, seed, batch)
     run.forward()
     return run.backward()
 
 
 class _Run:
-    def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]], training: bool, seed: int) -> None:
+    def __init__(
+        self, graph: Graph, shapes: Sequence[Sequence[Any]], training: bool, seed: int, batch: int
+    ) -> None:
         self.graph = graph
         self.shapes = shapes
         self.training = training
-        self.noise = Noise(seed)
+        self.chains = [
+            () if i in graph.inputs else node.layer.stages(*graph.input_shapes(shapes, node))
+            for i, node in enumerate(graph.nodes)
+        ]
+        stages = [stage for chain in self.chains for stage in chain]
+        batches = training and any(isinstance(s, st.BatchStandardise) and s.moving for s in stages)
+        self.noise = Noise(seed, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
@@ -91,8 +106,7 @@ class _Run:
             read = self.graph.input_shapes(self.shapes, node)
             owner = i if node.shared_with is None else node.shared_with
             weights = {w.name: w for w in node.layer.weights(*read)}
-            chain = node.layer.stages(*read)
-            self._chain(i, owner, chain, keys, weights)
+            self._chain(i, owner, self.chains[i], keys, weights)
             for output in range(1, len(made)):
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
@@ -213,6 +227,8 @@ class _Run:
             return Expected(None, reason=g)
         if g.total <= FLOOR / 2:
             return Expected(None, reason=ZERO)
-        logs = (g.total - math.log(size) + g.noise) / (2 * math.log(10))
-        middle, spread = float(logs.mean()), float(logs.std())
+        scale = 2 * math.log(10)
+        logs, batches = g.noise / scale, self.noise.of_batches(g.apart) / scale
+        middle = (g.total - math.log(size)) / scale + float(logs.mean()) + float(batches.mean())
+        spread = math.hypot(float(logs.std()), float(batches.std()))
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)

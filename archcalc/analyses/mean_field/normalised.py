@@ -2,8 +2,8 @@
 
 Batch normalisation in training subtracts what all samples and places of a channel have in common and
 divides by the deviation of the rest: of E x^2 the part `corr` goes, and the gradient is divided by the same
-deviation (Yang et al. 2019). Batches are taken as large: of n samples and places the statistics cost the
-gradient a share of 2/n.
+deviation (Yang et al. 2019). The two statistics cost the gradient its mean and its part along x: of n
+independent samples and places, a share of 1/n each. What samples differ by stays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.state import (
+    ALIKE,
     FLOOR,
     REPLICAS,
     Backward,
@@ -23,21 +24,26 @@ from archcalc.analyses.mean_field.state import (
     Noise,
     Pull,
     Unpredicted,
+    balanced,
     log_of,
     standard,
 )
+from archcalc.analyses.mean_field.weighted import of_samples
 
 
-def over_batch(x: Forward, axes: Sequence[int], epsilon: float, gamma: float) -> tuple[Forward, Pull]:
+def over_batch(
+    x: Forward, axes: Sequence[int], epsilon: float, gamma: float, noise: Noise
+) -> tuple[Forward, Pull]:
     """Statistics of the batch for each entry of `axes`; gamma is the scale's initial value."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
-    own = max(1 - x.corr, 0.0)
-    q = np.exp(x.log_q) * own
+    q, apart = _centred_squares(x)
     variance = q.mean(axis=others, keepdims=True)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
+    # what a batch's own variance is divided by, over the same of the expected one
+    batches = np.stack([_left(noise.of_batches(apart), level, epsilon), ALIKE[1]])
     centred = replace(
         x,
         corr=0.0,
@@ -46,13 +52,37 @@ def over_batch(x: Forward, axes: Sequence[int], epsilon: float, gamma: float) ->
         law=x.few if x.few is not None else _centred(x),
         uneven=0.0,
         few=None,
+        lean=1.0,
+        apart=balanced(apart - batches)[1],
     )
     # over channels of unlike variance v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
     held = epsilon / level
     less = math.log1p(-min(x.uneven * held / (1 + held) ** 2, 0.5))
     more = -math.log1p(-min(x.uneven / (1 + held) ** 2, 0.5))
     made, pull = _divided(centred, x, log_of(q) + scale + less, scale + more, level, epsilon)
-    return made, lambda g: replace(pull(g), surplus=more - less)
+    places = math.prod(x.shape[a] for a in others)
+
+    def back(g: Backward) -> Backward:
+        # behind other statistics only what functions have made of the gradient has a mean again
+        alike = 0.0 if g.centred else g.corr
+        lost = (2 + (places - 1) * alike) / (places * noise.batch) if noise.batch > 1 else 0.0
+        g = pull(g)
+        g = replace(g, surplus=more - less, centred=True, log_b=g.log_b + math.log1p(-min(lost, 0.9)))
+        return g.among(g.apart - batches)
+
+    return made, back
+
+
+def _centred_squares(x: Forward) -> tuple[Array, Array]:
+    """E (x - m)^2 by unit, and `apart` of it; m is the mean over samples and places.
+
+    m has the share `corr` of E x^2. Where E x^2 is larger by a small share d, the mean there is larger by
+    lean d / 2, and E (x - m)^2 by (1 - corr lean) d, of the 1 - corr that is left.
+    """
+    left = max(1 - x.corr, 0.0)
+    power = max(1 - x.corr * x.lean, 0.0) / left if left > 0 else 1.0
+    rises = np.exp(power * (x.log_q - x.level))
+    return rises * (left * math.exp(x.level) / float(rises.mean())), balanced(power * x.apart)[1]
 
 
 def _centred(x: Forward) -> Array | None:
@@ -84,21 +114,29 @@ def over_sample(
         noise=x.noise * 0,
         law=_centred(x) if centre else x.law,
     )
-    return _divided(kept, x, log_of(q) + scale, scale, level, epsilon)
+    made, pull = _divided(kept, x, log_of(q) + scale, scale, level, epsilon)
+    left = _left(x.apart, level, epsilon)
+    if math.prod(x.shape[a] for a in axes) > x.channels:
+        left = of_samples(left)
+    return made.among(x.apart - left), lambda g: pull(g).among(g.apart - left)
 
 
 def _divided(
     made: Forward, x: Forward, log_q: Array, scale: Array, level: float, epsilon: float
 ) -> tuple[Forward, Pull]:
     """The realised variance is divided out; only what epsilon holds back is left of its fluctuation."""
-    realised = level * np.exp(x.noise)
-    left = np.log(realised + epsilon) - math.log(level + epsilon)
+    left = _left(x.noise, level, epsilon)
     made = replace(made, log_q=np.maximum(log_q, FLOOR), noise=x.noise - left)
 
     def pull(g: Backward) -> Backward:
         return replace(g, log_b=np.maximum(g.log_b + scale, FLOOR), noise=g.noise - left)
 
     return made, pull
+
+
+def _left(log_realised: Array, level: float, epsilon: float) -> Array:
+    """Log of what a realised variance is divided by, over the same of the expected one."""
+    return np.log(level * np.exp(log_realised) + epsilon) - math.log(level + epsilon)
 
 
 def _log_square(value: float) -> float:
@@ -137,6 +175,7 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         corr=min(float(value.mean()) ** 2 / mean_square + x.corr, 1.0),
         noise=x.noise * 0,
         law=None,
+        apart=ALIKE,
     )
     center = math.log(float(squares.mean()))
     spread = float(logs.std())

@@ -230,7 +230,7 @@ def _mask(stage: st.Mask, inputs: Sequence[Forward], c: Context) -> Made:
         return x, [lambda g: g]
     if stage.alpha:
         raise Unpredicted("alpha dropout has no mean-field rule")
-    return _one(units.dropout(x, stage.rate))
+    return _one(units.drop_samples(x, stage.rate, c.noise) if stage.whole else units.dropout(x, stage.rate))
 
 
 def _batch(stage: st.BatchStandardise, inputs: Sequence[Forward], c: Context) -> Made:
@@ -239,7 +239,7 @@ def _batch(stage: st.BatchStandardise, inputs: Sequence[Forward], c: Context) ->
         raise Unpredicted("an inverted normalisation has no mean-field rule")
     gamma = c.start(stage.gamma)
     if stage.moving and c.training:
-        made, pull = normalised.over_batch(x, stage.axes, stage.epsilon, gamma)
+        made, pull = normalised.over_batch(x, stage.axes, stage.epsilon, gamma, c.noise)
     else:
         variance: Any = stage.variance
         variance = c.start(variance) if isinstance(variance, str | None) else float(np.mean(variance))

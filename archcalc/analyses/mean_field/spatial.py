@@ -23,7 +23,7 @@ from archcalc.analyses.mean_field.state import (
     effective,
     log_mean,
 )
-from archcalc.analyses.mean_field.weighted import spread
+from archcalc.analyses.mean_field.weighted import of_samples, spread
 
 LARGEST = 4_000_000  # units of a tensor that are written out one by one
 
@@ -34,12 +34,14 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tupl
     mean = log_q - counts
     kept = _share(counts, x.corr)
     made = _averaged(x, shape, mean + np.log(kept))
+    # what places of a window differ by is averaged, and what windows differ by is far from any one place
+    made = replace(made, apart=of_samples(x.apart))
 
     def pull(g: Backward) -> Backward:
         log_b = g.log_b - 2 * counts
         for axis, taps in reads:
             log_b = spread(log_b, taps.T, axis)
-        return replace(g, shape=x.shape, log_b=log_b)
+        return replace(g, shape=x.shape, log_b=log_b, apart=of_samples(g.apart))
 
     return made, pull
 
@@ -85,7 +87,7 @@ def reduced_mean(
     log_q = log_q + math.log((1 - common) / count + common)
     if not keepdims:
         log_q = log_q.reshape([log_q.shape[a] for a in kept] or [1])
-    made = _averaged(x, shape, log_q)
+    made = replace(_averaged(x, shape, log_q), apart=of_samples(x.apart))
     gain = 0.0 if total else -2 * math.log(count)
     if total:
         made = replace(made, log_q=made.log_q + 2 * math.log(count))
@@ -97,7 +99,7 @@ def reduced_mean(
             for a, n in zip(kept, log_b.shape, strict=False):
                 wide[a] = n
             log_b = log_b.reshape(wide)
-        return replace(g, shape=x.shape, log_b=log_b, corr=1.0)
+        return replace(g, shape=x.shape, log_b=log_b, corr=1.0, apart=of_samples(g.apart))
 
     return made, pull
 

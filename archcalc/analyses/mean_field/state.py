@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -23,6 +23,7 @@ from archcalc.analyses.mean_field.functions import Array
 REPLICAS = 512
 POINTS = 256
 FLOOR = -1e6  # a logarithm of zero that sums can be made with
+ALIKE = np.zeros((2, REPLICAS))  # samples that do not differ, nor their places
 Dims = tuple[int, ...]
 
 
@@ -36,7 +37,9 @@ class Forward:
     of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
     likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `uneven`: relative
     variance of E x^2 between channels, each of which has few weights; `few`: the law of x within a channel,
-    over its deviation.
+    over its deviation. `lean`: how steeply what samples share rises with E x^2, both as logs. `apart`: log
+    of the mean square of each sample over that of the batch, and of each place over that of its
+    sample, for `REPLICAS` samples and places.
     """
 
     shape: Dims
@@ -49,6 +52,8 @@ class Forward:
     law: Array | None = None
     uneven: float = 0.0
     few: Array | None = None
+    lean: float = 1.0
+    apart: Array = field(default_factory=lambda: ALIKE)
 
     @property
     def level(self) -> float:
@@ -68,6 +73,18 @@ class Forward:
         """How many independent units their mean square is worth: places are correlated, channels not."""
         return effective(math.prod(self.shape), self.channels, self.corr)
 
+    @property
+    def own(self) -> Array:
+        """One over the number of independent units of a sample, and of a place, that others do not share."""
+        units = math.prod(self.shape)
+        alone: Array = max(1 - self.corr**2, 0.0) * _one_over(units, self.channels)
+        return alone
+
+    def among(self, apart: Array) -> Forward:
+        """The same with other differences, whose means go to the batch."""
+        mean, apart = balanced(apart)
+        return replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), apart=apart)
+
 
 @dataclass(frozen=True)
 class Backward:
@@ -77,6 +94,10 @@ class Backward:
     has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them
     (largest of a window), for the function that made them. `surplus`: log of what channels of small
     variance add to a gradient that was divided by it, which the weights of that channel take back.
+    `bent`: how E g^2 goes with the function's unit u that was passed, of variance 1: (E u phi')^2 /
+    E phi'^2 where places share the gradient behind, and E (u^2 - 1) phi'^2 / 2 E phi'^2. `follows`: how E g^2
+    goes with the square v^2 of the value of the function in front, E g^2 (1 + follows (v^2 - 1)).
+    `centred`: the gradient's mean over the batch has been taken out.
     """
 
     shape: Dims
@@ -88,6 +109,10 @@ class Backward:
     tilt: float = 1.0
     chosen: Array | None = None
     surplus: float = 0.0
+    bent: tuple[float, float] = (0.0, 0.0)
+    follows: float = 0.0
+    centred: bool = False
+    apart: Array = field(default_factory=lambda: ALIKE)
 
     @property
     def total(self) -> float:
@@ -97,6 +122,29 @@ class Backward:
     @property
     def effective(self) -> float:
         return effective(math.prod(self.shape), self.channels, self.corr)
+
+    @property
+    def own(self) -> Array:
+        """As of `Forward`; what places share is their sample's."""
+        alone: Array = np.array([[1.0], [max(1 - self.corr**2, 0.0)]])
+        return alone * _one_over(self.effective, self.channels)
+
+    def among(self, apart: Array) -> Backward:
+        """As of `Forward`."""
+        mean, apart = balanced(apart)
+        return replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), apart=apart)
+
+
+def _one_over(units: float, channels: float) -> Array:
+    """Of a sample and of a place; a sample that is one place is counted as a sample."""
+    places = 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
+    return np.array([[1 / max(units, 1.0)], [places]])
+
+
+def balanced(apart: Array) -> tuple[float, Array]:
+    """Log of the means over samples and places, and the rest."""
+    means = np.array([[log_mean(row)] for row in apart])
+    return float(means.sum()), np.asarray(apart - means)
 
 
 @lru_cache(maxsize=1)
@@ -121,9 +169,14 @@ def standard(values: Array) -> Array:
 
 
 def effective(units: int, channels: float, corr: float) -> float:
-    """`channels` times places/(1 + (places - 1) corr^2): the variance of a mean of squares of Gaussians."""
+    """`channels` times places/(1 + (places - 1) E r^2): the variance of a mean of squares of Gaussians.
+
+    r is how alike two places are in finitely many channels: `corr`, and (1 - corr^2)^2 / channels around it.
+    """
     places = max(units / max(channels, 1), 1.0)
-    return channels * places / (1 + (places - 1) * min(corr * corr, 1.0))
+    alike = min(corr * corr, 1.0)
+    alike += (1 - alike) ** 2 / max(channels, 1)
+    return channels * places / (1 + (places - 1) * min(alike, 1.0))
 
 
 # the gradient at a stage's input from that at its output
@@ -158,10 +211,15 @@ def collapse(x: Array) -> Array:
 
 
 class Noise:
-    """Independent standard normals in pairs of opposite sign; seeded, so that figures repeat."""
+    """Independent standard normals in pairs of opposite sign; seeded, so that figures repeat.
 
-    def __init__(self, seed: int = 0) -> None:
+    With a `batch` of several its samples differ, which matters where its statistics are divided out.
+    """
+
+    def __init__(self, seed: int = 0, *, batch: int | None = None) -> None:
         self._random = np.random.default_rng(seed)
+        self._samples = None if batch is None else np.random.default_rng([seed, 1])
+        self.batch = batch or 1
         self.zero = np.zeros(REPLICAS)
 
     def normal(self) -> Array:
@@ -169,6 +227,38 @@ class Noise:
         # unit variance within the copies too: the spread is then exact for a sum of few terms
         half /= math.sqrt(float((half * half).mean()))
         return np.concatenate([half, -half])
+
+    def apart(self, variance: Array) -> Array:
+        """Log of a factor of each sample and of each place, of these variances and mean 1."""
+        if self._samples is None:
+            return ALIKE
+        spread = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
+        drawn: Array = spread * self._samples.standard_normal(ALIKE.shape) - spread**2 / 2
+        return drawn
+
+    def of_batches(self, apart: Array) -> Array:
+        """Log of each batch's mean, for its samples."""
+        if self._samples is None:
+            return np.zeros(REPLICAS)
+        starts = np.arange(max(REPLICAS // self.batch, 1)) * self.batch
+        sizes = np.diff(starts, append=REPLICAS)
+        means: Array = np.add.reduceat(np.exp(apart[0]), starts) / sizes
+        repeated: Array = np.repeat(log_of(means), sizes)
+        return repeated
+
+    def neighbours(self, count: int) -> list[Any]:
+        """For each place of `REPLICAS` itself and others at random, `count` in all."""
+        if self._samples is None or count <= 1:
+            return []
+        places = np.arange(REPLICAS)
+        return [places, *(self._samples.permutation(REPLICAS) for _ in range(count - 1))]
+
+    def of_kept(self, rate: float) -> Array:
+        """Log of a factor of mean 1 that is zero for this share of the samples."""
+        if self._samples is None:
+            return ALIKE
+        kept = self._samples.random(REPLICAS) >= rate
+        return np.stack([log_of(kept / kept.mean()), ALIKE[1]])
 
     def of_square(self, variance: float, normal: Any = None) -> Array:
         """Log of a sum of squares whose relative variance is this: of a gamma variable, so its mean is

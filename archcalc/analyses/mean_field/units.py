@@ -11,6 +11,7 @@ import numpy as np
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
 from archcalc.analyses.mean_field.state import (
+    ALIKE,
     FLOOR,
     POINTS,
     Backward,
@@ -61,10 +62,15 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         x.roots,
         x.channels,
         _law(x, phi),
+        lean=_lean(at, gain),
     )
+    apart = read.square(level + x.apart) - at.square[1]
+    made = made.among(apart + noise.apart(forward_variance * n * x.own))
     slopes = read.slope(x.log_q)
     slope_response = read.slope(level + x.noise) - at.slope[1]
+    slopes_apart = read.slope(level + x.apart) - at.slope[1]
     overlap, tilt = float(at.slope_mean[1]), float(at.tilt[1])
+    together, alone, values = _bending(phi, x)
 
     def pull(g: Backward) -> Backward:
         m = max(min(n, g.effective), 1.0)
@@ -77,14 +83,18 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         here = slopes
         if g.chosen is not None:
             here = log_of(float(np.mean(phi.slope(g.chosen) ** 2)))
-        return replace(
+        here = here + math.log1p(max(g.follows * (values - 1), -0.5))
+        back = replace(
             g,
             chosen=None,
             log_b=np.maximum(g.log_b + here, FLOOR),
             corr=corr,
             tilt=tilt,
+            bent=(g.corr * together, alone),
+            follows=0.0,
             noise=g.noise + slope_response + noise.of_square(variance, own),
         )
+        return back.among(g.apart + slopes_apart + noise.apart(variance * m * g.own))
 
     return made, pull
 
@@ -99,6 +109,31 @@ def _correlation(phi: Function, x: Forward, level: float, ratio: float, mean: fl
 def _rise(values: Array) -> float:
     """Slope of three values 0.05 apart."""
     return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
+
+
+def _bending(phi: Function, x: Forward) -> tuple[float, float, float]:
+    """(E u phi')^2 / E phi'^2 and E (u^2 - 1) phi'^2 / 2 E phi'^2 for the centred units u, of variance 1;
+    E v^2 phi'^2 / E phi'^2 for such values v.
+    """
+    z = x.values * math.exp(min(x.level, 600.0) / 2)
+    y, slopes = phi.value(z), phi.slope(z)
+    square = float((slopes**2).mean())
+    if not (z.std() > 0 and y.std() > 0 and 0 < square < math.inf):
+        return 0.0, 0.0, 1.0
+    u, v = (z - z.mean()) / z.std(), (y - y.mean()) / y.std()
+    together = float((u * slopes).mean()) ** 2 / square
+    return (
+        together,
+        float(((u * u - 1) * slopes**2).mean()) / (2 * square),
+        float((v * v * slopes**2).mean()) / square,
+    )
+
+
+def _lean(at: Moments, gain: float) -> float:
+    """Of what the mean square of E phi rises by where E phi^2 rises."""
+    if gain < 0.1 or np.any(np.abs(at.mean) < 1e-6):
+        return 1.0
+    return _rise(2 * np.log(np.abs(at.mean)) + at.square) / gain
 
 
 def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
@@ -122,8 +157,9 @@ class _Table:
     def __init__(self, phi: Function, x: Forward) -> None:
         level = x.level
         finite = x.log_q[x.log_q > FLOOR / 2]
-        low = min(float(finite.min()), level + float(x.noise.min()))
-        high = max(float(finite.max()), level + float(x.noise.max()))
+        seen = np.concatenate([x.noise, x.apart[x.apart > FLOOR / 2]])
+        low = min(float(finite.min()), level + float(seen.min()))
+        high = max(float(finite.max()), level + float(seen.max()))
         count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
         self.grid = np.linspace(low, high, count) if count > 1 else np.array([level])
         if not np.any(self.grid == level):
@@ -174,8 +210,14 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pull]:
         law=None if x.law is None or variance else standard(x.law * math.sqrt(level) + mean),
         ratio=(m + mean) / np.sqrt(moved),
         corr=shared / after,
-        noise=log_of(np.maximum((level * np.exp(x.noise) + after - level) / after, 1e-3)),
+        noise=_moved(x.noise, level, after),
+        apart=_moved(x.apart, level, after),
     ), lambda g: g
+
+
+def _moved(log_realised: Array, level: float, after: float) -> Array:
+    """Of a mean square that a constant has moved from one level to another."""
+    return log_of(np.maximum((level * np.exp(log_realised) + after - level) / after, 1e-3))
 
 
 def dropout(x: Forward, rate: float) -> tuple[Forward, Pull]:
@@ -187,26 +229,25 @@ def dropout(x: Forward, rate: float) -> tuple[Forward, Pull]:
     return made, lambda g: replace(g, log_b=g.log_b + more)
 
 
+def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pull]:
+    """In training: whole samples zeroed at a rate, forward and back alike, the others divided by 1 - rate."""
+    made, pull = dropout(x, rate)
+    kept = noise.of_kept(rate)
+    return made.among(made.apart + kept), lambda g: pull(g).among(g.apart + kept)
+
+
 # -- several tensors ------------------------------------------------------------------------------------
 def unbroadcast(g: Backward, log_b: Array, shape: Dims) -> Array:
-    """The gradient of a tensor that was repeated along axes: sums over its copies."""
-    while log_b.ndim > len(shape):
-        log_b = _added(log_b, 0, g.shape[len(g.shape) - log_b.ndim], g.corr)[0]
-    for axis, n in enumerate(shape):
-        made = g.shape[len(g.shape) - len(shape) + axis]
-        if n == 1 and made > 1:
-            log_b = _added(log_b, axis, made, g.corr)
-    return log_b
-
-
-def _added(log_b: Array, axis: int, count: int, corr: float) -> Array:
-    """Log of the square of a sum of `count` units along an axis with this correlation."""
-    mean = (
-        log_b
-        if log_b.shape[axis] == 1
-        else log_of(np.exp(log_b - log_b.max()).mean(axis=axis, keepdims=True)) + log_b.max()
-    )
-    return mean + math.log(count * (1 + (count - 1) * corr))
+    """The gradient of a tensor that was repeated along axes: the sum over its copies, as one sum."""
+    log_b = log_b.reshape((1,) * (len(g.shape) - log_b.ndim) + log_b.shape)
+    more = len(g.shape) - len(shape)
+    axes = [a for a, n in enumerate(g.shape) if a < more or (shape[a - more] == 1 and n > 1)]
+    if axes:
+        count = math.prod(g.shape[a] for a in axes)
+        top = log_b.max()
+        log_b = top + log_of(np.exp(log_b - top).mean(axis=tuple(axes), keepdims=True))
+        log_b = log_b + math.log(count * (1 + (count - 1) * g.corr))
+    return log_b.reshape(log_b.shape[more:])
 
 
 def independent(parts: Sequence[Forward | Backward], what: str) -> int:
@@ -267,6 +308,8 @@ def add(
         channels,
         _law_of_sum(parts, coefficients, levels),
     )
+    apart = log_of(sum(v * np.exp(p.apart) for p, v in zip(parts, levels, strict=True)) / sum(levels))
+    made = made.among(apart + noise.apart(2 * made.own * (1 - sum(v * v for v in levels) / sum(levels) ** 2)))
 
     def pull_to(i: int) -> Pull:
         def pull(g: Backward) -> Backward:
@@ -313,7 +356,8 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pull]
         sum((p.noise for p in parts), start=np.zeros_like(parts[0].noise)),
         roots,
         max(p.channels for p in parts),
-    )
+        lean=max(parts, key=lambda p: math.prod(p.shape)).lean,
+    ).among(sum((p.apart for p in parts), start=ALIKE))
 
     def pull_to(i: int) -> Pull:
         others = [p for j, p in enumerate(parts) if j != i]
@@ -323,13 +367,14 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pull]
         def pull(g: Backward) -> Backward:
             log_b = np.maximum(g.log_b + log_others, FLOOR)
             seen = replace(g, corr=g.corr * corr)
-            return replace(
+            back = replace(
                 g,
                 shape=parts[i].shape,
                 log_b=unbroadcast(seen, log_b, parts[i].shape),
                 corr=g.corr * corr,
                 noise=g.noise + sum(p.noise for p in others),
             )
+            return back.among(g.apart + sum(p.apart for p in others))
 
         return pull
 
@@ -359,6 +404,7 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         log_of(sum(w * np.exp(p.noise) for w, p in zip(weights, parts, strict=True)) / whole),
         roots,
         sum(p.channels for p in parts),
+        apart=log_of(sum(w * np.exp(p.apart) for w, p in zip(weights, parts, strict=True)) / whole),
     )
     starts = np.cumsum([0] + [p.shape[axis] for p in parts])
 
@@ -401,4 +447,6 @@ def gathered(parts: Sequence[Backward], noise: Noise) -> Backward:
         _log_positive(realised / whole),
         roots,
         channels,
+        centred=all(p.centred for p in parts),
+        apart=log_of(sum(v * np.exp(p.apart) for p, v in zip(parts, levels, strict=True)) / whole),
     )

@@ -8,13 +8,16 @@ infinite width: Yang 2020, arXiv 2009.10685).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.state import (
+    ALIKE,
     FLOOR,
     Backward,
     Dims,
@@ -82,12 +85,21 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
         root,
         units,
         uneven=(drawn.kurtosis - 1) / fan,
+        lean=x.lean,
+        apart=x.apart if fan <= x.channels else of_samples(x.apart),
     )
     made = fluctuating(made, drawn, fan, noise)
 
     def pull(g: Backward) -> Backward:
         back = Backward(
-            x.shape, gain + summed(g.log_b, g.log_b.ndim - 1, units) - g.surplus, g.corr, g.noise, root, fan
+            x.shape,
+            gain + summed(g.log_b, g.log_b.ndim - 1, units) - g.surplus,
+            g.corr,
+            g.noise,
+            root,
+            fan,
+            centred=g.centred,
+            apart=g.apart,
         )
         return fluctuating_back(back, drawn, units, noise, g.tilt, fan)
 
@@ -128,20 +140,54 @@ def convolution(
         x.noise,
         root,
         filters,
+        lean=x.lean,
+        apart=x.apart,
     )
-    count = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
-    count *= 1 if depthwise else fan // groups
+    count_of_taps = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
+    count = count_of_taps * (1 if depthwise else fan // groups)
     made = replace(made, uneven=(drawn.kurtosis - 1) / count, few=_law_of_few(x, drawn, count))
+    read = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
+    made = made.among(averaged(made.apart, read))
     made = fluctuating(made, drawn, count, noise)
+    # in the other direction, a place is read by fewer where there are fewer that read
+    steps = math.prod(m.shape[1] / max(m.shape[0], 1) for _, m in reads)
+    readers = [np.argsort(place) for place in read[: max(round(len(read) / steps), 1)]]
 
     def pull(g: Backward) -> Backward:
         log_b = g.log_b
         for axis, matrix_ in reads:
             log_b = spread(log_b, matrix_.T, axis)
-        back = Backward(x.shape, gain + across(log_b, filters, fan) - g.surplus, g.corr, g.noise, root, fan)
+        log_b = gain + across(log_b, filters, fan) - g.surplus
+        back = Backward(
+            x.shape,
+            log_b,
+            g.corr,
+            g.noise,
+            root,
+            fan,
+            follows=_follows(g.bent, count, drawn.kurtosis) if depthwise else 0.0,
+            centred=g.centred,
+        )
+        back = back.among(averaged(g.apart, readers))
         return fluctuating_back(back, drawn, filters, noise, g.tilt, count)
 
     return made, pull
+
+
+def of_samples(apart: Array) -> Array:
+    """Without the differences between places."""
+    return np.stack([apart[0], ALIKE[1]])
+
+
+MOST_NEIGHBOURS = 49  # places of a window that are told apart
+
+
+def averaged(apart: Array, places: Sequence[Any]) -> Array:
+    """Each place the mean of those it reads."""
+    if not places:
+        return apart
+    mean = sum((np.exp(apart[1][place]) for place in places), start=ALIKE[1]) / len(places)
+    return np.stack([apart[0], log_of(mean)])
 
 
 FEW = 64  # weights of a unit, up to which it is not taken as Gaussian within its channel
@@ -163,6 +209,18 @@ def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
         w = np.clip(w, -2, 2)
     z = (w * own[random.integers(0, len(own), (64, 64, count))]).sum(axis=-1)
     return standard(z / np.sqrt((w * w).sum(axis=-1)))
+
+
+def _follows(bent: tuple[float, float], count: int, kurtosis: float) -> float:
+    """Of sum_k w_k g_k, g_k being phi'(u_k) times a gradient and u_k = sum_j w_j v_{k-j} / |w|.
+
+    Where places share the gradient, the part of phi' that rises with u adds up to |w| v: w_k times w_k v for
+    every k. What one tap sends alone, a share E w^4 / (E w^2)^2 / count of the whole, goes with v by the
+    bend of phi'^2.
+    """
+    shared, alone = bent
+    one = kurtosis / (count + kurtosis - 1)
+    return (shared * (1 - one) + alone * one) / (1 + shared * (1 - 1 / count))
 
 
 def by_group(log_x: Array, axis: int, size: int, made: int, groups: int) -> Array:
@@ -193,7 +251,8 @@ def fluctuating(made: Forward, drawn: Draw, fan: float, noise: Noise) -> Forward
     if drawn.orthogonal:
         kept = max(0.0, 1 - made.channels / fan) if made.channels <= fan else 0.0
     own = noise.of_square(2 * kept / max(made.effective, 1.0))
-    return replace(made, noise=made.noise + own)
+    made = replace(made, noise=made.noise + own)
+    return made.among(made.apart + noise.apart(2 * kept * made.own))
 
 
 def fluctuating_back(
@@ -204,4 +263,5 @@ def fluctuating_back(
     if drawn.orthogonal:
         kept = max(0.0, 1 - back.channels / fan) if back.channels <= fan else 0.0
     own = noise.of_square(2 * kept / max(back.effective, 1.0))
-    return replace(back, noise=back.noise + own + math.log1p((tilt - 1) / max(width, 1.0)))
+    back = replace(back, noise=back.noise + own + math.log1p((tilt - 1) / max(width, 1.0)))
+    return back.among(back.apart + noise.apart(2 * kept * back.own))

@@ -1,0 +1,108 @@
+"""What samples of a batch and places of a sample differ by, against numbers drawn at random."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archcalc.analyses.mean_field import units, weighted
+from archcalc.analyses.mean_field.functions import function
+from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward, Noise
+from archcalc.analyses.mean_field.weighted import averaged, of_samples
+
+ONE = np.zeros((1, 1, 1))
+
+
+def unit_tensor(shape: tuple[int, ...] = (4, 4, 8)) -> Forward:
+    return Forward(shape, ONE, ONE, 0.0, np.zeros(REPLICAS), 1, shape[-1])
+
+
+def unit_gradient(shape: tuple[int, ...], corr: float) -> Backward:
+    return Backward(shape, ONE, corr, np.zeros(REPLICAS), 1, shape[-1])
+
+
+def test_a_sum_over_two_axes_is_one_sum() -> None:
+    random, corr = np.random.default_rng(0), 0.3
+    drawn = math.sqrt(corr) * random.standard_normal((20_000, 1)) + math.sqrt(
+        1 - corr
+    ) * random.standard_normal((20_000, 20))
+    made = units.unbroadcast(unit_gradient((5, 4, 8), corr), ONE, (1, 1, 8))
+    assert made.shape == (1, 1, 1)
+    assert math.exp(float(made.max())) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
+    made, pull = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
+    g = pull(unit_gradient((4, 4, 8), 0.0))
+    kept = np.exp(made.apart[0])
+    # half of the samples or so in a run of 512, as a binomial has it
+    assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
+    assert kept.mean() == pytest.approx(1)
+    assert np.array_equal(made.apart, g.apart)
+    assert float(made.log_q.max()) == pytest.approx(-math.log1p(-rate))
+
+
+def test_samples_are_alike_without_statistics_of_batches() -> None:
+    noise = Noise()
+    made, _ = units.drop_samples(unit_tensor(), 0.5, noise)
+    assert not made.apart.any()
+    assert not noise.apart(np.ones((2, 1))).any()
+
+
+@pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
+def test_batches_share_their_mean(batch: int) -> None:
+    apart = np.log(np.random.default_rng(0).random((2, REPLICAS)))
+    found = Noise(batch=batch).of_batches(apart)
+    first = np.exp(apart[0][:batch]).mean()
+    assert np.exp(found[: min(batch, REPLICAS)]) == pytest.approx(first)
+    assert np.exp(found).mean() == pytest.approx(np.exp(apart[0]).mean())
+
+
+def test_a_window_averages_places() -> None:
+    noise = Noise(batch=8)
+    apart = np.log(np.random.default_rng(0).random((2, REPLICAS)))
+    made = np.exp(averaged(apart, noise.neighbours(9)))
+    assert np.array_equal(made[0], np.exp(apart[0]))
+    assert made[1].mean() == pytest.approx(np.exp(apart[1]).mean())
+    assert made[1].var() == pytest.approx(np.exp(apart[1]).var() / 9, rel=0.3)
+    assert np.array_equal(of_samples(apart), [apart[0], ALIKE[1]])
+
+
+@pytest.mark.parametrize("name", ["silu", "relu", "gelu"])
+def test_large_samples_grow_as_the_function_says(name: str) -> None:
+    """E phi(z)^2 of samples of unlike size, and the part of the batch that each has."""
+    phi = function(name)
+    assert phi is not None
+    sizes = np.array([0.25, 1.75])
+    x = unit_tensor()
+    x = replace(x, apart=np.stack([np.log(np.resize(sizes, REPLICAS)), ALIKE[1]]))
+    made, _ = units.pointwise(x, phi, Noise())
+    z = np.random.default_rng(1).standard_normal(400_000)
+    squares = np.array([(phi.value(math.sqrt(q) * z) ** 2).mean() for q in sizes])
+    assert np.exp(made.apart[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
+    assert math.exp(made.level) == pytest.approx(squares.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("name", ["silu", "relu"])
+def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool) -> None:
+    """Through phi, nine weights, standardisation and phi again: E g^2 phi'^2 over E g^2 E phi'^2."""
+    phi = function(name)
+    assert phi is not None
+    random, taps, figures = np.random.default_rng(2), 9, []
+    for _ in range(600):
+        w, z = random.uniform(-1, 1, taps), random.standard_normal(2000)
+        u = np.convolve(phi.value(z), w, mode="same")
+        size = u.std()
+        g = phi.slope((u - u.mean()) / size) * (1.0 if shared else random.standard_normal(z.shape))
+        g = np.convolve(g, w[::-1], mode="same") / size
+        slopes = phi.slope(z) ** 2
+        figures.append([(g**2 * slopes).mean(), (g**2).mean() * slopes.mean()])
+    measured = np.divide(*np.mean(figures, axis=0))
+    together, alone, values = units._bending(phi, unit_tensor())
+    follows = weighted._follows((together * shared, alone), taps, 1.8)
+    assert 1 + follows * (values - 1) == pytest.approx(measured, rel=0.05)
