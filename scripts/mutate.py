@@ -33,13 +33,17 @@ GRADIENTS = (
 )
 # by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
 # gradients or to sums by hand; none compares stored output
+OF_GRADIENTS = [
+    *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_losses.py"),
+    *(f"tests/analyses/mean_field/test_{n}.py" for n in ("expectation", "gaussian", "samples", "verdicts")),
+    *(
+        f"tests/keras/test_{n}.py"
+        for n in ("layer_bounds", "tightness", "jacobians", "weight_gradients", "gradients")
+    ),
+    *("tests/properties/test_gradient_soundness.py", "tests/layers/test_slopes.py"),
+]
 SUITES = {
-    tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): [
-        *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_losses.py"),
-        *(f"tests/analyses/mean_field/test_{n}.py" for n in ("expectation", "gaussian", "verdicts")),
-        *(f"tests/keras/test_{n}.py" for n in ("jacobians", "weight_gradients", "gradients")),
-        "tests/properties/test_gradient_soundness.py",
-    ],
+    tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): OF_GRADIENTS,
     ("archcalc/analyses/",): [
         *(
             f"tests/analyses/test_{n}.py"
@@ -54,13 +58,13 @@ SUITES = {
     ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
         *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
-        "tests/readers/test_schema.py",
+        *("tests/readers/test_schema.py", *OF_GRADIENTS),
     ],
     ("archcalc/layers/",): [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
         *("tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
-        "tests/test_catalogue.py",
+        *("tests/test_catalogue.py", *OF_GRADIENTS),
     ],
 }
 

@@ -134,14 +134,25 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
             # I - 1 p^T: an oblique projection, whose norm is that of 1 p^T
             low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
             return root_of(count), Interval(low, 0.0)
-        case st.Project():
-            return IDENTITY, UNIT
+        case st.Sparsemax(_, count):
+            # of the units above the threshold I - 1 w^T / k, w = (k, ..., 1) on the k largest: of norm
+            # sqrt(n) |w| / k at most, which is largest for k = n
+            slope = times(number(1 / sqrt(6)), root_of((count + 1) * (2 * count + 1)))
+            return plus([IDENTITY, slope]), _thresholded(x, count)
         case st.Each(prefix, inner) | st.Within(prefix, inner):
             found = passed(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
             return found.bounds[0], found.values
         case st.Unbounded(reason):
             return infinite(reason), ANY
     raise TypeError(f"no bound for {type(stage).__name__}")
+
+
+def _thresholded(x: Interval, count: Size) -> Interval:
+    """At most the largest unit less the threshold: ((k + 1) x_min / 2 - 1/k) or more, k <= n."""
+    if type(count) is not int or x.size == inf:
+        return Interval(0.0, inf)
+    least = x.low if x.low > 0 else x.low * (count + 1) / 2
+    return Interval(0.0, max(x.high - least + 1, 0.0))
 
 
 def cover(slide: st.Slide | st.Portion) -> Size:

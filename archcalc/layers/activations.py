@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod
-from archcalc.layers.stages import Pointwise, Project, Softmax, Stages, Unbounded
+from archcalc.layers.stages import Pointwise, Softmax, Sparsemax, Stages, Unbounded
 from archcalc.layers.window import Window, whole_along
 
 INFINITY = float("inf")
@@ -152,6 +152,6 @@ def activated(activation: Any, shape: Shape) -> Stages:
     last = len(shape) - 1
     if name in ("softmax", "log_softmax"):
         return (Softmax((last,), shape[last], log=name == "log_softmax"),)
-    return (
-        (Project((last,)),) if name == "sparsemax" else (Unbounded("glu multiplies one half by the other"),)
-    )
+    if name == "sparsemax":
+        return (Sparsemax((last,), shape[last]),)
+    return (Unbounded("glu multiplies one half by the other"),)

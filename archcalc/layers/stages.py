@@ -353,10 +353,16 @@ class Softmax(Primitive):
 
 
 @primitive
-class Project(Primitive):
-    """The nearest point of a convex set (sparsemax): a function with slopes of at most 1."""
+class Sparsemax(Primitive):
+    """What Keras computes as sparsemax of `count` units along `axes`.
+
+    Each unit less a threshold, or 0. The threshold should be (s_k - 1)/k, s_k the sum of the k largest units
+    (Martins & Astudillo 2016, arXiv 1602.02068). Keras 3.15 has (s_1 + ... + s_k - 1)/k: no projection, and
+    no distribution.
+    """
 
     axes: tuple[int, ...]
+    count: Size
 
 
 @primitive
@@ -471,7 +477,7 @@ Stage: TypeAlias = (
     | Select
     | Copies
     | Softmax
-    | Project
+    | Sparsemax
     | Merge
     | Contract
     | Each

@@ -354,6 +354,10 @@ FOUND_BY_DRAWING = {
         {"type": "Average", "inputs": ["permute0", "depthwiseconv2d1"]},
         image=(4, 5, 2),
     ),
+    "the angle of a spectrum of one number": spec(
+        {"type": "STFTSpectrogram", "mode": "angle", "frame_length": 4, "padding": "same"},
+        image=(1, 2),
+    ),
     "a recurrence over images, whose slopes hang on values": spec(
         {"type": "ConvLSTM2D", "filters": 5, "kernel_size": 1},
         {"type": "AdaptiveMaxPooling2D", "output_size": 1},

@@ -254,11 +254,11 @@ class LogSoftmax(Along):
 
 @operation("sparsemax", "Sparsemax")
 class Sparsemax(Along):
-    """The projection onto the simplex along `axis` (Martins & Astudillo 2016, arXiv 1602.02068)."""
+    """Units along `axis` less a threshold, or 0; as in Keras no projection onto the simplex."""
 
     def stages(self, *inputs: Shape) -> st.Stages:
         x = self.one(inputs)
-        return (st.Project(self.axes(x)),)
+        return (st.Sparsemax(self.axes(x), prod(x[a] for a in self.axes(x))),)
 
 
 @operation("normalize", "Normalize")

@@ -1,0 +1,182 @@
+"""How far each layer's gradient bound lies above the Jacobian of the real layer: not below, and not by much.
+
+For each type some cells of the contract's grid, each alone in a network, with random weights in float64. The
+norm is the largest over a few inputs, so that a bound which is attained comes out as 1. `LOOSE` says by how
+much others may exceed it; what is in `UNBOUNDED` has no bound for some arguments, and then says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from archcalc.analyses import shapes
+from archcalc.analyses.gradients import gradients
+from archcalc.arith import scope
+from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.keras.build import build
+from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs, weights_by_name
+from archcalc.layers.base import registered
+from tests import contract
+from tests.contract import Cell
+from tests.layers.test_operations import EVERY, read
+from tests.test_contract import declared, tracked
+
+INPUTS, TRIED, WANTED, LARGEST = 3, 30, 4, 500
+# windows that overlap, products of parts, normalisations (whose largest slope needs a nearly constant input),
+# recurrences, and functions of several units
+LOOSE = {
+    **dict.fromkeys(["AdaptiveAveragePooling2D", "AdaptiveMaxPooling2D", "AveragePooling2D"], 1.6),
+    **dict.fromkeys(
+        ["AveragePooling1D", "Minimum", "Maximum", "LocallyConnected1D", "LocallyConnected2D"], 1.2
+    ),
+    **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "Normalization"], 1.5),
+    **dict.fromkeys(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], 1.5),
+    **dict.fromkeys(["SpectralNormalization", "TimeDistributed"], 1.1),
+    **dict.fromkeys(
+        ["DepthwiseConv2D", "Softmax", "Multiply", "LayerScale", "UpSampling2D", "UpSampling3D", "Resizing"],
+        2.3,
+    ),
+    **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], 4.5),
+    **dict.fromkeys(["GroupNormalization", "RMSNormalization"], 25.0),
+    "LayerNormalization": 100.0,
+    "SimpleRNN": 8.0,
+    "SimpleRNNCell": 1.6,
+    "RNN": 5e3,
+    "STFTSpectrogram": 200.0,
+    # sums of paths through gates, and slopes at inputs that are nearly zero
+    **dict.fromkeys(["Bidirectional", "Dot", "UnitNormalization"], math.inf),
+}
+UNBOUNDED = {
+    *("AdditiveAttention", "Attention", "MultiHeadAttention", "GroupQueryAttention", "AutoContrast"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "GRUCell", "LSTMCell", "StackedRNNCells"),
+    *("Resizing", "SimpleRNNCell", "Bidirectional", "RNN", "SimpleRNN", "STFTSpectrogram"),
+}
+# no float64 kernels, no gradient by design, nothing that runs alone; an equation whose shape is left open
+LEFT_OUT = {
+    *("InputLayer", "Opaque", "AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "AveragePooling3D"),
+    *("MaxPooling3D", "HashedCrossing", "RandomCrop", "EinsumDense"),
+}
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_dtype_policy(before[0])
+    keras.config.set_floatx(before[1])
+
+
+def alone(kind: str, cell: Cell) -> Graph:
+    """The layer on inputs of its own."""
+    types = registered()
+    nodes: list[Any] = [(f"x{i}", types["InputLayer"](shape=s), ()) for i, s in enumerate(cell.inputs)]
+    layer = declared(types[kind], cell.arguments)
+    return Graph.of("alone", [*nodes, ("y", layer, [n for n, *_ in nodes])], ["y"])
+
+
+def grid(kind: str) -> Iterator[Cell]:
+    cls = registered()[kind]
+    values = {a: v for a in tracked(cls) if (v := contract.candidates(cls, a)) is not None}
+    yield from islice(contract.cells(cls, values), TRIED)
+
+
+def compared(graph: Graph) -> Iterator[tuple[float, str | None]]:
+    """For each input the bound over the largest measured norm, infinite where there is none, and why."""
+    built = build(graph)
+    draw_weights(built, 0)
+    measured = [jacobian_norms(built, random_inputs(built, s), largest=LARGEST) for s in range(INPUTS)]
+    with scope():
+        rows = gradients(
+            graph,
+            shapes.infer(graph),
+            weights="actual",
+            values=weights_by_name(built),
+            tier="tight",
+            input_range=(-1.0, 1.0),
+        ).rows
+    for row, *norms in zip(rows[:-1], *(m[:-1] for m in measured), strict=True):
+        largest = max(n or 0.0 for n in norms)
+        if row.unbounded:
+            yield math.inf, row.cause
+        elif row.upper_log10 is None:
+            assert largest == 0.0
+        elif largest > 0:
+            yield 10.0**row.upper_log10 / largest, None
+
+
+# functions of keras.ops: of one unit on [-1, 1], where their slope may not reach its largest; reductions
+# and products of several units
+LOOSE_OPERATIONS = {
+    **dict.fromkeys(["arcsinh", "arctan", "erf", "erfc", "sigmoid", "sin", "sinc", "tanh", "square"], 1.01),
+    **dict.fromkeys(["cos", "exp", "exp2", "expm1", "gelu", "selu", "silu", "softsign", "sparse_plus"], 1.25),
+    **dict.fromkeys(
+        ["log_sigmoid", "softplus", "squareplus", "softmax", "logaddexp", "hypot", "multiply"], 1.5
+    ),
+    **dict.fromkeys(["median", "concatenate", "var", "pad", "average_pool", "depthwise_conv"], 1.6),
+    **dict.fromkeys(["conv", "image.rgb_to_grayscale"], 1.2),
+    **dict.fromkeys(["hard_silu", "sinh", "tanh_shrink", "split", "unstack", "matmul", "einsum", "dot"], 2.0),
+    **dict.fromkeys(["tensordot", "sparsemax"], 2.6),
+    **dict.fromkeys(["cosh", "logsumexp", "log_softmax", "image.resize"], 4.2),
+    **dict.fromkeys(["layer_normalization", "rms_normalization"], 2e3),
+    "normalize": 1e8,
+}
+UNBOUNDED_OPERATIONS = {
+    *("arccos", "arcsin", "arctanh", "cbrt", "erfinv", "log", "log10", "log1p", "log2", "reciprocal", "tan"),
+    *("arctan2", "divide", "divide_no_nan", "fmod", "mod", "true_divide", "power", "prod", "norm", "cumprod"),
+    *("arccosh", "sqrt", "rsqrt", "logaddexp2", "std"),
+}
+
+
+@pytest.mark.parametrize("case", EVERY, ids=[str(i) for i in range(len(EVERY))])
+def test_bounds_of_operations_are_attained_or_nearly(case: Any) -> None:
+    graph = read(case)
+    name = type(graph.nodes[-1].layer).__name__.removeprefix("ops.")
+    keras.utils.clear_session(free_memory=False)
+    try:
+        found = list(compared(graph))
+    except np.linalg.LinAlgError:
+        pytest.skip("outside of where the function is defined")
+    except ArchcalcError as refused:
+        pytest.skip(str(refused))
+    for ratio, cause in found:
+        assert ratio >= 1 - 1e-6
+        if cause is None:
+            assert ratio <= LOOSE_OPERATIONS.get(name, 1.0) * (1 + 1e-6)
+        else:
+            assert name in UNBOUNDED_OPERATIONS, cause
+
+
+@pytest.mark.parametrize("kind", sorted(set(contract.types()) - LEFT_OUT))
+def test_bounds_are_attained_or_nearly(kind: str) -> None:
+    ran, limit = 0, LOOSE.get(kind, 1.0)
+    for cell in grid(kind):
+        keras.utils.clear_session(free_memory=False)
+        try:
+            found = list(compared(alone(kind, cell)))
+        except (ArchcalcError, ValueError, TypeError, NotImplementedError, LookupError):
+            continue  # what the contract's grid refuses, or TensorFlow has no gradient of
+        except Exception as fault:
+            if type(fault).__module__.startswith("tensorflow"):
+                continue
+            raise
+        ran += 1
+        for ratio, cause in found:
+            assert ratio >= 1 - 1e-6, cell
+            if cause is None:
+                assert ratio <= limit * (1 + 1e-6), cell
+            else:
+                assert kind in UNBOUNDED, (cell, cause)
+                assert cause.startswith("y: "), cause
+        if ran == WANTED:
+            break
+    assert ran > 0

@@ -1,0 +1,41 @@
+"""How tight bounds are on whole networks, by tier: what docs/gradients.md says of them, with fewer inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import pytest
+
+from scripts.gradient_tightness import worst_rows
+from tests.analyses.gradient_networks import NETWORKS
+
+# the worst row's bound over the largest norm that is measured with eight inputs: symbolic, tight, centred
+WORST = {
+    "sigmoid_mlp": (787, 787, 104),
+    "he_relu_mlp": (210, 210, 59.8),
+    "residual_mlp": (36.5, 36.5, 7.53),
+    "small_resnet": (764, 48.5, 9.65),
+    "dense_concat": (708, 95.8, 8.0),
+    "mobile_block": (1120, 700, 145),
+    "unet": (504, 67.8, 12.4),
+    "inception": (101, 55.8, 23.3),
+}
+
+
+@pytest.fixture(autouse=True)
+def double() -> Iterator[None]:
+    before = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_dtype_policy("float64")
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_dtype_policy(before[0])
+    keras.config.set_floatx(before[1])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_worst_rows(name: str) -> None:
+    found = worst_rows(NETWORKS[name](), inputs=8)
+    for tier, most in zip(("symbolic", "tight", "centred"), WORST[name], strict=True):
+        ratio, row = found[tier]
+        assert 1 <= ratio <= most, (tier, row)
