@@ -33,14 +33,16 @@ GRADIENTS = (
 )
 # by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
 # gradients or to sums by hand; none compares stored output
+# what a layer does to gradients, one by one
+OF_STAGES = [
+    *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py"),
+    "tests/analyses/test_gradient_bounds.py",
+]
 OF_GRADIENTS = [
-    *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_losses.py"),
+    *(*OF_STAGES, "tests/analyses/test_losses.py"),
     *(f"tests/analyses/mean_field/test_{n}.py" for n in ("expectation", "gaussian", "samples", "verdicts")),
-    *(
-        f"tests/keras/test_{n}.py"
-        for n in ("layer_bounds", "tightness", "jacobians", "weight_gradients", "gradients")
-    ),
-    *("tests/properties/test_gradient_soundness.py", "tests/layers/test_slopes.py"),
+    *(f"tests/keras/test_{n}.py" for n in ("tightness", "jacobians", "weight_gradients", "gradients")),
+    "tests/properties/test_gradient_soundness.py",
 ]
 SUITES = {
     tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): OF_GRADIENTS,
@@ -53,18 +55,19 @@ SUITES = {
         *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
         *("tests/analyses/test_windows.py", "tests/analyses/test_limits.py"),
+        "tests/analyses/test_optimizers.py",
         *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
     ],
     ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
         *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
-        *("tests/readers/test_schema.py", *OF_GRADIENTS),
+        *("tests/readers/test_schema.py", *OF_STAGES),
     ],
     ("archcalc/layers/",): [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
         *("tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
-        *("tests/test_catalogue.py", *OF_GRADIENTS),
+        *("tests/test_catalogue.py", *OF_STAGES),
     ],
 }
 

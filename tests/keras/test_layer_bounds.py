@@ -37,8 +37,10 @@ LOOSE = {
     **dict.fromkeys(
         ["AveragePooling1D", "Minimum", "Maximum", "LocallyConnected1D", "LocallyConnected2D"], 1.2
     ),
-    **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "Normalization"], 1.5),
-    **dict.fromkeys(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], 1.5),
+    **dict.fromkeys(["DepthwiseConv1D", "Normalization"], 1.5),
+    # a softmax behind: its slope is 1/2 where two of its units are alike and the others small
+    **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D"], 3.0),
+    **dict.fromkeys(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], 3.0),
     **dict.fromkeys(["SpectralNormalization", "TimeDistributed"], 1.1),
     **dict.fromkeys(
         ["DepthwiseConv2D", "Softmax", "Multiply", "LayerScale", "UpSampling2D", "UpSampling3D", "Resizing"],
