@@ -99,7 +99,13 @@ def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tu
 def over_sample(
     x: Forward, axes: Sequence[int], epsilon: float, gamma: float, *, centre: bool
 ) -> tuple[Forward, Pull]:
-    """Statistics of each sample over `axes`: what its units have in common is their mean."""
+    """Statistics of each sample over `axes`: what its units have in common is their mean.
+
+    Of n units the gradient loses its mean and its part along x, a share of 1/n each.
+    """
+    lost = (2 if centre else 1) / math.prod(x.shape[a] for a in axes)
+    if lost >= 1:
+        raise Unpredicted("normalisation of so few units that their size says nothing of what they were")
     mean_square = float((x.ratio**2).mean()) if centre else 0.0
     q = np.exp(x.log_q) * max(1 - mean_square, 0.0)
     variance = q.mean(axis=tuple(axes), keepdims=True)
@@ -118,7 +124,12 @@ def over_sample(
     left = _left(x.apart, level, epsilon)
     if math.prod(x.shape[a] for a in axes) > x.channels:
         left = of_samples(left)
-    return made.among(x.apart - left), lambda g: pull(g).among(g.apart - left)
+
+    def back(g: Backward) -> Backward:
+        g = pull(g)
+        return replace(g, log_b=g.log_b + math.log1p(-lost)).among(g.apart - left)
+
+    return made.among(x.apart - left), back
 
 
 def _divided(

@@ -155,3 +155,65 @@ def test_open_sizes_ask_for_values() -> None:
 
     graph = network(8, ("d", "Dense", {"units": symbol("w")}))
     assert "symbols" in (expected(graph)["d"].reason or "")
+
+
+@pytest.mark.parametrize(("kind", "units"), [("LayerNormalization", 2), ("RMSNormalization", 1)])
+def test_so_few_units_keep_nothing_of_what_they_were(kind: str, units: int) -> None:
+    """Less their mean and by their size, two units are 1 and -1, and one is 1."""
+
+    def stack(units: int) -> Any:
+        conv = {"filters": units, "kernel_size": 1}
+        return network(
+            0, ("conv", "Conv1D", conv), ("norm", kind, {}), ("out", "Dense", {"units": 3}), shape=(6, 2)
+        )
+
+    assert "so few units" in str(expected(stack(units))["conv"].reason)
+    assert expected(stack(units + 1))["conv"].log10 is not None
+
+
+@pytest.mark.parametrize("kind", ["LayerNormalization", "RMSNormalization"])
+def test_statistics_of_a_sample_cost_the_gradient_their_share(kind: str) -> None:
+    random, n, shares = np.random.default_rng(3), 8, []
+    for _ in range(4000):
+        x, g = random.standard_normal((2, n))
+        x = x - (x.mean() if kind == "LayerNormalization" else 0)
+        size = math.sqrt((x * x).mean())
+        back = (g - g.mean() * (kind == "LayerNormalization") - x * (g @ x) / (n * size**2)) / size
+        shares.append((back @ back) * size**2 / n)
+    conv = {"filters": n, "kernel_size": 1, "use_bias": False}
+    graph = network(0, ("conv", "Conv1D", conv), ("norm", kind, {}), shape=(500, 40))
+    rows = expected(graph)
+    # from the output, whose gradient has norm 1, to that of the convolution of variance 2/(1 + n/40)
+    variance = 2 / (1 + n / 40)
+    loss = 2 * rows["conv"].log10 + math.log10(variance)  # type: ignore[operator]
+    assert loss == pytest.approx(math.log10(np.mean(shares)), abs=0.03)
+
+
+def test_a_window_of_one_chooses_nothing() -> None:
+    def stack(*between: Any) -> Any:
+        conv = {"filters": 16, "kernel_size": 3}
+        return network(0, ("a", "Conv2D", conv), *between, ("b", "Conv2D", conv), shape=(9, 9, 8))
+
+    with_, without = expected(stack(("p", "MaxPooling2D", {"pool_size": 1})))["a"], expected(stack())["a"]
+    assert with_.high is not None
+    assert without.high is not None
+    assert with_.low == pytest.approx(without.low, abs=1e-3)
+    assert with_.high == pytest.approx(without.high, abs=1e-3)
+
+
+def test_groups_of_unlike_size_send_back_to_their_own() -> None:
+    """Two tensors joined, one ten times as large; a convolution in two groups keeps them apart."""
+    graph = network(
+        0,
+        ("small", "Conv2D", {"filters": 64, "kernel_size": 1}, ("input",)),
+        ("large", "Conv2D", {"filters": 64, "kernel_size": 1}, ("input",)),
+        ("ten", "Rescaling", {"scale": 10.0}, ("large",)),
+        ("both", "Concatenate", {}, ("small", "ten")),
+        ("grouped", "Conv2D", {"filters": 128, "kernel_size": 1, "groups": 2}),
+        ("tanh", "Activation", {"activation": "tanh"}),
+        ("out", "Conv2D", {"filters": 8, "kernel_size": 1}),
+        shape=(4, 4, 64),
+    )
+    rows = expected(graph)
+    # where tanh saturates little comes back
+    assert rows["small"].log10 - rows["ten"].log10 > 0.4  # type: ignore[operator]

@@ -106,3 +106,27 @@ def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool
     together, alone, values = units._bending(phi, unit_tensor())
     follows = weighted._follows((together * shared, alone), taps, 1.8)
     assert 1 + follows * (values - 1) == pytest.approx(measured, rel=0.05)
+
+
+def test_a_repeated_axis_of_two_is_summed() -> None:
+    made = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), ONE, (1, 3, 8))
+    assert math.exp(float(made.max())) == pytest.approx(2)
+    made = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), ONE, (2, 3))
+    assert made.shape == (1, 1)
+    assert math.exp(float(made.max())) == pytest.approx(4)
+
+
+def test_one_channel_is_one_unit_of_a_place() -> None:
+    assert unit_tensor((3, 3, 1)).own.ravel() == pytest.approx([1 / 9, 1])
+    assert unit_tensor((3, 3, 4)).own.ravel() == pytest.approx([1 / 36, 1 / 4])
+    # a vector is a sample, and has no places
+    assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).own.ravel() == pytest.approx([1 / 8, 0])
+
+
+@pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (4, 6), (5, 1)])
+def test_portions_of_adaptive_pooling(size: int, places: int) -> None:
+    from archcalc.analyses.mean_field.program import _portions
+
+    for i, row in enumerate(_portions(size, places)):
+        inside = range(math.floor(i * size / places), math.ceil((i + 1) * size / places))
+        assert [j for j, there in enumerate(row) if there] == list(inside)

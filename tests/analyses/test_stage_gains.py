@@ -1,0 +1,196 @@
+"""Bounds and intervals of single stages, by formulas and brute force, and the limits of the centred tier."""
+
+from __future__ import annotations
+
+from math import exp, inf, log, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archcalc.analyses import centred, resampling, shapes
+from archcalc.analyses.bound_terms import Bound, named, number, plus, power
+from archcalc.analyses.gradients import gradients
+from archcalc.analyses.resampling import rows
+from archcalc.analyses.spectral import Actual
+from archcalc.analyses.stage_gains import Setting, single
+from archcalc.analyses.value_ranges import ANY, UNIT, Interval
+from archcalc.analyses.weight_norms import Open
+from archcalc.arith import scope
+from archcalc.errors import ArchcalcError, NetworkError
+from archcalc.graph import Graph
+from archcalc.interpolation import INTERPOLATIONS
+from archcalc.layers import stages as st
+from archcalc.layers.activations import activated
+from archcalc.symbolic import symbol
+from tests.networks import chain, made
+
+TRAINING = Setting("layer", Open(), training=True)
+INFERENCE = Setting("layer", Open())
+
+
+def passed(stage: st.Stage, setting: Setting, x: Interval = Interval(1.0, 2.0)) -> tuple[float, Interval]:  # noqa: B008
+    bound, values = single(stage, x, setting)
+    return (inf if bound.unbounded else 0.0 if bound.is_zero else exp(bound.log)), values  # type: ignore[arg-type]
+
+
+def test_dropout_scales_in_training_alone() -> None:
+    assert passed(st.Mask(0.25), INFERENCE) == (1.0, Interval(1.0, 2.0))
+    assert passed(st.Mask(0.0, noise=True), TRAINING)[0] == 1.0
+    factor, values = passed(st.Mask(0.25), TRAINING)
+    assert factor == pytest.approx(4 / 3)
+    assert (values.low, values.high) == (0.0, pytest.approx(8 / 3))
+    assert passed(st.Mask(1.0), TRAINING) == (0.0, Interval(0.0, 0.0))
+    assert passed(st.Mask(0.5, noise=True), TRAINING)[0] == inf
+    assert passed(st.Mask(0.5, noise=True), INFERENCE)[0] == 1.0
+    alpha = ((1 - 0.5) * (1 + 0.5 * 1.7580993409**2)) ** -0.5
+    assert passed(st.Mask(0.5, alpha=True), TRAINING)[0] == pytest.approx(alpha)
+
+
+def test_what_may_be_left_out_may_be_zero() -> None:
+    assert passed(st.Select(), INFERENCE)[1] == Interval(0.0, 2.0)
+    assert passed(st.Margin(((1, 0),)), INFERENCE)[1] == Interval(0.0, 2.0)
+    assert passed(st.Margin(((-1, 0),)), INFERENCE)[1] == Interval(1.0, 2.0)
+    assert Interval(-3.0, -1.0).with_zero() == Interval(-3.0, 0.0)
+
+
+def test_softmax_and_its_logarithm() -> None:
+    assert passed(st.Softmax((0,), 4), INFERENCE) == (0.5, UNIT)
+    factor, values = passed(st.Softmax((0,), 4, log=True), INFERENCE)
+    assert factor == pytest.approx(2)
+    assert (values.low, values.high) == (pytest.approx(-1 - log(4)), 0.0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
+def test_sparsemax_as_keras_has_it(n: int) -> None:
+    """Slopes by differences and values, on inputs of several sizes."""
+
+    def sparsemax(x: np.ndarray) -> np.ndarray:
+        ordered = np.sort(x)[::-1]
+        sums = np.cumsum(ordered)
+        inside = ordered - (sums - 1) / np.arange(1, n + 1) > 0
+        return np.maximum(x - (sums[inside].sum() - 1) / inside.sum(), 0)
+
+    random, step = np.random.default_rng(0), 1e-6
+    for size in (0.01, 0.3, 1.0, 3.0):
+        most, values = passed(st.Sparsemax((0,), n), INFERENCE, Interval(-size, size))
+        for _ in range(200):
+            x = random.uniform(-size, size, n)
+            slopes = [(sparsemax(x + step * e) - sparsemax(x - step * e)) / (2 * step) for e in np.eye(n)]
+            # at a bend the difference lies between two slopes
+            assert np.linalg.norm(slopes, 2) <= most * (1 + 1e-6)
+            assert sparsemax(x).max() <= values.high
+    assert passed(st.Sparsemax((0,), n), INFERENCE, ANY)[1] == Interval(0.0, inf)
+
+
+def test_sparsemax_of_an_open_number_of_units_has_a_formula() -> None:
+    bound, values = single(st.Sparsemax((0,), symbol("n")), UNIT, INFERENCE)
+    assert not bound.unbounded
+    assert values.high == inf
+
+
+def test_gelu_by_name_is_the_exact_one() -> None:
+    assert activated("gelu", (3,)) == (st.Pointwise("gelu", (("approximate", False),)),)
+    assert activated("silu", (3,)) == (st.Pointwise("silu", ()),)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5)])
+def test_a_matrix_that_reaches_all_of_its_output_keeps_some_of_every_direction(
+    shape: tuple[int, int],
+) -> None:
+    w = np.random.default_rng(1).standard_normal(shape)
+    found = Actual({"w": w}).surjective(st.Matrix("w"))
+    # rows are inputs: with fewer of them than outputs some direction is lost
+    least = np.linalg.svd(w, compute_uv=False)[-1] if shape[0] >= shape[1] else 0.0
+    assert found == pytest.approx(least, rel=1e-6)
+    assert found <= least
+
+
+def test_how_far_a_sum_reaches() -> None:
+    w = np.random.default_rng(2).standard_normal((4, 6))
+    bias = np.array([0.5, -2.0, 0, 0, 0, 0])
+    norms = Actual({"w": w, "b": bias, "k": w.reshape(2, 2, 1, 6)})
+    assert norms.reach(st.Matrix("w", "b")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 2.0)
+    assert norms.reach(st.Matrix("w")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 0.0)
+    assert norms.reach(st.Matrix("none")) is None
+    slides = (st.Slide(0, 5, 4, 2), st.Slide(1, 5, 4, 2))
+    kernel = st.Convolve("k", slides, 2)
+    assert norms.reach(kernel) == (pytest.approx(np.abs(w).sum(axis=0).max()), 0.0)
+
+
+def test_equal_powers_add_up_as_a_factor() -> None:
+    n = symbol("n")
+    once = power(number(3.0), n)
+    twice = plus([once, once])
+    assert twice.log.constant == pytest.approx(log(2))  # type: ignore[union-attr]
+    assert twice.log.terms == once.log.terms  # type: ignore[union-attr]
+    # powers of different numbers have no common one
+    assert plus([once, power(number(2.0), n)]).log is None
+    assert isinstance(plus([once, named("w", None)]), Bound)
+
+
+@pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (5, 1), (4, 6), (6, 6)])
+def test_portions_are_those_of_keras(size: int, places: int) -> None:
+    """From floor(i n / m) to ceil((i + 1) n / m)."""
+    found = rows(st.Portion(0, size, places))
+    assert found is not None
+    for i, row in enumerate(found):
+        first, last = int(np.floor(i * size / places)), int(np.ceil((i + 1) * size / places))
+        assert [j for j, _ in row] == list(range(first, last))
+        assert sum(w for _, w in row) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", sorted(INTERPOLATIONS))
+def test_interpolated_rows_add_up_to_one(kind: str) -> None:
+    found = rows(st.Enlarge(0, 5, 3, kind))
+    assert found is not None
+    for i, row in enumerate(found):
+        assert sum(w for _, w in row) == pytest.approx(1)
+        places = [j for j, _ in row]
+        assert len(set(places)) == len(places)
+        assert min(abs(j - (i + 0.5) / 3 + 0.5) for j in places) < 1
+    assert resampling.axis_norm(st.Enlarge(0, 5, 3, kind)) is not None
+
+
+# -- the centred tier ------------------------------------------------------------------------------------
+def small(width: int, depth: int) -> Graph:
+    layers: list[Any] = [(f"d{i}", made("Dense", units=width, activation="tanh")) for i in range(depth)]
+    return chain("small", (width,), *layers)
+
+
+@pytest.mark.parametrize(("units", "work", "enough"), [(8, 32, True), (7, 32, False), (8, 31, False)])
+def test_the_centred_tier_says_what_is_too_large(
+    units: int, work: int, enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four tensors of eight units."""
+    monkeypatch.setattr(centred, "MAX_UNITS", units)
+    monkeypatch.setattr(centred, "MAX_WORK", work)
+    graph = small(8, 3)
+    random = np.random.default_rng(0)
+    values = {
+        f"d{i}": {"kernel": random.standard_normal((8, 8)) / sqrt(8), "bias": np.zeros(8)} for i in range(3)
+    }
+    with scope():
+        given: Any = {"weights": "actual", "values": values, "tier": "centred", "input_range": (-1.0, 1.0)}
+        if enough:
+            assert gradients(graph, shapes.infer(graph), **given).rows
+            return
+        with pytest.raises(ArchcalcError, match="small networks"):
+            gradients(graph, shapes.infer(graph), **given)
+
+
+def test_the_centred_tier_asks_for_values() -> None:
+    graph = chain("open", (symbol("n"),), ("d", made("Activation", activation="tanh")))
+    with scope(), pytest.raises(ArchcalcError, match="value for every symbol"):
+        gradients(graph, shapes.infer(graph), weights="actual", values={}, tier="centred")
+
+
+def test_too_many_tensors_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of three layers reads one tensor, makes one and has two weights."""
+    graph = small(4, 3)
+    monkeypatch.setattr(shapes, "TENSORS_A_NODE", 0)
+    monkeypatch.setattr(shapes, "MIN_TENSORS", 1 + 3 * 4)
+    assert shapes.infer(graph)
+    monkeypatch.setattr(shapes, "MIN_TENSORS", 3 * 4)
+    with pytest.raises(NetworkError, match="too many inputs, outputs and weights"):
+        shapes.infer(graph)
