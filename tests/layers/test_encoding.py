@@ -1,0 +1,67 @@
+"""Encodings of integers and their refusals, and layers that are given to layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc import analyze
+from archcalc.errors import LayerError
+from archcalc.graph import Graph
+from archcalc.layers.base import registered
+from archcalc.layers.operations import registered_operations
+from archcalc.unknown import Unknown
+from tests.networks import made
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (((1,),), "expected two inputs, got 1"),
+        (((1,), (1,), (1,)), "expected two inputs, got 3"),
+        (((1,), ()), "both with an axis of 1 or both without"),
+        (((1, 1), (1, 1)), "both with an axis of 1 or both without"),
+        (((1,), (2,)), "an axis of 2 where 1 is expected"),
+    ],
+)
+def test_a_crossing_takes_two_single_numbers(shapes: tuple[tuple[int, ...], ...], words: str) -> None:
+    with pytest.raises(LayerError, match=words):
+        made("HashedCrossing", num_bins=4).output_shape(*shapes)
+
+
+def test_a_crossing_of_numbers_with_and_without_an_axis() -> None:
+    layer = made("HashedCrossing", num_bins=4, output_mode="one_hot")
+    assert layer.output_shape((1,), (1,)) == (4,)
+    assert layer.output_shape((), ()) == (4,)
+
+
+@pytest.mark.parametrize(("shape", "out"), [((1,), (3,)), ((2,), (2, 3)), ((5,), (5, 3)), ((4, 1), (4, 3))])
+def test_one_hot_takes_the_place_of_an_axis_of_one(shape: tuple[int, ...], out: tuple[int, ...]) -> None:
+    assert made("CategoryEncoding", num_tokens=3, output_mode="one_hot").output_shape(shape) == out
+
+
+def test_a_layer_may_be_given_as_it_is() -> None:
+    inner = made("LSTM", units=3, return_sequences=True)
+    both = registered()["Bidirectional"](layer=inner)  # type: ignore[call-arg]
+    assert both.output_shape((5, 2)) == (5, 6)
+    named: Any = both
+    assert named.layer.layer is inner
+    stacked = registered()["RNN"](cell=[made("GRUCell", units=2), made("LSTMCell", units=4)])  # type: ignore[call-arg]
+    assert stacked.output_shape((5, 2)) == (4,)
+
+
+@pytest.mark.parametrize("function", ["multiply", "divide", "power"])
+def test_how_a_product_weighs_its_inputs_depends_on_values(function: str) -> None:
+    types, conv = registered(), made("Conv1D", filters=2, kernel_size=3)
+    other: Any = registered_operations()[f"ops.{function}"]
+    nodes: list[Any] = [("x", types["InputLayer"](shape=(9, 2)), ()), ("a", conv, ["x"]), ("b", conv, ["x"])]  # type: ignore[call-arg]
+    by_tensor = Graph.of("two", [*nodes, ("y", other(), ["a", "b"])], ["y"], shared={"b": "a"})
+    rows = {row.name: row for row in analyze(by_tensor).rows}
+    found = rows["y"].effective_receptive_field_sigma
+    assert found is None or all(isinstance(s, Unknown) for s in found)
+    # a constant does not move the weight from one unit to another
+    by_number = Graph.of("one", [*nodes[:2], ("y", other(x2=2.0), ["a"])], ["y"])
+    rows = {row.name: row for row in analyze(by_number).rows}
+    assert rows["y"].effective_receptive_field_sigma == rows["a"].effective_receptive_field_sigma
+    assert rows["a"].effective_receptive_field_sigma == pytest.approx((0.816497,), rel=1e-5)
