@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from archcalc.analyses.mean_field import units
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.program import Context, interpret
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     Backward,
     Dims,
     Forward,
-    Noise,
     Pull,
     Unpredicted,
 )

@@ -15,13 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     ALIKE,
     FLOOR,
     REPLICAS,
     Backward,
     Forward,
-    Noise,
     Pull,
     Unpredicted,
     balanced,

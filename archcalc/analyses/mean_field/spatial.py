@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field.functions import Array, Function
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     Backward,
     Dims,
     Forward,
-    Noise,
     Pull,
     collapse,
     effective,

@@ -10,6 +10,7 @@ import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     ALIKE,
     FLOOR,
@@ -17,7 +18,6 @@ from archcalc.analyses.mean_field.state import (
     Backward,
     Dims,
     Forward,
-    Noise,
     Pull,
     Unpredicted,
     effective,

@@ -16,13 +16,13 @@ import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     ALIKE,
     FLOOR,
     Backward,
     Dims,
     Forward,
-    Noise,
     Pull,
     Unpredicted,
     log_of,

@@ -11,7 +11,7 @@ import pytest
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.gaussian import covariance, moments
 from archcalc.analyses.mean_field.initial import draw
-from archcalc.analyses.mean_field.state import digamma, trigamma
+from archcalc.analyses.mean_field.noise import digamma, trigamma
 from archcalc.layers.activations import ACTIVATIONS
 
 keras = pytest.importorskip("keras")

@@ -10,7 +10,8 @@ import pytest
 
 from archcalc.analyses.mean_field import units, weighted
 from archcalc.analyses.mean_field.functions import function
-from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward, Noise
+from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward
 from archcalc.analyses.mean_field.weighted import averaged, of_samples
 
 ONE = np.zeros((1, 1, 1))
