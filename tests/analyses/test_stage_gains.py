@@ -194,3 +194,29 @@ def test_too_many_tensors_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(shapes, "MIN_TENSORS", 3 * 4)
     with pytest.raises(NetworkError, match="too many inputs, outputs and weights"):
         shapes.infer(graph)
+
+
+def test_products_around_their_middles() -> None:
+    """|a b' - a' b| with a in [-1, 1] and b in [2, 4]: middles 0 and 3, half widths 1 and 1."""
+    stage = st.Merge("multiply", (1, 1))
+    shapes_: Any = ((3,), (3,))
+    found = centred._joined(stage, shapes_, [Interval(-1.0, 1.0), Interval(2.0, 4.0)], (2.0, 5.0))
+    # each by the half width of the other over the largest of the other
+    assert found.off == (pytest.approx(2 * 1 / 4), pytest.approx(5 * 1 / 1))
+
+
+def test_how_far_a_transposed_kernel_reaches() -> None:
+    kernel = np.random.default_rng(5).standard_normal((2, 3, 4, 5))  # taps, then channels out and in
+    slides = (st.Slide(0, 6, 3, 2, 2), st.Slide(1, 9, 3, 3, 3))
+    stage = st.Convolve("k", slides, 2, transposed=True)
+    most = np.abs(kernel).sum(axis=(0, 1, 3)).max()
+    assert Actual({"k": kernel}).reach(stage) == (pytest.approx(most), 0.0)
+
+
+def test_a_recurrence_has_a_formula_where_its_weights_are_open() -> None:
+    graph = chain("steps", (5, 3), ("rnn", made("SimpleRNN", units=4)), ("out", made("Dense", units=2)))
+    with scope():
+        rows_ = gradients(graph, shapes.infer(graph), weights="symbolic").rows
+    # before the recurrence: a norm without a number, and no infinite one
+    assert not rows_[0].unbounded
+    assert rows_[0].upper_log10 is None or isinstance(rows_[0].upper_log10, str | float)

@@ -65,3 +65,9 @@ def test_how_a_product_weighs_its_inputs_depends_on_values(function: str) -> Non
     rows = {row.name: row for row in analyze(by_number).rows}
     assert rows["y"].effective_receptive_field_sigma == rows["a"].effective_receptive_field_sigma
     assert rows["a"].effective_receptive_field_sigma == pytest.approx((0.816497,), rel=1e-5)
+
+
+def test_an_index_in_words() -> None:
+    item: Any = registered_operations()["ops.get_item"]
+    assert item(key=("...", 0)).output_shape((4, 5)) == (4,)
+    assert item(key=([None, None, None], "...", 1)).output_shape((4, 5)) == (4,)

@@ -131,3 +131,18 @@ def test_portions_of_adaptive_pooling(size: int, places: int) -> None:
     for i, row in enumerate(_portions(size, places)):
         inside = range(math.floor(i * size / places), math.ceil((i + 1) * size / places))
         assert [j for j, there in enumerate(row) if there] == list(inside)
+
+
+@pytest.mark.parametrize("kind", ["nearest", "bilinear"])
+def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind: str) -> None:
+    from archcalc.analyses.mean_field.program import Context, interpret
+    from archcalc.analyses.resampling import rows
+    from archcalc.layers import stages as st
+
+    stage = st.Enlarge(0, 5, 3, kind)
+    x = Forward((5, 8), np.zeros((1, 1)), np.zeros((1, 1)), 0.0, np.zeros(REPLICAS), 1, 8)
+    made, _ = interpret(stage, [x], Context({}, lambda _: 0, Noise(), False, {}))
+    table = rows(stage)
+    assert table is not None
+    squares = np.array([sum(w * w for _, w in row) for row in table])
+    assert np.broadcast_to(np.exp(made.log_q)[:, 0], (15,)) == pytest.approx(squares)
