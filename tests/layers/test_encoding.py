@@ -71,3 +71,10 @@ def test_an_index_in_words() -> None:
     item: Any = registered_operations()["ops.get_item"]
     assert item(key=("...", 0)).output_shape((4, 5)) == (4,)
     assert item(key=([None, None, None], "...", 1)).output_shape((4, 5)) == (4,)
+
+
+def test_flash_attention_drops_nothing() -> None:
+    given = {"num_heads": 2, "key_dim": 3, "flash_attention": True}
+    assert made("MultiHeadAttention", **given).output_shape((4, 5), (4, 5)) == (4, 5)
+    with pytest.raises(LayerError, match="needs dropout=0"):
+        made("MultiHeadAttention", **given, dropout=0.5)
