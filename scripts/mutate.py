@@ -31,19 +31,22 @@ GRADIENTS = (
     *("recurrent_gains", "spectral", "stage_gains", "surjective", "value_ranges", "weight_gradients"),
     "weight_norms",
 )
-# by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
-# gradients or to sums by hand; none compares stored output
 # what a layer does to gradients, one by one
 OF_STAGES = [
-    *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py"),
-    "tests/analyses/test_gradient_bounds.py",
+    *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py", "tests/layers/test_stages.py"),
+    *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_stage_gains.py"),
 ]
 OF_GRADIENTS = [
     *(*OF_STAGES, "tests/analyses/test_losses.py"),
-    *(f"tests/analyses/mean_field/test_{n}.py" for n in ("expectation", "gaussian", "samples", "verdicts")),
+    *(
+        f"tests/analyses/mean_field/test_{n}.py"
+        for n in ("expectation", "gaussian", "remedies", "samples", "verdicts")
+    ),
     *(f"tests/keras/test_{n}.py" for n in ("tightness", "jacobians", "weight_gradients", "gradients")),
     "tests/properties/test_gradient_soundness.py",
 ]
+# by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
+# gradients or to sums by hand; none compares stored output
 SUITES = {
     tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): OF_GRADIENTS,
     ("archcalc/analyses/",): [
@@ -61,11 +64,11 @@ SUITES = {
     ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
         *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
-        *("tests/readers/test_schema.py", *OF_STAGES),
+        *("tests/readers/test_schema.py", "tests/writers/test_spec.py", *OF_STAGES),
     ],
     ("archcalc/layers/",): [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
-        *("tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
+        *("tests/layers/test_encoding.py", "tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
         *("tests/test_catalogue.py", *OF_STAGES),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Elementwise, family, layer, require_rank
 from archcalc.layers.fields import Fraction01, Untracked
@@ -27,9 +29,15 @@ class Dropout(TrainingOnly):
     seed: Untracked = None
 
     def stages(self, *inputs: Shape) -> Stages:
-        shape = self.noise_shape
-        whole = isinstance(shape, list | tuple) and shape[:1] != [1] and set(shape[1:]) == {1}
-        return (Mask(self.rate, whole=whole),)
+        return (Mask(self.rate, whole=_by_sample(self.noise_shape, len(inputs[0]))),)
+
+
+def _by_sample(noise_shape: Any, axes: int) -> bool:
+    """Whether all units of a sample have one fate, and each sample its own; anything may stand in a spec."""
+    if not isinstance(noise_shape, list | tuple) or len(noise_shape) != axes + 1:
+        return False
+    batch, *others = noise_shape
+    return batch != 1 and all(n == 1 for n in others)
 
 
 @layer

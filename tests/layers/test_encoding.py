@@ -78,3 +78,22 @@ def test_flash_attention_drops_nothing() -> None:
     assert made("MultiHeadAttention", **given).output_shape((4, 5), (4, 5)) == (4, 5)
     with pytest.raises(LayerError, match="needs dropout=0"):
         made("MultiHeadAttention", **given, dropout=0.5)
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "whole"),
+    [
+        ([None, 1, 1], True),
+        ((None, 1, 1), True),
+        ([8, 1, 1], True),
+        ((1, 1, 1), False),
+        ([None, 1, 4], False),
+        ([None, 1], False),
+        ([None, [1], {}], False),
+        ("none", False),
+        (None, False),
+    ],
+)
+def test_whole_samples_are_dropped_where_their_units_share_one_fate(noise_shape: Any, whole: bool) -> None:
+    (mask,) = made("Dropout", rate=0.5, noise_shape=noise_shape).stages((3, 4))
+    assert mask.whole is whole
