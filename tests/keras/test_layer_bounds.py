@@ -68,14 +68,7 @@ LEFT_OUT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    before = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_dtype_policy("float64")
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_dtype_policy(before[0])
-    keras.config.set_floatx(before[1])
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def alone(kind: str, cell: Cell) -> Graph:

@@ -16,15 +16,7 @@ from archcalc.keras.build import build
 from archcalc.keras.jacobians import draw_weights, weights_by_name
 from tests.analyses.gradient_networks import Wiring
 
-
-@pytest.fixture(autouse=True)
-def double() -> Any:
-    before = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_dtype_policy("float64")
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_dtype_policy(before[0])
-    keras.config.set_floatx(before[1])
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def network(units: int, activation: str) -> Graph:

@@ -5,23 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import keras
 import pytest
 
 from scripts.gradient_soundness import Tally, check, drawn
 from tests.analyses.gradient_networks import inception, mobile_block
 
-
-@pytest.fixture(autouse=True)
-def double() -> Iterator[None]:
-    before = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_dtype_policy("float64")
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_dtype_policy(before[0])
-    keras.config.set_floatx(before[1])
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def test_drawn_networks() -> None:

@@ -26,9 +26,11 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     balanced,
     log_of,
+    of_samples,
     standard,
 )
-from archcalc.analyses.mean_field.weighted import of_samples
+
+FEW_UNITS = "normalisation of so few units that their size says nothing of what they were"
 
 
 def over_batch(
@@ -40,6 +42,9 @@ def over_batch(
     variance = q.mean(axis=others, keepdims=True)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
+    places = math.prod(x.shape[a] for a in others)
+    if places * noise.batch <= 2:
+        raise Unpredicted(FEW_UNITS)
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
     # what a batch's own variance is divided by, over the same of the expected one
@@ -60,15 +65,14 @@ def over_batch(
     less = math.log1p(-min(x.uneven * held / (1 + held) ** 2, 0.5))
     more = -math.log1p(-min(x.uneven / (1 + held) ** 2, 0.5))
     made, pull = _divided(centred, x, log_of(q) + scale + less, scale + more, level, epsilon)
-    places = math.prod(x.shape[a] for a in others)
 
     def back(g: Backward) -> Backward:
         # behind other statistics only what functions have made of the gradient has a mean again
         alike = 0.0 if g.centred else g.corr
-        lost = (2 + (places - 1) * alike) / (places * noise.batch) if noise.batch > 1 else 0.0
+        lost = (2 + (places - 1) * alike) / (places * noise.batch)
         g = pull(g)
-        g = replace(g, surplus=more - less, centred=True, log_b=g.log_b + math.log1p(-min(lost, 0.9)))
-        return g.among(g.apart - batches)
+        left = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
+        return replace(g, surplus=more - less, centred=True, log_b=left).among(g.apart - batches)
 
     return made, back
 
@@ -105,7 +109,7 @@ def over_sample(
     """
     lost = (2 if centre else 1) / math.prod(x.shape[a] for a in axes)
     if lost >= 1:
-        raise Unpredicted("normalisation of so few units that their size says nothing of what they were")
+        raise Unpredicted(FEW_UNITS)
     mean_square = float((x.ratio**2).mean()) if centre else 0.0
     q = np.exp(x.log_q) * max(1 - mean_square, 0.0)
     variance = q.mean(axis=tuple(axes), keepdims=True)

@@ -22,8 +22,9 @@ from archcalc.analyses.mean_field.state import (
     collapse,
     effective,
     log_mean,
+    of_samples,
 )
-from archcalc.analyses.mean_field.weighted import of_samples, spread
+from archcalc.analyses.mean_field.weighted import spread
 
 LARGEST = 4_000_000  # units of a tensor that are written out one by one
 

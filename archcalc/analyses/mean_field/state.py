@@ -10,7 +10,7 @@ number of copies suggests.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import NormalDist
@@ -144,6 +144,18 @@ def balanced(apart: Array) -> tuple[float, Array]:
     """Log of the means over samples and places, and the rest."""
     means = np.array([[log_mean(row)] for row in apart])
     return float(means.sum()), np.asarray(apart - means)
+
+
+def of_samples(apart: Array) -> Array:
+    """`apart` without the differences between places."""
+    return np.stack([apart[0], ALIKE[1]])
+
+
+def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
+    """Log of the mean of exp, weighted by shares of any sum."""
+    whole = sum(shares) or 1.0
+    weighted = (share / whole * np.exp(log_x) for log_x, share in zip(logs, shares, strict=True))
+    return log_of(sum(weighted, start=np.zeros(())))
 
 
 @lru_cache(maxsize=1)

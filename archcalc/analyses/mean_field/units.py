@@ -23,6 +23,7 @@ from archcalc.analyses.mean_field.state import (
     effective,
     log_mean,
     log_of,
+    mixed,
     standard,
 )
 
@@ -83,6 +84,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         here = slopes
         if g.chosen is not None:
             here = log_of(float(np.mean(phi.slope(g.chosen) ** 2)))
+        # to second order in the weights, which leaves no more out than half
         here = here + math.log1p(max(g.follows * (values - 1), -0.5))
         back = replace(
             g,
@@ -308,8 +310,9 @@ def add(
         channels,
         _law_of_sum(parts, coefficients, levels),
     )
-    apart = log_of(sum(v * np.exp(p.apart) for p, v in zip(parts, levels, strict=True)) / sum(levels))
-    made = made.among(apart + noise.apart(2 * made.own * (1 - sum(v * v for v in levels) / sum(levels) ** 2)))
+    # what two parts share by chance makes samples differ, too
+    crossed = 1 - sum(v * v for v in levels) / sum(levels) ** 2
+    made = made.among(mixed([p.apart for p in parts], levels) + noise.apart(2 * crossed * made.own))
 
     def pull_to(i: int) -> Pull:
         def pull(g: Backward) -> Backward:
@@ -401,10 +404,10 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         log_q,
         ratio,
         sum(w * p.corr for w, p in zip(weights, parts, strict=True)) / whole,
-        log_of(sum(w * np.exp(p.noise) for w, p in zip(weights, parts, strict=True)) / whole),
+        mixed([p.noise for p in parts], weights),
         roots,
         sum(p.channels for p in parts),
-        apart=log_of(sum(w * np.exp(p.apart) for w, p in zip(weights, parts, strict=True)) / whole),
+        apart=mixed([p.apart for p in parts], weights),
     )
     starts = np.cumsum([0] + [p.shape[axis] for p in parts])
 
@@ -448,5 +451,5 @@ def gathered(parts: Sequence[Backward], noise: Noise) -> Backward:
         roots,
         channels,
         centred=all(p.centred for p in parts),
-        apart=log_of(sum(v * np.exp(p.apart) for p, v in zip(parts, levels, strict=True)) / whole),
+        apart=mixed([p.apart for p in parts], levels),
     )

@@ -26,6 +26,7 @@ from archcalc.analyses.mean_field.state import (
     Pull,
     Unpredicted,
     log_of,
+    of_samples,
     standard,
 )
 
@@ -86,6 +87,7 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
         units,
         uneven=(drawn.kurtosis - 1) / fan,
         lean=x.lean,
+        # a matrix over several places, which have been made units of one
         apart=x.apart if fan <= x.channels else of_samples(x.apart),
     )
     made = fluctuating(made, drawn, fan, noise)
@@ -172,11 +174,6 @@ def convolution(
         return fluctuating_back(back, drawn, filters, noise, g.tilt, count)
 
     return made, pull
-
-
-def of_samples(apart: Array) -> Array:
-    """Without the differences between places."""
-    return np.stack([apart[0], ALIKE[1]])
 
 
 MOST_NEIGHBOURS = 49  # places of a window that are told apart

@@ -217,3 +217,16 @@ def test_groups_of_unlike_size_send_back_to_their_own() -> None:
     rows = expected(graph)
     # where tanh saturates little comes back
     assert rows["small"].log10 - rows["ten"].log10 > 0.4  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("batch", "enough"), [(2, False), (3, True)])
+def test_statistics_of_two_samples_keep_nothing_of_what_they_were(batch: int, enough: bool) -> None:
+    graph = network(
+        4,
+        ("dense", "Dense", {"units": 6}),
+        ("norm", "BatchNormalization", {}),
+        ("out", "Dense", {"units": 3}),
+    )
+    row = expected(graph, batch=batch)["dense"]
+    assert (row.log10 is not None) is enough
+    assert enough or "so few units" in str(row.reason)
