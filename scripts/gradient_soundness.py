@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import math
 import os
 import statistics
@@ -88,8 +89,9 @@ def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -
             except Exception as fault:
                 if tier == "centred":
                     tally.skipped[f"centred: {str(fault)[:80]}"] += 1
-                    continue
-                raise
+                else:
+                    tally.violations.append(f"{tier} seed {seed}: {fault!r}\n{_spec(graph)}")
+                continue
             for node, row, norm in zip(graph.nodes, found, measured, strict=True):
                 if norm is None:
                     continue
@@ -99,10 +101,6 @@ def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -
 def _row(
     tally: Tally, tier: str, graph: Any, node: Any, row: Any, norm: float, largest: float, seed: int
 ) -> None:
-    import json
-
-    from archcalc.writers.spec import to_spec
-
     attention = row.cause is not None and "attention" in row.cause
     tally.compared[tier] += not attention
     if row.unbounded:
@@ -113,9 +111,8 @@ def _row(
     log = row.upper_log10
     bound = 0.0 if log is None else 10.0 ** min(log, 300)
     if norm > bound * (1 + TOLERANCE) and norm > SMALL * largest:
-        spec = json.dumps(to_spec(graph, fold=False))
         tally.violations.append(
-            f"{tier} seed {seed}: {node.name} measured {norm:.9g} bound {bound:.9g}\n{spec}"
+            f"{tier} seed {seed}: {node.name} measured {norm:.9g} bound {bound:.9g}\n{_spec(graph)}"
         )
     elif norm > SMALL * largest and log is not None:
         tally.ratios[tier].append(log - math.log10(norm))
@@ -157,6 +154,12 @@ def drawn(seed: int, count: int) -> Tally:
 
     each_drawn(architectures(), each, count=count, seed=seed)
     return tally
+
+
+def _spec(graph: Any) -> str:
+    from archcalc.writers.spec import to_spec
+
+    return json.dumps(to_spec(graph, fold=False))
 
 
 def report(tally: Tally, seconds: float) -> None:

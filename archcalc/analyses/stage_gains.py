@@ -142,6 +142,9 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
         case st.Each(prefix, inner) | st.Within(prefix, inner):
             found = passed(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
             return found.bounds[0], found.values
+        case st.Recur():  # the next of stacked cells
+            (bound,), values = recurrent(stage, 1, setting.layer, setting.norms, setting.training)
+            return bound, values
         case st.Unbounded(reason):
             return infinite(reason), ANY
     raise TypeError(f"no bound for {type(stage).__name__}")

@@ -21,12 +21,13 @@ from archcalc.analyses.gradients import gradients
 from archcalc.arith import scope
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.keras.build import build
+from archcalc.keras.build import Built, build
 from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs, weights_by_name
 from archcalc.layers.base import registered
 from tests import contract
 from tests.contract import Cell
 from tests.layers.test_operations import EVERY, read
+from tests.networks import made
 from tests.test_contract import declared, tracked
 
 INPUTS, TRIED, WANTED, LARGEST = 3, 30, 4, 500
@@ -85,11 +86,23 @@ def grid(kind: str) -> Iterator[Cell]:
     yield from islice(contract.cells(cls, values), TRIED)
 
 
-def compared(graph: Graph) -> Iterator[tuple[float, str | None]]:
-    """For each input the bound over the largest measured norm, infinite where there is none, and why."""
+def measured(graph: Graph) -> tuple[Built, list[list[float | None]]]:
+    """The network with its weights, and the norms of the Jacobians of each row for several inputs.
+
+    Raises:
+        ArchcalcError: for what archcalc refuses; whatever else, for what Keras refuses.
+    """
+    with scope():
+        shapes.infer(graph)
     built = build(graph)
     draw_weights(built, 0)
-    measured = [jacobian_norms(built, random_inputs(built, s), largest=LARGEST) for s in range(INPUTS)]
+    return built, [jacobian_norms(built, random_inputs(built, s), largest=LARGEST) for s in range(INPUTS)]
+
+
+def compared(
+    graph: Graph, built: Built, norms: list[list[float | None]]
+) -> Iterator[tuple[float, str | None]]:
+    """For each input the bound over the largest measured norm, infinite where there is none, and why."""
     with scope():
         rows = gradients(
             graph,
@@ -99,8 +112,8 @@ def compared(graph: Graph) -> Iterator[tuple[float, str | None]]:
             tier="tight",
             input_range=(-1.0, 1.0),
         ).rows
-    for row, *norms in zip(rows[:-1], *(m[:-1] for m in measured), strict=True):
-        largest = max(n or 0.0 for n in norms)
+    for row, *found in zip(rows[:-1], *(n[:-1] for n in norms), strict=True):
+        largest = max(n or 0.0 for n in found)
         if row.unbounded:
             yield math.inf, row.cause
         elif row.upper_log10 is None:
@@ -138,12 +151,12 @@ def test_bounds_of_operations_are_attained_or_nearly(case: Any) -> None:
     name = type(graph.nodes[-1].layer).__name__.removeprefix("ops.")
     keras.utils.clear_session(free_memory=False)
     try:
-        found = list(compared(graph))
+        ran = measured(graph)
     except np.linalg.LinAlgError:
         pytest.skip("outside of where the function is defined")
     except ArchcalcError as refused:
         pytest.skip(str(refused))
-    for ratio, cause in found:
+    for ratio, cause in compared(graph, *ran):
         assert ratio >= 1 - 1e-6
         if cause is None:
             assert ratio <= LOOSE_OPERATIONS.get(name, 1.0) * (1 + 1e-6)
@@ -157,7 +170,8 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
     for cell in grid(kind):
         keras.utils.clear_session(free_memory=False)
         try:
-            found = list(compared(alone(kind, cell)))
+            graph = alone(kind, cell)
+            built, norms = measured(graph)
         except (ArchcalcError, ValueError, TypeError, NotImplementedError, LookupError):
             continue  # what the contract's grid refuses, or TensorFlow has no gradient of
         except Exception as fault:
@@ -165,7 +179,7 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
                 continue
             raise
         ran += 1
-        for ratio, cause in found:
+        for ratio, cause in compared(graph, built, norms):
             assert ratio >= 1 - 1e-6, cell
             if cause is None:
                 assert ratio <= limit * (1 + 1e-6), cell
@@ -175,3 +189,17 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
         if ran == WANTED:
             break
     assert ran > 0
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("SimpleRNNCell", "SimpleRNNCell"), ("SimpleRNNCell", "LSTMCell"), ("GRUCell", "SimpleRNNCell")],
+)
+@pytest.mark.parametrize("sequences", [False, True])
+def test_stacked_cells_are_bounded_one_behind_the_other(cells: tuple[str, ...], sequences: bool) -> None:
+    stacked = {"type": "StackedRNNCells", "cells": [{"type": c, "units": 3} for c in cells]}
+    layer = made("RNN", cell=stacked, return_sequences=sequences)
+    inputs = made("InputLayer", shape=(4, 2))
+    graph = Graph.of("stacked", [("x", inputs, []), ("y", layer, ["x"])], ["y"])
+    ((ratio, _),) = compared(graph, *measured(graph))
+    assert 1 - 1e-6 <= ratio < math.inf
