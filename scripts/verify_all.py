@@ -20,9 +20,11 @@ from pathlib import Path
 from archcalc.readers.applications import names
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-# MobileNetV3 takes any image; a U-Net of 572 × 572 takes 12 GiB in double precision
+# MobileNetV3 takes any image
 OPEN = ["--set", "H=224", "--set", "W=224"]
+# in double precision these take 12 to 50 GiB at their own size
 SMALLER = {"unet": ["--set", "H=188"]}
+SIDES = {"EfficientNetB6": 264, "EfficientNetB7": 300, "EfficientNetV2L": 240}
 
 
 def sources() -> dict[str, list[str]]:
@@ -30,7 +32,12 @@ def sources() -> dict[str, list[str]]:
     examples = {
         str(p.relative_to(Path.cwd())): SMALLER.get(p.stem, []) for p in sorted(EXAMPLES.glob("*.json"))
     }
-    return examples | {f"keras:{n}": OPEN if n.startswith("MobileNetV3") else [] for n in names()}
+    return examples | {_application(n): OPEN if n.startswith("MobileNetV3") else [] for n in names()}
+
+
+def _application(name: str) -> str:
+    side = SIDES.get(name)
+    return f"keras:{name}" + (f"?input_shape={side},{side},3" if side else "")
 
 
 def verified(source: str, options: list[str], sample: int) -> dict[str, object]:
@@ -39,7 +46,8 @@ def verified(source: str, options: list[str], sample: int) -> dict[str, object]:
     ran = subprocess.run(
         [*command, "--sample", str(sample), *options], capture_output=True, text=True, check=False
     )
-    return json.loads(ran.stdout) if ran.stdout else {"fault": ran.stderr.strip()[-300:]}
+    ended = f"ended with {ran.returncode}: {ran.stderr.strip()[-300:]}"
+    return json.loads(ran.stdout) if ran.stdout else {"fault": ended}
 
 
 def main() -> int:
@@ -49,7 +57,7 @@ def main() -> int:
     options = parser.parse_args()
     whole: Counter[str] = Counter()
     for source, given in sources().items():
-        if options.only and source not in options.only:
+        if options.only and source.partition("?")[0] not in options.only:
             continue
         began = time.perf_counter()
         found = verified(source, given, options.sample)

@@ -2,134 +2,285 @@
 
 With r[t][s] a bound of the Jacobian of output t in input s, the norm of the whole is at most that
 of the matrix r, itself at most the root of its largest row sum times its largest column sum.
-States of gated cells stay bounded (gates lie in [0, 1]), and so do their slopes: derived here from
-the cells' equations, step by step.
+The bounds of a step follow from the cells' equations and from how large states and gates can be at
+that step, which is worked out from the first step on: states start at zero, or where they are given.
 """
 
 from __future__ import annotations
 
-from math import hypot, inf, sqrt
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import exp, hypot, inf, sqrt
+from typing import NamedTuple
 
 from archcalc.analyses import value_ranges as ranges
-from archcalc.analyses.bound_terms import Bound, infinite, named
-from archcalc.analyses.value_ranges import ANY, Interval
+from archcalc.analyses.bound_terms import IDENTITY, Bound, infinite, named, times
+from archcalc.analyses.bound_terms import hypot as root_sum
+from archcalc.analyses.value_ranges import ANY, UNIT, Interval
 from archcalc.analyses.weight_norms import Norms
-from archcalc.layers.stages import Matrix, Recur
+from archcalc.layers.stages import Recur, Stacked, Stage, Stages
 
 # the table of steps is square in their number
 MAX_STEPS = 1024
 # sums of such numbers stay within double precision
 LARGEST = 1e300
+NOTHING = Interval(0.0, 0.0)
+
+# the bound of a chain of stages of one input over an interval, and the interval of what it makes
+Through = Callable[[Stages, Interval], tuple[Bound, Interval]]
 
 
 def recurrent(
-    stage: Recur, inputs: int, layer: str, norms: Norms, training: bool
+    stage: Recur, values: Sequence[Interval], layer: str, norms: Norms, training: bool, through: Through
 ) -> tuple[tuple[Bound, ...], Interval]:
     """A bound for the sequence and for each initial state, and the interval of the output."""
     name = f"gain({layer})"
     if type(stage.steps) is not int or stage.steps > MAX_STEPS:
-        return (
-            infinite(f"{stage.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),
-        ) * inputs, ANY
-    image = _image(stage)
-    gates = ranges.image(stage.gate, {}, ANY)
-    if stage.kind != "simple":
-        if stage.initial:
-            return (infinite("initial states have no bound"),) * inputs, ANY
-        if image.size == inf or not (gates.low >= 0.0 and gates.high <= 1.0):
-            reason = f"a {stage.kind.upper()} with {stage.activation} and gates of {stage.gate}"
-            return (infinite(f"{reason} has states without bound"),) * inputs, ANY
-    w = norms.spectral(Matrix(f"{stage.prefix}kernel"))
-    u = norms.spectral(Matrix(f"{stage.prefix}recurrent_kernel"))
-    if w is None or u is None:
-        return (named(name, None),) * inputs, image
-    if training:
-        w, u = w * _kept(stage.dropout), u * _kept(stage.recurrent_dropout)
-    table = _Table(stage, w, u, _bias(stage, norms))
-    if table.bias is None:
-        return (named(name, None),) * inputs, image
-    states = [named(name, table.from_state())] * (inputs - 1)
-    return (named(name, table.from_inputs()), *states), image
+        return (infinite(f"{stage.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),) * len(
+            values
+        ), ANY
+    cell = CELLS[stage.kind](stage, norms, training, through)
+    run = _Run(cell, values)
+    if not run.finite:
+        functions = " and gates of ".join(_title(f) for f in (stage.activation, stage.gate) if f is not None)
+        reason = f"a {stage.kind.upper()} cell of {functions} has slopes or states without bound"
+        return (infinite(reason),) * len(values), ANY
+    if cell.open:
+        return (named(name, None),) * len(values), run.image()
+    states = [named(name, run.from_state(k)) for k in range(len(values) - 1)]
+    return (named(name, run.from_inputs()), *states), run.image()
 
 
-def _image(stage: Recur) -> Interval:
-    """The values of outputs and states."""
-    found = ranges.image(stage.activation, {}, ANY)
-    if stage.kind == "simple":
-        return found
-    # products with gates and mixtures with the state before, which starts at zero
-    found = found.with_zero()
-    return found.scaled(float(stage.steps)) if stage.kind == "lstm" and stage.state else found
+def stacked(
+    stage: Stacked, values: Sequence[Interval], layer: str, norms: Norms, training: bool, through: Through
+) -> tuple[tuple[Bound, ...], Interval]:
+    """The same for recurrences one behind the other, the states of each of which may leave as well."""
+    x, *given = values
+    states = iter(given)
+    rest = (layer, norms, training, through)
+    along: list[Bound] = [IDENTITY]  # of every input so far, in the sequence that the next cell reads
+    left: list[list[Bound]] = [[]]  # of every input, in what leaves
+    images: list[Interval] = []
+    for i, cell in enumerate(stage.cells):
+        last = i + 1 == len(stage.cells)
+        mine = (x, *(next(states) for _ in range(cell.states if given else 0)))
+        sequence, x = recurrent(replace(cell, state=False), mine, *rest)
+        # all but the last leave by their states alone; their last output is one
+        leaves, image = recurrent(cell if last else replace(cell, sequence=False), mine, *rest)
+        along += [IDENTITY] * (len(mine) - 1)
+        left += [[] for _ in mine[1:]]
+        for k, before in enumerate(along):
+            which = max(k - len(along) + len(mine), 0)  # earlier inputs come by the sequence
+            if last or cell.state:
+                left[k].append(times(before, leaves[which]))
+            along[k] = times(before, sequence[which])
+        if last or cell.state:
+            images.append(image)
+    return tuple(map(root_sum, left)), ranges.around(images)
 
 
-def _kept(rate: float) -> float:
-    return 1 / (1 - rate) if rate < 1.0 else 0.0
+def _title(stages: Stages) -> str:
+    return ", ".join(getattr(s, "function", type(s).__name__.lower()) for s in stages) or "linear"
 
 
-def _bias(stage: Recur, norms: Norms) -> float | None:
-    name = f"{stage.prefix}bias"
-    return norms.largest(name) if name in stage.weights else 0.0
+# -- one step -------------------------------------------------------------------------------------------
+class Change(NamedTuple):
+    """Bounds of the changes of a step's input, and of output and cell state of the step before."""
+
+    x: float = 0.0
+    h: float = 0.0
+    c: float = 0.0
 
 
-def _steepest(function: str) -> float:
-    low, high = ranges.slope(function, {}, ANY)
-    return max(abs(low), abs(high))
+class Values(NamedTuple):
+    """What output and cell state lie within."""
+
+    h: Interval = NOTHING
+    c: Interval = NOTHING
 
 
-class _Table:
-    """How a change spreads: at step t, a change of input and of the state before move output and state."""
+Step = Callable[[Change], Change]
 
-    def __init__(self, stage: Recur, w: float, u: float, bias: float | None) -> None:
+
+class Cell(ABC):
+    """What a step makes of changes, given what its input and the states before it lie within."""
+
+    def __init__(self, stage: Recur, norms: Norms, training: bool, through: Through) -> None:
         self.stage = stage
-        self.w = w
-        self.u = u
-        self.bias = bias
-        self.slope = _steepest(stage.activation)
-        self.gate = _steepest(stage.gate) if stage.kind != "simple" else 0.0
-        self.top = ranges.image(stage.activation, {}, ANY).size if stage.kind != "simple" else 0.0
+        self.through = through
+        self.w, self.of_x = self._product(stage.kernel, norms, stage.dropout if training else 0.0)
+        self.u, self.of_h = self._product(
+            stage.recurrent, norms, stage.recurrent_dropout if training else 0.0
+        )
+        bias = 0.0 if stage.bias is None else norms.largest(stage.bias)
+        self.bias = inf if bias is None else bias
 
-    def step(self, t: int, x: float, h: float, c: float) -> tuple[float, float]:
-        """Bounds of the changes of output and cell state at step t (from 1) from those of its inputs."""
-        z = self.w * x + self.u * h
-        if self.stage.kind == "simple":
-            return self.slope * z, 0.0
-        if self.stage.kind == "lstm":
-            before = (t - 1) * self.top  # |c| grows by one product of gate and candidate a step
-            of_gates = hypot(before * self.gate, self.top * self.gate, self.slope)
-            cell = c + of_gates * z
-            return self.slope * cell + self.top * self.gate * z, cell
-        assert self.bias is not None
-        if self.stage.reset_after:
-            inner = self.u * sqrt(self.stage.units) * self.top + self.bias
-            candidate = self.w * x + self.u * h + inner * self.gate * z
+    @property
+    def open(self) -> bool:
+        """Whether the weights have no norms; the numbers of steps mean nothing then, but for being finite."""
+        return self.w is None or self.u is None
+
+    def _product(self, stage: Stage, norms: Norms, rate: float) -> tuple[float | None, float]:
+        """The norm of a linear stage, and the most that it makes of values of at most 1."""
+        bound, _ = self.through((stage,), ANY)
+        kept = 1 / (1 - rate) if rate < 1.0 else 0.0
+        found = norms.reach(stage)  # type: ignore[arg-type]
+        reach = inf if found is None else ranges.times(kept, found[0])
+        if bound.is_zero:
+            return 0.0, reach
+        return (None if not isinstance(bound.log, float) else kept * _power(bound.log)), reach
+
+    def slope(self, stages: Stages, x: Interval) -> tuple[float, Interval]:
+        """The steepest slope of a function over an interval, and the interval of its values."""
+        bound, image = self.through(stages, x)
+        if bound.is_zero:
+            return 0.0, image
+        return (_power(bound.log) if isinstance(bound.log, float) else inf), image
+
+    def sums(self, x: Interval, h: Interval, biases: int = 1) -> Interval:
+        """The values of W x + U h + biases."""
+        size = ranges.times(self.of_x, x.size) + self.largest_product(h) + biases * self.bias
+        return ranges.symmetric(size)
+
+    def largest_product(self, h: Interval) -> float:
+        """The largest unit of U h."""
+        units = self.stage.units
+        by_norm = inf if self.u is None or type(units) is not int else self.u * sqrt(units)
+        return ranges.times(min(self.of_h, by_norm), h.size)
+
+    def reaching(self, change: Change) -> float:
+        """The change of W x + U h."""
+        # what is open is one as well as another
+        w, u = (1.0 if norm is None else norm for norm in (self.w, self.u))
+        return w * change.x + u * change.h
+
+    @abstractmethod
+    def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
+        """The changes that a step makes of changes, and the values of its states."""
+
+
+class Simple(Cell):
+    """h' = phi(W x + U h + b)."""
+
+    def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
+        slope, image = self.slope(self.stage.activation, self.sums(x, before.h))
+        return lambda d: Change(h=slope * self.reaching(d)), Values(image)
+
+
+class LSTM(Cell):
+    """c' = f c + i phi(z), h' = o phi(c'), gates i, f, o of the sums."""
+
+    def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
+        stage = self.stage
+        assert stage.gate is not None
+        sums = self.sums(x, before.h)
+        of_gate, gate = self.slope(stage.gate, sums)
+        of_candidate, candidate = self.slope(stage.activation, sums)
+        c = ranges.summed((ranges.product(gate, before.c), ranges.product(gate, candidate)))
+        of_c, image = self.slope(stage.activation, c)
+        # forget, input and candidate are different parts of one change
+        parts = hypot(before.c.size * of_gate, candidate.size * of_gate, gate.size * of_candidate)
+
+        def made(d: Change) -> Change:
+            z = self.reaching(d)
+            cell = gate.size * d.c + parts * z
+            return Change(h=gate.size * of_c * cell + image.size * of_gate * z, c=cell)
+
+        return made, Values(ranges.product(gate, image), c)
+
+
+class GRU(Cell):
+    """h' = g h + (1 - g) phi(W x + r (U h + b)), or phi(W x + U (r h)), gates g, r of the sums."""
+
+    def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
+        stage = self.stage
+        assert stage.gate is not None
+        h = before.h
+        of_gate, gate = self.slope(stage.gate, self.sums(x, h, 2 if stage.reset_after else 1))
+        rest = Interval(1 - gate.high, 1 - gate.low)
+        if stage.reset_after:
+            inner = self.largest_product(h) + self.bias
+            sums = self.sums(x, NOTHING).size + ranges.times(gate.size, inner)
         else:
-            candidate = self.w * x + self.u * (h + self.top * self.gate * z)
-        return h + 2 * self.top * self.gate * z + self.slope * candidate, 0.0
+            inner = h.size
+            sums = self.sums(x, ranges.product(gate, h)).size
+        of_candidate, candidate = self.slope(stage.activation, ranges.symmetric(sums))
 
-    def response(self, first: int, x: float, h: float) -> list[float]:
-        """What a change at step `first` makes of every output from there on."""
+        def made(d: Change) -> Change:
+            z = self.reaching(d)
+            kept = gate.size * d.h
+            if stage.reset_after:
+                new = self.reaching(d._replace(h=kept)) + inner * of_gate * z
+            else:
+                new = self.reaching(d._replace(h=kept + inner * of_gate * z))
+            mixed = (h.size + candidate.size) * of_gate * z
+            return Change(h=kept + mixed + rest.size * of_candidate * new)
+
+        if gate.low >= UNIT.low and gate.high <= UNIT.high:
+            return made, Values(ranges.around((h, candidate)))
+        return made, Values(ranges.summed((ranges.product(gate, h), ranges.product(rest, candidate))))
+
+
+CELLS: dict[str, type[Cell]] = {"simple": Simple, "lstm": LSTM, "gru": GRU}
+
+
+def _power(log: float) -> float:
+    return exp(log) if log < 700 else inf
+
+
+# -- all steps ------------------------------------------------------------------------------------------
+class _Run:
+    """A cell along a sequence whose values, and those of its initial states, lie in these intervals."""
+
+    def __init__(self, cell: Cell, values: Sequence[Interval]) -> None:
+        stage = cell.stage
+        x, *given = values
+        self.stage = stage
+        self.values = [Values(*given)]
+        self.steps: list[Step] = []
+        for _ in range(stage.steps):
+            if len(self.values) > 1 and self.values[-1] == self.values[-2]:
+                step = self.steps[-1]  # nothing changes any more
+                after = self.values[-1]
+            else:
+                step, after = cell.step(x, self.values[-1])
+            self.steps.append(step)
+            self.values.append(after)
+        # what one step of a change of 1 everywhere makes
+        self.finite = all(max(step(Change(1.0, 1.0, 1.0))) < inf for step in self.steps)
+
+    def image(self) -> Interval:
+        """The values of all that leaves."""
+        left = self.values[1:] if self.stage.sequence else self.values[-1:]
+        states = [self.values[-1].c] if self.stage.state and self.stage.kind == "lstm" else []
+        return ranges.around([*(v.h for v in left), *states])
+
+    def response(self, first: int, change: Change) -> list[float]:
+        """What a change at step `first` (from 0) makes of every output from there on."""
         found = []
-        cell = 0.0
-        for t in range(first, self.stage.steps + 1):
-            h, cell = self.step(t, x, h, cell)
+        last = len(self.steps) - 1
+        for t in range(first, last + 1):
+            change = self.steps[t](change)
             # the last output leaves a second time as the state, and so does the cell's
-            left = hypot(h, h, cell) if self.stage.state and t == self.stage.steps else h
+            left = hypot(change.h, change.h, change.c) if self.stage.state and t == last else change.h
             found.append(left)
-            x = 0.0
         return found
 
     def from_inputs(self) -> float:
-        columns = [self.response(s, 1.0, 0.0) for s in range(1, self.stage.steps + 1)]
+        """A bound of the change of all that leaves by one of the sequence."""
+        columns = [self.response(s, Change(x=1.0)) for s in range(len(self.steps))]
         if not all(v < LARGEST for column in columns for v in column):
             return inf
         if not self.stage.sequence:
             return hypot(*(column[-1] for column in columns))
         # row t has the entries columns[s][t - s]
-        rows = (sum(columns[s][t - s] for s in range(t + 1)) for t in range(self.stage.steps))
+        rows = (sum(columns[s][t - s] for s in range(t + 1)) for t in range(len(self.steps)))
         return sqrt(max(rows)) * sqrt(max(map(sum, columns)))
 
-    def from_state(self) -> float:
-        found = self.response(1, 0.0, 1.0)
+    def from_state(self, which: int) -> float:
+        """A bound of the change of all that leaves by one of an initial state."""
+        found = self.response(0, Change(h=1.0) if which == 0 else Change(c=1.0))
         if not all(v < LARGEST for v in found):
             return inf
         return hypot(*found) if self.stage.sequence else found[-1]

@@ -26,7 +26,7 @@ from archcalc.analyses.bound_terms import (
     root_of,
     times,
 )
-from archcalc.analyses.recurrent_gains import recurrent
+from archcalc.analyses.recurrent_gains import recurrent, stacked
 from archcalc.analyses.resampling import axis_norm, axis_range
 from archcalc.analyses.value_ranges import ANY, UNIT, Interval
 from archcalc.analyses.weight_norms import Norms
@@ -88,8 +88,9 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
         case st.Offset(value):
             low, high = _ends(value)
             return IDENTITY, Interval(x.low + low, x.high + high)
-        case st.Stop():
-            return ZERO, ANY
+        case st.Stop(low, high):
+            known = isinstance(low, int | float) and isinstance(high, int | float)
+            return ZERO, Interval(float(low), float(high)) if known else ANY
         case st.Disturb():
             return (
                 (infinite("a random change in training has no bound"), ANY)
@@ -142,11 +143,6 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
         case st.Each(prefix, inner) | st.Within(prefix, inner):
             found = passed(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
             return found.bounds[0], found.values
-        case st.Recur():  # the next of stacked cells
-            (bound,), values = recurrent(stage, 1, setting.layer, setting.norms, setting.training)
-            return bound, values
-        case st.Unbounded(reason):
-            return infinite(reason), ANY
     raise TypeError(f"no bound for {type(stage).__name__}")
 
 
@@ -369,14 +365,31 @@ def _joining(
             return _merge(stage, values)
         case st.Contract():
             return _contract(stage, shapes, values)
-        case st.Recur():
-            bounds, image = recurrent(stage, len(values), setting.layer, setting.norms, setting.training)
-            return Passed(bounds, image)
+        case st.Recur() | st.Stacked():
+            return Passed(*_recurrence(stage, values, setting))
         case st.Branches(chains, merge):
             return _branches(chains, merge, shapes, values, setting)
         case st.Unbounded(reason):
-            return Passed(tuple(infinite(reason) for _ in values), ANY)
+            return Passed(tuple(infinite(reason) for _ in values), _of_unbounded(stage, values, setting))
     raise TypeError(f"no bound for {type(stage).__name__}")
+
+
+def _of_unbounded(stage: st.Unbounded, values: Sequence[Interval], setting: Setting) -> Interval:
+    if stage.of is None:
+        return ANY
+    found = passed(stage.values, [()], [values[stage.of]], setting).values
+    return found if stage.beside is None else ranges.around((found, Interval(*stage.beside)))
+
+
+def _recurrence(
+    stage: st.Recur | st.Stacked, values: Sequence[Interval], setting: Setting
+) -> tuple[tuple[Bound, ...], Interval]:
+    def through(stages: st.Stages, x: Interval) -> tuple[Bound, Interval]:
+        found = passed(stages, [()], [x], setting)
+        return found.bounds[0], found.values
+
+    rest = (values, setting.layer, setting.norms, setting.training, through)
+    return stacked(stage, *rest) if isinstance(stage, st.Stacked) else recurrent(stage, *rest)
 
 
 def _merge(stage: st.Merge, values: Sequence[Interval]) -> Passed:

@@ -29,7 +29,7 @@ class Interval(NamedTuple):
         return 0.0 if self.low <= 0.0 <= self.high else min(abs(self.low), abs(self.high))
 
     def scaled(self, factor: float) -> Interval:
-        return hull(_times(self.low, factor), _times(self.high, factor))
+        return hull(times(self.low, factor), times(self.high, factor))
 
     def with_zero(self) -> Interval:
         return Interval(min(self.low, 0.0), max(self.high, 0.0))
@@ -55,13 +55,14 @@ def around(intervals: Iterable[Interval]) -> Interval:
     return Interval(min(i.low for i in found), max(i.high for i in found))
 
 
-def _times(a: float, b: float) -> float:
+def times(a: float, b: float) -> float:
+    """A product in which zero times infinity is zero."""
     return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 
 def product(a: Interval, b: Interval) -> Interval:
     """All products of one value of each."""
-    return hull(*(_times(x, y) for x in a for y in b))
+    return hull(*(times(x, y) for x in a for y in b))
 
 
 def summed(parts: Iterable[Interval]) -> Interval:
@@ -185,7 +186,7 @@ def _relu(parameters: Mapping[str, Any], x: Interval) -> Interval:
     threshold = float(parameters.get("threshold") or 0.0)
     below = float(parameters.get("negative_slope") or 0.0)
     top = parameters.get("max_value")
-    low = 0.0 if below == 0.0 else _times(min(x.low - threshold, 0.0), below)
+    low = 0.0 if below == 0.0 else times(min(x.low - threshold, 0.0), below)
     high = max(x.high, 0.0)
     return Interval(min(low, 0.0), high if top is None else min(high, float(top)))
 

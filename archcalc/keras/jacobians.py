@@ -111,3 +111,6 @@ def draw_weights(built: Built, seed: int = 0) -> None:
             else:
                 fan = max(1, int(np.prod(shape[:-1], dtype=int)))
                 variable.assign(random.normal(size=shape) * random.uniform(0.5, 2.0) / np.sqrt(fan))
+        for inner in layer._flatten_layers():
+            if isinstance(inner, keras.layers.Normalization):
+                inner.finalize_state()  # it computes with copies of its weights

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,16 +33,25 @@ class Support:
     weights: tuple[np.ndarray, ...] = ()
 
 
+# what a recorded pass and its gradients hold, over the outputs of all layers: 2.5 were measured
+RECORDED = 3
+
+
 class Gradients:
     """One forward pass of a linear model, and backward passes from any node's places.
 
     Each place of an output is a sample of its own in the batch, so that one backward pass
     serves them all. A place stands for all its channels.
+
+    Raises
+    ------
+        MemoryError: if this machine has not the memory, which the system would answer by ending the process.
     """
 
     def __init__(self, built: Built, places: int, seed: int = 0) -> None:
         self.built = built
         self.places = _batch(built, places)
+        _require_memory(self.places * _held(built))
         random = np.random.default_rng(seed)
         self.inputs = []
         for i in built.graph.inputs:
@@ -70,6 +81,23 @@ class Gradients:
             chosen[(sample, *at)] = 1.0
         gradients = self._tape.gradient(y, self.inputs, output_gradients=tf.constant(chosen, y.dtype))
         return [None if g is None else _support(np.abs(_dense(g))[: len(places)], spread) for g in gradients]
+
+
+def _held(built: Built) -> int:
+    """Bytes of all outputs for one sample, in double precision."""
+    return sum(8 * math.prod(map(int, tensor.shape[1:])) for made in built.tensors for tensor in made)
+
+
+def _require_memory(held: int) -> None:
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not everywhere
+        return
+    needed = RECORDED * held
+    if needed > memory:
+        raise MemoryError(
+            f"the gradients need about {needed >> 30} GiB of {memory >> 30}: a smaller input needs less"
+        )
 
 
 def _batch(built: Built, places: int) -> int:

@@ -27,6 +27,8 @@ class Activation(NamedTuple):
 
 
 _UNIT = (0.0, 1.0)
+# Keras adds a maximum and a minimum, and at 0, where a ReLU before it ends, both pass the gradient on
+_CELU = (0.0, 2.0)
 _EITHER = (-1.0, 1.0)
 _ANY = (-INFINITY, INFINITY)
 _RISING = (0.0, INFINITY)
@@ -39,7 +41,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu6": Activation(_UNIT),
     "leaky_relu": Activation((0.2, 1.0)),
     "elu": Activation(_UNIT),
-    "celu": Activation(_UNIT),
+    "celu": Activation(_CELU),
     "selu": Activation((0.0, 1.7580993409)),
     "gelu": Activation(_GELU),
     "silu": Activation((-0.0998393202, 1.0998393202)),
@@ -109,7 +111,9 @@ def slopes(function: str, parameters: Mapping[str, Any]) -> Range:
             # the layer's default and that of keras.ops differ; without the argument both must hold
             tanh = parameters.get("approximate")
             return _GELU if tanh is False else _GELU_TANH
-        case "squareplus" | "celu" | "soft_shrink" | "hard_shrink":
+        case "celu":
+            return _CELU
+        case "squareplus" | "soft_shrink" | "hard_shrink":
             return _UNIT
     known = ACTIVATIONS.get(function)
     if known is not None and known.slopes is not None:

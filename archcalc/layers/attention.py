@@ -24,7 +24,7 @@ from archcalc.layers.fields import (
     ShapeOrSizeKind,
     Untracked,
 )
-from archcalc.layers.stages import Stages, Unbounded
+from archcalc.layers.stages import Mask, Matrix, Select, Stages, Unbounded
 from archcalc.layers.window import Prefix, Read, Taps, Whole, here
 
 
@@ -79,7 +79,16 @@ class AttentionLayer(Layer):
     def stages(self, *inputs: Shape) -> Stages:
         # Kim, Papamakarios & Mnih 2021 (arXiv 2006.04710)
         reason = "attention has no bound on its slope where queries, keys and values have none"
-        return (Unbounded(reason, tuple(w.name for w in self.weights(*inputs))),)
+        names = tuple(w.name for w in self.weights(*inputs))
+        if self.return_attention_scores and self.dropout:
+            return (Unbounded(reason, names),)
+        # what comes out is a mean of values; scores may leave as well
+        scores = (0.0, 1.0) if self.return_attention_scores else None
+        return (Unbounded(reason, names, 1, self.of_values(self.given(inputs)), scores),)
+
+    def of_values(self, given: Given) -> Stages:
+        """What becomes of a mean of values."""
+        return (Mask(self.dropout),) if self.dropout else ()
 
 
 # -- with projections -----------------------------------------------------------------------------
@@ -115,6 +124,15 @@ class Projected(AttentionLayer):
     def attended(self, given: Given) -> tuple[int, ...]:
         """The axes that are attended over."""
         return (0,)
+
+    def of_values(self, given: Given) -> Stages:
+        made = tuple(range(2, 2 + len(self.result(given))))
+        value, out = (
+            Matrix(f"{name}/kernel", f"{name}/bias" if self.use_bias else None, inputs, outputs)
+            for name, inputs, outputs in (("value", (0,), (1, 2)), ("attention_output", (0, 1), made))
+        )
+        gate = (Select(),) if self.use_gate else ()
+        return (value, *super().of_values(given), *gate, out)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         given = self.given(inputs)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, floor_div, prod
-from archcalc.layers.activations import ACTIVATIONS, activation_name, activation_ops
+from archcalc.layers.activations import ACTIVATIONS, activated, activation_name, activation_ops
 from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
-from archcalc.layers.spatial import Spatial, sliding, window_count
-from archcalc.layers.stages import Stages, Unbounded
+from archcalc.layers.spatial import Spatial, slides, sliding, window_count
+from archcalc.layers.stages import Convolve, Stages
 from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
 
 _GROWING = "each step sees further than the one before"
@@ -33,6 +33,8 @@ class ConvGates(Trained, Spatial):
     dilation_rate: SpatialField = 1
     recurrent_activation: ActivationName = "sigmoid"
     unit_forget_bias: Untracked = True
+
+    kind = "lstm"
 
     def check(self) -> None:
         not_both_above_one(self.strides, self.dilation_rate)
@@ -73,9 +75,24 @@ class ConvGates(Trained, Spatial):
         gates = 3 * activation_ops(self.recurrent_activation, out) + 2 * activation_ops(self.activation, out)
         return (4 + 4 * int(self.use_bias) + 4) * prod(out) + gates
 
+    def gate(self, state: Shape) -> Stages:
+        return activated(self.recurrent_activation, state)
+
     def recurrences(self, step: Shape, run: Run) -> Stages:
-        names = tuple(run.prefix + w.name for w in self.step_weights(step))
-        return (Unbounded("no bound is kept for a recurrence of convolutions", names),)
+        state = self.step_shape(step)
+        one = (1,) * self.rank
+        of_step = slides(
+            self.spatial_axes,
+            self.sides(step),
+            self.kernel_size,
+            self.strides,
+            self.dilation_rate,
+            self.padding,
+        )
+        of_state = slides(self.spatial_axes, self.sides(state), self.kernel_size, one, one, "same")
+        kernel = Convolve(f"{run.prefix}kernel", of_step, self.channel_axis)
+        recurrent = Convolve(f"{run.prefix}recurrent_kernel", of_state, self.channel_axis)
+        return (self.recurrence(run, kernel, recurrent, state),)
 
 
 @family

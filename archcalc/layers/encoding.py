@@ -70,7 +70,12 @@ class Encoding(Weightless, NoMacs):
         return 0
 
     def stages(self, *inputs: Shape) -> Stages:
-        return (Stop(),)
+        return (self.values(*inputs),)
+
+    def values(self, *inputs: Shape) -> Stop:
+        """What lies between the smallest and the largest number that may leave."""
+        largest = {"int": self.depth - 1, "count": inputs[0][-1] if inputs[0] else 1}
+        return Stop(0, largest.get(self.output_mode, 1))
 
 
 @layer
@@ -171,4 +176,4 @@ class HashedCrossing(Hashes):
         return tuple(window for x in inputs for window in super(HashedCrossing, self).window(x))
 
     def stages(self, *inputs: Shape) -> Stages:
-        return (Merge("stop", (1, 1)),)
+        return (Merge("stop", (1, 1)), self.values(*inputs))

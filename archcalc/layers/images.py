@@ -43,7 +43,18 @@ class AutoContrast(OfImages):
         return 5 * prod(inputs[0])
 
     def stages(self, *inputs: Shape) -> Stages:
-        return (Unbounded("a channel is stretched the more, the less its values differ"),)
+        # a channel of one value stays as it is
+        return (
+            Unbounded("a channel is stretched the more, the less its values differ", of=0, beside=self._ends),
+        )
+
+    @property
+    def _ends(self) -> tuple[float, float] | None:
+        given = self.value_range
+        if not isinstance(given, list | tuple) or len(given) != 2:
+            return None
+        low, high = map(float, given)
+        return low, high
 
 
 @family

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from archcalc.arith import Shape, Size, prod, require_equal, total
 from archcalc.errors import LayerError
-from archcalc.layers.activations import activation_name, activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Layer, Weight, Window, family, layer, require_rank, show
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
-from archcalc.layers.stages import Recur, Stages, Unbounded
+from archcalc.layers.stages import Convolve, Matrix, Recur, Stacked, Stages
 from archcalc.layers.window import Prefix, Read, Whole, here
 
 WHOLE = Whole()
@@ -128,6 +128,32 @@ class Trained(Cell):
     recurrent_dropout: Fraction01 = 0.0
     seed: Untracked = None
 
+    kind: ClassVar[str] = ""
+
+    def gate(self, state: Shape) -> Stages | None:
+        """What gates of this shape go through; None where there are none."""
+        return None
+
+    def recurrence(
+        self, run: Run, kernel: Matrix | Convolve, recurrent: Matrix | Convolve, state: Shape
+    ) -> Recur:
+        """The cell as it is run, with these products of the step and of a state of this shape."""
+        return Recur(
+            self.kind,
+            run.steps,
+            prod(state),
+            kernel,
+            recurrent,
+            f"{run.prefix}bias" if self.use_bias else None,
+            activated(self.activation, state),
+            self.gate(state),
+            run.sequence,
+            run.state,
+            bool(getattr(self, "reset_after", True)),
+            self.dropout,
+            self.recurrent_dropout,
+        )
+
 
 @family
 class Gates(Trained):
@@ -172,31 +198,9 @@ class Gates(Trained):
     def gate_ops(self) -> Size:
         """Activations and products of a step."""
 
-    kind: ClassVar[str] = ""
-
-    @property
-    def gate_activation(self) -> Any:
-        """What the gates go through; None where there are none."""
-        return None
-
     def recurrences(self, step: Shape, run: Run) -> Stages:
-        return (
-            Recur(
-                self.kind,
-                run.steps,
-                self.units,
-                activation_name(self.activation),
-                activation_name(self.gate_activation),
-                run.sequence,
-                run.state,
-                run.prefix,
-                run.initial,
-                bool(getattr(self, "reset_after", True)),
-                self.dropout,
-                self.recurrent_dropout,
-                tuple(run.prefix + w.name for w in self.step_weights(step)),
-            ),
-        )
+        kernel, recurrent = (Matrix(run.prefix + name) for name in ("kernel", "recurrent_kernel"))
+        return (self.recurrence(run, kernel, recurrent, (self.units,)),)
 
 
 @family
@@ -225,9 +229,8 @@ class LSTMGates(Gates):
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 3 * gate + 2 * activation_ops(self.activation, (self.units,)) + 4 * self.units
 
-    @property
-    def gate_activation(self) -> Any:
-        return self.recurrent_activation
+    def gate(self, state: Shape) -> Stages:
+        return activated(self.recurrent_activation, state)
 
 
 @family
@@ -248,9 +251,8 @@ class GRUGates(Gates):
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 2 * gate + activation_ops(self.activation, (self.units,)) + 5 * self.units
 
-    @property
-    def gate_activation(self) -> Any:
-        return self.recurrent_activation
+    def gate(self, state: Shape) -> Stages:
+        return activated(self.recurrent_activation, state)
 
 
 @layer
@@ -317,15 +319,13 @@ class StackedRNNCells(Cell):
 
     def recurrences(self, step: Shape, run: Run) -> Stages:
         steps = self._steps(step)
-        if run.initial or run.state:
-            weights = tuple(run.prefix + w.name for w in self.step_weights(step))
-            return (Unbounded("states of stacked cells that enter or leave have no rule", weights),)
-        found: Stages = ()
+        found: list[Recur] = []
         for i, (cell, x) in enumerate(steps):
             whole = run.sequence or i + 1 < len(steps)
             inner = run._replace(sequence=whole, prefix=f"{run.prefix}{cell.name}/")
-            found += _cell(cell).recurrences(x, inner)
-        return found
+            for stage in _cell(cell).recurrences(x, inner):
+                found += stage.cells if isinstance(stage, Stacked) else [stage]  # type: ignore[list-item]
+        return (Stacked(tuple(found)),)
 
 
 def _cell(inner: Inner) -> Cell:

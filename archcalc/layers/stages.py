@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape, Size
@@ -172,7 +173,13 @@ class Offset(Primitive):
 
 @primitive
 class Stop(Primitive):
-    """A function whose derivative is zero wherever it has one: no gradient passes."""
+    """A function whose derivative is zero wherever it has one: no gradient passes.
+
+    Its values lie between `low` and `high`.
+    """
+
+    low: Size | float = -inf
+    high: Size | float = inf
 
 
 @primitive
@@ -422,32 +429,55 @@ class Branches(Primitive):
 
 @primitive
 class Recur(Primitive):
-    """A cell of `kind` (`simple`, `lstm`, `gru`) over `steps` steps; its weights stand below `prefix`.
+    """A cell of `kind` (`simple`, `lstm`, `gru`) over `steps` steps, on the products of step and state.
 
-    `sequence`: whether every step's output leaves; `state`: whether the last states do.
+    `units`: of a state; `sequence`: whether every step's output leaves; `state`: whether the last
+    states do. Further inputs are initial states.
     """
 
     kind: str
     steps: Size
     units: Size
-    activation: str
-    gate: str
+    kernel: Matrix | Convolve
+    recurrent: Matrix | Convolve
+    bias: str | None
+    activation: Stages
+    gate: Stages | None
     sequence: bool
     state: bool
-    prefix: str = ""
-    initial: bool = False  # whether initial states are given, as further inputs
     reset_after: bool = True
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
-    weights: tuple[str, ...] = ()
+
+    @property
+    def states(self) -> int:
+        """How many states there are."""
+        return 2 if self.kind == "lstm" else 1
+
+
+@primitive
+class Stacked(Primitive):
+    """Recurrences one behind the other, of which the sequence of the last leaves and states of each may.
+
+    Further inputs are the initial states of each in their order.
+    """
+
+    cells: tuple[Recur, ...]
 
 
 @primitive
 class Unbounded(Primitive):
-    """A function whose slope has no bound, or none that is known; `reason` says why."""
+    """A function whose slope has no bound, or none that is known; `reason` says why.
+
+    Its values may have bounds all the same: they lie within those that the chain `values` makes of the
+    `of`-th input, or between the two of `beside`.
+    """
 
     reason: str
     weights: tuple[str, ...] = ()
+    of: int | None = None
+    values: Stages = ()
+    beside: tuple[float, float] | None = None
 
 
 Stage: TypeAlias = (
@@ -484,12 +514,13 @@ Stage: TypeAlias = (
     | Within
     | Branches
     | Recur
+    | Stacked
     | Unbounded
 )
 Stages: TypeAlias = tuple[Stage, ...]
 
 # stages that take several tensors
-JOINING = (Merge, Contract, Recur, Branches, Unbounded)
+JOINING = (Merge, Contract, Recur, Stacked, Branches, Unbounded)
 
 
 def weights_of(stages: Stages) -> Iterator[str]:
@@ -501,7 +532,12 @@ def weights_of(stages: Stages) -> Iterator[str]:
             case Branches(chains):
                 for chain in chains:
                     yield from weights_of(chain)
-            case Recur() | Unbounded():
+            case Recur():
+                yield from weights_of((stage.kernel, stage.recurrent))
+                yield from filter(None, (stage.bias,))
+            case Stacked(cells):
+                yield from weights_of(cells)
+            case Unbounded():
                 yield from stage.weights
             case _:
                 for slot in ("weight", "bias", "mean", "variance", "gamma", "beta"):

@@ -50,17 +50,16 @@ LOOSE = {
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], 4.5),
     **dict.fromkeys(["GroupNormalization", "RMSNormalization"], 25.0),
     "LayerNormalization": 100.0,
-    "SimpleRNN": 8.0,
-    "SimpleRNNCell": 1.6,
-    "RNN": 5e3,
+    **dict.fromkeys(["SimpleRNN", "SimpleRNNCell"], 8.0),
+    **dict.fromkeys(["LSTMCell", "GRUCell", "StackedRNNCells"], 300.0),
     "STFTSpectrogram": 200.0,
-    # sums of paths through gates, and slopes at inputs that are nearly zero
-    **dict.fromkeys(["Bidirectional", "Dot", "UnitNormalization"], math.inf),
+    # products of several steps, and slopes at inputs that are nearly zero
+    **dict.fromkeys(["LSTM", "GRU", "RNN", "Bidirectional", "Dot", "UnitNormalization"], math.inf),
+    **dict.fromkeys(["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], math.inf),
 }
 UNBOUNDED = {
     *("AdditiveAttention", "Attention", "MultiHeadAttention", "GroupQueryAttention", "AutoContrast"),
-    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "GRUCell", "LSTMCell", "StackedRNNCells"),
-    *("Resizing", "SimpleRNNCell", "Bidirectional", "RNN", "SimpleRNN", "STFTSpectrogram"),
+    *("Resizing", "STFTSpectrogram"),
 }
 # no float64 kernels, no gradient by design, nothing that runs alone; an equation whose shape is left open
 LEFT_OUT = {
@@ -89,7 +88,8 @@ def grid(kind: str) -> Iterator[Cell]:
 def measured(graph: Graph) -> tuple[Built, list[list[float | None]]]:
     """The network with its weights, and the norms of the Jacobians of each row for several inputs.
 
-    Raises:
+    Raises
+    ------
         ArchcalcError: for what archcalc refuses; whatever else, for what Keras refuses.
     """
     with scope():
@@ -134,6 +134,7 @@ LOOSE_OPERATIONS = {
     **dict.fromkeys(["conv", "image.rgb_to_grayscale"], 1.2),
     **dict.fromkeys(["hard_silu", "sinh", "tanh_shrink", "split", "unstack", "matmul", "einsum", "dot"], 2.0),
     **dict.fromkeys(["tensordot", "sparsemax"], 2.6),
+    "celu": 2.0,  # where its input is 0
     **dict.fromkeys(["cosh", "logsumexp", "log_softmax", "image.resize"], 4.2),
     **dict.fromkeys(["layer_normalization", "rms_normalization"], 2e3),
     "normalize": 1e8,
@@ -196,10 +197,17 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
     [("SimpleRNNCell", "SimpleRNNCell"), ("SimpleRNNCell", "LSTMCell"), ("GRUCell", "SimpleRNNCell")],
 )
 @pytest.mark.parametrize("sequences", [False, True])
-def test_stacked_cells_are_bounded_one_behind_the_other(cells: tuple[str, ...], sequences: bool) -> None:
+@pytest.mark.parametrize("states", [False, True])
+@pytest.mark.parametrize("initial", [False, True])
+def test_stacked_cells_are_bounded_one_behind_the_other(
+    cells: tuple[str, ...], sequences: bool, states: bool, initial: bool
+) -> None:
+    if initial and "LSTMCell" in cells:
+        pytest.skip("Keras hands an LSTMCell among them one state where it needs two")
     stacked = {"type": "StackedRNNCells", "cells": [{"type": c, "units": 3} for c in cells]}
-    layer = made("RNN", cell=stacked, return_sequences=sequences)
-    inputs = made("InputLayer", shape=(4, 2))
-    graph = Graph.of("stacked", [("x", inputs, []), ("y", layer, ["x"])], ["y"])
-    ((ratio, _),) = compared(graph, *measured(graph))
-    assert 1 - 1e-6 <= ratio < math.inf
+    layer = made("RNN", cell=stacked, return_sequences=sequences, return_state=states)
+    inputs = [(4, 2), *[(3,)] * len(cells)][: 1 + initial * len(cells)]
+    nodes: list[Any] = [(f"x{i}", made("InputLayer", shape=s), []) for i, s in enumerate(inputs)]
+    graph = Graph.of("stacked", [*nodes, ("y", layer, [n for n, *_ in nodes])], ["y"])
+    for ratio, _ in compared(graph, *measured(graph)):
+        assert 1 - 1e-6 <= ratio < math.inf

@@ -13,6 +13,7 @@ import pytest
 import archcalc
 from archcalc import cli
 from archcalc.errors import ArchcalcError
+from archcalc.keras import measure
 from archcalc.keras import verify as steps
 from archcalc.layers import convolution, locally_connected, normalization, spatial
 from archcalc.layers.base import Weight
@@ -219,6 +220,14 @@ def test_a_layer_that_keras_refuses(monkeypatch: Any) -> None:
 
 
 # -- what cannot run, symbols, sampling -----------------------------------------------------------
+def test_gradients_that_do_not_fit_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure.os, "sysconf", {"SC_PHYS_PAGES": 3, "SC_PAGE_SIZE": 1024}.__getitem__)
+    found = verify(spec(CONV))
+    assert not found.differences
+    reasons = [c.reason for c in found.checks if c.verdict == "cannot run here"]
+    assert any("need about 0 GiB of 0: a smaller input needs less" in r for r in reasons)
+
+
 def test_what_cannot_run_here_says_why() -> None:
     found = verify(spec({**CONV, "data_format": "channels_first"}, image=(3, 12, 11)))
     stopped = {check.what: check.reason for check in found.checks if check.verdict == "cannot run here"}

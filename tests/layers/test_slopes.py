@@ -16,12 +16,11 @@ from archcalc.layers.base import registered
 from archcalc.layers.stages import Pointwise, Stages
 
 CLOSE = 1e-7  # how far above the supremum a constant may lie
-# Dense where functions bend, close to their kinks (at 0 and 3), and far out where they approach their
-# limits. The kinks themselves are left out: there Keras's derivative of celu, say, is 2 (at 0).
-_KINKS = np.array([-3.0, 0.0, 3.0])
+# Dense where functions bend, at and close to their kinks, and far out where they approach their limits.
+_KINKS = np.array([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0])
 GRID = np.unique(
     np.concatenate(
-        [np.linspace(-20, 20, 400_001) + 3e-6, _KINKS - 1e-9, _KINKS + 1e-9, [-1e6, -1e4, 1e4, 1e6]]
+        [np.linspace(-20, 20, 400_001) + 3e-6, _KINKS - 1e-9, _KINKS, _KINKS + 1e-9, [-1e6, -1e4, 1e4, 1e6]]
     )
 )
 NAMED = sorted(name for name, a in ACTIVATIONS.items() if a.slopes is not None)
