@@ -23,7 +23,7 @@ from archcalc.analyses.bound_terms import Bound, Norm, plus, times
 from archcalc.analyses.gradient_bounds import Model
 from archcalc.analyses.linear_maps import Array, Map, linear_map, units
 from archcalc.analyses.spectral import Actual, largest_singular
-from archcalc.analyses.stage_gains import Setting, is_plain_sum
+from archcalc.analyses.stage_gains import is_plain_sum
 from archcalc.analyses.value_ranges import Interval
 from archcalc.errors import ArchcalcError
 from archcalc.layers import stages as st
@@ -129,7 +129,7 @@ class _Centred:
         stages = list(layer.layer.stages(*shapes))
         norms = self.model.norms[node]
         assert isinstance(norms, Actual)
-        setting = Setting(layer.name, norms, self.model.training, tight=True)
+        setting = self.model.setting(node)
         values = [self.model.values[t.node] for t in layer.inputs]
         join: Joined | None = None
         x = values[0]

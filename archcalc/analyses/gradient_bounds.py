@@ -61,10 +61,14 @@ class Model:
     inputs: Interval | Mapping[str, Interval] = ANY
     passed: list[Passed] = field(init=False)
     values: list[Interval] = field(init=False)
+    masked: list[bool] = field(init=False)  # whether a mask may reach a node
 
     def __post_init__(self) -> None:
         self.passed = []
         self.values = []
+        self.masked = []
+        for node in self.graph.nodes:
+            self.masked.append(node.layer.makes_mask or any(self.masked[t.node] for t in node.inputs))
         starts = [0] * len(self.graph.nodes)  # of the innermost block that a node is repeated in
         for repeat in self.graph.repeats:
             for i in range(repeat.first, repeat.last + 1):
@@ -77,11 +81,16 @@ class Model:
                 self.passed.append(Passed((), ANY))
                 self.values.append(self._given(node.name))
                 continue
-            setting = Setting(node.name, self.norms[i], self.training, self.tight)
-            found = stage_gains.passed(node.layer.stages(*shapes), shapes, values, setting)
+            found = stage_gains.passed(node.layer.stages(*shapes), shapes, values, self.setting(i))
             bounds = tuple(b.because(node.name) for b in found.bounds)
             self.passed.append(Passed(bounds, found.values))
             self.values.append(found.values)
+
+    def setting(self, node: int) -> Setting:
+        """What bounds of a node's stages depend on besides these."""
+        named = self.graph.nodes[node]
+        hidden = self.masked[node] and named.layer.reads_masks
+        return Setting(named.name, self.norms[node], self.training, self.tight, hidden)
 
     def _given(self, name: str) -> Interval:
         return self.inputs.get(name, ANY) if isinstance(self.inputs, Mapping) else self.inputs

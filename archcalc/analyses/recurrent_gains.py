@@ -32,16 +32,25 @@ Through = Callable[[Stages, Interval], tuple[Bound, Interval]]
 
 
 def recurrent(
-    stage: Recur, values: Sequence[Interval], layer: str, norms: Norms, training: bool, through: Through
+    stage: Recur,
+    values: Sequence[Interval],
+    layer: str,
+    norms: Norms,
+    training: bool,
+    masked: bool,
+    through: Through,
 ) -> tuple[tuple[Bound, ...], Interval]:
-    """A bound for the sequence and for each initial state, and the interval of the output."""
+    """A bound for the sequence and for each initial state, and the interval of the output.
+
+    Where steps may be `masked`, each may also leave output and states as they were.
+    """
     name = f"gain({layer})"
     if type(stage.steps) is not int or stage.steps > MAX_STEPS:
         return (infinite(f"{stage.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),) * len(
             values
         ), ANY
     cell = CELLS[stage.kind](stage, norms, training, through)
-    run = _Run(cell, values)
+    run = _Run(cell, values, masked)
     if not run.finite:
         functions = " and gates of ".join(_title(f) for f in (stage.activation, stage.gate) if f is not None)
         reason = f"a {stage.kind.upper()} cell of {functions} has slopes or states without bound"
@@ -53,12 +62,18 @@ def recurrent(
 
 
 def stacked(
-    stage: Stacked, values: Sequence[Interval], layer: str, norms: Norms, training: bool, through: Through
+    stage: Stacked,
+    values: Sequence[Interval],
+    layer: str,
+    norms: Norms,
+    training: bool,
+    masked: bool,
+    through: Through,
 ) -> tuple[tuple[Bound, ...], Interval]:
     """The same for recurrences one behind the other, the states of each of which may leave as well."""
     x, *given = values
     states = iter(given)
-    rest = (layer, norms, training, through)
+    rest = (layer, norms, training, masked, through)
     along: list[Bound] = [IDENTITY]  # of every input so far, in the sequence that the next cell reads
     left: list[list[Bound]] = [[]]  # of every input, in what leaves
     images: list[Interval] = []
@@ -229,11 +244,25 @@ def _power(log: float) -> float:
     return exp(log) if log < 700 else inf
 
 
+def _or_kept(step: Step) -> Step:
+    """The larger change of a step and of none, which repeats output and states."""
+
+    def made(d: Change) -> Change:
+        new = step(d)
+        return Change(h=max(new.h, d.h), c=max(new.c, d.c))
+
+    return made
+
+
+def _either(a: Interval, b: Interval) -> Interval:
+    return ranges.around((a, b))
+
+
 # -- all steps ------------------------------------------------------------------------------------------
 class _Run:
     """A cell along a sequence whose values, and those of its initial states, lie in these intervals."""
 
-    def __init__(self, cell: Cell, values: Sequence[Interval]) -> None:
+    def __init__(self, cell: Cell, values: Sequence[Interval], masked: bool) -> None:
         stage = cell.stage
         x, *given = values
         self.stage = stage
@@ -245,6 +274,8 @@ class _Run:
                 after = self.values[-1]
             else:
                 step, after = cell.step(x, self.values[-1])
+                if masked:
+                    step, after = _or_kept(step), Values(*map(_either, self.values[-1], after))
             self.steps.append(step)
             self.values.append(after)
         # what one step of a change of 1 everywhere makes

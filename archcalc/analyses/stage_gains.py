@@ -42,6 +42,7 @@ class Setting:
     norms: Norms
     training: bool = False
     tight: bool = True  # whether better bounds than norm times cover are taken
+    masked: bool = False  # whether steps may be hidden from a layer that minds
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Inter
                 return times(*(root_of(cover(s)) for s in slides)), x
             return times(*(axis_norm(s) for s in slides)), x
         case st.Reduce():
-            return _reduce(stage, x)
+            return _reduce(stage, x, setting.masked)
         case st.Running(kind, _, size):
             return _running(kind, size, x)
         case st.Enlarge() | st.Resample() | st.Blend():
@@ -316,8 +317,10 @@ def _unspread(stage: st.Unspread, x: Interval, setting: Setting) -> tuple[Bound,
     return times(number(1 / root + x.size / stage.epsilon), gamma), image
 
 
-def _reduce(stage: st.Reduce, x: Interval) -> tuple[Bound, Interval]:
+def _reduce(stage: st.Reduce, x: Interval, masked: bool) -> tuple[Bound, Interval]:
     match stage.kind:
+        case "mean" if masked:  # of one step at least
+            return IDENTITY, x.with_zero()
         case "max" | "min" | "median":
             return IDENTITY, x
         case "logsumexp":
@@ -388,7 +391,7 @@ def _recurrence(
         found = passed(stages, [()], [x], setting)
         return found.bounds[0], found.values
 
-    rest = (values, setting.layer, setting.norms, setting.training, through)
+    rest = (values, setting.layer, setting.norms, setting.training, setting.masked, through)
     return stacked(stage, *rest) if isinstance(stage, st.Stacked) else recurrent(stage, *rest)
 
 

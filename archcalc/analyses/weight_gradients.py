@@ -67,7 +67,7 @@ def weight_gradients(model: Model, loss: str | None) -> Losses:
         if any(tap.node == i and e.fused for tap, e in entries.items()):
             chain = chain[:-1]
         shapes = graph.input_shapes(model.shapes, node)
-        setting = Setting(node.name, model.norms[i], model.training, model.tight)
+        setting = model.setting(i)
         parts = _kernels(chain, shapes[0], model.values[node.inputs[0].node], setting, trained)
         if not parts:
             continue
@@ -104,7 +104,7 @@ def _in_front(model: Model, chains: Sequence[st.Stages], nodes: set[int]) -> Mod
         node = model.graph.nodes[i]
         shapes = model.graph.input_shapes(model.shapes, node)
         values = [model.values[t.node] for t in node.inputs]
-        setting = Setting(node.name, model.norms[i], model.training, model.tight)
+        setting = model.setting(i)
         found = stage_gains.passed(chains[i][:-1], shapes, values, setting)
         made.passed[i] = Passed(tuple(b.because(node.name) for b in found.bounds), found.values)
     return made

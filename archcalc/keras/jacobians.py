@@ -78,8 +78,17 @@ def _values(built: Built, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
         else:
             read = [values[t.node][t.output] for t in node.inputs]
             made = call(built.layers[i], read, node.layer, training=False)
-        values.append(tuple(tf.identity(y) for y in made))
+        values.append(tuple(map(_of_its_own, made)))
     return values
+
+
+def _of_its_own(y: Any) -> Any:
+    """The same tensor as another one, with the mask that Keras hangs on it."""
+    found = tf.identity(y)
+    mask = getattr(y, "_keras_mask", None)
+    if mask is not None:
+        found._keras_mask = mask
+    return found
 
 
 def weights_by_name(built: Built) -> dict[str, dict[str, Any]]:

@@ -54,6 +54,7 @@ class Layer(ABC):
     call_style: ClassVar[str] = "list"
     # whether integers stay integers; layers bring everything else to the precision they compute in
     keeps_integers: ClassVar[bool] = False
+    reads_masks: ClassVar[bool] = False  # whether hidden steps change what it makes of the others
 
     # arguments that every Keras layer takes; only `trainable` changes a figure
     trainable: Flag = True
@@ -72,6 +73,11 @@ class Layer(ABC):
         self.check()
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether it hides steps from the layers behind it."""
+        return False
 
     def restate(self) -> None:
         """Require once more, in the current `arith.scope`, what the arguments need of symbols."""

@@ -132,6 +132,10 @@ class Table(Layer):
     lora_alpha: Untracked = None
     quantization_config: Untracked = None
 
+    @property
+    def makes_mask(self) -> bool:
+        return bool(self.mask_zero)
+
     def check(self) -> None:
         refuse_quantized(self.dtype)
 
@@ -245,8 +249,11 @@ class Masking(Elementwise):
     """Zeroes (and masks) the steps whose features all equal `mask_value`."""
 
     keeps_integers = True
-
     mask_value: Real = 0.0
+
+    @property
+    def makes_mask(self) -> bool:
+        return True
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])

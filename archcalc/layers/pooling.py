@@ -169,6 +169,7 @@ class GlobalMaxPooling3D(GlobalMaxPooling):
 class GlobalAveragePooling1D(GlobalPooling):
     """The mean of each channel over one axis."""
 
+    reads_masks = True
     rank = 1
     kind = "mean"
 

@@ -349,6 +349,7 @@ class Recurrent(Layer):
     """
 
     call_style = "states"
+    reads_masks = True
 
     return_sequences: Flag = False
     return_state: Flag = False

@@ -22,6 +22,7 @@ class Bidirectional(Layer):
     """A recurrent layer and its twin that reads from the end, brought together by `merge_mode`."""
 
     call_style = "states"
+    reads_masks = True
 
     layer: InnerLayer
     merge_mode: Annotated[str | None, ChoiceKind("sum", "mul", "concat", "ave", optional=True)] = "concat"

@@ -211,3 +211,33 @@ def test_stacked_cells_are_bounded_one_behind_the_other(
     graph = Graph.of("stacked", [*nodes, ("y", layer, [n for n, *_ in nodes])], ["y"])
     for ratio, _ in compared(graph, *measured(graph)):
         assert 1 - 1e-6 <= ratio < math.inf
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("SimpleRNN", {"units": 3}),
+        ("SimpleRNN", {"units": 3, "return_sequences": True}),
+        ("GRU", {"units": 3, "return_sequences": True}),
+        ("LSTM", {"units": 3, "return_sequences": True, "return_state": True}),
+        ("Bidirectional", {"layer": made("LSTM", units=3)}),
+        ("GlobalAveragePooling1D", {}),
+    ],
+)
+def test_hidden_steps_are_kept_in_view(kind: str, arguments: dict[str, Any]) -> None:
+    """A masked step repeats what was before, and leaves fewer to a mean."""
+    nodes = [("x", made("InputLayer", shape=(9, 4)), []), ("mask", made("Masking"), ["x"])]
+    graph = Graph.of("hidden", [*nodes, ("y", made(kind, **arguments), ["mask"])], ["y"])
+    built = build(graph)
+    draw_weights(built, 3)
+    for variable in built.layers[
+        -1
+    ].weights:  # small ones: what a step hands on is little beside a repetition
+        variable.assign(variable * (0.001 if variable.name == "recurrent_kernel" else 0.1))
+    for seed in range(8):
+        (x,) = random_inputs(built, seed)
+        hidden = np.random.default_rng(seed).random(9) < 0.9
+        hidden[seed] = False
+        norms = jacobian_norms(built, [np.where(hidden[None, :, None], 0.0, x)])
+        (ratio, _) = next(compared(graph, built, [norms]))
+        assert ratio >= 1 - 1e-6
