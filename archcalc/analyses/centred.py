@@ -95,8 +95,6 @@ class _Centred:
         for u in range(len(self.graph.nodes) - 1, -1, -1):
             if self.best[u].is_zero or (u in outputs and not consumers[u]) or len(self.model.shapes[u]) > 1:
                 continue
-            if any(len(self.model.shapes[v]) > 1 for v in consumers[u]):
-                continue
             again = self._product(u, consumers[u], u in outputs)
             found = self._around(u)
             for bound in (again, found):

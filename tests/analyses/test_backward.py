@@ -169,6 +169,18 @@ def test_whole_networks(name: str, dtype: str) -> None:
     assert held(graph, dtype=dtype) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_a_softmax_that_is_read_again_is_kept_once(axis: int) -> None:
+    """Its output along the last axis; a turned copy beside it along another."""
+    layers = [
+        {"name": "before", "type": "Dense", "units": 3},
+        {"name": "softmax", "type": "Softmax", "axis": axis},
+        {"name": "after", "type": "Dense", "units": 2},
+    ]
+    graph = archcalc.load({"archcalc": 1, "inputs": {"x": [4, 5, 3]}, "layers": layers})
+    assert held(graph) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
+
+
 def test_every_rule_is_measured() -> None:
     assert set(RULES) - {kind for kind, _, _ in CASES} == {"InputLayer", "Embedding"}
     assert kept(made("LSTM", units=3), (5, 2)) is None
