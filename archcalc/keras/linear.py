@@ -18,8 +18,9 @@ Source: rules.md of the receptive field (docs/how-figures-are-computed.md), afte
 
 Everything computes in float64, but for three-dimensional pooling, which TensorFlow has not in
 it; three-dimensional convolutions whose kernel is smaller than their stride get their `same`
-padding written out, because TensorFlow 2.21 reads other units there. The layers stay Keras's
-own, so padding, strides and shapes are those of the real model.
+padding written out, because TensorFlow 2.21 reads other units there, and convolutions in groups run
+group by group, which is faster. The layers stay Keras's own, so padding, strides and shapes are those of
+the real model.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from archcalc.keras.stand_ins import (
     Encoded,
     ExplicitPadding,
     GroupMean,
+    InGroups,
     Mean,
     PositiveDot,
     Rows,
@@ -120,7 +122,10 @@ def linear(layer: Any) -> Any:
     made = type(layer).from_config(config)
     if coupled:
         made.activation = lambda x: with_mean(x, coupled)
-    return ExplicitPadding(made, name=layer.name, dtype=PRECISION) if explicit else made
+    if explicit:
+        return ExplicitPadding(made, name=layer.name, dtype=PRECISION)
+    grouped = getattr(made, "groups", 1) > 1 and getattr(made, "data_format", "") == "channels_last"
+    return InGroups(made, name=layer.name, dtype=PRECISION) if grouped else made
 
 
 def _in_double(config: Any) -> Any:
