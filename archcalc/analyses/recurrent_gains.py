@@ -9,10 +9,12 @@ that step, which is worked out from the first step on: states start at zero, or 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import exp, hypot, inf, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 from archcalc.analyses import value_ranges as ranges
 from archcalc.analyses.bound_terms import IDENTITY, Bound, infinite, named, times
@@ -23,7 +25,7 @@ from archcalc.layers.stages import Recur, Stacked, Stage, Stages
 
 # the table of steps is square in their number
 MAX_STEPS = 1024
-# sums of such numbers stay within double precision
+# beyond it rounding is no longer certain to be relative
 LARGEST = 1e300
 NOTHING = Interval(0.0, 0.0)
 
@@ -100,12 +102,15 @@ def _title(stages: Stages) -> str:
 
 
 # -- one step -------------------------------------------------------------------------------------------
+Array: TypeAlias = Any  # numbers, or as many of them as there are changes side by side
+
+
 class Change(NamedTuple):
     """Bounds of the changes of a step's input, and of output and cell state of the step before."""
 
-    x: float = 0.0
-    h: float = 0.0
-    c: float = 0.0
+    x: Array = 0.0
+    h: Array = 0.0
+    c: Array = 0.0
 
 
 class Values(NamedTuple):
@@ -164,7 +169,7 @@ class Cell(ABC):
         by_norm = inf if self.u is None or type(units) is not int else self.u * sqrt(units)
         return ranges.times(min(self.of_h, by_norm), h.size)
 
-    def reaching(self, change: Change) -> float:
+    def reaching(self, change: Change) -> Array:
         """The change of W x + U h."""
         # what is open is one as well as another
         w, u = (1.0 if norm is None else norm for norm in (self.w, self.u))
@@ -180,7 +185,7 @@ class Simple(Cell):
 
     def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
         slope, image = self.slope(self.stage.activation, self.sums(x, before.h))
-        return lambda d: Change(h=slope * self.reaching(d)), Values(image)
+        return lambda d: Change(h=slope * self.reaching(d), c=d.c), Values(image)
 
 
 class LSTM(Cell):
@@ -230,7 +235,7 @@ class GRU(Cell):
             else:
                 new = self.reaching(d._replace(h=kept + inner * of_gate * z))
             mixed = (h.size + candidate.size) * of_gate * z
-            return Change(h=kept + mixed + rest.size * of_candidate * new)
+            return Change(h=kept + mixed + rest.size * of_candidate * new, c=d.c)
 
         if gate.low >= UNIT.low and gate.high <= UNIT.high:
             return made, Values(ranges.around((h, candidate)))
@@ -249,7 +254,7 @@ def _or_kept(step: Step) -> Step:
 
     def made(d: Change) -> Change:
         new = step(d)
-        return Change(h=max(new.h, d.h), c=max(new.c, d.c))
+        return Change(h=np.maximum(new.h, d.h), c=np.maximum(new.c, d.c))
 
     return made
 
@@ -279,7 +284,7 @@ class _Run:
             self.steps.append(step)
             self.values.append(after)
         # what one step of a change of 1 everywhere makes
-        self.finite = all(max(step(Change(1.0, 1.0, 1.0))) < inf for step in self.steps)
+        self.finite = all(v < inf for step in self.steps for v in step(Change(1.0, 1.0, 1.0)))
 
     def image(self) -> Interval:
         """The values of all that leaves."""
@@ -287,31 +292,48 @@ class _Run:
         states = [self.values[-1].c] if self.stage.state and self.stage.kind == "lstm" else []
         return ranges.around([*(v.h for v in left), *states])
 
-    def response(self, first: int, change: Change) -> list[float]:
-        """What a change at step `first` (from 0) makes of every output from there on."""
-        found = []
-        last = len(self.steps) - 1
-        for t in range(first, last + 1):
-            change = self.steps[t](change)
+    def _responses(self, change: Change, *, fed: bool) -> Iterator[Array]:
+        """What changes of the states at the start make of every step's output, one beside the other.
+
+        `fed`: the k-th change is one of the k-th step's input instead.
+        """
+        h, c = (np.array(v, float) for v in change[1:])
+        for t, step in enumerate(self.steps):
+            x = np.zeros_like(h)
+            if fed:
+                x[t] = 1.0
+            _, h, c = step(Change(x, h, c))
             # the last output leaves a second time as the state, and so does the cell's
-            left = hypot(change.h, change.h, change.c) if self.stage.state and t == last else change.h
-            found.append(left)
-        return found
+            last = self.stage.state and t + 1 == len(self.steps)
+            yield np.hypot(np.hypot(h, h), c) if last else h
 
     def from_inputs(self) -> float:
         """A bound of the change of all that leaves by one of the sequence."""
-        columns = [self.response(s, Change(x=1.0)) for s in range(len(self.steps))]
-        if not all(v < LARGEST for column in columns for v in column):
-            return inf
-        if not self.stage.sequence:
-            return hypot(*(column[-1] for column in columns))
-        # row t has the entries columns[s][t - s]
-        rows = (sum(columns[s][t - s] for s in range(t + 1)) for t in range(len(self.steps)))
-        return sqrt(max(rows)) * sqrt(max(map(sum, columns)))
+        count = len(self.steps)
+        nothing = np.zeros(count)
+        columns, widest, left = nothing.copy(), 0.0, nothing
+        with np.errstate(all="ignore"):
+            for left in self._responses(Change(nothing, nothing, nothing), fed=True):
+                columns += left
+                widest = np.maximum(widest, left.sum())  # NaN stays
+            if not self.stage.sequence:
+                return _within_range(_norm(left))
+            return _within_range(np.sqrt(widest) * np.sqrt(columns.max()))
 
     def from_state(self, which: int) -> float:
         """A bound of the change of all that leaves by one of an initial state."""
-        found = self.response(0, Change(h=1.0) if which == 0 else Change(c=1.0))
-        if not all(v < LARGEST for v in found):
-            return inf
-        return hypot(*found) if self.stage.sequence else found[-1]
+        ones, nothing = np.ones(1), np.zeros(1)
+        start = Change(nothing, ones, nothing) if which == 0 else Change(nothing, nothing, ones)
+        with np.errstate(all="ignore"):
+            left = np.concatenate(list(self._responses(start, fed=False)))
+            return _within_range(_norm(left if self.stage.sequence else left[-1:]))
+
+
+def _norm(values: Array) -> Array:
+    """The 2-norm, without squares that overflow."""
+    largest = values.max()
+    return largest * np.linalg.norm(values / largest) if largest > 0.0 else largest
+
+
+def _within_range(bound: Any) -> float:
+    return float(bound) if bound < LARGEST else inf
