@@ -44,9 +44,9 @@ LOOSE = {
     **dict.fromkeys(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], 3.0),
     **dict.fromkeys(["SpectralNormalization", "TimeDistributed"], 1.1),
     **dict.fromkeys(
-        ["DepthwiseConv2D", "Softmax", "Multiply", "LayerScale", "UpSampling2D", "UpSampling3D", "Resizing"],
-        2.3,
+        ["DepthwiseConv2D", "Softmax", "Multiply", "LayerScale", "UpSampling2D", "UpSampling3D"], 2.3
     ),
+    "Resizing": 4.0,  # what is cut away is counted
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], 4.5),
     **dict.fromkeys(["GroupNormalization", "RMSNormalization"], 25.0),
     "LayerNormalization": 100.0,

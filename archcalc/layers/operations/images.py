@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from archcalc.arith import Shape, Size, certainly, equal, exact_div, floor_div, prod
+from archcalc.arith import (
+    Shape,
+    Size,
+    certainly,
+    equal,
+    exact_div,
+    floor_div,
+    largest,
+    prod,
+    smallest,
+)
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family, require_rank
 from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
-from archcalc.layers.stages import Blend, Enlarge, Resample, Select, Stage, Stages, Unbounded
+from archcalc.layers.stages import (
+    Blend,
+    Enlarge,
+    Margin,
+    Offset,
+    Resample,
+    Select,
+    Stage,
+    Stages,
+    Unbounded,
+)
 from archcalc.layers.upsampling import UpSampling2D
 from archcalc.layers.window import Blocks, Read, Taps, Unstated, Whole
 
@@ -80,14 +100,32 @@ class Resize(OfImages):
 
     def stages(self, *inputs: Shape) -> Stages:
         x = self.one(inputs)
+        before: Stages = ()
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            return (Unbounded("no bound is kept for a resizing that crops or pads"),)
-        sides = zip(self.spatial(x), self.size, strict=True)
-        return tuple(
+            if not isinstance(self.fill_value, int | float):
+                return (Unbounded("no bound is kept for margins of several values"),)
+            before, x = self._at_ratio(x)
+        return before + tuple(
             self._along(axis, x[axis], m)
-            for axis, m in sides
+            for axis, m in zip(self.spatial(x), self.size, strict=True)
             if self.antialias or not certainly(equal(x[axis], m))
         )
+
+    def _at_ratio(self, x: Shape) -> tuple[Stages, Shape]:
+        """What brings an image to the aspect ratio of `size`, and its shape then."""
+        axes = self.spatial(x)
+        height, width = (x[axis] for axis in axes)
+        to_height, to_width = self.size
+        ratios = (floor_div(width * to_height, to_width), floor_div(height * to_width, to_height))
+        wanted = dict(zip(axes, ratios, strict=True))
+        if self.crop_to_aspect_ratio:
+            kept = tuple(largest(smallest(n, wanted.get(axis, n)), 1) for axis, n in enumerate(x))
+            return (Select(),), kept
+        margins = tuple(floor_div(largest(wanted.get(axis, n) - n, 0), 2) for axis, n in enumerate(x))
+        padded = tuple(n + 2 * m for n, m in zip(x, margins, strict=True))
+        margin = Margin(tuple((m, m) for m in margins))
+        # what is added is `fill_value`: zero beside a shifted image
+        return (Offset(-self.fill_value), margin, Offset(self.fill_value)), padded
 
     def _along(self, axis: int, n: Size, m: Size) -> Stage:
         if not isinstance(self._read(axis, n, m), Unstated):
