@@ -29,7 +29,7 @@ from tests.mutations.reach import Place, following, place_of
 GRADIENTS = (
     *("mean_field/", "bound_terms", "centred", "gradient_bounds", "gradients", "linear_maps", "losses"),
     *("recurrent_gains", "spectral", "stage_gains", "surjective", "value_ranges", "weight_gradients"),
-    "weight_norms",
+    *("weight_norms", "resampling"),
 )
 # what a layer does to gradients, one by one
 OF_STAGES = [

@@ -137,11 +137,13 @@ def image(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval
         return _clip(parameters, x)
     if function == "prelu":
         return ANY
+    found = _IMAGES.get(function, ANY)
     if function in _RISING and x.size < inf:
         f = _RISING[function]
         low, high = f(x.low), f(x.high)
-        return Interval(low - _ROUNDING * abs(low), high + _ROUNDING * abs(high))
-    found = _IMAGES.get(function, ANY)
+        return Interval(
+            max(low - _ROUNDING * abs(low), found.low), min(high + _ROUNDING * abs(high), found.high)
+        )
     if function == "elu":
         alpha = parameters.get("alpha")
         found = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from archcalc.analyses import centred, resampling, shapes
+from archcalc.analyses import centred, resampling, shapes, stage_gains
 from archcalc.analyses.bound_terms import Bound, named, number, plus, power
 from archcalc.analyses.gradients import gradients
 from archcalc.analyses.resampling import rows
@@ -221,3 +221,50 @@ def test_a_recurrence_has_a_formula_where_its_weights_are_open() -> None:
     assert [row.formula for row in rows_] == ["gain(rnn)*norm(out/kernel)", "norm(out/kernel)", "1"]
     assert [row.upper_log10 for row in rows_] == [None, None, 0.0]
     assert not any(row.unbounded for row in rows_)
+
+
+def test_values_behind_moving_statistics() -> None:
+    weights = {"mean": [3.0, -4.0], "variance": [0.25, 1.0], "beta": [0.5, -1.0]}
+    norms = Actual({name: np.array(values) for name, values in weights.items()})
+    setting = Setting("layer", norms)
+    stage = st.BatchStandardise((1,), 0.0, mean="mean", variance="variance", beta="beta")
+    # (|x| + 4) / 0.5 + 1
+    assert passed(stage, setting, Interval(-2.0, 2.0))[1].high == pytest.approx(13.0)
+    inverse = st.BatchStandardise((1,), 1e-7, mean="mean", variance="variance", floor=True, inverse=True)
+    assert passed(inverse, setting, Interval(-2.0, 2.0))[1].low == pytest.approx(-6.0)
+    assert passed(stage, setting, ANY)[1] == ANY
+
+
+@pytest.mark.parametrize("gate", ["sigmoid", "tanh", "relu6"])
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_values_of_recurrences_hold_those_of_keras(kind: str, gate: str) -> None:
+    """With large weights, so that gates saturate: negative ones turn states over and let them grow."""
+    graph = chain("steps", (6, 2), ("y", made(kind, units=3, recurrent_activation=gate)))
+    layer = getattr(keras.layers, kind)(3, recurrent_activation=gate, return_sequences=True, dtype="float64")
+    layer.build((None, 6, 2))
+    random = np.random.default_rng(4)
+    layer.set_weights([4 * random.standard_normal(w.shape) for w in layer.get_weights()])
+    x = random.uniform(-1, 1, (500, 6, 2))
+    largest = float(np.abs(np.asarray(layer(x))).max())
+    cell = "gru_cell" if kind == "GRU" else "lstm_cell"
+    norms = Actual({f"{cell}/{w.name}": np.asarray(w) for w in layer.weights})
+    stages = graph.nodes[1].layer.stages((6, 2))
+    values = stage_gains.passed(stages, [(6, 2)], [Interval(-1.0, 1.0)], Setting("y", norms)).values
+    assert largest <= max(abs(values.low), values.high) < inf
+    if gate == "sigmoid" and kind == "GRU":
+        assert values == Interval(pytest.approx(-1.0), pytest.approx(1.0))  # a mean of what was and tanh
+
+
+def test_a_mask_around_its_middle() -> None:
+    """Half of 0 and 1/(1 - p) is a map that is known; the other half is left."""
+    first, last_ = made("Dense", units=4), made("Dense", units=3)
+    graph = chain("dropped", (5,), ("a", first), ("drop", made("Dropout", rate=0.5)), ("b", last_))
+    random = np.random.default_rng(1)
+    a, b = random.standard_normal((5, 4)), random.standard_normal((4, 3))
+    values = {"a": {"kernel": a, "bias": np.zeros(4)}, "b": {"kernel": b, "bias": np.zeros(3)}}
+    with scope():
+        row = gradients(
+            graph, shapes.infer(graph), weights="actual", values=values, tier="centred", training=True
+        ).rows[0]
+    whole, first, last = (np.linalg.norm(m, 2) for m in (a @ b, a, b))
+    assert row.upper_log10 == pytest.approx(np.log10(min(whole + first * last, 2 * first * last)))

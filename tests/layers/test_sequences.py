@@ -242,3 +242,9 @@ def test_layers_that_do_not_fit_inside(layer: dict[str, Any], said: str) -> None
 def test_a_sequence_is_as_much_work_as_its_steps(kind: str) -> None:
     sequence = made("RNN", cell={"type": kind, "units": 3})
     assert sequence.macs((7, 4)) == 7 * made(kind, units=3).macs((4,)) > 0
+
+
+def test_attention_over_two_axes_is_as_much_work_as_over_one_of_as_many_places() -> None:
+    layer = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=4, use_gate=True)
+    for count in (layer.macs, layer.elementwise_ops):
+        assert count((3, 4, 8), (3, 4, 8)) == count((12, 8), (12, 8)) > 0

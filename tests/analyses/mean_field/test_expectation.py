@@ -230,3 +230,11 @@ def test_statistics_of_two_samples_keep_nothing_of_what_they_were(batch: int, en
     row = expected(graph, batch=batch)["dense"]
     assert (row.log10 is not None) is enough
     assert enough or "so few units" in str(row.reason)
+
+
+def test_a_factor_below_one_keeps_the_sign() -> None:
+    """What a ReLU makes stays positive when it is made smaller: the next one stops the half that is zero."""
+    first = ("first", "Dense", {"units": 400, "activation": "relu"})
+    less = ("less", "Rescaling", {"scale": 0.5})
+    rows = expected(network(16, first, less, ("again", "ReLU", {}), ("last", "Dense", {"units": 8})))
+    assert rows["less"].log10 == pytest.approx(rows["again"].log10 - math.log10(2) / 2, abs=0.02)
