@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from math import prod, sqrt
 from typing import Any
 
+from archcalc.analyses.initial import draw, identity_gain
 from archcalc.layers.base import Weight
-from archcalc.layers.initializers import INITIALIZERS, Constant, Spread, Structured, VarianceScaling
 from archcalc.layers.stages import Convolve, Local, Matrix
 
 
@@ -85,18 +85,20 @@ class Expected(Norms):
         if weight is None or not all(type(n) is int for n in weight.shape):
             return None
         inputs, outputs = matrix_sizes(stage, weight.shape)
-        rule = initializer(weight.initializer)
-        if isinstance(rule, Constant):
-            return abs(rule.value) * sqrt(inputs * outputs)
-        if isinstance(rule, Structured):
-            return 1.0 if rule.property in ("identity", "orthogonal") else None
-        found = deviation(rule, weight.shape)
-        return None if found is None else found * (sqrt(inputs) + sqrt(outputs))
+        drawn = draw(weight.initializer, weight.shape)
+        if drawn is None:
+            return identity_gain(weight.initializer)
+        if drawn.orthogonal:
+            return sqrt(drawn.variance * max(prod(weight.shape[:-1]), weight.shape[-1]))
+        # of the mean, a matrix of rank 1, and of what is drawn around it
+        return abs(drawn.mean) * sqrt(inputs * outputs) + sqrt(drawn.variance) * (
+            sqrt(inputs) + sqrt(outputs)
+        )
 
     def largest(self, weight: str) -> float | None:
         found = self.weights.get(weight)
-        rule = None if found is None else initializer(found.initializer)
-        return abs(rule.value) if isinstance(rule, Constant) else None
+        drawn = None if found is None else draw(found.initializer, found.shape)
+        return abs(drawn.mean) if drawn is not None and drawn.variance == 0.0 else None
 
     def smallest(self, weight: str) -> float | None:
         return self.largest(weight)
@@ -118,42 +120,3 @@ def matrix_sizes(stage: Matrix | Convolve | Local, shape: tuple[int, ...]) -> tu
                 return shape[1], stage.filters
             return taps, stage.filters
     raise TypeError(f"not a linear stage: {stage!r}")
-
-
-def initializer(given: Any) -> Any:
-    """The rule of an initializer, given by name or as Keras's configuration."""
-    if not isinstance(given, dict):
-        return INITIALIZERS.get(given)
-    rule = INITIALIZERS.get(str(given.get("class_name")))
-    config = given.get("config") or {}
-    match rule:
-        case VarianceScaling(scale, mode, distribution):
-            return VarianceScaling(
-                float(config.get("scale", scale)),
-                str(config.get("mode", mode)),
-                str(config.get("distribution", distribution)),
-            )
-        case Constant():
-            return Constant(float(config.get("value", rule.value)))
-        case Spread(stddev, distribution):
-            if "minval" in config and "maxval" in config:
-                return Spread((config["maxval"] - config["minval"]) / sqrt(12), distribution)
-            return Spread(float(config.get("stddev", stddev)), distribution)
-    return rule
-
-
-def deviation(rule: Any, shape: tuple[int, ...]) -> float | None:
-    """The standard deviation of a weight's elements, by Keras's fans."""
-    if isinstance(rule, Spread):
-        return rule.stddev
-    if not isinstance(rule, VarianceScaling):
-        return None
-    if len(shape) == 0:
-        fan_in = fan_out = 1
-    elif len(shape) == 1:
-        fan_in = fan_out = shape[0]
-    else:
-        field = prod(shape[:-2])
-        fan_in, fan_out = shape[-2] * field, shape[-1] * field
-    fan = {"fan_in": fan_in, "fan_out": fan_out}.get(rule.mode, (fan_in + fan_out) / 2)
-    return sqrt(rule.scale / max(1.0, fan))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape, Size
@@ -175,11 +174,11 @@ class Offset(Primitive):
 class Stop(Primitive):
     """A function whose derivative is zero wherever it has one: no gradient passes.
 
-    Its values lie between `low` and `high`.
+    Its values lie between `low` and `high`, where these are known.
     """
 
-    low: Size | float = -inf
-    high: Size | float = inf
+    low: Size | None = None
+    high: Size | None = None
 
 
 @primitive

@@ -268,3 +268,10 @@ def test_a_mask_around_its_middle() -> None:
         ).rows[0]
     whole, first, last = (np.linalg.norm(m, 2) for m in (a @ b, a, b))
     assert row.upper_log10 == pytest.approx(np.log10(min(whole + first * last, 2 * first * last)))
+
+
+def test_values_of_a_normalised_sample() -> None:
+    """Units of mean square 1: one of n may be sqrt(n), and all others nothing."""
+    plain = made("LayerNormalization", scale=False, center=False).stages((3, 9))
+    values = stage_gains.passed(plain, [(3, 9)], [ANY], INFERENCE).values
+    assert (values.low, values.high) == (pytest.approx(-3.0), pytest.approx(3.0))

@@ -15,6 +15,7 @@ from archcalc.graph import Graph
 from archcalc.keras.build import build
 from archcalc.keras.jacobians import draw_weights, weights_by_name
 from tests.analyses.gradient_networks import Wiring
+from tests.networks import chain, made
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -88,3 +89,16 @@ def test_no_gradient_in_a_kernel_exceeds_its_bound(activation: str, given: str |
         assert norm <= 10 ** bounds[name].weight_gradient_log10  # type: ignore[union-attr, operator]
     # the last layer's bound has one inequality in it alone: that of the error
     assert 10 ** bounds["out"].weight_gradient_log10 < 10 * measured["out"]  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(("kind", "read"), [("Dense", 2 * math.sqrt(5)), ("Embedding", math.sqrt(5))])
+def test_how_large_the_input_of_a_kernel_may_be(kind: str, read: float) -> None:
+    """Five inputs up to 2 beside an error of sqrt(2); five rows of one table that may be the same."""
+    table = made("Embedding", input_dim=7, output_dim=3)
+    first = (
+        [("in", made("Dense", units=4))] if kind == "Dense" else [("in", table), ("flat", made("Flatten"))]
+    )
+    graph = chain("first", (5,), *first, ("out", made("Softmax")))
+    report = analyze(graph, gradients=True, input_range=(-2.0, 2.0))
+    found = report.layers["in"].gradient.weight_gradient_log10
+    assert 10**found == pytest.approx(math.sqrt(2) * read)

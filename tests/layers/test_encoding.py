@@ -102,3 +102,9 @@ def test_whole_samples_are_dropped_where_their_units_share_one_fate(noise_shape:
 def test_categories_need_their_number() -> None:
     with pytest.raises(LayerError, match="num_tokens must be given"):
         made("CategoryEncoding")
+
+
+def test_two_directions_need_a_sequence() -> None:
+    layer = made("Bidirectional", layer=made("LSTM", units=2))
+    with pytest.raises(LayerError, match="takes a sequence, got no inputs"):
+        layer.output_shapes()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from archcalc.analyses.initial import Draw, draw
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import Function, function
-from archcalc.analyses.mean_field.initial import Draw, draw
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pull, Unpredicted
 from archcalc.interpolation import INTERPOLATIONS, phases

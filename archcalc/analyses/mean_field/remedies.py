@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from archcalc.analyses import shapes as shapes_of
-from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, draw, fans
+from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, draw, fans
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     ALIKE,

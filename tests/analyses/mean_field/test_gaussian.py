@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archcalc.analyses.initial import draw
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.gaussian import covariance, moments
-from archcalc.analyses.mean_field.initial import draw
 from archcalc.analyses.mean_field.noise import digamma, trigamma
 from archcalc.layers.activations import ACTIVATIONS
 

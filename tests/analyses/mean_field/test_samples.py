@@ -146,3 +146,18 @@ def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind
     assert table is not None
     squares = np.array([sum(w * w for _, w in row) for row in table])
     assert np.broadcast_to(np.exp(made.log_q)[:, 0], (15,)) == pytest.approx(squares)
+
+
+@pytest.mark.parametrize(("ratio", "corr"), [(0.4, 0.6), (-0.5, 0.4), (0.0, 0.7)])
+def test_what_samples_have_in_common_behind_a_function(ratio: float, corr: float) -> None:
+    """Units of mean square 1, against pairs of Gaussian ones with that mean and correlation."""
+    random = np.random.default_rng(0)
+    shared, *own = random.standard_normal((3, 400_000))
+    pair = [ratio + math.sqrt(corr - ratio**2) * shared + math.sqrt(1 - corr) * e for e in own]
+    a, b = (np.maximum(z, 0) for z in pair)
+    relu = function("relu")
+    assert relu is not None
+    square = (a * a).mean()
+    x = replace(unit_tensor(), corr=corr)
+    found = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
+    assert found == pytest.approx((a * b).mean() / square, abs=0.02)

@@ -76,6 +76,14 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
     return None
 
 
+def identity_gain(initializer: Any) -> float | None:
+    """The factor of a matrix that starts as a multiple of the identity; None for others."""
+    config: Mapping[str, Any] = {}
+    if isinstance(initializer, dict):
+        initializer, config = initializer.get("class_name"), initializer.get("config") or {}
+    return float(config.get("gain", 1.0)) if INITIALIZERS.get(initializer) == Structured("identity") else None
+
+
 def _spread(rule: Spread, config: Mapping[str, Any]) -> Draw:
     if "minval" in config or "maxval" in config:
         low, high = float(config.get("minval", -0.05)), float(config.get("maxval", 0.05))

@@ -1,0 +1,51 @@
+"""Norms of weights at initialisation against what Keras's initialisers draw."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from archcalc.analyses.initial import draw
+from archcalc.analyses.weight_norms import Expected
+from archcalc.layers.base import Weight
+from archcalc.layers.stages import Convolve, Matrix, Slide
+
+INITIALIZERS: list[Any] = [
+    *(f"{name}_{law}" for name in ("glorot", "he", "lecun") for law in ("normal", "uniform")),
+    *("random_normal", "random_uniform", "truncated_normal", "orthogonal", "ones"),
+    keras.initializers.TruncatedNormal(mean=0.1, stddev=0.2),
+    keras.initializers.RandomUniform(-0.3, 0.5),
+    keras.initializers.Orthogonal(gain=2.5),
+    keras.initializers.Constant(-0.3),
+    keras.initializers.VarianceScaling(3.0, "fan_out", "untruncated_normal"),
+]
+CASES = [(i if isinstance(i, str) else keras.saving.serialize_keras_object(i)) for i in INITIALIZERS]
+
+
+@pytest.mark.parametrize("given", CASES, ids=str)
+@pytest.mark.parametrize("shape", [(300, 700), (700, 300), (3, 3, 60, 200)])
+def test_what_is_drawn(given: Any, shape: tuple[int, ...]) -> None:
+    drawn = np.asarray(keras.initializers.get(given)(shape))
+    found = draw(given, shape)
+    assert found is not None
+    assert found.mean == pytest.approx(drawn.mean(), abs=0.003)
+    assert math.sqrt(found.variance) == pytest.approx(drawn.std(), rel=0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize("given", [*CASES, "identity"], ids=str)
+def test_its_norm(given: Any) -> None:
+    for stage, shape in (
+        (Matrix("w"), (300, 700)),
+        (Convolve("w", (Slide(0, 9, 9, 3),) * 2, 2), (3, 3, 60, 200)),
+    ):
+        if given == "identity" and len(shape) > 2:
+            continue
+        drawn = np.asarray(keras.initializers.get(given)(shape)).reshape(-1, shape[-1])
+        norm = Expected({"w": Weight("w", shape, initializer=given)}).spectral(stage)
+        assert norm is not None
+        # sqrt(m) + sqrt(n) is the limit of large matrices, and a mean adds less the smaller the rest is
+        assert 0.8 <= np.linalg.norm(drawn, 2) / norm <= 1.01
