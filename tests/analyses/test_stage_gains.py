@@ -239,13 +239,14 @@ def test_values_behind_moving_statistics() -> None:
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_values_of_recurrences_hold_those_of_keras(kind: str, gate: str) -> None:
     """With large weights, so that gates saturate: negative ones turn states over and let them grow."""
-    graph = chain("steps", (6, 2), ("y", made(kind, units=3, recurrent_activation=gate)))
-    layer = getattr(keras.layers, kind)(3, recurrent_activation=gate, return_sequences=True, dtype="float64")
+    given = {"recurrent_activation": gate, "return_state": True}
+    graph = chain("steps", (6, 2), ("y", made(kind, units=3, **given)))
+    layer = getattr(keras.layers, kind)(3, return_sequences=True, dtype="float64", **given)
     layer.build((None, 6, 2))
     random = np.random.default_rng(4)
     layer.set_weights([4 * random.standard_normal(w.shape) for w in layer.get_weights()])
     x = random.uniform(-1, 1, (500, 6, 2))
-    largest = float(np.abs(np.asarray(layer(x))).max())
+    largest = max(float(np.abs(np.asarray(y)).max()) for y in layer(x))
     cell = "gru_cell" if kind == "GRU" else "lstm_cell"
     norms = Actual({f"{cell}/{w.name}": np.asarray(w) for w in layer.weights})
     stages = graph.nodes[1].layer.stages((6, 2))
@@ -275,3 +276,19 @@ def test_values_of_a_normalised_sample() -> None:
     plain = made("LayerNormalization", scale=False, center=False).stages((3, 9))
     values = stage_gains.passed(plain, [(3, 9)], [ANY], INFERENCE).values
     assert (values.low, values.high) == (pytest.approx(-3.0), pytest.approx(3.0))
+
+
+def test_an_average_is_a_map_that_is_known() -> None:
+    shapes_: Any = ((3,), (3,))
+    stage = st.Merge("average", (1, 1))
+    found = centred._joined(stage, shapes_, [ANY, ANY], (0.5, 0.5))
+    assert found.off == (0.0, 0.0)
+    middle = found.middle([np.eye(3), None], 3)
+    assert middle is not None
+    assert np.allclose(middle, np.eye(3) / 2)
+
+
+def test_weights_that_are_not_there_have_no_size() -> None:
+    for norms in (Actual({}), Actual({"w": np.zeros((0, 3))})):
+        assert norms.largest("w") is None
+        assert norms.smallest("w") is None

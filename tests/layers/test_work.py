@@ -207,6 +207,7 @@ IMAGE = (4, 6, 3)  # 72 units
         (made("UpSampling2D", interpolation="lanczos5"), [IMAGE], 4 * 72 * 199),
         (made("Rescaling", scale=1 / 255), [IMAGE], 2 * 72),
         (made("Masking"), [IMAGE], 2 * 72),
+        (made("Normalization"), [IMAGE], 2 * 72),
         (made("ReLU", max_value=6.0), [IMAGE], 72),
         (made("PReLU", shared_axes=[1, 2]), [IMAGE], 72),
         (made("Softmax"), [IMAGE], 72),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archcalc.analyses.mean_field.remedies import remedies
+from archcalc.analyses.mean_field.remedies import _ends, remedies
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
-from tests.analyses.mean_field.stacks import plain
+from tests.analyses.mean_field.stacks import network, plain
 
 
 def changed(graph: Graph) -> dict[str, Graph]:
@@ -46,3 +46,11 @@ def test_another_activation_comes_with_its_initialiser() -> None:
     inner = [n.layer for n in found.nodes if n.name in ("h0", "h1", "h2")]
     assert {layer.activation for layer in inner} == {"relu"}
     assert {layer.kernel_initializer for layer in inner} == {"he_normal"}
+
+
+def test_where_no_branch_is_plain_the_first_counts_as_the_skip() -> None:
+    dense = {"units": 8}
+    layers = [("skip", "Dense", dense, ("input",)), ("branch", "Dense", dense, ("input",))]
+    graph = network(8, *layers, ("sum", "Add", {}, ("skip", "branch")), ("out", "Dense", dense))
+    names = [node.name for node in graph.nodes]
+    assert [names[i] for i in _ends(Structure(graph, infer(graph)))] == ["branch"]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archcalc.analyses.mean_field import units, weighted
+from archcalc.analyses.initial import Draw
+from archcalc.analyses.mean_field import spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward
@@ -161,3 +162,23 @@ def test_what_samples_have_in_common_behind_a_function(ratio: float, corr: float
     x = replace(unit_tensor(), corr=corr)
     found = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
     assert found == pytest.approx((a * b).mean() / square, abs=0.02)
+
+
+@pytest.mark.parametrize(("corr", "count"), [(0.0, 20), (0.3, 20)])
+def test_the_size_of_a_mean(corr: float, count: int) -> None:
+    """Of units of mean square 1 at `count` places that have `corr` in common."""
+    random = np.random.default_rng(0)
+    shared, own = random.standard_normal((20_000, 1)), random.standard_normal((20_000, count))
+    drawn = (math.sqrt(corr) * shared + math.sqrt(1 - corr) * own).mean(axis=1)
+    x = replace(unit_tensor((5, 4, 8)), corr=corr)
+    made, _ = spatial.reduced_mean(x, (8,), (0, 1), 20, keepdims=False, total=False)
+    assert math.exp(float(made.log_q.max())) == pytest.approx((drawn**2).mean(), rel=0.05)
+
+
+def test_how_unlike_the_units_of_a_uniform_matrix_are() -> None:
+    """Each has the sum of its squared weights, of relative variance (kurtosis - 1) over their number."""
+    fan = 50
+    squares = (np.random.default_rng(0).uniform(-1, 1, (20_000, fan)) ** 2).sum(axis=1)
+    draw = Draw(0.0, 1.0, kurtosis=1.8)
+    made, _ = weighted.matrix(unit_tensor((4, 4, fan)), draw, 30, 1, Noise())
+    assert made.uneven == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
