@@ -203,7 +203,8 @@ def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
     if drawn.kurtosis == UNIFORM_KURTOSIS:
         w = random.uniform(-1, 1, w.shape)
     elif drawn.kurtosis == TRUNCATED_KURTOSIS:
-        w = np.clip(w, -2, 2)
+        while (outside := np.abs(w) > 2).any():  # drawn again, as Keras does
+            w[outside] = random.standard_normal(int(outside.sum()))
     z = (w * own[random.integers(0, len(own), (64, 64, count))]).sum(axis=-1)
     return standard(z / np.sqrt((w * w).sum(axis=-1)))
 
