@@ -29,7 +29,7 @@ from tests.mutations.reach import Place, following, place_of
 GRADIENTS = (
     *("mean_field/", "bound_terms", "centred", "gradient_bounds", "gradients", "linear_maps", "losses"),
     *("recurrent_gains", "spectral", "stage_gains", "surjective", "value_ranges", "weight_gradients"),
-    *("weight_norms", "resampling"),
+    *("weight_norms", "resampling", "initial"),
 )
 # what a layer does to gradients, one by one
 OF_STAGES = [
@@ -37,7 +37,7 @@ OF_STAGES = [
     *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_stage_gains.py"),
 ]
 OF_GRADIENTS = [
-    *(*OF_STAGES, "tests/analyses/test_losses.py"),
+    *(*OF_STAGES, *(f"tests/analyses/test_{n}.py" for n in ("losses", "value_ranges", "weight_norms"))),
     *(
         f"tests/analyses/mean_field/test_{n}.py"
         for n in ("expectation", "gaussian", "remedies", "samples", "verdicts")

@@ -241,3 +241,16 @@ def test_hidden_steps_are_kept_in_view(kind: str, arguments: dict[str, Any]) -> 
         norms = jacobian_norms(built, [np.where(hidden[None, :, None], 0.0, x)])
         (ratio, _) = next(compared(graph, built, [norms]))
         assert ratio >= 1 - 1e-6
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("cap", [None, 2.0])
+def test_scores_of_a_table_are_a_matrix(tied: bool, cap: float | None) -> None:
+    """The argument stands in the call, so that the contract's grid has it not."""
+    given = {"input_dim": 7, "output_dim": 3, "tie_weights": tied, "logit_soft_cap": cap}
+    nodes: list[Any] = [("x", made("InputLayer", shape=(2, 3)), [])]
+    graph = Graph.of(
+        "scores", [*nodes, ("y", made("ReversibleEmbedding", reverse=True, **given), ["x"])], ["y"]
+    )
+    ((ratio, _),) = compared(graph, *measured(graph))
+    assert 1 - 1e-6 <= ratio <= (1.0 if cap is None else 1.5) * (1 + 1e-6)
