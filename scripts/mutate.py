@@ -37,7 +37,10 @@ OF_STAGES = [
     *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_stage_gains.py"),
 ]
 OF_GRADIENTS = [
-    *(*OF_STAGES, *(f"tests/analyses/test_{n}.py" for n in ("losses", "value_ranges", "weight_norms"))),
+    *(
+        *OF_STAGES,
+        *(f"tests/analyses/test_{n}.py" for n in ("losses", "value_ranges", "weight_norms", "initial")),
+    ),
     *(
         f"tests/analyses/mean_field/test_{n}.py"
         for n in ("expectation", "gaussian", "remedies", "samples", "verdicts")

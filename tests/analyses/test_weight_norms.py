@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from archcalc.analyses.initial import draw
 from archcalc.analyses.weight_norms import Expected
 from archcalc.layers.base import Weight
 from archcalc.layers.stages import Convolve, Matrix, Slide
@@ -24,16 +22,6 @@ INITIALIZERS: list[Any] = [
     keras.initializers.VarianceScaling(3.0, "fan_out", "untruncated_normal"),
 ]
 CASES = [(i if isinstance(i, str) else keras.saving.serialize_keras_object(i)) for i in INITIALIZERS]
-
-
-@pytest.mark.parametrize("given", CASES, ids=str)
-@pytest.mark.parametrize("shape", [(300, 700), (700, 300), (3, 3, 60, 200)])
-def test_what_is_drawn(given: Any, shape: tuple[int, ...]) -> None:
-    drawn = np.asarray(keras.initializers.get(given)(shape))
-    found = draw(given, shape)
-    assert found is not None
-    assert found.mean == pytest.approx(drawn.mean(), abs=0.003)
-    assert math.sqrt(found.variance) == pytest.approx(drawn.std(), rel=0.02, abs=1e-6)
 
 
 @pytest.mark.parametrize("given", [*CASES, "identity"], ids=str)

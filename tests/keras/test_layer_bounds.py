@@ -254,3 +254,13 @@ def test_scores_of_a_table_are_a_matrix(tied: bool, cap: float | None) -> None:
     )
     ((ratio, _),) = compared(graph, *measured(graph))
     assert 1 - 1e-6 <= ratio <= (1.0 if cap is None else 1.5) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_table_hides_steps_where_it_is_told_to(hidden: bool) -> None:
+    table = made("Embedding", input_dim=7, output_dim=3, mask_zero=hidden)
+    nodes = [("x", made("InputLayer", shape=(9,)), []), ("table", table, ["x"])]
+    graph = Graph.of("hidden", [*nodes, ("y", made("GlobalAveragePooling1D"), ["table"])], ["y"])
+    with scope():
+        row = gradients(graph, shapes.infer(graph), weights="symbolic").rows[1]
+    assert row.upper_log10 == pytest.approx(0.0 if hidden else -math.log10(3))

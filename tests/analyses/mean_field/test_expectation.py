@@ -238,3 +238,22 @@ def test_a_factor_below_one_keeps_the_sign() -> None:
     less = ("less", "Rescaling", {"scale": 0.5})
     rows = expected(network(16, first, less, ("again", "ReLU", {}), ("last", "Dense", {"units": 8})))
     assert rows["less"].log10 == pytest.approx(rows["again"].log10 - math.log10(2) / 2, abs=0.02)
+
+
+def test_the_largest_of_all_is_that_of_one_window() -> None:
+    conv = ("conv", "Conv2D", {"filters": 16, "kernel_size": 3})
+    out = ("out", "Dense", {"units": 4})
+    whole = network(0, conv, ("p", "GlobalMaxPooling2D", {}), out, shape=(9, 9, 8))
+    window = network(
+        0, conv, ("p", "MaxPooling2D", {"pool_size": 7}), ("f", "Flatten", {}), out, shape=(9, 9, 8)
+    )
+    assert expected(whole)["conv"].log10 == pytest.approx(expected(window)["conv"].log10)
+
+
+def test_no_prediction_behind_random_changes() -> None:
+    turn, conv = (
+        ("turn", "RandomRotation", {"factor": 0.2}),
+        ("conv", "Conv2D", {"filters": 16, "kernel_size": 3}),
+    )
+    graph = network(0, conv, turn, ("out", "Conv2D", {"filters": 4, "kernel_size": 3}), shape=(9, 9, 8))
+    assert "random change" in str(expected(graph)["conv"].reason)

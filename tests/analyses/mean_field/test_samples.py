@@ -182,3 +182,11 @@ def test_how_unlike_the_units_of_a_uniform_matrix_are() -> None:
     draw = Draw(0.0, 1.0, kurtosis=1.8)
     made, _ = weighted.matrix(unit_tensor((4, 4, fan)), draw, 30, 1, Noise())
     assert made.uneven == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
+
+
+def test_margins_hold_nothing() -> None:
+    x = unit_tensor((4, 3, 8))
+    made, pull = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
+    assert made.log_q.shape == (7, 1, 1)
+    assert np.array_equal(made.log_q.ravel() == 0, [False, True, True, True, True, False, False])
+    assert pull(Backward((7, 3, 8), made.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
