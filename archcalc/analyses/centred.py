@@ -141,7 +141,10 @@ class _Centred:
         for stage in stages:
             mine, after = stage_gains.single(stage, x, setting)
             size = _plain(mine)
-            steps.append((_step(stage, x, norms, size, self.model.training), size))
+            # which steps a mask leaves is not known
+            known = not setting.masked
+            step = _step(stage, x, norms, size, self.model.training) if known else Step(None, size)
+            steps.append((step, size))
             x = after
         behind = 1.0
         found: list[tuple[Step, float]] = []

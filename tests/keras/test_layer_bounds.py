@@ -103,17 +103,17 @@ def compared(
     graph: Graph, built: Built, norms: list[list[float | None]]
 ) -> Iterator[tuple[float, str | None]]:
     """For each input the bound over the largest measured norm, infinite where there is none, and why."""
+    values = weights_by_name(built)
     with scope():
-        rows = gradients(
-            graph,
-            shapes.infer(graph),
-            weights="actual",
-            values=weights_by_name(built),
-            tier="tight",
-            input_range=(-1.0, 1.0),
-        ).rows
-    for row, *found in zip(rows[:-1], *(n[:-1] for n in norms), strict=True):
+        known = shapes.infer(graph)
+        given: Any = {"weights": "actual", "values": values, "input_range": (-1.0, 1.0)}
+        rows = gradients(graph, known, tier="tight", **given).rows
+        centred = gradients(graph, known, tier="centred", **given).rows
+    for row, nearer, *found in zip(rows[:-1], centred[:-1], *(n[:-1] for n in norms), strict=True):
         largest = max(n or 0.0 for n in found)
+        if not nearer.unbounded and nearer.upper_log10 is not None:
+            assert largest <= 10.0**nearer.upper_log10 * (1 + 1e-6)
+            assert row.unbounded or nearer.upper_log10 <= row.upper_log10 + 1e-9
         if row.unbounded:
             yield math.inf, row.cause
         elif row.upper_log10 is None:

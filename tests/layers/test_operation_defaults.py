@@ -11,6 +11,7 @@ from keras import ops
 
 from archcalc.layers.fields import UntrackedKind
 from archcalc.layers.operations import registered_operations
+from archcalc.layers.window import Taps
 
 OPERATIONS = registered_operations()
 
@@ -36,3 +37,9 @@ def test_defaults_are_those_of_keras(kind: str) -> None:
         if real is not None and tracked and None not in (field.default, real.default):
             stated = field.default is not dataclasses.MISSING and real.default is not inspect.Parameter.empty
             assert not stated or plain(field.default) == plain(real.default), field.name
+
+
+def test_where_the_axes_of_one_hot_numbers_go() -> None:
+    for axis, places in ((1, (1, 2)), (2, (0, 2)), (-1, (0, 1))):
+        layer = OPERATIONS["ops.one_hot"](num_classes=5, axis=axis)
+        assert layer.window((3, 4)) == (tuple(map(Taps, places)),)
