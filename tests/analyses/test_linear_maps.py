@@ -26,6 +26,7 @@ LAYERS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("SeparableConv2D", {"filters": 3, "kernel_size": 2}, IMAGE),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"}, IMAGE),
     ("LocallyConnected2D", {"filters": 3, "kernel_size": 2}, IMAGE),
+    ("LocallyConnected2D", {"filters": 3, "kernel_size": 2, "data_format": "channels_first"}, (4, 6, 5)),
     ("LocallyConnected1D", {"filters": 3, "kernel_size": 2, "strides": 2}, SEQUENCE),
     ("EinsumDense", {"equation": "abc,cd->abd", "partial_shape": [None, 3]}, (5, 4)),
     ("BatchNormalization", {}, IMAGE),

@@ -233,6 +233,8 @@ def test_values_behind_moving_statistics() -> None:
     inverse = st.BatchStandardise((1,), 1e-7, mean="mean", variance="variance", floor=True, inverse=True)
     assert passed(inverse, setting, Interval(-2.0, 2.0))[1].low == pytest.approx(-6.0)
     assert passed(stage, setting, ANY)[1] == ANY
+    (given,) = made("Normalization", mean=[1.0, -3.0], variance=[0.25, 4.0]).stages((5, 2))
+    assert passed(given, setting, Interval(-2.0, 2.0))[1].high == pytest.approx((2 + 3) / 0.5)
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "tanh", "relu6"])

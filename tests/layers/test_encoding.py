@@ -108,3 +108,9 @@ def test_two_directions_need_a_sequence() -> None:
     layer = made("Bidirectional", layer=made("LSTM", units=2))
     with pytest.raises(LayerError, match="takes a sequence, got no inputs"):
         layer.output_shapes()
+
+
+@pytest.mark.parametrize("kind", ["Embedding", "ReversibleEmbedding"])
+def test_quantized_tables_are_refused(kind: str) -> None:
+    with pytest.raises(LayerError, match="int8"):
+        made(kind, input_dim=7, output_dim=3, dtype="int8_from_float32")

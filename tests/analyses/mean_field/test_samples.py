@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archcalc.analyses.initial import Draw
-from archcalc.analyses.mean_field import spatial, units, weighted
+from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward
@@ -190,3 +190,10 @@ def test_margins_hold_nothing() -> None:
     assert made.log_q.shape == (7, 1, 1)
     assert np.array_equal(made.log_q.ravel() == 0, [False, True, True, True, True, False, False])
     assert pull(Backward((7, 3, 8), made.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
+
+
+@pytest.mark.parametrize("corr", [0.0, 0.2])
+def test_squares_around_the_mean_add_up_to_what_the_mean_leaves(corr: float) -> None:
+    x = replace(unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr)
+    found, _ = normalised._centred_squares(x)
+    assert found.mean() == pytest.approx((1 - corr) * math.exp(x.level))
