@@ -24,6 +24,11 @@ INITIALIZERS: list[Any] = [
 CASES = [(i if isinstance(i, str) else keras.saving.serialize_keras_object(i)) for i in INITIALIZERS]
 
 
+@pytest.fixture(autouse=True)
+def the_same_draws() -> None:
+    keras.utils.set_random_seed(0)
+
+
 @pytest.mark.parametrize("given", [*CASES, "identity"], ids=str)
 def test_its_norm(given: Any) -> None:
     for stage, shape in (
@@ -36,4 +41,13 @@ def test_its_norm(given: Any) -> None:
         norm = Expected({"w": Weight("w", shape, initializer=given)}).spectral(stage)
         assert norm is not None
         # sqrt(m) + sqrt(n) is the limit of large matrices, and a mean adds less the smaller the rest is
-        assert 0.8 <= np.linalg.norm(drawn, 2) / norm <= 1.01
+        assert 0.8 <= np.linalg.norm(drawn, 2) / norm <= 1.03
+
+
+def test_the_norm_of_each_channel_of_its_own() -> None:
+    stage = Convolve("w", (Slide(0, 9, 9, 12),) * 2, 2, depthwise=True)
+    shape = (12, 12, 3, 400)
+    drawn = np.asarray(keras.initializers.get("glorot_uniform")(shape))
+    largest = max(np.linalg.norm(drawn[:, :, c].reshape(144, 400), 2) for c in range(3))
+    norm = Expected({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(stage)
+    assert largest == pytest.approx(norm, rel=0.03)
