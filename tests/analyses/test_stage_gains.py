@@ -204,6 +204,9 @@ def test_products_around_their_middles() -> None:
     found = centred._joined(stage, shapes_, [Interval(-1.0, 1.0), Interval(2.0, 4.0)], (2.0, 5.0))
     # each by the half width of the other over the largest of the other
     assert found.off == (pytest.approx(2 * 1 / 4), pytest.approx(5 * 1 / 1))
+    for parts, middle in (([np.eye(3), None], 3.0), ([None, np.eye(3)], 0.0)):
+        known = found.middle(parts, 3)
+        assert np.allclose(np.zeros((3, 3)) if known is None else known, middle * np.eye(3))
 
 
 def test_how_far_a_transposed_kernel_reaches() -> None:
@@ -294,3 +297,23 @@ def test_weights_that_are_not_there_have_no_size() -> None:
     for norms in (Actual({}), Actual({"w": np.zeros((0, 3))})):
         assert norms.largest("w") is None
         assert norms.smallest("w") is None
+
+
+@pytest.mark.parametrize(("kind", "cell"), [("SimpleRNN", "simple_rnn_cell"), ("LSTM", "lstm_cell")])
+def test_a_recurrence_of_zeros_passes_nothing(kind: str, cell: str) -> None:
+    graph = chain("steps", (6, 2), ("y", made(kind, units=3)))
+    values = {w.name: np.zeros(w.shape) for w in graph.nodes[1].layer.weights((6, 2))}
+    assert f"{cell}/kernel" in values
+    with scope():
+        row, _ = gradients(graph, shapes.infer(graph), weights="actual", values={"y": values}).rows
+    assert row.upper_log10 is None
+    assert not row.unbounded
+
+
+def test_statistics_inside_a_wrapper_have_their_names() -> None:
+    inner = made("BatchNormalization", scale=False, epsilon=0.0)
+    graph = chain("steps", (6, 2), ("y", made("TimeDistributed", layer=inner)))
+    values = {w.name: np.full(w.shape, 4.0) for w in graph.nodes[1].layer.weights((6, 2))}
+    with scope():
+        row, _ = gradients(graph, shapes.infer(graph), weights="actual", values={"y": values}).rows
+    assert row.upper_log10 == pytest.approx(-log(2) / log(10))
