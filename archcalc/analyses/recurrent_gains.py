@@ -75,12 +75,12 @@ def stacked(
     """The same for recurrences one behind the other, the states of each of which may leave as well."""
     x, *given = values
     states = iter(given)
-    rest = (layer, norms, training, masked, through)
     along: list[Bound] = [IDENTITY]  # of every input so far, in the sequence that the next cell reads
     left: list[list[Bound]] = [[]]  # of every input, in what leaves
     images: list[Interval] = []
     for i, cell in enumerate(stage.cells):
         last = i + 1 == len(stage.cells)
+        rest = (f"{layer}/{cell.name}", norms, training, masked, through)
         mine = (x, *(next(states) for _ in range(cell.states if given else 0)))
         sequence, x = recurrent(replace(cell, state=False), mine, *rest)
         # all but the last leave by their states alone; their last output is one
@@ -137,9 +137,14 @@ class Cell(ABC):
         self.bias = inf if bias is None else bias
 
     @property
+    def reads_bias(self) -> bool:
+        """Whether the bias has part in how changes pass."""
+        return False
+
+    @property
     def open(self) -> bool:
         """Whether the weights have no norms; the numbers of steps mean nothing then, but for being finite."""
-        return self.w is None or self.u is None
+        return self.w is None or self.u is None or (self.reads_bias and self.bias == inf)
 
     def _product(self, stage: Stage, norms: Norms, rate: float) -> tuple[float | None, float]:
         """The norm of a linear stage, and the most that it makes of values of at most 1."""
@@ -213,6 +218,10 @@ class LSTM(Cell):
 class GRU(Cell):
     """h' = g h + (1 - g) phi(W x + r (U h + b)), or phi(W x + U (r h)), gates g, r of the sums."""
 
+    @property
+    def reads_bias(self) -> bool:
+        return self.stage.reset_after
+
     def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
         stage = self.stage
         assert stage.gate is not None
@@ -220,8 +229,9 @@ class GRU(Cell):
         of_gate, gate = self.slope(stage.gate, self.sums(x, h, 2 if stage.reset_after else 1))
         rest = Interval(1 - gate.high, 1 - gate.low)
         if stage.reset_after:
-            inner = self.largest_product(h) + self.bias
-            sums = self.sums(x, NOTHING).size + ranges.times(gate.size, inner)
+            largest = self.largest_product(h) + self.bias
+            sums = self.sums(x, NOTHING).size + ranges.times(gate.size, largest)
+            inner = h.size if self.open else largest
         else:
             inner = h.size
             sums = self.sums(x, ranges.product(gate, h)).size

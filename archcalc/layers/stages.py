@@ -449,6 +449,11 @@ class Recur(Primitive):
     recurrent_dropout: float = 0.0
 
     @property
+    def name(self) -> str:
+        """What the weights' names begin with."""
+        return str(self.kernel.weight).rpartition("/")[0]
+
+    @property
     def states(self) -> int:
         """How many states there are."""
         return 2 if self.kind == "lstm" else 1

@@ -299,6 +299,32 @@ def test_weights_that_are_not_there_have_no_size() -> None:
         assert norms.smallest("w") is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "shape"),
+    [
+        ("LSTM", {"units": 3}, (5, 2)),
+        ("GRU", {"units": 3}, (5, 2)),
+        ("GRU", {"units": 3, "reset_after": False}, (5, 2)),
+        ("ConvLSTM1D", {"filters": 3, "kernel_size": 2}, (5, 6, 2)),
+    ],
+)
+def test_each_recurrence_has_a_formula(kind: str, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
+    graph = chain("steps", shape, ("y", made(kind, **arguments)))
+    with scope():
+        row, _ = gradients(graph, shapes.infer(graph), weights="symbolic").rows
+    assert row.formula == "gain(y)"
+    assert not row.unbounded
+
+
+def test_stacked_cells_have_gains_of_their_own() -> None:
+    cells = [{"type": "SimpleRNNCell", "units": 3}, {"type": "GRUCell", "units": 2}]
+    graph = chain("steps", (5, 3), ("rnn", made("RNN", cell={"type": "StackedRNNCells", "cells": cells})))
+    with scope():
+        row, _ = gradients(graph, shapes.infer(graph), weights="symbolic").rows
+    names = sorted(w.name.rpartition("/")[0] for w in graph.nodes[1].layer.weights((5, 3)))
+    assert row.formula == "*".join(f"gain(rnn/{name})" for name in dict.fromkeys(reversed(names)))
+
+
 @pytest.mark.parametrize(("kind", "cell"), [("SimpleRNN", "simple_rnn_cell"), ("LSTM", "lstm_cell")])
 def test_a_recurrence_of_zeros_passes_nothing(kind: str, cell: str) -> None:
     graph = chain("steps", (6, 2), ("y", made(kind, units=3)))
