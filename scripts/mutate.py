@@ -39,7 +39,10 @@ OF_STAGES = [
 OF_GRADIENTS = [
     *(
         *OF_STAGES,
-        *(f"tests/analyses/test_{n}.py" for n in ("losses", "value_ranges", "weight_norms", "initial")),
+        *(
+            f"tests/analyses/test_{n}.py"
+            for n in ("bound_terms", "initial", "linear_maps", "losses", "value_ranges", "weight_norms")
+        ),
     ),
     *(
         f"tests/analyses/mean_field/test_{n}.py"

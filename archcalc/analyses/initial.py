@@ -45,13 +45,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
 
 def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
     """What a weight of this shape starts with; None where elements are neither equal nor independent."""
-    config: Mapping[str, Any] = {}
-    name = initializer
-    if isinstance(initializer, dict):
-        name, config = initializer.get("class_name"), initializer.get("config") or {}
-    if name is None:
-        name = "zeros"
-    rule = INITIALIZERS.get(name)
+    rule, config = _rule("zeros" if initializer is None else initializer)
     match rule:
         case VarianceScaling():
             scale = float(config.get("scale", rule.scale))
@@ -78,10 +72,15 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
 
 def identity_gain(initializer: Any) -> float | None:
     """The factor of a matrix that starts as a multiple of the identity; None for others."""
-    config: Mapping[str, Any] = {}
+    rule, config = _rule(initializer)
+    return float(config.get("gain", 1.0)) if rule == Structured("identity") else None
+
+
+def _rule(initializer: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The rule of a name or of Keras's configuration, and its arguments."""
     if isinstance(initializer, dict):
-        initializer, config = initializer.get("class_name"), initializer.get("config") or {}
-    return float(config.get("gain", 1.0)) if INITIALIZERS.get(initializer) == Structured("identity") else None
+        return INITIALIZERS.get(str(initializer.get("class_name"))), initializer.get("config") or {}
+    return INITIALIZERS.get(initializer), {}
 
 
 def _spread(rule: Spread, config: Mapping[str, Any]) -> Draw:

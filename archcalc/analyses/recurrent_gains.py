@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import exp, hypot, inf, sqrt
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from archcalc.analyses import value_ranges as ranges
 from archcalc.analyses.bound_terms import IDENTITY, Bound, infinite, named, times
 from archcalc.analyses.bound_terms import hypot as root_sum
 from archcalc.analyses.value_ranges import ANY, UNIT, Interval
-from archcalc.analyses.weight_norms import Norms
-from archcalc.layers.stages import Recur, Stacked, Stage, Stages
+from archcalc.layers.stages import Convolve, Matrix, Recur, Stacked, Stages
+
+if TYPE_CHECKING:
+    from archcalc.analyses.stage_gains import Setting  # which asks this module
 
 # the table of steps is square in their number
 MAX_STEPS = 1024
@@ -36,23 +38,20 @@ Through = Callable[[Stages, Interval], tuple[Bound, Interval]]
 def recurrent(
     stage: Recur,
     values: Sequence[Interval],
-    layer: str,
-    norms: Norms,
-    training: bool,
-    masked: bool,
+    setting: Setting,
     through: Through,
 ) -> tuple[tuple[Bound, ...], Interval]:
     """A bound for the sequence and for each initial state, and the interval of the output.
 
-    Where steps may be `masked`, each may also leave output and states as they were.
+    Where steps may be masked, each may also leave output and states as they were.
     """
-    name = f"gain({layer})"
+    name = f"gain({setting.layer})"
     if type(stage.steps) is not int or stage.steps > MAX_STEPS:
         return (infinite(f"{stage.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),) * len(
             values
         ), ANY
-    cell = CELLS[stage.kind](stage, norms, training, through)
-    run = _Run(cell, values, masked)
+    cell = CELLS[stage.kind](stage, setting, through)
+    run = _Run(cell, values, setting.masked)
     if not run.finite:
         functions = " and gates of ".join(_title(f) for f in (stage.activation, stage.gate) if f is not None)
         reason = f"a {stage.kind.upper()} cell of {functions} has slopes or states without bound"
@@ -66,10 +65,7 @@ def recurrent(
 def stacked(
     stage: Stacked,
     values: Sequence[Interval],
-    layer: str,
-    norms: Norms,
-    training: bool,
-    masked: bool,
+    setting: Setting,
     through: Through,
 ) -> tuple[tuple[Bound, ...], Interval]:
     """The same for recurrences one behind the other, the states of each of which may leave as well."""
@@ -80,7 +76,7 @@ def stacked(
     images: list[Interval] = []
     for i, cell in enumerate(stage.cells):
         last = i + 1 == len(stage.cells)
-        rest = (f"{layer}/{cell.name}", norms, training, masked, through)
+        rest = (replace(setting, layer=f"{setting.layer}/{cell.name}"), through)
         mine = (x, *(next(states) for _ in range(cell.states if given else 0)))
         sequence, x = recurrent(replace(cell, state=False), mine, *rest)
         # all but the last leave by their states alone; their last output is one
@@ -126,14 +122,14 @@ Step = Callable[[Change], Change]
 class Cell(ABC):
     """What a step makes of changes, given what its input and the states before it lie within."""
 
-    def __init__(self, stage: Recur, norms: Norms, training: bool, through: Through) -> None:
+    def __init__(self, stage: Recur, setting: Setting, through: Through) -> None:
         self.stage = stage
         self.through = through
-        self.w, self.of_x = self._product(stage.kernel, norms, stage.dropout if training else 0.0)
-        self.u, self.of_h = self._product(
-            stage.recurrent, norms, stage.recurrent_dropout if training else 0.0
-        )
-        bias = 0.0 if stage.bias is None else norms.largest(stage.bias)
+        self.norms = setting.norms
+        of_x, of_h = (stage.dropout, stage.recurrent_dropout) if setting.training else (0.0, 0.0)
+        self.w, self.of_x = self._product(stage.kernel, of_x)
+        self.u, self.of_h = self._product(stage.recurrent, of_h)
+        bias = 0.0 if stage.bias is None else self.norms.largest(stage.bias)
         self.bias = inf if bias is None else bias
 
     @property
@@ -146,11 +142,11 @@ class Cell(ABC):
         """Whether the weights have no norms; the numbers of steps mean nothing then, but for being finite."""
         return self.w is None or self.u is None or (self.reads_bias and self.bias == inf)
 
-    def _product(self, stage: Stage, norms: Norms, rate: float) -> tuple[float | None, float]:
+    def _product(self, stage: Matrix | Convolve, rate: float) -> tuple[float | None, float]:
         """The norm of a linear stage, and the most that it makes of values of at most 1."""
         bound, _ = self.through((stage,), ANY)
         kept = 1 / (1 - rate) if rate < 1.0 else 0.0
-        found = norms.reach(stage)  # type: ignore[arg-type]
+        found = self.norms.reach(stage)
         reach = inf if found is None else ranges.times(kept, found[0])
         if bound.is_zero:
             return 0.0, reach

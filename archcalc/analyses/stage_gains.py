@@ -391,8 +391,9 @@ def _recurrence(
         found = passed(stages, [()], [x], setting)
         return found.bounds[0], found.values
 
-    rest = (values, setting.layer, setting.norms, setting.training, setting.masked, through)
-    return stacked(stage, *rest) if isinstance(stage, st.Stacked) else recurrent(stage, *rest)
+    if isinstance(stage, st.Stacked):
+        return stacked(stage, values, setting, through)
+    return recurrent(stage, values, setting, through)
 
 
 def _merge(stage: st.Merge, values: Sequence[Interval]) -> Passed:

@@ -45,7 +45,8 @@ class Gradients:
 
     Raises
     ------
-        MemoryError: if this machine has not the memory, which the system would answer by ending the process.
+    MemoryError
+        If this machine has not the memory, which the system would answer by ending the process.
     """
 
     def __init__(self, built: Built, places: int, seed: int = 0) -> None:

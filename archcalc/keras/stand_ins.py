@@ -122,20 +122,24 @@ class PositiveDot(keras.layers.Dot):
         return super().call([x + 1 for x in inputs])
 
 
-class InGroups(keras.layers.Layer):
-    """A convolution in groups, group by group, or depthwise where each channel is one.
-
-    Keras 3.15 compiles those in groups by XLA, which takes 300 times as long on a CPU in double precision.
-    """
+class Around(keras.layers.Layer):
+    """A layer that runs the weights of another one in its own way."""
 
     def __init__(self, inner: Any, **more: Any) -> None:
         super().__init__(**more)
         self.inner = inner
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build the convolution inside."""
+        """Build the layer inside."""
         self.inner.build(input_shape)
         self.built = True
+
+
+class InGroups(Around):
+    """A convolution in groups, group by group, or depthwise where each channel is one.
+
+    Keras 3.15 compiles those in groups by XLA, which takes 300 times as long on a CPU in double precision.
+    """
 
     def call(self, inputs: Any) -> Any:
         """Apply it."""
@@ -163,7 +167,7 @@ class InGroups(keras.layers.Layer):
         return tuple(self.inner.compute_output_shape(input_shape))
 
 
-class ExplicitPadding(keras.layers.Layer):
+class ExplicitPadding(Around):
     """A three-dimensional convolution, or a transposed one, with `same` padding written out.
 
     TensorFlow 2.21's own kernel reads other units where a kernel is smaller than its stride,
@@ -171,14 +175,8 @@ class ExplicitPadding(keras.layers.Layer):
     """
 
     def __init__(self, inner: Any, **more: Any) -> None:
-        super().__init__(**more)
-        self.inner = inner
+        super().__init__(inner, **more)
         self.transposed = type(inner).__name__.endswith("Transpose")
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Build the convolution inside."""
-        self.inner.build(input_shape)
-        self.built = True
 
     def call(self, inputs: Any) -> Any:
         """Apply it."""

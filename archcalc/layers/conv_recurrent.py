@@ -78,17 +78,15 @@ class ConvGates(Trained, Spatial):
     def gate(self, state: Shape) -> Stages:
         return activated(self.recurrent_activation, state)
 
+    def _windows(self, step: Shape) -> tuple[tuple[int, ...], Shape, Shape, Shape, Shape, str]:
+        """What the convolution of a step slides along, and how."""
+        sides = self.sides(step)
+        return self.spatial_axes, sides, self.kernel_size, self.strides, self.dilation_rate, self.padding
+
     def recurrences(self, step: Shape, run: Run) -> Stages:
         state = self.step_shape(step)
         one = (1,) * self.rank
-        of_step = slides(
-            self.spatial_axes,
-            self.sides(step),
-            self.kernel_size,
-            self.strides,
-            self.dilation_rate,
-            self.padding,
-        )
+        of_step = slides(*self._windows(step))
         of_state = slides(self.spatial_axes, self.sides(state), self.kernel_size, one, one, "same")
         kernel = Convolve(f"{run.prefix}kernel", of_step, self.channel_axis)
         recurrent = Convolve(f"{run.prefix}recurrent_kernel", of_state, self.channel_axis)
@@ -104,14 +102,7 @@ class ConvLSTM(OwnCell, ConvGates):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x, *states = inputs
         step, time = x[1:], x[0]
-        spatial = sliding(
-            self.spatial_axes,
-            self.sides(step),
-            self.kernel_size,
-            self.strides,
-            self.dilation_rate,
-            self.padding,
-        )
+        spatial = sliding(*self._windows(step))
         of_x = tuple(
             self._spread(read, k, time - 1) for read, k in zip(spatial, self.kernel_size, strict=True)
         )

@@ -324,7 +324,8 @@ class StackedRNNCells(Cell):
             whole = run.sequence or i + 1 < len(steps)
             inner = run._replace(sequence=whole, prefix=f"{run.prefix}{cell.name}/")
             for stage in _cell(cell).recurrences(x, inner):
-                found += stage.cells if isinstance(stage, Stacked) else [stage]  # type: ignore[list-item]
+                assert isinstance(stage, Recur | Stacked)
+                found += stage.cells if isinstance(stage, Stacked) else (stage,)
         return (Stacked(tuple(found)),)
 
 
