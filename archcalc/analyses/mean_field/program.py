@@ -17,6 +17,7 @@ from archcalc.analyses.mean_field.state import FLOOR, Forward, Pull, Unpredicted
 from archcalc.interpolation import INTERPOLATIONS, phases
 from archcalc.layers import stages as st
 from archcalc.layers.base import Weight
+from archcalc.layers.operations.operand import Constant
 
 Made = tuple[Forward, list[Pull]]
 
@@ -242,13 +243,21 @@ def _batch(stage: st.BatchStandardise, inputs: Sequence[Forward], c: Context) ->
     if stage.moving and c.training:
         made, pull = normalised.over_batch(x, stage.axes, stage.epsilon, gamma, c.noise)
     else:
-        variance: Any = stage.variance
-        variance = c.start(variance) if isinstance(variance, str | None) else float(np.mean(variance))
+        if isinstance(stage.variance, str | None):
+            variance = c.start(stage.variance)
+        else:  # statistics of the data, known before training
+            mean, spread = (_numbers(s) for s in (stage.mean, stage.variance))
+            variance = float(spread.mean())
+            x, _ = units.offset(x, -float(mean.mean()), float(mean.var()))
         epsilon = stage.epsilon
         if stage.floor:
             variance, epsilon = max(variance, epsilon**2), 0.0
         made, pull = normalised.by_constant(x, variance, epsilon, gamma)
     return _biased(made, pull, stage.beta if isinstance(stage.beta, str) else None, c)
+
+
+def _numbers(constant: Any) -> Any:
+    return np.asarray(constant.value if isinstance(constant, Constant) else constant, float)
 
 
 def _standardise(stage: st.Standardise, inputs: Sequence[Forward], c: Context) -> Made:

@@ -257,3 +257,15 @@ def test_no_prediction_behind_random_changes() -> None:
     )
     graph = network(0, conv, turn, ("out", "Conv2D", {"filters": 4, "kernel_size": 3}), shape=(9, 9, 8))
     assert "random change" in str(expected(graph)["conv"].reason)
+
+
+@pytest.mark.parametrize("statistics", [([0.5] * 3, [0.04] * 3), (0.5, 0.04)])
+def test_statistics_that_are_given_are_a_rescaling(statistics: tuple[Any, Any]) -> None:
+    mean, variance = statistics
+    stem = ("stem", "Conv2D", {"filters": 16, "kernel_size": 3, "activation": "relu"})
+    out = ("out", "Conv2D", {"filters": 4, "kernel_size": 3})
+    normal = ("scaled", "Normalization", {"mean": mean, "variance": variance})
+    scale = ("scaled", "Rescaling", {"scale": 5.0, "offset": -2.5})
+    rows = [expected(network(0, first, stem, out, shape=(9, 9, 3))) for first in (normal, scale)]
+    for name in ("input", "scaled", "stem"):
+        assert rows[0][name].log10 == pytest.approx(rows[1][name].log10)
