@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analyze import analyze as analyze
-    from archcalc.comparison import Comparison as Comparison
-    from archcalc.comparison import compare_conventions as compare_conventions
     from archcalc.errors import ArchcalcError as ArchcalcError
     from archcalc.errors import ExpressionError as ExpressionError
     from archcalc.errors import LayerError as LayerError
@@ -28,9 +26,11 @@ if TYPE_CHECKING:
     from archcalc.keras import to_keras as to_keras
     from archcalc.readers import load as load
     from archcalc.readers.keras_weights import read_weights as read_weights
-    from archcalc.report import Report as Report
-    from archcalc.verification import Verification as Verification
-    from archcalc.verification import verify as verify
+    from archcalc.report.comparison import Comparison as Comparison
+    from archcalc.report.comparison import compare_conventions as compare_conventions
+    from archcalc.report.report import Report as Report
+    from archcalc.report.verification import Verification as Verification
+    from archcalc.verification.verify import verify as verify
     from archcalc.writers.keras_code import keras_code as keras_code
     from archcalc.writers.spec import to_spec as to_spec
 
@@ -38,24 +38,24 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ArchcalcError": "archcalc.errors",
-    "Comparison": "archcalc.comparison",
+    "Comparison": "archcalc.report.comparison",
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
     "MissingExtraError": "archcalc.errors",
     "NetworkError": "archcalc.errors",
-    "Report": "archcalc.report",
+    "Report": "archcalc.report.report",
     "SourceError": "archcalc.errors",
-    "Verification": "archcalc.verification",
+    "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
-    "compare_conventions": "archcalc.comparison",
+    "compare_conventions": "archcalc.report.comparison",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",
     "read_weights": "archcalc.readers.keras_weights",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",
-    "verify": "archcalc.verification",
+    "verify": "archcalc.verification.verify",
 }
 _ROOMS = {"keras", "testing"}  # public packages, reached as `archcalc.keras.LocallyConnected2D`
 

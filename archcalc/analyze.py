@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from archcalc import arith
-from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS
+from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.errors import ArchcalcError
-from archcalc.figures import Figures, Options
-from archcalc.fit import bytes_of
 from archcalc.graph import Graph
-from archcalc.report import Report
-from archcalc.substitution import with_values
+from archcalc.graph.substitution import with_values
+from archcalc.report.columns import Figures, Options
+from archcalc.report.fit import bytes_of
+from archcalc.report.report import Report
 
 
 def analyze(
@@ -82,20 +82,29 @@ def analyze(
     _choice(dtype, PRECISIONS, "dtype")
     _choice(optimizer, OPTIMIZERS, "optimizer")
     _choice(convention, CONVENTIONS, "convention")
-    room = None if memory is None else bytes_of(memory)
-    asked = None
-    if gradients:
-        from archcalc.gradient_figures import GradientOptions
-
-        asked = GradientOptions(weights, tier, training, input_range, loss)
-    options = Options(_positive(batch, "batch"), dtype, optimizer, convention, clipped, asked)
+    memory_bytes = None if memory is None else bytes_of(memory)
     if symbols:
         graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
+    asked = None
+    if gradients:
+        from archcalc.report.gradients import GradientOptions
+
+        if weights == "actual":
+            weights = _weights_of_file(graph)
+        asked = GradientOptions(weights, tier, training, input_range, loss)
+    options = Options(_positive(batch, "batch"), dtype, optimizer, convention, clipped, asked)
     figures = Figures(graph, options)
-    report = Report(figures, room)
+    report = Report(figures, memory_bytes)
     if figures.has_symbols:
         report.work_out()
     return report
+
+
+def _weights_of_file(graph: Graph) -> Mapping[str, Mapping[str, Any]]:
+    from archcalc.readers.keras_weights import read_weights
+
+    with arith.scope():  # open axes of the input
+        return read_weights(graph.source, graph)
 
 
 def _positive(value: Any, what: str) -> int:

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 
 from archcalc import arith
-from archcalc.analyses.effective_field import effective_fields
-from archcalc.analyses.receptive_field import fields
+from archcalc.analyses.fields.effective_field import effective_fields
+from archcalc.analyses.fields.receptive_field import fields
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph, Node, Tap
 from archcalc.layers.convolution import Conv2D

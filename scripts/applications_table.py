@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archcalc.analyze import analyze
 from archcalc.readers.applications import names, read_application
-from archcalc.report import Report, Row
+from archcalc.report.report import Report, Row
 
 OUTPUT = Path(__file__).parent.parent / "docs" / "keras-applications.md"
 OPEN_SIDE = 224  # for networks that take any image

@@ -52,6 +52,7 @@ def main() -> None:
 
 def _import_all() -> None:
     import archcalc.convert
+
     import archcalc.readers.applications
     import archcalc.readers.keras_archive
     import archcalc.readers.keras_config

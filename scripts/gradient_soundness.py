@@ -62,7 +62,7 @@ class Tally:
 def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -> None:
     """Build one network, measure it, and compare every row with every tier."""
     from archcalc.analyses import shapes
-    from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.gradient_bounds.gradients import gradients
     from archcalc.arith import scope
     from archcalc.keras.build import build
     from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs, weights_by_name

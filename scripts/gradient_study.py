@@ -22,7 +22,7 @@ from archcalc.analyses.mean_field.expectation import Expected, expected_gradient
 from archcalc.analyses.mean_field.functions import Function, function
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu", "selu", "silu")
 GAINS = {

@@ -24,7 +24,7 @@ def worst_rows(graph: Any, seed: int = SEED, inputs: int = INPUTS) -> dict[str, 
     import numpy as np
 
     from archcalc.analyses import shapes
-    from archcalc.analyses.gradients import gradients
+    from archcalc.analyses.gradient_bounds.gradients import gradients
     from archcalc.arith import scope
     from archcalc.keras.build import build
     from archcalc.keras.jacobians import jacobian_norms, random_inputs, weights_by_name
@@ -56,7 +56,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
-    from tests.analyses.gradient_networks import NETWORKS
+    from tests.analyses.gradient_bounds.networks import NETWORKS
 
     keras.config.set_dtype_policy("float64")
     keras.config.set_floatx("float64")

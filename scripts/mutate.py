@@ -20,7 +20,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.mutations import roads
+from tests.mutations import oracles
 from tests.mutations.general import sample
 from tests.mutations.mutants import ROOT, LostError, Mutant, in_child, preload
 from tests.mutations.planted import PLANTED
@@ -33,8 +33,11 @@ GRADIENTS = (
 )
 # what a layer does to gradients, one by one
 OF_STAGES = [
-    *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py", "tests/layers/test_stages.py"),
-    *("tests/analyses/test_gradient_bounds.py", "tests/analyses/test_stage_gains.py"),
+    *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py", "tests/layers/test_primitives.py"),
+    *(
+        "tests/analyses/gradient_bounds/test_products.py",
+        "tests/analyses/gradient_bounds/test_primitive_bounds.py",
+    ),
 ]
 OF_GRADIENTS = [
     *(
@@ -60,12 +63,12 @@ SUITES = {
             f"tests/analyses/test_{n}.py"
             for n in ("memory", "peak", "shapes", "parameters", "work", "known_fields")
         ),
-        *("tests/test_report.py", "tests/analyses/test_effective_field.py"),
-        *("tests/analyses/test_backward.py", "tests/analyses/test_clipping.py"),
-        *("tests/analyses/test_bounded_work.py", "tests/analyses/test_runs.py"),
-        *("tests/analyses/test_windows.py", "tests/analyses/test_limits.py"),
-        "tests/analyses/test_optimizers.py",
-        *("tests/analyses/test_toys_in_numbers.py", "tests/analyses/test_repeated_toys.py"),
+        *("tests/report/test_report.py", "tests/analyses/fields/test_effective_field.py"),
+        *("tests/analyses/memory/test_backward.py", "tests/analyses/fields/test_clipping.py"),
+        *("tests/analyses/test_bounded_work.py", "tests/analyses/fields/test_index_sets.py"),
+        *("tests/analyses/fields/test_windows.py", "tests/analyses/test_limits.py"),
+        "tests/analyses/memory/test_optimizers.py",
+        *("tests/analyses/fields/test_toys_in_numbers.py", "tests/analyses/fields/test_repeated_toys.py"),
     ],
     ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
@@ -76,7 +79,7 @@ SUITES = {
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
         *("tests/layers/test_encoding.py", "tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
-        *("tests/test_catalogue.py", *OF_STAGES),
+        *("tests/report/test_catalogue.py", *OF_STAGES),
     ],
 }
 
@@ -98,10 +101,10 @@ class UnsoundError(Exception):
     """Something fails without any mistake, so that every mutant would seem to be noticed."""
 
 
-def recorded(file: Path | None, extent: roads.Extent) -> roads.Oracle:
+def recorded(file: Path | None, extent: oracles.Extent) -> oracles.Oracle:
     """What is true, from a file or asked anew."""
     if file and file.exists():
-        found: roads.Oracle = pickle.loads(file.read_bytes())
+        found: oracles.Oracle = pickle.loads(file.read_bytes())
         return found
     found = in_child(lambda: _fresh().record(extent))
     if file:
@@ -113,10 +116,10 @@ def _fresh() -> Any:
     """The roads as the child sees them, mistake and all."""
     from importlib import import_module
 
-    return import_module("tests.mutations.roads")
+    return import_module("tests.mutations.oracles")
 
 
-def judged(mutants: list[Mutant], oracle: roads.Oracle, *, suite: bool) -> Iterator[Verdict]:
+def judged(mutants: list[Mutant], oracle: oracles.Oracle, *, suite: bool) -> Iterator[Verdict]:
     """A verdict for each mutant; raises `UnsoundError` where none could be believed."""
     spent, reach, differences = in_child(lambda: _fresh().all_differences(oracle))
     if differences:
@@ -199,7 +202,7 @@ def table(verdicts: list[Verdict]) -> str:
     """How many were noticed on which road."""
     count = Counter(v.road for v in verdicts)
     killed = len(verdicts) - count[""]
-    rows = [f"| {roads.NAMES[road]} | {count[road]} |" for road in roads.NAMES if count[road]]
+    rows = [f"| {oracles.NAMES[road]} | {count[road]} |" for road in oracles.NAMES if count[road]]
     total = f"| noticed | {killed} of {len(verdicts)}, {killed / max(len(verdicts), 1):.1%} |"
     return "\n".join(["| noticed by | mutants |", "|---|---|", *rows, total])
 
@@ -218,7 +221,7 @@ def main() -> int:
     options = parser.parse_args()
     started = time.monotonic()
     preload()
-    oracle = recorded(options.oracle, roads.THOROUGH if options.general else roads.BRIEF)
+    oracle = recorded(options.oracle, oracles.THOROUGH if options.general else oracles.BRIEF)
     mutants = [*(PLANTED if options.planted else ()), *sample(options.general, options.seed)]
     if options.only:
         mutants = [m for m in mutants if m.name in options.only.split(",")]

@@ -79,7 +79,7 @@ def run(seed: int, count: int, operations: bool) -> Tally:
 def _one(tally: Tally, graph: Any, seed: int) -> None:
     import archcalc
     from archcalc.layers.inner import with_inner
-    from archcalc.verification import AGREES, DIFFERS
+    from archcalc.report.verification import AGREES, DIFFERS
     from archcalc.writers.spec import to_spec
 
     tally.networks += 1
@@ -116,8 +116,7 @@ def _arguments(layer: Any) -> Iterator[tuple[str, str]]:
 
 def report(tally: Tally, seconds: float) -> None:
     """Print the counts."""
-    from archcalc.layers.base import registered
-    from archcalc.layers.operations import registered_operations
+    from archcalc.layers.registry import registered, registered_operations
 
     for text in tally.differences:
         print("DISAGREES", text)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from archcalc.arith.symbolic import symbol
 from archcalc.graph import Graph, Repeat, Tap
-from archcalc.layers.base import registered
-from archcalc.symbolic import symbol
+from archcalc.layers.registry import registered
 
 
 def made(kind: str, **arguments: Any) -> Any:

@@ -461,7 +461,7 @@ def test_examples_are_listed_copied_and_not_overwritten(capsys: pytest.CaptureFi
 
 
 def test_layers_lists_all_types_with_formulas(capsys: pytest.CaptureFixture[str]) -> None:
-    from archcalc.layers.base import registered
+    from archcalc.layers.registry import registered
 
     assert main(["layers", "--width", "100"]) == 0
     out = capsys.readouterr().out
@@ -480,7 +480,7 @@ def test_layers_lists_all_types_with_formulas(capsys: pytest.CaptureFixture[str]
 
 
 def test_layers_lists_the_operations_behind(capsys: pytest.CaptureFixture[str]) -> None:
-    from archcalc.layers.operations import registered_operations
+    from archcalc.layers.registry import registered_operations
 
     assert main(["layers", "--width", "80"]) == 0
     out = capsys.readouterr().out

@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archcalc import arith, arrays
+from archcalc import arith
+from archcalc.arith import arrays, substitute
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError
 from archcalc.keras.build import keras_layer
 from archcalc.layers import window as w
-from archcalc.layers.base import Layer, Weight, registered
-from archcalc.symbolic import substitute, symbol
-from archcalc.unknown import Unknown
+from archcalc.layers.base import Layer, Weight
+from archcalc.layers.registry import registered
 from tests import contract, keras_oracle
 from tests.contract import ROWS, Cell, Row, Shape
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from archcalc import shipped
 from archcalc.analyze import analyze
+from archcalc.arith import substitute
+from archcalc.cli import shipped
 from archcalc.errors import ArchcalcError
 from archcalc.readers import load
-from archcalc.symbolic import substitute
 
 
 def report(name: str, **symbols: Any) -> Any:

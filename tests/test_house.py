@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 from tests import dimension_lint
 
 ROOT = Path(__file__).parents[1]

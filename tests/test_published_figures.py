@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc import shipped
-from archcalc.report import Report
+from archcalc.cli import shipped
+from archcalc.report.report import Report
 
 
 def report(name: str, **symbols: int | None) -> Report:

@@ -11,7 +11,7 @@ from archcalc.cli.output import emit
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
-    from archcalc.report import Report
+    from archcalc.report.report import Report
 
 
 @click.command("analyze", context_settings={"max_content_width": 100})
@@ -114,7 +114,7 @@ def command(
 
 def _compare(graph: Graph, form: str | None, output: str | None, width: int | None, ascii: bool) -> int:
     """The table of all conventions' totals."""
-    from archcalc.comparison import compare_conventions
+    from archcalc.report.comparison import compare_conventions
 
     form = options.chosen_format(form, output, ("table", "json", "csv", "markdown"))
     ascii = options.wants_ascii(ascii, output)

@@ -41,7 +41,7 @@ def command(
     Layers that the network repeats become blocks, named after what their names have in
     common; figures stay the same.
     """
-    from archcalc.convert import as_text, form_of, save_keras
+    from archcalc.writers.convert import as_text, form_of, save_keras
 
     to_file = output is not None and output != "-"
     form = form or (form_of(output) if to_file and output else "spec")

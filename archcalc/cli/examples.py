@@ -23,7 +23,7 @@ def command(ctx: click.Context) -> None:
 @options.output_option
 def listing(output: str | None) -> None:
     """The examples, one a line."""
-    from archcalc import shipped
+    from archcalc.cli import shipped
 
     found = shipped.available()
     longest = max((len(name) for name in found), default=0)
@@ -52,7 +52,7 @@ def copy(name: str, output: str | None, force: bool) -> None:
     """Copy the example NAME to a file, to look at and to change."""
     import os
 
-    from archcalc import shipped
+    from archcalc.cli import shipped
 
     text = shipped.text(name)
     target = output or f"{name.removesuffix('.json')}.json"

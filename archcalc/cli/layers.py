@@ -20,9 +20,9 @@ def command(
     names: tuple[str, ...], form: str | None, output: str | None, width: int | None, ascii: bool
 ) -> None:
     """List the layer types and their parameters in closed form; with TYPE, all about that type."""
-    from archcalc import catalogue
-    from archcalc.layers.base import registered
+    from archcalc.layers.registry import registered
     from archcalc.render import catalogue as render
+    from archcalc.report import catalogue
 
     refused = catalogue.refused()
     if names:

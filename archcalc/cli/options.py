@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from archcalc.analyses.precision import OPTIMIZERS, PRECISIONS
+from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.readers.limits import MAX_LAYERS
 
@@ -53,7 +53,7 @@ def _amount(ctx: click.Context, parameter: click.Parameter, text: str | None) ->
     if text is None:
         return None
     from archcalc.errors import ArchcalcError
-    from archcalc.fit import bytes_of
+    from archcalc.report.fit import bytes_of
 
     try:
         return bytes_of(text)

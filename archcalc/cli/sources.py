@@ -41,7 +41,7 @@ def naming(source: str) -> Iterator[None]:
 
 
 def _examples() -> set[str]:
-    from archcalc import shipped
+    from archcalc.cli import shipped
 
     try:
         return set(shipped.available())

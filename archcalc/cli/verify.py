@@ -12,7 +12,7 @@ from archcalc.cli.sources import read
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
-    from archcalc.verification import Verification
+    from archcalc.report.verification import Verification
 
 FORMATS = ("table", "json", "csv")
 
@@ -70,7 +70,7 @@ def command(
     """
     from archcalc.cli.keras_quietly import import_quietly
     from archcalc.render.progress import progress
-    from archcalc.verification import verify
+    from archcalc.verification.verify import verify
 
     if plot and not starts:
         raise click.UsageError("--plot shows measured gradients: say over how many starts (--gradients N)")
@@ -81,7 +81,7 @@ def command(
         symbols=dict(values),
         max_layers=max_layers,
     )
-    import_quietly("archcalc.keras.verify")
+    import_quietly("archcalc.verification.run")
     with progress() as tell:
         found = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
     if plot:
@@ -112,7 +112,7 @@ def _plot(graph: Graph, found: Verification, path: str) -> None:
     """Predictions and measurements, of the first values where symbols are open."""
     from archcalc.analyze import analyze
     from archcalc.render.plots import gradient_plot
-    from archcalc.verification import GRADIENT
+    from archcalc.report.verification import GRADIENT
 
     values = found.samples[0]
     measured = {

@@ -8,9 +8,11 @@ from typing import NamedTuple
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.work import FLOPS_PER_MAC
 from archcalc.arith import Shape, Size, certainly, equal, prod, total
+from archcalc.arith.unknown import Unknown
 from archcalc.conventions import NAMES, tf_profiler
-from archcalc.conventions.module_tools import CALFLOPS, PTFLOPS, THOP, TORCHINFO
-from archcalc.conventions.operator_tools import FVCORE, PTFLOPS_ATEN, TORCH
+from archcalc.conventions.calflops import CALFLOPS
+from archcalc.conventions.fvcore import FVCORE
+from archcalc.conventions.ptflops import PTFLOPS, PTFLOPS_ATEN
 from archcalc.conventions.terms import (
     ACTIVATION,
     BIAS,
@@ -23,12 +25,14 @@ from archcalc.conventions.terms import (
     Counts,
     TorchTool,
 )
+from archcalc.conventions.thop import THOP
 from archcalc.conventions.torch_calls import MOVES, NoCounterpartError
 from archcalc.conventions.torch_counterparts import counterpart
+from archcalc.conventions.torch_flop_counter import TORCH
+from archcalc.conventions.torchinfo import TORCHINFO
 from archcalc.graph import Graph
 from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer
-from archcalc.unknown import Unknown
 
 
 class Part(NamedTuple):

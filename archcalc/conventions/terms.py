@@ -24,6 +24,12 @@ Rule = Callable[[Call], Counts]
 Rules = Mapping[str, Rule]
 
 RANKS = (1, 2, 3)
+# kinds of calls, for `each`
+CONVOLUTIONS = "Conv*d ConvTranspose*d"
+NORMS = "BatchNorm*d LayerNorm"
+POOLS = "MaxPool*d AvgPool*d AdaptiveMaxPool*d AdaptiveAvgPool*d"
+FUNCTIONS = "F.relu F.relu6 F.elu F.gelu F.silu F.softmax"
+PRODUCTS = f"{CONVOLUTIONS} Linear torch.bmm torch.matmul"
 
 
 class TorchTool(NamedTuple):
@@ -55,3 +61,23 @@ def per_unit(term: str, times: int = 1) -> Rule:
 def per_output(term: str, times: int = 1) -> Rule:
     """So many for each unit of the output."""
     return lambda call: {term: times * call.out_units}
+
+
+def products(times: int) -> Rule:
+    """So many for each multiply-add."""
+    return lambda call: {MULTIPLY_ADDS: times * call.macs}
+
+
+def projections(times: int) -> Rule:
+    """So many for each multiply-add of the projections of attention."""
+    return lambda call: {MULTIPLY_ADDS: times * call.projected}
+
+
+def estimated_norm(call: Call) -> Counts:
+    """Of a normalisation that estimates its statistics."""
+    return {NORMALISATION: (5 if call.affine else 4) * call.units}
+
+
+def inference_norm(call: Call) -> Counts:
+    """Of a normalisation by known statistics."""
+    return {NORMALISATION: (2 if call.affine else 1) * call.units}

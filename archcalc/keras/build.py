@@ -13,19 +13,19 @@ from typing import Any, Literal, cast
 import keras
 
 from archcalc import arith
+from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node, Tap
-from archcalc.keras import deadly, locally_connected
+from archcalc.graph.substitution import open_symbols, with_values
+from archcalc.keras import crashing_calls, locally_connected
 from archcalc.keras.operations import OperationCall
-from archcalc.keras_names import to_keras_name
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
 from archcalc.layers.inner import Inner
-from archcalc.layers.operations import Operation
-from archcalc.layers.operations.operand import Constant
+from archcalc.layers.keras_names import to_keras_name
+from archcalc.layers.operand import Constant
+from archcalc.layers.operations.base import Operation
 from archcalc.layers.recurrent import Cell
-from archcalc.substitution import open_symbols, with_values
-from archcalc.symbolic import Expr
 
 Initializers = Literal["keras", "zeros"]
 
@@ -151,7 +151,7 @@ def to_keras(
 ) -> Any:
     """The real `keras.Model` that a graph describes.
 
-    Names are mapped by `archcalc.keras_names`, because Keras and TensorFlow refuse some of
+    Names are mapped by `archcalc.layers.keras_names`, because Keras and TensorFlow refuse some of
     archcalc's; a layer that is called several times is one Keras layer. A symbol that stands
     alone as a size of an input, and nowhere else, may stay open: that axis becomes `None`.
 
@@ -214,7 +214,7 @@ def call(layer: Any, inputs: list[Any], declared: Layer, *, training: bool | Non
     `training` is handed on where the layer knows it: alone, augmentation layers believe in training.
     """
     if training is not None:
-        deadly.refuse(layer, inputs)
+        crashing_calls.refuse(layer, inputs)
     given = declared.keras_arguments()
     words = {k: given[k] for k in declared.call_arguments if k in given}
     if training is not None and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:

@@ -32,8 +32,8 @@ import keras
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, build
 from archcalc.keras.linear_operations import LinearOperation
+from archcalc.keras.linear_weights import set_weights
 from archcalc.keras.operations import OperationCall
-from archcalc.keras.positive import set_weights
 from archcalc.keras.stand_ins import (
     PRECISION,
     SINGLE,

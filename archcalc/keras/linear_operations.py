@@ -9,7 +9,7 @@ from keras import ops
 
 from archcalc.keras.operations import OperationCall
 from archcalc.keras.stand_ins import PRECISION, several, with_mean
-from archcalc.layers.operations import Constant
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
 
 _REDUCTIONS = {

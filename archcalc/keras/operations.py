@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from archcalc.errors import LayerError
-from archcalc.layers.operations import Constant, Operation
+from archcalc.layers.operand import Constant
+from archcalc.layers.operations.base import Operation
 
 # functions that take all of their tensors as one list
 _LISTS = ("concatenate", "stack")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, prod
-from archcalc.dtypes import floating
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.activations import activated, activation_name, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
@@ -20,6 +19,7 @@ from archcalc.layers.base import (
     layer,
     one_input,
 )
+from archcalc.layers.dtypes import floating
 from archcalc.layers.fields import (
     ActivationName,
     Axes,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod
-from archcalc.layers.stages import Pointwise, Softmax, Sparsemax, Stages, Unbounded
+from archcalc.layers.primitives import Pointwise, Softmax, Sparsemax, Stages, Unbounded
 from archcalc.layers.window import Window, whole_along
 
 INFINITY = float("inf")

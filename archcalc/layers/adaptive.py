@@ -7,10 +7,10 @@ from typing import ClassVar
 from archcalc.arith import Shape, Size, certainly, common_divisor, equal, floor_div, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Pool, Portion, Stages
 from archcalc.layers.spatial import Spatial
-from archcalc.layers.stages import Pool, Portion, Stages
+from archcalc.layers.tables import adaptive_phases
 from archcalc.layers.window import Phases, Read, Taps, Unstated, Whole, here
-from archcalc.tables import adaptive_phases
 
 
 @family

@@ -6,7 +6,7 @@ from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
 from archcalc.layers.merging import Merge, aligned, several
-from archcalc.layers.stages import Enlarge, Factor, Stages
+from archcalc.layers.primitives import Enlarge, Factor, Stages
 from archcalc.layers.window import Shares
 
 

@@ -24,7 +24,7 @@ from archcalc.layers.fields import (
     ShapeOrSizeKind,
     Untracked,
 )
-from archcalc.layers.stages import Mask, Matrix, Select, Stages, Unbounded
+from archcalc.layers.primitives import Mask, Matrix, Select, Stages, Unbounded
 from archcalc.layers.window import Prefix, Read, Taps, Whole, here
 
 

@@ -11,9 +11,9 @@ from archcalc.arith import Shape, Size, certainly, equal, require_equal
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Count, DataFormat, RealsKind, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Disturb, Select, Stages
 from archcalc.layers.regularization import TrainingOnly
 from archcalc.layers.spatial import Spatial
-from archcalc.layers.stages import Disturb, Select, Stages
 from archcalc.layers.window import Read, Unstated, here
 
 Factor = Annotated[Any, RealsKind()]

@@ -1,4 +1,4 @@
-"""The contract of a layer type, and the registry of all of them.
+"""The contract of a layer type.
 
 A layer class is a frozen declaration: its fields are the Keras constructor arguments
 (except `name`), and its methods are rules in plain arithmetic over sizes that may be
@@ -14,15 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform, get_type_hints
 
 from archcalc.arith import Shape, Size, prod, require_equal
-from archcalc.dtypes import floating, promoted
 from archcalc.errors import LayerError
+from archcalc.layers.dtypes import floating, promoted
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
-from archcalc.layers.stages import Stages
+from archcalc.layers.primitives import Stages
+from archcalc.layers.registry import register_layer
 from archcalc.layers.window import Shares, Window, identity
 
 L = TypeVar("L", bound="type[Layer]")
-
-_registry: dict[str, type[Layer]] = {}
 
 
 class Weight(NamedTuple):
@@ -109,7 +108,7 @@ class Layer(ABC):
 
     @abstractmethod
     def stages(self, *inputs: Shape) -> Stages:
-        """What the layer does, as a chain of primitives (archcalc.layers.stages)."""
+        """What the layer does, as a chain of primitives (archcalc.layers.primitives)."""
 
     def shares(self, *inputs: Shape) -> Shares | None:
         """How strongly the output depends on each input; None if the values decide.
@@ -188,31 +187,7 @@ def family(cls: L) -> L:
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def layer(cls: L) -> L:
     """Class decorator that makes a final layer type and registers it under its name."""
-    made = family(cls)
-    _registry[made.__name__] = made
-    return made
-
-
-def registered() -> Mapping[str, type[Layer]]:
-    """All layer types by Keras class name, those of other packages (entry points) included."""
-    _load_all()
-    return _registry
-
-
-_loaded = False
-
-
-def _load_all() -> None:
-    global _loaded
-    if _loaded:
-        return
-    _loaded = True
-    from importlib.metadata import entry_points
-
-    import archcalc.layers.families  # noqa: F401  (importing registers)
-
-    for point in entry_points(group="archcalc.layers"):
-        point.load()
+    return register_layer(family(cls))
 
 
 # -- bases that share rules by name ------------------------------------------------------------
@@ -291,7 +266,6 @@ __all__ = [
     "identity",
     "layer",
     "one_input",
-    "registered",
     "require_equal",
     "require_rank",
     "show",

@@ -13,9 +13,9 @@ from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Convolve, Stages
 from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
 from archcalc.layers.spatial import Spatial, slides, sliding, window_count
-from archcalc.layers.stages import Convolve, Stages
 from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
 
 _GROWING = "each step sees further than the one before"

@@ -19,8 +19,8 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.low_rank import adapted, adapter
+from archcalc.layers.primitives import Convolve, Slide, Stages
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, slides, sliding, window_count
-from archcalc.layers.stages import Convolve, Slide, Stages
 from archcalc.layers.window import Blocks, Read, Taps
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, prod, require_equal
-from archcalc.dtypes import floating
 from archcalc.errors import LayerError
 from archcalc.layers.activations import activated, activation_ops
 from archcalc.layers.base import (
@@ -19,6 +18,7 @@ from archcalc.layers.base import (
     layer,
     one_input,
 )
+from archcalc.layers.dtypes import floating
 from archcalc.layers.fields import (
     ActivationName,
     Count,
@@ -32,8 +32,8 @@ from archcalc.layers.fields import (
     Untracked,
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
+from archcalc.layers.primitives import Factor, Lookup, Matrix, Offset, Pointwise, Select, Stages
 from archcalc.layers.spatial import WHOLE, bias_weight
-from archcalc.layers.stages import Factor, Lookup, Matrix, Offset, Pointwise, Select, Stages
 from archcalc.layers.window import Window
 
 

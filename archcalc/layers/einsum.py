@@ -21,7 +21,7 @@ from archcalc.layers.fields import (
     size,
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
-from archcalc.layers.stages import Matrix, Reduce, Stages
+from archcalc.layers.primitives import Matrix, Reduce, Stages
 from archcalc.layers.window import Read, Whole, here
 
 # the batch and, behind `...`, what else the equation leaves unnamed

@@ -13,7 +13,7 @@ from archcalc.arith import Shape, Size, certainly, equal, require_at_least, requ
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
-from archcalc.layers.stages import Merge, Stages, Stop
+from archcalc.layers.primitives import Merge, Stages, Stop
 from archcalc.layers.window import Fixed, Whole
 
 

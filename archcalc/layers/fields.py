@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from archcalc import arith
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
+from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 
 # "w", "2*w + 1": wherever a size is expected in a spec, an expression may stand
 SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from archcalc.arith import Shape, Size, floor_div, prod, require_at_least
 from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
-from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
-from archcalc.layers.operations.images import Resize
+from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
+from archcalc.layers.primitives import Margin, Stages, Unbounded
+from archcalc.layers.resizing import Interpolation, Resampling
 from archcalc.layers.spatial import Spatial
-from archcalc.layers.stages import Margin, Stages, Unbounded
 from archcalc.layers.window import Taps, Whole, here
 
 
@@ -104,9 +102,7 @@ class CenterCrop(ToSize):
 class Resizing(ToSize):
     """Height and width interpolated to other ones, as `ops.image.resize` does."""
 
-    interpolation: Annotated[
-        str, ChoiceKind("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
-    ] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     crop_to_aspect_ratio: Flag = False
     pad_to_aspect_ratio: Flag = False
     fill_mode: Untracked = "constant"
@@ -117,23 +113,15 @@ class Resizing(ToSize):
         if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
             raise LayerError("only one of crop_to_aspect_ratio and pad_to_aspect_ratio may be true")
 
-    @property
-    def operation(self) -> Resize:
-        """The operation that does it."""
-        return Resize(
-            size=(self.height, self.width),
-            interpolation=self.interpolation,
-            antialias=self.antialias,
-            crop_to_aspect_ratio=self.crop_to_aspect_ratio,
-            pad_to_aspect_ratio=self.pad_to_aspect_ratio,
-            data_format=self.data_format,
-        )
+    def _resampling(self, x: Shape) -> Resampling:
+        require_rank(self, x, 3)
+        return Resampling.of(self, self.spatial_axes, (self.height, self.width))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        return self.operation.window(*inputs)
+        return (self._resampling(inputs[0]).window(inputs[0]),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        return self.operation.elementwise_ops(*inputs)
+        return self._resampling(inputs[0]).elementwise_ops(self.output_shape(*inputs))
 
     def stages(self, *inputs: Shape) -> Stages:
-        return self.operation.stages(*inputs)
+        return self._resampling(inputs[0]).stages(inputs[0])

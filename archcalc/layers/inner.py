@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from archcalc.errors import LayerError
-from archcalc.layers.base import Layer, Weight, registered
+from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import FieldError, Kind
+from archcalc.layers.registry import registered
 from archcalc.layers.window import Blocks, Phases, Prefix, Read, Scattered, Section, Taps, Window
 
 

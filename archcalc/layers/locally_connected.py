@@ -15,8 +15,8 @@ from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Initializer, NumberKind, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Local, Slide, Stages
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
-from archcalc.layers.stages import Local, Slide, Stages
 from archcalc.layers.window import Taps
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from archcalc.arith import Size
 from archcalc.errors import LayerError
 from archcalc.layers.base import Weight
-from archcalc.layers.stages import Adapter
+from archcalc.layers.primitives import Adapter
 
 
 def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, ...]:

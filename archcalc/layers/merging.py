@@ -7,10 +7,10 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
-from archcalc.dtypes import BYTES, floating
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
+from archcalc.layers.dtypes import BYTES, floating
 from archcalc.layers.fields import Axes, Axis, Flag
 from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, here, identity
 

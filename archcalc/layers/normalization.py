@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from archcalc.arith import Shape, Size, floor_div, largest
+from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Layer, Weight, layer
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
@@ -17,10 +18,9 @@ from archcalc.layers.fields import (
     Untracked,
     size,
 )
-from archcalc.layers.stages import Stages, Unbounded
+from archcalc.layers.primitives import Stages, Unbounded
+from archcalc.layers.tables import fitting_stride
 from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
-from archcalc.tables import fitting_stride
-from archcalc.unknown import Unknown
 
 
 class WeightsKind(Kind):

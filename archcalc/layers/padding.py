@@ -8,10 +8,10 @@ from typing import Any
 from archcalc.arith import Shape, Size, require_at_least
 from archcalc.layers.base import family, layer, one_input
 from archcalc.layers.fields import Margins
+from archcalc.layers.primitives import Margin as Moved
+from archcalc.layers.primitives import Stages
 from archcalc.layers.reshaping import Rearranging
 from archcalc.layers.spatial import ChannelsLast, Spatial
-from archcalc.layers.stages import Margin as Moved
-from archcalc.layers.stages import Stages
 from archcalc.layers.window import Taps, Window
 
 

@@ -8,8 +8,8 @@ from archcalc.arith import Shape, Size, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Pool, Reduce, Stages
 from archcalc.layers.spatial import Spatial, slides, sliding, window_count
-from archcalc.layers.stages import Pool, Reduce, Stages
 from archcalc.layers.window import Taps, Whole
 
 

@@ -8,8 +8,8 @@ from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weight, Window, axis_index, identity, layer, one_input
 from archcalc.layers.fields import AxisKind, Flag
-from archcalc.layers.operations.operand import Constant, OperandKind
-from archcalc.layers.stages import BatchStandardise, Stages
+from archcalc.layers.operand import Constant, OperandKind
+from archcalc.layers.primitives import BatchStandardise, Stages
 
 EPSILON = 1e-7  # the smallest deviation that Keras divides by
 

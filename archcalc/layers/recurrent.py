@@ -16,7 +16,7 @@ from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Layer, Weight, Window, family, layer, require_rank, show
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
-from archcalc.layers.stages import Convolve, Matrix, Recur, Stacked, Stages
+from archcalc.layers.primitives import Convolve, Matrix, Recur, Stacked, Stages
 from archcalc.layers.window import Prefix, Read, Whole, here
 
 WHOLE = Whole()

@@ -7,7 +7,7 @@ from typing import Any
 from archcalc.arith import Shape, Size
 from archcalc.layers.base import Elementwise, family, layer, require_rank
 from archcalc.layers.fields import Fraction01, Untracked
-from archcalc.layers.stages import Mask, Stages
+from archcalc.layers.primitives import Mask, Stages
 
 
 @family

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input, require_rank, show
 from archcalc.layers.fields import Axes, Count, DataFormat, TargetShape
 from archcalc.layers.window import Fixed, Read, Scattered, Taps, Window

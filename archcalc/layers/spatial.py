@@ -10,7 +10,7 @@ from __future__ import annotations
 from archcalc.arith import Shape, Size, at_most, ceil_div, certainly, floor_div, largest, require_at_least
 from archcalc.layers.base import Layer, Weight, Window, family, require_rank
 from archcalc.layers.fields import DataFormat
-from archcalc.layers.stages import Slide
+from archcalc.layers.primitives import Slide
 from archcalc.layers.window import Read, Taps, Whole
 
 

@@ -9,8 +9,8 @@ from archcalc.errors import LayerError
 from archcalc.layers.activations import INFINITY
 from archcalc.layers.base import Weight, Window, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Flag, PlainCountKind, Untracked
+from archcalc.layers.primitives import Branches, Convolve, Factor, Merge, Pointwise, Slide, Stages
 from archcalc.layers.spatial import Spatial, pad_before, window_count
-from archcalc.layers.stages import Branches, Convolve, Factor, Merge, Pointwise, Slide, Stages
 from archcalc.layers.window import Blocks, Read, Taps, here
 
 _LEAST = 1e-7**0.5  # Keras's epsilon, which the sum of squares does not fall below

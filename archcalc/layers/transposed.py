@@ -27,10 +27,10 @@ from archcalc.layers.fields import (
     Untracked,
 )
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.primitives import Convolve, Slide, Stages
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
-from archcalc.layers.stages import Convolve, Slide, Stages
+from archcalc.layers.tables import transposed_phases
 from archcalc.layers.window import Phases, Read, Taps, Unstated
-from archcalc.tables import transposed_phases
 
 
 @family

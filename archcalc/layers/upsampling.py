@@ -6,12 +6,12 @@ from abc import abstractmethod
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, prod
-from archcalc.interpolation import INTERPOLATIONS, phase_table
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.fields import Spatial as SpatialField
+from archcalc.layers.interpolation import INTERPOLATIONS, phase_table
+from archcalc.layers.primitives import Enlarge, Stages
 from archcalc.layers.spatial import ChannelsLast, Spatial
-from archcalc.layers.stages import Enlarge, Stages
 from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
 
 

@@ -4,7 +4,7 @@ For every input of a layer, one `Read` per axis of that input tensor (the batch 
 excluded, channels included). An axis of the *output* is named by its number, so permuted
 axes, channels-first tensors and sequences need nothing more. Padding is not clipped here
 and holes of dilation are kept; hulls, clipping and composition belong to
-`archcalc.analyses.receptive_field`.
+`archcalc.analyses.fields.receptive_field`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, behind
+from archcalc.layers.primitives import Branches, Disturb, Each, Merge, Stages, Within
 from archcalc.layers.recurrent import WHOLE, Cell, Recurrent
-from archcalc.layers.stages import Branches, Disturb, Each, Merge, Stages, Within
 from archcalc.layers.window import Unstated, here
 
 _SEVERAL = "two sequences come out, read from either end"

@@ -11,11 +11,10 @@ from typing import Any
 
 from archcalc.errors import SourceError
 from archcalc.graph import Graph
-from archcalc.readers.keras.functional import parse_functional
 from archcalc.readers.keras.inputs import given_shape
 from archcalc.readers.keras.model import Model
+from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import Reading
-from archcalc.readers.keras.sequential import parse_sequential
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
-from archcalc.claims import QUANTITIES
+from archcalc.graph.claims import QUANTITIES
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
 from archcalc.readers.spec.arguments import layer_type, type_names

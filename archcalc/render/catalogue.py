@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from archcalc.catalogue import Entry
+from archcalc.arith.unknown import Unknown
 from archcalc.layers.refusals import Refusal
-from archcalc.plain import plain
 from archcalc.render import text
 from archcalc.render.text import ASCII, UNICODE, Glyphs
-from archcalc.unknown import Unknown
+from archcalc.report.catalogue import Entry
+from archcalc.report.values import to_json_value
 
 NAME = 26
 REFUSED = "refused, because they have no rule"
@@ -121,15 +121,15 @@ def as_data(e: Entry) -> dict[str, Any]:
         "summary": e.summary,
         "arguments": [
             {"name": a.name, "required": a.required}
-            | ({} if a.required else {"default": plain(a.default)})
+            | ({} if a.required else {"default": to_json_value(a.default)})
             | {"figures": a.figures}
             for a in e.arguments
         ],
-        "input_shapes": plain(e.input_shapes),
-        "output_shape": plain(e.output_shape),
-        "parameters": plain(e.parameters),
-        "macs": plain(e.macs),
-        "elementwise_operations": plain(e.elementwise_operations),
+        "input_shapes": to_json_value(e.input_shapes),
+        "output_shape": to_json_value(e.output_shape),
+        "parameters": to_json_value(e.parameters),
+        "macs": to_json_value(e.macs),
+        "elementwise_operations": to_json_value(e.elementwise_operations),
     }
 
 

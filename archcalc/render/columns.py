@@ -8,8 +8,8 @@ from typing import Any
 
 from archcalc.render import text
 from archcalc.render.text import Glyphs
-from archcalc.rows import Row
-from archcalc.totals import Totals
+from archcalc.report.rows import Row
+from archcalc.report.totals import Totals
 
 
 @dataclass(frozen=True)

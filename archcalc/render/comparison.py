@@ -7,12 +7,12 @@ import io
 import textwrap
 from typing import TYPE_CHECKING
 
+from archcalc.arith.unknown import Unknown
 from archcalc.render.markdown import escaped
 from archcalc.render.text import ASCII, UNICODE, count, printable
-from archcalc.unknown import Unknown
 
 if TYPE_CHECKING:
-    from archcalc.comparison import Compared, Comparison
+    from archcalc.report.comparison import Compared, Comparison
 
 MIN_WORDS = 30
 

@@ -7,10 +7,10 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from archcalc.arith.unknown import Unknown
 from archcalc.render.grouping import fold
-from archcalc.report import Report
-from archcalc.rows import Row
-from archcalc.unknown import Unknown
+from archcalc.report.report import Report
+from archcalc.report.rows import Row
 
 _FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size", "clipped_size")
 

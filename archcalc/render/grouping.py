@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from archcalc.arith import total
-from archcalc.rows import FIGURES, Row
+from archcalc.report.rows import FIGURES, Row
 
 
 def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:

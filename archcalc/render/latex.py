@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 from archcalc.render import summary
 from archcalc.render import text as words
 from archcalc.render.columns import (
@@ -22,12 +24,10 @@ from archcalc.render.columns import (
 )
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
-from archcalc.report import Report
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
+from archcalc.report.report import Report
 
 if TYPE_CHECKING:
-    from archcalc.analyses.receptive_field import Field
+    from archcalc.analyses.fields.receptive_field import Field
 
 PAGE = 45  # rows that fit one page; longer tables may break across pages
 
@@ -161,6 +161,6 @@ def _field(found: Field | None) -> str:
 def _formula(x: Expr) -> str:
     import sympy
 
-    from archcalc.sympy_bridge import to_sympy
+    from archcalc.arith.to_sympy import to_sympy
 
     return str(sympy.latex(to_sympy(x)))

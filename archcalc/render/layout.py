@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from archcalc.arith.symbolic import Expr
 from archcalc.render.columns import ALWAYS, ESSENTIAL, FLOPS, GAINED, LAYER, ORDER, Column, flops_column
 from archcalc.render.text import Glyphs
-from archcalc.rows import Row
-from archcalc.symbolic import Expr
-from archcalc.totals import Totals
+from archcalc.report.rows import Row
+from archcalc.report.totals import Totals
 
 GAP = 2
 MARGIN = 1

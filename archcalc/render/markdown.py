@@ -8,7 +8,7 @@ from archcalc.render import summary
 from archcalc.render.columns import LAYER, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
-from archcalc.report import Report
+from archcalc.report.report import Report
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 

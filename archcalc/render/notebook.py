@@ -7,7 +7,7 @@ from html import escape
 from archcalc.render import summary
 from archcalc.render.columns import LAYER, Column, everywhere
 from archcalc.render.text import UNICODE, printable
-from archcalc.report import Report
+from archcalc.report.report import Report
 
 MAX_ROWS = 500
 _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"

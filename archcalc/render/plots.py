@@ -11,7 +11,7 @@ from archcalc.errors import ArchcalcError, MissingExtraError
 from archcalc.render.text import printable
 
 if TYPE_CHECKING:
-    from archcalc.report import Report
+    from archcalc.report.report import Report
 
 NAMED = 40  # rows whose names fit below the axis
 

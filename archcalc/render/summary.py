@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.arith import total
+from archcalc.arith.symbolic import Expr, Extremum
+from archcalc.arith.unknown import Unknown
 from archcalc.render import text
+from archcalc.render.fit import fits
 from archcalc.render.text import Glyphs
-from archcalc.report import Report
-from archcalc.rows import Row
-from archcalc.symbolic import Expr, Extremum
-from archcalc.unknown import Unknown
+from archcalc.report.report import Report
+from archcalc.report.rows import Row
 
 if TYPE_CHECKING:
-    from archcalc.analyses.receptive_field import Field
-    from archcalc.fit import Fit, Room
+    from archcalc.analyses.fields.receptive_field import Field
 
 
 class Fact(NamedTuple):
@@ -108,7 +108,7 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     elif isinstance(t.training_bytes, Unknown):
         yield Fact("Training", f"unknown; {text.printable(t.training_bytes.reason, glyphs)}")
     if report.fit is not None:
-        yield Fact("Fits", _fits(report.fit, glyphs))
+        yield Fact("Fits", fits(report.fit, glyphs))
 
 
 def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
@@ -126,23 +126,6 @@ def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     if best.order is not None:
         how = "no order needs less" if best.optimal else "the best order found"
         yield Fact("Best order", f"{text.amount(best.bytes, glyphs)} of activations at the peak; {how}")
-
-
-def _fits(found: Fit, glyphs: Glyphs) -> str:
-    """`in 24.0 GiB: training up to batch 120, inference up to batch 2,000`."""
-    parts = [("training", found.training), ("inference", found.inference)]
-    uses = ", ".join(f"{name} {_batch(room, glyphs)}" for name, room in parts)
-    return f"in {text.amount(found.memory, glyphs)}: {uses}"
-
-
-def _batch(room: Room, glyphs: Glyphs) -> str:
-    if isinstance(room.largest_batch, Unknown):
-        return f"unknown ({text.printable(room.largest_batch.reason, glyphs)})"
-    if room.largest_batch is None:
-        return "with any batch"
-    if room.largest_batch == 0:
-        return "not even with a batch of 1"
-    return f"up to batch {text.count(room.largest_batch, glyphs)}"
 
 
 MAX_HELD = 4

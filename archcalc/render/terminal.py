@@ -16,8 +16,8 @@ from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, SIGMA, TYPE
 from archcalc.render.grouping import fold
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
-from archcalc.report import Report
-from archcalc.rows import Row
+from archcalc.report.report import Report
+from archcalc.report.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -8,13 +8,13 @@ from fractions import Fraction
 from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
+from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 
 if TYPE_CHECKING:
-    from archcalc.analyses.effective_field import EffectiveField
-    from archcalc.analyses.gradients import Gradient
-    from archcalc.analyses.receptive_field import Field
+    from archcalc.analyses.fields.effective_field import EffectiveField
+    from archcalc.analyses.fields.receptive_field import Field
+    from archcalc.analyses.gradient_bounds.gradients import Gradient
 
 UNKNOWN = "unknown"
 

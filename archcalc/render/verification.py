@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from archcalc.render.text import ASCII, UNICODE, Glyphs, printable
-from archcalc.verification import AGREES, CANNOT_RUN, DIFFERS, VERDICTS, Check, Verification
+from archcalc.report.verification import AGREES, CANNOT_RUN, DIFFERS, VERDICTS, Check, Verification
 
 WHOLE = "whole network"
 MAX_VALUE = 48

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archcalc.errors import LayerError
 from archcalc.layers.activations import ACTIVATIONS
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
 from archcalc.layers.fields import (
     AxisKind,
     ChoiceKind,
@@ -27,6 +27,7 @@ from archcalc.layers.fields import (
     PlainCountKind,
     SpatialKind,
 )
+from archcalc.layers.registry import registered
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Shapes = tuple[tuple[int, ...], ...]

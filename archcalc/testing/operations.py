@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from archcalc.dtypes import floating
 from archcalc.layers.base import Layer
-from archcalc.layers.operations import Constant, registered_operations
+from archcalc.layers.dtypes import floating
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.elementwise import BINARY
 from archcalc.layers.operations.reduction import Along, Reduction, Running
+from archcalc.layers.registry import registered_operations
 
 if TYPE_CHECKING:
     from archcalc.testing.strategies import Net

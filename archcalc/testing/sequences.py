@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 from archcalc.testing.arguments import arguments
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archcalc.dtypes import floating
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.dtypes import floating
+from archcalc.layers.registry import registered
 from archcalc.testing.arguments import Draw, arguments
 from archcalc.testing.operations import operation
 from archcalc.testing.sequences import attention, crossing, recurrence, scores, step_by_step
@@ -342,7 +343,7 @@ def architectures(
 
     `with_operations` adds functions of `keras.ops` to what is drawn.
 
-    Shrinks towards few layers and small tensors; `archcalc.convert.to_spec` prints it.
+    Shrinks towards few layers and small tensors; `archcalc.writers.convert.to_spec` prints it.
     """
     net = Net(draw)
     x = _first(net)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from archcalc import arith
+from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import Kind, NamedKind, SpatialKind
 from archcalc.layers.inner import Inner, of
-from archcalc.layers.operations import Constant, Operation
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
+from archcalc.layers.operand import Constant
+from archcalc.layers.operations.base import Operation
 
 SIZE = {"size": None}  # stands where a size was taken out
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archcalc.expressions import is_symbol_name
+from archcalc.arith.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap
 from archcalc.writers.arguments import Arguments
 from archcalc.writers.bodies import Body, Leaf, Use

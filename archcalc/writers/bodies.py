@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.graph import Graph, Repeat, Tap
+from archcalc.graph.substitution import EACH
 from archcalc.readers.names import fault_of_name
-from archcalc.substitution import EACH
 
 # blocks inside blocks; the reader stops at 16
 MAX_DEPTH = 12

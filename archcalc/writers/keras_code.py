@@ -9,19 +9,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from archcalc import arith, symbolic
+from archcalc import arith
 from archcalc.analyses import parameters, shapes
+from archcalc.arith import symbolic
+from archcalc.arith.expressions import parse
+from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError
-from archcalc.expressions import parse
 from archcalc.graph import Graph, Tap
-from archcalc.keras_names import to_keras_name
-from archcalc.layers.base import Layer, Weightless, registered
+from archcalc.graph.substitution import open_symbols
+from archcalc.layers.base import Layer, Weightless
 from archcalc.layers.inner import with_inner
-from archcalc.layers.operations import Constant, Operation
+from archcalc.layers.keras_names import to_keras_name
+from archcalc.layers.operand import Constant
+from archcalc.layers.operations.base import Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
-from archcalc.substitution import open_symbols
-from archcalc.symbolic import Expr
+from archcalc.layers.registry import registered
 from archcalc.writers.arguments import Arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies

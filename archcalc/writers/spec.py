@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archcalc.claims import Claim
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Tap
-from archcalc.substitution import EACH, open_symbols
+from archcalc.graph.claims import Claim
+from archcalc.graph.substitution import EACH, open_symbols
 from archcalc.writers.arguments import Arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from archcalc.analyses.effective_field import effective_fields
-from archcalc.analyses.receptive_field import fields
+from archcalc.analyses.fields.effective_field import effective_fields
+from archcalc.analyses.fields.receptive_field import fields
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 
 LAYERS = registered()
 HUGE = 10**9

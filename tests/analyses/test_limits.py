@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from archcalc.analyses import field_figures, field_maps, field_reads, moments
-from archcalc.analyses.effective_field import effective_fields
-from archcalc.analyses.receptive_field import fields
+from archcalc.analyses.fields import axis_figures, compose, index_maps, moments
+from archcalc.analyses.fields.effective_field import effective_fields
+from archcalc.analyses.fields.receptive_field import fields
 from archcalc.analyses.shapes import infer
+from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 from archcalc.layers.core import InputLayer
 from archcalc.layers.window import Blocks, Fixed, Phases, Read, Section, Taps, Whole
-from archcalc.unknown import Unknown
-from tests.analyses.toy import Toy
+from tests.analyses.fields.toy import Toy
 
 Row = tuple[tuple[int, ...], list[tuple[str, tuple[Read, ...]]]]
 
@@ -74,23 +74,23 @@ SEVERAL = toy((40,), a=((4,), [("x", (Taps(0, s),)) for s in (1, 2, 3, 4, 5)]))
 @pytest.mark.parametrize(
     ("module", "limit", "figure", "graph", "least"),
     [
-        (field_reads, "MAX_PERIOD", field, TWICE, 6),
-        (field_reads, "MAX_READS", field, TWICE, 12),
+        (compose, "MAX_PERIOD", field, TWICE, 6),
+        (compose, "MAX_READS", field, TWICE, 12),
         (moments, "MAX_PERIOD", spread, TWICE, 6),
         (moments, "MAX_TAPS", spread, TWICE, 12),
-        (field_reads, "MAX_READS", field, WIDE, 18),
+        (compose, "MAX_READS", field, WIDE, 18),
         (moments, "MAX_TAPS", spread, WIDE, 15),
-        (field_reads, "MAX_READS", field, STRIDED, 6),
+        (compose, "MAX_READS", field, STRIDED, 6),
         (moments, "MAX_TAPS", spread, STRIDED, 5),
-        (field_reads, "MAX_PERIOD", field, THRICE, 3),
-        (field_reads, "MAX_READS", field, THRICE, 4),
+        (compose, "MAX_PERIOD", field, THRICE, 3),
+        (compose, "MAX_READS", field, THRICE, 4),
         (moments, "MAX_PERIOD", spread, THRICE, 3),
         (moments, "MAX_TAPS", spread, THRICE, 4),
-        (field_reads, "MAX_READS", field, BLOCKS, 12),
+        (compose, "MAX_READS", field, BLOCKS, 12),
         (moments, "MAX_TAPS", spread, BLOCKS, 12),
-        (field_figures, "MAX_PLACES", field, CROSSED, 12),
-        (field_figures, "MAX_REGIONS", field, PARTS, 6),
-        (field_maps, "MAX_PIECES", field, SEVERAL, 5),
+        (axis_figures, "MAX_PLACES", field, CROSSED, 12),
+        (axis_figures, "MAX_REGIONS", field, PARTS, 6),
+        (index_maps, "MAX_PIECES", field, SEVERAL, 5),
         (moments, "MAX_PIECES", spread, SEVERAL, 5),
     ],
 )

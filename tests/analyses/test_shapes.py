@@ -6,9 +6,9 @@ import pytest
 
 from archcalc import arith
 from archcalc.analyses.shapes import infer
+from archcalc.arith.symbolic import symbol
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Repeat, Tap
-from archcalc.symbolic import symbol
 from tests.networks import chain, conv_pair, made, residual, tower
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 from tests.contract.rows import (
     COMMON,
     Cell,

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 import archcalc
-from archcalc import symbolic
+from archcalc import arith
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.conventions import NAMES
 from archcalc.conventions.torch_counterparts import NONE, RULES
 from archcalc.errors import ArchcalcError
-from archcalc.layers.base import registered
-from archcalc.layers.operations import Constant
-from archcalc.symbolic import symbol
-from archcalc.unknown import Unknown
+from archcalc.layers.operand import Constant
+from archcalc.layers.registry import registered
 from tests.networks import chain, conv_pair, made, residual, tower, with_unknown
 
 OTHERS = [name for name in NAMES if name != "archcalc"]
@@ -39,12 +39,12 @@ def test_open_symbols_give_what_their_values_give(convention: str) -> None:
     for h, w in ((7, 12), (16, 9)):
         here = flops(chain("x", (h, w, 3), *layers), convention)
         assert isinstance(here, int)
-        assert symbolic.substitute(closed, {"H": h, "W": w}) == here
+        assert arith.substitute(closed, {"H": h, "W": w}) == here
 
 
 @pytest.mark.parametrize("convention", NAMES)
 def test_a_symbolic_repeat_counts_each_copy(convention: str) -> None:
-    assert symbolic.substitute(flops(tower(), convention), {"n": 5}) == flops(tower(), convention, n=5)
+    assert arith.substitute(flops(tower(), convention), {"n": 5}) == flops(tower(), convention, n=5)
 
 
 @pytest.mark.parametrize("convention", OTHERS)

@@ -20,14 +20,18 @@ import archcalc
 from archcalc import arith
 from archcalc.analyses.shapes import infer
 from archcalc.arith import total
+from archcalc.arith.unknown import Unknown
 from archcalc.conventions import NAMES
+from archcalc.conventions.calflops import CALFLOPS
 from archcalc.conventions.counting import CONVENTIONS, Part, flops
-from archcalc.conventions.module_tools import CALFLOPS, PTFLOPS, THOP, TORCHINFO
-from archcalc.conventions.operator_tools import FVCORE, PTFLOPS_ATEN, TORCH
+from archcalc.conventions.fvcore import FVCORE
+from archcalc.conventions.ptflops import PTFLOPS, PTFLOPS_ATEN
+from archcalc.conventions.thop import THOP
 from archcalc.conventions.torch_counterparts import RULES
+from archcalc.conventions.torch_flop_counter import TORCH
+from archcalc.conventions.torchinfo import TORCHINFO
 from archcalc.graph import Graph
-from archcalc.substitution import restate
-from archcalc.unknown import Unknown
+from archcalc.graph.substitution import restate
 from tests.conventions.layers import LAYERS
 from tests.conventions.test_tf_profiler import graph_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from archcalc.analyze import analyze
-from archcalc.convert import as_text
 from archcalc.errors import ArchcalcError
 from archcalc.readers import load
 from archcalc.render.json import json_text
-from archcalc.report import Report
+from archcalc.report.report import Report
+from archcalc.writers.convert import as_text
 
 MAX_LAYERS = 500
 

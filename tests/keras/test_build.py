@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import archcalc
-from archcalc import symbolic
 from archcalc.analyses import parameters, shapes
+from archcalc.arith import symbolic
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph
 from archcalc.keras.build import keras_layer, to_keras
-from archcalc.keras_names import from_keras_name
-from archcalc.layers.base import registered
-from archcalc.layers.operations import Constant, registered_operations
+from archcalc.layers.keras_names import from_keras_name
+from archcalc.layers.operand import Constant
+from archcalc.layers.registry import registered, registered_operations
 
 types = registered()
 

@@ -12,7 +12,8 @@ from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
 from archcalc.keras.measure_gradients import gradient_runs
 from archcalc.readers import load
-from archcalc.verification import GRADIENT, verify
+from archcalc.report.verification import GRADIENT
+from archcalc.verification.verify import verify
 from tests.analyses.mean_field.stacks import network, plain
 
 
@@ -124,11 +125,11 @@ def test_verify_measures_beside_the_prediction() -> None:
 
 
 def test_verify_notices_a_wrong_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archcalc.keras import check_gradients
+    from archcalc.verification import expected_gradients
 
     wrong = plain("sigmoid", "glorot_uniform", 3, 64)
     rows = expected_gradients(wrong, infer(wrong))
-    monkeypatch.setattr(check_gradients, "expected_gradients", lambda *_, **__: rows)
+    monkeypatch.setattr(expected_gradients, "expected_gradients", lambda *_, **__: rows)
     found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=4)
     assert {c.layer for c in found.differences} == {"input", "h0", "h1"}
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archcalc.analyses import stage_gains
-from archcalc.analyses.bound_terms import number, times
-from archcalc.keras import check_jacobians
+from archcalc.analyses.gradient_bounds import primitive_bounds
+from archcalc.analyses.gradient_bounds.terms import number, times
 from archcalc.keras.build import build
 from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs
 from archcalc.keras.lanczos import bidiagonal, norm_from_below
-from archcalc.verification import CANNOT_RUN, JACOBIAN, JACOBIAN_FROM_BELOW, verify
-from tests.analyses.gradient_networks import Wiring, inception
+from archcalc.report.verification import CANNOT_RUN, JACOBIAN, JACOBIAN_FROM_BELOW
+from archcalc.verification import jacobians
+from archcalc.verification.verify import verify
+from tests.analyses.gradient_bounds.networks import Wiring, inception
 from tests.analyses.mean_field.stacks import plain
 
 
@@ -52,15 +53,15 @@ def test_the_norm_from_below_is_that_of_the_whole_jacobian() -> None:
 def test_verify_holds_jacobians_to_their_bounds(
     units: int, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_jacobians, "UNITS", units)
+    monkeypatch.setattr(jacobians, "UNITS", units)
     found = verify(plain("tanh", "glorot_uniform", 3, 24), gradients=1).by_what()[what]
     assert {c.layer for c in found} >= {"input", "h0"}
     assert all(c.verdict == "agrees" and c.measured <= c.predicted + 1e-4 for c in found)
 
 
 def test_verify_notices_a_bound_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = stage_gains.linear
-    monkeypatch.setattr(stage_gains, "linear", lambda *a: times(real(*a), number(0.01)))
+    real = primitive_bounds.linear
+    monkeypatch.setattr(primitive_bounds, "linear", lambda *a: times(real(*a), number(0.01)))
     found = verify(plain("tanh", "glorot_uniform", 3, 24), gradients=1)
     assert {c.layer for c in found.differences if c.what == JACOBIAN} == {"input", "h0", "h1"}
 

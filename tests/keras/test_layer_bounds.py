@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from archcalc.analyses import shapes
-from archcalc.analyses.gradients import gradients
+from archcalc.analyses.gradient_bounds.gradients import gradients
 from archcalc.arith import scope
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, build
 from archcalc.keras.jacobians import draw_weights, jacobian_norms, random_inputs, weights_by_name
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 from tests import contract
 from tests.contract import Cell
 from tests.layers.test_operations import EVERY, read

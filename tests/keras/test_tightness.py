@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.gradient_tightness import worst_rows
-from tests.analyses.gradient_networks import NETWORKS
+from tests.analyses.gradient_bounds.networks import NETWORKS
 
 # the worst row's bound over the largest norm that is measured with eight inputs: symbolic, tight, centred
 WORST = {

@@ -14,7 +14,7 @@ from archcalc import analyze
 from archcalc.graph import Graph
 from archcalc.keras.build import build
 from archcalc.keras.jacobians import draw_weights, weights_by_name
-from tests.analyses.gradient_networks import Wiring
+from tests.analyses.gradient_bounds.networks import Wiring
 from tests.networks import chain, made
 
 pytestmark = pytest.mark.usefixtures("double_precision")

@@ -6,10 +6,10 @@ from math import ceil, floor
 
 import pytest
 
-from archcalc import arrays
+from archcalc.arith import arrays, substitute
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.layers.adaptive import AdaptiveAveragePooling2D
-from archcalc.symbolic import substitute, symbol
-from archcalc.unknown import Unknown
 
 
 def window_sizes(n: int, m: int) -> int:

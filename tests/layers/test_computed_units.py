@@ -15,10 +15,10 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from archcalc.errors import LayerError
-from archcalc.layers.operations import registered_operations
-from archcalc.layers.operations.operand import Constant
+from archcalc.layers.operand import Constant
+from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Scattered, Unstated
-from tests.analyses.toy import units_read
+from tests.analyses.fields.toy import units_read
 
 OPERATIONS = registered_operations()
 BATCH = 5  # no side is as long

@@ -8,10 +8,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from archcalc.dtypes import BYTES, promoted
 from archcalc.keras.build import keras_layer
-from archcalc.layers.base import registered
-from archcalc.layers.operations import registered_operations
+from archcalc.layers.dtypes import BYTES, promoted
+from archcalc.layers.registry import registered, registered_operations
 from tests import keras_oracle
 from tests.test_contract import REAL_TYPES, outcomes, words
 

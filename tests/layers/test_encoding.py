@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from archcalc import analyze
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError
 from archcalc.graph import Graph
-from archcalc.layers.base import registered
-from archcalc.layers.operations import registered_operations
-from archcalc.unknown import Unknown
+from archcalc.layers.registry import registered, registered_operations
 from tests.networks import made
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archcalc import arith, arrays
+from archcalc import arith
+from archcalc.arith import arrays
+from archcalc.arith.symbolic import symbol
 from archcalc.errors import LayerError, UndecidedError
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
 from archcalc.layers.fields import Kind
-from archcalc.symbolic import symbol
+from archcalc.layers.registry import registered
 
 H = symbol("H")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archcalc.layers.operations import registered_operations
+from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Read
 
 PLACES = {0: 1, 1: 2, 2: 0}  # of height, width and channels, where these come first

@@ -9,10 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from archcalc.errors import LayerError
-from archcalc.layers.base import registered
 from archcalc.layers.fields import FieldError, Kind, UntrackedKind
 from archcalc.layers.inner import InnerKind
-from archcalc.layers.operations import registered_operations
+from archcalc.layers.registry import registered, registered_operations
 
 NUMBERS: list[Any] = [-7, -2, -1, 0, 1, 2, 3, 5, 16]
 VALUES: list[Any] = [

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError
 from archcalc.layers.opaque import Opaque
 from archcalc.layers.window import Taps, Unstated, Whole
-from archcalc.symbolic import symbol
-from archcalc.unknown import Unknown
 
 H = symbol("H")
 

@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from archcalc.layers.fields import UntrackedKind
-from archcalc.layers.operations import registered_operations
+from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Taps
 
 OPERATIONS = registered_operations()

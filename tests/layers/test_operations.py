@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from archcalc import arith, arrays
+from archcalc import arith
+from archcalc.arith import arrays, substitute
+from archcalc.arith.symbolic import symbol
 from archcalc.errors import LayerError, NetworkError, SourceError
 from archcalc.layers.base import Layer
-from archcalc.layers.operations import registered_operations
 from archcalc.layers.operations.elementwise import BINARY, CASTS, FILLED, FREE, UNARY
+from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Unstated
 from archcalc.readers.keras_config import read_keras
-from archcalc.symbolic import substitute, symbol
 from tests import keras_oracle
 from tests.readers.keras.oracle import assert_same
 from tests.test_contract import check_scattered, predicted

@@ -13,8 +13,8 @@ import pytest
 import archcalc
 from archcalc.cli import main
 from archcalc.errors import ArchcalcError
-from archcalc.layers.base import registered
 from archcalc.layers.refusals import REFUSALS
+from archcalc.layers.registry import registered
 from archcalc.readers.keras.legacy import CLASS_NAMES
 from archcalc.readers.spec import read_spec
 

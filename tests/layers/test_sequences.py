@@ -9,7 +9,8 @@ import pytest
 
 import archcalc
 from archcalc.errors import ArchcalcError
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 from archcalc.readers.spec import read_spec
 
 L = keras.layers

@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import ops
 
 from archcalc.layers.activations import ACTIVATIONS, FUNCTIONS, INFINITY, activated, slopes
-from archcalc.layers.base import registered
-from archcalc.layers.stages import Pointwise, Stages
+from archcalc.layers.primitives import Pointwise, Stages
+from archcalc.layers.registry import registered
 
 CLOSE = 1e-7  # how far above the supremum a constant may lie
 # Dense where functions bend, at and close to their kinks, and far out where they approach their limits.

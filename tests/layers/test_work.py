@@ -15,7 +15,8 @@ import pytest
 
 from archcalc.errors import LayerError
 from archcalc.layers.activations import ACTIVATIONS
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 from tests import contract, keras_oracle
 from tests.test_contract import accepted, outcomes
 

@@ -16,7 +16,7 @@ Entry = dict[str, Any]
 # -- recording ---------------------------------------------------------------------------------------
 def record(share: float) -> list[Entry]:
     """For each type Keras's arguments, and what it says of this share of the cells."""
-    from archcalc.layers.base import registered
+    from archcalc.layers.registry import registered
     from tests import test_contract as contract
     from tests.contract import cells
 
@@ -54,7 +54,7 @@ def _cell(name: str, o: Any) -> Entry:
 # -- comparing ---------------------------------------------------------------------------------------
 def differences(entries: list[Entry], module: str = "") -> Iterator[str]:
     """What archcalc says otherwise; types that `module` has a part in come first."""
-    from archcalc.layers.base import registered
+    from archcalc.layers.registry import registered
 
     def foreign(entry: Entry) -> bool:
         return all(cls.__module__ != module for cls in registered()[entry["name"]].__mro__)

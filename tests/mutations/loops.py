@@ -12,10 +12,11 @@ from typing import Any
 
 from archcalc import arith
 from archcalc.analyze import analyze
+from archcalc.arith import substitute
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Repeat, Tap
-from archcalc.layers.base import registered
-from archcalc.symbolic import substitute, symbol
-from archcalc.unknown import Unknown
+from archcalc.layers.registry import registered
 
 
 def differences(_: Any = None) -> Iterator[str]:

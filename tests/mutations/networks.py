@@ -12,17 +12,18 @@ from typing import Any
 
 from archcalc import arith
 from archcalc.analyses import shapes
-from archcalc.analyses.clipping import clipped_boxes
-from archcalc.analyses.windows import spatial_axes, windows
+from archcalc.analyses.fields.clipping import clipped_boxes
+from archcalc.analyses.fields.windows import spatial_axes, windows
 from archcalc.analyze import analyze
-from archcalc.arrays import array
+from archcalc.arith import substitute
+from archcalc.arith.arrays import array
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.conventions import tf_profiler
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.layers.base import Layer, registered
-from archcalc.layers.operations import registered_operations
-from archcalc.symbolic import substitute, symbol
-from archcalc.unknown import Unknown
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered, registered_operations
 
 Entry = dict[str, Any]
 PLACES = 5  # of each layer
@@ -82,12 +83,13 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     import numpy as np
 
     from archcalc.keras.build import build
-    from archcalc.keras.check_fields import _measured, _places
-    from archcalc.keras.check_structure import _path, _unnamed
     from archcalc.keras.linear import linearised
     from archcalc.keras.measure import outputs
     from archcalc.keras.profile import profiled_flops
-    from archcalc.keras.verify import Case, _silent
+    from archcalc.verification.case import Case
+    from archcalc.verification.fields import _measured, _places
+    from archcalc.verification.structure import _path, _unnamed
+    from archcalc.verification.verify import _silent
 
     report = analyze(graph)
     built = build(graph, initializers="zeros")
@@ -142,10 +144,10 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
 
 def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
     """(layer, label, standard deviation along each axis; None where padding cuts the field off)."""
-    from archcalc.keras import check_spread
+    from archcalc.verification import effective_fields
 
     found = []
-    for check in check_spread.checks(case, linear):
+    for check in effective_fields.checks(case, linear):
         if check.verdict == "agrees":
             pairs = zip(check.predicted, check.measured, strict=True)
             real = [
@@ -157,7 +159,7 @@ def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
 
 def _peak(graph: Any, sizes: list[list[int]]) -> int:
     """At each step in Keras's order, every tensor that is made and not yet read for the last time."""
-    from archcalc.analyses.order import keras_order
+    from archcalc.analyses.memory.order import keras_order
 
     when = dict.fromkeys(graph.inputs, -1)
     when |= {i: step for step, i in enumerate(i for i in keras_order(graph) if i not in when)}

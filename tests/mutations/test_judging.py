@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts import mutate
-from tests.mutations import loops, reach, roads, work
+from tests.mutations import loops, oracles, reach, work
 from tests.mutations.general import every
 from tests.mutations.mutants import ROOT, Mutant
 
@@ -20,7 +20,7 @@ MUTANT = next(iter(every("archcalc/layers/core.py")))
 
 def oracle(products: list[Any]) -> dict[str, Any]:
     """A record of nothing but these products."""
-    return {"loops": None, "work": products, **{road: [] for road in roads.ENTRIES}}
+    return {"loops": None, "work": products, **{road: [] for road in oracles.ENTRIES}}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutate, "in_child", lambda check, _=None: check())
     monkeypatch.setattr(work, "_by_hand", lambda: iter(()))
     monkeypatch.setattr(loops, "differences", lambda: iter(()))
-    monkeypatch.setattr(roads, "_load", lambda: None)
+    monkeypatch.setattr(oracles, "_load", lambda: None)
 
 
 def test_nothing_is_judged_where_a_road_fails_without_any_mistake() -> None:
@@ -60,8 +60,8 @@ def test_the_command_says_so_and_fails(
 
 # -- what runs a function -----------------------------------------------------------------------
 def test_checks_reach_the_functions_that_they_call() -> None:
-    from archcalc.layers.base import registered
     from archcalc.layers.core import Dense
+    from archcalc.layers.registry import registered
 
     layer = registered()["Dense"](units=3)
     code = Dense.output_shape.__code__
@@ -83,6 +83,6 @@ def test_the_place_of_a_mutant_is_the_function_that_holds_it() -> None:
 
 
 def test_a_planted_mistake_has_its_place_too() -> None:
-    mutant = Mutant("x", "archcalc/analyses/runs.py", "place += 1", "place += 2")
+    mutant = Mutant("x", "archcalc/analyses/fields/index_sets.py", "place += 1", "place += 2")
     file, line = reach.place_of(mutant) or ("", 0)
     assert (ROOT / file).read_text().splitlines()[line - 1].startswith("def contains")

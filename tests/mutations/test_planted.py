@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutations import roads
+from tests.mutations import oracles
 from tests.mutations.mutants import ROOT
 from tests.mutations.planted import PLANTED
 
@@ -41,5 +41,5 @@ def test_a_planted_mistake_is_caught(judged: dict[str, Any], name: str) -> None:
     road = judged[name]["road"]
     assert road, "no figure differs"
     # archcalc still loads, so that a figure was compared
-    assert road in roads.NAMES
+    assert road in oracles.NAMES
     assert road not in ("loading", "suite")

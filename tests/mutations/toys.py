@@ -1,4 +1,4 @@
-"""Road: fields of random toy networks against brute force, unit by unit (`tests.analyses.toy`)."""
+"""Road: fields of random toy networks against brute force, unit by unit (`tests.analyses.fields.toy`)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from fractions import Fraction
 from math import isclose, prod
 from typing import Any
 
-from archcalc.analyses import effective_field, receptive_field
+from archcalc.analyses.fields import effective_field, receptive_field
 from archcalc.analyses.shapes import infer
+from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 from archcalc.layers import window as reads_of
-from archcalc.layers.base import registered
-from archcalc.unknown import Unknown
+from archcalc.layers.registry import registered
 
 Entry = dict[str, Any]
 FIGURES = ("size", "min_size", "local_size", "offset", "is_global", "clipped_size", "stride")
@@ -25,7 +25,7 @@ def record(count: int) -> list[Entry]:
     from hypothesis import strategies as st
 
     from archcalc.testing.drawing import each_drawn
-    from tests.analyses.toy import networks
+    from tests.analyses.fields.toy import networks
 
     found: list[Entry] = []
     kinds = (networks(1), networks(1, causal=False), networks(2, holes=False), networks(1, parts=True))
@@ -35,8 +35,8 @@ def record(count: int) -> list[Entry]:
 
 
 def _toy(graph: Any) -> Entry:
-    from tests.analyses.test_receptive_field import expect_stride, width
-    from tests.analyses.toy import Oracle, all_reads, places
+    from tests.analyses.fields.test_receptive_field import expect_stride, width
+    from tests.analyses.fields.toy import Oracle, all_reads, places
 
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
@@ -104,7 +104,7 @@ def differences(entries: list[Entry]) -> Iterator[str]:
 
 
 def _differences(toy: Entry) -> Iterator[str]:
-    from tests.analyses.toy import Toy
+    from tests.analyses.fields.toy import Toy
 
     nodes: list[Any] = []
     for name, shape, given, inputs in toy["rows"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 
 
 # -- recording ---------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from archcalc.graph import Graph, Tap
-from archcalc.report import Report
-from archcalc.rows import Row
-from archcalc.verification import CANNOT_RUN, DIFFERS, Check, Verification
+from archcalc.report.report import Report
+from archcalc.report.rows import Row
+from archcalc.report.verification import CANNOT_RUN, DIFFERS, Check, Verification
 from archcalc.writers.spec import to_spec
 
 # whole networks are large draws, and what they cost depends on the machine

@@ -11,7 +11,7 @@ from hypothesis import given, note, settings
 import archcalc
 from archcalc.graph import Graph
 from archcalc.keras.build import to_keras
-from archcalc.keras_names import from_keras_name
+from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.spec import read_spec
 from archcalc.testing.strategies import architectures
 from archcalc.writers.spec import to_spec

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.gradient_soundness import Tally, check, drawn
-from tests.analyses.gradient_networks import inception, mobile_block
+from tests.analyses.gradient_bounds.networks import inception, mobile_block
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -30,11 +30,11 @@ def test_named_networks(network: object) -> None:
 
 
 def test_a_bound_that_is_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archcalc.analyses import stage_gains
-    from archcalc.analyses.bound_terms import number, times
+    from archcalc.analyses.gradient_bounds import primitive_bounds
+    from archcalc.analyses.gradient_bounds.terms import number, times
 
-    real = stage_gains.linear
-    monkeypatch.setattr(stage_gains, "linear", lambda *a: times(real(*a), number(0.05)))
+    real = primitive_bounds.linear
+    monkeypatch.setattr(primitive_bounds, "linear", lambda *a: times(real(*a), number(0.05)))
     tally = Tally()
     check(tally, inception(), 3, ("tight",))
     assert tally.violations

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 import archcalc
 from archcalc import arith
 from archcalc.analyses import parameters, shapes, work
-from archcalc.arrays import array
+from archcalc.arith import substitute
+from archcalc.arith.arrays import array
+from archcalc.arith.symbolic import Expr, symbol
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.substitution import with_values
-from archcalc.symbolic import Expr, substitute, symbol
+from archcalc.graph.substitution import with_values
 from archcalc.testing.strategies import architectures
 from tests.properties.networks import by_name, spec, thorough
 

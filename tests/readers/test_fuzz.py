@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc import shipped
 from archcalc.analyze import analyze
+from archcalc.cli import shipped
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.readers import load
 from tests.hostile.damage import SPECS, places

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from archcalc import arith
 from archcalc.errors import LayerError
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 from archcalc.readers.schema import schema
 from archcalc.readers.spec.arguments import build
 from archcalc.readers.spec.sizes import Sizes

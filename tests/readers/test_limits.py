@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from archcalc import arith, symbolic
+from archcalc import arith
 from archcalc.analyses import shapes
-from archcalc.claims import QUANTITIES
-from archcalc.expressions import WRITTEN
+from archcalc.arith import symbolic
+from archcalc.arith.expressions import WRITTEN
+from archcalc.graph.claims import QUANTITIES
 from archcalc.readers import json_text, keras_archive
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS, WRITTEN_A_LAYER
 from archcalc.readers.names import MAX_NAME

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from archcalc import shipped
-from archcalc.layers.base import registered
+from archcalc.cli import shipped
+from archcalc.layers.registry import registered
 from archcalc.readers.schema import schema
 from tests.readers.specs import CONV, RELU, faults, spec
 

@@ -9,10 +9,10 @@ import pytest
 from archcalc import arith
 from archcalc.analyses import parameters, shapes
 from archcalc.analyze import analyze
-from archcalc.claims import Claim
+from archcalc.arith.symbolic import symbol
 from archcalc.graph import Graph, Tap
+from archcalc.graph.claims import Claim
 from archcalc.readers import load
-from archcalc.symbolic import symbol
 from tests.readers.specs import CONV, RELU, inputs, names, read, spec
 
 PAIR = {

@@ -11,9 +11,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import archcalc
+from archcalc.arith.symbolic import symbol
 from archcalc.render.json import json_text
 from archcalc.render.latex import escaped, latex
-from archcalc.symbolic import symbol
 from tests.networks import chain, conv_pair, made, residual, with_unknown
 
 EVIL = r'<b>|`*_[x](y)\$&%#{}~^"'

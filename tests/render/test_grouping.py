@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc.arith.unknown import Unknown
 from archcalc.render.grouping import fold
-from archcalc.unknown import Unknown
 from tests.networks import chain, made, residual, with_unknown
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc.analyses.effective_field import EffectiveField
-from archcalc.analyses.receptive_field import Field
+from archcalc.analyses.fields.effective_field import EffectiveField
+from archcalc.analyses.fields.receptive_field import Field
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
 from archcalc.render import text
 from archcalc.render.text import ASCII, UNICODE
-from archcalc.symbolic import symbol
-from archcalc.unknown import Unknown
 
 H = symbol("H")
 

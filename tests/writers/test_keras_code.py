@@ -15,10 +15,10 @@ import archcalc
 from archcalc.analyze import analyze
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.layers.base import registered
-from archcalc.layers.operations import Constant, registered_operations
+from archcalc.graph.substitution import with_values
+from archcalc.layers.operand import Constant
+from archcalc.layers.registry import registered, registered_operations
 from archcalc.readers.spec import read_spec
-from archcalc.substitution import with_values
 from archcalc.writers.keras_code import keras_code
 from archcalc.writers.spec import write_spec
 

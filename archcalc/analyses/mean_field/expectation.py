@@ -21,7 +21,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
 )
 from archcalc.graph import Graph
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Weight
 
 BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian

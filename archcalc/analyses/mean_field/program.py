@@ -14,10 +14,10 @@ from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import Function, function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pull, Unpredicted
-from archcalc.interpolation import INTERPOLATIONS, phases
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Weight
-from archcalc.layers.operations.operand import Constant
+from archcalc.layers.interpolation import INTERPOLATIONS, phases
+from archcalc.layers.operand import Constant
 
 Made = tuple[Forward, list[Pull]]
 

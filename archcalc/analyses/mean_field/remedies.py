@@ -12,7 +12,8 @@ from archcalc.analyses.mean_field.structure import Structure
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.activations import activation_name
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
+from archcalc.layers.registry import registered
 
 Tried = tuple[str, Graph, Sequence[Sequence[Any]]]
 INITIALIZERS = ("glorot_normal", "lecun_normal", "he_normal", "orthogonal")

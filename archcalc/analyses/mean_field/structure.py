@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.graph import Graph
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Layer
 
 KERNELS = (st.Matrix, st.Convolve, st.Local)

@@ -8,23 +8,21 @@ None is a tensor and comes from the node's inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape
-from archcalc.dtypes import floating, promoted
 from archcalc.errors import LayerError
-from archcalc.layers.base import Layer, NoMacs, Weightless, family
-from archcalc.layers.operations.operand import Constant, OperandKind
+from archcalc.layers.base import NoMacs, Weightless, family
+from archcalc.layers.dtypes import floating, promoted
+from archcalc.layers.operand import Constant, OperandKind
+from archcalc.layers.registry import register_operation
 
 O = TypeVar("O", bound="type[Operation]")  # noqa: E741
 
 Operand = Annotated[Any, OperandKind()]
 # what a rule sees of an operand: the shape of a tensor (without the batch), a number, or an array
 Given: TypeAlias = "Shape | Constant | float"
-
-_operations: dict[str, type[Operation]] = {}
-_by_keras_class: dict[str, type[Operation]] = {}
 
 
 class Operation(Weightless, NoMacs):
@@ -94,24 +92,7 @@ def operation(function: str, keras_class: str) -> Callable[[O], O]:
         made.function = function
         made.keras_class = keras_class
         made.__name__ = f"ops.{function}"
-        _operations[made.__name__] = made
-        _by_keras_class[keras_class] = made
+        register_operation(made)
         return made
 
     return register
-
-
-def registered_operations() -> Mapping[str, type[Layer]]:
-    """All operations by type (`ops.add`), the table beside that of the layers."""
-    _load_all()
-    return _operations
-
-
-def keras_operations() -> Mapping[str, type[Operation]]:
-    """All operations by the class name in Keras's configurations (`Add`)."""
-    _load_all()
-    return _by_keras_class
-
-
-def _load_all() -> None:
-    import archcalc.layers.operations.table  # noqa: F401  (importing registers)

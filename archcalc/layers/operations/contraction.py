@@ -9,9 +9,9 @@ from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family
 from archcalc.layers.fields import Untracked
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
-from archcalc.layers.operations.operand import Constant
-from archcalc.layers.stages import Contract, Stages
+from archcalc.layers.primitives import Contract, Stages
 from archcalc.layers.window import Read, Taps, Whole
 
 BATCH = "\0"  # the label of the batch axis, which is no size

@@ -6,12 +6,12 @@ from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Window, family, identity, show
 from archcalc.layers.fields import Untracked
 from archcalc.layers.merging import aligned, copies
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
-from archcalc.layers.operations.operand import Constant
 from archcalc.layers.window import Phases, Shares
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from archcalc.arith import (
     Shape,
@@ -10,29 +10,20 @@ from archcalc.arith import (
     certainly,
     equal,
     exact_div,
-    floor_div,
-    largest,
     prod,
-    smallest,
 )
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family, require_rank
-from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, Untracked
+from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
-from archcalc.layers.stages import (
+from archcalc.layers.primitives import (
     Blend,
-    Enlarge,
-    Margin,
-    Offset,
-    Resample,
     Select,
-    Stage,
     Stages,
-    Unbounded,
 )
-from archcalc.layers.upsampling import UpSampling2D
-from archcalc.layers.window import Blocks, Read, Taps, Unstated, Whole
+from archcalc.layers.resizing import Interpolation, Resampling
+from archcalc.layers.window import Blocks, Taps, Whole
 
 
 @family
@@ -62,9 +53,7 @@ class Resize(OfImages):
     operands = ("images",)
 
     size: SpatialField
-    interpolation: Annotated[
-        str, ChoiceKind("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
-    ] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     antialias: Flag = False
     crop_to_aspect_ratio: Flag = False
     pad_to_aspect_ratio: Flag = False
@@ -76,61 +65,16 @@ class Resize(OfImages):
         return self._arranged(x, self.size, self._channels(x))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        x = self.one(inputs)
-        height, width = (
-            self._read(axis, x[axis], m) for axis, m in zip(self.spatial(x), self.size, strict=True)
-        )
-        channel = 0 if self.spatial(x) == (1, 2) else 2
-        return (self._arranged(x, (height, width), Taps(channel)),)
-
-    def _read(self, axis: int, n: Size, m: Size) -> Read:
-        plain = not (self.crop_to_aspect_ratio or self.pad_to_aspect_ratio or self.antialias)
-        if plain and certainly(equal(n, m)):
-            return Taps(axis)
-        whole = plain and self.interpolation != "area" and type(n) is int and type(m) is int
-        if whole and certainly(equal(m % n, 0)):
-            return UpSampling2D(interpolation=self.interpolation).read(axis, m // n)
-        return Unstated(f"{self.interpolation} interpolation from {n} to {m} units")
+        return (self._resampling(inputs).window(self.one(inputs)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        """A multiplication and an addition for each pixel that is interpolated, less one."""
-        taps = {"nearest": 0, "area": 4, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
-        count = taps[self.interpolation]
-        return (2 * count - 1) * prod(self.output_shape(*inputs)) if count else 0
+        return self._resampling(inputs).elementwise_ops(self.output_shape(*inputs))
 
     def stages(self, *inputs: Shape) -> Stages:
-        x = self.one(inputs)
-        before: Stages = ()
-        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            if not isinstance(self.fill_value, int | float):
-                return (Unbounded("no bound is kept for margins of several values"),)
-            before, x = self._at_ratio(x)
-        return before + tuple(
-            self._along(axis, x[axis], m)
-            for axis, m in zip(self.spatial(x), self.size, strict=True)
-            if self.antialias or not certainly(equal(x[axis], m))
-        )
+        return self._resampling(inputs).stages(self.one(inputs))
 
-    def _at_ratio(self, x: Shape) -> tuple[Stages, Shape]:
-        """What brings an image to the aspect ratio of `size`, and its shape then."""
-        axes = self.spatial(x)
-        height, width = (x[axis] for axis in axes)
-        to_height, to_width = self.size
-        ratios = (floor_div(width * to_height, to_width), floor_div(height * to_width, to_height))
-        wanted = dict(zip(axes, ratios, strict=True))
-        if self.crop_to_aspect_ratio:
-            kept = tuple(largest(smallest(n, wanted.get(axis, n)), 1) for axis, n in enumerate(x))
-            return (Select(),), kept
-        margins = tuple(floor_div(largest(wanted.get(axis, n) - n, 0), 2) for axis, n in enumerate(x))
-        padded = tuple(n + 2 * m for n, m in zip(x, margins, strict=True))
-        margin = Margin(tuple((m, m) for m in margins))
-        # what is added is `fill_value`: zero beside a shifted image
-        return (Offset(-self.fill_value), margin, Offset(self.fill_value)), padded
-
-    def _along(self, axis: int, n: Size, m: Size) -> Stage:
-        if not isinstance(self._read(axis, n, m), Unstated):
-            return Enlarge(axis, n, floor_div(m, n), self.interpolation)
-        return Resample(axis, n, m, self.interpolation)
+    def _resampling(self, inputs: tuple[Shape, ...]) -> Resampling:
+        return Resampling.of(self, self.spatial(self.one(inputs)), self.size)
 
 
 @family

@@ -10,10 +10,10 @@ from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, req
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, axis_index, show
 from archcalc.layers.fields import Axis, FieldError, Kind
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import operation
-from archcalc.layers.operations.operand import Constant
 from archcalc.layers.operations.reshaping import Moving
-from archcalc.layers.stages import Copies, Select, Stages
+from archcalc.layers.primitives import Copies, Select, Stages
 from archcalc.layers.window import Fixed, Read, Taps, Unstated
 
 

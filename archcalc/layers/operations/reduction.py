@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
-from archcalc.layers import stages as st
+from archcalc.layers import primitives as st
 from archcalc.layers.base import Window, axis_index, family, identity
 from archcalc.layers.fields import AxisKind, Flag, Untracked
+from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.elementwise import Unary
-from archcalc.layers.operations.operand import Constant
 from archcalc.layers.window import Prefix, Read, Taps, Whole, whole_along
 
 # no gradient passes where the result is a position, a count or a truth

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers import merging
+from archcalc.layers import primitives as st
 from archcalc.layers import reshaping as layers
-from archcalc.layers import stages as st
 from archcalc.layers.base import Window, axis_index, family, show
 from archcalc.layers.fields import (
     Axes,

@@ -10,9 +10,9 @@ from archcalc.errors import LayerError
 from archcalc.layers import convolution, pooling
 from archcalc.layers.base import Layer, Window, family, show
 from archcalc.layers.fields import ChoiceKind, DataFormat, FieldError, Untracked
+from archcalc.layers.operand import Constant, OperandKind
 from archcalc.layers.operations.base import Operation, operation
-from archcalc.layers.operations.operand import Constant, OperandKind
-from archcalc.layers.stages import Convolve, Stages
+from archcalc.layers.primitives import Convolve, Stages
 
 
 @family

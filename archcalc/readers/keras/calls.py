@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Layer
 from archcalc.layers.opaque import Opaque
 from archcalc.readers.keras.declare import construct, declare
@@ -15,7 +16,6 @@ from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
 from archcalc.readers.keras.tf_functions import function_call
 from archcalc.readers.keras.values import refs
 from archcalc.readers.names import show as brief
-from archcalc.unknown import Unknown
 
 # the tensors of calls that take more than `inputs`, in the order in which layers read them
 TENSORS = {

@@ -8,11 +8,12 @@ from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
 from archcalc.layers.activations import ACTIVATIONS
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
 from archcalc.layers.inner import InnerKind, of
 from archcalc.layers.refusals import REFUSALS
+from archcalc.layers.registry import registered
 from archcalc.readers.json_text import member
 from archcalc.readers.keras.legacy import CLASS_NAMES, modern
 from archcalc.readers.keras.reading import Reading

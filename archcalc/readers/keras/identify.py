@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from archcalc.layers.base import registered
-from archcalc.layers.operations import keras_operations
 from archcalc.layers.refusals import REFUSALS
+from archcalc.layers.registry import keras_operations, registered
 from archcalc.readers.keras.legacy import CLASS_NAMES
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.names import show as brief

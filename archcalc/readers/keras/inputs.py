@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from archcalc.arith import integer
-from archcalc.expressions import is_symbol_name
+from archcalc.arith.expressions import is_symbol_name
+from archcalc.arith.symbolic import symbol
 from archcalc.layers.base import Layer
 from archcalc.layers.base import show as show_shape
 from archcalc.layers.core import InputLayer
 from archcalc.readers.keras.declare import dtype_name
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
-from archcalc.symbolic import symbol
 
 _AXES = {1: "T", 2: "TC", 3: "HWC", 4: "DHWC"}
 _AXES_CHANNELS_FIRST = {3: "CHW", 4: "CDHW"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcalc.layers.operations import Constant, Operation, keras_operations
+from archcalc.layers.operand import Constant
+from archcalc.layers.operations.base import Operation
+from archcalc.layers.registry import keras_operations
 from archcalc.readers.keras.declare import construct
 from archcalc.readers.keras.model import Call, Member, Ref
 from archcalc.readers.keras.reading import Reading

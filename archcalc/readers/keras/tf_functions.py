@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from archcalc.layers.operations import registered_operations
+from archcalc.layers.registry import registered_operations
 from archcalc.readers.keras.model import Call, Member
 from archcalc.readers.keras.operations import bind
 from archcalc.readers.keras.reading import Reading, printable

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph, Node, Tap, topological_order
-from archcalc.keras_names import from_keras_name
 from archcalc.layers.base import Layer
+from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.limits import WRITTEN_A_LAYER

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archcalc.layers.operations.operand import Constant
+from archcalc.layers.operand import Constant
 from archcalc.readers.keras.model import Ref
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.names import show as brief

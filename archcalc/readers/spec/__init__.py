@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from archcalc import arith, symbolic
+from archcalc import arith
 from archcalc.analyses import parameters, shapes
-from archcalc.claims import Claim
+from archcalc.arith import symbolic
+from archcalc.arith.expressions import is_symbol_name
 from archcalc.errors import NetworkError
-from archcalc.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap, owners_first
+from archcalc.graph.claims import Claim
 from archcalc.readers.json_text import member
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show

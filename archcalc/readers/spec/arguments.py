@@ -22,11 +22,11 @@ from pydantic import (
 )
 
 from archcalc.errors import LayerError
-from archcalc.layers.base import Layer, registered
+from archcalc.layers.base import Layer
 from archcalc.layers.fields import Kind
 from archcalc.layers.inner import InnerKind, of
-from archcalc.layers.operations import registered_operations
 from archcalc.layers.refusals import REFUSALS
+from archcalc.layers.registry import registered, registered_operations
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.sizes import Sizes
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from archcalc.claims import QUANTITIES
+from archcalc.graph.claims import QUANTITIES
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.faults import Faults, Severity

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from archcalc import arith
+from archcalc.arith.symbolic import Expr, symbol
 from archcalc.errors import ArchcalcError, UndecidedError
 from archcalc.graph import Node, Repeat, Tap
 from archcalc.layers.base import Layer
@@ -24,7 +25,6 @@ from archcalc.readers.spec.bodies import Body
 from archcalc.readers.spec.entries import BLOCK_KEYS, BlockEntry, Entry, LayerEntry, SharedEntry, place_of
 from archcalc.readers.spec.faults import Faults, Severity
 from archcalc.readers.spec.sizes import MAX_SIZE, Sizes
-from archcalc.symbolic import Expr, symbol
 
 MAX_BLOCK_DEPTH = 16
 EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times

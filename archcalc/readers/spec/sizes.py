@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from archcalc.arith.expressions import parse
 from archcalc.errors import ExpressionError
-from archcalc.expressions import parse
 
 MAX_SIZE = 2**31
 

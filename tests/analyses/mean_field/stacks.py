@@ -7,7 +7,7 @@ from typing import Any
 from archcalc.analyses.mean_field.expectation import Expected, expected_gradients
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 
 
 def network(width: int, *layers: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Graph:

@@ -151,7 +151,7 @@ def test_orthogonal_stacks_keep_norms() -> None:
 
 
 def test_open_sizes_ask_for_values() -> None:
-    from archcalc.symbolic import symbol
+    from archcalc.arith.symbolic import symbol
 
     graph = network(8, ("d", "Dense", {"units": symbol("w")}))
     assert "symbols" in (expected(graph)["d"].reason or "")

@@ -136,9 +136,9 @@ def test_portions_of_adaptive_pooling(size: int, places: int) -> None:
 
 @pytest.mark.parametrize("kind", ["nearest", "bilinear"])
 def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind: str) -> None:
+    from archcalc.analyses.gradient_bounds.resampling import rows
     from archcalc.analyses.mean_field.program import Context, interpret
-    from archcalc.analyses.resampling import rows
-    from archcalc.layers import stages as st
+    from archcalc.layers import primitives as st
 
     stage = st.Enlarge(0, 5, 3, kind)
     x = Forward((5, 8), np.zeros((1, 1)), np.zeros((1, 1)), 0.0, np.zeros(REPLICAS), 1, 8)

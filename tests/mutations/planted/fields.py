@@ -13,11 +13,11 @@ MERGING = "archcalc/layers/merging.py"
 MARGINS = "archcalc/layers/padding.py"
 MOVING = "archcalc/layers/reshaping.py"
 ENLARGING = "archcalc/layers/upsampling.py"
-MEMORY = "archcalc/analyses/memory.py"
-READS = "archcalc/analyses/field_reads.py"
-MAPS = "archcalc/analyses/field_maps.py"
-MOMENTS = "archcalc/analyses/moments.py"
-CLIPPING = "archcalc/analyses/clipping.py"
+MEMORY = "archcalc/analyses/memory/peak.py"
+READS = "archcalc/analyses/fields/compose.py"
+MAPS = "archcalc/analyses/fields/index_maps.py"
+MOMENTS = "archcalc/analyses/fields/moments.py"
+CLIPPING = "archcalc/analyses/fields/clipping.py"
 
 FIELDS = [
     # fields
@@ -78,7 +78,7 @@ FIELDS = [
     ),
     Mutant(
         "the last branch only",
-        "archcalc/analyses/field_hulls.py",
+        "archcalc/analyses/fields/intervals.py",
         "tuple(join_all(seen) for seen in",
         "tuple(seen[-1] for seen in",
     ),
@@ -87,7 +87,7 @@ FIELDS = [
     Mutant("strides of layers not multiplied", READS, "Edge(lo * stride,", "Edge(lo,"),
     Mutant(
         "padding counted as pixels",
-        "archcalc/analyses/runs.py",
+        "archcalc/analyses/fields/index_sets.py",
         "merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)",
         "merged(runs)",
     ),

@@ -30,7 +30,7 @@ RULES = [
     Mutant("size off by one", SPATIAL, "floor_div(n - ke, s) + 1", "floor_div(n - ke, s)"),
     Mutant("ceiling where the floor stands", SPATIAL, "floor_div(n - ke, s) + 1", "ceil_div(n - ke, s) + 1"),
     Mutant("floor where the ceiling stands", SPATIAL, "return ceil_div(n, s)", "return floor_div(n, s)"),
-    Mutant("ceiling off by one", "archcalc/arith.py", "return (a + b - 1) // b", "return (a + b) // b"),
+    Mutant("ceiling off by one", "archcalc/arith/sizes.py", "return (a + b - 1) // b", "return (a + b) // b"),
     Mutant(
         "strides of pooling default to 1",
         POOLING,

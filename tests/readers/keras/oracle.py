@@ -13,10 +13,10 @@ from keras.src.ops.function import make_node_key
 
 from archcalc import arith
 from archcalc.analyses import parameters, shapes
+from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 from archcalc.readers.keras_config import read_keras
-from archcalc.symbolic import Expr
-from archcalc.unknown import Unknown
 
 
 class LiveRow(NamedTuple):

@@ -10,10 +10,10 @@ import pytest
 from keras import layers as kl
 
 from archcalc.analyze import analyze
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import SourceError
 from archcalc.readers.keras_config import read_keras
-from archcalc.report import Report
-from archcalc.unknown import Unknown
+from archcalc.report.report import Report
 from tests.readers.keras.oracle import graph_rows, live_rows
 
 

@@ -1,0 +1,443 @@
+"""The figures of a field along one axis: sizes over all unit positions, stride, offset, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise, product
+from math import lcm, prod
+from typing import Any, NamedTuple, TypeAlias
+
+from archcalc.analyses.fields.index_maps import (
+    Dependence,
+    Edge,
+    Piece,
+    Scatter,
+    at,
+    difference,
+    expand,
+    extreme,
+    rows,
+    same,
+)
+from archcalc.arith import Shape, Size, at_most, certainly, equal, is_array, largest, smallest
+from archcalc.arith.symbolic import divide
+from archcalc.arith.unknown import Unknown
+from archcalc.layers.window import Scattered
+
+MAX_REGIONS = 64
+MAX_PLACES = 4096
+
+POSITION = Unknown("the smallest field depends on where branches cross; give the symbols values with --set")
+SEAMS = Unknown("the order of the parts of a concatenation depends on a symbol")
+FRACTIONS = Unknown("the stride is a fraction in some configurations")
+FLATTENED_BRANCHES = Unknown("branches meet on a flattened axis")
+
+Span: TypeAlias = tuple[Size, Size]
+Lines: TypeAlias = "list[tuple[int, int]]"  # (step, value) of q -> step*q + value
+
+
+class AxisField(NamedTuple):
+    """A field along one axis of a model input (contract, section 4)."""
+
+    size: Any
+    min_size: Any
+    stride: Any
+    offset: Any
+    is_global: Any
+    local_size: Any
+
+
+def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
+    """The figures of what a layer's output of `shape` sees of an input axis of `extent` units."""
+    if isinstance(dependence, Unknown):
+        return AxisField(*(dependence,) * 6)
+    if len(dependence) == 1:
+        (part,) = dependence
+        if isinstance(part, Piece) and part.period == 1 and not part.domains and not part.whole:
+            (step, low), (rate, high) = part.lo, part.hi
+            if type(step) is type(rate) is int and step == rate:
+                size = high[0] - low[0] + 1
+                covers = _covers([part], {}, shape, extent, size)
+                return AxisField(size, size, step, low[0], covers, size)
+    regions = list(_regions(dependence, shape))
+    if isinstance(regions[0], Unknown):
+        return AxisField(*(regions[0],) * 6)
+    sizes, least, local, covers = [], [], [], []
+    whole = False
+    for region, span in regions:
+        near = [p for p in region if not (isinstance(p, Piece) and p.whole)]
+        far = [p for p in region if isinstance(p, Piece) and p.whole]
+        whole = whole or any(_reach(p, span, shape)[0] is not None for p in far)
+        sizes.append(_widest(region, span, shape))
+        least.append(_narrowest(region, span, shape))
+        covers.append(_covers(region, span, shape, extent, sizes[-1]))
+        if near:
+            local.append(_widest(near, span, shape))
+    return AxisField(
+        largest(*sizes),
+        smallest(*least),
+        _stride([p for p in dependence if not (isinstance(p, Piece) and p.whole)]),
+        _offset(regions[0][0]),
+        whole or _all(covers),
+        largest(*local) if local else None,
+    )
+
+
+def _all(answers: Sequence[Any]) -> bool | None:
+    """Whether all hold; None where that is not decided."""
+    if all(certainly(a) for a in answers):
+        return True
+    return False if any(map(_no, answers)) else None
+
+
+def _no(answer: Any) -> bool:
+    """Whether an answer is certainly no, for every element of arrays."""
+    return answer is False or (is_array(answer) and not answer.any())
+
+
+# -- regions: the parts of a concatenation ------------------------------------------------------
+def _regions(dependence: Sequence[Piece | Scatter], shape: Shape) -> Iterator[Any]:
+    """(pieces, span of each axis) wherever the same pieces exist; yields one `Unknown` if unclear."""
+    domains = {d for p in dependence for d in p.domains}
+    if not domains:
+        yield dependence, {}
+        return
+    cuts: dict[int, list[Size]] = {}
+    for axis in sorted({d.axis for d in domains}):
+        ends = {e for d in domains if d.axis == axis for e in (d.start, d.stop)}
+        ordered = _ordered([0, shape[axis], *ends], shape[axis])
+        if ordered is None:
+            yield SEAMS
+            return
+        cuts[axis] = ordered
+    spans = [[(axis, span) for span in pairwise(c)] for axis, c in cuts.items()]
+    count = 1
+    for s in spans:
+        count *= len(s)
+    if count > MAX_REGIONS:
+        yield SEAMS
+        return
+    for chosen in product(*spans):
+        span = dict(chosen)
+        yield [p for p in dependence if all(_inside(span[d.axis], d) for d in p.domains)], span
+
+
+def _ordered(ends: list[Size], n: Size) -> list[Size] | None:
+    """The distinct cuts within 0..n, in order; None where the order cannot be decided."""
+    kept: list[Size] = []
+    for end in ends:
+        if certainly(at_most(end, 0)):
+            end = 0
+        elif certainly(at_most(n, end)):
+            end = n
+        place = 0
+        for other in kept:
+            if certainly(at_most(end, other)):
+                break
+            if not certainly(at_most(other, end)):
+                return None
+            place += 1
+        if place == len(kept) or not certainly(at_most(kept[place], end)):
+            kept.insert(place, end)
+    return kept
+
+
+def _inside(span: Span, domain: Any) -> bool:
+    return certainly(at_most(domain.start, span[0])) and certainly(at_most(span[1], domain.stop))
+
+
+def _span(axis: int | None, spans: Mapping[int, Span], shape: Shape) -> Span:
+    if axis is None:
+        return 0, 1
+    return spans.get(axis, (0, shape[axis]))
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+def _widest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape) -> Size:
+    """The largest size of the hull over all unit positions."""
+    found = []
+    for a in parts:
+        for b in parts:
+            if isinstance(a, Scatter) or isinstance(b, Scatter):
+                found.append(_with_scatter(a, b, parts))
+                continue
+            if a.axis == b.axis:
+                reach = extreme(difference(a.hi, b.lo), *_span(a.axis, spans, shape), is_max=True)
+            else:
+                top = extreme(a.hi, *_span(a.axis, spans, shape), is_max=True)
+                bottom = extreme(b.lo, *_span(b.axis, spans, shape), is_max=False)
+                reach = None if top is None or bottom is None else top - bottom
+            if reach is not None:
+                found.append(reach + 1)
+    return _known_largest(found)
+
+
+def _known_largest(found: list[Any]) -> Size:
+    if not found:
+        return 0
+    if all(type(f) is int for f in found):
+        return max(0, *found)
+    return largest(*found)
+
+
+def _with_scatter(a: Piece | Scatter, b: Piece | Scatter, parts: Sequence[Piece | Scatter]) -> Size:
+    if a is b and isinstance(a, Scatter):
+        return a.largest
+    if all(isinstance(p, Scatter) or p.axis is None for p in parts) and len(parts) == 2:
+        # one unit of a flattened axis beside a constant box: known if the box contains all units
+        box = next((p for p in parts if isinstance(p, Piece)), None)
+        one = a if isinstance(a, Scatter) else b
+        if box is not None and isinstance(one, Scatter):
+            lo, hi = box.lo.values[0], box.hi.values[0]
+            if certainly(at_most(lo, one.lo)) and certainly(at_most(one.hi, hi)):
+                return hi - lo + 1
+    return FLATTENED_BRANCHES
+
+
+def _narrowest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape) -> Size:
+    """The smallest size of the hull over all unit positions; 0 where a unit sees nothing."""
+    if not parts:
+        return 0
+    parts = _without_contained(parts, spans, shape)
+    if len(parts) == 1:
+        (part,) = parts
+        if isinstance(part, Scatter):
+            return part.smallest
+        width = difference(part.hi, part.lo)
+        start, stop = _span(part.axis, spans, shape)
+        least = extreme(width, start, stop, is_max=False)
+        if least is None or _has_hole(width, start, stop):
+            return 0
+        return max(least + 1, 0) if type(least) is int else least + 1
+    if any(isinstance(p, Scatter) for p in parts):
+        return FLATTENED_BRANCHES
+    pieces = _integral(parts, spans, shape)
+    if pieces is None:
+        return POSITION
+    axes = _axes(pieces)
+    if len(axes) > 1:
+        hulls = _hull_by_place(pieces, spans, shape)
+        return POSITION if hulls is None else min(0 if h is None else h[1] - h[0] + 1 for h in hulls)
+    sizes = []
+    for lows, highs, first, last in _phase_rows(pieces, *_span(axes[0], spans, shape)):
+        if not lows:
+            return 0
+        at_row = _hull_width(lows, highs)
+        sizes.append(at_row(_least_place(at_row, first, last)))
+    return max(0, min(sizes) + 1)
+
+
+def _has_hole(edge: Edge, start: Size, stop: Size) -> bool:
+    """Whether some unit of a span sees nothing."""
+    for r, value in enumerate(edge.values):
+        if value is None:
+            first, last = rows(start, stop, len(edge.values), r)
+            if not (type(first) is int and type(last) is int and first > last):
+                return True
+    return False
+
+
+def _without_contained(
+    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape
+) -> Sequence[Piece | Scatter]:
+    """The parts without those that a constant one contains at every unit."""
+    boxes = [p for p in parts if isinstance(p, Piece) and p.axis is None]
+    if len(boxes) != 1 or len(parts) == 1:
+        return parts
+    (box,) = boxes
+    lo, hi = box.lo.values[0], box.hi.values[0]
+    kept: list[Piece | Scatter] = [box]
+    for part in parts:
+        if part is box:
+            continue
+        low, high = _reach(part, spans, shape)
+        inside = low is None or (certainly(at_most(lo, low)) and certainly(at_most(high, hi)))
+        if not inside:
+            kept.append(part)
+    return kept
+
+
+def _reach(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape) -> tuple[Any, Any]:
+    if isinstance(part, Scatter):
+        return part.lo, part.hi
+    span = _span(part.axis, spans, shape)
+    return extreme(part.lo, *span, is_max=False), extreme(part.hi, *span, is_max=True)
+
+
+def _integral(
+    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape
+) -> list[Piece] | None:
+    """The pieces, if all that is known of them is integers."""
+    pieces = [p for p in parts if isinstance(p, Piece)]
+    numbers = [v for p in pieces for e in (p.lo, p.hi) for v in (e.step, *e.values) if v is not None]
+    numbers += [v for p in pieces for v in _span(p.axis, spans, shape)]
+    return pieces if len(pieces) == len(parts) and all(type(v) is int for v in numbers) else None
+
+
+def _axes(pieces: Sequence[Piece]) -> list[int | None]:
+    """The axes along which pieces move; [None] if none does."""
+    moving = {p.axis for p in pieces if p.axis is not None}
+    return [*sorted(moving)] if moving else [None]
+
+
+def _hull_by_place(
+    pieces: Sequence[Piece], spans: Mapping[int, Span], shape: Shape
+) -> list[tuple[int, int] | None] | None:
+    """The hull at every place, along the axes on which pieces move; None if there are too many."""
+    axes = _axes(pieces)
+    ranges = [range(*_span(axis, spans, shape)) for axis in axes]
+    if prod(map(len, ranges)) > MAX_PLACES:
+        return None
+    found: list[tuple[int, int] | None] = []
+    for place in product(*ranges):
+        unit = {None: 0, **dict(zip(axes, place, strict=True))}
+        ends = [(at(p.lo, unit[p.axis]), at(p.hi, unit[p.axis])) for p in pieces]
+        ends = [end for end in ends if end[0] is not None]
+        found.append((min(lo for lo, _ in ends), max(hi for _, hi in ends)) if ends else None)
+    return found
+
+
+def _phase_rows(pieces: Sequence[Piece], start: int, stop: int) -> Iterator[tuple[Lines, Lines, int, int]]:
+    """For each phase: (step, value) of the lower and upper edges that exist, and its range of q."""
+    period = lcm(*(p.period for p in pieces))
+    # a constant is constant in every period
+    lows = [expand(p.lo, period) for p in pieces]
+    highs = [expand(p.hi, period) for p in pieces]
+    for r in range(period):
+        first, last = rows(start, stop, period, r)
+        if first <= last:
+            yield _row(lows, r), _row(highs, r), first, last
+
+
+def _row(edges: Sequence[Edge], r: int) -> Lines:
+    return [(e.step, e.values[r]) for e in edges if e.values[r] is not None]
+
+
+def _hull_width(lows: Lines, highs: Lines) -> Callable[[int], int]:
+    return lambda q: max(s * q + v for s, v in highs) - min(s * q + v for s, v in lows)
+
+
+def _least_place(convex: Callable[[int], int], first: int, last: int) -> int:
+    """Where a convex function of an integer is least."""
+    while first < last:
+        middle = (first + last) // 2
+        if convex(middle + 1) >= convex(middle):
+            last = middle
+        else:
+            first = middle + 1
+    return first
+
+
+# -- stride, offset, coverage --------------------------------------------------------------------
+def _stride(parts: Sequence[Piece | Scatter]) -> Any:
+    """Input units from one unit to the next; None where that has no single answer."""
+    if not parts or any(isinstance(p, Scatter) for p in parts):
+        return None
+    pieces = [p for p in parts if isinstance(p, Piece)]
+    moving = {p.axis for p in pieces}
+    rates: list[Any] = []
+    for piece in pieces:
+        for edge in (piece.lo, piece.hi):
+            rate = _ratio(edge.step, piece.period)
+            if not any(same(rate, other) for other in rates):
+                rates.append(rate)
+    return rates[0] if len(rates) == 1 and len(moving) == 1 else None
+
+
+def _ratio(step: Size, period: int) -> Any:
+    if period == 1:
+        return step
+    if is_array(step):
+        return step // period if certainly(equal(step % period, 0)) else FRACTIONS
+    if type(step) is int:
+        rate = Fraction(step, period)
+        return rate.numerator if rate.denominator == 1 else str(rate)
+    return divide(step, period)
+
+
+def _offset(parts: Sequence[Piece | Scatter]) -> Any:
+    """The first index that unit 0 sees; None where it sees nothing or is not one unit."""
+    if any(isinstance(p, Scatter) for p in parts):
+        return None
+    starts = [at(p.lo, 0) for p in parts if isinstance(p, Piece)]
+    found = [s for s in starts if s is not None]
+    return smallest(*found) if found else None
+
+
+def _covers(
+    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape, extent: Size, size: Size
+) -> Any:
+    """Whether every unit sees the whole axis; None where that is not decided."""
+    wide_enough = at_most(extent, size)
+    if not certainly(wide_enough):
+        return False if _no(wide_enough) else None
+    answers = [_covered_by(p, spans, shape, extent) for p in parts]
+    if len(parts) < 2:
+        return answers[0] if answers else False
+    if any(certainly(a) for a in answers):
+        return True
+    pieces = _integral(parts, spans, shape)
+    if pieces is None or type(extent) is not int:
+        return None
+    axes = _axes(pieces)
+    if len(axes) > 1:
+        hulls = _hull_by_place(pieces, spans, shape)
+        return hulls and all(h is not None and h[0] <= 0 and h[1] >= extent - 1 for h in hulls)
+    rows_of = _phase_rows(pieces, *_span(axes[0], spans, shape))
+    return all(_rows_cover(lows, highs, first, last, extent) for lows, highs, first, last in rows_of)
+
+
+def _rows_cover(lows: Lines, highs: Lines, first: int, last: int, extent: int) -> bool:
+    """Whether the hull of some lines contains 0..extent-1 for every q."""
+
+    def start(q: int) -> int:
+        return -min((s * q + v for s, v in lows), default=1)
+
+    def end(q: int) -> int:
+        return max((s * q + v for s, v in highs), default=-1)
+
+    return start(_least_place(start, first, last)) >= 0 and end(_least_place(end, first, last)) >= extent - 1
+
+
+def _covered_by(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape, extent: Size) -> Any:
+    if isinstance(part, Scatter):
+        return _between(part.last_lo, part.first_hi, extent)
+    span = _span(part.axis, spans, shape)
+    if part.period == 1 and part.axis is not None:
+        (step, (low,)), (rate, (high,)) = part.lo, part.hi
+        if type(span[0]) is type(span[1]) is type(step) is type(rate) is int and step >= 0 <= rate:
+            return _between(step * (span[1] - 1) + low, rate * span[0] + high, extent)
+    if _has_hole(part.lo, *span):
+        return False
+    low = extreme(part.lo, *span, is_max=True)
+    high = extreme(part.hi, *span, is_max=False)
+    return low is not None and _between(low, high, extent)
+
+
+def _between(low: Size, high: Size, extent: Size) -> Any:
+    reaches, inside = at_most(extent - 1, high), at_most(low, 0)
+    if is_array(reaches) and is_array(inside):
+        return reaches & inside
+    return reaches if inside is True else inside if reaches is True or _no(inside) else reaches
+
+
+# -- flattened axes -------------------------------------------------------------------------------
+def scattered(piece: Piece, read: Scattered, n: Size) -> Scatter | Unknown | None:
+    """Some one unit of the n that `piece` describes."""
+    if piece.domains:
+        return FLATTENED_BRANCHES
+    lo, hi = extreme(piece.lo, 0, n, is_max=False), extreme(piece.hi, 0, n, is_max=True)
+    if lo is None or hi is None:
+        return None
+    shape = (n,) * ((piece.axis or 0) + 1)
+    found = Scatter(
+        read.axes,
+        lo,
+        hi,
+        _widest([piece], {}, shape),
+        _narrowest([piece], {}, shape),
+        extreme(piece.lo, 0, n, is_max=True),
+        extreme(piece.hi, 0, n, is_max=False),
+    )
+    return next((v for v in found if isinstance(v, Unknown)), found)

@@ -1,0 +1,146 @@
+"""Integer arrays that never overflow silently: a step that could leave int64 continues in
+exact Python integers instead. This is what layer rules run on in a sweep.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from archcalc.arith.integers import integer
+
+_LIMIT = 2**63 - 1
+_GROWING = {np.add, np.subtract, np.multiply, np.power, np.negative, np.absolute, np.positive}
+_DIVIDING = {np.floor_divide, np.remainder}
+# cannot leave the range of what they are given
+_STAYING = {np.maximum, np.minimum, np.sign, np.gcd, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
+
+
+class ExactArray(np.ndarray):
+    """An int64 array (or, beyond its range, an object array of ints); make one with `array`.
+
+    Elements and sums come out as plain integers. Division by zero gives 0: only what a mask
+    excludes divides by zero, and it must not stop the others.
+    """
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(out is not None for out in kwargs.pop("out", ())):
+            raise TypeError("an exact array cannot be changed in place: the result may need wider integers")
+        plain = [np.asarray(x) if isinstance(x, ExactArray) else x for x in inputs]
+        if _integral(ufunc) and _may_overflow(ufunc, method, plain):
+            plain = [_as_object(x) for x in plain]
+        if ufunc in _DIVIDING:
+            return _exact(_divided(ufunc, method, plain, kwargs))
+        return _exact(getattr(ufunc, method)(*plain, **kwargs))
+
+    def __getitem__(self, key: Any) -> Any:
+        return _exact(super().__getitem__(key))
+
+    # `a += b` makes a new array, as it does for integers
+    def __iadd__(self, other: Any) -> Any:
+        return self + other
+
+    def __isub__(self, other: Any) -> Any:
+        return self - other
+
+    def __imul__(self, other: Any) -> Any:
+        return self * other
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self // other
+
+
+def array(values: Any) -> ExactArray:
+    """An exact array of integers.
+
+    Raises `TypeError` if a value is not an integer.
+    """
+    found = np.asarray(values)
+    if found.size == 0:
+        found = found.astype(np.int64)
+    if found.dtype == np.uint64 or found.dtype == object:
+        exact = np.array(list(map(integer, found.ravel())), dtype=object)
+        return exact.reshape(found.shape).view(ExactArray)
+    if not np.issubdtype(found.dtype, np.integer):
+        raise TypeError(f"expected integers, got an array of {found.dtype}")
+    return found.astype(np.int64).view(ExactArray)
+
+
+def extremum(sizes: Any, *, is_max: bool) -> Any:
+    """Element by element maximum or minimum."""
+    result = sizes[0]
+    for size in sizes[1:]:
+        result = (np.maximum if is_max else np.minimum)(result, size)
+    return result
+
+
+def common_divisor(a: Any, b: Any) -> Any:
+    """The greatest common divisor, element by element."""
+    return np.gcd(array(a), array(b))
+
+
+def where(condition: Any, if_true: Any, if_false: Any) -> ExactArray:
+    """Element by element choice."""
+    chosen = np.where(np.asarray(condition), _as_object(if_true), _as_object(if_false))
+    return array(chosen)
+
+
+def _exact(result: Any) -> Any:
+    """Arrays of integers and truth values stay exact arrays, scalars become plain ones."""
+    if isinstance(result, np.generic):
+        return result.item()
+    if isinstance(result, np.ndarray) and result.dtype.kind in "iuOb":
+        return result.view(ExactArray)
+    return np.asarray(result) if isinstance(result, np.ndarray) else result
+
+
+def _as_object(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return np.asarray(x).astype(object)
+    out = np.empty((), dtype=object)
+    out[()] = x.item() if isinstance(x, np.generic) else x
+    return out
+
+
+def _integral(ufunc: Any) -> bool:
+    """Whether integers give integers (or a comparison of them)."""
+    before = "l" * ufunc.nin
+    return f"{before}->l" in ufunc.types or f"{before}->?" in ufunc.types
+
+
+def _reach(x: Any) -> int:
+    if isinstance(x, np.ndarray):
+        return max(abs(int(x.min())), abs(int(x.max()))) if x.size else 0
+    return abs(int(x))
+
+
+def _may_overflow(ufunc: Any, method: str, inputs: list[Any]) -> bool:
+    reach = [_reach(x) for x in inputs if not (isinstance(x, np.ndarray) and x.dtype == bool)]
+    if any(r > _LIMIT for r in reach):
+        return True
+    if f"{'l' * ufunc.nin}->l" not in ufunc.types or ufunc in _STAYING:
+        return False
+    if method in ("reduce", "accumulate"):
+        (bits,) = (r.bit_length() for r in reach or [1])
+        count = np.asarray(inputs[0]).size
+        return bits + count.bit_length() > 62 if ufunc is np.add else bits * count > 62
+    if method != "__call__" or ufunc not in _GROWING | _DIVIDING:
+        return True
+    if ufunc is np.multiply:
+        return len(reach) == 2 and reach[0] * reach[1] > _LIMIT
+    if ufunc is np.power:
+        return len(reach) == 2 and (
+            (reach[1] > 63 and reach[0] > 1) or reach[0] ** min(reach[1], 64) > _LIMIT
+        )
+    return sum(reach) > _LIMIT and ufunc not in _DIVIDING
+
+
+def _divided(ufunc: Any, method: str, inputs: list[Any], kwargs: dict[str, Any]) -> Any:
+    if method != "__call__":
+        raise TypeError(f"{ufunc.__name__}.{method} is not defined for exact arrays")
+    top, bottom = inputs
+    zero = np.asarray(bottom) == 0
+    if not np.any(zero):
+        return ufunc(top, bottom, **kwargs)
+    return np.where(zero, 0, ufunc(top, np.where(zero, 1, bottom), **kwargs))

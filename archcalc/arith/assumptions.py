@@ -1,0 +1,159 @@
+"""What an analysis had to assume about symbols, in the fewest and plainest words.
+
+Conditions on one symbol are solved: `(H-7)//2 - 3 >= 0` is kept as `H >= 13`, and
+`2*((H+1)//2) == H` as `H % 2 == 0`. Others are kept as they stand.
+"""
+
+from __future__ import annotations
+
+from math import lcm
+from typing import Any
+
+from archcalc.arith import ranges
+from archcalc.arith.symbolic import Expr, Symbol, is_polynomial
+from archcalc.errors import LayerError
+
+MAX_TERMS_LOOKED_AT = 500_000
+
+
+class Assumptions:
+    """Conditions that hold in the scope of one analysis; later questions may use them.
+
+    Once questions have looked at more than `MAX_TERMS_LOOKED_AT` terms, all further ones
+    are answered "unknown": that is sound, and an analysis ends.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at = 0
+        self._ranges: dict[str, tuple[int, int | None]] = {}
+        self._declared: dict[str, tuple[int, int | None]] = {}
+        self._residues: dict[str, tuple[int, frozenset[int]]] = {}
+        self._stated: dict[str, None] = {}
+
+    # -- questions ---------------------------------------------------------------------
+    def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
+        """(is `x >= 0`, is `x == 0`), each yes, no or unknown."""
+        if self._looked_at > MAX_TERMS_LOOKED_AT:
+            return None, None
+        before = ranges.terms_looked_at()
+        try:
+            return self._sign(x)
+        finally:
+            self._looked_at += ranges.terms_looked_at() - before
+
+    def _sign(self, x: Expr) -> tuple[bool | None, bool | None]:
+        x = x * x.denominator  # has the same sign, and is an integer wherever it is evaluated
+        self._learn(x)
+        low = ranges.lower(x, self._ranges)
+        if low is not None and low > 0:
+            return True, False
+        high = ranges.upper(x, self._ranges)
+        if high is not None and high < 0:
+            return False, False
+        values = self._periodic(x)
+        if values is not None:
+            at_least = _unanimous(v >= 0 for v in values)
+            return at_least, _unanimous(v == 0 for v in values)
+        if low is not None and low == 0 == high:
+            return True, True
+        return (True if low is not None and low >= 0 else None), None
+
+    # -- statements --------------------------------------------------------------------
+    def state_nonnegative(self, x: Expr, text: str, refusal: str) -> None:
+        """Assume `x >= 0`; `text` is how it reads where it cannot be solved."""
+        x = x * x.denominator
+        if len(x.symbols) == 1 and is_polynomial(x):
+            ((name, symbol),) = x.symbols.items()
+            low, high = self._range(symbol)
+            if ranges.nondecreasing(x):
+                least = ranges.least_argument(x, name, low)
+                if least is not None:
+                    return self._narrow(symbol, least, high, refusal)
+            elif ranges.nondecreasing(-x - 1):
+                beyond = ranges.least_argument(-x - 1, name, low)
+                if beyond is not None:
+                    return self._narrow(symbol, low, beyond - 1, refusal)
+        self._stated[text] = None
+        return None
+
+    def state_zero(self, x: Expr, text: str, refusal: str) -> None:
+        """Assume `x == 0`."""
+        x = x * x.denominator
+        length = ranges.period(x)
+        if length is None:
+            self._stated[text] = None
+            return
+        ((name, symbol),) = x.symbols.items()
+        values = ranges.values_by_residue(x, length, self._range(symbol)[0])
+        self._meet(name, length, frozenset(r for r, v in values.items() if v == 0), text, refusal)
+
+    def texts(self) -> list[str]:
+        """All assumptions beyond the declared ranges, in the expression language."""
+        found = []
+        for name, (low, high) in sorted(self._ranges.items()):
+            declared_low, declared_high = self._declared[name]
+            if low > self._first(name, declared_low):
+                found.append(f"{name} >= {low}")
+            if high is not None and high != declared_high:
+                found.append(f"{name} <= {high}")
+        for name, (length, residues) in sorted(self._residues.items()):
+            found.append(_residue_text(name, length, residues))
+        return found + list(self._stated)
+
+    def _first(self, name: str, low: int) -> int:
+        """The first value from `low` on that the symbol's residues admit."""
+        length, residues = self._residues.get(name, (1, frozenset({0})))
+        return next(v for v in range(low, low + length) if v % length in residues)
+
+    # -- inner ---------------------------------------------------------------------------
+    def _learn(self, x: Expr) -> None:
+        for name, symbol in x.symbols.items():
+            if name not in self._ranges:
+                self._ranges[name] = self._declared[name] = (symbol.minimum, symbol.maximum)
+
+    def _range(self, symbol: Symbol) -> tuple[int, int | None]:
+        return self._ranges.get(symbol.name, (symbol.minimum, symbol.maximum))
+
+    def _narrow(self, symbol: Symbol, low: int, high: int | None, refusal: str) -> None:
+        if high is not None and low > high:
+            raise LayerError(refusal)
+        self._ranges[symbol.name] = (low, high)
+
+    def _periodic(self, x: Expr) -> list[Any] | None:
+        length = ranges.period(x)
+        if length is None:
+            return None
+        ((name, symbol),) = x.symbols.items()
+        known = self._residues.get(name)
+        if known is not None:
+            length = lcm(length, known[0])
+            if length > ranges.MAX_PERIOD:
+                return None
+        values = ranges.values_by_residue(x, length, self._range(symbol)[0])
+        return [v for r, v in values.items() if known is None or r % known[0] in known[1]]
+
+    def _meet(self, name: str, length: int, residues: frozenset[int], text: str, refusal: str) -> None:
+        old_length, old = self._residues.get(name, (1, frozenset({0})))
+        common = lcm(length, old_length)
+        if common > ranges.MAX_PERIOD:
+            self._stated[text] = None
+            return
+        both = frozenset(r for r in range(common) if r % length in residues and r % old_length in old)
+        if not both:
+            raise LayerError(refusal)
+        # {0, 4} modulo 8 is {0} modulo 4
+        for shorter in (d for d in range(1, common + 1) if common % d == 0):
+            if all((r + shorter) % common in both for r in both):
+                self._residues[name] = (shorter, frozenset(r % shorter for r in both))
+                break
+
+
+def _unanimous(answers: Any) -> bool | None:
+    distinct = set(answers)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+def _residue_text(name: str, length: int, residues: frozenset[int]) -> str:
+    if len(residues) == 1:
+        return f"{name} % {length} == {next(iter(residues))}"
+    return f"{name} % {length} in {{{', '.join(map(str, sorted(residues)))}}}"

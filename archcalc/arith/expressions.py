@@ -1,0 +1,370 @@
+"""The expression language of specs, and its parser: `"2*w"` becomes a size.
+
+Integers, symbols, `+ - * // / % **`, parentheses, `floor ceil min max`. Precedence is
+Python's. `/` is exact: what is written must come out as an integer, which is checked
+(numbers) or assumed and printed (symbols). `//` and `%` floor.
+
+The parser is an operator-precedence loop over a bounded text: it never recurses and never
+hands text to anything that runs code. `restore` reads back whatever `str` prints of an
+expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from fractions import Fraction
+from math import comb
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+
+from archcalc import arith
+from archcalc.arith import symbolic
+from archcalc.arith.symbolic import Expr
+from archcalc.errors import ArchcalcError, ExpressionError
+
+FUNCTIONS = ("ceil", "floor", "max", "min")
+
+Value: TypeAlias = Any  # int, Fraction or Expr; inside the parser also `_Raised` or a list of summands
+
+
+class Limits(NamedTuple):
+    """How large a text and everything computed from it may be."""
+
+    length: int  # characters
+    nesting: int  # open parentheses
+    exponent: int  # of a power, and of any symbol in the result
+    bits: int  # of any integer
+    terms: int  # of any sum
+    levels: int  # of floors, extrema and symbolic powers of symbols inside each other
+
+
+WRITTEN = Limits(length=1_000, nesting=50, exponent=64, bits=64, terms=100, levels=6)
+PRINTED = Limits(
+    length=4_000_000,
+    nesting=2_000,
+    exponent=100_000,
+    bits=13_000,
+    terms=symbolic.MAX_TERMS,
+    levels=symbolic.MAX_NESTING,
+)
+
+
+def parse(text: str, symbols: Mapping[str, Any]) -> int | Expr:
+    """The integer or expression that a user's text means; `symbols` gives each name its size.
+
+    Raises `ExpressionError`, which shows the place. Exact quotients of symbols and symbolic
+    divisors become assumptions of the current `arith.scope`; outside one they are refused.
+    """
+    return _Parser(text, symbols, WRITTEN, exact=True).parse()
+
+
+def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
+    """The expression that was printed as `text`; its quotients are taken as exact.
+
+    Without `symbols` each name is a positive integer of unknown range.
+    Raises `ExpressionError` for what no expression prints.
+    """
+    return _Parser(text, symbols, PRINTED, exact=False).parse()
+
+
+def is_symbol_name(name: str) -> bool:
+    """Whether a symbol may have this name: a word that is no function of the language."""
+    match = _TOKEN.fullmatch(name)
+    return match is not None and match.lastgroup == "name" and name.isidentifier() and name not in FUNCTIONS
+
+
+_TOKEN = re.compile(
+    r"(?P<number>[0-9]+)|(?P<name>[^\W\d]\w*)|(?P<operator>\*\*|//|[-+*/%])"
+    r"|(?P<bracket>[(),])|(?P<space>[ \t\r\n]+)|(?P<other>.)",
+    re.DOTALL,
+)
+
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "negative": 3, "positive": 3, "**": 4}
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    position: int
+
+
+class _Pending(NamedTuple):
+    """An operator or open parenthesis that waits for what follows it."""
+
+    operator: str
+    position: int
+    function: str = ""
+    arguments_from: int = 0
+
+
+class _Raised(NamedTuple):
+    """A sum with an exponent: kept unexpanded, because as a divisor it stays a factor."""
+
+    base: Expr
+    exponent: int
+
+
+class _PlacedError(ExpressionError):
+    """A fault whose text already shows its place."""
+
+
+class _Parser:
+    """One run over one text; `values` and `pending` are the stacks of operator precedence."""
+
+    def __init__(self, text: str, symbols: Mapping[str, Any] | None, limits: Limits, *, exact: bool) -> None:
+        self.text = text
+        self.symbols = symbols
+        self.limits = limits
+        self.exact = exact
+        self.position = 0  # of what is being worked on, for messages
+        self.values: list[Value] = []
+        self.pending: list[_Pending] = []
+        self.open = 0
+
+    def parse(self) -> int | Expr:
+        if len(self.text) > self.limits.length:
+            raise ExpressionError(
+                f"an expression of {len(self.text):,} characters (limit {self.limits.length:,}): "
+                f"{_excerpt(self.text, 0)}"
+            )
+        if not self.text.strip():
+            raise ExpressionError("an empty text is no expression")
+        try:
+            return self._run()
+        except ZeroDivisionError:
+            self._fail("division by zero")
+        except _PlacedError:
+            raise
+        except ArchcalcError as fault:
+            self._fail(str(fault))
+
+    def _run(self) -> int | Expr:
+        tokens = [*self._tokens(), _Token("end", "", len(self.text))]
+        operand_next = True
+        for token, following in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
+            self.position = token.position
+            operand_next = self._operand(token, following) if operand_next else self._operator(token)
+        value: int | Expr = self._whole(self._plain(self.values.pop()))
+        return value
+
+    def _tokens(self) -> Iterator[_Token]:
+        for match in _TOKEN.finditer(self.text):
+            kind = match.lastgroup or "other"
+            if kind == "other" or (kind == "name" and not match[0].isidentifier()):
+                self.position = match.start()
+                self._fail(f"unexpected character {match[0][:1]!r}")
+            if kind != "space":
+                yield _Token(kind, match[0], match.start())
+
+    # -- the two states of the loop ------------------------------------------------------------
+    def _operand(self, token: _Token, following: _Token) -> bool:
+        """Take a token where a value must begin; answers whether one must still begin."""
+        if token.kind == "number":
+            self.values.append(self._number(token.text))
+            return False
+        if token.kind == "name":
+            if following.text != "(":
+                self.values.append(self._symbol(token.text))
+                return False
+            if token.text not in FUNCTIONS:
+                self._fail(f"{token.text!r} is not a function of the language ({', '.join(FUNCTIONS)})")
+            self.pending.append(_Pending("call", token.position, token.text))
+            return True
+        if token.text == "(":
+            function = ""
+            if self.pending and self.pending[-1].operator == "call":
+                function = self.pending.pop().function
+            self.pending.append(_Pending("(", token.position, function, len(self.values)))
+            self.open += 1
+            if self.open > self.limits.nesting:
+                self._fail(f"parentheses nested deeper than {self.limits.nesting}")
+            return True
+        if token.text in ("-", "+"):
+            operator = "negative" if token.text == "-" else "positive"
+            self.pending.append(_Pending(operator, token.position))
+            return True
+        return self._fail("expected a number, a symbol or '('")
+
+    def _operator(self, token: _Token) -> bool:
+        """Take a token where a value has ended; answers whether another must begin."""
+        if token.kind == "operator":
+            # ** groups from the right: an equal one that waits keeps waiting
+            self._reduce(_PRECEDENCE[token.text] + (token.text == "**"))
+            self.pending.append(_Pending(token.text, token.position))
+            return True
+        if token.kind in ("number", "name") or token.text == "(":
+            self._fail("expected an operator")
+        self._reduce(1)
+        self.position = token.position
+        if token.kind == "end":
+            if self.pending:
+                self.position = self.pending[-1].position
+                self._fail("this '(' is never closed")
+            return False
+        if not self.pending:
+            self._fail(f"no '(' stands before this {token.text!r}")
+        if token.text == ",":
+            if not self.pending[-1].function:
+                self._fail("a comma stands only between the arguments of a function")
+            return True
+        self.open -= 1
+        opened = self.pending.pop()
+        arguments = [self._plain(v) for v in self.values[opened.arguments_from :]]
+        del self.values[opened.arguments_from :]
+        self.position = opened.position
+        self.values.append(self._call(opened.function, arguments) if opened.function else arguments[0])
+        return False
+
+    def _reduce(self, precedence: int) -> None:
+        """Apply the waiting operators that bind at least as tightly."""
+        while self.pending and _PRECEDENCE.get(self.pending[-1].operator, 0) >= precedence:
+            operator, self.position, *_ = self.pending.pop()
+            right = self.values.pop()
+            if operator in ("negative", "positive"):
+                right = self._plain(right)
+                self.values.append(-right if operator == "negative" else right)
+            elif operator in ("+", "-"):
+                # a sum is added up once, when it is used: term by term would be quadratic
+                left = self.values.pop()
+                summands = left if isinstance(left, list) else [self._plain(left)]
+                right = self._plain(right)
+                summands.append(right if operator == "+" else -right)
+                self.values.append(summands)
+            else:
+                self.values.append(self._binary(operator, self._plain(self.values.pop()), right))
+
+    # -- values ----------------------------------------------------------------------------------
+    def _number(self, text: str) -> Value:
+        if len(text) > self.limits.bits:
+            self._fail(f"a number of {len(text):,} digits")
+        return self._checked(int(text))
+
+    def _symbol(self, name: str) -> Value:
+        if name in FUNCTIONS:
+            self._fail(f"'(' must follow the function {name!r}")
+        if self.symbols is None:
+            return symbolic.symbol(name)
+        if name in self.symbols:
+            return self.symbols[name]
+        near = get_close_matches(name, list(self.symbols), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"declared: {', '.join(self.symbols) or 'none'}"
+        return self._fail(f"unknown symbol {name!r}; {hint}")
+
+    def _binary(self, operator: str, left: Value, right: Value) -> Value:
+        if operator == "/" and isinstance(right, _Raised):
+            self._require_divisor(right.base)
+            for _ in range(right.exponent):
+                left = symbolic.divide(left, right.base)
+            return self._checked(left)
+        right = self._plain(right)
+        if operator == "**":
+            return self._power(left, right)
+        if operator == "*":
+            if _terms(left) * _terms(right) > self.limits.terms * 100:
+                self._fail("a product of too many terms")
+            return self._checked(left * right)
+        self._require_divisor(right)
+        if operator == "/":
+            return self._checked(symbolic.divide(left, right))
+        floor = symbolic.floor_divide(left, right)
+        return self._checked(floor if operator == "//" else left - right * floor)
+
+    def _power(self, base: Value, exponent: Value) -> Value:
+        exponent = self._whole(exponent)
+        if isinstance(exponent, Expr):
+            if self.exact:
+                arith.require_at_least(exponent, 0, f"the exponent {exponent} is negative")
+            return self._checked(self._whole(base) ** exponent)
+        if exponent < 0:
+            self._fail("a negative exponent; write 1/x")
+        if exponent > self.limits.exponent:
+            self._fail(f"an exponent above {self.limits.exponent}")
+        if isinstance(base, Expr) and len(base.terms) > 1:
+            return _Raised(base, exponent) if exponent > 1 else (base if exponent else 1)
+        if not isinstance(base, Expr) and _bits(base) * exponent > 2 * self.limits.bits:
+            self._fail(f"a number of more than {self.limits.bits} bits")
+        return self._checked(base**exponent)
+
+    def _call(self, function: str, arguments: list[Value]) -> Value:
+        if function in ("min", "max"):
+            whole = list(map(self._whole, arguments))
+            if not self.exact and any(isinstance(v, Expr) for v in whole):
+                # what was printed was compared then; comparing again may drop what was kept
+                return symbolic.extremum(whole, is_max=function == "max")
+            return self._checked((arith.largest if function == "max" else arith.smallest)(*whole))
+        if len(arguments) != 1:
+            self._fail(f"{function} takes one argument, got {len(arguments)}")
+        return self._checked((_floor if function == "floor" else _ceil)(arguments[0]))
+
+    def _plain(self, value: Value) -> Value:
+        """The value itself, where it was kept as a list of summands or as a power."""
+        if isinstance(value, list):
+            return self._checked(arith.total(value))
+        if isinstance(value, _Raised):
+            terms = len(value.base.terms)
+            if comb(terms + value.exponent - 1, value.exponent) > self.limits.terms:
+                self._fail("a power of a sum with too many terms")
+            return self._checked(value.base**value.exponent)
+        return value
+
+    # -- limits and conditions -------------------------------------------------------------------
+    def _checked(self, value: Value) -> Value:
+        """The value, if it keeps to the limits; whole fractions become integers."""
+        if isinstance(value, Expr):
+            if len(value.terms) > self.limits.terms:
+                self._fail(f"a sum of more than {self.limits.terms} terms")
+            if value.nesting > self.limits.levels:
+                self._fail(f"operations on symbols nested deeper than {self.limits.levels}")
+            if any(e > self.limits.exponent for monomial in value.terms for _, e in monomial):
+                self._fail(f"an exponent above {self.limits.exponent}")
+            if max(map(_bits, value.terms.values())) > self.limits.bits:
+                self._fail(f"a number of more than {self.limits.bits} bits")
+            return value
+        if _bits(value) > self.limits.bits:
+            self._fail(f"a number of more than {self.limits.bits} bits")
+        return value.numerator if value.denominator == 1 else value
+
+    def _require_divisor(self, divisor: Value) -> None:
+        if self.exact and isinstance(divisor, Expr):
+            arith.require_at_least(divisor, 1, f"the divisor {divisor} must be positive")
+
+    def _whole(self, value: Value) -> Any:
+        """The value, which must be an integer; of symbols that is assumed."""
+
+        def problem() -> str:
+            return f"{value} is not an integer; // divides and floors"
+
+        if isinstance(value, Fraction):
+            self._fail(problem())
+        if self.exact:
+            arith.require_integer(value, problem)
+        return value
+
+    def _fail(self, problem: str) -> NoReturn:
+        raise _PlacedError(f"{problem} (column {self.position + 1} of {_excerpt(self.text, self.position)})")
+
+
+def _floor(x: Value) -> Value:
+    return symbolic.floor_divide(x, 1) if isinstance(x, Expr) else x // 1
+
+
+def _ceil(x: Value) -> Value:
+    """The ceiling, of a polynomial p/q as (p + q - 1)//q, which joins the normal form."""
+    top, bottom = symbolic.fraction_of(x) if isinstance(x, Expr) else (x.numerator, x.denominator)
+    return symbolic.floor_divide(top + bottom - 1, bottom)
+
+
+def _terms(x: Value) -> int:
+    return len(x.terms) if isinstance(x, Expr) else 1
+
+
+def _bits(x: int | Fraction) -> int:
+    return max(x.numerator.bit_length(), x.denominator.bit_length())
+
+
+def _excerpt(text: str, position: int) -> str:
+    """The text around a position, quoted, with what cannot be shown escaped."""
+    start, end = max(0, position - 25), position + 25
+    shown = ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")
+    return repr(shown)

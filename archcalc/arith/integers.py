@@ -1,0 +1,18 @@
+"""Plain integers out of what callers hand over."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+
+def integer(value: Any) -> int:
+    """A plain int from an int or a numpy integer, so that no fixed-width number gets in.
+
+    Raises `TypeError` for everything else, booleans and floats included.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, bool):
+        raise TypeError(f"expected an integer, got {value!r}")
+    return operator.index(value)

@@ -1,0 +1,72 @@
+"""FLOPs as calflops 0.3.2 counts them (`pytorch_ops.py`), for one sample at inference.
+
+It patches functions. It sizes the bias of a transposed convolution as if it were no transposed one, counts
+the input of an upsampling in place of its output, and fails on one with two factors.
+"""
+
+from __future__ import annotations
+
+from archcalc.arith import Size, floor_div, prod
+from archcalc.conventions.terms import (
+    ACTIVATION,
+    BIAS,
+    FUNCTIONS,
+    MULTIPLY_ADDS,
+    POOLING,
+    POOLS,
+    UPSAMPLING,
+    Counts,
+    TorchTool,
+    each,
+    estimated_norm,
+    inference_norm,
+    per_unit,
+)
+from archcalc.conventions.torch_calls import Call, NoCounterpartError
+
+
+def _twice(call: Call) -> Counts:
+    return {MULTIPLY_ADDS: 2 * call.macs}
+
+
+def _calflops_convolution(call: Call) -> Counts:
+    return {**_twice(call), BIAS: call.out_units if "bias" in call.parameters else 0}
+
+
+def _calflops_transposed(call: Call) -> Counts:
+    if "bias" not in call.parameters:
+        return _twice(call)
+    _, channels, *kernel = call.parameters["weight"]
+    columns = (call.input[1:], call.more["padding"], kernel, call.more["strides"], call.more["dilation"])
+    sides = [_side(*column) for column in zip(*columns, strict=True)]
+    return {**_twice(call), BIAS: channels * prod(sides)}
+
+
+def _side(n: Size, p: Size, k: Size, s: Size, d: Size) -> Size:
+    return floor_div(n + 2 * p - (d * (k - 1) + 1), s) + 1
+
+
+def _calflops_upsampling(call: Call) -> Counts:
+    if not call.more["one_factor"]:
+        raise NoCounterpartError("calflops fails where an Upsample has a factor for each axis")
+    return {UPSAMPLING: call.units}
+
+
+CALFLOPS = TorchTool(
+    "calflops",
+    "0.3.2",
+    "FLOPs",
+    2,
+    {
+        **each("Conv*d", _calflops_convolution),
+        **each("ConvTranspose*d", _calflops_transposed),
+        **each("Linear torch.matmul", _twice),
+        **each("BatchNorm*d", inference_norm),
+        "LayerNorm": estimated_norm,
+        **each("ReLU LeakyReLU ELU GELU SiLU PReLU Softmax F.leaky_relu", per_unit(ACTIVATION)),
+        **each(FUNCTIONS, per_unit(ACTIVATION)),
+        **each(POOLS, per_unit(POOLING)),
+        "Upsample": _calflops_upsampling,
+        "MultiheadAttention": lambda call: {MULTIPLY_ADDS: 2 * call.projected},
+    },
+)

@@ -1,0 +1,51 @@
+"""FLOPs as torchinfo 1.8.0 counts them (`layer_info.py`, `calculate_macs`), for one sample at inference.
+
+It multiplies the parameters of a module by the positions of its output where its class is named Conv, and by
+the batch elsewhere: a `Linear` on a sequence counts as on one vector.
+"""
+
+from __future__ import annotations
+
+from archcalc.arith import prod
+from archcalc.conventions.terms import (
+    ACTIVATION,
+    BIAS,
+    CONVOLUTIONS,
+    MULTIPLY_ADDS,
+    NORMALISATION,
+    NORMS,
+    OTHER,
+    Counts,
+    Rule,
+    TorchTool,
+    each,
+)
+from archcalc.conventions.torch_calls import Call, parameters_of
+
+
+def _parameters(term: str) -> Rule:
+    return lambda call: {term: parameters_of(call)}
+
+
+def _parameters_by_place(call: Call) -> Counts:
+    places = prod(call.output[1:])
+    return {MULTIPLY_ADDS: call.count("weight") * places, BIAS: call.count("bias") * places}
+
+
+def _parameters_once(call: Call) -> Counts:
+    return {MULTIPLY_ADDS: call.count("weight"), BIAS: call.count("bias")}
+
+
+TORCHINFO = TorchTool(
+    "torchinfo",
+    "1.8.0",
+    "mult-adds",
+    1,
+    {
+        **each(CONVOLUTIONS, _parameters_by_place),
+        "Linear": _parameters_once,
+        **each(f"{NORMS} RMSNorm", _parameters(NORMALISATION)),
+        "PReLU": _parameters(ACTIVATION),
+        "Embedding": _parameters(OTHER),
+    },
+)

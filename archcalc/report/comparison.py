@@ -1,0 +1,160 @@
+"""One network's FLOPs in every convention, and why they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archcalc import arith
+from archcalc.analyses import shapes, work
+from archcalc.arith import Size, total
+from archcalc.arith.unknown import Unknown
+from archcalc.conventions.counting import CONVENTIONS, Convention, flops
+from archcalc.conventions.explain import terms, words
+from archcalc.conventions.strides import moved_strides
+from archcalc.graph import Graph
+from archcalc.graph.substitution import restate, with_values
+from archcalc.report.values import thousands, to_json_value
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One convention: its total, the terms that add up to it, and both in words."""
+
+    name: str
+    tool: str
+    unit: str
+    per_mac: int
+    flops: Size
+    terms: Mapping[str, Size]
+    words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "convention": self.name,
+            "tool": self.tool,
+            "unit": self.unit,
+            "flops_per_mac": self.per_mac,
+            "flops": to_json_value(self.flops),
+            "terms": {term: to_json_value(amount) for term, amount in self.terms.items()},
+            "words": self.words,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of `archcalc.compare_conventions`; figures are those of one sample at inference."""
+
+    name: str
+    source: str
+    format: str
+    macs: Size
+    rows: tuple[Compared, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain data."""
+        return {
+            "schema_version": 1,
+            "model": {"name": self.name, "source": self.source, "format": self.format},
+            "macs": to_json_value(self.macs),
+            "conventions": [row.to_dict() for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+    def to_markdown(self) -> str:
+        """One table and the notes, as Markdown."""
+        from archcalc.render.comparison import markdown
+
+        return markdown(self)
+
+    def to_csv(self) -> str:
+        """One line a convention."""
+        from archcalc.render.comparison import csv_text
+
+        return csv_text(self)
+
+    def to_text(self, width: int = 120, *, ascii: bool = False) -> str:
+        """One table and the notes, for a terminal of that width."""
+        from archcalc.render.comparison import text
+
+        return text(self, width, ascii=ascii)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+
+def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) -> Comparison:
+    """A network's FLOPs as archcalc and eight other tools count them.
+
+    Parameters
+    ----------
+    graph
+        The network, from `archcalc.load` or `archcalc.from_keras`.
+    symbols
+        Values for open symbols; those left open stay in the figures.
+
+    Raises
+    ------
+    NetworkError
+        Layers that do not fit together.
+    """
+    with arith.scope():
+        if symbols:
+            graph = with_values(graph, dict(symbols))
+        restate(graph)
+        found = shapes.infer(graph)
+        macs = total(work.macs(graph, found))
+        rows = tuple(_compared(graph, found, convention) for convention in CONVENTIONS.values())
+        notes = (*_spread(rows), *_strides(graph, found, macs))
+    return Comparison(graph.name, graph.source, graph.format, macs, rows, notes)
+
+
+def _compared(graph: Graph, found: shapes.Shapes, convention: Convention) -> Compared:
+    counted = flops(graph, found, convention.name)
+    copies = graph.multiplicities()
+    hidden = {
+        node.name: one.flops.reason
+        for node, one in zip(graph.nodes, counted, strict=True)
+        if isinstance(one.flops, Unknown)
+    }
+    amounts = terms(counted, [copies.get(i, 1) for i in range(len(counted))])
+    said = words(counted, amounts)
+    figure: Size = total(amounts.values())
+    if hidden:
+        names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")
+        figure = Unknown(f"depends on {names}: {next(iter(hidden.values()))}")
+        said = f"{figure.reason}; of the other layers: {said}"
+    elif convention.name == "archcalc":
+        said = f"{said.split('; without')[0]}; everything else apart, as elementwise operations"
+    return Compared(
+        convention.name, convention.tool, convention.unit, convention.per_mac, figure, amounts, said
+    )
+
+
+def _spread(rows: tuple[Compared, ...]) -> list[str]:
+    """How far the figures lie apart, and how far once a multiply-add counts the same."""
+    known = [row for row in rows if isinstance(row.flops, int) and row.flops > 0]
+    if len(known) < 2:
+        return []
+    low, high = (pick(known, key=lambda row: row.flops) for pick in (min, max))
+    alike = [row.flops / row.per_mac for row in known]
+    twice = ", ".join(row.name for row in known if row.per_mac == 2)
+    return [
+        f"{high.name} says {high.flops / low.flops:.2f} times as much as {low.name}; counting a multiply-add "
+        f"once for all (it counts twice in {twice}) leaves {max(alike) / min(alike):.2f} times"
+    ]
+
+
+def _strides(graph: Graph, found: shapes.Shapes, macs: Size) -> list[str]:
+    """The multiply-adds of the same network with its strides on the other convolutions."""
+    moved = moved_strides(graph, found)
+    if moved is None or not isinstance(moved.macs, int) or moved.macs == macs:
+        return []
+    (source, target), *others = moved.pairs
+    more = f" and {len(others)} more" if others else ""
+    return [
+        f"where a network strides is architecture, not counting: with the stride of {source!r} on {target!r}"
+        f"{more} it would have {thousands(moved.macs)} multiply-adds in place of {thousands(macs)}"
+    ]

@@ -1,0 +1,91 @@
+"""Does it fit: the largest batch for a given memory."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.arith import Size
+from archcalc.arith.unknown import Unknown
+from archcalc.errors import ArchcalcError
+
+if TYPE_CHECKING:
+    from archcalc.report.totals import Totals
+
+_UNITS = {"": 1, **{p: 1000**i for i, p in enumerate("kmgtp", 1)}}
+_UNITS |= {f"{p}i": 1024**i for i, p in enumerate("kmgtp", 1)}
+_AMOUNT = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?", re.IGNORECASE | re.ASCII)
+
+
+class MemoryNeed(NamedTuple):
+    """What is needed at the report's batch, and the largest batch that fits (0: not even one sample).
+
+    `largest_batch` is None where a larger batch needs no more memory, and unknown where that
+    depends on a symbol or on an unknown layer.
+    """
+
+    bytes: Size
+    largest_batch: Size | None
+
+    def to_dict(self, memory: int) -> dict[str, Any]:
+        known = isinstance(self.bytes, int)
+        batch = self.largest_batch
+        return {
+            "bytes": self.bytes if known else None if isinstance(self.bytes, Unknown) else str(self.bytes),
+            "fits": self.bytes <= memory if isinstance(self.bytes, int) else None,
+            "largest_batch": batch if isinstance(batch, int) else None,
+        }
+
+
+class Fit(NamedTuple):
+    """Whether training and inference fit into `memory` bytes."""
+
+    memory: int
+    training: MemoryNeed
+    inference: MemoryNeed
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "memory_bytes": self.memory,
+            "training": self.training.to_dict(self.memory),
+            "inference": self.inference.to_dict(self.memory),
+        }
+
+
+def fit(totals: Totals, memory: int, batch: int) -> Fit:
+    """The largest batches; activations grow with the batch, everything else does not."""
+    held, peak = totals.training_activation_bytes, totals.peak_activation_bytes
+    return Fit(
+        memory,
+        MemoryNeed(totals.training_bytes, _largest(memory, totals.training_bytes - held, held, batch)),
+        MemoryNeed(totals.weight_bytes + peak, _largest(memory, totals.weight_bytes, peak, batch)),
+    )
+
+
+def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
+    for figure in (fixed, grows):
+        if isinstance(figure, Unknown):
+            return figure
+        if not isinstance(figure, int):
+            return Unknown("depends on symbols; give them values with --set")
+    if fixed > memory:
+        return 0
+    sample = grows // batch  # exact: every activation is there once for each sample
+    return (memory - fixed) // sample if sample else None
+
+
+def bytes_of(amount: str | int) -> int:
+    """Bytes of `24GiB`, `16 GB`, `1.5g` or a plain number; fractions of a byte are dropped.
+
+    Raises `ArchcalcError` where it is no such amount.
+    """
+    if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
+        return amount
+    found = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
+    if found is None:
+        raise ArchcalcError(f"memory: expected an amount such as 24GiB or 16GB, got {amount!r}")
+    whole, part, unit = found[1], found[2] or "", found[3].lower()
+    count: int = int(whole + part) * _UNITS[unit] // 10 ** len(part)
+    if count < 1:
+        raise ArchcalcError(f"memory: expected at least one byte, got {amount!r}")
+    return count

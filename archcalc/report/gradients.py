@@ -1,0 +1,84 @@
+"""The gradient figures of every row: sound bounds and what initialisation lets expect, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archcalc.analyses.gradient_bounds import gradients as bounds
+from archcalc.analyses.gradient_bounds.gradients import Gradient
+from archcalc.analyses.mean_field.expectation import BATCH, Expected, expected_gradients
+from archcalc.analyses.mean_field.verdicts import Verdict, verdict
+from archcalc.analyses.shapes import Shapes
+from archcalc.graph import Graph
+
+
+@dataclass(frozen=True)
+class GradientOptions:
+    """What gradients are bounded for; `archcalc.analyze` says what each means, and reads actual weights."""
+
+    weights: str | Mapping[str, Mapping[str, Any]] = "expected"
+    tier: str | None = None
+    training: bool = False
+    input_range: tuple[float, float] | None = None
+    loss: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """`symbolic`, `expected` or `actual` weights."""
+        return self.weights if isinstance(self.weights, str) else "actual"
+
+    def said(self, loss: str) -> dict[str, str]:
+        """What the gradients of a report are, and what they assume."""
+        assumed = {
+            "symbolic": "norms of weights left open",
+            "expected": "norms of weights as expected at initialisation",
+            "actual": f"norms of the actual weights ({self.tier or 'tight'})",
+        }[self.kind]
+        ends = self.input_range
+        inputs = "any inputs" if ends is None else f"inputs from {ends[0]:g} to {ends[1]:g}"
+        return {
+            "gradients": "bounds of the output's Jacobian (2-norm) in "
+            f"{'training' if self.training else 'inference'}, {assumed}, {inputs}",
+            "weight_gradients": f"norm of the loss's gradient in a layer's kernels, of one sample: {loss}",
+            "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+            f"initialisation, on inputs of mean 0 and variance 1, in batches of {BATCH} "
+            "(docs/gradients-expected.md)",
+        }
+
+
+def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Sequence[Gradient], str]:
+    """The gradient figures of every row, and of which loss those in kernels are."""
+    values = None if isinstance(options.weights, str) else options.weights
+    found = bounds.gradients(
+        graph,
+        known,
+        weights=options.kind,
+        values=values,
+        tier=options.tier,
+        training=options.training,
+        input_range=options.input_range,
+        loss=options.loss,
+    )
+    rows = [
+        replace(
+            bound,
+            expected_log10=each.log10,
+            expected_log10_low=each.low,
+            expected_log10_high=each.high,
+            no_expectation=each.reason,
+        )
+        for bound, each in zip(found.rows, expected_gradients(graph, known), strict=True)
+    ]
+    return rows, found.loss
+
+
+def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
+    """In words, what becomes of the gradient; none where nothing is expected of it."""
+    expected = [
+        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        for r in rows
+    ]
+    judged = verdict(graph, known, expected)
+    return () if judged is None else (judged,)

@@ -1,0 +1,329 @@
+"""What an analysis found, and its form as data (JSON of `analyze`).
+
+A figure is an int where it is exact, an expression where it still holds a symbol, an
+`Unknown` where it hangs on a layer that nobody knows, and None where it has no meaning. It is
+worked out when it is first read, and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcalc.analyses import work
+from archcalc.analyses.memory.peak import Peak
+from archcalc.arith import Scope, Shape, Size
+from archcalc.arith.symbolic import Expr, Symbol
+from archcalc.report.columns import Figures, once
+from archcalc.report.fit import Fit, fit
+from archcalc.report.rows import Row, Rows
+from archcalc.report.totals import TOTALS, Totals
+from archcalc.report.values import Frozen, thousands, to_json_value
+
+if TYPE_CHECKING:
+    from archcalc.analyses.mean_field.verdicts import Verdict
+
+SCHEMA_VERSION = 1
+SEVERITIES = ("info", "warning", "error")
+# what a layer states; all other figures follow from these
+STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
+
+
+class Finding(NamedTuple):
+    """Something a reader should know; `layer` is None where it concerns the whole network."""
+
+    rule: str
+    severity: str
+    layer: str | None
+    message: str
+    suggestion: str
+
+    def at_least(self, severity: str) -> bool:
+        return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakActivations:
+    """The most bytes alive at once in one order of the layers, over the whole batch.
+
+    `layer` is the one whose step it is, `held` the bytes by layer whose outputs are alive then; both
+    are empty where that depends on symbols. `order` is None for Keras's own order; `optimal`: it is
+    proved that no order needs less.
+    """
+
+    bytes: Size
+    layer: str | None
+    held: Mapping[str, Size]
+    order: tuple[str, ...] | None
+    optimal: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "bytes": to_json_value(self.bytes),
+            "layer": self.layer,
+            "held": {name: to_json_value(size) for name, size in self.held.items()},
+            "order": None if self.order is None else list(self.order),
+            "optimal": self.optimal,
+        }
+
+
+class Report(Frozen):
+    """The result of `archcalc.analyze`. Nothing here prints; a notebook and rich show it as a table.
+
+    Figures are worked out when they are read: a report that is asked for its parameters alone computes
+    no fields. All of them are those of the graph and the options that `analyze` was given.
+    """
+
+    name: str
+    source: str
+    format: str
+    inputs: Mapping[str, Shape]
+    outputs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    totals: Totals
+    _of: Figures
+    _memory: int | None
+
+    def __init__(self, figures: Figures, memory: int | None = None) -> None:
+        graph = figures.graph
+        vars(self).update(
+            name=graph.name,
+            source=graph.source,
+            format=graph.format,
+            inputs={graph.nodes[i].name: figures.output_shapes[i][0] for i in graph.inputs},
+            outputs=tuple(graph.nodes[t.node].name for t in graph.outputs),
+            rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
+            totals=Totals(figures),
+            _of=figures,
+            _memory=memory,
+        )
+
+    @property
+    def scope(self) -> Scope:
+        return self._of.scope
+
+    @once
+    def layers(self) -> Rows:
+        """Rows by name: `report.layers["conv1"].macs`."""
+        return Rows(self.rows)
+
+    @once
+    def peaks(self) -> tuple[PeakActivations, PeakActivations]:
+        """The most bytes alive at once in inference, in Keras's order and in the best one found."""
+        found = self._of.peaks
+        optimal = found.optimal and found.order is None
+        return (
+            self._named(found.usual, None, optimal),
+            self._named(found.best, found.order, found.optimal),
+        )
+
+    @once
+    def fit(self) -> Fit | None:
+        """Whether it fits into the memory that was named, and the largest batch that does."""
+        return None if self._memory is None else fit(self.totals, self._memory, self._of.options.batch)
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """On gradients, in words, where they were asked for."""
+        return self._of.verdicts
+
+    @once
+    def findings(self) -> tuple[Finding, ...]:
+        """What a reader should know."""
+        return tuple(_unknown_layers(self.rows))
+
+    # -- what the figures hang on ------------------------------------------------------------
+    @once
+    def _open(self) -> dict[str, Symbol]:
+        """Open symbols, which a graph built by hand need not have declared."""
+        if not self._of.has_symbols:
+            return {}
+        figures = [getattr(self.totals, name) for name in TOTALS]
+        figures += [size for row in self.rows if row.type == "InputLayer" for size in row.output_shape]
+        found = {name: s for x in figures if isinstance(x, Expr) for name, s in x.symbols.items()}
+        return dict(sorted(found.items()))
+
+    @property
+    def symbols(self) -> Mapping[str, Any]:
+        """Every symbol with its value, None where it is open."""
+        return {**dict.fromkeys(self._open), **self._of.graph.symbols}
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[int, int | None]]:
+        """The open symbols' ranges, as declared."""
+        return {name: (s.minimum, s.maximum) for name, s in self._open.items()}
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What had to be assumed of open symbols."""
+        return tuple(self.scope.assumptions.texts())
+
+    @once
+    def conventions(self) -> Mapping[str, Any]:
+        """What the figures count."""
+        given = self._of.options
+        return {
+            **_whose_flops(given.convention, self.rows),
+            "macs": "multiply-adds of one sample's forward pass",
+            "elementwise_operations": "bias, activation, normalisation, pooling and merging, "
+            "not part of FLOPs",
+            "batch": given.batch,
+            "dtype": given.dtype,
+            "optimizer": given.optimizer,
+            "activation_bytes": "one tensor for each layer call, whole batch",
+            "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
+            "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
+            "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
+            "training_activation_bytes": "what the backward pass reads, each tensor once",
+            "training_bytes": "weights, gradients, optimizer state and training activations",
+            **({} if given.gradients is None else given.gradients.said(self._of.loss)),
+        }
+
+    def work_out(self) -> None:
+        """Every figure now, in one order: those of open symbols hang on what was assumed before."""
+        for figure in IN_ORDER:
+            getattr(self._of, figure)
+        for name in TOTALS:
+            getattr(self.totals, name)
+
+    @property
+    def formulas(self) -> dict[str, str]:
+        """The totals that still hold a symbol, in closed form."""
+        return {
+            name: str(getattr(self.totals, name))
+            for name in TOTALS
+            if isinstance(getattr(self.totals, name), Expr)
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, ready for `json.dumps`; the keys stay as they are."""
+        from archcalc import __version__
+
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tool": {"name": "archcalc", "version": __version__},
+            "model": {
+                "name": self.name,
+                "source": self.source,
+                "format": self.format,
+                "inputs": {name: to_json_value(shape) for name, shape in self.inputs.items()},
+                "outputs": list(self.outputs),
+            },
+            "symbols": {name: to_json_value(value) for name, value in self.symbols.items()},
+            "symbol_ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            "assumptions": list(self.assumptions),
+            "conventions": dict(self.conventions),
+            "totals": self.totals.to_dict(),
+            "peak_activations": dict(
+                zip(("keras_order", "best_order"), (p.to_dict() for p in self.peaks), strict=True)
+            ),
+            "fit": None if self.fit is None else self.fit.to_dict(),
+            "layers": [row.to_dict() for row in self.rows],
+            "formulas": self.formulas,
+            "verdicts": [v.to_dict() for v in self.verdicts],
+            "findings": [f._asdict() for f in self.findings],
+        }
+
+    def to_markdown(self, *, depth: int | None = None) -> str:
+        """The table and totals as Markdown."""
+        from archcalc.render.markdown import markdown
+
+        return markdown(self, depth=depth)
+
+    def to_csv(self, *, depth: int | None = None) -> str:
+        """One line a row, every figure exact."""
+        from archcalc.render.csv import csv_text
+
+        return csv_text(self, depth=depth)
+
+    def to_latex(self, *, depth: int | None = None) -> str:
+        """A booktabs table."""
+        from archcalc.render.latex import latex
+
+        return latex(self, depth=depth)
+
+    def __rich__(self) -> Any:
+        from archcalc.render.terminal import ReportView
+
+        return ReportView(self)
+
+    def _repr_html_(self) -> str:
+        from archcalc.render.notebook import html
+
+        return html(self)
+
+    def _named(self, peak: Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
+        """A peak with names in place of numbers."""
+        names = self._of.name
+        held: dict[str, Size] = {}
+        for tap, size in peak.held:
+            held[names[tap.node]] = held.get(names[tap.node], 0) + size
+        return PeakActivations(
+            peak.bytes,
+            None if peak.node is None else names[peak.node],
+            held,
+            None if order is None else tuple(names[i] for i in order),
+            optimal,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_dict() == other.to_dict() if isinstance(other, Report) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as its rows
+
+    def __repr__(self) -> str:
+        t = self.totals
+        return (
+            f"Report({self.name!r}: {len(self.rows)} layers, {thousands(t.parameters)} parameters, "
+            f"{thousands(t.macs)} MACs)"
+        )
+
+
+# the order in which analyses run on open symbols
+IN_ORDER = (
+    *("parameters", "macs", "flops", "elementwise_operations", "activation_bytes", "peaks"),
+    *("training_activation_bytes", "receptive_fields", "effective_fields", "verdicts"),
+    "optimizer_bytes",
+)
+
+
+def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
+    """A finding for each layer that brings something unknown into the network."""
+    unknown = {row.name: found for row in rows if (found := row.unknown)}
+    for row in rows:
+        mine = unknown.get(row.name)
+        if not mine:
+            continue
+        inherited = {figure for name in row.inputs for figure in unknown.get(name, ())}
+        if "output_shape" in inherited:
+            continue
+        own = {f: mine[f] for f in STATED if f in mine and not (f in inherited and f == "receptive_field")}
+        if own:
+            yield Finding(
+                rule="unknown-layer",
+                severity="warning",
+                layer=row.name,
+                # the other figures' reasons stand on their row
+                message=f"unknown {', '.join(own).replace('_', ' ')}: {next(iter(own.values()))}",
+                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
+            )
+
+
+def _whose_flops(convention: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Which tool's FLOPs these are, and which types do work that it does not count."""
+    if convention == "archcalc":
+        return {"flops": convention, "flops_per_mac": work.FLOPS_PER_MAC}
+    from archcalc.conventions.counting import CONVENTIONS
+
+    used = CONVENTIONS[convention]
+    skipped = {
+        row.type for row in rows if row.flops == 0 and (row.macs, row.elementwise_operations) != (0, 0)
+    }
+    return {
+        "flops": convention,
+        "flops_tool": used.tool,
+        "flops_unit": used.unit,
+        "flops_per_mac": used.per_mac,
+        "flops_not_counted": sorted(skipped),
+    }

@@ -1,0 +1,206 @@
+"""Rows of a report: one call of a layer each, or a group of them; a row is a place in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from archcalc.arith import Shape, Size
+from archcalc.arith.unknown import Unknown
+from archcalc.layers.base import Weight
+from archcalc.report.values import Frozen, reasons, thousands, to_json_value
+
+if TYPE_CHECKING:
+    from archcalc.analyses.fields.effective_field import EffectiveField
+    from archcalc.analyses.fields.receptive_field import Field
+    from archcalc.analyses.gradient_bounds.gradients import Gradient
+
+T = TypeVar("T", covariant=True)
+
+
+class Entry(Generic[T]):
+    """A figure of a row: its place in the column of that name."""
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, row: None, owner: type[Any]) -> Entry[T]: ...
+    @overload
+    def __get__(self, row: Row, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, row: Row | None, owner: type[Any] | None = None) -> Any:
+        return self if row is None else getattr(row.columns, self._name)[row.place]
+
+
+class Row(Frozen):
+    """One call of a layer, or (`members` > 1) a group of them.
+
+    Work is that of one sample, bytes are those of the whole batch; `flops` follow the report's
+    convention. A row inside a block that
+    is repeated a symbolic number of times stands for all `copies`: its counts are multiplied,
+    its shapes and weights are those of one copy. `gradient` is there only where it was asked for.
+    """
+
+    __slots__ = ("columns", "place")
+    columns: Any  # for each name below a sequence with one entry a row (`columns`, or a group's)
+    place: int
+
+    name = Entry[str]()
+    type = Entry[str]()
+    inputs = Entry[tuple[str, ...]]()
+    output_shapes = Entry[tuple[Shape, ...]]()
+    shared_with: Entry[str | None] = Entry()
+    weights = Entry[tuple[Weight, ...]]()
+    parameters = Entry[Size]()
+    trainable_parameters = Entry[Size]()
+    macs = Entry[Size]()
+    flops = Entry[Size]()
+    elementwise_operations = Entry[Size]()
+    activation_bytes = Entry[Size]()
+    training_activation_bytes = Entry[Size]()
+    receptive_fields: Entry[Mapping[str, Field | None]] = Entry()
+    effective_fields: Entry[Mapping[str, EffectiveField | None]] = Entry()
+    copies = Entry[Size]()
+    members = Entry[int]()
+    gradient: Entry[Gradient | None] = Entry()
+
+    def __init__(self, columns: Any, place: int) -> None:
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "place", place)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Row, (self.columns, self.place)
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the first output, without the batch axis."""
+        return self.output_shapes[0]
+
+    @property
+    def non_trainable_parameters(self) -> Size:
+        return self.parameters - self.trainable_parameters
+
+    @property
+    def receptive_field(self) -> Field | None:
+        """What one unit of the output sees of the model's first input; None if nothing."""
+        return next(iter(self.receptive_fields.values()), None)
+
+    @property
+    def effective_field(self) -> EffectiveField | None:
+        """How widely that dependence is spread, in the model's first input; None if nothing is seen."""
+        return next(iter(self.effective_fields.values()), None)
+
+    @property
+    def effective_receptive_field_sigma(self) -> tuple[Any, ...] | None:
+        """Standard deviation of the effective field along each spatial axis, in input units."""
+        return None if self.effective_field is None else self.effective_field.sigma
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """The figures that are unknown, each with the reason."""
+        found = reasons(self, FIGURES)
+        for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
+            for reason in _within(axes):
+                found.setdefault("output_shape" if axes is self.output_shapes else "receptive_field", reason)
+        for reason in _within(e.sigma for e in self.effective_fields.values() if e):
+            found.setdefault("effective_receptive_field_sigma", reason)
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "name": self.name,
+            "type": self.type,
+            "inputs": list(self.inputs),
+            "output_shape": to_json_value(self.output_shape),
+            "shared_with": self.shared_with,
+            "copies": to_json_value(self.copies),
+            **{name: to_json_value(getattr(self, name)) for name in FIGURES},
+            "weights": [
+                {"name": w.name, "shape": to_json_value(w.shape), "trainable": w.trainable}
+                for w in self.weights
+            ],
+            "receptive_field": _field_dict(self.receptive_field),
+            "effective_receptive_field_sigma": to_json_value(self.effective_receptive_field_sigma),
+            "unknown": self.unknown,
+        }
+        if self.gradient is not None:
+            found["gradient"] = self.gradient.to_dict()
+        if len(self.output_shapes) > 1:
+            found["output_shapes"] = to_json_value(self.output_shapes)
+        if len(self.receptive_fields) > 1:
+            found["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
+            found["effective_receptive_field_sigmas"] = {
+                n: None if e is None else to_json_value(e.sigma) for n, e in self.effective_fields.items()
+            }
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Row):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _ENTRIES)
+
+    __hash__ = None  # type: ignore[assignment]  # holds mappings
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.output_shape))
+        return f"Row({self.name!r}, {self.type}, {shape}, {thousands(self.parameters)} parameters)"
+
+
+_ENTRIES = tuple(name for name, value in vars(Row).items() if isinstance(value, Entry))
+FIGURES = (
+    "parameters",
+    "trainable_parameters",
+    "macs",
+    "flops",
+    "elementwise_operations",
+    "activation_bytes",
+    "training_activation_bytes",
+)
+
+
+class Rows(Mapping[str, Row]):
+    """Rows by name, in topological order."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> Row:
+        try:
+            return self._rows[name]
+        except KeyError:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(name), self._rows, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise KeyError(f"no layer is named {name!r}{hint}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} layers: {', '.join(list(self)[:4])}{', …' if len(self) > 4 else ''}>"
+
+
+def _field_dict(found: Field | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "size": to_json_value(found.size),
+        "min_size": to_json_value(found.min_size),
+        "stride": to_json_value(found.stride),
+        "offset": to_json_value(found.offset),
+        "global": to_json_value(found.is_global),
+        "local_size": to_json_value(found.local_size),
+        "clipped_size": to_json_value(found.clipped_size),
+    }
+
+
+def _parts(found: Field) -> tuple[Any, ...]:
+    return (found.size, found.min_size, found.stride, found.offset)
+
+
+def _within(groups: Iterable[Any]) -> list[str]:
+    return [v.reason for group in groups if group for v in group if isinstance(v, Unknown)]

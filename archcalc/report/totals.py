@@ -1,0 +1,134 @@
+"""Sums over all rows, each taken when it is first read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcalc.arith import Scope, Size, total
+from archcalc.arith.unknown import Unknown
+from archcalc.report.columns import Figures, once
+from archcalc.report.values import Frozen, reasons, thousands, to_json_value
+
+
+class Totals(Frozen):
+    """Sums over all rows; work of one sample, bytes of the whole batch."""
+
+    _of: Figures
+
+    def __init__(self, of: Figures) -> None:
+        vars(self).update(_of=of)
+
+    @property
+    def scope(self) -> Scope:
+        return self._of.scope
+
+    @once
+    def parameters(self) -> Size:
+        return self._sum("parameters")
+
+    @once
+    def trainable_parameters(self) -> Size:
+        return self._sum("trainable_parameters")
+
+    @property
+    def non_trainable_parameters(self) -> Size:
+        return self.parameters - self.trainable_parameters
+
+    @property
+    def weight_bytes(self) -> Size:
+        return self._of.options.precision.weight * self.parameters
+
+    @once
+    def macs(self) -> Size:
+        return self._sum("macs")
+
+    @once
+    def flops(self) -> Size:
+        return self._sum("flops")
+
+    @once
+    def elementwise_operations(self) -> Size:
+        return self._sum("elementwise_operations")
+
+    @once
+    def activation_bytes(self) -> Size:
+        return self._sum("activation_bytes")
+
+    @property
+    def peak_activation_bytes(self) -> Size:
+        """In Keras's order of the layers."""
+        return self._of.peaks.usual.bytes
+
+    @property
+    def best_peak_activation_bytes(self) -> Size:
+        """In the best order found."""
+        return self._of.peaks.best.bytes
+
+    @property
+    def peak_activation_layer(self) -> str | None:
+        """At whose step the peak stands."""
+        node = self._of.peaks.usual.node
+        return None if node is None else self._of.name[node]
+
+    @once
+    def training_activation_bytes(self) -> Size:
+        return self._sum("training_activation_bytes")
+
+    @property
+    def gradient_bytes(self) -> Size:
+        return self._of.options.precision.weight * self.trainable_parameters
+
+    @property
+    def optimizer_bytes(self) -> Size:
+        return self._of.optimizer_bytes
+
+    @once
+    def training_bytes(self) -> Size:
+        kept = self.training_activation_bytes
+        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + kept
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """The totals that are unknown, each with the reason."""
+        return reasons(self, TOTALS)
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {name: to_json_value(getattr(self, name)) for name in TOTALS}
+        return found | {"peak_activation_layer": self.peak_activation_layer, "unknown": self.unknown}
+
+    def _sum(self, figure: str) -> Size:
+        """A column's sum; unknown, with every layer that hides it, if any row's is."""
+        column = getattr(self._of, figure)
+        hidden = [i for i, value in enumerate(column) if isinstance(value, Unknown)]
+        if hidden:
+            names = ", ".join(repr(self._of.name[i]) for i in hidden[:3]) + (", …" if len(hidden) > 3 else "")
+            return Unknown(f"depends on {names}: {column[hidden[0]].reason}")
+        return total(column)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Totals):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in (*TOTALS, "peak_activation_layer"))
+
+    __hash__ = None  # type: ignore[assignment]  # arrays may be among the figures
+
+    def __repr__(self) -> str:
+        return f"Totals({', '.join(f'{n}={thousands(getattr(self, n))}' for n in TOTALS)})"
+
+
+TOTALS = (
+    "parameters",
+    "trainable_parameters",
+    "non_trainable_parameters",
+    "weight_bytes",
+    "macs",
+    "flops",
+    "elementwise_operations",
+    "activation_bytes",
+    "peak_activation_bytes",
+    "best_peak_activation_bytes",
+    "training_activation_bytes",
+    "gradient_bytes",
+    "optimizer_bytes",
+    "training_bytes",
+)

@@ -1,0 +1,50 @@
+"""Figures as plain data, for JSON, and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from archcalc.arith.unknown import Unknown
+
+
+class Frozen:
+    """What was found does not change: attributes are set once, by `vars(self).update`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name}: a report says what was found, and does not change")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name}: a report says what was found, and does not change")
+
+
+def to_json_value(value: Any) -> Any:
+    """A figure as JSON has it: expressions and fractions as strings, what is unknown or infinite as null."""
+    if value is None or isinstance(value, int | str):
+        return value
+    if isinstance(value, tuple | list):
+        return [to_json_value(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): to_json_value(v) for k, v in value.items()}
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return value.numerator
+    if hasattr(value, "item"):  # a number of numpy
+        return to_json_value(value.item())
+    return str(value)
+
+
+def thousands(figure: Any) -> str:
+    """A figure as text, an integer's thousands set apart."""
+    return f"{figure:,}" if isinstance(figure, int) else str(figure)
+
+
+def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
+    """Those of an object's figures that are unknown, each with the reason."""
+    values = ((name, getattr(owner, name)) for name in names)
+    return {name: value.reason for name, value in values if isinstance(value, Unknown)}

@@ -1,0 +1,118 @@
+"""Effective fields against the spread of gradients on the real model, made linear with equal weights.
+
+The prediction is for a place whose field padding does not cut; only such places are
+compared. There the linear model computes the very sums that the prediction states in closed
+form, so what is left is rounding; the tolerance of one part in a hundred
+thousand leaves room for the few layers that run in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archcalc.analyses.fields.clipping import clipped_boxes, is_cut
+from archcalc.analyses.fields.windows import spatial_axes, windows
+from archcalc.analyses.shapes import infer
+from archcalc.arith.unknown import Unknown
+from archcalc.keras.build import Built, reason
+from archcalc.keras.linear_weights import set_weights
+from archcalc.keras.measure import Gradients, Support, standard_deviations
+from archcalc.layers.attention import AttentionLayer
+from archcalc.layers.recurrent import Recurrent
+from archcalc.layers.wrappers import Bidirectional
+from archcalc.report.verification import AGREES, DIFFERS, Check, cannot_run
+
+if TYPE_CHECKING:
+    from archcalc.graph import Graph
+    from archcalc.verification.case import Case
+
+SPREAD = "effective field"
+TOLERANCE = 1e-5
+BENT = "a recurrence or an attention is not linear here, and places weigh by their values"
+CURVED = (Recurrent, Bidirectional, AttentionLayer)
+
+
+def checks(case: Case, linear: Built) -> Iterator[Check]:
+    """One check for each layer and input; `linear` is the linear model, whose weights are set anew."""
+    graph = case.graph
+    set_weights(linear, None)
+    try:
+        gradients = Gradients(linear, 1, case.seed)
+    except Exception as fault:
+        yield cannot_run(SPREAD, None, f"the linear model does not run: {reason(fault)}")
+        return
+    shapes = infer(graph)
+    reads = windows(graph, shapes)
+    axes = spatial_axes(graph, shapes)
+    bent = _bent(graph)
+    for done, node in enumerate(case.chosen):
+        case.progress("effective fields", done, len(case.chosen))
+        row = case.report.rows[node]
+        if node in bent:
+            yield cannot_run(SPREAD, row.name, BENT)
+            continue
+        if node in gradients.failures:
+            yield cannot_run(SPREAD, row.name, gradients.failures[node])
+            continue
+        shape = shapes[node][0]
+        kept = [a for a in range(len(shape)) if a != reads.channels[node]]
+        place = tuple(shape[a] // 2 for a in kept)
+        try:
+            supports = gradients.support(node, [place], kept, spread=True)
+        except Exception as fault:
+            yield cannot_run(SPREAD, row.name, f"its gradient does not run here: {reason(fault)}")
+            continue
+        boxes = clipped_boxes(graph, shapes, reads, node, place)
+        cut = is_cut(graph, shapes, reads, node, place)
+        for root, support in zip(graph.inputs, supports, strict=True):
+            source = graph.nodes[root].name
+            label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
+            found = row.effective_fields.get(source)
+            field = row.receptive_fields.get(source)
+            if found is None or field is None or support is None or not axes[root]:
+                continue
+            whole = not cut and all(
+                _is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes[root])
+            )
+            yield _compared(label, row.name, found.sigma, support, axes[root], whole)
+
+
+def _bent(graph: Graph) -> set[int]:
+    """The nodes behind layers that the linear model has not made linear: their places differ in slope."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if isinstance(node.layer, CURVED) or any(t.node in found for t in node.inputs):
+            found.add(i)
+    return found
+
+
+def _is_whole(box: tuple[int, int] | None, size: Any) -> bool:
+    """Whether a place, which stands for all its channels, has the field of one unit."""
+    return box is not None and isinstance(size, int) and box[1] - box[0] + 1 == size
+
+
+def _compared(
+    what: str, layer: str, sigma: tuple[Any, ...], support: Support, axes: tuple[int, ...], whole: bool
+) -> Check:
+    measured = [float(standard_deviations(support.weights[a])[0]) for a in axes]
+    unknown = [s for s in sigma if isinstance(s, Unknown)]
+    # what is cut off along one axis changes the weights of branches along all of them, and what
+    # reads nothing along one axis reads nothing along the others
+    compared = [k for k in range(len(axes)) if whole and isinstance(sigma[k], int | float)]
+    predicted = [round(s, 6) if isinstance(s, int | float) else None for s in sigma]
+    shown = [round(m, 6) for m in measured]
+    if not compared:
+        why = (
+            unknown[0].reason
+            if unknown
+            else "padding cuts the field off, and the figure is that of the whole"
+        )
+        return cannot_run(what, layer, why, predicted)
+    close = all(np.isclose(measured[k], sigma[k], rtol=TOLERANCE, atol=TOLERANCE) for k in compared)
+    verdict = AGREES if close else DIFFERS
+    return Check(
+        what, layer, predicted, shown, verdict, "" if close else "standard deviations of the gradient"
+    )

@@ -1,0 +1,196 @@
+"""Receptive fields against the support of gradients on the real model, made linear.
+
+For several places of a layer's output (the middle, both ends of every axis, some drawn ones)
+the predicted box of input units, with everything that padding cuts off left out at every
+layer, must be the bounding box of the units whose gradient is not zero: exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from archcalc.analyses.fields.clipping import clipped_boxes
+from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
+from archcalc.analyses.shapes import infer
+from archcalc.arith import Shape
+from archcalc.errors import NetworkError
+from archcalc.graph import Graph, Tap
+from archcalc.keras.build import Built, reason
+from archcalc.keras.linear import linearised
+from archcalc.keras.measure import Gradients, Place, Support
+from archcalc.layers.window import Read, Scattered
+from archcalc.report.verification import DIFFERS, Check, cannot_run, compare
+from archcalc.verification import effective_fields
+from archcalc.verification.case import Case
+
+FIELD = "receptive field"
+NOTHING = (0, -1)
+# bytes of tensors that one pass may hold
+MEMORY = 2 << 30
+
+
+def checks(case: Case) -> Iterator[Check]:
+    """Every check of this kind."""
+    graph = case.graph
+    try:
+        linear = linearised(graph, seed=case.seed)
+    except NetworkError as fault:
+        name, why = fault.faults[0]
+        yield cannot_run(FIELD, name, f"the linear model cannot be built: {why}")
+        return
+    shapes = infer(graph)
+    reads = windows(graph, shapes)
+    draw = np.random.default_rng(case.seed)
+    places = {
+        node: _places(shapes[node][0], reads.channels[node], draw)[: case.places] for node in case.chosen
+    }
+    measured = _measured(case, linear, places, reads.channels)
+    flattened = _behind_flattening(graph, reads)
+    axes = spatial_axes(graph, shapes)
+    for node in case.chosen:
+        name = graph.nodes[node].name
+        found = measured[node]
+        if isinstance(found, str):
+            yield cannot_run(FIELD, name, found)
+            continue
+        predicted = [clipped_boxes(graph, shapes, reads, node, place) for place in places[node]]
+        for number, root in enumerate(graph.inputs):
+            boxes = [[p[root][a] for a in axes[root]] for p in predicted]
+            real = [_box(f[number], axes[root]) for f in found]
+            label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
+            field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
+            # where axes were flattened a place is all of them, and the size that of one unit
+            flat = node in flattened or len(places[node][0]) < len(axes[root])
+            sizes = () if field is None or flat else field.size
+            yield _compared(label, name, places[node], boxes, real, sizes)
+    yield from effective_fields.checks(case, linear)
+
+
+def _behind_flattening(graph: Graph, reads: Windows) -> set[int]:
+    """Nodes with a read on their way that no place of the output names by itself.
+
+    A flattened axis, or one that has become the channels, of which a place has all.
+    """
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        own = any(
+            isinstance(read, Scattered) or _turns_to_channels(read, axis, reads, i, tap)
+            for tap, window in zip(node.inputs, reads.reads[i], strict=True)
+            for axis, read in enumerate(window)
+        )
+        if own or any(t.node in found for t in node.inputs):
+            found.add(i)
+    return found
+
+
+def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Tap) -> bool:
+    own = reads.channels[node]
+    return own is not None and getattr(read, "axis", None) == own and axis != reads.channels[tap.node]
+
+
+# per model input the first and last unit of every axis; None where no gradient arrives
+Boxes = tuple["Box | None", ...]
+Box = tuple[tuple[int, int], ...]
+
+
+def _measured(
+    case: Case, linear: Built, places: dict[int, list[Place]], channels: Sequence[int | None]
+) -> dict[int, list[Boxes] | str]:
+    """What each place of each node depends on, or why that does not run here.
+
+    Places go through the model together, as many as memory admits.
+    """
+    found: dict[int, list[Boxes] | str] = {node: [] for node in places}
+    held = 2 * int(case.report.totals.activation_bytes)  # float64 in place of float32
+    together = max(1, min(case.places, MEMORY // max(held, 1)))
+    passes = range(0, max(map(len, places.values()), default=0), together)
+    for start in passes:
+        try:
+            gradients = Gradients(linear, together, case.seed)
+        except Exception as fault:
+            return {node: f"the linear model does not run: {reason(fault)}" for node in places}
+        for done, (node, wanted) in enumerate(places.items()):
+            case.progress(
+                "gradients", start * len(places) + done * together, len(passes) * together * len(places)
+            )
+            kept = found[node]
+            if isinstance(kept, str) or not wanted[start : start + together]:
+                continue
+            if node in gradients.failures:
+                found[node] = gradients.failures[node]
+                continue
+            rank = len(gradients.values[node][0].shape) - 1
+            axes = [a for a in range(rank) if a != channels[node]]
+            try:
+                supports = gradients.support(node, wanted[start : start + together], axes)
+            except Exception as fault:
+                found[node] = f"its gradient does not run here: {reason(fault)}"
+                continue
+            kept.extend(_boxes(supports, len(wanted[start : start + together])))
+    return found
+
+
+def _boxes(supports: Sequence[Support | None], places: int) -> Iterator[Boxes]:
+    for p in range(places):
+        yield tuple(
+            None
+            if s is None
+            else tuple((int(low), int(high)) for low, high in zip(s.lows[p], s.highs[p], strict=True))
+            for s in supports
+        )
+
+
+def _box(box: Box | None, axes: Sequence[int]) -> list[tuple[int, int]]:
+    return [NOTHING if box is None else box[a] for a in axes]
+
+
+def _places(shape: Shape, channels: int | None, draw: np.random.Generator) -> list[Place]:
+    """The middle, the ends of every axis together and crosswise, and drawn ones; each once."""
+    sides = [n for axis, n in enumerate(shape) if axis != channels]
+    if not sides:
+        return [()]
+    ends = [0 if k % 2 else n - 1 for k, n in enumerate(sides)]
+    found: list[Place] = [
+        tuple(n // 2 for n in sides),
+        tuple(0 for _ in sides),
+        tuple(n - 1 for n in sides),
+        tuple(ends),
+        *(tuple(int(draw.integers(n)) for n in sides) for _ in range(2)),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _compared(
+    what: str,
+    layer: str,
+    places: Sequence[Place],
+    predicted: Sequence[Sequence[tuple[int, int] | None]],
+    measured: Sequence[Sequence[tuple[int, int]]],
+    sizes: Sequence[Any],
+) -> Check:
+    """One row for all places; what is not known at one of them is not compared there."""
+    unknown = sum(bounds is None for box in predicted for bounds in box)
+    pairs = [
+        (place, box, real)
+        for place, box, real in zip(places, predicted, measured, strict=True)
+        if any(b is not None and b != r for b, r in zip(box, real, strict=True))
+    ]
+    if pairs:
+        place, box, real = pairs[0]
+        at = ", ".join(map(str, place))
+        why = f"at place ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
+        return Check(what, layer, list(predicted), list(measured), DIFFERS, why)
+    for place, real in zip(places, measured, strict=True):
+        if any(isinstance(n, int) and b[1] - b[0] + 1 > n for n, b in zip(sizes, real, strict=False)):
+            why = f"at place {place} the gradient reaches {_box_text(real)}, more than the largest size"
+            return Check(what, layer, list(sizes), list(real), DIFFERS, why)
+    if unknown:
+        return cannot_run(what, layer, "which units are seen is not known here", list(predicted))
+    return compare(what, layer, list(predicted), list(measured))
+
+
+def _box_text(box: Sequence[tuple[int, int] | None]) -> str:
+    return " × ".join("?" if b is None else "nothing" if b[1] < b[0] else f"{b[0]}..{b[1]}" for b in box)

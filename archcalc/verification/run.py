@@ -1,0 +1,134 @@
+"""Every check of a network against the real Keras model: the steps of `archcalc.verify`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from archcalc.analyze import analyze
+from archcalc.errors import ArchcalcError, NetworkError
+from archcalc.graph import Graph
+from archcalc.graph.substitution import with_values
+from archcalc.keras.build import build
+from archcalc.report.report import Report
+from archcalc.report.verification import Check, Progress, Verification, cannot_run
+from archcalc.verification import expected_gradients, fields, jacobians, structure, work
+from archcalc.verification.case import Case
+from archcalc.verification.sampling import admissible_values
+
+SAMPLES = 3  # assignments to open symbols
+PLACES, FEW_PLACES = 6, 3  # of each layer's output
+WORK = 10**12  # multiply-adds of gradients without --sample: a few minutes on two cores
+
+
+def run(
+    source: Any,
+    sample: int | None,
+    seed: int,
+    symbols: Mapping[str, int] | None,
+    progress: Progress | None,
+    starts: int = 0,
+) -> Verification:
+    """As `archcalc.verify`."""
+    graph = _graph(source)
+    if symbols:
+        graph = with_values(graph, symbols)
+    tell = progress or _silent
+    checks: list[Check] = []
+    skipped: list[str] = []
+    assignments = admissible_values(graph, SAMPLES, seed)
+    for values in assignments:
+        given = {**(symbols or {}), **values}
+        chosen = with_values(graph, values) if values else graph
+        for check in _checks(chosen, sample, seed, tell, skipped, starts):
+            checks.append(replace(check, symbols=given))
+    return Verification(
+        name=graph.name,
+        source=graph.source,
+        checks=tuple(checks),
+        samples=tuple({**(symbols or {}), **values} for values in assignments),
+        skipped=tuple(dict.fromkeys(skipped)),
+        seed=seed,
+    )
+
+
+def _graph(source: Any) -> Graph:
+    if isinstance(source, Graph):
+        return source
+    if isinstance(source, str | Mapping) or hasattr(source, "__fspath__"):
+        from archcalc.readers import load
+
+        return load(source)
+    from archcalc.keras.live import from_keras
+
+    return from_keras(source)
+
+
+def _silent(step: str, done: int, steps: int) -> None:
+    """Tell nobody."""
+
+
+def _checks(
+    graph: Graph, sample: int | None, seed: int, progress: Progress, skipped: list[str], starts: int
+) -> Iterator[Check]:
+    progress("building the model", 0, 1)
+    try:
+        report = analyze(graph, clipped=False)
+    except ArchcalcError as fault:
+        raise ArchcalcError(f"{graph.source or graph.name}: {fault}") from None
+    opaque = [node.name for node in graph.nodes if type(node.layer).__name__ == "Opaque"]
+    if opaque:
+        yield cannot_run("build", opaque[0], "an Opaque layer states figures; there is nothing to build")
+        return
+    try:
+        built = build(graph, initializers="zeros")
+    except NetworkError as fault:
+        name, reason = fault.faults[0]
+        yield Check("build", name, "a model", None, "differs", reason)
+        return
+    chosen, places = plan(graph, report, sample, seed)
+    left_out = len(graph.nodes) - len(graph.inputs) - len(chosen)
+    if left_out:
+        skipped.append(
+            f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
+            f"({f'--sample {sample}' if sample else 'they take long; --sample N measures N'})"
+        )
+    case = Case(graph, report, built, chosen, places, seed, progress, starts)
+    steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [
+        ("shapes and weights", structure.checks),
+        ("FLOPs and tensors", work.checks),
+        ("gradients", fields.checks),
+        ("gradients at initialisation", expected_gradients.checks),
+        ("Jacobians", jacobians.checks),
+    ]
+    for name, step in steps:
+        progress(name, 0, 1)
+        yield from step(case)
+
+
+def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[tuple[int, ...], int]:
+    """The nodes whose gradients are measured, outputs first and the others drawn, and from how many places.
+
+    A backward pass takes about as long as the multiply-adds before it. Without `sample` as
+    many layers are measured as `WORK` allows, and the outputs in any case.
+    """
+    inputs = set(graph.inputs)
+    outputs = [i for i in dict.fromkeys(t.node for t in graph.outputs) if i not in inputs]
+    others = [i for i in range(len(graph.nodes)) if i not in inputs and i not in outputs]
+    random.Random(seed).shuffle(others)
+    order = [*outputs, *others]
+    if sample is not None:
+        return tuple(sorted(order[:sample])), PLACES
+    before, work = [], 0
+    for row in report.rows:
+        work += row.macs + row.elementwise_operations if isinstance(row.macs, int) else 0
+        before.append(work)
+    places = PLACES if PLACES * sum(before) <= WORK else FEW_PLACES
+    chosen, spent = [], places * work
+    for i in order:
+        spent += places * before[i]
+        if spent <= WORK or i in outputs:
+            chosen.append(i)
+    return tuple(sorted(chosen)), places

@@ -1,0 +1,290 @@
+"""Bounds of gradients: their algebra, closed forms in depth, and norms of maps written out as matrices."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import cos, exp, inf, log, log10, pi, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from archcalc import analyze, load
+from archcalc.analyses.gradient_bounds import resampling
+from archcalc.analyses.gradient_bounds.linear_maps import linear_map
+from archcalc.analyses.gradient_bounds.primitive_bounds import cover, single
+from archcalc.analyses.gradient_bounds.setting import Setting
+from archcalc.analyses.gradient_bounds.spectral import Actual
+from archcalc.analyses.gradient_bounds.terms import (
+    IDENTITY,
+    ZERO,
+    Bound,
+    hypot,
+    infinite,
+    named,
+    number,
+    one_less,
+    plus,
+    power,
+    text,
+    times,
+)
+from archcalc.analyses.gradient_bounds.value_ranges import ANY, Interval
+from archcalc.analyses.gradient_bounds.weight_norms import Open
+from archcalc.arith import substitute
+from archcalc.arith.symbolic import symbol
+from archcalc.graph import Graph
+from archcalc.layers import primitives as st
+from tests.analyses.gradient_bounds.networks import Wiring
+from tests.networks import chain, made, tower
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def value(bound: Bound) -> float:
+    assert isinstance(bound.log, float)
+    return exp(bound.log)
+
+
+# -- algebra ---------------------------------------------------------------------------------------------
+def test_products_sums_and_parts_of_one_tensor() -> None:
+    a, b = number(3.0), number(4.0)
+    assert value(times(a, b)) == pytest.approx(12)
+    assert value(plus([a, b])) == pytest.approx(7)
+    assert value(hypot([a, b])) == pytest.approx(5)
+    assert value(power(a, 5)) == pytest.approx(243)
+    assert times(a, ZERO).is_zero
+    assert plus([]).is_zero
+    assert times(IDENTITY, IDENTITY) is IDENTITY or value(times(IDENTITY, IDENTITY)) == 1.0
+
+
+def test_logarithms_carry_what_no_float_holds() -> None:
+    tiny, huge = number(1e-300), number(1e300)
+    assert power(huge, 20).log == pytest.approx(6000 * log(10))
+    assert power(tiny, 20).log == pytest.approx(-6000 * log(10))
+    assert plus([power(huge, 20), IDENTITY]).log == pytest.approx(6000 * log(10))
+
+
+def test_an_infinite_factor_keeps_its_cause_and_zero_wins_over_it() -> None:
+    worse = times(number(2.0), infinite("a reason"))
+    assert worse.unbounded
+    assert worse.because("layer").cause == "layer: a reason"
+    assert plus([IDENTITY, worse]).cause == "a reason"
+    assert times(worse, ZERO).is_zero
+
+
+def test_norms_without_a_number_stay_as_formulas() -> None:
+    found = times(number(0.25), named("norm(a/kernel)", None))
+    assert found.log is None
+    assert text(found.term) == "norm(a/kernel)/4"
+    assert text(power(found, symbol("n")).term) == "(norm(a/kernel)/4)^n"
+
+
+def test_what_an_identity_keeps_beside_a_branch() -> None:
+    assert value(one_less(number(0.25))) == pytest.approx(0.75)
+    assert one_less(number(1.5)).is_zero
+    assert one_less(infinite("a reason")).is_zero
+    assert one_less(named("norm(a)", None)).is_zero
+
+
+# -- closed forms ------------------------------------------------------------------------------------------
+def rows(graph: Graph, **options: Any) -> dict[str, Any]:
+    return {row.name: row.gradient for row in analyze(graph, gradients=True, **options).rows}
+
+
+def test_a_sigmoid_stack_loses_a_quarter_a_layer() -> None:
+    stack = chain("stack", (8,), *[(f"d{i}", made("Dense", units=8, activation="sigmoid")) for i in range(9)])
+    weights = {f"d{i}": {"kernel": 2 * np.eye(8), "bias": np.zeros(8)} for i in range(9)}
+    found = rows(stack, weights=weights, tier="symbolic")
+    assert found["image"].upper_log10 == pytest.approx(9 * log10(2 / 4), abs=1e-8)
+    assert found["d0"].upper_log10 == pytest.approx(8 * log10(2 / 4), abs=1e-8)
+
+
+def test_a_block_repeated_n_times_has_a_power_of_its_bound() -> None:
+    found = rows(tower(), weights="symbolic")
+    assert "^n" in found["image"].formula
+    assert "1 + " in found["image"].formula
+
+
+def test_a_power_in_depth_is_what_the_copies_give_one_by_one() -> None:
+    n = symbol("n")
+    closed = rows(tower(), weights="expected")["image"].upper_log10
+    assert isinstance(closed, str)
+    assert str(n) in closed
+    for count in (1, 2, 5):
+        unfolded = rows(tower(count), weights="expected")["image"].upper_log10
+        assert eval(closed, {"n": count}) == pytest.approx(unfolded, abs=1e-5)
+
+
+def test_a_residual_branch_adds_to_the_skip_and_leaves_a_lower_bound() -> None:
+    net = Wiring(6)
+    for i in range(3):
+        skip = net.last
+        net(f"relu{i}", "Activation", activation="relu")
+        net(f"dense{i}", "Dense", units=6)
+        net(f"add{i}", "Add", f"dense{i}", skip)
+    weights = {f"dense{i}": {"kernel": 0.1 * np.eye(6), "bias": np.zeros(6)} for i in range(3)}
+    found = rows(net.graph("residual"), weights=weights)
+    assert found["x"].upper_log10 == pytest.approx(3 * log10(1.1), abs=1e-8)
+    assert found["x"].lower_log10 == pytest.approx(3 * log10(0.9), abs=1e-8)
+
+
+def test_a_tensor_added_to_itself_counts_twice() -> None:
+    net = Wiring(4)
+    net("sum", "Add", "x", "x")
+    assert rows(net.graph("double"))["x"].upper_log10 == pytest.approx(log10(2), abs=1e-8)
+
+
+def test_many_paths_are_one_pass() -> None:
+    """2^60 paths: a sum over paths would never end."""
+    net = Wiring(2)
+    for i in range(60):
+        net(f"add{i}", "Add", net.last, net.last)
+    assert rows(net.graph("paths"))["x"].upper_log10 == pytest.approx(60 * log10(2), abs=1e-6)
+
+
+def test_a_gate_is_bounded_by_the_range_of_its_sigmoid_and_a_product_of_open_values_is_not() -> None:
+    net = Wiring(4)
+    net("body", "Dense", "x", units=4, activation="tanh")
+    net("gate", "Dense", "x", units=4, activation="sigmoid")
+    net("product", "Multiply", "body", "gate")
+    found = rows(net.graph("gated"))
+    assert found["body"].upper_log10 == found["gate"].upper_log10 == 0.0
+    net = Wiring(4)
+    net("body", "Dense", "x", units=4)
+    net("gate", "Dense", "x", units=4)
+    net("product", "Multiply", "body", "gate")
+    found = rows(net.graph("open"))
+    assert found["body"].unbounded
+    assert found["body"].cause.startswith("product: ")
+
+
+def test_values_inside_a_repeated_block_keep_the_range_of_its_functions() -> None:
+    """16 channels of means of sigmoids, and the error of a softmax: norms 4 and sqrt(2)."""
+    found = rows(load(str(EXAMPLES / "plain_sigmoid_n.json")))
+    assert found["classes"].weight_gradient_log10 == pytest.approx(log10(sqrt(2) * 4), abs=1e-8)
+
+
+# -- maps as matrices ------------------------------------------------------------------------------------
+def matrix(stage: st.Stage, shape: tuple[int, ...]) -> np.ndarray:
+    apply = linear_map(stage, Actual({}))
+    assert apply is not None
+    size = int(np.prod(shape))
+    return apply(np.eye(size).reshape(size, *shape)).reshape(size, -1)
+
+
+def bound(stage: st.Stage) -> float:
+    return value(single(stage, ANY, Setting("layer", Open()))[0])
+
+
+AVERAGES = [
+    st.Pool("average", (st.Slide(0, 9, 4, 3, 2),)),
+    st.Pool("average", (st.Slide(0, 9, 5, 3, 2, 1, 1),)),
+    st.Pool("average", (st.Slide(0, 9, 9, 5, 1, 1, 2),)),
+    st.Pool("average", (st.Slide(0, 9, 3, 2, 3, 2, 0),)),
+    *[st.Pool("average", (st.Portion(0, 9, m),)) for m in (1, 2, 3, 4, 7, 9, 13)],
+    *[st.Enlarge(0, 9, 3, kind) for kind in ("nearest", "bilinear", "bicubic", "lanczos3")],
+    st.Reduce("mean", (0,), 9),
+    st.Reduce("sum", (0,), 9),
+    st.Running("sum", 0, 9),
+]
+
+
+@pytest.mark.parametrize("stage", AVERAGES, ids=repr)
+def test_linear_maps_without_weights_are_bounded_and_not_loosely(stage: st.Stage) -> None:
+    exact = float(np.linalg.norm(matrix(stage, (9,)), 2))
+    assert exact <= bound(stage) * (1 + 1e-12)
+    assert bound(stage) <= 1.4 * exact
+
+
+def test_no_unit_lies_in_more_portions_than_the_cover_says() -> None:
+    for size, places in product(range(1, 14), repeat=2):
+        portion = st.Portion(0, size, places)
+        table = resampling.rows(portion)
+        assert table is not None
+        most = max(sum(any(j == k for k, _ in row) for row in table) for j in range(size))
+        assert most <= cover(portion)
+        assert most <= substitute(cover(st.Portion(0, symbol("H"), places)), {"H": size})
+
+
+@pytest.mark.parametrize(("kernel", "stride", "dilation", "most"), [(3, 3, 3, 3), (3, 2, 1, 2), (5, 2, 3, 3)])
+def test_the_cover_counts_windows_over_one_unit(kernel: int, stride: int, dilation: int, most: int) -> None:
+    slide = st.Slide(0, 60, (60 - dilation * (kernel - 1) - 1) // stride + 1, kernel, stride, dilation)
+    held = np.zeros(60, int)
+    for i in range(slide.places):
+        held[stride * i + dilation * np.arange(kernel)] += 1
+    assert held.max() == cover(slide) == most
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_tight_norm_of_a_convolution_lies_close_above_the_exact_one(stride: int, same: bool) -> None:
+    random = np.random.default_rng(stride + same)
+    kernel = random.standard_normal((3, 3, 2, 3))
+    n = 12
+    places = -(-n // stride) if same else (n - 3) // stride + 1
+    before = max((places - 1) * stride + 3 - n, 0) // 2 if same else 0
+    slides = tuple(st.Slide(axis, n, places, 3, stride, 1, before) for axis in (0, 1))
+    stage = st.Convolve("kernel", slides, 2)
+    norms = Actual({"kernel": kernel})
+    apply = linear_map(stage, norms)
+    assert apply is not None
+    exact = np.linalg.norm(apply(np.eye(n * n * 2).reshape(-1, n, n, 2)).reshape(n * n * 2, -1), 2)
+    tight = norms.operator(stage)
+    assert tight is not None
+    assert exact <= tight * (1 + 1e-9)
+    assert tight <= 1.15 * exact
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize(
+    ("stride", "dilation", "same"), [(1, 1, True), (1, 1, False), (2, 1, True), (1, 2, True)]
+)
+def test_at_32_by_32_the_tight_norm_is_at_most_a_tenth_above_the_measured_one(
+    stride: int, dilation: int, same: bool, depthwise: bool
+) -> None:
+    random = np.random.default_rng(7)
+    kernel = random.standard_normal((3, 3, 4, 2 if depthwise else 6))
+    reach = 2 * dilation
+    places = -(-32 // stride) if same else (32 - reach - 1) // stride + 1
+    before = max((places - 1) * stride + reach + 1 - 32, 0) // 2 if same else 0
+    slides = tuple(st.Slide(axis, 32, places, 3, stride, dilation, before) for axis in (0, 1))
+    norms = Actual({"kernel": kernel})
+    tight = norms.operator(st.Convolve("kernel", slides, 2, depthwise=depthwise))
+    assert tight is not None
+    # a depthwise layer is one convolution for each channel
+    parts = [kernel[:, :, c : c + 1] for c in range(4)] if depthwise else [kernel]
+    measured = max(_by_power_iteration(part, slides, random) for part in parts)
+    assert measured <= tight * (1 + 1e-9)
+    assert tight <= 1.1 * measured
+
+
+def _by_power_iteration(
+    kernel: np.ndarray, slides: tuple[st.Slide, ...], random: np.random.Generator
+) -> float:
+    norms = Actual({"kernel": kernel})
+    there = linear_map(st.Convolve("kernel", slides, 2), norms)
+    back = linear_map(st.Convolve("kernel", slides, 2, transposed=True), norms)
+    assert there is not None
+    assert back is not None
+    x = random.standard_normal((1, 32, 32, kernel.shape[2]))
+    for _ in range(100):
+        x = back(there(x / np.linalg.norm(x)))
+    return sqrt(float(np.linalg.norm(x)))
+
+
+def test_slopes_are_those_within_the_range_of_values() -> None:
+    def most(function: str, low: float, high: float) -> float:
+        return value(single(st.Pointwise(function), Interval(low, high), Setting("layer", Open()))[0])
+
+    assert most("exp", -inf, 1.0) == pytest.approx(exp(1.0))
+    assert most("square", -2.0, 1.0) == pytest.approx(4.0)
+    assert most("sin", -0.1, 0.1) >= cos(0.1) >= cos(pi)
+
+
+def test_a_norm_that_may_vanish_has_no_bound_beside_it() -> None:
+    setting = Setting("layer", Open())
+    assert single(st.Normalise((0,), 2.0, 0.0), ANY, setting)[0].unbounded
+    assert single(st.Standardise((0,), 0.0), ANY, setting)[0].unbounded
+    assert value(single(st.Standardise((0,), 1e-4), ANY, setting)[0]) == pytest.approx(100.0)

@@ -1,0 +1,28 @@
+"""Bounds as they are written."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from archcalc.analyses.gradient_bounds.terms import named, number, plus, power, text, times
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1.0, "1"), (3.0, "3"), (0.25, "1/4"), (1.7580993, "1.7581"), (0.4, "0.4"), (2.5e6, "2.5e+06"),
+        (123456.0, "123456"), (1e-9, "1e-09"),
+    ],
+)  # fmt: skip
+def test_numbers(value: float, written: str) -> None:
+    assert text(number(value).term) == written
+
+
+def test_products_and_sums() -> None:
+    w = named("norm(w)", None)
+    assert text(times(number(0.25), w).term) == "norm(w)/4"
+    assert text(power(times(number(0.25), w), 30).term) in ("(norm(w)/4)^30", "norm(w)^30/1.15292e+18")
+    assert text(plus([number(1.0), w]).term) == "(1 + norm(w))"
+    assert text(named("norm(w)", inf).term) == "inf"

@@ -1,0 +1,150 @@
+"""Memory by hand, with symbols, and of symbolic repeats against the unrolled network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc import arith
+from archcalc.analyses.memory import tensors
+from archcalc.analyses.memory.peak import MAX_NESTED_REPEATS, Peak
+from archcalc.analyses.memory.peak import peak as peak_of
+from archcalc.analyses.memory.precision import PRECISIONS, Precision
+from archcalc.analyses.shapes import infer
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
+from archcalc.graph import Graph, Repeat, Tap
+from archcalc.graph.substitution import with_values
+from tests.networks import chain, conv_pair, made, residual, tower
+
+SINGLE = PRECISIONS["float32"]
+
+
+def simulated(graph: Graph, bytes_each: int = 4) -> int:
+    """The peak, by running the network: tensors live in a dictionary until nobody will ask for them."""
+    shapes = infer(graph)
+    remaining = {(i, 0): 0 for i in range(len(graph.nodes))}
+    for node in graph.nodes:
+        for t in node.inputs:
+            remaining[t.node, t.output] += 1
+    for t in graph.outputs:
+        remaining[t.node, t.output] += 1  # the caller asks for it at the end
+    store: dict[Any, int] = {}
+
+    def size(i: int) -> int:
+        total = bytes_each
+        for side in shapes[i][0]:
+            total *= side
+        return total
+
+    for i in graph.inputs:
+        store[i, 0] = size(i)
+    most = sum(store.values())
+    for i, node in enumerate(graph.nodes):
+        if i not in graph.inputs:
+            store[i, 0] = size(i)
+        most = max(most, sum(store.values()))
+        for t in node.inputs:
+            remaining[t.node, t.output] -= 1
+        for key in [k for k in store if remaining[k] == 0]:
+            del store[key]
+    return most
+
+
+def peak(graph: Graph, batch: int = 1) -> Peak:
+    """In the order of the rows."""
+    sizes = tensors.tensors(graph, infer(graph), SINGLE, batch)
+    return peak_of(graph, sizes, range(len(graph.nodes)))
+
+
+def activations(graph: Graph, precision: Precision, batch: int = 1) -> list[Any]:
+    return tensors.activations(graph, tensors.tensors(graph, infer(graph), precision, batch))
+
+
+def test_peak_by_hand_and_its_layer() -> None:
+    graph = residual(8)
+    found = peak(graph)
+    # `stem` is held for the sum while one 8x8x4 tensor turns into the next
+    assert found.bytes == 3 * 8 * 8 * 4 * 4
+    assert graph.nodes[found.node or 0].name == "body/norm"
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_the_peak_of_a_symbolic_repeat_is_that_of_the_unrolled_network(n: int) -> None:
+    with arith.scope():
+        graph = tower()
+        unrolled = with_values(graph, {"n": n})
+        assert len(unrolled.nodes) == 3 + 2 * n
+        assert peak(graph).bytes == peak(unrolled).bytes
+        assert peak(unrolled).bytes == simulated(unrolled)
+
+
+def test_nested_repeats_beyond_the_limit_are_unknown() -> None:
+    graph = tower()
+    n = symbol("n")
+    (repeat,) = graph.repeats
+    deep = tuple(
+        Repeat(repeat.first, repeat.last, repeat.source, repeat.out, n) for _ in range(MAX_NESTED_REPEATS + 1)
+    )
+    graph = Graph(graph.name, graph.nodes, graph.inputs, graph.outputs, deep, {"n": None})
+    assert isinstance(peak(graph).bytes, Unknown)
+
+
+@pytest.mark.parametrize("side", [5, 6, 17, 224])
+def test_a_symbolic_peak_at_a_point_is_the_peak_there(side: int) -> None:
+    with arith.scope():
+        graph = conv_pair(symbol("H"))
+        found = peak(graph, batch=3).bytes
+    assert arith.substitute(found, {"H": side}) == 3 * simulated(conv_pair(side))
+
+
+def test_a_symbolic_peak_keeps_only_what_can_be_the_largest() -> None:
+    layers = []
+    for i in range(5):
+        layers.append((f"conv{i}", made("Conv2D", filters=8 * 2**i, kernel_size=3, padding="same")))
+        layers.append((f"pool{i}", made("MaxPooling2D", pool_size=2)))
+    with arith.scope():
+        graph = chain("pyramid", (symbol("H"), symbol("W"), 3), *layers)
+        found = peak(graph).bytes
+    assert str(found) == "44*H*W"
+
+
+def test_activation_bytes_of_rows() -> None:
+    graph = conv_pair()
+    rows = activations(graph, PRECISIONS["mixed_float16"], batch=8)
+    assert rows == [8 * 2 * 32 * 32 * 3, 8 * 2 * 30 * 30 * 16, 8 * 2 * 28 * 28 * 32]
+
+
+def test_an_input_of_integers_keeps_its_own_type() -> None:
+    for dtype, each in (("int32", 4), ("uint8", 1), ("float64", 2), (None, 2)):
+        graph = Graph.of("x", [("tokens", made("InputLayer", shape=(10,), dtype=dtype), [])], ["tokens"])
+        assert activations(graph, PRECISIONS["float16"]) == [10 * each]
+
+
+def test_an_unknown_size_makes_the_peak_unknown() -> None:
+    graph = chain("x", (4, 4, 2), ("conv", made("Conv2D", filters=2, kernel_size=1)))
+    shapes = [((4, 4, 2),), ((Unknown("why"), 4, 2),)]
+    sizes = tensors.tensors(graph, shapes, SINGLE, 1)
+    assert isinstance(peak_of(graph, sizes, range(2)).bytes, Unknown)
+
+
+def test_taps_of_a_network_that_ends_where_it_begins() -> None:
+    graph = Graph.of("x", [("image", made("InputLayer", shape=(4, 4, 2)), [])], ["image"])
+    assert peak(graph) == (128, 0, ((Tap(0), 128),))
+    assert graph.outputs == (Tap(0),)
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_precisions_against_keras(name: str) -> None:
+    import keras
+    import numpy as np
+
+    layer = keras.layers.Dense(2, dtype=name)
+    made = layer(np.zeros((1, 3)))
+    stored = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+    assert PRECISIONS[name] == (
+        stored[layer.kernel.dtype],
+        stored[keras.backend.standardize_dtype(made.dtype)],
+        layer.compute_dtype,
+    )

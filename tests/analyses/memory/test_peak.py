@@ -1,0 +1,234 @@
+"""Peak memory against brute force, and the best order against all orders, on random graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archcalc import to_keras
+from archcalc.analyses.memory import inference, peak, schedule
+from archcalc.analyses.memory.order import is_forced, keras_order
+from archcalc.analyze import analyze
+from archcalc.arith.symbolic import symbol
+from archcalc.arith.unknown import Unknown
+from archcalc.graph import Graph, Node, Tap
+from tests.networks import chain, made, residual, tower
+
+Bytes = list[list[int]]
+ANY = made("Identity")  # peaks are asked for with sizes of tensors, not with layers
+
+
+def brute_force(graph: Graph, sizes: Bytes, order: Sequence[int]) -> int:
+    """The peak by its definition: at the start and in each step, the sum over all tensors that exist."""
+    steps = [i for i in order if i not in graph.inputs]
+    ends = len(steps)
+
+    def exists(node: int, output: int, step: int) -> bool:
+        begin = -1 if node in graph.inputs else steps.index(node)
+        uses = [
+            steps.index(i) for i, n in enumerate(graph.nodes) for tap in n.inputs if tap == (node, output)
+        ]
+        uses += [ends] * ((node, output) in graph.outputs)
+        return begin <= step <= max([begin, *uses])
+
+    return max(
+        sum(size for node, mine in enumerate(sizes) for k, size in enumerate(mine) if exists(node, k, step))
+        for step in range(-1, ends)
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 12) -> tuple[Graph, Bytes]:
+    """Random graphs: several inputs, tensors read twice or never, several outputs of a node and of all."""
+    count = draw(st.integers(1, most))
+    sizes = [draw(st.lists(st.integers(0, 9), min_size=1, max_size=3)) for _ in range(count)]
+    nodes: list[Node] = []
+    for i in range(count):
+        taps = [Tap(n, k) for n in range(i) for k in range(len(sizes[n]))]
+        few = st.lists(st.sampled_from(taps), min_size=1, max_size=3) if taps else st.just([])
+        reads = draw(st.just([]) if i and draw(st.integers(0, 9)) == 0 else few)
+        nodes.append(Node(f"n{i}", ANY, tuple(reads)))
+    inputs = tuple(i for i, node in enumerate(nodes) if not node.inputs)
+    taps = [Tap(n, k) for n in range(count) for k in range(len(sizes[n]))]
+    outputs = draw(st.lists(st.sampled_from(taps), min_size=1, max_size=2, unique=True))
+    return Graph("random", tuple(nodes), inputs, tuple(outputs)), sizes
+
+
+def all_orders(graph: Graph, done: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    if len(done) == len(graph.nodes):
+        yield done
+    for i, node in enumerate(graph.nodes):
+        if i not in done and all(tap.node in done for tap in node.inputs):
+            yield from all_orders(graph, (*done, i))
+
+
+@settings(max_examples=500)
+@given(graphs(), st.data())
+def test_peak_equals_brute_force(drawn: tuple[Graph, Bytes], data: st.DataObject) -> None:
+    """In Keras's order, and in any other."""
+    graph, sizes = drawn
+    order: list[int] = []
+    while len(order) < len(graph.nodes):
+        ready = [
+            i
+            for i, node in enumerate(graph.nodes)
+            if i not in order and all(tap.node in order for tap in node.inputs)
+        ]
+        order.append(data.draw(st.sampled_from(ready)))
+    for chosen in (order, keras_order(graph)):
+        found = peak.peak(graph, sizes, chosen)
+        assert found.bytes == brute_force(graph, sizes, chosen)
+        assert sum(size for _, size in found.held) == found.bytes
+    found = inference.inference(graph, sizes)
+    usual, best, mine = found.usual, found.best, found.order
+    assert usual.bytes == brute_force(graph, sizes, keras_order(graph))
+    if mine is None:
+        assert best == usual
+    else:
+        assert best.bytes == brute_force(graph, sizes, mine) < usual.bytes
+
+
+@settings(max_examples=100)
+@given(graphs(most=7))
+def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Bytes]) -> None:
+    graph, sizes = drawn
+    found = inference.inference(graph, sizes)
+    assert found.optimal
+    assert found.best.bytes == min(brute_force(graph, sizes, order) for order in all_orders(graph))
+
+
+@given(graphs())
+def test_without_a_search_the_best_is_not_called_so_unless_it_is(drawn: tuple[Graph, Bytes]) -> None:
+    graph, sizes = drawn
+    start = schedule.Schedule(keras_order(graph), brute_force(graph, sizes, keras_order(graph)), False)
+    whole = schedule.best(graph, sizes, start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "MAX_NODES", 0)
+        quick = schedule.best(graph, sizes, start)
+    assert whole.optimal
+    assert quick.bytes == brute_force(graph, sizes, quick.order) >= whole.bytes
+    assert not quick.optimal or quick.bytes == whole.bytes
+
+
+def test_a_search_that_is_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, sizes = _branches(6)
+    monkeypatch.setattr(schedule, "MAX_RUNS", 3)
+    assert not inference.inference(graph, sizes).optimal
+
+
+def _branches(count: int) -> tuple[Graph, Bytes]:
+    """Branches that grow at first and shrink at the end, in Keras's order all grown together."""
+    nodes = [Node("x", ANY)]
+    sizes = [[1]]
+    for b in range(count):
+        for step, size in enumerate((10 + b, 1 + b % 2)):
+            nodes.append(Node(f"b{b}/{step}", ANY, (Tap(0 if step == 0 else len(nodes) - 1),)))
+            sizes.append([size])
+    nodes.append(Node("join", ANY, tuple(Tap(2 + 2 * b) for b in range(count))))
+    sizes.append([1])
+    return Graph("branches", tuple(nodes), (0,), (Tap(len(nodes) - 1),)), sizes
+
+
+def test_an_order_that_needs_less_than_keras_s() -> None:
+    graph, sizes = _branches(4)
+    found = inference.inference(graph, sizes)
+    # Keras's: all four grown branches at once; one after the other: one grown, and what the others left
+    assert found.usual.bytes == 10 + 11 + 12 + 13 + 1
+    assert found.optimal
+    assert found.best.bytes == brute_force(graph, sizes, found.order or ()) < found.usual.bytes
+
+
+def test_what_a_report_says_of_both_orders() -> None:
+    graph = residual(8)
+    usual, best = analyze(graph).peaks
+    side = 8 * 8 * 4 * 4
+    assert usual.held == {"stem": side, "body/a": side, "body/norm": side}
+    assert (usual.bytes, usual.layer, usual.optimal) == (3 * side, "body/norm", True)
+    assert best == usual
+    made_up = Graph.of(
+        "wide",
+        [
+            ("x", made("InputLayer", shape=(4,)), []),
+            *((f"up{i}", made("Dense", units=100), ["x"]) for i in range(3)),
+            *((f"down{i}", made("Dense", units=5), [f"up{i}"]) for i in range(3)),
+            ("join", made("Add"), [f"down{i}" for i in range(3)]),
+        ],
+        ["join"],
+    )
+    report = analyze(made_up)
+    usual, best = report.peaks
+    assert usual.bytes == report.totals.peak_activation_bytes == 4 * (3 * 100 + 5)
+    assert best.bytes == report.totals.best_peak_activation_bytes == 4 * (2 * 5 + 100 + 5)
+    assert best.order is not None
+    assert best.order.index("down0") < best.order.index("up2")
+    assert "no order needs less" in str(report.to_markdown())
+    assert report.to_dict()["peak_activations"]["best_order"]["bytes"] == 460
+
+
+def test_symbols_leave_the_best_order_open() -> None:
+    for graph in (tower(), Graph.of("s", _two_ways(), ["join"])):
+        found = analyze(graph).totals.best_peak_activation_bytes
+        assert isinstance(found, Unknown)
+        assert "--set" in found.reason
+    # where there is one order only, its peak is the best
+    forced = chain("x", (symbol("n"), 3), ("a", made("Dense", units=3)))
+    assert is_forced(forced)
+    totals = analyze(forced).totals
+    assert totals.best_peak_activation_bytes == totals.peak_activation_bytes
+
+
+def _two_ways() -> list[Any]:
+    return [
+        ("x", made("InputLayer", shape=(symbol("n"), 4)), []),
+        ("a", made("Dense", units=4), ["x"]),
+        ("b", made("Dense", units=4), ["x"]),
+        ("join", made("Add"), ["a", "b"]),
+    ]
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Graph:
+    """Layers on vectors of one width, some of them called again."""
+    nodes: list[tuple[str, Any, list[str]]] = [
+        (f"in{i}", made("InputLayer", shape=(2,)), []) for i in range(draw(st.integers(1, 2)))
+    ]
+    shared: dict[str, str] = {}
+    for i in range(draw(st.integers(2, 12))):
+        names = [name for name, _, _ in nodes]
+        before = st.sampled_from(names[-4:])
+        owners = [name for name in names if name.startswith("dense") and name not in shared]
+        kind = draw(st.sampled_from(["dense", "dense", "add", "shared"]))
+        if kind == "add":
+            nodes.append((f"add{i}", made("Add"), [draw(before), draw(before)]))
+            continue
+        if kind == "shared" and owners:
+            shared[f"again{i}"] = draw(st.sampled_from(owners))
+        name = f"again{i}" if f"again{i}" in shared else f"dense{i}"
+        nodes.append((name, made("Dense", units=2), [draw(before)]))
+    read = {name for _, _, inputs in nodes for name in inputs}
+    ends = [name for name, _, _ in nodes if name not in read]
+    return Graph.of("net", nodes, draw(st.permutations(ends)), shared=shared)
+
+
+@settings(max_examples=25)
+@given(networks())
+def test_the_order_is_keras_s(graph: Graph) -> None:
+    """Of all steps but the inputs, which are there before any."""
+    model = to_keras(graph)
+    ran = [
+        (node.operation.name, node.operation._inbound_nodes.index(node))
+        for depth in sorted(model._nodes_by_depth, reverse=True)
+        for node in model._nodes_by_depth[depth]
+        if not node.is_input
+    ]
+    calls: dict[int, int] = {}
+    number = {}
+    for i, node in enumerate(graph.nodes):
+        owner = i if node.shared_with is None else node.shared_with
+        calls[owner] = calls.get(owner, -1) + 1
+        number[i] = (graph.nodes[owner].name, calls[owner])
+    assert [number[i] for i in keras_order(graph) if i not in graph.inputs] == ran

@@ -1,0 +1,138 @@
+"""Values for symbols: the same graph as if the file had been read with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archcalc import arith
+from archcalc.arith import symbolic
+from archcalc.errors import ArchcalcError, LayerError, NetworkError
+from archcalc.graph import Graph, Repeat, Tap
+from archcalc.graph.substitution import open_symbols, with_values
+from archcalc.layers.registry import registered
+from archcalc.readers.spec import read_spec
+
+
+def spec(**more: Any) -> dict[str, Any]:
+    conv = {"type": "Conv2D", "kernel_size": 3, "padding": "same"}
+    return {
+        "archcalc": 1,
+        "symbols": {"n": None, "m": {"min": 2, "max": 5}, "w": None, "H": None},
+        "inputs": {"image": ["H", "H", "w"]},
+        "blocks": {
+            "inner": {"layers": [{"name": "c", **conv, "filters": "w", "activation": "relu"}]},
+            "outer": {
+                "layers": [
+                    {"name": "first", "block": "inner", "repeat": "m"},
+                    {"name": "b", "type": "BatchNormalization"},
+                    {"name": "twin", "shared_with": "b"},
+                    {"name": "sum", "type": "Add", "inputs": ["twin", "input"]},
+                ]
+            },
+            "two": {
+                "inputs": ["main", "side"],
+                "layers": [{"name": "sum", "type": "Add", "inputs": ["side", "main"]}],
+            },
+        },
+        "layers": [
+            {"name": "stem", **conv, "filters": "w"},
+            {"name": "body", "block": "outer", "repeat": "n"},
+            {"name": "again", "block": "two", "inputs": ["body", "stem"], "repeat": "n"},
+            {"name": "out", **conv, "filters": "2*w + 1"},
+        ],
+        **more,
+    }
+
+
+def described(graph: Graph) -> list[Any]:
+    names = [node.name for node in graph.nodes]
+    return [
+        (
+            node.name,
+            type(node.layer).__name__,
+            node.layer.keras_arguments(),
+            [(names[t.node], t.output) for t in node.inputs],
+            None if node.shared_with is None else names[node.shared_with],
+        )
+        for node in graph.nodes
+    ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"n": 3},
+        {"m": 2},
+        {"n": 1, "m": 3},
+        {"n": 2, "m": 4, "w": 5},
+        {"H": 9, "w": 2},
+        {"n": 2, "m": 2, "w": 3, "H": 8},
+    ],
+    ids=str,
+)
+def test_as_if_read_with_the_values(values: dict[str, int]) -> None:
+    data = spec()
+    given = with_values(read_spec(data, "net.json"), values)
+    read = read_spec(data, "net.json", symbols=values)
+    assert described(given) == described(read)
+    assert given.repeats == read.repeats
+    assert [given.nodes[t.node].name for t in given.outputs] == [
+        read.nodes[t.node].name for t in read.outputs
+    ]
+    assert set(open_symbols(given)) == {"n", "m", "w", "H"} - set(values)
+    assert {k: given.symbols[k] for k in values} == values
+
+
+def test_one_after_the_other_is_all_at_once() -> None:
+    graph = read_spec(spec(), "net.json")
+    at_once = with_values(graph, {"n": 3, "m": 2, "w": 4})
+    assert described(with_values(with_values(with_values(graph, {"w": 4}), {"m": 2}), {"n": 3})) == described(
+        at_once
+    )
+    assert described(with_values(with_values(graph, {"n": 3}), {"m": 2, "w": 4})) == described(at_once)
+
+
+def test_a_name_that_is_no_symbol_and_a_value_out_of_range() -> None:
+    graph = read_spec(spec(), "net.json")
+    with pytest.raises(ArchcalcError, match=r"net.json: no symbol is named 'k'; its symbols are H, m, n, w"):
+        with_values(graph, {"k": 1})
+    with pytest.raises(ArchcalcError, match="m=6: declared as at least 2 and at most 5"):
+        with_values(graph, {"m": 6})
+    with pytest.raises(ArchcalcError, match="n: a symbol stands for a positive integer, got True"):
+        with_values(graph, {"n": True})
+
+
+def test_arguments_are_checked_again_and_all_faults_named() -> None:
+    types = registered()
+    width = symbolic.symbol("w")
+    with arith.scope():
+        strided = {"filters": 8, "kernel_size": 3, "strides": width, "dilation_rate": 2}
+        layers: list[Any] = [
+            ("x", types["InputLayer"](shape=(8, 8, 4)), []),
+            ("a", types["Conv2D"](filters=8, kernel_size=width), ["x"]),
+            ("b", types["Conv2D"](**strided), ["a"]),
+            ("c", types["Conv2D"](**strided), ["b"]),
+        ]
+    graph = Graph.of("g", layers, ["c"], symbols={"w": None})
+    with pytest.raises(NetworkError) as caught:
+        with_values(graph, {"w": 3})
+    assert [name for name, _ in caught.value.faults] == ["b", "c"]
+
+
+def test_a_block_cannot_vanish() -> None:
+    types = registered()
+    graph = Graph.of(
+        "g",
+        [
+            ("x", types["InputLayer"](shape=(8,)), []),
+            ("d", types["Dense"](units=8), ["x"]),
+        ],
+        ["d"],
+        repeats=(Repeat(1, 1, Tap(0), Tap(1), symbolic.symbol("n") - 1),),
+        symbols={"n": None},
+    )
+    with pytest.raises(LayerError, match="layer 'd': repeat must be a positive integer, got 0"):
+        with_values(graph, {"n": 1})
+    assert [n.name for n in with_values(graph, {"n": 3}).nodes] == ["x", "d[1]", "d[2]"]
