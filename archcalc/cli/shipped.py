@@ -12,7 +12,7 @@ def folder() -> Path:
 
     Raises `ArchcalcError` if this installation has none.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     for place in (package / "examples", package.parent / "examples"):
         if place.is_dir():
             return place

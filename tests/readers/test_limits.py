@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.arith import symbolic
 from archcalc.arith.expressions import WRITTEN
+from archcalc.arith.sizes import MAX_UNORDERED
 from archcalc.graph.claims import QUANTITIES
 from archcalc.readers import json_text, keras_archive
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS, WRITTEN_A_LAYER
@@ -46,7 +46,7 @@ ENTRIES = declarations.MAX_ENTRIES
         f"| characters of all names and inputs | {WRITTEN_A_LAYER} a layer",
         f"its layers | {ENDS_A_LAYER} times",
         f"figure | {symbolic.MAX_TERMS:,} |",
-        f"is asked for | {arith.MAX_UNORDERED};",
+        f"is asked for | {MAX_UNORDERED};",
     ],
 )
 def test_stated(stated: str) -> None:

@@ -15,7 +15,7 @@ from archcalc.cli import main
 from archcalc.conventions import NAMES
 from tests.networks import chain, made, residual, tower, with_unknown
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from archcalc import cli
 from archcalc.analyze import analyze
 from archcalc.graph import Graph
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def figures(graph: Graph) -> list[Any]:

@@ -24,7 +24,7 @@ from archcalc.layers.window import Fixed, Phases, Taps, Whole
 from archcalc.readers import load
 from tests.analyses.fields.toy import Toy
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAYERS = registered()
 H = symbol("H")
 

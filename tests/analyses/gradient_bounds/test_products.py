@@ -39,7 +39,7 @@ from archcalc.layers import primitives as st
 from tests.analyses.gradient_bounds.networks import Wiring
 from tests.networks import chain, made, tower
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def value(bound: Bound) -> float:

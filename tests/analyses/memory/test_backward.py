@@ -163,7 +163,7 @@ def test_half_precision(
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("name", ["dilated", "mobile", "sequence", "shared", "transposed", "volume"])
 def test_whole_networks(name: str, dtype: str) -> None:
-    graph = archcalc.load(Path(__file__).parents[1] / "conventions" / "networks" / f"{name}.json")
+    graph = archcalc.load(Path(__file__).parents[2] / "conventions" / "networks" / f"{name}.json")
     keras.config.set_dtype_policy(dtype)
     assert held(graph, dtype=dtype) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
 
@@ -188,7 +188,7 @@ def test_every_rule_is_measured() -> None:
 @pytest.mark.slow
 def test_a_real_training_step_holds_what_is_counted() -> None:
     """Within the margin that docs/memory.md states; by TensorFlow's own allocator."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "benchmarks/training_memory.py", "MobileNetV2"],
         cwd=root, capture_output=True, text=True, check=True,
