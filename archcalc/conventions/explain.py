@@ -28,7 +28,7 @@ def terms(counted: Sequence[Counted], copies: Sequence[Size]) -> dict[str, Size]
     return {term: amount for term, amount in found.items() if amount != 0}
 
 
-def words(counted: Sequence[Counted], amounts: dict[str, Size]) -> str:
+def explain(counted: Sequence[Counted], amounts: dict[str, Size]) -> str:
     """What is counted how often, and what not at all."""
     parts = [part for one in counted for part in one.parts]
     said = [_said(term, amount, parts) for term, amount in amounts.items()]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activated, activation_name, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
@@ -58,7 +58,7 @@ class Activation(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return activation_ops(self.activation, inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         return activated(self.activation, inputs[0])
 
 
@@ -72,13 +72,13 @@ class ReLU(OneOperation):
     negative_slope: NonNegative = 0.0
     threshold: NonNegative = 0.0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         shape = (
             ("max_value", self.max_value),
             ("negative_slope", self.negative_slope),
             ("threshold", self.threshold),
         )
-        return (st.Pointwise("relu", shape),)
+        return (prim.Pointwise("relu", shape),)
 
 
 @layer
@@ -87,8 +87,8 @@ class LeakyReLU(OneOperation):
 
     negative_slope: NonNegative = 0.3
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Pointwise("leaky_relu", (("negative_slope", self.negative_slope),)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Pointwise("leaky_relu", (("negative_slope", self.negative_slope),)),)
 
 
 @layer
@@ -97,8 +97,8 @@ class ELU(OneOperation):
 
     alpha: Real = 1.0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Pointwise("elu", (("alpha", self.alpha),)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Pointwise("elu", (("alpha", self.alpha),)),)
 
 
 @layer
@@ -134,8 +134,8 @@ class PReLU(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Pointwise("prelu", weight="alpha"),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Pointwise("prelu", weight="alpha"),)
 
 
 @layer
@@ -160,7 +160,7 @@ class Softmax(OneOperation):
             window = whole_along(window, axis)
         return (window,)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
         axes = self.axes(x)
-        return (st.Softmax(axes, prod(x[a] for a in axes)),)
+        return (prim.Softmax(axes, prod(x[a] for a in axes)),)

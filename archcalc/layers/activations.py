@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, prod
-from archcalc.layers.primitives import Pointwise, Softmax, Sparsemax, Stages, Unbounded
+from archcalc.layers.primitives import Pointwise, Primitives, Softmax, Sparsemax, Unbounded
 from archcalc.layers.window import Window, whole_along
 
 INFINITY = float("inf")
@@ -95,7 +95,7 @@ FUNCTIONS: dict[str, Range] = {
 
 
 def slopes(function: str, parameters: Mapping[str, Any]) -> Range:
-    """The range of the slope of a `Pointwise` stage, infinite where there is no bound."""
+    """The range of the slope of a `Pointwise` primitive, infinite where there is no bound."""
     match function:
         case "relu":
             below = float(parameters.get("negative_slope") or 0.0)
@@ -145,8 +145,8 @@ def coupled(window: Window, activation: Any, axes: int | None = None) -> Window:
     return whole_along(window, (len(window) if axes is None else axes) - 1)
 
 
-def activated(activation: Any, shape: Shape) -> Stages:
-    """The stages of an activation behind a layer whose output has this shape."""
+def activated(activation: Any, shape: Shape) -> Primitives:
+    """The primitives of an activation behind a layer whose output has this shape."""
     name = activation_name(activation)
     if name == "linear":
         return ()

@@ -7,7 +7,7 @@ from typing import ClassVar
 from archcalc.arith import Shape, Size, certainly, common_divisor, equal, floor_div, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Pool, Portion, Stages
+from archcalc.layers.primitives import AdaptiveWindow, Pool, Primitives
 from archcalc.layers.spatial import Spatial
 from archcalc.layers.tables import adaptive_phases
 from archcalc.layers.window import Phases, Read, Taps, Unstated, Whole, here
@@ -43,10 +43,10 @@ class AdaptivePooling(Spatial, Weightless, NoMacs):
         pairs = zip(self.sides(x), self.output_size, strict=True)
         return prod(n + m - common_divisor(n, m) for n, m in pairs) * self.channels(x)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         pairs = zip(self.spatial_axes, self.sides(x), self.output_size, strict=True)
-        return (Pool(self.takes, tuple(Portion(axis, n, m) for axis, n, m in pairs)),)
+        return (Pool(self.takes, tuple(AdaptiveWindow(axis, n, m) for axis, n, m in pairs)),)
 
 
 def _read(axis: int, n: Size, m: Size) -> Read:

@@ -6,7 +6,7 @@ from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
 from archcalc.layers.merging import Merge, aligned, several
-from archcalc.layers.primitives import Enlarge, Factor, Stages
+from archcalc.layers.primitives import Primitives, Scale, Upsample
 from archcalc.layers.window import Shares
 
 
@@ -39,11 +39,11 @@ class LayerScale(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         last = len(x) - 1
-        repeated = (Enlarge(last, 1, self.projection_dim),) if certainly(equal(x[-1], 1)) else ()
-        return (*repeated, Factor(weight="gamma", axes=(last,)))
+        repeated = (Upsample(last, 1, self.projection_dim),) if certainly(equal(x[-1], 1)) else ()
+        return (*repeated, Scale(weight="gamma", axes=(last,)))
 
 
 @layer

@@ -24,7 +24,7 @@ from archcalc.layers.fields import (
     ShapeOrSizeKind,
     Untracked,
 )
-from archcalc.layers.primitives import Mask, Matrix, Select, Stages, Unbounded
+from archcalc.layers.primitives import Dropout, Matrix, Primitives, Select, Unbounded
 from archcalc.layers.window import Prefix, Read, Taps, Whole, here
 
 
@@ -76,7 +76,7 @@ class AttentionLayer(Layer):
         """What is read of the sequence of values and keys."""
         return Prefix(axis) if self.use_causal_mask else Whole()
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         # Kim, Papamakarios & Mnih 2021 (arXiv 2006.04710)
         reason = "attention has no bound on its slope where queries, keys and values have none"
         names = tuple(w.name for w in self.weights(*inputs))
@@ -86,9 +86,9 @@ class AttentionLayer(Layer):
         scores = (0.0, 1.0) if self.return_attention_scores else None
         return (Unbounded(reason, names, 1, self.of_values(self.given(inputs)), scores),)
 
-    def of_values(self, given: Given) -> Stages:
+    def of_values(self, given: Given) -> Primitives:
         """What becomes of a mean of values."""
-        return (Mask(self.dropout),) if self.dropout else ()
+        return (Dropout(self.dropout),) if self.dropout else ()
 
 
 # -- with projections -----------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class Projected(AttentionLayer):
         """The axes that are attended over."""
         return (0,)
 
-    def of_values(self, given: Given) -> Stages:
+    def of_values(self, given: Given) -> Primitives:
         made = tuple(range(2, 2 + len(self.result(given))))
         value, out = (
             Matrix(f"{name}/kernel", f"{name}/bias" if self.use_bias else None, inputs, outputs)

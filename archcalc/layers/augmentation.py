@@ -11,12 +11,12 @@ from archcalc.arith import Shape, Size, certainly, equal, require_equal
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Count, DataFormat, RealsKind, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Disturb, Select, Stages
+from archcalc.layers.primitives import Primitives, Select, TrainingNoise
 from archcalc.layers.regularization import TrainingOnly
 from archcalc.layers.spatial import Spatial
 from archcalc.layers.window import Read, Unstated, here
 
-Factor = Annotated[Any, RealsKind()]
+Scale = Annotated[Any, RealsKind()]
 
 
 @family
@@ -28,8 +28,8 @@ class Augmentation(TrainingOnly):
     data_format: Untracked = None
     bounding_box_format: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Disturb(),)
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return (TrainingNoise(),)
 
 
 @layer
@@ -41,7 +41,7 @@ class RandomFlip(Augmentation):
     )
     seed: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return ()
 
 
@@ -59,22 +59,22 @@ class Resampling(Augmentation):
 class RandomRotation(Resampling):
     """Turns each image by up to `factor` of a full turn."""
 
-    factor: Factor
+    factor: Scale
 
 
 @layer
 class RandomTranslation(Resampling):
     """Shifts each image by up to a factor of its sides."""
 
-    height_factor: Factor
-    width_factor: Factor
+    height_factor: Scale
+    width_factor: Scale
 
 
 @layer
 class RandomZoom(Resampling):
     """Enlarges or shrinks each image by up to a factor."""
 
-    height_factor: Factor
+    height_factor: Scale
     width_factor: Untracked = None
 
 
@@ -205,8 +205,8 @@ class RandomCrop(Spatial, Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Disturb(), Select())
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return (TrainingNoise(), Select())
 
 
 def _uncut(axis: int, n: Size, m: Size) -> Read:

@@ -17,7 +17,7 @@ from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.dtypes import floating, promoted
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
-from archcalc.layers.primitives import Stages
+from archcalc.layers.primitives import Primitives
 from archcalc.layers.registry import register_layer
 from archcalc.layers.window import Shares, Window, identity
 
@@ -107,7 +107,7 @@ class Layer(ABC):
         """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
 
     @abstractmethod
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         """What the layer does, as a chain of primitives (archcalc.layers.primitives)."""
 
     def shares(self, *inputs: Shape) -> Shares | None:
@@ -257,7 +257,7 @@ __all__ = [
     "Elementwise",
     "Layer",
     "NoMacs",
-    "Stages",
+    "Primitives",
     "Weight",
     "Weightless",
     "Window",

@@ -13,9 +13,9 @@ from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Convolve, Stages
+from archcalc.layers.primitives import Convolve, Primitives
 from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
-from archcalc.layers.spatial import Spatial, slides, sliding, window_count
+from archcalc.layers.spatial import Spatial, sliding, sliding_windows, window_count
 from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
 
 _GROWING = "each step sees further than the one before"
@@ -75,7 +75,7 @@ class ConvGates(Trained, Spatial):
         gates = 3 * activation_ops(self.recurrent_activation, out) + 2 * activation_ops(self.activation, out)
         return (4 + 4 * int(self.use_bias) + 4) * prod(out) + gates
 
-    def gate(self, state: Shape) -> Stages:
+    def gate(self, state: Shape) -> Primitives:
         return activated(self.recurrent_activation, state)
 
     def _windows(self, step: Shape) -> tuple[tuple[int, ...], Shape, Shape, Shape, Shape, str]:
@@ -83,11 +83,11 @@ class ConvGates(Trained, Spatial):
         sides = self.sides(step)
         return self.spatial_axes, sides, self.kernel_size, self.strides, self.dilation_rate, self.padding
 
-    def recurrences(self, step: Shape, run: Run) -> Stages:
+    def recurrences(self, step: Shape, run: Run) -> Primitives:
         state = self.step_shape(step)
         one = (1,) * self.rank
-        of_step = slides(*self._windows(step))
-        of_state = slides(self.spatial_axes, self.sides(state), self.kernel_size, one, one, "same")
+        of_step = sliding_windows(*self._windows(step))
+        of_state = sliding_windows(self.spatial_axes, self.sides(state), self.kernel_size, one, one, "same")
         kernel = Convolve(f"{run.prefix}kernel", of_step, self.channel_axis)
         recurrent = Convolve(f"{run.prefix}recurrent_kernel", of_state, self.channel_axis)
         return (self.recurrence(run, kernel, recurrent, state),)

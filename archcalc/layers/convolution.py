@@ -19,8 +19,8 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.low_rank import adapted, adapter
-from archcalc.layers.primitives import Convolve, Slide, Stages
-from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, slides, sliding, window_count
+from archcalc.layers.primitives import Convolve, Primitives, SlidingWindow
+from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, sliding, sliding_windows, window_count
 from archcalc.layers.window import Blocks, Read, Taps
 
 
@@ -85,17 +85,17 @@ class Kernel(Spatial):
         """The name of the bias, where there is one."""
         return "bias" if self.use_bias else None
 
-    def slides(self, x: Shape) -> tuple[Slide, ...]:
+    def sliding_windows(self, x: Shape) -> tuple[SlidingWindow, ...]:
         """The sliding window along each spatial axis."""
-        return slides(
+        return sliding_windows(
             self.spatial_axes, self.sides(x), self.kernel_size, self.strides, self.dilation_rate, self.padding
         )
 
     @abstractmethod
-    def convolutions(self, x: Shape) -> Stages:
-        """The linear stages."""
+    def convolutions(self, x: Shape) -> Primitives:
+        """The linear primitives."""
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         return (*self.convolutions(x), *activated(self.activation, self.output_shape(x)))
 
@@ -148,11 +148,11 @@ class Convolution(Kernel):
         (x,) = inputs
         return prod(self.kernel_size) * self.group_channels(x) * prod(self.output_shape(x))
 
-    def convolutions(self, x: Shape) -> Stages:
+    def convolutions(self, x: Shape) -> Primitives:
         return (
             Convolve(
                 "kernel",
-                self.slides(x),
+                self.sliding_windows(x),
                 self.channel_axis,
                 self.bias_name,
                 self.groups,
@@ -211,8 +211,10 @@ class Depthwise(Kernel):
     def macs(self, *inputs: Shape) -> Size:
         return prod(self.kernel_size) * prod(self.output_shape(*inputs))
 
-    def convolutions(self, x: Shape) -> Stages:
-        return (Convolve("kernel", self.slides(x), self.channel_axis, self.bias_name, depthwise=True),)
+    def convolutions(self, x: Shape) -> Primitives:
+        return (
+            Convolve("kernel", self.sliding_windows(x), self.channel_axis, self.bias_name, depthwise=True),
+        )
 
 
 @layer
@@ -262,12 +264,13 @@ class Separable(Depthwise):
         per_place = self.middle_channels(x) * (prod(self.kernel_size) + self.filters)
         return per_place * prod(self.output_sides(x))
 
-    def convolutions(self, x: Shape) -> Stages:
+    def convolutions(self, x: Shape) -> Primitives:
         still = tuple(
-            Slide(axis, n, n, 1) for axis, n in zip(self.spatial_axes, self.output_sides(x), strict=True)
+            SlidingWindow(axis, n, n, 1)
+            for axis, n in zip(self.spatial_axes, self.output_sides(x), strict=True)
         )
         return (
-            Convolve("depthwise_kernel", self.slides(x), self.channel_axis, depthwise=True),
+            Convolve("depthwise_kernel", self.sliding_windows(x), self.channel_axis, depthwise=True),
             Convolve("pointwise_kernel", still, self.channel_axis, self.bias_name),
         )
 

@@ -32,7 +32,7 @@ from archcalc.layers.fields import (
     Untracked,
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
-from archcalc.layers.primitives import Factor, Lookup, Matrix, Offset, Pointwise, Select, Stages
+from archcalc.layers.primitives import Lookup, Matrix, Offset, Pointwise, Primitives, Scale, Select
 from archcalc.layers.spatial import WHOLE, bias_weight
 from archcalc.layers.window import Window
 
@@ -62,7 +62,7 @@ class InputLayer(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return ()
 
 
@@ -112,7 +112,7 @@ class Dense(Layer):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         bias = "bias" if self.use_bias else None
         matrix = Matrix("kernel", bias, adapter=adapter(self.lora_rank, self.lora_alpha))
         return (matrix, *activated(self.activation, self.output_shape(*inputs)))
@@ -157,7 +157,7 @@ class Table(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (self.lookup(),)
 
     def lookup(self, *others: str) -> Lookup:
@@ -218,7 +218,7 @@ class ReversibleEmbedding(Table):
             return 0
         return 3 * prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         if not self.reverse:
             return (self.lookup(*(() if self.tie_weights else ("reverse_embeddings",))),)
         if self.tie_weights:
@@ -228,7 +228,7 @@ class ReversibleEmbedding(Table):
         cap = self.logit_soft_cap
         if cap is None:
             return (scores,)
-        return (scores, Factor(cap, reciprocal=True), Pointwise("tanh"), Factor(cap))
+        return (scores, Scale(cap, reciprocal=True), Pointwise("tanh"), Scale(cap))
 
 
 @layer
@@ -240,7 +240,7 @@ class Identity(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return ()
 
 
@@ -258,7 +258,7 @@ class Masking(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Select(),)
 
 
@@ -272,5 +272,5 @@ class Rescaling(Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return Factor(self.scale), Offset(self.offset)
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return Scale(self.scale), Offset(self.offset)

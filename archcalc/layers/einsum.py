@@ -21,7 +21,7 @@ from archcalc.layers.fields import (
     size,
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
-from archcalc.layers.primitives import Matrix, Reduce, Stages
+from archcalc.layers.primitives import Matrix, Primitives, Reduce
 from archcalc.layers.window import Read, Whole, here
 
 # the batch and, behind `...`, what else the equation leaves unnamed
@@ -219,7 +219,7 @@ class EinsumDense(Layer):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.bias_axes is not None) + activation_ops(self.activation, out)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         labels, _ = self.sizes(inputs)
         # what stands in the input alone is summed before the product

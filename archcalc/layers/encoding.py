@@ -13,7 +13,7 @@ from archcalc.arith import Shape, Size, certainly, equal, require_at_least, requ
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
-from archcalc.layers.primitives import Merge, Stages, Stop
+from archcalc.layers.primitives import Merge, Primitives, ZeroGradient
 from archcalc.layers.window import Fixed, Whole
 
 
@@ -69,13 +69,13 @@ class Encoding(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (self.values(*inputs),)
 
-    def values(self, *inputs: Shape) -> Stop:
+    def values(self, *inputs: Shape) -> ZeroGradient:
         """What lies between the smallest and the largest number that may leave."""
         largest = {"int": self.depth - 1, "count": inputs[0][-1] if inputs[0] else 1}
-        return Stop(0, largest.get(self.output_mode, 1))
+        return ZeroGradient(0, largest.get(self.output_mode, 1))
 
 
 @layer
@@ -175,5 +175,5 @@ class HashedCrossing(Hashes):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return tuple(window for x in inputs for window in super(HashedCrossing, self).window(x))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Merge("stop", (1, 1)), self.values(*inputs))

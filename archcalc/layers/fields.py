@@ -367,12 +367,11 @@ def _activations() -> Mapping[str, Any]:
 
 
 Count = Annotated[Any, CountKind()]
-Margin = Annotated[Any, CountKind(0)]
 Groups = Annotated[Any, GroupsKind()]
 OptionalCount = Annotated[Any, CountKind(optional=True)]
 Spatial = Annotated[Any, SpatialKind()]
 OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]
-OptionalSpatialMargin = Annotated[Any, SpatialKind(0, optional=True)]
+OptionalSpatialOrZero = Annotated[Any, SpatialKind(0, optional=True)]
 Margins = Annotated[Any, MarginsKind()]
 Dimensions = Annotated[Any, ShapeKind()]
 TargetShape = Annotated[Any, ShapeKind(-1)]

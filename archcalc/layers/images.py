@@ -6,7 +6,7 @@ from archcalc.arith import Shape, Size, floor_div, prod, require_at_least
 from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
 from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
-from archcalc.layers.primitives import Margin, Stages, Unbounded
+from archcalc.layers.primitives import Pad, Primitives, Unbounded
 from archcalc.layers.resizing import Interpolation, Resampling
 from archcalc.layers.spatial import Spatial
 from archcalc.layers.window import Taps, Whole, here
@@ -40,7 +40,7 @@ class AutoContrast(OfImages):
         """Smallest and largest of the channel, scale, shift, clip."""
         return 5 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         # a channel of one value stays as it is
         return (
             Unbounded("a channel is stretched the more, the less its values differ", of=0, beside=self._ends),
@@ -89,13 +89,13 @@ class CenterCrop(ToSize):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         cut: list[tuple[Size, Size]] = [(0, 0)] * len(x)
         for axis, n, m in zip(self.spatial_axes, self.sides(x), (self.height, self.width), strict=True):
             before = floor_div(n - m, 2)
             cut[axis] = (-before, before + m - n)
-        return (Margin(tuple(cut)),)
+        return (Pad(tuple(cut)),)
 
 
 @layer
@@ -123,5 +123,5 @@ class Resizing(ToSize):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self._resampling(inputs[0]).elementwise_ops(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return self._resampling(inputs[0]).stages(inputs[0])
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return self._resampling(inputs[0]).primitives(inputs[0])

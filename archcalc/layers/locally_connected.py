@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar
 
 from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, prod, smallest
 from archcalc.errors import LayerError
+from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Initializer, NumberKind, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Local, Slide, Stages
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
 from archcalc.layers.window import Taps
 
@@ -105,14 +105,17 @@ class LocallyConnected(Spatial):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
         columns = (self.spatial_axes, self.sides(x), self.output_sides(x), self.kernel_size, self.strides)
         windows = tuple(
-            Slide(axis, n, m, k, s, before=self.reach(k)) for axis, n, m, k, s in zip(*columns, strict=True)
+            prim.SlidingWindow(axis, n, m, k, s, before=self.reach(k))
+            for axis, n, m, k, s in zip(*columns, strict=True)
         )
         bias = "bias" if self.use_bias else None
-        local = Local("kernel", windows, self.channel_axis, self.filters, self.implementation, bias)
+        local = prim.LocallyConnected(
+            "kernel", windows, self.channel_axis, self.filters, self.implementation, bias
+        )
         return (local, *activated(self.activation, self.output_shape(x)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.dtypes import BYTES, floating
 from archcalc.layers.fields import Axes, Axis, Flag
@@ -60,10 +60,10 @@ class Merge(Weightless, NoMacs):
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
         """The kind of `Merge` of so many inputs, and the coefficients of a sum."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         out = self.output_shape(*inputs)
         kind, coefficients = self.merged(len(inputs))
-        return (st.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+        return (prim.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
 
 
 def copies(x: Shape, out: Shape) -> Size:
@@ -200,9 +200,9 @@ class Concatenate(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         joined = axis_index(self, self.axis, len(inputs[0]))
-        return (st.Merge("concatenate", (1,) * len(inputs), axis=joined),)
+        return (prim.Merge("concatenate", (1,) * len(inputs), axis=joined),)
 
 
 @layer
@@ -245,15 +245,15 @@ class Dot(Weightless):
         # a square, its sum and the scaling for each unit of the inputs
         return 3 * total(prod(x) for x in inputs) if self.normalize else 0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         a, b = inputs
         i, j = self.contracted(a, b)
         left = ascii_lowercase[: len(a)]
         right = ascii_uppercase[: len(b)]
         right = right[:j] + left[i] + right[j + 1 :]
         kept = (left + right).replace(left[i], "")
-        contract = st.Contract(f"Z{left},Z{right}->Z{kept}", (None, None), a[i], normalised=self.normalize)
-        return (contract,) if kept else (contract, st.Reshape((1,)))
+        contract = prim.Contract(f"Z{left},Z{right}->Z{kept}", (None, None), a[i], normalised=self.normalize)
+        return (contract,) if kept else (contract, prim.Reshape((1,)))
 
 
 def _contraction(rank: int, summed: int, first: int) -> Window:

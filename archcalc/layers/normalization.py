@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -77,10 +77,10 @@ class BatchNormalization(ScaledAndShifted, Elementwise):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
         return (
-            st.BatchStandardise(
+            prim.BatchStandardise(
                 (axis_index(self, self.axis, len(x)),),
                 self.epsilon,
                 "moving_mean",
@@ -132,13 +132,13 @@ class LayerNormalization(OverAxes, ScaledAndShifted):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return (5 + len(self.weights(*inputs))) * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         axes = self.axes(inputs[0])
         if self.rms_scaling:
-            return (st.Unspread(axes, self.epsilon, "gamma"),)
+            return (prim.DivideByStd(axes, self.epsilon, "gamma"),)
         gamma, beta = "gamma" if self.scale else None, "beta" if self.center else None
         count = prod(inputs[0][a] for a in axes)
-        return (st.Standardise(axes, self.epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=count),)
+        return (prim.Standardise(axes, self.epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=count),)
 
 
 @layer
@@ -170,13 +170,15 @@ class RMSNormalization(OverAxes):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 4 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
         axes = self.axes(x)
         scaled = tuple(range(len(x) - len(axes), len(x)))
         count = prod(x[a] for a in axes)
         return (
-            st.Standardise(axes, self.epsilon, centre=False, gamma="scale", weight_axes=scaled, count=count),
+            prim.Standardise(
+                axes, self.epsilon, centre=False, gamma="scale", weight_axes=scaled, count=count
+            ),
         )
 
 
@@ -187,8 +189,8 @@ class UnitNormalization(OverAxes, Weightless):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 3 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Normalise(self.axes(inputs[0]), 2.0, 1e-12),)  # Keras's constant
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Normalise(self.axes(inputs[0]), 2.0, 1e-12),)  # Keras's constant
 
 
 @layer
@@ -235,13 +237,13 @@ class GroupNormalization(ScaledAndShifted):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return (5 + len(self.weights(*inputs))) * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
         axis, members = axis_index(self, self.axis, len(x)), self.members(x)
         groups = x[axis] if certainly(equal(self.groups, -1)) else self.groups
         others = tuple(a for a in range(len(x)) if a != axis)
         return (
-            st.Standardise(
+            prim.Standardise(
                 (*others, axis),
                 self.epsilon,
                 gamma="gamma" if self.scale else None,

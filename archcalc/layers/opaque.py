@@ -18,7 +18,7 @@ from archcalc.layers.fields import (
     Untracked,
     size,
 )
-from archcalc.layers.primitives import Stages, Unbounded
+from archcalc.layers.primitives import Primitives, Unbounded
 from archcalc.layers.tables import fitting_stride
 from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
 
@@ -158,7 +158,7 @@ class Opaque(Layer):
         pad = floor_div(largest((m - 1) * stride + k - n, 0), 2)
         return Taps(axis, stride, -pad, k)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Unbounded(self.unstated("slope"), tuple(w.name for w in self.weights(*inputs))),)
 
 

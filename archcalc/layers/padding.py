@@ -8,15 +8,14 @@ from typing import Any
 from archcalc.arith import Shape, Size, require_at_least
 from archcalc.layers.base import family, layer, one_input
 from archcalc.layers.fields import Margins
-from archcalc.layers.primitives import Margin as Moved
-from archcalc.layers.primitives import Stages
+from archcalc.layers.primitives import Pad, Primitives
 from archcalc.layers.reshaping import Rearranging
 from archcalc.layers.spatial import ChannelsLast, Spatial
 from archcalc.layers.window import Taps, Window
 
 
 @family
-class Margin(ChannelsLast, Rearranging):
+class PadOrCrop(ChannelsLast, Rearranging):
     """A layer that moves the borders of the spatial axes."""
 
     @property
@@ -37,10 +36,10 @@ class Margin(ChannelsLast, Rearranging):
         )
         return (self.reads(spatial, Taps(self.channel_axis)),)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         still = ((0, 0),)
         pairs = (*still, *self.moves) if self.channels_first else (*self.moves, *still)
-        return (Moved(pairs),)
+        return (Pad(pairs),)
 
 
 def _pairs(margins: Any, rank: int) -> tuple[tuple[Size, Size], ...]:
@@ -48,7 +47,7 @@ def _pairs(margins: Any, rank: int) -> tuple[tuple[Size, Size], ...]:
 
 
 @family
-class ZeroPadding(Margin, Spatial):
+class ZeroPadding(PadOrCrop, Spatial):
     """Zeros before and after each spatial axis."""
 
     padding: Margins = 1
@@ -80,7 +79,7 @@ class ZeroPadding3D(ZeroPadding):
 
 
 @family
-class Cropping(Margin):
+class Cropping(PadOrCrop):
     """Takes units away before and after each spatial axis; at least one must stay."""
 
     cropping: Margins = 1

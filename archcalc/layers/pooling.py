@@ -8,8 +8,8 @@ from archcalc.arith import Shape, Size, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Pool, Reduce, Stages
-from archcalc.layers.spatial import Spatial, slides, sliding, window_count
+from archcalc.layers.primitives import Pool, Primitives, Reduce
+from archcalc.layers.spatial import Spatial, sliding, sliding_windows, window_count
 from archcalc.layers.window import Taps, Whole
 
 
@@ -44,10 +44,12 @@ class Pooling(Spatial, Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.pool_size) * prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         ones = (1,) * self.rank
-        windows = slides(self.spatial_axes, self.sides(x), self.pool_size, self.steps, ones, self.padding)
+        windows = sliding_windows(
+            self.spatial_axes, self.sides(x), self.pool_size, self.steps, ones, self.padding
+        )
         return (Pool(self.kind, windows),)
 
 
@@ -129,7 +131,7 @@ class GlobalPooling(Spatial, Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         return (Reduce(self.kind, self.spatial_axes, prod(self.sides(x)), self.keepdims),)
 

@@ -9,7 +9,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import NoMacs, Weight, Window, axis_index, identity, layer, one_input
 from archcalc.layers.fields import AxisKind, Flag
 from archcalc.layers.operand import Constant, OperandKind
-from archcalc.layers.primitives import BatchStandardise, Stages
+from archcalc.layers.primitives import BatchStandardise, Primitives
 
 EPSILON = 1e-7  # the smallest deviation that Keras divides by
 
@@ -74,7 +74,7 @@ class Normalization(NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 2 * prod(inputs[0])
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         own = self.mean is None
         return (

@@ -1,7 +1,7 @@
-"""What a layer does to a tensor, as a chain of a few primitives: the type that `Layer.stages` returns.
+"""What a layer does to a tensor, as a chain of a few primitives: the type that `Layer.primitives` returns.
 
-Gradient analyses interpret the primitives alone, so a layer that declares its stages needs
-nothing more. A chain acts on one tensor; a layer of several inputs begins with a stage that
+Gradient analyses interpret the primitives alone, so a layer that declares its primitives needs
+nothing more. A chain acts on one tensor; a layer of several inputs begins with a primitive that
 brings them together (`Merge`, `Contract`, `Unbounded`). An empty chain is the identity. Axes are
 those of a sample, counted from 0 and without the batch; weights go by their names in
 `Layer.weights`.
@@ -15,11 +15,11 @@ from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 from archcalc.arith import Shape, Size
 
-S = TypeVar("S", bound="type[Primitive]")
+S = TypeVar("S", bound="type[PrimitiveBase]")
 
 
-class Primitive:
-    """What all stages share: equal fields make equal stages.
+class PrimitiveBase:
+    """What all primitives share: equal fields make equal primitives.
 
     Written once and not generated for each class, which would cost every start 20 ms.
     """
@@ -36,22 +36,22 @@ class Primitive:
 
 
 @dataclass_transform(frozen_default=True)
-def primitive(cls: S) -> S:
-    """Class decorator of a stage, whose fields do not change."""
+def declared(cls: S) -> S:
+    """Class decorator of a primitive, whose fields do not change."""
     return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
 
 
 # -- linear maps with weights -----------------------------------------------------------------------
-@primitive
-class Adapter(Primitive):
+@declared
+class Adapter(PrimitiveBase):
     """`alpha / rank * A @ B` joins a weight (LoRA); A and B are `lora_<weight>_a` and `_b`."""
 
     alpha: float | None  # None: the rank
     rank: Size
 
 
-@primitive
-class Matrix(Primitive):
+@declared
+class Matrix(PrimitiveBase):
     """A matrix along the last axis, or where `equation` (without the batch) says in einsum's notation.
 
     `inputs`, `outputs` and `shared` are the weight's axes: summed over, made, and both; each entry of the
@@ -69,8 +69,8 @@ class Matrix(Primitive):
     others: tuple[str, ...] = ()  # further weights, which the product does not read
 
 
-@primitive
-class Slide(Primitive):
+@declared
+class SlidingWindow(PrimitiveBase):
     """A window along `axis`: place i reads the units `stride*i + dilation*t - before`, t < kernel.
 
     There are `size` units and `places` places. What lies outside is zero (or not there, for pooling).
@@ -85,8 +85,8 @@ class Slide(Primitive):
     before: Size = 0
 
 
-@primitive
-class Portion(Primitive):
+@declared
+class AdaptiveWindow(PrimitiveBase):
     """`places` windows of nearly equal size over an axis of `size` units.
 
     Window i reaches from floor(i*size/places) to ceil((i+1)*size/places).
@@ -97,17 +97,17 @@ class Portion(Primitive):
     places: Size
 
 
-@primitive
-class Convolve(Primitive):
+@declared
+class Convolve(PrimitiveBase):
     """A convolution. The weight (a name, or a constant) is (kernel..., channels in / groups, channels out).
 
     `depthwise`: it is (kernel..., channels, multiplier), each channel by itself. `transposed`: the
-    map is the adjoint of the convolution that the slides describe, which leads from the
+    map is the adjoint of the convolution that the windows describe, which leads from the
     output (`size`) to the input (`places`); the weight is (kernel..., channels out, channels in).
     """
 
     weight: Any
-    slides: tuple[Slide, ...]
+    windows: tuple[SlidingWindow, ...]
     channel_axis: int
     bias: str | None = None
     groups: Size = 1
@@ -117,20 +117,20 @@ class Convolve(Primitive):
     alike: bool = False  # depthwise with one kernel for all channels
 
 
-@primitive
-class Local(Primitive):
+@declared
+class LocallyConnected(PrimitiveBase):
     """A convolution whose places have kernels of their own (LocallyConnected, its `implementation`)."""
 
     weight: str
-    slides: tuple[Slide, ...]
+    windows: tuple[SlidingWindow, ...]
     channel_axis: int
     filters: Size
     implementation: int
     bias: str | None = None
 
 
-@primitive
-class Lookup(Primitive):
+@declared
+class Lookup(PrimitiveBase):
     """Each integer becomes a row of a table (its last axis is new); no gradient reaches the integers."""
 
     weight: str
@@ -139,8 +139,8 @@ class Lookup(Primitive):
 
 
 # -- functions of each unit ---------------------------------------------------------------------------
-@primitive
-class Pointwise(Primitive):
+@declared
+class Pointwise(PrimitiveBase):
     """A function of each unit, by its name in `archcalc.layers.activations`.
 
     `parameters` are the arguments that shape it; `weight` is one that has a weight's values
@@ -152,8 +152,8 @@ class Pointwise(Primitive):
     weight: str | None = None
 
 
-@primitive
-class Factor(Primitive):
+@declared
+class Scale(PrimitiveBase):
     """Each unit times a constant: numbers that broadcast against a sample, or a weight along `axes`."""
 
     value: Any = 1.0
@@ -162,16 +162,16 @@ class Factor(Primitive):
     reciprocal: bool = False
 
 
-@primitive
-class Offset(Primitive):
+@declared
+class Offset(PrimitiveBase):
     """A constant added; moves no gradient."""
 
     value: Any = None
     weight: str | None = None
 
 
-@primitive
-class Stop(Primitive):
+@declared
+class ZeroGradient(PrimitiveBase):
     """A function whose derivative is zero wherever it has one: no gradient passes.
 
     Its values lie between `low` and `high`, where these are known.
@@ -181,15 +181,15 @@ class Stop(Primitive):
     high: Size | None = None
 
 
-@primitive
-class Disturb(Primitive):
+@declared
+class TrainingNoise(PrimitiveBase):
     """The identity at inference; a change of the input in training, of which no bound is known."""
 
     others: tuple[str, ...] = ()  # weights of that change, which inference does not read
 
 
-@primitive
-class Mask(Primitive):
+@declared
+class Dropout(PrimitiveBase):
     """Dropout: in training units are zeroed at a rate and the rest scaled; noise multiplies without bound.
 
     `noise`: multiplied by Gaussian noise around 1 instead. `alpha`: AlphaDropout. `whole`: a sample is
@@ -203,8 +203,8 @@ class Mask(Primitive):
 
 
 # -- normalisation -------------------------------------------------------------------------------------
-@primitive
-class BatchStandardise(Primitive):
+@declared
+class BatchStandardise(PrimitiveBase):
     """By moving statistics at inference, by those of the batch in training; then gamma and beta.
 
     All weights lie along `axes`. `floor`: the deviation is not the root of variance + epsilon but at
@@ -223,8 +223,8 @@ class BatchStandardise(Primitive):
     others: tuple[str, ...] = ()  # further weights, which inference does not read
 
 
-@primitive
-class Standardise(Primitive):
+@declared
+class Standardise(PrimitiveBase):
     """Of each sample over `axes` (within `groups` along the last of them): mean 0 and variance 1.
 
     Without `centre` the root mean square becomes 1. gamma and beta lie along `weight_axes`.
@@ -240,8 +240,8 @@ class Standardise(Primitive):
     count: Size | None = None  # how many units share a mean
 
 
-@primitive
-class Unspread(Primitive):
+@declared
+class DivideByStd(PrimitiveBase):
     """Divided by the deviation over `axes` (of variance + epsilon), the mean kept; then gamma along them."""
 
     axes: tuple[int, ...]
@@ -249,8 +249,8 @@ class Unspread(Primitive):
     gamma: Any = None
 
 
-@primitive
-class Normalise(Primitive):
+@declared
+class Normalise(PrimitiveBase):
     """Divided by the norm of this order over `axes`, or by `epsilon` where that is larger."""
 
     axes: tuple[int, ...]
@@ -259,16 +259,16 @@ class Normalise(Primitive):
 
 
 # -- windows and axes without weights -------------------------------------------------------------------
-@primitive
-class Pool(Primitive):
+@declared
+class Pool(PrimitiveBase):
     """The `max` or the `average` of each window, of what is inside the input."""
 
     kind: str
-    slides: tuple[Slide | Portion, ...]
+    windows: tuple[SlidingWindow | AdaptiveWindow, ...]
 
 
-@primitive
-class Reduce(Primitive):
+@declared
+class Reduce(PrimitiveBase):
     """One number out of all `count` units along `axes`: `mean`, `sum`, `max`, `min`, or another function."""
 
     kind: str
@@ -277,8 +277,8 @@ class Reduce(Primitive):
     keepdims: bool = False
 
 
-@primitive
-class Running(Primitive):
+@declared
+class Cumulative(PrimitiveBase):
     """Each unit is the `sum` (or `product`) of those up to it along an axis of `size`."""
 
     kind: str
@@ -286,8 +286,8 @@ class Running(Primitive):
     size: Size
 
 
-@primitive
-class Enlarge(Primitive):
+@declared
+class Upsample(PrimitiveBase):
     """An axis of `size` becomes `factor` times as long by an `interpolation` (half-pixel centres)."""
 
     axis: int
@@ -296,8 +296,8 @@ class Enlarge(Primitive):
     interpolation: str = "nearest"
 
 
-@primitive
-class Resample(Primitive):
+@declared
+class Resample(PrimitiveBase):
     """Along an axis of `size`, `places` units interpolated in another way than by a whole factor."""
 
     axis: int
@@ -306,8 +306,8 @@ class Resample(Primitive):
     interpolation: str
 
 
-@primitive
-class Blend(Primitive):
+@declared
+class Blend(PrimitiveBase):
     """A constant matrix along an axis: rows of weights, one row for each output unit."""
 
     axis: int
@@ -315,42 +315,42 @@ class Blend(Primitive):
 
 
 # -- units moved ------------------------------------------------------------------------------------------
-@primitive
-class Permute(Primitive):
+@declared
+class Permute(PrimitiveBase):
     """Output axis j is input axis `order[j]`."""
 
     order: tuple[int, ...]
 
 
-@primitive
-class Reshape(Primitive):
+@declared
+class Reshape(PrimitiveBase):
     """The same units in row-major order under another shape."""
 
     shape: Shape
 
 
-@primitive
-class Margin(Primitive):
+@declared
+class Pad(PrimitiveBase):
     """Zeros added (negative: units taken) before and after each axis."""
 
     pairs: tuple[tuple[Size, Size], ...]
 
 
-@primitive
-class Select(Primitive):
+@declared
+class Select(PrimitiveBase):
     """Each input unit goes to at most one place of all outputs, and each place is one unit or zero."""
 
 
-@primitive
-class Copies(Primitive):
+@declared
+class Copies(PrimitiveBase):
     """Each unit stands `count` times (at most) in the output."""
 
     count: Size
 
 
 # -- couplings ----------------------------------------------------------------------------------------------
-@primitive
-class Softmax(Primitive):
+@declared
+class Softmax(PrimitiveBase):
     """Normalised exponentials over `axes`, `count` units together; `log`: their logarithms."""
 
     axes: tuple[int, ...]
@@ -358,8 +358,8 @@ class Softmax(Primitive):
     log: bool = False
 
 
-@primitive
-class Sparsemax(Primitive):
+@declared
+class Sparsemax(PrimitiveBase):
     """What Keras computes as sparsemax of `count` units along `axes`.
 
     Each unit less a threshold, or 0. The threshold should be (s_k - 1)/k, s_k the sum of the k largest units
@@ -371,8 +371,8 @@ class Sparsemax(Primitive):
     count: Size
 
 
-@primitive
-class Merge(Primitive):
+@declared
+class Merge(PrimitiveBase):
     """Several tensors unit by unit, axes matched from the last, or one behind the other.
 
     kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
@@ -387,8 +387,8 @@ class Merge(Primitive):
     axis: int | None = None
 
 
-@primitive
-class Contract(Primitive):
+@declared
+class Contract(PrimitiveBase):
     """Sums of products of tensors and constants by einsum's `equation`, the batch axis included.
 
     `constants` has an array for each constant operand and None for each tensor; each output unit sums
@@ -402,32 +402,32 @@ class Contract(Primitive):
 
 
 # -- layers inside layers ---------------------------------------------------------------------------------
-@primitive
-class Each(Primitive):
-    """The inner stages on every entry of the first axis alike; their weights stand below `prefix`."""
+@declared
+class PerStep(PrimitiveBase):
+    """The inner primitives on every entry of the first axis alike; their weights stand below `prefix`."""
 
     prefix: str
-    inner: Stages
+    inner: Primitives
 
 
-@primitive
-class Within(Primitive):
-    """The inner stages; their weights stand below `prefix`."""
+@declared
+class Nested(PrimitiveBase):
+    """The inner primitives; their weights stand below `prefix`."""
 
     prefix: str
-    inner: Stages
+    inner: Primitives
 
 
-@primitive
-class Branches(Primitive):
+@declared
+class Branches(PrimitiveBase):
     """Chains side by side on the same inputs, brought together by `merge`; None: several outputs."""
 
-    chains: tuple[Stages, ...]
+    chains: tuple[Primitives, ...]
     merge: Merge | None
 
 
-@primitive
-class Recur(Primitive):
+@declared
+class Recur(PrimitiveBase):
     """A cell of `kind` (`simple`, `lstm`, `gru`) over `steps` steps, on the products of step and state.
 
     `units`: of a state; `sequence`: whether every step's output leaves; `state`: whether the last
@@ -440,8 +440,8 @@ class Recur(Primitive):
     kernel: Matrix | Convolve
     recurrent: Matrix | Convolve
     bias: str | None
-    activation: Stages
-    gate: Stages | None
+    activation: Primitives
+    gate: Primitives | None
     sequence: bool
     state: bool
     reset_after: bool = True
@@ -459,8 +459,8 @@ class Recur(Primitive):
         return 2 if self.kind == "lstm" else 1
 
 
-@primitive
-class Stacked(Primitive):
+@declared
+class Stacked(PrimitiveBase):
     """Recurrences one behind the other, of which the sequence of the last leaves and states of each may.
 
     Further inputs are the initial states of each in their order.
@@ -469,8 +469,8 @@ class Stacked(Primitive):
     cells: tuple[Recur, ...]
 
 
-@primitive
-class Unbounded(Primitive):
+@declared
+class Unbounded(PrimitiveBase):
     """A function whose slope has no bound, or none that is known; `reason` says why.
 
     Its values may have bounds all the same: they lie within those that the chain `values` makes of the
@@ -480,76 +480,76 @@ class Unbounded(Primitive):
     reason: str
     weights: tuple[str, ...] = ()
     of: int | None = None
-    values: Stages = ()
+    values: Primitives = ()
     beside: tuple[float, float] | None = None
 
 
-Stage: TypeAlias = (
+Primitive: TypeAlias = (
     Matrix
     | Convolve
-    | Local
+    | LocallyConnected
     | Lookup
     | Pointwise
-    | Factor
+    | Scale
     | Offset
-    | Stop
-    | Disturb
-    | Mask
+    | ZeroGradient
+    | TrainingNoise
+    | Dropout
     | BatchStandardise
     | Standardise
-    | Unspread
+    | DivideByStd
     | Normalise
     | Pool
     | Reduce
-    | Running
-    | Enlarge
+    | Cumulative
+    | Upsample
     | Resample
     | Blend
     | Permute
     | Reshape
-    | Margin
+    | Pad
     | Select
     | Copies
     | Softmax
     | Sparsemax
     | Merge
     | Contract
-    | Each
-    | Within
+    | PerStep
+    | Nested
     | Branches
     | Recur
     | Stacked
     | Unbounded
 )
-Stages: TypeAlias = tuple[Stage, ...]
+Primitives: TypeAlias = tuple[Primitive, ...]
 
-# stages that take several tensors
+# primitives that take several tensors
 JOINING = (Merge, Contract, Recur, Stacked, Branches, Unbounded)
 
 
-def weights_of(stages: Stages) -> Iterator[str]:
+def weights_of(primitives: Primitives) -> Iterator[str]:
     """The names of all weights that a chain mentions."""
-    for stage in stages:
-        match stage:
-            case Each(prefix, inner) | Within(prefix, inner):
+    for primitive in primitives:
+        match primitive:
+            case PerStep(prefix, inner) | Nested(prefix, inner):
                 yield from (f"{prefix}/{name}" for name in weights_of(inner))
             case Branches(chains):
                 for chain in chains:
                     yield from weights_of(chain)
             case Recur():
-                yield from weights_of((stage.kernel, stage.recurrent))
-                yield from filter(None, (stage.bias,))
+                yield from weights_of((primitive.kernel, primitive.recurrent))
+                yield from filter(None, (primitive.bias,))
             case Stacked(cells):
                 yield from weights_of(cells)
             case Unbounded():
-                yield from stage.weights
+                yield from primitive.weights
             case _:
                 for slot in ("weight", "bias", "mean", "variance", "gamma", "beta"):
-                    value = getattr(stage, slot, None)
+                    value = getattr(primitive, slot, None)
                     if isinstance(value, str):
                         yield value
-                yield from getattr(stage, "others", ())
-                adapter = getattr(stage, "adapter", None)
+                yield from getattr(primitive, "others", ())
+                adapter = getattr(primitive, "adapter", None)
                 if adapter is not None:
-                    weight = stage.weight  # type: ignore[union-attr]
+                    weight = primitive.weight  # type: ignore[union-attr]
                     yield from (f"lora_{weight}_a", f"lora_{weight}_b")

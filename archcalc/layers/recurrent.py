@@ -16,7 +16,7 @@ from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Layer, Weight, Window, family, layer, require_rank, show
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
-from archcalc.layers.primitives import Convolve, Matrix, Recur, Stacked, Stages
+from archcalc.layers.primitives import Convolve, Matrix, Primitives, Recur, Stacked
 from archcalc.layers.window import Prefix, Read, Whole, here
 
 WHOLE = Whole()
@@ -102,10 +102,10 @@ class Cell(Layer):
         return self.step_ops(inputs[0])
 
     @abstractmethod
-    def recurrences(self, step: Shape, run: Run) -> Stages:
+    def recurrences(self, step: Shape, run: Run) -> Primitives:
         """The cell as it is run along a sequence whose steps have this shape."""
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return self.recurrences(inputs[0], Run(1, sequence=False, state=True, initial=True, prefix=""))
 
 
@@ -130,7 +130,7 @@ class Trained(Cell):
 
     kind: ClassVar[str] = ""
 
-    def gate(self, state: Shape) -> Stages | None:
+    def gate(self, state: Shape) -> Primitives | None:
         """What gates of this shape go through; None where there are none."""
         return None
 
@@ -198,7 +198,7 @@ class Gates(Trained):
     def gate_ops(self) -> Size:
         """Activations and products of a step."""
 
-    def recurrences(self, step: Shape, run: Run) -> Stages:
+    def recurrences(self, step: Shape, run: Run) -> Primitives:
         kernel, recurrent = (Matrix(run.prefix + name) for name in ("kernel", "recurrent_kernel"))
         return (self.recurrence(run, kernel, recurrent, (self.units,)),)
 
@@ -229,7 +229,7 @@ class LSTMGates(Gates):
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 3 * gate + 2 * activation_ops(self.activation, (self.units,)) + 4 * self.units
 
-    def gate(self, state: Shape) -> Stages:
+    def gate(self, state: Shape) -> Primitives:
         return activated(self.recurrent_activation, state)
 
 
@@ -251,7 +251,7 @@ class GRUGates(Gates):
         gate = activation_ops(self.recurrent_activation, (self.units,))
         return 2 * gate + activation_ops(self.activation, (self.units,)) + 5 * self.units
 
-    def gate(self, state: Shape) -> Stages:
+    def gate(self, state: Shape) -> Primitives:
         return activated(self.recurrent_activation, state)
 
 
@@ -317,15 +317,15 @@ class StackedRNNCells(Cell):
     def step_ops(self, step: Shape) -> Size:
         return total(_cell(cell).step_ops(x) for cell, x in self._steps(step))
 
-    def recurrences(self, step: Shape, run: Run) -> Stages:
+    def recurrences(self, step: Shape, run: Run) -> Primitives:
         steps = self._steps(step)
         found: list[Recur] = []
         for i, (cell, x) in enumerate(steps):
             whole = run.sequence or i + 1 < len(steps)
             inner = run._replace(sequence=whole, prefix=f"{run.prefix}{cell.name}/")
-            for stage in _cell(cell).recurrences(x, inner):
-                assert isinstance(stage, Recur | Stacked)
-                found += stage.cells if isinstance(stage, Stacked) else (stage,)
+            for primitive in _cell(cell).recurrences(x, inner):
+                assert isinstance(primitive, Recur | Stacked)
+                found += primitive.cells if isinstance(primitive, Stacked) else (primitive,)
         return (Stacked(tuple(found)),)
 
 
@@ -405,7 +405,7 @@ class Recurrent(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self._cell.step_ops(inputs[0][1:])
 
-    def run(self, inputs: tuple[Shape, ...], prefix: str = "") -> Stages:
+    def run(self, inputs: tuple[Shape, ...], prefix: str = "") -> Primitives:
         """The cell along the sequence; weights are named below `prefix`."""
         x, *states = inputs
         run = Run(
@@ -417,7 +417,7 @@ class Recurrent(Layer):
         )
         return self._cell.recurrences(x[1:], run)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return self.run(inputs)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archcalc.arith import Shape, Size
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Elementwise, family, layer, require_rank
 from archcalc.layers.fields import Fraction01, Untracked
-from archcalc.layers.primitives import Mask, Stages
 
 
 @family
@@ -28,8 +28,8 @@ class Dropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Mask(self.rate, whole=_by_sample(self.noise_shape, len(inputs[0]))),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Dropout(self.rate, whole=_by_sample(self.noise_shape, len(inputs[0]))),)
 
 
 def _by_sample(noise_shape: Any, axes: int) -> bool:
@@ -48,8 +48,8 @@ class AlphaDropout(TrainingOnly):
     noise_shape: Untracked = None
     seed: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Mask(self.rate, alpha=True),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Dropout(self.rate, alpha=True),)
 
 
 @layer
@@ -59,8 +59,8 @@ class GaussianDropout(TrainingOnly):
     rate: Fraction01
     seed: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Mask(self.rate, noise=True),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Dropout(self.rate, noise=True),)
 
 
 @layer
@@ -70,7 +70,7 @@ class GaussianNoise(TrainingOnly):
     stddev: Fraction01
     seed: Untracked = None
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         return ()
 
 
@@ -81,7 +81,7 @@ class ActivityRegularization(TrainingOnly):
     l1: Untracked = 0.0
     l2: Untracked = 0.0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         return ()
 
 
@@ -97,8 +97,8 @@ class SpatialDropout(TrainingOnly):
         require_rank(self, x, self.rank + 1)
         return x
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Mask(self.rate),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Dropout(self.rate),)
 
 
 @layer

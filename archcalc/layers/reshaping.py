@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input, require_rank, show
 from archcalc.layers.fields import Axes, Count, DataFormat, TargetShape
 from archcalc.layers.window import Fixed, Read, Scattered, Taps, Window
@@ -37,12 +37,12 @@ class Flatten(Rearranging):
         *spatial, channel = reshaped((*x[1:], x[0]), self.output_shape(x))
         return ((channel, *spatial),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         (x,) = inputs
-        flat = st.Reshape(self.output_shape(x))
+        flat = prim.Reshape(self.output_shape(x))
         if self.data_format != "channels_first" or len(x) == 0:
             return (flat,)
-        return st.Permute((*range(1, len(x)), 0)), flat
+        return prim.Permute((*range(1, len(x)), 0)), flat
 
 
 @layer
@@ -72,8 +72,8 @@ class Reshape(Rearranging):
         (x,) = inputs
         return (reshaped(x, self.output_shape(x)),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Reshape(self.output_shape(*inputs)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Reshape(self.output_shape(*inputs)),)
 
 
 def _is_open(n: Size) -> bool:
@@ -136,8 +136,8 @@ class Permute(Rearranging):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (tuple(Taps(self.order.index(a)) for a in range(len(inputs[0]))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Permute(self.order),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Permute(self.order),)
 
 
 @layer
@@ -154,5 +154,5 @@ class RepeatVector(Rearranging):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return ((Taps(1),),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return st.Reshape((1, *inputs[0])), st.Enlarge(0, 1, self.n)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return prim.Reshape((1, *inputs[0])), prim.Upsample(0, 1, self.n)

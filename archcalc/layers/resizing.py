@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from archcalc.arith import Shape, Size, certainly, equal, floor_div, largest, prod, smallest
 from archcalc.layers.fields import ChoiceKind
 from archcalc.layers.primitives import (
-    Enlarge,
-    Margin,
     Offset,
+    Pad,
+    Primitive,
+    Primitives,
     Resample,
     Select,
-    Stage,
-    Stages,
     Unbounded,
+    Upsample,
 )
 from archcalc.layers.upsampling import UpSampling2D
 from archcalc.layers.window import Read, Taps, Unstated, Window
@@ -74,9 +74,9 @@ class Resampling:
         count = TAPS[self.interpolation]
         return (2 * count - 1) * prod(output) if count else 0
 
-    def stages(self, x: Shape) -> Stages:
+    def primitives(self, x: Shape) -> Primitives:
         """The chain that resizes an image."""
-        before: Stages = ()
+        before: Primitives = ()
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
             if not isinstance(self.fill_value, int | float):
                 return (Unbounded("no bound is kept for margins of several values"),)
@@ -87,7 +87,7 @@ class Resampling:
             if self.antialias or not certainly(equal(x[axis], m))
         )
 
-    def _at_ratio(self, x: Shape) -> tuple[Stages, Shape]:
+    def _at_ratio(self, x: Shape) -> tuple[Primitives, Shape]:
         """What brings an image to the aspect ratio of `size`, and its shape then."""
         height, width = (x[axis] for axis in self.axes)
         to_height, to_width = self.size
@@ -98,11 +98,11 @@ class Resampling:
             return (Select(),), cropped
         margins = tuple(floor_div(largest(wanted.get(axis, n) - n, 0), 2) for axis, n in enumerate(x))
         padded = tuple(n + 2 * m for n, m in zip(x, margins, strict=True))
-        margin = Margin(tuple((m, m) for m in margins))
+        margin = Pad(tuple((m, m) for m in margins))
         # what is added is `fill_value`: zero beside a shifted image
         return (Offset(-self.fill_value), margin, Offset(self.fill_value)), padded
 
-    def _along(self, axis: int, n: Size, m: Size) -> Stage:
+    def _along(self, axis: int, n: Size, m: Size) -> Primitive:
         if not isinstance(self._read(axis, n, m), Unstated):
-            return Enlarge(axis, n, floor_div(m, n), self.interpolation)
+            return Upsample(axis, n, floor_div(m, n), self.interpolation)
         return Resample(axis, n, m, self.interpolation)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from archcalc.arith import Shape, Size, at_most, ceil_div, certainly, floor_div, largest, require_at_least
 from archcalc.layers.base import Layer, Weight, Window, family, require_rank
 from archcalc.layers.fields import DataFormat
-from archcalc.layers.primitives import Slide
+from archcalc.layers.primitives import SlidingWindow
 from archcalc.layers.window import Read, Taps, Whole
 
 
@@ -94,12 +94,12 @@ def sliding(
     )
 
 
-def slides(
+def sliding_windows(
     axes: tuple[int, ...], sides: Shape, kernel: Shape, strides: Shape, dilation: Shape, padding: str
-) -> tuple[Slide, ...]:
+) -> tuple[SlidingWindow, ...]:
     """The sliding window along each spatial axis, with the sizes on both its sides."""
     return tuple(
-        Slide(axis, n, window_count(n, k, s, d, padding), k, s, d, pad_before(n, k, s, d, padding))
+        SlidingWindow(axis, n, window_count(n, k, s, d, padding), k, s, d, pad_before(n, k, s, d, padding))
         for axis, n, k, s, d in zip(axes, sides, kernel, strides, dilation, strict=True)
     )
 

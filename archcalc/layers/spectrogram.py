@@ -9,7 +9,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.activations import INFINITY
 from archcalc.layers.base import Weight, Window, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Flag, PlainCountKind, Untracked
-from archcalc.layers.primitives import Branches, Convolve, Factor, Merge, Pointwise, Slide, Stages
+from archcalc.layers.primitives import Branches, Convolve, Merge, Pointwise, Primitives, Scale, SlidingWindow
 from archcalc.layers.spatial import Spatial, pad_before, window_count
 from archcalc.layers.window import Blocks, Read, Taps, here
 
@@ -109,14 +109,14 @@ class STFTSpectrogram(Spatial):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self._OPS[self.mode] * prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         (n,) = self.sides(x)
         before = pad_before(n, self.frame_length, self.step, 1, self.padding)
-        slide = Slide(
+        slide = SlidingWindow(
             int(self.channels_first), n, self.frames(x), self.frame_length, self.step, before=before
         )
-        parts: tuple[Stages, ...] = tuple(
+        parts: tuple[Primitives, ...] = tuple(
             (Convolve(w.name, (slide,), self.channel_axis, depthwise=True, alike=True),)
             for w in self.weights(x)
         )
@@ -125,7 +125,7 @@ class STFTSpectrogram(Spatial):
         if self.mode == "psd":
             # all frequencies but the first and last count twice
             squares = tuple((*part, Pointwise("square")) for part in parts)
-            return (Branches(squares, Merge("add", (1, 1), (1.0, 1.0))), Factor(2.0))
+            return (Branches(squares, Merge("add", (1, 1), (1.0, 1.0))), Scale(2.0))
         kind = {"stft": "concatenate", "angle": "arctan2"}.get(self.mode, "hypot")
         joined = Branches(parts, Merge(kind, (1, 1), axis=self.channel_axis))
         if self.mode != "log":

@@ -23,11 +23,11 @@ from archcalc.layers.fields import (
     Count,
     Flag,
     Initializer,
-    OptionalSpatialMargin,
+    OptionalSpatialOrZero,
     Untracked,
 )
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.primitives import Convolve, Slide, Stages
+from archcalc.layers.primitives import Convolve, Primitives, SlidingWindow
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
 from archcalc.layers.tables import transposed_phases
 from archcalc.layers.window import Phases, Read, Taps, Unstated
@@ -45,7 +45,7 @@ class Transposed(Spatial):
     kernel_size: SpatialField
     strides: SpatialField = 1
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
-    output_padding: OptionalSpatialMargin = None
+    output_padding: OptionalSpatialOrZero = None
     dilation_rate: SpatialField = 1
     activation: ActivationName = None
     use_bias: Flag = True
@@ -115,11 +115,11 @@ class Transposed(Spatial):
         out = self.output_shape(*inputs)
         return prod(out) * int(self.use_bias) + activation_ops(self.activation, out)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         out = self.output_shape(x)
         back = tuple(
-            Slide(axis, m, n, k, s, d, self.crop(n, k, s, d, p))
+            SlidingWindow(axis, m, n, k, s, d, self.crop(n, k, s, d, p))
             for axis, m, (n, k, s, d, p) in zip(self.spatial_axes, self.sides(out), self.axes(x), strict=True)
         )
         bias = "bias" if self.use_bias else None

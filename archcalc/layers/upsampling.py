@@ -10,7 +10,7 @@ from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.interpolation import INTERPOLATIONS, phase_table
-from archcalc.layers.primitives import Enlarge, Stages
+from archcalc.layers.primitives import Primitives, Upsample
 from archcalc.layers.spatial import ChannelsLast, Spatial
 from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
 
@@ -47,10 +47,10 @@ class UpSampling(ChannelsLast, Weightless, NoMacs):
         """How values between the units are found."""
         return "nearest"
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         sides = self.sides(*inputs)
         return tuple(
-            Enlarge(axis, n, f, self.kernel)
+            Upsample(axis, n, f, self.kernel)
             for axis, n, f in zip(self.spatial_axes, sides, self.factors, strict=True)
         )
 

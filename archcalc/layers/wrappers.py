@@ -10,7 +10,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count
 from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, behind
-from archcalc.layers.primitives import Branches, Disturb, Each, Merge, Stages, Within
+from archcalc.layers.primitives import Branches, Merge, Nested, PerStep, Primitives, TrainingNoise
 from archcalc.layers.recurrent import WHOLE, Cell, Recurrent
 from archcalc.layers.window import Unstated, here
 
@@ -102,7 +102,7 @@ class Bidirectional(Layer):
         ops = total(inner.layer.elementwise_ops(inputs[0]) for inner in self.inside)
         return ops + merged * prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         chains = tuple(
             inner.layer.run(half, f"{inner.name}/")  # type: ignore[attr-defined]
             for inner, half in zip(self.inside, self._halves(inputs), strict=True)
@@ -154,8 +154,8 @@ class TimeDistributed(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self.layer.layer.elementwise_ops(self.step(inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return (Each(self.layer.name, self.layer.layer.stages(self.step(inputs))),)
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return (PerStep(self.layer.name, self.layer.layer.primitives(self.step(inputs))),)
 
 
 @layer
@@ -205,6 +205,6 @@ class SpectralNormalization(Layer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self.layer.layer.elementwise_ops(*inputs)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         # training divides by an estimate of the norm, which may be far below it
-        return (Disturb(("vector_u",)), Within(self.layer.name, self.layer.layer.stages(*inputs)))
+        return (TrainingNoise(("vector_u",)), Nested(self.layer.name, self.layer.layer.primitives(*inputs)))

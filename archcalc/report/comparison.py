@@ -11,7 +11,7 @@ from archcalc.analyses import shapes, work
 from archcalc.arith import Size, total
 from archcalc.arith.unknown import Unknown
 from archcalc.conventions.counting import CONVENTIONS, Convention, flops
-from archcalc.conventions.explain import terms, words
+from archcalc.conventions.explain import explain, terms
 from archcalc.conventions.strides import moved_strides
 from archcalc.graph import Graph
 from archcalc.graph.substitution import restate, with_values
@@ -120,7 +120,7 @@ def _compared(graph: Graph, found: shapes.Shapes, convention: Convention) -> Com
         if isinstance(one.flops, Unknown)
     }
     amounts = terms(counted, [copies.get(i, 1) for i in range(len(counted))])
-    said = words(counted, amounts)
+    said = explain(counted, amounts)
     figure: Size = total(amounts.values())
     if hidden:
         names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")

@@ -10,7 +10,7 @@ from archcalc.analyses.mean_field.expectation import expected_gradients
 from archcalc.graph import Graph
 from archcalc.keras.build import reason
 from archcalc.keras.measure_gradients import gradient_runs
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.report.verification import AGREES, DIFFERS, GRADIENT, Check, cannot_run
 from archcalc.verification.case import Case
 
@@ -56,8 +56,8 @@ def checks(case: Case) -> Iterator[Check]:
 
 def _takes_batches(graph: Graph, shapes: list[tuple[tuple[int, ...], ...]]) -> bool:
     return any(
-        isinstance(stage, st.BatchStandardise) and stage.moving
+        isinstance(primitive, prim.BatchStandardise) and primitive.moving
         for i, node in enumerate(graph.nodes)
         if i not in graph.inputs
-        for stage in node.layer.stages(*graph.input_shapes(shapes, node))
+        for primitive in node.layer.primitives(*graph.input_shapes(shapes, node))
     )

@@ -94,7 +94,7 @@ def test_flash_attention_drops_nothing() -> None:
     ],
 )
 def test_whole_samples_are_dropped_where_their_units_share_one_fate(noise_shape: Any, whole: bool) -> None:
-    (mask,) = made("Dropout", rate=0.5, noise_shape=noise_shape).stages((3, 4))
+    (mask,) = made("Dropout", rate=0.5, noise_shape=noise_shape).primitives((3, 4))
     assert mask.whole is whole
 
 

@@ -1,4 +1,4 @@
-"""What every layer type says about its stages: each weight named once, several inputs joined first."""
+"""What every layer type says about its primitives: each weight named once, several inputs joined first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from archcalc import arith
 from archcalc.arith.symbolic import symbol
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered
 from tests import contract
@@ -31,13 +31,13 @@ def accepted(name: str) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
 
 
 def check(layer: Layer, inputs: tuple[Shape, ...]) -> None:
-    found = layer.stages(*inputs)
-    assert all(isinstance(stage, st.Stage) for stage in found)  # type: ignore[arg-type]
-    named = Counter(st.weights_of(found))
+    found = layer.primitives(*inputs)
+    assert all(isinstance(primitive, prim.Primitive) for primitive in found)  # type: ignore[arg-type]
+    named = Counter(prim.weights_of(found))
     assert named == Counter(weight.name for weight in layer.weights(*inputs))
     if len(inputs) > 1:
-        assert isinstance(found[0], st.JOINING)
-    assert not any(isinstance(stage, st.Merge) for stage in found[1:])
+        assert isinstance(found[0], prim.JOINING)
+    assert not any(isinstance(primitive, prim.Merge) for primitive in found[1:])
 
 
 @pytest.mark.parametrize("name", REAL_TYPES)
@@ -56,11 +56,11 @@ def test_stages_of_symbolic_sizes_are_those_of_integers(name: str) -> None:
         )
         with arith.scope():
             try:
-                found = layer.stages(*twins)
+                found = layer.primitives(*twins)
             except LayerError:  # sizes that must be equal, and are different symbols
                 continue
-        kinds = [type(stage) for stage in found]
-        assert kinds == [type(stage) for stage in layer.stages(*inputs)]
+        kinds = [type(primitive) for primitive in found]
+        assert kinds == [type(primitive) for primitive in layer.primitives(*inputs)]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.single], ids=label)

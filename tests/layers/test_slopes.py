@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from archcalc.layers.activations import ACTIVATIONS, FUNCTIONS, INFINITY, activated, slopes
-from archcalc.layers.primitives import Pointwise, Stages
+from archcalc.layers.primitives import Pointwise, Primitives
 from archcalc.layers.registry import registered
 
 CLOSE = 1e-7  # how far above the supremum a constant may lie
@@ -37,12 +37,12 @@ def derivative(call: Callable[[Any], Any], grid: np.ndarray = GRID) -> np.ndarra
     return values
 
 
-def of(stages: Stages) -> tuple[float, float]:
-    if not stages:
+def of(primitives: Primitives) -> tuple[float, float]:
+    if not primitives:
         return 1.0, 1.0
-    (stage,) = stages
-    assert isinstance(stage, Pointwise)
-    return slopes(stage.function, dict(stage.parameters))
+    (primitive,) = primitives
+    assert isinstance(primitive, Pointwise)
+    return slopes(primitive.function, dict(primitive.parameters))
 
 
 def check(range_: tuple[float, float], measured: np.ndarray) -> None:
@@ -81,7 +81,7 @@ LAYERS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "arguments"), LAYERS)
 def test_activation_layers(kind: str, arguments: dict[str, Any]) -> None:
     real = getattr(keras.layers, kind)(dtype="float64", **arguments)
-    check(of(registered()[kind](**arguments).stages((4,))), derivative(real))
+    check(of(registered()[kind](**arguments).primitives((4,))), derivative(real))
 
 
 # functions of `keras.ops` that have a bound, with the arguments they need

@@ -26,7 +26,7 @@ from archcalc.analyses.gradient_bounds.spectral import Actual, largest_singular
 from archcalc.analyses.gradient_bounds.terms import Bound, Norm, plus, times
 from archcalc.analyses.gradient_bounds.value_ranges import Interval
 from archcalc.errors import ArchcalcError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 
 # units of one tensor, and of all tensors of a network together
 MAX_UNITS = 4096
@@ -35,7 +35,7 @@ MAX_WORK = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage around its middle: the map of its mean slope (None: zero), and how far it may be off."""
+    """One primitive around its middle: the map of its mean slope (None: zero), and how far it may be off."""
 
     middle: Map | None
     off: float
@@ -112,38 +112,38 @@ class _Centred:
         edges = [
             times(factor, self.best[v])
             for v in dict.fromkeys(readers)
-            for tap, factor in zip(self.graph.nodes[v].inputs, self.model.passed[v].bounds, strict=True)
+            for tap, factor in zip(self.graph.nodes[v].inputs, self.model.chain_bounds[v].bounds, strict=True)
             if tap.node == u
         ]
         return plus(edges)
 
     # -- the network around its middle -----------------------------------------------------------------
     def _chain(self, node: int) -> Chain:
-        """A layer's stages around their middles, each with a bound of what follows it in the layer."""
+        """A layer's primitives around their middles, each with a bound of what follows it in the layer."""
         layer = self.graph.nodes[node]
         if not layer.inputs:
             return Chain(None, 1.0, ())
         shapes = self.graph.input_shapes(self.model.shapes, layer)
-        stages = list(layer.layer.stages(*shapes))
+        primitives = list(layer.layer.primitives(*shapes))
         norms = self.model.norms[node]
         assert isinstance(norms, Actual)
         setting = self.model.setting(node)
         values = [self.model.values[t.node] for t in layer.inputs]
         join: Joined | None = None
         x = values[0]
-        if stages and isinstance(stages[0], st.JOINING):
-            first = stages.pop(0)
-            made = primitive_bounds.passed((first,), shapes, values, setting)
+        if primitives and isinstance(primitives[0], prim.JOINING):
+            first = primitives.pop(0)
+            made = primitive_bounds.chain_bound((first,), shapes, values, setting)
             offs = tuple(_plain(b) for b in made.bounds)
             join = _joined(first, shapes, values, offs)
             x = made.values
         steps: list[tuple[Step, float]] = []
-        for stage in stages:
-            mine, after = primitive_bounds.single(stage, x, setting)
+        for primitive in primitives:
+            mine, after = primitive_bounds.primitive_bound(primitive, x, setting)
             size = _plain(mine)
             # which steps a mask leaves is not known
             known = not setting.masked
-            step = _step(stage, x, norms, size, self.model.training) if known else Step(None, size)
+            step = _step(primitive, x, norms, size, self.model.training) if known else Step(None, size)
             steps.append((step, size))
             x = after
         behind = 1.0
@@ -206,68 +206,70 @@ def _norm(y: Array) -> float:
     return largest_singular(y.reshape(len(y), -1)[None])
 
 
-def _step(stage: st.Stage, x: Interval, norms: Actual, bound: float, training: bool) -> Step:
-    """A stage around its middle; where nothing better is known, around zero."""
-    if isinstance(stage, st.Pointwise):
-        return _function(stage, x, norms, bound)
-    if isinstance(stage, st.Mask) and training and stage.rate:
+def _step(primitive: prim.Primitive, x: Interval, norms: Actual, bound: float, training: bool) -> Step:
+    """A primitive around its middle; where nothing better is known, around zero."""
+    if isinstance(primitive, prim.Pointwise):
+        return _function(primitive, x, norms, bound)
+    if isinstance(primitive, prim.Dropout) and training and primitive.rate:
         # a mask of 0 and 1/(1 - p), around half of that
         return Step(lambda y: y * (bound / 2), bound / 2)
-    if isinstance(stage, st.Softmax) and not stage.log:
+    if isinstance(primitive, prim.Softmax) and not primitive.log:
         # symmetric, with eigenvalues from 0 to 1/2, and 0 for the constant vector
-        axes = tuple(a + 1 for a in stage.axes)
+        axes = tuple(a + 1 for a in primitive.axes)
         return Step(lambda y: (y - y.mean(axes, keepdims=True)) / 4, 0.25)
-    if isinstance(stage, st.Pool) and stage.kind == "max":
-        return _pool(stage, norms, bound)
-    if isinstance(stage, st.Disturb) and training:
+    if isinstance(primitive, prim.Pool) and primitive.kind == "max":
+        return _pool(primitive, norms, bound)
+    if isinstance(primitive, prim.TrainingNoise) and training:
         return Step(None, bound)
-    if isinstance(stage, st.BatchStandardise) and training and stage.moving:
+    if isinstance(primitive, prim.BatchStandardise) and training and primitive.moving:
         return Step(None, bound)
-    found = linear_map(stage, norms)
+    found = linear_map(primitive, norms)
     return Step(None, bound) if found is None else Step(found, 0.0)
 
 
-def _function(stage: st.Pointwise, x: Interval, norms: Actual, bound: float) -> Step:
-    if stage.weight is not None:
-        alpha = norms.array(stage.weight)
+def _function(primitive: prim.Pointwise, x: Interval, norms: Actual, bound: float) -> Step:
+    if primitive.weight is not None:
+        alpha = norms.array(primitive.weight)
         if alpha is None:
             return Step(None, bound)
         middle = (1 + alpha) / 2
         return Step(lambda y: y * middle, float(np.abs(1 - alpha).max()) / 2)
-    low, high = value_ranges.slope(stage.function, dict(stage.parameters), x)
+    low, high = value_ranges.slope(primitive.function, dict(primitive.parameters), x)
     if low == -inf or high == inf:
         return Step(None, bound)
     c, r = (low + high) / 2, (high - low) / 2
     return Step((lambda y: y * c) if c else None, r)
 
 
-def _pool(stage: st.Pool, norms: Actual, bound: float) -> Step:
+def _pool(primitive: prim.Pool, norms: Actual, bound: float) -> Step:
     """Disjoint windows around their mean: one unit less the mean has norm sqrt(1 - 1/k)."""
-    windows = [_apart(s) for s in stage.slides]
-    mean = linear_map(st.Pool("average", stage.slides), norms) if all(windows) else None
+    windows = [_apart(s) for s in primitive.windows]
+    mean = linear_map(prim.Pool("average", primitive.windows), norms) if all(windows) else None
     return Step(None, bound) if mean is None else Step(mean, sqrt(1 - 1 / prod(windows)))
 
 
-def _apart(s: st.Slide | st.Portion) -> int:
+def _apart(s: prim.SlidingWindow | prim.AdaptiveWindow) -> int:
     """The units of a window, where windows are disjoint, equal and inside; else 0."""
-    if isinstance(s, st.Portion):
+    if isinstance(s, prim.AdaptiveWindow):
         return 0 if s.size % s.places else int(s.size // s.places)
     inside = s.before == 0 and (s.places - 1) * s.stride + s.kernel <= s.size
     return int(s.kernel) if inside and s.stride >= s.kernel else 0
 
 
-def _joined(stage: st.Stage, shapes: Any, values: list[Interval], offs: tuple[float, ...]) -> Joined:
+def _joined(
+    primitive: prim.Primitive, shapes: Any, values: list[Interval], offs: tuple[float, ...]
+) -> Joined:
     """Sums and concatenations as they are, products and choices around their middles."""
     around_zero = Joined(_nothing, offs)
-    if not isinstance(stage, st.Merge):
+    if not isinstance(primitive, prim.Merge):
         return around_zero
     count = len(values)
-    if is_plain_sum((stage,)) or stage.kind in ("add", "average"):
-        weights = stage.coefficients or (1 / count,) * count
+    if is_plain_sum((primitive,)) or primitive.kind in ("add", "average"):
+        weights = primitive.coefficients or (1 / count,) * count
         return Joined(_Sum(shapes, weights), (0.0,) * count)
-    if stage.kind in ("maximum", "minimum") and count == 2:
+    if primitive.kind in ("maximum", "minimum") and count == 2:
         return Joined(_Sum(shapes, (0.5, 0.5)), tuple(0.5 * o for o in offs))
-    if stage.kind == "multiply" and count == 2:
+    if primitive.kind == "multiply" and count == 2:
         middles = [(values[1].low + values[1].high) / 2, (values[0].low + values[0].high) / 2]
         half = [(values[1].high - values[1].low) / 2, (values[0].high - values[0].low) / 2]
         # an operand without a range: around zero
@@ -277,8 +279,8 @@ def _joined(stage: st.Stage, shapes: Any, values: list[Interval], offs: tuple[fl
             for o, h, v in zip(offs, half, values[::-1], strict=True)
         )
         return Joined(_Sum(shapes, weights), off)
-    if stage.kind in ("concatenate", "stack") and stage.axis is not None:
-        return Joined(_Concatenation(shapes, stage.axis, stage.kind == "stack"), (0.0,) * count)
+    if primitive.kind in ("concatenate", "stack") and primitive.axis is not None:
+        return Joined(_Concatenation(shapes, primitive.axis, primitive.kind == "stack"), (0.0,) * count)
     return around_zero
 
 

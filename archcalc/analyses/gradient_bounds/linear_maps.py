@@ -1,4 +1,4 @@
-"""Stages applied to arrays: the linear ones as they are, for a batch of samples; biases are left out."""
+"""Primitives applied to arrays: the linear ones as they are, for a batch of samples; biases are left out."""
 
 from __future__ import annotations
 
@@ -11,128 +11,128 @@ import numpy as np
 
 from archcalc.analyses.gradient_bounds import resampling
 from archcalc.analyses.gradient_bounds.spectral import Actual, local_matrix
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.operand import Constant
 
 Array: TypeAlias = np.ndarray
 Map: TypeAlias = Callable[[Array], Array]
 
 
-def linear_map(stage: st.Stage, norms: Actual) -> Map | None:
-    """What a linear stage does to a batch (batch, sample...); None for stages that are not linear."""
-    match stage:
-        case st.Matrix():
-            return _matrix(stage, norms)
-        case st.Convolve() if not stage.alike:
-            kernel = norms.kernel(stage)
+def linear_map(primitive: prim.Primitive, norms: Actual) -> Map | None:
+    """What a linear primitive does to a batch (batch, sample...); None for primitives that are not linear."""
+    match primitive:
+        case prim.Matrix():
+            return _matrix(primitive, norms)
+        case prim.Convolve() if not primitive.alike:
+            kernel = norms.kernel(primitive)
             if kernel is None:
                 return None
-            return _transposed(stage, kernel) if stage.transposed else _convolution(stage, kernel)
-        case st.Local():
-            return _local(stage, norms)
-        case st.Factor():
-            return _factor(stage, norms)
-        case st.BatchStandardise():
-            return _batch(stage, norms)
-        case st.Offset() | st.Disturb() | st.Mask():
+            return _transposed(primitive, kernel) if primitive.transposed else _convolution(primitive, kernel)
+        case prim.LocallyConnected():
+            return _local(primitive, norms)
+        case prim.Scale():
+            return _factor(primitive, norms)
+        case prim.BatchStandardise():
+            return _batch(primitive, norms)
+        case prim.Offset() | prim.TrainingNoise() | prim.Dropout():
             return lambda x: x
-        case st.Permute(order):
+        case prim.Permute(order):
             return lambda x: x.transpose(0, *(a + 1 for a in order))
-        case st.Reshape(shape):
+        case prim.Reshape(shape):
             return lambda x: x.reshape(len(x), *shape)
-        case st.Margin(pairs):
+        case prim.Pad(pairs):
             return _margin(pairs)
-        case st.Pool("average", slides):
-            return _along([(s.axis, s) for s in slides])
-        case st.Enlarge(axis) | st.Blend(axis):
-            return _along([(axis, stage)])
-        case st.Reduce("mean", axes, _, keepdims):
+        case prim.Pool("average", windows):
+            return _along([(s.axis, s) for s in windows])
+        case prim.Upsample(axis) | prim.Blend(axis):
+            return _along([(axis, primitive)])
+        case prim.Reduce("mean", axes, _, keepdims):
             return lambda x: x.mean(tuple(a + 1 for a in axes), keepdims=keepdims)
-        case st.Reduce("sum", axes, _, keepdims):
+        case prim.Reduce("sum", axes, _, keepdims):
             return lambda x: x.sum(tuple(a + 1 for a in axes), keepdims=keepdims)
-        case st.Running("sum", axis):
+        case prim.Cumulative("sum", axis):
             return lambda x: x.cumsum(axis + 1)
     return None
 
 
-def _matrix(stage: st.Matrix, norms: Actual) -> Map | None:
-    weight = norms.array(stage.weight, stage.adapter)
+def _matrix(primitive: prim.Matrix, norms: Actual) -> Map | None:
+    weight = norms.array(primitive.weight, primitive.adapter)
     if weight is None:
         return None
-    if stage.equation is not None:
-        left, _, out = stage.equation.partition("->")
+    if primitive.equation is not None:
+        left, _, out = primitive.equation.partition("->")
         operand, _, kernel = left.partition(",")
         batched = f"...{operand},{kernel}->...{out}"
         return lambda x: np.einsum(batched, x, weight)
-    if (stage.inputs, stage.outputs, stage.shared) != ((0,), (1,), ()):
+    if (primitive.inputs, primitive.outputs, primitive.shared) != ((0,), (1,), ()):
         return None
-    turned = weight.T if stage.transposed else weight
+    turned = weight.T if primitive.transposed else weight
     return lambda x: x @ turned
 
 
-def _last(stage: st.Convolve, x: Array) -> Array:
-    return np.moveaxis(x, stage.channel_axis + 1, -1)
+def _last(primitive: prim.Convolve, x: Array) -> Array:
+    return np.moveaxis(x, primitive.channel_axis + 1, -1)
 
 
-def _taps(slides: tuple[st.Slide, ...]) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """For each tap where its units stand on an axis that begins with the padding."""
     found: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
-    for tap in product(*(range(s.kernel) for s in slides)):
+    for tap in product(*(range(s.kernel) for s in windows)):
         where = tuple(
             slice(s.dilation * t, s.dilation * t + s.stride * (s.places - 1) + 1, s.stride)
-            for t, s in zip(tap, slides, strict=True)
+            for t, s in zip(tap, windows, strict=True)
         )
         found.append((tap, where))
     return found
 
 
-def _extent(s: st.Slide) -> int:
+def _extent(s: prim.SlidingWindow) -> int:
     """Units from the first to the last that windows reach, the padding before included."""
     return max(int(s.stride * (s.places - 1) + s.dilation * (s.kernel - 1) + 1), int(s.before + s.size))
 
 
-def _convolution(stage: st.Convolve, kernel: Array) -> Map:
+def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
     groups, cin, cout = len(kernel), kernel.shape[-2], kernel.shape[-1]
     taps_first = np.moveaxis(kernel, 0, -3)
 
     def apply(x: Array) -> Array:
-        x = _last(stage, x)
-        margins = [(s.before, _extent(s) - s.before - s.size) for s in stage.slides]
+        x = _last(primitive, x)
+        margins = [(s.before, _extent(s) - s.before - s.size) for s in primitive.windows]
         x = np.pad(x, [(0, 0), *margins, (0, 0)])
-        places = [s.places for s in stage.slides]
+        places = [s.places for s in primitive.windows]
         y = np.zeros((len(x), *places, groups, cout))
-        for tap, where in _taps(stage.slides):
+        for tap, where in _taps(primitive.windows):
             part = x[(slice(None), *where)].reshape(len(x), *places, groups, cin)
             y += np.einsum("...gi,gio->...go", part, taps_first[tap], optimize=True)
-        return np.moveaxis(y.reshape(len(x), *places, groups * cout), -1, stage.channel_axis + 1)
+        return np.moveaxis(y.reshape(len(x), *places, groups * cout), -1, primitive.channel_axis + 1)
 
     return apply
 
 
-def _transposed(stage: st.Convolve, kernel: Array) -> Map:
+def _transposed(primitive: prim.Convolve, kernel: Array) -> Map:
     (weight,) = kernel
 
     def apply(x: Array) -> Array:
-        x = _last(stage, x)
-        y = np.zeros((len(x), *map(_extent, stage.slides), weight.shape[-2]))
-        for tap, where in _taps(stage.slides):
+        x = _last(primitive, x)
+        y = np.zeros((len(x), *map(_extent, primitive.windows), weight.shape[-2]))
+        for tap, where in _taps(primitive.windows):
             y[(slice(None), *where)] += x @ weight[tap].T
-        kept = tuple(slice(s.before, s.before + s.size) for s in stage.slides)
-        return np.moveaxis(y[(slice(None), *kept)], -1, stage.channel_axis + 1)
+        kept = tuple(slice(s.before, s.before + s.size) for s in primitive.windows)
+        return np.moveaxis(y[(slice(None), *kept)], -1, primitive.channel_axis + 1)
 
     return apply
 
 
-def _local(stage: st.Local, norms: Actual) -> Map | None:
-    matrix = local_matrix(norms.array(stage.weight), stage)
+def _local(primitive: prim.LocallyConnected, norms: Actual) -> Map | None:
+    matrix = local_matrix(norms.array(primitive.weight), primitive)
     if matrix is None:
         return None
-    places = [s.places for s in stage.slides]
+    places = [s.places for s in primitive.windows]
 
     def apply(x: Array) -> Array:
-        flat = np.moveaxis(x, stage.channel_axis + 1, -1).reshape(len(x), -1)
-        y = (flat @ matrix).reshape(len(x), *places, stage.filters)
-        return np.moveaxis(y, -1, stage.channel_axis + 1)
+        flat = np.moveaxis(x, primitive.channel_axis + 1, -1).reshape(len(x), -1)
+        y = (flat @ matrix).reshape(len(x), *places, primitive.filters)
+        return np.moveaxis(y, -1, primitive.channel_axis + 1)
 
     return apply
 
@@ -146,27 +146,29 @@ def _spread(values: Array, axes: tuple[int, ...], rank: int) -> Array:
     return values.transpose(order).reshape(shape)
 
 
-def _factor(stage: st.Factor, norms: Actual) -> Map | None:
-    if stage.weight is not None:
-        weight = norms.array(stage.weight)
-        return None if weight is None else lambda x: x * _spread(weight, stage.axes, x.ndim - 1)
-    value = np.asarray(stage.value.value if isinstance(stage.value, Constant) else stage.value, float)
-    return lambda x: x / value if stage.reciprocal else x * value
+def _factor(primitive: prim.Scale, norms: Actual) -> Map | None:
+    if primitive.weight is not None:
+        weight = norms.array(primitive.weight)
+        return None if weight is None else lambda x: x * _spread(weight, primitive.axes, x.ndim - 1)
+    value = np.asarray(
+        primitive.value.value if isinstance(primitive.value, Constant) else primitive.value, float
+    )
+    return lambda x: x / value if primitive.reciprocal else x * value
 
 
-def _batch(stage: st.BatchStandardise, norms: Actual) -> Map | None:
-    variance = norms.array(stage.variance)
-    gamma = np.ones(1) if stage.gamma is None else norms.array(stage.gamma)
+def _batch(primitive: prim.BatchStandardise, norms: Actual) -> Map | None:
+    variance = norms.array(primitive.variance)
+    gamma = np.ones(1) if primitive.gamma is None else norms.array(primitive.gamma)
     if variance is None or gamma is None:
         return None
-    if stage.floor:
-        spread = np.maximum(np.sqrt(variance), stage.epsilon)
-        scale = spread if stage.inverse else 1 / spread
+    if primitive.floor:
+        spread = np.maximum(np.sqrt(variance), primitive.epsilon)
+        scale = spread if primitive.inverse else 1 / spread
     else:
-        scale = gamma / np.sqrt(variance + stage.epsilon)
-    if scale.ndim != len(stage.axes):
+        scale = gamma / np.sqrt(variance + primitive.epsilon)
+    if scale.ndim != len(primitive.axes):
         return None
-    return lambda x: x * _spread(scale, stage.axes, x.ndim - 1)
+    return lambda x: x * _spread(scale, primitive.axes, x.ndim - 1)
 
 
 def _margin(pairs: tuple[tuple[Any, Any], ...]) -> Map:

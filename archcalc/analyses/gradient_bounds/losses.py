@@ -17,7 +17,7 @@ from archcalc.analyses.gradient_bounds.terms import Bound, infinite, number, tim
 from archcalc.analyses.gradient_bounds.value_ranges import Interval
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import ArchcalcError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 
 SOFTMAX = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 SIGMOID = "binary_crossentropy"
@@ -43,15 +43,17 @@ class Entry:
     words: str
 
 
-def entry(loss: str | None, stages: st.Stages, shape: Shape, values: Interval, fusible: bool) -> Entry | None:
+def entry(
+    loss: str | None, primitives: prim.Primitives, shape: Shape, values: Interval, fusible: bool
+) -> Entry | None:
     """The gradient of a loss at an output of this shape; None without a loss where none suggests itself.
 
-    `stages` are those of the output's layer, `fusible` says that nothing else reads the output.
+    `primitives` are those of the output's layer, `fusible` says that nothing else reads the output.
     Raises `ArchcalcError` for a loss that is not known or does not fit the output.
     """
-    last = stages[-1] if stages else None
-    function = last.function if isinstance(last, st.Pointwise) else None
-    softmax = isinstance(last, st.Softmax) and not last.log
+    last = primitives[-1] if primitives else None
+    function = last.function if isinstance(last, prim.Pointwise) else None
+    softmax = isinstance(last, prim.Softmax) and not last.log
     if loss is None:
         loss = SOFTMAX[0] if softmax else SIGMOID if function == "sigmoid" else None
     if loss is None:
@@ -66,7 +68,7 @@ def entry(loss: str | None, stages: st.Stages, shape: Shape, values: Interval, f
         if softmax and not fusible:
             return Entry(loss, infinite("the slope of log(p) at p = 0"), False, loss)
         # a mean over places, at each of which two points of the simplex differ
-        classes = last.count if isinstance(last, st.Softmax) else shape[-1]
+        classes = last.count if isinstance(last, prim.Softmax) else shape[-1]
         return Entry(
             loss,
             times(number(DIAMETER), inverse_root(_places(shape, classes))),

@@ -1,7 +1,7 @@
-"""How much a stage stretches a small change at most: the bound of its Jacobian's 2-norm.
+"""How much a primitive stretches a small change at most: the bound of its Jacobian's 2-norm.
 
 Table and sources: docs/gradients.md. A chain's bound is the product; where a slope depends on
-values, the interval of the stage's input decides.
+values, the interval of the primitive's input decides.
 """
 
 from __future__ import annotations
@@ -32,109 +32,109 @@ from archcalc.analyses.gradient_bounds.terms import (
 from archcalc.analyses.gradient_bounds.value_ranges import ANY, UNIT, Interval
 from archcalc.analyses.gradient_bounds.weight_norms import Norms
 from archcalc.arith import Shape, Size, ceil_div
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class ChainBound:
     """What a chain does: a bound for each of its inputs, and the interval of its output."""
 
     bounds: tuple[Bound, ...]
     values: Interval
 
-    def then(self, bound: Bound, values: Interval) -> Passed:
-        return Passed(tuple(times(b, bound) for b in self.bounds), values)
+    def then(self, bound: Bound, values: Interval) -> ChainBound:
+        return ChainBound(tuple(times(b, bound) for b in self.bounds), values)
 
 
-def passed(
-    stages: st.Stages, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
-) -> Passed:
+def chain_bound(
+    primitives: prim.Primitives, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
+) -> ChainBound:
     """The bounds of a chain for inputs of these shapes whose values lie in these intervals."""
-    if not stages:
-        return Passed(tuple(IDENTITY for _ in values), values[0] if values else ANY)
-    first, *rest = stages
-    if isinstance(first, st.JOINING):
+    if not primitives:
+        return ChainBound(tuple(IDENTITY for _ in values), values[0] if values else ANY)
+    first, *rest = primitives
+    if isinstance(first, prim.JOINING):
         found = _joining(first, shapes, values, setting)
     else:
-        found = Passed((IDENTITY,), values[0])
-        rest = list(stages)
-    for stage in rest:
-        found = found.then(*single(stage, found.values, setting))
+        found = ChainBound((IDENTITY,), values[0])
+        rest = list(primitives)
+    for primitive in rest:
+        found = found.then(*primitive_bound(primitive, found.values, setting))
     return found
 
 
 # -- one input ----------------------------------------------------------------------------------------
-def single(stage: st.Stage, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    """The bound of a stage of one input, and the interval of what it makes."""
-    match stage:
-        case st.Matrix() | st.Convolve() | st.Local():
-            return linear(stage, setting), _linear_values(stage, x, setting)
-        case st.Lookup(weight):
+def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+    """The bound of a primitive of one input, and the interval of what it makes."""
+    match primitive:
+        case prim.Matrix() | prim.Convolve() | prim.LocallyConnected():
+            return linear(primitive, setting), _linear_values(primitive, x, setting)
+        case prim.Lookup(weight):
             size = setting.norms.largest(weight)
             return ZERO, ANY if size is None else ranges.symmetric(size)
-        case st.Pointwise():
-            return _pointwise(stage, x, setting)
-        case st.Factor():
-            return _factor(stage, x, setting)
-        case st.Offset(value):
+        case prim.Pointwise():
+            return _pointwise(primitive, x, setting)
+        case prim.Scale():
+            return _factor(primitive, x, setting)
+        case prim.Offset(value):
             low, high = _ends(value)
             return IDENTITY, Interval(x.low + low, x.high + high)
-        case st.Stop(low, high):
+        case prim.ZeroGradient(low, high):
             known = isinstance(low, int | float) and isinstance(high, int | float)
             return ZERO, Interval(float(low), float(high)) if known else ANY
-        case st.Disturb():
+        case prim.TrainingNoise():
             return (
                 (infinite("a random change in training has no bound"), ANY)
                 if setting.training
                 else (IDENTITY, x)
             )
-        case st.Mask():
-            return _mask(stage, x, setting)
-        case st.BatchStandardise():
-            return _batch(stage, x, setting)
-        case st.Standardise():
-            return _standardise(stage, x, setting)
-        case st.Unspread():
-            return _unspread(stage, x, setting)
-        case st.Normalise(_, _, epsilon):
+        case prim.Dropout():
+            return _mask(primitive, x, setting)
+        case prim.BatchStandardise():
+            return _batch(primitive, x, setting)
+        case prim.Standardise():
+            return _standardise(primitive, x, setting)
+        case prim.DivideByStd():
+            return _unspread(primitive, x, setting)
+        case prim.Normalise(_, _, epsilon):
             bound = (
                 infinite("a norm of zero has no bound beside it") if epsilon == 0.0 else number(1 / epsilon)
             )
             return bound, ranges.symmetric(1.0)
-        case st.Pool(kind, slides):
+        case prim.Pool(kind, windows):
             if kind == "max":
-                return times(*(root_of(cover(s)) for s in slides)), x
-            return times(*(axis_norm(s) for s in slides)), x
-        case st.Reduce():
-            return _reduce(stage, x, setting.masked)
-        case st.Running(kind, _, size):
+                return times(*(root_of(cover(s)) for s in windows)), x
+            return times(*(axis_norm(s) for s in windows)), x
+        case prim.Reduce():
+            return _reduce(primitive, x, setting.masked)
+        case prim.Cumulative(kind, _, size):
             return _running(kind, size, x)
-        case st.Enlarge() | st.Resample() | st.Blend():
-            return axis_norm(stage), axis_range(stage, x)
-        case st.Permute() | st.Reshape():
+        case prim.Upsample() | prim.Resample() | prim.Blend():
+            return axis_norm(primitive), axis_range(primitive, x)
+        case prim.Permute() | prim.Reshape():
             return IDENTITY, x
-        case st.Margin(pairs):
+        case prim.Pad(pairs):
             grown = any(not (type(n) is int and n <= 0) for pair in pairs for n in pair)
             return IDENTITY, x.with_zero() if grown else x
-        case st.Select():
+        case prim.Select():
             return IDENTITY, x.with_zero()
-        case st.Copies(count):
+        case prim.Copies(count):
             return root_of(count), x
-        case st.Softmax(_, count, log):
+        case prim.Softmax(_, count, log):
             if not log:
                 return number(0.5), UNIT
             # I - 1 p^T: an oblique projection, whose norm is that of 1 p^T
             low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
             return root_of(count), Interval(low, 0.0)
-        case st.Sparsemax(_, count):
+        case prim.Sparsemax(_, count):
             # of the units above the threshold I - 1 w^T / k, w = (k, ..., 1) on the k largest: of norm
             # sqrt(n) |w| / k at most, which is largest for k = n
             slope = times(number(1 / sqrt(6)), root_of((count + 1) * (2 * count + 1)))
             return plus([IDENTITY, slope]), _thresholded(x, count)
-        case st.Each(prefix, inner) | st.Within(prefix, inner):
-            found = passed(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
+        case prim.PerStep(prefix, inner) | prim.Nested(prefix, inner):
+            found = chain_bound(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
             return found.bounds[0], found.values
-    raise TypeError(f"no bound for {type(stage).__name__}")
+    raise TypeError(f"no bound for {type(primitive).__name__}")
 
 
 def _thresholded(x: Interval, count: Size) -> Interval:
@@ -145,9 +145,9 @@ def _thresholded(x: Interval, count: Size) -> Interval:
     return Interval(0.0, max(x.high - least + 1, 0.0))
 
 
-def cover(slide: st.Slide | st.Portion) -> Size:
+def cover(slide: prim.SlidingWindow | prim.AdaptiveWindow) -> Size:
     """How many windows read one unit at most."""
-    if isinstance(slide, st.Portion):
+    if isinstance(slide, prim.AdaptiveWindow):
         return resampling.shared(slide)
     k, s, d = slide.kernel, slide.stride, slide.dilation
     if not all(type(n) is int for n in (k, s, d)):
@@ -157,35 +157,37 @@ def cover(slide: st.Slide | st.Portion) -> Size:
     return min(most, slide.places) if type(slide.places) is int else most
 
 
-def linear(stage: st.Matrix | st.Convolve | st.Local, setting: Setting) -> Bound:
+def linear(primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, setting: Setting) -> Bound:
     """The norm of the weight as a matrix, times the root of the cover; or a better one of real weights."""
-    weight = stage.weight if isinstance(stage.weight, str) else "kernel"
+    weight = primitive.weight if isinstance(primitive.weight, str) else "kernel"
     name = f"norm({setting.layer}/{weight})"
-    covers = [] if isinstance(stage, st.Matrix) else [root_of(cover(s)) for s in stage.slides]
-    bound = times(*covers, named(name, setting.norms.spectral(stage)))
-    better = setting.norms.operator(stage) if setting.tight else None
+    covers = [] if isinstance(primitive, prim.Matrix) else [root_of(cover(s)) for s in primitive.windows]
+    bound = times(*covers, named(name, setting.norms.spectral(primitive)))
+    better = setting.norms.operator(primitive) if setting.tight else None
     if better is None or not isinstance(bound.log, float):
         return bound
     found = named(f"norm({setting.layer})", better)
     return found if isinstance(found.log, float) and found.log < bound.log else bound
 
 
-def _linear_values(stage: st.Matrix | st.Convolve | st.Local, x: Interval, setting: Setting) -> Interval:
-    found = setting.norms.reach(stage) if x.size < inf else None
+def _linear_values(
+    primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, x: Interval, setting: Setting
+) -> Interval:
+    found = setting.norms.reach(primitive) if x.size < inf else None
     return ANY if found is None else ranges.symmetric(found[0] * x.size + found[1])
 
 
-def _pointwise(stage: st.Pointwise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    parameters = dict(stage.parameters)
-    if stage.weight is not None:
-        alpha = setting.norms.largest(stage.weight)
-        name = f"max(1, abs({setting.layer}/{stage.weight}))"
+def _pointwise(primitive: prim.Pointwise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+    parameters = dict(primitive.parameters)
+    if primitive.weight is not None:
+        alpha = setting.norms.largest(primitive.weight)
+        name = f"max(1, abs({setting.layer}/{primitive.weight}))"
         bound = named(name, None if alpha is None else max(1.0, alpha))
         return bound, ANY if alpha is None or x.size == inf else ranges.symmetric(max(1.0, alpha) * x.size)
-    low, high = ranges.slope(stage.function, parameters, x)
+    low, high = ranges.slope(primitive.function, parameters, x)
     most = max(abs(low), abs(high))
-    bound = infinite(f"{stage.function} has no bound on its slope") if most == inf else number(most)
-    return bound, ranges.image(stage.function, parameters, x)
+    bound = infinite(f"{primitive.function} has no bound on its slope") if most == inf else number(most)
+    return bound, ranges.image(primitive.function, parameters, x)
 
 
 def _ends(value: Any) -> tuple[float, float]:
@@ -198,15 +200,15 @@ def _ends(value: Any) -> tuple[float, float]:
     return -inf, inf
 
 
-def _factor(stage: st.Factor, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    if stage.weight is not None:
-        largest = setting.norms.largest(stage.weight)
-        bound = named(f"max(abs({setting.layer}/{stage.weight}))", largest)
+def _factor(primitive: prim.Scale, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+    if primitive.weight is not None:
+        largest = setting.norms.largest(primitive.weight)
+        bound = named(f"max(abs({setting.layer}/{primitive.weight}))", largest)
         return bound, ANY if largest is None else x.scaled(largest) if x.low == -x.high else ranges.product(
             x, ranges.symmetric(largest)
         )
-    values = Interval(*_ends(stage.value))
-    if stage.reciprocal:
+    values = Interval(*_ends(primitive.value))
+    if primitive.reciprocal:
         if values.least == 0.0:
             return infinite("a division by zero"), ANY
         values = ranges.hull(1 / values.low, 1 / values.high)
@@ -214,58 +216,66 @@ def _factor(stage: st.Factor, x: Interval, setting: Setting) -> tuple[Bound, Int
     return bound, ranges.product(x, values)
 
 
-def _mask(stage: st.Mask, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    if not setting.training or stage.rate == 0.0:
+def _mask(primitive: prim.Dropout, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+    if not setting.training or primitive.rate == 0.0:
         return IDENTITY, x
-    if stage.noise:
+    if primitive.noise:
         return infinite("Gaussian noise multiplies without bound"), ANY
-    if stage.rate >= 1.0:
+    if primitive.rate >= 1.0:
         return ZERO, Interval(0.0, 0.0)
-    if stage.alpha:
+    if primitive.alpha:
         # a x + b with a = ((1 - p)(1 + p alpha'^2))^(-1/2), alpha' = -1.7581
-        factor = ((1 - stage.rate) * (1 + stage.rate * 1.7580993409**2)) ** -0.5
+        factor = ((1 - primitive.rate) * (1 + primitive.rate * 1.7580993409**2)) ** -0.5
         return number(factor), ANY
-    return number(1 / (1 - stage.rate)), x.scaled(1 / (1 - stage.rate)).with_zero()
+    return number(1 / (1 - primitive.rate)), x.scaled(1 / (1 - primitive.rate)).with_zero()
 
 
-def _batch(stage: st.BatchStandardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+def _batch(primitive: prim.BatchStandardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     layer, norms = setting.layer, setting.norms
-    if setting.training and stage.moving:
+    if setting.training and primitive.moving:
         # holds for the batch as one vector: the statistics couple its samples
         gamma = (
             IDENTITY
-            if stage.gamma is None
-            else named(f"max(abs({layer}/{stage.gamma}))", norms.largest(stage.gamma))
+            if primitive.gamma is None
+            else named(f"max(abs({layer}/{primitive.gamma}))", norms.largest(primitive.gamma))
         )
-        return times(number(stage.epsilon**-0.5), gamma), ANY
-    if isinstance(stage.variance, str):
-        found = norms.normalised(stage.gamma, stage.variance, stage.epsilon if not stage.floor else 0.0)
-        if stage.floor and found is not None:
-            least, most = (min(v, 1 / stage.epsilon) for v in found)
+        return times(number(primitive.epsilon**-0.5), gamma), ANY
+    if isinstance(primitive.variance, str):
+        found = norms.normalised(
+            primitive.gamma, primitive.variance, primitive.epsilon if not primitive.floor else 0.0
+        )
+        if primitive.floor and found is not None:
+            least, most = (min(v, 1 / primitive.epsilon) for v in found)
             found = (
                 (least, most)
-                if not stage.inverse
+                if not primitive.inverse
                 else (1 / most if most else inf, 1 / least if least else inf)
             )
         bound = named(f"scale({layer})", None if found is None else found[1])
-        return bound, _affine(stage, x, found, norms)
-    low, high = _ends(getattr(stage.variance, "value", stage.variance))
-    least, most = max(sqrt(max(low, 0.0)), stage.epsilon), max(sqrt(max(high, 0.0)), stage.epsilon)
-    found = (least, most) if stage.inverse else (1 / most, 1 / least)
-    return number(found[1]), _affine(stage, x, found, norms)
+        return bound, _affine(primitive, x, found, norms)
+    low, high = _ends(getattr(primitive.variance, "value", primitive.variance))
+    least, most = max(sqrt(max(low, 0.0)), primitive.epsilon), max(sqrt(max(high, 0.0)), primitive.epsilon)
+    found = (least, most) if primitive.inverse else (1 / most, 1 / least)
+    return number(found[1]), _affine(primitive, x, found, norms)
 
 
 def _affine(
-    stage: st.BatchStandardise, x: Interval, scale: tuple[float, float] | None, norms: Norms
+    primitive: prim.BatchStandardise, x: Interval, scale: tuple[float, float] | None, norms: Norms
 ) -> Interval:
     if x.size == inf or scale is None:
         return ANY
-    means = stage.mean if isinstance(stage.mean, str) else getattr(stage.mean, "value", stage.mean)
+    means = (
+        primitive.mean
+        if isinstance(primitive.mean, str)
+        else getattr(primitive.mean, "value", primitive.mean)
+    )
     mean = norms.largest(means) if isinstance(means, str) else Interval(*_ends(means)).size
-    beta = 0.0 if stage.beta is None else norms.largest(stage.beta)
+    beta = 0.0 if primitive.beta is None else norms.largest(primitive.beta)
     if mean is None or beta is None:
         return ANY
-    return ranges.symmetric(scale[1] * x.size + mean if stage.inverse else scale[1] * (x.size + mean) + beta)
+    return ranges.symmetric(
+        scale[1] * x.size + mean if primitive.inverse else scale[1] * (x.size + mean) + beta
+    )
 
 
 def _largest(given: Any, setting: Setting) -> tuple[Bound, float | None]:
@@ -279,36 +289,36 @@ def _largest(given: Any, setting: Setting) -> tuple[Bound, float | None]:
     return number(most), most
 
 
-def _standardise(stage: st.Standardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+def _standardise(primitive: prim.Standardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     """(I - x x^T / n) / deviation at most, which is at least the root of epsilon."""
-    if stage.epsilon <= 0.0:
+    if primitive.epsilon <= 0.0:
         return infinite("without an epsilon a deviation of zero has no bound beside it"), ANY
-    gamma, size = _largest(stage.gamma, setting)
-    shift = 0.0 if stage.beta is None else _largest(stage.beta, setting)[1]
+    gamma, size = _largest(primitive.gamma, setting)
+    shift = 0.0 if primitive.beta is None else _largest(primitive.beta, setting)[1]
     image = ANY
     if size is not None and shift is not None:
         # n units of mean square 1 at most
-        most = sqrt(stage.count) if type(stage.count) is int else inf
-        spread = 2 * x.size if stage.centre else x.size
-        image = ranges.symmetric(size * min(most, spread / sqrt(stage.epsilon)) + shift)
-    return times(number(stage.epsilon**-0.5), gamma), image
+        most = sqrt(primitive.count) if type(primitive.count) is int else inf
+        spread = 2 * x.size if primitive.centre else x.size
+        image = ranges.symmetric(size * min(most, spread / sqrt(primitive.epsilon)) + shift)
+    return times(number(primitive.epsilon**-0.5), gamma), image
 
 
-def _unspread(stage: st.Unspread, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+def _unspread(primitive: prim.DivideByStd, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     """X / s with s^2 = variance + epsilon: its Jacobian is I/s - x (x - mean)^T / (n s^3).
 
     The second part has norm |x| |x - mean| / (n s^3) <= sup|x| / epsilon, since |x - mean| <= sqrt(n) s.
     """
-    if x.size == inf or stage.epsilon <= 0.0:
+    if x.size == inf or primitive.epsilon <= 0.0:
         return infinite("divided by its deviation, a value without bound has no bound on its slope"), ANY
-    gamma, size = _largest(stage.gamma, setting)
-    root = sqrt(stage.epsilon)
+    gamma, size = _largest(primitive.gamma, setting)
+    root = sqrt(primitive.epsilon)
     image = ANY if size is None else ranges.symmetric(size * x.size / root)
-    return times(number(1 / root + x.size / stage.epsilon), gamma), image
+    return times(number(1 / root + x.size / primitive.epsilon), gamma), image
 
 
-def _reduce(stage: st.Reduce, x: Interval, masked: bool) -> tuple[Bound, Interval]:
-    match stage.kind:
+def _reduce(primitive: prim.Reduce, x: Interval, masked: bool) -> tuple[Bound, Interval]:
+    match primitive.kind:
         case "mean" if masked:  # of one step at least
             return IDENTITY, x.with_zero()
         case "max" | "min" | "median":
@@ -318,20 +328,20 @@ def _reduce(stage: st.Reduce, x: Interval, masked: bool) -> tuple[Bound, Interva
         case "norm":
             return IDENTITY, Interval(0.0, inf)
         case "mean":
-            return _inverse_root(stage.count), x
+            return _inverse_root(primitive.count), x
         case "sum":
-            whole = type(stage.count) is int
-            return root_of(stage.count), x.scaled(float(stage.count)) if whole else ANY
+            whole = type(primitive.count) is int
+            return root_of(primitive.count), x.scaled(float(primitive.count)) if whole else ANY
         case "std":
             # the gradient of the deviation is a unit vector over the root of the count
-            return _inverse_root(stage.count), Interval(0.0, inf)
+            return _inverse_root(primitive.count), Interval(0.0, inf)
         case "var" if x.size < inf:
             # 2/n (x - mean), whose norm is at most 2/n * sqrt(n) * (high - low)/2
             width = number(x.high - x.low)
-            return times(_inverse_root(stage.count), width), Interval(
+            return times(_inverse_root(primitive.count), width), Interval(
                 0.0, (x.high - x.low) * (x.high - x.low) / 4
             )
-    return infinite(f"the slope of a {stage.kind} over an axis has no bound"), ANY
+    return infinite(f"the slope of a {primitive.kind} over an axis has no bound"), ANY
 
 
 def _inverse_root(count: Size) -> Bound:
@@ -351,51 +361,53 @@ def _running(kind: str, size: Size, x: Interval) -> tuple[Bound, Interval]:
 
 # -- several inputs ---------------------------------------------------------------------------------
 def _joining(
-    stage: st.Stage, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
-) -> Passed:
-    match stage:
-        case st.Merge():
-            return _merge(stage, values)
-        case st.Contract():
-            return _contract(stage, shapes, values)
-        case st.Recur() | st.Stacked():
-            return Passed(*_recurrence(stage, values, setting))
-        case st.Branches(chains, merge):
+    primitive: prim.Primitive, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
+) -> ChainBound:
+    match primitive:
+        case prim.Merge():
+            return _merge(primitive, values)
+        case prim.Contract():
+            return _contract(primitive, shapes, values)
+        case prim.Recur() | prim.Stacked():
+            return ChainBound(*_recurrence(primitive, values, setting))
+        case prim.Branches(chains, merge):
             return _branches(chains, merge, shapes, values, setting)
-        case st.Unbounded(reason):
-            return Passed(tuple(infinite(reason) for _ in values), _of_unbounded(stage, values, setting))
-    raise TypeError(f"no bound for {type(stage).__name__}")
+        case prim.Unbounded(reason):
+            return ChainBound(
+                tuple(infinite(reason) for _ in values), _of_unbounded(primitive, values, setting)
+            )
+    raise TypeError(f"no bound for {type(primitive).__name__}")
 
 
-def _of_unbounded(stage: st.Unbounded, values: Sequence[Interval], setting: Setting) -> Interval:
-    if stage.of is None:
+def _of_unbounded(primitive: prim.Unbounded, values: Sequence[Interval], setting: Setting) -> Interval:
+    if primitive.of is None:
         return ANY
-    found = passed(stage.values, [()], [values[stage.of]], setting).values
-    return found if stage.beside is None else ranges.around((found, Interval(*stage.beside)))
+    found = chain_bound(primitive.values, [()], [values[primitive.of]], setting).values
+    return found if primitive.beside is None else ranges.around((found, Interval(*primitive.beside)))
 
 
 def _recurrence(
-    stage: st.Recur | st.Stacked, values: Sequence[Interval], setting: Setting
+    primitive: prim.Recur | prim.Stacked, values: Sequence[Interval], setting: Setting
 ) -> tuple[tuple[Bound, ...], Interval]:
-    def through(stages: st.Stages, x: Interval) -> tuple[Bound, Interval]:
-        found = passed(stages, [()], [x], setting)
+    def through(primitives: prim.Primitives, x: Interval) -> tuple[Bound, Interval]:
+        found = chain_bound(primitives, [()], [x], setting)
         return found.bounds[0], found.values
 
-    if isinstance(stage, st.Stacked):
-        return stacked(stage, values, setting, through)
-    return recurrent(stage, values, setting, through)
+    if isinstance(primitive, prim.Stacked):
+        return stacked(primitive, values, setting, through)
+    return recurrent(primitive, values, setting, through)
 
 
-def _merge(stage: st.Merge, values: Sequence[Interval]) -> Passed:
-    copies = [root_of(n) for n in stage.copies]
+def _merge(primitive: prim.Merge, values: Sequence[Interval]) -> ChainBound:
+    copies = [root_of(n) for n in primitive.copies]
     count = len(values)
-    if stage.kind == "add":
-        coefficients = stage.coefficients
-    elif stage.kind == "average":
+    if primitive.kind == "add":
+        coefficients = primitive.coefficients
+    elif primitive.kind == "average":
         coefficients = (1 / count,) * count
-    elif stage.kind == "stop":
-        return Passed((ZERO,) * count, ANY)
-    elif stage.kind == "multiply":
+    elif primitive.kind == "stop":
+        return ChainBound((ZERO,) * count, ANY)
+    elif primitive.kind == "multiply":
         bounds = []
         for i in range(count):
             others = [v for j, v in enumerate(values) if j != i]
@@ -404,28 +416,30 @@ def _merge(stage: st.Merge, values: Sequence[Interval]) -> Passed:
         found = values[0]
         for v in values[1:]:
             found = ranges.product(found, v)
-        return Passed(tuple(bounds), found)
-    elif stage.kind == "divide":
+        return ChainBound(tuple(bounds), found)
+    elif primitive.kind == "divide":
         top, bottom = values
         least = bottom.least
         if least == 0.0:
-            return Passed((infinite("a divisor may be zero"),) * 2, ANY)
+            return ChainBound((infinite("a divisor may be zero"),) * 2, ANY)
         second = _sup([top, Interval(-1 / least, 1 / least), Interval(-1 / least, 1 / least)])
-        return Passed((times(copies[0], number(1 / least)), times(copies[1], second)), ANY)
-    elif stage.kind == "choose":
-        picked = [v for v, c in zip(values, stage.coefficients, strict=True) if c]
-        return Passed(
-            tuple(times(c, number(w)) for c, w in zip(copies, stage.coefficients, strict=True)),
+        return ChainBound((times(copies[0], number(1 / least)), times(copies[1], second)), ANY)
+    elif primitive.kind == "choose":
+        picked = [v for v, c in zip(values, primitive.coefficients, strict=True) if c]
+        return ChainBound(
+            tuple(times(c, number(w)) for c, w in zip(copies, primitive.coefficients, strict=True)),
             ranges.around(picked).with_zero(),
         )
-    elif stage.kind in ("concatenate", "stack", "maximum", "minimum"):
-        return Passed(tuple(copies), ranges.around(values))
-    elif stage.kind in ("hypot", "logaddexp"):
-        return Passed(tuple(copies), ANY)
+    elif primitive.kind in ("concatenate", "stack", "maximum", "minimum"):
+        return ChainBound(tuple(copies), ranges.around(values))
+    elif primitive.kind in ("hypot", "logaddexp"):
+        return ChainBound(tuple(copies), ANY)
     else:
-        return Passed((infinite(f"{stage.kind} has no bound on its slope"),) * count, ANY)
+        return ChainBound((infinite(f"{primitive.kind} has no bound on its slope"),) * count, ANY)
     sums = ranges.summed(v.scaled(c) for v, c in zip(values, coefficients, strict=True))
-    return Passed(tuple(times(c, number(abs(w))) for c, w in zip(copies, coefficients, strict=True)), sums)
+    return ChainBound(
+        tuple(times(c, number(abs(w))) for c, w in zip(copies, coefficients, strict=True)), sums
+    )
 
 
 def _sup(others: Sequence[Interval]) -> Bound:
@@ -438,19 +452,19 @@ def _sup(others: Sequence[Interval]) -> Bound:
     return number(size)
 
 
-def _contract(stage: st.Contract, shapes: Sequence[Shape], values: Sequence[Interval]) -> Passed:
+def _contract(primitive: prim.Contract, shapes: Sequence[Shape], values: Sequence[Interval]) -> ChainBound:
     """Each entry of the Jacobian is a product of the other operands.
 
     Its norm is at most the root of its largest row sum times its largest column sum.
     """
-    if stage.normalised:
+    if primitive.normalised:
         # x / max(norm(x), 1e-7), as Keras scales its vectors
         values = [ranges.symmetric(1.0)] * len(values)
-    left, _, output = stage.equation.partition("->")
+    left, _, output = primitive.equation.partition("->")
     labels = left.split(",")
     tensors = iter(zip(shapes, values, strict=True))
     operands: list[tuple[str, Any, Interval, bool]] = []
-    for label, constant in zip(labels, stage.constants, strict=True):
+    for label, constant in zip(labels, primitive.constants, strict=True):
         if constant is None:
             shape, interval = next(tensors)
             operands.append((label[1:], shape, interval, True))
@@ -460,7 +474,7 @@ def _contract(stage: st.Contract, shapes: Sequence[Shape], values: Sequence[Inte
     for label, shape, _, _ in operands:
         sizes |= dict(zip(label, shape, strict=True))
     if not all(type(n) is int for n in sizes.values()):
-        return Passed((infinite("sizes of the product are open"),) * len(values), ANY)
+        return ChainBound((infinite("sizes of the product are open"),) * len(values), ANY)
     bounds = []
     whole = 1
     for n in sizes.values():
@@ -474,9 +488,9 @@ def _contract(stage: st.Contract, shapes: Sequence[Shape], values: Sequence[Inte
             continue
         sup = _sup([v for j, (_, _, v, _) in enumerate(operands) if j != i])
         rows, columns = whole // outputs, whole // _size(label, sizes)
-        bounds.append(times(number(1e7 if stage.normalised else 1.0), number(sqrt(rows * columns)), sup))
+        bounds.append(times(number(1e7 if primitive.normalised else 1.0), number(sqrt(rows * columns)), sup))
     reach = everything.scaled(float(whole // outputs))
-    return Passed(tuple(bounds), reach)
+    return ChainBound(tuple(bounds), reach)
 
 
 def _size(labels: str, sizes: dict[str, int]) -> int:
@@ -487,18 +501,18 @@ def _size(labels: str, sizes: dict[str, int]) -> int:
 
 
 def _branches(
-    chains: tuple[st.Stages, ...],
-    merge: st.Merge | None,
+    chains: tuple[prim.Primitives, ...],
+    merge: prim.Merge | None,
     shapes: Sequence[Shape],
     values: Sequence[Interval],
     setting: Setting,
-) -> Passed:
+) -> ChainBound:
     """Chains on the same first input; further inputs are divided among them in order."""
     half = (len(values) - 1) // len(chains)
     made = []
     for i in range(len(chains)):
         mine = [0, *range(1 + i * half, 1 + (i + 1) * half)]
-        made.append(passed(chains[i], [shapes[j] for j in mine], [values[j] for j in mine], setting))
+        made.append(chain_bound(chains[i], [shapes[j] for j in mine], [values[j] for j in mine], setting))
     if merge is None:
         edges: list[Bound] = [IDENTITY] * len(chains)
         image = ranges.around(m.values for m in made)
@@ -508,7 +522,7 @@ def _branches(
     apart = merge is None or merge.kind == "concatenate"
     first = [times(m.bounds[0], e) for m, e in zip(made, edges, strict=True)]
     rest = [times(b, e) for m, e in zip(made, edges, strict=True) for b in m.bounds[1:]]
-    return Passed((hypot(first) if apart else plus(first), *rest), image)
+    return ChainBound((hypot(first) if apart else plus(first), *rest), image)
 
 
 class Below(Norms):
@@ -518,22 +532,24 @@ class Below(Norms):
         self.norms = norms
         self.prefix = prefix
 
-    def _of(self, stage: Any) -> Any:
+    def _of(self, primitive: Any) -> Any:
         return replace(
-            stage, weight=f"{self.prefix}/{stage.weight}", bias=stage.bias and f"{self.prefix}/{stage.bias}"
+            primitive,
+            weight=f"{self.prefix}/{primitive.weight}",
+            bias=primitive.bias and f"{self.prefix}/{primitive.bias}",
         )
 
-    def spectral(self, stage: Any) -> float | None:
-        return self.norms.spectral(self._of(stage))
+    def spectral(self, primitive: Any) -> float | None:
+        return self.norms.spectral(self._of(primitive))
 
-    def operator(self, stage: Any) -> float | None:
-        return self.norms.operator(self._of(stage))
+    def operator(self, primitive: Any) -> float | None:
+        return self.norms.operator(self._of(primitive))
 
-    def reach(self, stage: Any) -> tuple[float, float] | None:
-        return self.norms.reach(self._of(stage))
+    def reach(self, primitive: Any) -> tuple[float, float] | None:
+        return self.norms.reach(self._of(primitive))
 
-    def surjective(self, stage: Any) -> float:
-        return self.norms.surjective(self._of(stage))
+    def smallest_singular_value(self, primitive: Any) -> float:
+        return self.norms.smallest_singular_value(self._of(primitive))
 
     def largest(self, weight: str) -> float | None:
         return self.norms.largest(f"{self.prefix}/{weight}")
@@ -545,8 +561,8 @@ class Below(Norms):
         return self.norms.normalised(gamma and f"{self.prefix}/{gamma}", f"{self.prefix}/{variance}", epsilon)
 
 
-def is_plain_sum(stages: st.Stages) -> bool:
+def is_plain_sum(primitives: prim.Primitives) -> bool:
     """Whether a layer adds its inputs, and does nothing else."""
-    if len(stages) != 1 or not isinstance(stages[0], st.Merge):
+    if len(primitives) != 1 or not isinstance(primitives[0], prim.Merge):
         return False
-    return stages[0].kind == "add" and all(c == 1.0 for c in stages[0].coefficients)
+    return primitives[0].kind == "add" and all(c == 1.0 for c in primitives[0].coefficients)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archcalc.analyses.gradient_bounds import primitive_bounds
-from archcalc.analyses.gradient_bounds.primitive_bounds import Passed
+from archcalc.analyses.gradient_bounds.primitive_bounds import ChainBound
 from archcalc.analyses.gradient_bounds.setting import Setting
-from archcalc.analyses.gradient_bounds.smallest_gain import kept
+from archcalc.analyses.gradient_bounds.smallest_gain import smallest_gain
 from archcalc.analyses.gradient_bounds.terms import (
     IDENTITY,
     ZERO,
@@ -60,12 +60,12 @@ class Model:
     training: bool = False
     tight: bool = True
     inputs: Interval | Mapping[str, Interval] = ANY
-    passed: list[Passed] = field(init=False)
+    chain_bounds: list[ChainBound] = field(init=False)
     values: list[Interval] = field(init=False)
     masked: list[bool] = field(init=False)  # whether a mask may reach a node
 
     def __post_init__(self) -> None:
-        self.passed = []
+        self.chain_bounds = []
         self.values = []
         self.masked = []
         for node in self.graph.nodes:
@@ -79,16 +79,18 @@ class Model:
             # what a later copy of a block reads is not known from the first one
             values = [ANY if t.node < starts[i] else self.values[t.node] for t in node.inputs]
             if not node.inputs:
-                self.passed.append(Passed((), ANY))
+                self.chain_bounds.append(ChainBound((), ANY))
                 self.values.append(self._given(node.name))
                 continue
-            found = primitive_bounds.passed(node.layer.stages(*shapes), shapes, values, self.setting(i))
+            found = primitive_bounds.chain_bound(
+                node.layer.primitives(*shapes), shapes, values, self.setting(i)
+            )
             bounds = tuple(b.because(node.name) for b in found.bounds)
-            self.passed.append(Passed(bounds, found.values))
+            self.chain_bounds.append(ChainBound(bounds, found.values))
             self.values.append(found.values)
 
     def setting(self, node: int) -> Setting:
-        """What bounds of a node's stages depend on besides these."""
+        """What bounds of a node's primitives depend on besides these."""
         named = self.graph.nodes[node]
         hidden = self.masked[node] and named.layer.reads_masks
         return Setting(named.name, self.norms[node], self.training, self.tight, hidden)
@@ -98,7 +100,7 @@ class Model:
 
     def local(self, node: int) -> Bound:
         """The layer's own factor: of all its inputs together."""
-        return hypot(self.passed[node].bounds) if self.passed[node].bounds else IDENTITY
+        return hypot(self.chain_bounds[node].bounds) if self.chain_bounds[node].bounds else IDENTITY
 
 
 class Backward:
@@ -151,7 +153,7 @@ class Backward:
         bound = self.at[node]
         if bound.is_zero:
             return
-        edges = zip(self.graph.nodes[node].inputs, self.model.passed[node].bounds, strict=False)
+        edges = zip(self.graph.nodes[node].inputs, self.model.chain_bounds[node].bounds, strict=False)
         for tap, factor in edges:
             self.taps.setdefault(tap, []).append(times(factor, bound))
 
@@ -215,7 +217,7 @@ def _keeps(model: Model, node: int) -> Bound:
     shapes = model.graph.input_shapes(model.shapes, layer)
     if model.training:
         return ZERO
-    return kept(layer.layer.stages(*shapes), model.norms[node])
+    return smallest_gain(layer.layer.primitives(*shapes), model.norms[node])
 
 
 def _joins(graph: Graph, consumers: Sequence[Sequence[int]]) -> dict[int, int]:
@@ -238,10 +240,10 @@ def _past_skip(model: Model, fork: int, join: int) -> Bound:
     """1 - L of a residual block x + F(x); zero for any other way of joining."""
     node = model.graph.nodes[join]
     shapes = model.graph.input_shapes(model.shapes, node)
-    stages = node.layer.stages(*shapes)
+    primitives = node.layer.primitives(*shapes)
     if (
         [t.node for t in node.inputs].count(fork) != 1
-        or not primitive_bounds.is_plain_sum(stages)
+        or not primitive_bounds.is_plain_sum(primitives)
         or shapes[0] != shapes[1]
     ):
         return ZERO

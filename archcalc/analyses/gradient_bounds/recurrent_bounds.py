@@ -20,7 +20,7 @@ from archcalc.analyses.gradient_bounds import value_ranges as ranges
 from archcalc.analyses.gradient_bounds.terms import IDENTITY, Bound, infinite, named, times
 from archcalc.analyses.gradient_bounds.terms import hypot as root_sum
 from archcalc.analyses.gradient_bounds.value_ranges import ANY, UNIT, Interval
-from archcalc.layers.primitives import Convolve, Matrix, Recur, Stacked, Stages
+from archcalc.layers.primitives import Convolve, Matrix, Primitives, Recur, Stacked
 
 if TYPE_CHECKING:
     from archcalc.analyses.gradient_bounds.setting import Setting  # which asks this module
@@ -31,12 +31,12 @@ MAX_STEPS = 1024
 LARGEST = 1e300
 NOTHING = Interval(0.0, 0.0)
 
-# the bound of a chain of stages of one input over an interval, and the interval of what it makes
-Through = Callable[[Stages, Interval], tuple[Bound, Interval]]
+# the bound of a chain of primitives of one input over an interval, and the interval of what it makes
+Through = Callable[[Primitives, Interval], tuple[Bound, Interval]]
 
 
 def recurrent(
-    stage: Recur,
+    primitive: Recur,
     values: Sequence[Interval],
     setting: Setting,
     through: Through,
@@ -46,15 +46,17 @@ def recurrent(
     Where steps may be masked, each may also leave output and states as they were.
     """
     name = f"gain({setting.layer})"
-    if type(stage.steps) is not int or stage.steps > MAX_STEPS:
-        return (infinite(f"{stage.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),) * len(
+    if type(primitive.steps) is not int or primitive.steps > MAX_STEPS:
+        return (infinite(f"{primitive.steps} steps of a recurrence: open, or more than {MAX_STEPS}"),) * len(
             values
         ), ANY
-    cell = CELLS[stage.kind](stage, setting, through)
+    cell = CELLS[primitive.kind](primitive, setting, through)
     run = _Run(cell, values, setting.masked)
     if not run.finite:
-        functions = " and gates of ".join(_title(f) for f in (stage.activation, stage.gate) if f is not None)
-        reason = f"a {stage.kind.upper()} cell of {functions} has slopes or states without bound"
+        functions = " and gates of ".join(
+            _title(f) for f in (primitive.activation, primitive.gate) if f is not None
+        )
+        reason = f"a {primitive.kind.upper()} cell of {functions} has slopes or states without bound"
         return (infinite(reason),) * len(values), ANY
     if cell.open:
         return (named(name, None),) * len(values), run.image()
@@ -63,7 +65,7 @@ def recurrent(
 
 
 def stacked(
-    stage: Stacked,
+    primitive: Stacked,
     values: Sequence[Interval],
     setting: Setting,
     through: Through,
@@ -74,8 +76,8 @@ def stacked(
     along: list[Bound] = [IDENTITY]  # of every input so far, in the sequence that the next cell reads
     left: list[list[Bound]] = [[]]  # of every input, in what leaves
     images: list[Interval] = []
-    for i, cell in enumerate(stage.cells):
-        last = i + 1 == len(stage.cells)
+    for i, cell in enumerate(primitive.cells):
+        last = i + 1 == len(primitive.cells)
         rest = (replace(setting, layer=f"{setting.layer}/{cell.name}"), through)
         mine = (x, *(next(states) for _ in range(cell.states if given else 0)))
         sequence, x = recurrent(replace(cell, state=False), mine, *rest)
@@ -93,8 +95,8 @@ def stacked(
     return tuple(map(root_sum, left)), ranges.around(images)
 
 
-def _title(stages: Stages) -> str:
-    return ", ".join(getattr(s, "function", type(s).__name__.lower()) for s in stages) or "linear"
+def _title(primitives: Primitives) -> str:
+    return ", ".join(getattr(s, "function", type(s).__name__.lower()) for s in primitives) or "linear"
 
 
 # -- one step -------------------------------------------------------------------------------------------
@@ -122,14 +124,14 @@ Step = Callable[[Change], Change]
 class Cell(ABC):
     """What a step makes of changes, given what its input and the states before it lie within."""
 
-    def __init__(self, stage: Recur, setting: Setting, through: Through) -> None:
-        self.stage = stage
+    def __init__(self, primitive: Recur, setting: Setting, through: Through) -> None:
+        self.primitive = primitive
         self.through = through
         self.norms = setting.norms
-        of_x, of_h = (stage.dropout, stage.recurrent_dropout) if setting.training else (0.0, 0.0)
-        self.w, self.of_x = self._product(stage.kernel, of_x)
-        self.u, self.of_h = self._product(stage.recurrent, of_h)
-        bias = 0.0 if stage.bias is None else self.norms.largest(stage.bias)
+        of_x, of_h = (primitive.dropout, primitive.recurrent_dropout) if setting.training else (0.0, 0.0)
+        self.w, self.of_x = self._product(primitive.kernel, of_x)
+        self.u, self.of_h = self._product(primitive.recurrent, of_h)
+        bias = 0.0 if primitive.bias is None else self.norms.largest(primitive.bias)
         self.bias = inf if bias is None else bias
 
     @property
@@ -142,19 +144,19 @@ class Cell(ABC):
         """Whether the weights have no norms; the numbers of steps mean nothing then, but for being finite."""
         return self.w is None or self.u is None or (self.reads_bias and self.bias == inf)
 
-    def _product(self, stage: Matrix | Convolve, rate: float) -> tuple[float | None, float]:
-        """The norm of a linear stage, and the most that it makes of values of at most 1."""
-        bound, _ = self.through((stage,), ANY)
+    def _product(self, primitive: Matrix | Convolve, rate: float) -> tuple[float | None, float]:
+        """The norm of a linear primitive, and the most that it makes of values of at most 1."""
+        bound, _ = self.through((primitive,), ANY)
         kept = 1 / (1 - rate) if rate < 1.0 else 0.0
-        found = self.norms.reach(stage)
+        found = self.norms.reach(primitive)
         reach = inf if found is None else ranges.times(kept, found[0])
         if bound.is_zero:
             return 0.0, reach
         return (None if not isinstance(bound.log, float) else kept * _power(bound.log)), reach
 
-    def slope(self, stages: Stages, x: Interval) -> tuple[float, Interval]:
+    def slope(self, primitives: Primitives, x: Interval) -> tuple[float, Interval]:
         """The steepest slope of a function over an interval, and the interval of its values."""
-        bound, image = self.through(stages, x)
+        bound, image = self.through(primitives, x)
         if bound.is_zero:
             return 0.0, image
         return (_power(bound.log) if isinstance(bound.log, float) else inf), image
@@ -166,7 +168,7 @@ class Cell(ABC):
 
     def largest_product(self, h: Interval) -> float:
         """The largest unit of U h."""
-        units = self.stage.units
+        units = self.primitive.units
         by_norm = inf if self.u is None or type(units) is not int else self.u * sqrt(units)
         return ranges.times(min(self.of_h, by_norm), h.size)
 
@@ -185,7 +187,7 @@ class Simple(Cell):
     """h' = phi(W x + U h + b)."""
 
     def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
-        slope, image = self.slope(self.stage.activation, self.sums(x, before.h))
+        slope, image = self.slope(self.primitive.activation, self.sums(x, before.h))
         return lambda d: Change(h=slope * self.reaching(d), c=d.c), Values(image)
 
 
@@ -193,13 +195,13 @@ class LSTM(Cell):
     """c' = f c + i phi(z), h' = o phi(c'), gates i, f, o of the sums."""
 
     def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
-        stage = self.stage
-        assert stage.gate is not None
+        primitive = self.primitive
+        assert primitive.gate is not None
         sums = self.sums(x, before.h)
-        of_gate, gate = self.slope(stage.gate, sums)
-        of_candidate, candidate = self.slope(stage.activation, sums)
+        of_gate, gate = self.slope(primitive.gate, sums)
+        of_candidate, candidate = self.slope(primitive.activation, sums)
         c = ranges.summed((ranges.product(gate, before.c), ranges.product(gate, candidate)))
-        of_c, image = self.slope(stage.activation, c)
+        of_c, image = self.slope(primitive.activation, c)
         # forget, input and candidate are different parts of one change
         parts = hypot(before.c.size * of_gate, candidate.size * of_gate, gate.size * of_candidate)
 
@@ -216,27 +218,27 @@ class GRU(Cell):
 
     @property
     def reads_bias(self) -> bool:
-        return self.stage.reset_after
+        return self.primitive.reset_after
 
     def step(self, x: Interval, before: Values) -> tuple[Step, Values]:
-        stage = self.stage
-        assert stage.gate is not None
+        primitive = self.primitive
+        assert primitive.gate is not None
         h = before.h
-        of_gate, gate = self.slope(stage.gate, self.sums(x, h, 2 if stage.reset_after else 1))
+        of_gate, gate = self.slope(primitive.gate, self.sums(x, h, 2 if primitive.reset_after else 1))
         rest = Interval(1 - gate.high, 1 - gate.low)
-        if stage.reset_after:
+        if primitive.reset_after:
             largest = self.largest_product(h) + self.bias
             sums = self.sums(x, NOTHING).size + ranges.times(gate.size, largest)
             inner = h.size if self.open else largest
         else:
             inner = h.size
             sums = self.sums(x, ranges.product(gate, h)).size
-        of_candidate, candidate = self.slope(stage.activation, ranges.symmetric(sums))
+        of_candidate, candidate = self.slope(primitive.activation, ranges.symmetric(sums))
 
         def made(d: Change) -> Change:
             z = self.reaching(d)
             kept = gate.size * d.h
-            if stage.reset_after:
+            if primitive.reset_after:
                 new = self.reaching(d._replace(h=kept)) + inner * of_gate * z
             else:
                 new = self.reaching(d._replace(h=kept + inner * of_gate * z))
@@ -274,12 +276,12 @@ class _Run:
     """A cell along a sequence whose values, and those of its initial states, lie in these intervals."""
 
     def __init__(self, cell: Cell, values: Sequence[Interval], masked: bool) -> None:
-        stage = cell.stage
+        primitive = cell.primitive
         x, *given = values
-        self.stage = stage
+        self.primitive = primitive
         self.values = [Values(*given)]
         self.steps: list[Step] = []
-        for _ in range(stage.steps):
+        for _ in range(primitive.steps):
             if len(self.values) > 1 and self.values[-1] == self.values[-2]:
                 step = self.steps[-1]  # nothing changes any more
                 after = self.values[-1]
@@ -294,8 +296,8 @@ class _Run:
 
     def image(self) -> Interval:
         """The values of all that leaves."""
-        left = self.values[1:] if self.stage.sequence else self.values[-1:]
-        states = [self.values[-1].c] if self.stage.state and self.stage.kind == "lstm" else []
+        left = self.values[1:] if self.primitive.sequence else self.values[-1:]
+        states = [self.values[-1].c] if self.primitive.state and self.primitive.kind == "lstm" else []
         return ranges.around([*(v.h for v in left), *states])
 
     def _responses(self, change: Change, *, fed: bool) -> Iterator[Array]:
@@ -310,7 +312,7 @@ class _Run:
                 x[t] = 1.0
             _, h, c = step(Change(x, h, c))
             # the last output leaves a second time as the state, and so does the cell's
-            last = self.stage.state and t + 1 == len(self.steps)
+            last = self.primitive.state and t + 1 == len(self.steps)
             yield np.hypot(np.hypot(h, h), c) if last else h
 
     def from_inputs(self) -> float:
@@ -322,7 +324,7 @@ class _Run:
             for left in self._responses(Change(nothing, nothing, nothing), fed=True):
                 columns += left
                 widest = np.maximum(widest, left.sum())  # NaN stays
-            if not self.stage.sequence:
+            if not self.primitive.sequence:
                 return _within_range(_norm(left))
             return _within_range(np.sqrt(widest) * np.sqrt(columns.max()))
 
@@ -332,7 +334,7 @@ class _Run:
         start = Change(nothing, ones, nothing) if which == 0 else Change(nothing, nothing, ones)
         with np.errstate(all="ignore"):
             left = np.concatenate(list(self._responses(start, fed=False)))
-            return _within_range(_norm(left if self.stage.sequence else left[-1:]))
+            return _within_range(_norm(left if self.primitive.sequence else left[-1:]))
 
 
 def _norm(values: Array) -> Array:

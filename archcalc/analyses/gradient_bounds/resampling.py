@@ -15,9 +15,9 @@ from archcalc.analyses.gradient_bounds.terms import Bound, infinite, number, roo
 from archcalc.analyses.gradient_bounds.value_ranges import Interval, symmetric
 from archcalc.arith import Size, ceil_div, certainly, equal, floor_div
 from archcalc.layers.interpolation import INTERPOLATIONS, phase_table
-from archcalc.layers.primitives import Blend, Enlarge, Portion, Resample, Slide
+from archcalc.layers.primitives import AdaptiveWindow, Blend, Resample, SlidingWindow, Upsample
 
-AxisMap: TypeAlias = Slide | Portion | Enlarge | Resample | Blend
+AxisMap: TypeAlias = SlidingWindow | AdaptiveWindow | Upsample | Resample | Blend
 Row: TypeAlias = list[tuple[int, float]]
 
 # a longer axis is bounded by its inner rows alone
@@ -29,16 +29,16 @@ def rows(of: AxisMap) -> list[Row] | None:
     match of:
         case Blend(_, weights):
             return [list(enumerate(row)) for row in weights]
-        case Slide(_, n, m, k, s, d, before) if _small(n, m, k, s, d, before):
+        case SlidingWindow(_, n, m, k, s, d, before) if _small(n, m, k, s, d, before):
             windows = ([s * i + d * t - before for t in range(k)] for i in range(m))
             inside = ([j for j in window if 0 <= j < n] for window in windows)
             return [[(j, 1 / len(window)) for j in window] for window in inside]
-        case Portion(_, n, m) if _small(n, m):
+        case AdaptiveWindow(_, n, m) if _small(n, m):
             portions = (range(i * n // m, -(-(i + 1) * n // m)) for i in range(m))
             return [[(j, 1 / len(portion)) for j in portion] for portion in portions]
-        case Enlarge(_, n, f, "nearest") if _small(n, f, n * f):
+        case Upsample(_, n, f, "nearest") if _small(n, f, n * f):
             return [[(i // f, 1.0)] for i in range(n * f)]
-        case Enlarge(_, n, f, interpolation) if _small(n, f, n * f):
+        case Upsample(_, n, f, interpolation) if _small(n, f, n * f):
             table = phase_table(INTERPOLATIONS[interpolation], f)
             if table is None:
                 return None
@@ -48,7 +48,7 @@ def rows(of: AxisMap) -> list[Row] | None:
     return None
 
 
-def shared(of: Portion) -> Size:
+def shared(of: AdaptiveWindow) -> Size:
     """How many portions hold one unit at most: those that begin within ceil(places / size) of it."""
     n, m = of.size, of.places
     if certainly(equal(floor_div(n, m) * m, n)):
@@ -86,22 +86,22 @@ def sums(table: list[Row]) -> tuple[float, float]:
 
 def axis_norm(of: AxisMap) -> Bound:
     """A bound of the 2-norm of a map along one axis."""
-    if isinstance(of, Enlarge) and of.interpolation in ("nearest", "bilinear"):
+    if isinstance(of, Upsample) and of.interpolation in ("nearest", "bilinear"):
         return root_of(of.factor)  # rows sum to 1 and columns to the factor, nothing is negative
     table = rows(of)
     if table is not None:
         return number(sqrt(_product(sums(table))))
     match of:
-        case Slide(_, _, _, kernel, stride):
+        case SlidingWindow(_, _, _, kernel, stride):
             # rows are averages, so columns sum to the number of windows over a unit at most
             return root_of(ceil_div(kernel, stride))
-        case Portion():
+        case AdaptiveWindow():
             return root_of(shared(of))
         case Resample(_, n, m, kind) if kind in ("nearest", "bilinear", "area") and _small(n, m):
             # rows are averages; a unit's share of each output is a bump of area m/n and height 1, and
             # units at the ends also stand in for what lies outside
             return number(sqrt(1.5 * m / n + 2))
-        case Enlarge():
+        case Upsample():
             return infinite(f"no bound is kept for {of.interpolation} interpolation of an open size")
         case Resample():
             return infinite(f"no bound is kept for {of.interpolation} interpolation by no whole factor")
@@ -114,8 +114,8 @@ def _product(pair: tuple[float, float]) -> float:
 
 def axis_range(of: AxisMap, x: Interval) -> Interval:
     """The values of the map's output: averages stay inside, other weights may leave."""
-    if isinstance(of, Slide | Portion) or (
-        isinstance(of, Enlarge | Resample) and of.interpolation in ("nearest", "bilinear", "area")
+    if isinstance(of, SlidingWindow | AdaptiveWindow) or (
+        isinstance(of, Upsample | Resample) and of.interpolation in ("nearest", "bilinear", "area")
     ):
         return x
     table = rows(of)

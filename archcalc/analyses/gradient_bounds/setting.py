@@ -9,7 +9,7 @@ from archcalc.analyses.gradient_bounds.weight_norms import Norms
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the bounds of one layer's stages depend on besides the stages."""
+    """What the bounds of one layer's primitives depend on besides the primitives."""
 
     layer: str
     norms: Norms

@@ -19,7 +19,7 @@ import numpy as np
 
 from archcalc.analyses.gradient_bounds.weight_norms import Norms
 from archcalc.layers.operand import Constant
-from archcalc.layers.primitives import Adapter, Convolve, Local, Matrix, Slide
+from archcalc.layers.primitives import Adapter, Convolve, LocallyConnected, Matrix, SlidingWindow
 
 T = TypeVar("T")
 
@@ -69,28 +69,28 @@ def _by_powers(gram: Array) -> float:
         return float(np.exp(logs + np.log(last) / 2**SQUARINGS).max())
 
 
-def convolution(kernel: Array, slides: tuple[Slide, ...]) -> float:
+def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
     """An upper bound of the 2-norm of a convolution; the kernel is (groups, taps..., channels in, out)."""
-    grid = _grid(kernel, slides)
+    grid = _grid(kernel, windows)
     cheap = _cheap(kernel)
     if grid is None:
         return cheap
     groups, *taps, _, _ = kernel.shape
     hat: Array = kernel.astype(complex)
     factor = 1.0
-    for axis, (slide, n) in enumerate(zip(slides, grid, strict=True)):
+    for axis, (slide, n) in enumerate(zip(windows, grid, strict=True)):
         degree = _degree(slide)
         wrapped = n >= _torus(slide)
         factor *= 1.0 if wrapped or degree == 0 else 1 / cos(pi * degree / n)
         phases = np.exp(-2j * pi * np.outer(np.arange(n), slide.dilation * np.arange(taps[axis])) / n)
         hat = np.moveaxis(np.tensordot(phases, hat, axes=(1, axis + 1)), 0, axis + 1)
     # aliases side by side: frequency w + a N/s
-    strides = [s.stride for s in slides]
+    strides = [s.stride for s in windows]
     shape = [groups]
     for n, s in zip(grid, strides, strict=True):
         shape += [s, n // s]
     hat = hat.reshape(*shape, *hat.shape[-2:])
-    rank = len(slides)
+    rank = len(windows)
     order = [
         0,
         *(2 + 2 * a for a in range(rank)),
@@ -106,30 +106,30 @@ def convolution(kernel: Array, slides: tuple[Slide, ...]) -> float:
     return min(cheap, factor * largest_singular(matrices) / sqrt(prod(strides)))
 
 
-def _degree(slide: Slide) -> int:
+def _degree(slide: SlidingWindow) -> int:
     return ceil(int(slide.dilation) * (int(slide.kernel) - 1) / 2)
 
 
-def _torus(slide: Slide) -> int:
+def _torus(slide: SlidingWindow) -> int:
     """The least size on which no window wraps around, a multiple of the stride."""
     last = slide.stride * (slide.places - 1) + slide.dilation * (slide.kernel - 1) - slide.before
     return int(-(-(max(slide.size, last + 1) + slide.before) // slide.stride) * slide.stride)
 
 
-def _grid(kernel: Array, slides: tuple[Slide, ...]) -> tuple[int, ...] | None:
+def _grid(kernel: Array, windows: tuple[SlidingWindow, ...]) -> tuple[int, ...] | None:
     """Frequencies along each axis: as many as the budget admits."""
     groups, *_, cin, cout = kernel.shape
-    aliases = prod(s.stride for s in slides)
+    aliases = prod(s.stride for s in windows)
     small = min(cin * aliases, cout)
     each = cin * aliases * cout * small + (SQUARINGS * small**3 if small > EXACT else 25 * small**3)
     for limit in GRIDS:
         sizes = []
-        for slide in slides:
+        for slide in windows:
             least = 2 * _degree(slide) + 1
             n = 1 if least == 1 else max(limit, least + 1)
             n = -(-n // slide.stride) * slide.stride
             sizes.append(min(n, _torus(slide)) if least > 1 else slide.stride)
-        frequencies = groups * prod(n // s.stride for n, s in zip(sizes, slides, strict=True))
+        frequencies = groups * prod(n // s.stride for n, s in zip(sizes, windows, strict=True))
         if frequencies * each * 2 <= BUDGET:
             return tuple(sizes)
     return None
@@ -185,59 +185,59 @@ class Actual(Norms):
         found: T = self._known[key]
         return found
 
-    # -- linear stages ---------------------------------------------------------------------------------
-    def matrices(self, stage: Matrix) -> Array | None:
+    # -- linear primitives ---------------------------------------------------------------------------------
+    def matrices(self, primitive: Matrix) -> Array | None:
         """(shared, inputs, outputs)."""
-        found = self.array(stage.weight, stage.adapter)
+        found = self.array(primitive.weight, primitive.adapter)
         if found is None:
             return None
         shape = found.shape
-        turned = found.transpose(*stage.shared, *stage.inputs, *stage.outputs)
-        inputs, outputs = prod(shape[a] for a in stage.inputs), prod(shape[a] for a in stage.outputs)
+        turned = found.transpose(*primitive.shared, *primitive.inputs, *primitive.outputs)
+        inputs, outputs = prod(shape[a] for a in primitive.inputs), prod(shape[a] for a in primitive.outputs)
         turned = turned.reshape(-1, inputs, outputs)
-        return turned.swapaxes(-1, -2) if stage.transposed else turned
+        return turned.swapaxes(-1, -2) if primitive.transposed else turned
 
-    def kernel(self, stage: Convolve) -> Array | None:
-        """(groups, taps..., channels in, channels out) of the convolution that the slides describe."""
-        found = self.array(stage.weight, stage.adapter)
+    def kernel(self, primitive: Convolve) -> Array | None:
+        """(groups, taps..., channels in, channels out) of the convolution that the windows describe."""
+        found = self.array(primitive.weight, primitive.adapter)
         if found is None:
             return None
-        if stage.depthwise:
+        if primitive.depthwise:
             return np.moveaxis(found, -2, 0)[..., None, :]
         *taps, cin, cout = found.shape
-        grouped = found.reshape(*taps, cin, stage.groups, cout // stage.groups)
+        grouped = found.reshape(*taps, cin, primitive.groups, cout // primitive.groups)
         return np.moveaxis(grouped, -2, 0)
 
-    def local(self, stage: Local) -> Array | None:
+    def local(self, primitive: LocallyConnected) -> Array | None:
         """(places, inputs of a place, filters) where it is stored so, else None."""
-        found = self.array(stage.weight)
-        return found if found is not None and stage.implementation == 1 else None
+        found = self.array(primitive.weight)
+        return found if found is not None and primitive.implementation == 1 else None
 
-    def spectral(self, stage: Matrix | Convolve | Local) -> float | None:
-        return self._remembered(("spectral", stage), lambda: self._spectral(stage))
+    def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        return self._remembered(("spectral", primitive), lambda: self._spectral(primitive))
 
-    def _spectral(self, stage: Matrix | Convolve | Local) -> float | None:
-        if isinstance(stage, Matrix):
-            found = self.matrices(stage)
-        elif isinstance(stage, Convolve):
-            found = self.kernel(stage)
+    def _spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        if isinstance(primitive, Matrix):
+            found = self.matrices(primitive)
+        elif isinstance(primitive, Convolve):
+            found = self.kernel(primitive)
             if found is not None:
                 found = found.reshape(len(found), -1, found.shape[-1])
         else:
-            found = self.local(stage)
+            found = self.local(primitive)
         if found is not None:
             return largest_singular(found)
-        return self.operator(stage) if isinstance(stage, Local) else None
+        return self.operator(primitive) if isinstance(primitive, LocallyConnected) else None
 
-    def operator(self, stage: Matrix | Convolve | Local) -> float | None:
-        return self._remembered(("operator", stage), lambda: self._operator(stage))
+    def operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        return self._remembered(("operator", primitive), lambda: self._operator(primitive))
 
-    def _operator(self, stage: Matrix | Convolve | Local) -> float | None:
-        if isinstance(stage, Convolve):
-            kernel = self.kernel(stage)
-            return None if kernel is None else convolution(kernel, stage.slides)
-        if isinstance(stage, Local):
-            found = local_matrix(self.array(stage.weight), stage)
+    def _operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        if isinstance(primitive, Convolve):
+            kernel = self.kernel(primitive)
+            return None if kernel is None else convolution(kernel, primitive.windows)
+        if isinstance(primitive, LocallyConnected):
+            found = local_matrix(self.array(primitive.weight), primitive)
             if found is None:
                 return None
             if found.size <= DENSE:
@@ -245,30 +245,30 @@ class Actual(Norms):
             return sqrt(float(np.abs(found).sum(0).max()) * float(np.abs(found).sum(1).max()))
         return None
 
-    def reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
-        return self._remembered(("reach", stage), lambda: self._reach(stage))
+    def reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
+        return self._remembered(("reach", primitive), lambda: self._reach(primitive))
 
-    def _reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
-        if isinstance(stage, Matrix):
-            found = self.matrices(stage)
-        elif isinstance(stage, Convolve):
-            found = self.kernel(stage)
-            if found is not None and stage.transposed:
+    def _reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
+        if isinstance(primitive, Matrix):
+            found = self.matrices(primitive)
+        elif isinstance(primitive, Convolve):
+            found = self.kernel(primitive)
+            if found is not None and primitive.transposed:
                 found = found.swapaxes(-1, -2)
             if found is not None:
                 found = found.reshape(len(found), -1, found.shape[-1])
         else:
-            found = local_matrix(self.array(stage.weight), stage)
+            found = local_matrix(self.array(primitive.weight), primitive)
             found = None if found is None else found[None]
         if found is None or found.size == 0:
             return None
-        bias = 0.0 if stage.bias is None else self.largest(stage.bias)
+        bias = 0.0 if primitive.bias is None else self.largest(primitive.bias)
         return None if bias is None else (float(np.abs(found).sum(-2).max()), bias)
 
-    def surjective(self, stage: Matrix | Convolve | Local) -> float:
-        if not isinstance(stage, Matrix):
+    def smallest_singular_value(self, primitive: Matrix | Convolve | LocallyConnected) -> float:
+        if not isinstance(primitive, Matrix):
             return 0.0
-        found = self.matrices(stage)
+        found = self.matrices(primitive)
         if found is None or found.shape[-1] > found.shape[-2]:
             return 0.0
         return float(np.linalg.svd(found, compute_uv=False)[..., -1].min()) * (1 - 1e-9)
@@ -292,64 +292,64 @@ class Actual(Norms):
         return (float(scale.min()), float(scale.max()) * SAFE) if np.isfinite(scale).all() else None
 
 
-def local_matrix(weight: Array | None, stage: Local) -> Array | None:
+def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | None:
     """A locally connected layer as one matrix (units in, units out), channels last."""
     if weight is None or not all(
-        type(n) is int for s in stage.slides for n in (s.size, s.places, s.kernel, s.stride)
+        type(n) is int for s in primitive.windows for n in (s.size, s.places, s.kernel, s.stride)
     ):
         return None
-    sides = [s.size for s in stage.slides]
-    places = [s.places for s in stage.slides]
-    if stage.implementation == 2:
+    sides = [s.size for s in primitive.windows]
+    places = [s.places for s in primitive.windows]
+    if primitive.implementation == 2:
         rank = len(sides)
-        first = stage.channel_axis == 0
+        first = primitive.channel_axis == 0
         back = weight
         if first:
             back = np.moveaxis(np.moveaxis(weight, 0, rank), rank + 1, -1)
-        mask = _connected(stage)
+        mask = _connected(primitive)
         cin, cout = back.shape[rank], back.shape[-1]
         masked: Array = back * mask.reshape(*sides, 1, *places, 1)
         return masked.reshape(prod(sides) * cin, prod(places) * cout)
-    mask = _connected(stage).reshape(prod(sides), prod(places))
+    mask = _connected(primitive).reshape(prod(sides), prod(places))
     count = int(mask.sum())
-    if stage.implementation == 1:
-        cin = weight.shape[1] // prod(s.kernel for s in stage.slides)
+    if primitive.implementation == 1:
+        cin = weight.shape[1] // prod(s.kernel for s in primitive.windows)
     else:
-        cin = weight.size // (count * stage.filters)
-    if prod(sides) * cin * prod(places) * stage.filters > 16 * DENSE:
+        cin = weight.size // (count * primitive.filters)
+    if prod(sides) * cin * prod(places) * primitive.filters > 16 * DENSE:
         return None
-    made = np.zeros((prod(sides), cin, prod(places), stage.filters))
-    if stage.implementation == 1:
+    made = np.zeros((prod(sides), cin, prod(places), primitive.filters))
+    if primitive.implementation == 1:
         for p in range(prod(places)):
             inside = np.flatnonzero(mask[:, p])
             taps = len(inside)
             block = (
                 weight[p].reshape(taps, cin, -1)
-                if stage.channel_axis
+                if primitive.channel_axis
                 else weight[p].reshape(cin, taps, -1).swapaxes(0, 1)
             )
             made[inside, :, p, :] = block
     else:
         # sorted pairs of (unit out, unit in), which order differs between the two layouts
         flat = iter(weight.ravel())
-        outs = [(p, f) for p in range(prod(places)) for f in range(stage.filters)]
-        if stage.channel_axis == 0:
-            outs = [(p, f) for f in range(stage.filters) for p in range(prod(places))]
+        outs = [(p, f) for p in range(prod(places)) for f in range(primitive.filters)]
+        if primitive.channel_axis == 0:
+            outs = [(p, f) for f in range(primitive.filters) for p in range(prod(places))]
         for p, f in outs:
             inside = np.flatnonzero(mask[:, p])
             ins = [(j, c) for j in inside for c in range(cin)]
-            if stage.channel_axis == 0:
+            if primitive.channel_axis == 0:
                 ins = [(j, c) for c in range(cin) for j in inside]
             for j, c in ins:
                 made[j, c, p, f] = next(flat)
-    return made.reshape(prod(sides) * cin, prod(places) * stage.filters)
+    return made.reshape(prod(sides) * cin, prod(places) * primitive.filters)
 
 
-def _connected(stage: Local) -> Array:
+def _connected(primitive: LocallyConnected) -> Array:
     """Which unit each place reads: (sides..., places...)."""
-    made = np.ones([1] * (2 * len(stage.slides)), bool)
-    rank = len(stage.slides)
-    for axis, s in enumerate(stage.slides):
+    made = np.ones([1] * (2 * len(primitive.windows)), bool)
+    rank = len(primitive.windows)
+    for axis, s in enumerate(primitive.windows):
         start = s.stride * np.arange(s.places)[None, :] - s.before
         unit = np.arange(s.size)[:, None]
         one = (unit >= start) & (unit < start + s.kernel)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from archcalc.analyses import parameters
 from archcalc.analyses.gradient_bounds import primitive_bounds
 from archcalc.analyses.gradient_bounds.losses import Entry, entry
-from archcalc.analyses.gradient_bounds.primitive_bounds import Below, Passed
+from archcalc.analyses.gradient_bounds.primitive_bounds import Below, ChainBound
 from archcalc.analyses.gradient_bounds.products import Backward, Model
 from archcalc.analyses.gradient_bounds.setting import Setting
 from archcalc.analyses.gradient_bounds.terms import (
@@ -32,11 +32,20 @@ from archcalc.analyses.gradient_bounds.terms import (
 from archcalc.analyses.gradient_bounds.value_ranges import Interval
 from archcalc.arith import Shape, prod
 from archcalc.graph import Tap
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 
-_KERNELS = (st.Matrix, st.Convolve, st.Local, st.Lookup)
+_KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected, prim.Lookup)
 # without a bias the norm of what they make is at most their bound times that of what they read
-_LINEAR = (st.Matrix, st.Convolve, st.Local, st.Factor, st.Mask, st.Permute, st.Reshape, st.Reduce)
+_LINEAR = (
+    prim.Matrix,
+    prim.Convolve,
+    prim.LocallyConnected,
+    prim.Scale,
+    prim.Dropout,
+    prim.Permute,
+    prim.Reshape,
+    prim.Reduce,
+)
 
 
 class Losses(NamedTuple):
@@ -55,14 +64,14 @@ def weight_gradients(model: Model, loss: str | None) -> Losses:
     graph = model.graph
     none: list[Bound | None] = [None] * len(graph.nodes)
     chains = [
-        node.layer.stages(*graph.input_shapes(model.shapes, node)) if node.inputs else ()
+        node.layer.primitives(*graph.input_shapes(model.shapes, node)) if node.inputs else ()
         for node in graph.nodes
     ]
     entries = _entries(model, chains, loss)
     if entries is None:
         return Losses(none, "no loss is given, and the outputs suggest none")
     words = "; ".join(dict.fromkeys(e.words for e in entries.values()))
-    if model.training and any(isinstance(s, st.BatchStandardise) and s.moving for c in chains for s in c):
+    if model.training and any(isinstance(s, prim.BatchStandardise) and s.moving for c in chains for s in c):
         return Losses(none, f"{words}; no figure where samples share the statistics of a batch")
     fused = _in_front(model, chains, {tap.node for tap, e in entries.items() if e.fused})
     back = Backward(fused, {tap: e.size for tap, e in entries.items()}).run()
@@ -87,7 +96,7 @@ def weight_gradients(model: Model, loss: str | None) -> Losses:
     return Losses(none, words)
 
 
-def _entries(model: Model, chains: Sequence[st.Stages], loss: str | None) -> Mapping[Tap, Entry] | None:
+def _entries(model: Model, chains: Sequence[prim.Primitives], loss: str | None) -> Mapping[Tap, Entry] | None:
     graph = model.graph
     consumers = graph.consumers()
     found: dict[Tap, Entry] = {}
@@ -103,57 +112,63 @@ def _entries(model: Model, chains: Sequence[st.Stages], loss: str | None) -> Map
     return found
 
 
-def _in_front(model: Model, chains: Sequence[st.Stages], nodes: set[int]) -> Model:
+def _in_front(model: Model, chains: Sequence[prim.Primitives], nodes: set[int]) -> Model:
     """The model without the last function of these nodes."""
     if not nodes:
         return model
     made = object.__new__(Model)
     vars(made).update(vars(model))
-    made.passed = list(model.passed)
+    made.chain_bounds = list(model.chain_bounds)
     for i in nodes:
         node = model.graph.nodes[i]
         shapes = model.graph.input_shapes(model.shapes, node)
         values = [model.values[t.node] for t in node.inputs]
         setting = model.setting(i)
-        found = primitive_bounds.passed(chains[i][:-1], shapes, values, setting)
-        made.passed[i] = Passed(tuple(b.because(node.name) for b in found.bounds), found.values)
+        found = primitive_bounds.chain_bound(chains[i][:-1], shapes, values, setting)
+        made.chain_bounds[i] = ChainBound(tuple(b.because(node.name) for b in found.bounds), found.values)
     return made
 
 
-def _kernels(chain: st.Stages, shape: Shape, x: Interval, setting: Setting, trained: Set[str]) -> list[Bound]:
+def _kernels(
+    chain: prim.Primitives, shape: Shape, x: Interval, setting: Setting, trained: Set[str]
+) -> list[Bound]:
     """For each trained kernel of a chain the bound of its gradient over that at the chain's end."""
     found: list[Bound] = []
     read = (
         infinite("its input has no range") if x.size == inf else times(number(x.size), root_of(prod(shape)))
     )
-    for place, stage in enumerate(chain):
-        if isinstance(stage, (*st.JOINING, st.Each)):
+    for place, primitive in enumerate(chain):
+        if isinstance(primitive, (*prim.JOINING, prim.PerStep)):
             break
-        if isinstance(stage, st.Within):
-            below = f"{stage.prefix}/"
+        if isinstance(primitive, prim.Nested):
+            below = f"{primitive.prefix}/"
             names = {name.removeprefix(below) for name in trained if name.startswith(below)}
-            inner = replace(setting, norms=Below(setting.norms, stage.prefix))
-            return found + _kernels(stage.inner, shape, x, inner, names)
-        bound, after = primitive_bounds.single(stage, x, setting)
-        weight = getattr(stage, "weight", None)
-        if isinstance(stage, _KERNELS) and weight in trained and getattr(stage, "adapter", None) is None:
+            inner = replace(setting, norms=Below(setting.norms, primitive.prefix))
+            return found + _kernels(primitive.inner, shape, x, inner, names)
+        bound, after = primitive_bounds.primitive_bound(primitive, x, setting)
+        weight = getattr(primitive, "weight", None)
+        if (
+            isinstance(primitive, _KERNELS)
+            and weight in trained
+            and getattr(primitive, "adapter", None) is None
+        ):
             behind = _behind(chain[place + 1 :], after, setting)
-            if isinstance(stage, st.Lookup):
+            if isinstance(primitive, prim.Lookup):
                 # a row that is looked up several times gets all their gradients
                 mine = root_of(prod(shape))
             else:
-                slides = stage.slides if isinstance(stage, st.Convolve) else ()
-                mine = times(read, *(root_of(primitive_bounds.cover(s)) for s in slides))
+                windows = primitive.windows if isinstance(primitive, prim.Convolve) else ()
+                mine = times(read, *(root_of(primitive_bounds.cover(s)) for s in windows))
             found.append(times(mine, *behind))
-        linear = isinstance(stage, _LINEAR) and getattr(stage, "bias", None) is None
+        linear = isinstance(primitive, _LINEAR) and getattr(primitive, "bias", None) is None
         read = times(read, bound) if linear else infinite("the size of what it reads is not followed")
         x = after
     return found
 
 
-def _behind(chain: st.Stages, x: Interval, setting: Setting) -> list[Bound]:
+def _behind(chain: prim.Primitives, x: Interval, setting: Setting) -> list[Bound]:
     made = []
-    for stage in chain:
-        bound, x = primitive_bounds.single(stage, x, setting)
+    for primitive in chain:
+        bound, x = primitive_bounds.primitive_bound(primitive, x, setting)
         made.append(bound)
     return made

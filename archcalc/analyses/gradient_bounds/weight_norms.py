@@ -13,20 +13,20 @@ from typing import Any
 
 from archcalc.analyses.initial import draw, identity_gain
 from archcalc.layers.base import Weight
-from archcalc.layers.primitives import Convolve, Local, Matrix
+from archcalc.layers.primitives import Convolve, LocallyConnected, Matrix
 
 
 class Norms(ABC):
     """What is known of the weights of one layer, by their names in `Layer.weights`."""
 
     @abstractmethod
-    def spectral(self, stage: Matrix | Convolve | Local) -> float | None:
-        """The 2-norm of a linear stage's weight as a matrix (inputs of one place, outputs of one place).
+    def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        """The 2-norm of a linear primitive's weight as a matrix (inputs of one place, outputs of one place).
 
         The largest over groups, channels (depthwise) or places; None if it has no number.
         """
 
-    def operator(self, stage: Matrix | Convolve | Local) -> float | None:
+    def operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         """A bound of the whole map that may be better than norm times cover; None if there is none."""
         return None
 
@@ -46,11 +46,11 @@ class Norms(ABC):
             return None
         return low / sqrt(most + epsilon), high / sqrt(least + epsilon)
 
-    def reach(self, stage: Matrix | Convolve | Local) -> tuple[float, float] | None:
+    def reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
         """The largest sum of magnitudes into one output unit, and the largest magnitude of the bias."""
         return None
 
-    def surjective(self, stage: Matrix | Convolve | Local) -> float:
+    def smallest_singular_value(self, primitive: Matrix | Convolve | LocallyConnected) -> float:
         """How much the transposed map keeps of every vector at least."""
         return 0.0
 
@@ -58,7 +58,7 @@ class Norms(ABC):
 class Open(Norms):
     """Nothing is known of the values."""
 
-    def spectral(self, stage: Matrix | Convolve | Local) -> float | None:
+    def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         return None
 
     def largest(self, weight: str) -> float | None:
@@ -80,11 +80,11 @@ class Expected(Norms):
     def __init__(self, weights: Mapping[str, Weight]) -> None:
         self.weights = weights
 
-    def spectral(self, stage: Matrix | Convolve | Local) -> float | None:
-        weight = self.weights.get(stage.weight)
+    def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
+        weight = self.weights.get(primitive.weight)
         if weight is None or not all(type(n) is int for n in weight.shape):
             return None
-        inputs, outputs = matrix_sizes(stage, weight.shape)
+        inputs, outputs = matrix_sizes(primitive, weight.shape)
         drawn = draw(weight.initializer, weight.shape)
         if drawn is None:
             return identity_gain(weight.initializer)
@@ -104,19 +104,19 @@ class Expected(Norms):
         return self.largest(weight)
 
 
-def matrix_sizes(stage: Matrix | Convolve | Local, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Rows and columns of a linear stage's weight as `Norms.spectral` reads it."""
-    match stage:
+def matrix_sizes(primitive: Matrix | Convolve | LocallyConnected, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of a linear primitive's weight as `Norms.spectral` reads it."""
+    match primitive:
         case Matrix():
-            return prod(shape[a] for a in stage.inputs), prod(shape[a] for a in stage.outputs)
+            return prod(shape[a] for a in primitive.inputs), prod(shape[a] for a in primitive.outputs)
         case Convolve():
-            if stage.depthwise:
+            if primitive.depthwise:
                 return prod(shape[:-2]), shape[-1]
-            columns = shape[-1] if type(stage.groups) is not int else shape[-1] // stage.groups
+            columns = shape[-1] if type(primitive.groups) is not int else shape[-1] // primitive.groups
             return prod(shape[:-1]), columns
-        case Local():
-            taps = prod(s.kernel for s in stage.slides)
-            if stage.implementation == 1:
-                return shape[1], stage.filters
-            return taps, stage.filters
-    raise TypeError(f"not a linear stage: {stage!r}")
+        case LocallyConnected():
+            taps = prod(s.kernel for s in primitive.windows)
+            if primitive.implementation == 1:
+                return shape[1], primitive.filters
+            return taps, primitive.filters
+    raise TypeError(f"not a linear primitive: {primitive!r}")

@@ -21,7 +21,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
 )
 from archcalc.graph import Graph
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 
 BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian
@@ -81,16 +81,15 @@ class _Run:
         self.shapes = shapes
         self.training = training
         self.chains = [
-            () if i in graph.inputs else node.layer.stages(*graph.input_shapes(shapes, node))
+            () if i in graph.inputs else node.layer.primitives(*graph.input_shapes(shapes, node))
             for i, node in enumerate(graph.nodes)
         ]
-        stages = [stage for chain in self.chains for stage in chain]
-        batches = training and any(isinstance(s, st.BatchStandardise) and s.moving for s in stages)
+        primitives = [primitive for chain in self.chains for primitive in chain]
+        batches = training and any(isinstance(s, prim.BatchStandardise) and s.moving for s in primitives)
         self.noise = Noise(seed, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
-        self.gaussian: dict[int, Any] = {}
 
     def bit(self, owner: int, name: str) -> int:
         return 1 << self.bits.setdefault((owner, name), len(self.bits))
@@ -121,47 +120,47 @@ class _Run:
         self,
         node: int,
         owner: int,
-        chain: st.Stages,
+        chain: prim.Primitives,
         keys: tuple[Key, ...],
         weights: dict[str, Weight],
     ) -> None:
-        """Runs the stages; the last one's output is the node's."""
+        """Runs the primitives; the last one's output is the node's."""
         if not chain:
-            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False, {}))
+            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False))
             return
-        context = Context(
-            weights, lambda name: self.bit(owner, name), self.noise, self.training, self.gaussian
-        )
-        for place, stage in enumerate(chain):
+        context = Context(weights, lambda name: self.bit(owner, name), self.noise, self.training)
+        for place, primitive in enumerate(chain):
             last = place == len(chain) - 1
             key = (node, 0) if last else (node, -len(self.steps) - 1)
-            if isinstance(stage, st.Branches):
+            if isinstance(primitive, prim.Branches):
                 ends = []
-                for branch in stage.chains:
+                for branch in primitive.chains:
                     mine = keys
                     for inner in branch:
                         end = (node, -len(self.steps) - 1)
                         self._step(mine, end, inner, context)
                         mine = (end,)
                     ends.append(mine[0])
-                self._step(tuple(ends), key, stage.merge or st.Unbounded("several outputs"), context)
+                self._step(tuple(ends), key, primitive.merge or prim.Unbounded("several outputs"), context)
             else:
-                self._step(keys, key, stage, context)
+                self._step(keys, key, primitive, context)
             keys = (key,)
 
-    def _step(self, keys: tuple[Key, ...], key: Key, stage: st.Stage | None, context: Context) -> None:
+    def _step(
+        self, keys: tuple[Key, ...], key: Key, primitive: prim.Primitive | None, context: Context
+    ) -> None:
         inputs = [self.tensors[k] for k in keys]
         faults = [x for x in inputs if isinstance(x, str)]
         if faults:
             self._fault(keys, key, faults[0])
             return
         known = [x for x in inputs if isinstance(x, Forward)]
-        if stage is None:
+        if primitive is None:
             self.tensors[key] = known[0]
             self.steps.append(_Step(keys, key, (lambda g: g,)))
             return
         try:
-            made, pulls = interpret(stage, known, context)
+            made, pulls = interpret(primitive, known, context)
         except Unpredicted as fault:
             self._fault(keys, key, str(fault))
             return
@@ -228,7 +227,7 @@ class _Run:
         if g.total <= FLOOR / 2:
             return Expected(None, reason=ZERO)
         scale = 2 * math.log(10)
-        logs, batches = g.noise / scale, self.noise.of_batches(g.apart) / scale
+        logs, batches = g.noise / scale, self.noise.of_batches(g.sample_squares) / scale
         middle = (g.total - math.log(size)) / scale + float(logs.mean()) + float(batches.mean())
         spread = math.hypot(float(logs.std()), float(batches.std()))
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)

@@ -29,7 +29,7 @@ class Noise:
         half /= math.sqrt(float((half * half).mean()))
         return np.concatenate([half, -half])
 
-    def apart(self, variance: Array) -> Array:
+    def sample_factors(self, variance: Array) -> Array:
         """Log of a factor of each sample and of each place, of these variances and mean 1."""
         if self._samples is None:
             return ALIKE
@@ -37,13 +37,13 @@ class Noise:
         drawn: Array = spread * self._samples.standard_normal(ALIKE.shape) - spread**2 / 2
         return drawn
 
-    def of_batches(self, apart: Array) -> Array:
+    def of_batches(self, sample_squares: Array) -> Array:
         """Log of each batch's mean, for its samples."""
         if self._samples is None:
             return np.zeros(REPLICAS)
         starts = np.arange(max(REPLICAS // self.batch, 1)) * self.batch
         sizes = np.diff(starts, append=REPLICAS)
-        means: Array = np.add.reduceat(np.exp(apart[0]), starts) / sizes
+        means: Array = np.add.reduceat(np.exp(sample_squares[0]), starts) / sizes
         repeated: Array = np.repeat(log_of(means), sizes)
         return repeated
 

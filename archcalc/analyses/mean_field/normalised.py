@@ -38,7 +38,7 @@ def over_batch(
 ) -> tuple[Forward, Pull]:
     """Statistics of the batch for each entry of `axes`; gamma is the scale's initial value."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
-    q, apart = _centred_squares(x)
+    q, sample_squares = _centred_squares(x)
     variance = q.mean(axis=others, keepdims=True)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
@@ -48,22 +48,22 @@ def over_batch(
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
     # what a batch's own variance is divided by, over the same of the expected one
-    batches = np.stack([_left(noise.of_batches(apart), level, epsilon), ALIKE[1]])
+    batches = np.stack([_left(noise.of_batches(sample_squares), level, epsilon), ALIKE[1]])
     centred = replace(
         x,
         corr=0.0,
         ratio=x.ratio * 0,
         noise=x.noise * 0,
-        law=x.few if x.few is not None else _centred(x),
-        uneven=0.0,
-        few=None,
-        lean=1.0,
-        apart=balanced(apart - batches)[1],
+        law=x.channel_law if x.channel_law is not None else _centred(x),
+        channel_variance=0.0,
+        channel_law=None,
+        shared_elasticity=1.0,
+        sample_squares=balanced(sample_squares - batches)[1],
     )
     # over channels of unlike variance v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
     held = epsilon / level
-    less = math.log1p(-min(x.uneven * held / (1 + held) ** 2, 0.5))
-    more = -math.log1p(-min(x.uneven / (1 + held) ** 2, 0.5))
+    less = math.log1p(-min(x.channel_variance * held / (1 + held) ** 2, 0.5))
+    more = -math.log1p(-min(x.channel_variance / (1 + held) ** 2, 0.5))
     made, pull = _divided(centred, x, log_of(q) + scale + less, scale + more, level, epsilon)
 
     def back(g: Backward) -> Backward:
@@ -72,21 +72,23 @@ def over_batch(
         lost = (2 + (places - 1) * alike) / (places * noise.batch)
         g = pull(g)
         left = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
-        return replace(g, surplus=more - less, centred=True, log_b=left).among(g.apart - batches)
+        return replace(g, surplus=more - less, centred=True, log_b=left).with_sample_squares(
+            g.sample_squares - batches
+        )
 
     return made, back
 
 
 def _centred_squares(x: Forward) -> tuple[Array, Array]:
-    """E (x - m)^2 by unit, and `apart` of it; m is the mean over samples and places.
+    """E (x - m)^2 by unit, and `sample_squares` of it; m is the mean over samples and places.
 
     m has the share `corr` of E x^2. Where E x^2 is larger by a small share d, the mean there is larger by
-    lean d / 2, and E (x - m)^2 by (1 - corr lean) d, of the 1 - corr that is left.
+    shared_elasticity d / 2, and E (x - m)^2 by (1 - corr shared_elasticity) d, of the 1 - corr that is left.
     """
     left = max(1 - x.corr, 0.0)
-    power = max(1 - x.corr * x.lean, 0.0) / left if left > 0 else 1.0
+    power = max(1 - x.corr * x.shared_elasticity, 0.0) / left if left > 0 else 1.0
     rises = np.exp(power * (x.log_q - x.level))
-    return rises * (left * math.exp(x.level) / float(rises.mean())), balanced(power * x.apart)[1]
+    return rises * (left * math.exp(x.level) / float(rises.mean())), balanced(power * x.sample_squares)[1]
 
 
 def _centred(x: Forward) -> Array | None:
@@ -125,15 +127,15 @@ def over_sample(
         law=_centred(x) if centre else x.law,
     )
     made, pull = _divided(kept, x, log_of(q) + scale, scale, level, epsilon)
-    left = _left(x.apart, level, epsilon)
+    left = _left(x.sample_squares, level, epsilon)
     if math.prod(x.shape[a] for a in axes) > x.channels:
         left = of_samples(left)
 
     def back(g: Backward) -> Backward:
         g = pull(g)
-        return replace(g, log_b=g.log_b + math.log1p(-lost)).among(g.apart - left)
+        return replace(g, log_b=g.log_b + math.log1p(-lost)).with_sample_squares(g.sample_squares - left)
 
-    return made.among(x.apart - left), back
+    return made.with_sample_squares(x.sample_squares - left), back
 
 
 def _divided(
@@ -190,7 +192,7 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         corr=min(float(value.mean()) ** 2 / mean_square + x.corr, 1.0),
         noise=x.noise * 0,
         law=None,
-        apart=ALIKE,
+        sample_squares=ALIKE,
     )
     center = math.log(float(squares.mean()))
     spread = float(logs.std())

@@ -36,13 +36,13 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tupl
     kept = _share(counts, x.corr)
     made = _averaged(x, shape, mean + np.log(kept))
     # what places of a window differ by is averaged, and what windows differ by is far from any one place
-    made = replace(made, apart=of_samples(x.apart))
+    made = replace(made, sample_squares=of_samples(x.sample_squares))
 
     def pull(g: Backward) -> Backward:
         log_b = g.log_b - 2 * counts
         for axis, taps in reads:
             log_b = spread(log_b, taps.T, axis)
-        return replace(g, shape=x.shape, log_b=log_b, apart=of_samples(g.apart))
+        return replace(g, shape=x.shape, log_b=log_b, sample_squares=of_samples(g.sample_squares))
 
     return made, pull
 
@@ -88,7 +88,7 @@ def reduced_mean(
     log_q = log_q + math.log((1 - common) / count + common)
     if not keepdims:
         log_q = log_q.reshape([log_q.shape[a] for a in kept] or [1])
-    made = replace(_averaged(x, shape, log_q), apart=of_samples(x.apart))
+    made = replace(_averaged(x, shape, log_q), sample_squares=of_samples(x.sample_squares))
     gain = 0.0 if total else -2 * math.log(count)
     if total:
         made = replace(made, log_q=made.log_q + 2 * math.log(count))
@@ -100,7 +100,7 @@ def reduced_mean(
             for a, n in zip(kept, log_b.shape, strict=False):
                 wide[a] = n
             log_b = log_b.reshape(wide)
-        return replace(g, shape=x.shape, log_b=log_b, corr=1.0, apart=of_samples(g.apart))
+        return replace(g, shape=x.shape, log_b=log_b, corr=1.0, sample_squares=of_samples(g.sample_squares))
 
     return made, pull
 
@@ -184,19 +184,19 @@ def _top(k: float) -> Array:
 
 
 def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pull]:
-    """A constant matrix along an axis (interpolation): squares of its weights for what units have apart."""
+    """A constant matrix along an axis (interpolation): squares of its weights for the independent part."""
     squares, ones = rows * rows, np.ones((1,) * len(x.shape))
     sums = rows.sum(axis=1) ** 2
     wide = [1] * len(shape)
     wide[axis] = len(sums)
-    apart = spread(x.log_q, squares, axis)
+    independent = spread(x.log_q, squares, axis)
     with np.errstate(divide="ignore"):
         log_q = (
             np.log(
-                np.exp(apart - apart.max()) * (1 - x.corr)
-                + x.corr * np.exp(_along(x.log_q, axis, rows) - apart.max()) * ones
+                np.exp(independent - independent.max()) * (1 - x.corr)
+                + x.corr * np.exp(_along(x.log_q, axis, rows) - independent.max()) * ones
             )
-            + apart.max()
+            + independent.max()
         )
     made = _averaged(x, shape, collapse(log_q))
 

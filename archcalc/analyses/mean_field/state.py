@@ -17,28 +17,30 @@ from statistics import NormalDist
 
 import numpy as np
 
-from archcalc.analyses.mean_field.functions import Array
+from archcalc.analyses.mean_field.functions import Array, Function
 
 REPLICAS = 512
 POINTS = 256
 FLOOR = -1e6  # a logarithm of zero that sums can be made with
 ALIKE = np.zeros((2, REPLICAS))  # samples that do not differ, nor their places
 Dims = tuple[int, ...]
+Gaussian = tuple[Function, float, float, float]  # of units of this level, ratio and correlation
 
 
 @dataclass(frozen=True)
 class Forward:
     """A tensor's expected squares.
 
-    `log_q`: log E x^2 by unit. `ratio`: E x / sqrt(E x^2), over units and weights. `corr`: E x x' / E x^2 for
-    the same unit of two samples or places. `noise`: log of the realised mean square over the expected
-    one. `roots`: the weights (bits) on which it depends through no other weight. `channels`: units
-    of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
-    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `uneven`: relative
-    variance of E x^2 between channels, each of which has few weights; `few`: the law of x within a channel,
-    over its deviation. `lean`: how steeply what samples share rises with E x^2, both as logs. `apart`: log
-    of the mean square of each sample over that of the batch, and of each place over that of its
-    sample, for `REPLICAS` samples and places.
+    `log_q`: log E x^2 by unit. `ratio`: E x / sqrt(E x^2), over units and weights. `corr`: E x x' / E
+    x^2 for the same unit of two samples or places. `noise`: log of the realised mean square over the
+    expected one. `roots`: the weights (bits) on which it depends through no other weight. `channels`:
+    units of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
+    likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `channel_variance`:
+    relative variance of E x^2 between channels, each of which has few weights; `channel_law`: the law of
+    x within a channel, over its deviation. `shared_elasticity`: how steeply what samples share rises
+    with E x^2, both as logs. `sample_squares`: log of the mean square of each sample over that of the
+    batch, and of each position over that of its sample, for `REPLICAS` samples and positions.
+    `gaussian`: which function of which Gaussian units the tensor is.
     """
 
     shape: Dims
@@ -49,10 +51,18 @@ class Forward:
     roots: int
     channels: float
     law: Array | None = None
-    uneven: float = 0.0
-    few: Array | None = None
-    lean: float = 1.0
-    apart: Array = field(default_factory=lambda: ALIKE)
+    channel_variance: float = 0.0
+    channel_law: Array | None = None
+    shared_elasticity: float = 1.0
+    sample_squares: Array = field(default_factory=lambda: ALIKE)
+    # of the tensor itself alone: `replace` leaves it out
+    gaussian: Gaussian | None = field(default=None, init=False)
+
+    def of_gaussian(self, gaussian: Gaussian) -> Forward:
+        """The same, of which is known which function of which Gaussian units it is."""
+        made = replace(self)
+        object.__setattr__(made, "gaussian", gaussian)
+        return made
 
     @property
     def level(self) -> float:
@@ -73,16 +83,16 @@ class Forward:
         return effective(math.prod(self.shape), self.channels, self.corr)
 
     @property
-    def own(self) -> Array:
+    def inverse_units(self) -> Array:
         """One over the number of independent units of a sample, and of a place, that others do not share."""
         units = math.prod(self.shape)
         alone: Array = max(1 - self.corr**2, 0.0) * _one_over(units, self.channels)
         return alone
 
-    def among(self, apart: Array) -> Forward:
+    def with_sample_squares(self, sample_squares: Array) -> Forward:
         """The same with other differences, whose means go to the batch."""
-        mean, apart = balanced(apart)
-        return replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), apart=apart)
+        mean, sample_squares = balanced(sample_squares)
+        return replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), sample_squares=sample_squares)
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,10 @@ class Backward:
     has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them
     (largest of a window), for the function that made them. `surplus`: log of what channels of small
     variance add to a gradient that was divided by it, which the weights of that channel take back.
-    `bent`: how E g^2 goes with the function's unit u that was passed, of variance 1: (E u phi')^2 /
-    E phi'^2 where places share the gradient behind, and E (u^2 - 1) phi'^2 / 2 E phi'^2. `follows`: how E g^2
-    goes with the square v^2 of the value of the function in front, E g^2 (1 + follows (v^2 - 1)).
+    `input_response`: how E g^2 goes with the unit u, of variance 1, of the
+    function that was passed: (E u phi')^2 / E phi'^2 where positions share the gradient after it, and
+    E (u^2 - 1) phi'^2 / 2 E phi'^2. `value_response`: how E g^2 goes with the square v^2 of the value of the
+    function before, E g^2 (1 + value_response (v^2 - 1)).
     `centred`: the gradient's mean over the batch has been taken out.
     """
 
@@ -108,10 +119,10 @@ class Backward:
     tilt: float = 1.0
     chosen: Array | None = None
     surplus: float = 0.0
-    bent: tuple[float, float] = (0.0, 0.0)
-    follows: float = 0.0
+    input_response: tuple[float, float] = (0.0, 0.0)
+    value_response: float = 0.0
     centred: bool = False
-    apart: Array = field(default_factory=lambda: ALIKE)
+    sample_squares: Array = field(default_factory=lambda: ALIKE)
 
     @property
     def total(self) -> float:
@@ -123,15 +134,15 @@ class Backward:
         return effective(math.prod(self.shape), self.channels, self.corr)
 
     @property
-    def own(self) -> Array:
+    def inverse_units(self) -> Array:
         """As of `Forward`; what places share is their sample's."""
         alone: Array = np.array([[1.0], [max(1 - self.corr**2, 0.0)]])
         return alone * _one_over(self.effective, self.channels)
 
-    def among(self, apart: Array) -> Backward:
+    def with_sample_squares(self, sample_squares: Array) -> Backward:
         """As of `Forward`."""
-        mean, apart = balanced(apart)
-        return replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), apart=apart)
+        mean, sample_squares = balanced(sample_squares)
+        return replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), sample_squares=sample_squares)
 
 
 def _one_over(units: float, channels: float) -> Array:
@@ -140,15 +151,15 @@ def _one_over(units: float, channels: float) -> Array:
     return np.array([[1 / max(units, 1.0)], [places]])
 
 
-def balanced(apart: Array) -> tuple[float, Array]:
+def balanced(sample_squares: Array) -> tuple[float, Array]:
     """Log of the means over samples and places, and the rest."""
-    means = np.array([[log_mean(row)] for row in apart])
-    return float(means.sum()), np.asarray(apart - means)
+    means = np.array([[log_mean(row)] for row in sample_squares])
+    return float(means.sum()), np.asarray(sample_squares - means)
 
 
-def of_samples(apart: Array) -> Array:
-    """`apart` without the differences between places."""
-    return np.stack([apart[0], ALIKE[1]])
+def of_samples(sample_squares: Array) -> Array:
+    """`sample_squares` without the differences between places."""
+    return np.stack([sample_squares[0], ALIKE[1]])
 
 
 def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
@@ -190,7 +201,7 @@ def effective(units: int, channels: float, corr: float) -> float:
     return channels * places / (1 + (places - 1) * min(alike, 1.0))
 
 
-# the gradient at a stage's input from that at its output
+# the gradient at a primitive's input from that at its output
 Pull = Callable[[Backward], Backward]
 
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from archcalc.graph import Graph
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer
 
-KERNELS = (st.Matrix, st.Convolve, st.Local)
+KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 
 
 class Structure:
@@ -23,14 +23,14 @@ class Structure:
         self.consumers = graph.consumers()
         for t in graph.outputs:
             self.consumers[t.node].append(-1)
-        self.chains: list[st.Stages] = [
-            () if i in graph.inputs else node.layer.stages(*graph.input_shapes(shapes, node))
+        self.chains: list[prim.Primitives] = [
+            () if i in graph.inputs else node.layer.primitives(*graph.input_shapes(shapes, node))
             for i, node in enumerate(graph.nodes)
         ]
 
     @cached_property
     def weighted(self) -> list[int]:
-        """Nodes whose stages hold a matrix or kernel."""
+        """Nodes whose primitives hold a matrix or kernel."""
         return [i for i, chain in enumerate(self.chains) if any(isinstance(s, KERNELS) for s in chain)]
 
     @cached_property
@@ -39,7 +39,7 @@ class Structure:
         return [
             i
             for i, chain in enumerate(self.chains)
-            if chain and isinstance(chain[0], st.Merge) and chain[0].kind == "add" and self._several(i)
+            if chain and isinstance(chain[0], prim.Merge) and chain[0].kind == "add" and self._several(i)
         ]
 
     def _several(self, node: int) -> bool:
@@ -77,7 +77,7 @@ class Structure:
     def branch_end(self, node: int) -> int | None:
         """The last layer with weights or scale on the way to this node, if nothing else reads that way."""
         while len(self.consumers[node]) == 1:
-            if node in self._weights or any(isinstance(s, st.BatchStandardise) for s in self.chains[node]):
+            if node in self._weights or any(isinstance(s, prim.BatchStandardise) for s in self.chains[node]):
                 return node
             if len(self.graph.nodes[node].inputs) != 1:
                 return None

@@ -63,15 +63,17 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         x.roots,
         x.channels,
         _law(x, phi),
-        lean=_lean(at, gain),
+        shared_elasticity=_shared_elasticity(at, gain),
     )
-    apart = read.square(level + x.apart) - at.square[1]
-    made = made.among(apart + noise.apart(forward_variance * n * x.own))
+    sample_squares = read.square(level + x.sample_squares) - at.square[1]
+    made = made.with_sample_squares(
+        sample_squares + noise.sample_factors(forward_variance * n * x.inverse_units)
+    )
     slopes = read.slope(x.log_q)
     slope_response = read.slope(level + x.noise) - at.slope[1]
-    slopes_apart = read.slope(level + x.apart) - at.slope[1]
+    slopes_apart = read.slope(level + x.sample_squares) - at.slope[1]
     overlap, tilt = float(at.slope_mean[1]), float(at.tilt[1])
-    together, alone, values = _bending(phi, x)
+    together, alone, values = _slope_responses(phi, x)
 
     def pull(g: Backward) -> Backward:
         m = max(min(n, g.effective), 1.0)
@@ -85,18 +87,20 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pull]:
         if g.chosen is not None:
             here = log_of(float(np.mean(phi.slope(g.chosen) ** 2)))
         # to second order in the weights, which leaves no more out than half
-        here = here + math.log1p(max(g.follows * (values - 1), -0.5))
+        here = here + math.log1p(max(g.value_response * (values - 1), -0.5))
         back = replace(
             g,
             chosen=None,
             log_b=np.maximum(g.log_b + here, FLOOR),
             corr=corr,
             tilt=tilt,
-            bent=(g.corr * together, alone),
-            follows=0.0,
+            input_response=(g.corr * together, alone),
+            value_response=0.0,
             noise=g.noise + slope_response + noise.of_square(variance, own),
         )
-        return back.among(g.apart + slopes_apart + noise.apart(variance * m * g.own))
+        return back.with_sample_squares(
+            g.sample_squares + slopes_apart + noise.sample_factors(variance * m * g.inverse_units)
+        )
 
     return made, pull
 
@@ -113,7 +117,7 @@ def _rise(values: Array) -> float:
     return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
 
 
-def _bending(phi: Function, x: Forward) -> tuple[float, float, float]:
+def _slope_responses(phi: Function, x: Forward) -> tuple[float, float, float]:
     """(E u phi')^2 / E phi'^2 and E (u^2 - 1) phi'^2 / 2 E phi'^2 for the centred units u, of variance 1;
     E v^2 phi'^2 / E phi'^2 for such values v.
     """
@@ -131,7 +135,7 @@ def _bending(phi: Function, x: Forward) -> tuple[float, float, float]:
     )
 
 
-def _lean(at: Moments, gain: float) -> float:
+def _shared_elasticity(at: Moments, gain: float) -> float:
     """Of what the mean square of E phi rises by where E phi^2 rises."""
     if gain < 0.1 or np.any(np.abs(at.mean) < 1e-6):
         return 1.0
@@ -159,7 +163,7 @@ class _Table:
     def __init__(self, phi: Function, x: Forward) -> None:
         level = x.level
         finite = x.log_q[x.log_q > FLOOR / 2]
-        seen = np.concatenate([x.noise, x.apart[x.apart > FLOOR / 2]])
+        seen = np.concatenate([x.noise, x.sample_squares[x.sample_squares > FLOOR / 2]])
         low = min(float(finite.min()), level + float(seen.min()))
         high = max(float(finite.max()), level + float(seen.max()))
         count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
@@ -213,7 +217,7 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pull]:
         ratio=(m + mean) / np.sqrt(moved),
         corr=shared / after,
         noise=_moved(x.noise, level, after),
-        apart=_moved(x.apart, level, after),
+        sample_squares=_moved(x.sample_squares, level, after),
     ), lambda g: g
 
 
@@ -235,7 +239,9 @@ def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pull]:
     """In training: whole samples zeroed at a rate, forward and back alike, the others divided by 1 - rate."""
     made, pull = dropout(x, rate)
     kept = noise.of_kept(rate)
-    return made.among(made.apart + kept), lambda g: pull(g).among(g.apart + kept)
+    return made.with_sample_squares(made.sample_squares + kept), lambda g: pull(g).with_sample_squares(
+        g.sample_squares + kept
+    )
 
 
 # -- several tensors ------------------------------------------------------------------------------------
@@ -312,7 +318,10 @@ def add(
     )
     # what two parts share by chance makes samples differ, too
     crossed = 1 - sum(v * v for v in levels) / sum(levels) ** 2
-    made = made.among(mixed([p.apart for p in parts], levels) + noise.apart(2 * crossed * made.own))
+    made = made.with_sample_squares(
+        mixed([p.sample_squares for p in parts], levels)
+        + noise.sample_factors(2 * crossed * made.inverse_units)
+    )
 
     def pull_to(i: int) -> Pull:
         def pull(g: Backward) -> Backward:
@@ -359,8 +368,8 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pull]
         sum((p.noise for p in parts), start=np.zeros_like(parts[0].noise)),
         roots,
         max(p.channels for p in parts),
-        lean=max(parts, key=lambda p: math.prod(p.shape)).lean,
-    ).among(sum((p.apart for p in parts), start=ALIKE))
+        shared_elasticity=max(parts, key=lambda p: math.prod(p.shape)).shared_elasticity,
+    ).with_sample_squares(sum((p.sample_squares for p in parts), start=ALIKE))
 
     def pull_to(i: int) -> Pull:
         others = [p for j, p in enumerate(parts) if j != i]
@@ -377,7 +386,7 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pull]
                 corr=g.corr * corr,
                 noise=g.noise + sum(p.noise for p in others),
             )
-            return back.among(g.apart + sum(p.apart for p in others))
+            return back.with_sample_squares(g.sample_squares + sum(p.sample_squares for p in others))
 
         return pull
 
@@ -407,7 +416,7 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         mixed([p.noise for p in parts], weights),
         roots,
         sum(p.channels for p in parts),
-        apart=mixed([p.apart for p in parts], weights),
+        sample_squares=mixed([p.sample_squares for p in parts], weights),
     )
     starts = np.cumsum([0] + [p.shape[axis] for p in parts])
 
@@ -451,5 +460,5 @@ def gathered(parts: Sequence[Backward], noise: Noise) -> Backward:
         roots,
         channels,
         centred=all(p.centred for p in parts),
-        apart=mixed([p.apart for p in parts], levels),
+        sample_squares=mixed([p.sample_squares for p in parts], levels),
     )

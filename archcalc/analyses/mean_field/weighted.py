@@ -85,10 +85,10 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
         x.noise,
         root,
         units,
-        uneven=(drawn.kurtosis - 1) / fan,
-        lean=x.lean,
+        channel_variance=(drawn.kurtosis - 1) / fan,
+        shared_elasticity=x.shared_elasticity,
         # a matrix over several places, which have been made units of one
-        apart=x.apart if fan <= x.channels else of_samples(x.apart),
+        sample_squares=x.sample_squares if fan <= x.channels else of_samples(x.sample_squares),
     )
     made = fluctuating(made, drawn, fan, noise)
 
@@ -101,7 +101,7 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
             root,
             fan,
             centred=g.centred,
-            apart=g.apart,
+            sample_squares=g.sample_squares,
         )
         return fluctuating_back(back, drawn, units, noise, g.tilt, fan)
 
@@ -142,14 +142,16 @@ def convolution(
         x.noise,
         root,
         filters,
-        lean=x.lean,
-        apart=x.apart,
+        shared_elasticity=x.shared_elasticity,
+        sample_squares=x.sample_squares,
     )
     count_of_taps = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
     count = count_of_taps * (1 if depthwise else fan // groups)
-    made = replace(made, uneven=(drawn.kurtosis - 1) / count, few=_law_of_few(x, drawn, count))
+    made = replace(
+        made, channel_variance=(drawn.kurtosis - 1) / count, channel_law=_law_of_few(x, drawn, count)
+    )
     read = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
-    made = made.among(averaged(made.apart, read))
+    made = made.with_sample_squares(averaged(made.sample_squares, read))
     made = fluctuating(made, drawn, count, noise)
     # in the other direction, a place is read by fewer where there are fewer that read
     steps = math.prod(m.shape[1] / max(m.shape[0], 1) for _, m in reads)
@@ -167,10 +169,10 @@ def convolution(
             g.noise,
             root,
             fan,
-            follows=_follows(g.bent, count, drawn.kurtosis) if depthwise else 0.0,
+            value_response=_value_response(g.input_response, count, drawn.kurtosis) if depthwise else 0.0,
             centred=g.centred,
         )
-        back = back.among(averaged(g.apart, readers))
+        back = back.with_sample_squares(averaged(g.sample_squares, readers))
         return fluctuating_back(back, drawn, filters, noise, g.tilt, count)
 
     return made, pull
@@ -179,12 +181,12 @@ def convolution(
 MOST_NEIGHBOURS = 49  # places of a window that are told apart
 
 
-def averaged(apart: Array, places: Sequence[Any]) -> Array:
+def averaged(sample_squares: Array, places: Sequence[Any]) -> Array:
     """Each place the mean of those it reads."""
     if not places:
-        return apart
-    mean = sum((np.exp(apart[1][place]) for place in places), start=ALIKE[1]) / len(places)
-    return np.stack([apart[0], log_of(mean)])
+        return sample_squares
+    mean = sum((np.exp(sample_squares[1][place]) for place in places), start=ALIKE[1]) / len(places)
+    return np.stack([sample_squares[0], log_of(mean)])
 
 
 FEW = 64  # weights of a unit, up to which it is not taken as Gaussian within its channel
@@ -209,14 +211,14 @@ def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
     return standard(z / np.sqrt((w * w).sum(axis=-1)))
 
 
-def _follows(bent: tuple[float, float], count: int, kurtosis: float) -> float:
+def _value_response(input_response: tuple[float, float], count: int, kurtosis: float) -> float:
     """Of sum_k w_k g_k, g_k being phi'(u_k) times a gradient and u_k = sum_j w_j v_{k-j} / |w|.
 
     Where places share the gradient, the part of phi' that rises with u adds up to |w| v: w_k times w_k v for
     every k. What one tap sends alone, a share E w^4 / (E w^2)^2 / count of the whole, goes with v by the
     bend of phi'^2.
     """
-    shared, alone = bent
+    shared, alone = input_response
     one = kurtosis / (count + kurtosis - 1)
     return (shared * (1 - one) + alone * one) / (1 + shared * (1 - 1 / count))
 
@@ -250,7 +252,7 @@ def fluctuating(made: Forward, drawn: Draw, fan: float, noise: Noise) -> Forward
         kept = max(0.0, 1 - made.channels / fan) if made.channels <= fan else 0.0
     own = noise.of_square(2 * kept / max(made.effective, 1.0))
     made = replace(made, noise=made.noise + own)
-    return made.among(made.apart + noise.apart(2 * kept * made.own))
+    return made.with_sample_squares(made.sample_squares + noise.sample_factors(2 * kept * made.inverse_units))
 
 
 def fluctuating_back(
@@ -262,4 +264,4 @@ def fluctuating_back(
         kept = max(0.0, 1 - back.channels / fan) if back.channels <= fan else 0.0
     own = noise.of_square(2 * kept / max(back.effective, 1.0))
     back = replace(back, noise=back.noise + own + math.log1p((tilt - 1) / max(width, 1.0)))
-    return back.among(back.apart + noise.apart(2 * kept * back.own))
+    return back.with_sample_squares(back.sample_squares + noise.sample_factors(2 * kept * back.inverse_units))

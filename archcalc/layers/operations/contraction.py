@@ -11,7 +11,7 @@ from archcalc.layers.base import Window, family
 from archcalc.layers.fields import Untracked
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Given, Operand, Operation, operation
-from archcalc.layers.primitives import Contract, Stages
+from archcalc.layers.primitives import Contract, Primitives
 from archcalc.layers.window import Read, Taps, Whole
 
 BATCH = "\0"  # the label of the batch axis, which is no size
@@ -100,7 +100,7 @@ class Contraction(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         labels, sizes = self._resolved(inputs)
         constants = tuple(x if isinstance(x, Constant) else None for x in self.given(inputs))
         count = prod(n for label, n in sizes.items() if label not in labels.output)

@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Window, family, identity, show
 from archcalc.layers.fields import Untracked
 from archcalc.layers.merging import aligned, copies
@@ -29,10 +29,10 @@ class Unary(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.one(inputs))
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         # arguments that a configuration leaves out are Keras's defaults
         given = ((name, getattr(self, name)) for name in UNARY.get(self.function, ("", ()))[1])
-        return (st.Pointwise(self.function, tuple((n, v) for n, v in given if v is not None)),)
+        return (prim.Pointwise(self.function, tuple((n, v) for n, v in given if v is not None)),)
 
 
 @family
@@ -44,8 +44,8 @@ class Free(Unary):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Stop(),) if self.function in ("stop_gradient", "imag") else ()
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.ZeroGradient(),) if self.function in ("stop_gradient", "imag") else ()
 
 
 @family
@@ -66,8 +66,8 @@ class Filled(Free):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (tuple(Phases(axis, 1, ((),)) for axis in range(len(self.one(inputs)))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Stop(),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.ZeroGradient(),)
 
 
 # function -> class in Keras's configurations, and the arguments that change no figure
@@ -247,10 +247,10 @@ class Broadcasting(Operation):
         """Which operands are tensors."""
         return tuple(isinstance(x, tuple) for x in self.given(inputs))
 
-    def _repeated(self, x: Shape, out: Shape) -> st.Stages:
+    def _repeated(self, x: Shape, out: Shape) -> prim.Primitives:
         """The axes of size 1 that meet longer ones of a constant."""
         return tuple(
-            st.Enlarge(axis, 1, m)
+            prim.Upsample(axis, 1, m)
             for axis, (n, m) in enumerate(zip(x, out, strict=True))
             if certainly(equal(n, 1)) and not certainly(equal(m, 1))
         )
@@ -273,31 +273,31 @@ class Binary(Broadcasting):
             return Shares((1,) * len(inputs), 2)
         return super().shares(*inputs)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         if self.function in _STEPS:
-            return (st.Stop(),) if len(inputs) == 1 else (st.Merge("stop", (1, 1)),)
+            return (prim.ZeroGradient(),) if len(inputs) == 1 else (prim.Merge("stop", (1, 1)),)
         out = self.output_shape(*inputs)
         if len(inputs) == 1:
             return (*self._repeated(inputs[0], out), *self._with_constant())
         kind, coefficients = _MERGES.get(self.function, (self.function, ()))
-        return (st.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+        return (prim.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
 
-    def _with_constant(self) -> st.Stages:
+    def _with_constant(self) -> prim.Primitives:
         first = self.x1 is not None
         constant = self.x1 if first else self.x2
         value = constant.value if isinstance(constant, Constant) else constant
         match self.function:
             case "add":
-                return (st.Offset(value),)
+                return (prim.Offset(value),)
             case "subtract":
-                return (st.Factor(-1.0), st.Offset(value)) if first else (st.Offset(value),)
+                return (prim.Scale(-1.0), prim.Offset(value)) if first else (prim.Offset(value),)
             case "multiply":
-                return (st.Factor(value),)
+                return (prim.Scale(value),)
             case "divide" | "true_divide" | "divide_no_nan":
                 if not first:
-                    return (st.Factor(value, reciprocal=True),)
-                return st.Pointwise("reciprocal"), st.Factor(value)
-        return (st.Pointwise(self.function, (("x1" if first else "x2", value),)),)
+                    return (prim.Scale(value, reciprocal=True),)
+                return prim.Pointwise("reciprocal"), prim.Scale(value)
+        return (prim.Pointwise(self.function, (("x1" if first else "x2", value),)),)
 
 
 BINARY: dict[str, str] = {
@@ -362,12 +362,12 @@ class Where(Broadcasting):
         tensor = self.condition is None
         return super().result_dtype(compute, *inputs[1:] if tensor else inputs)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         out = self.output_shape(*inputs)
         condition, *chosen = self._tensors(inputs)
         if not any(chosen):
-            return (st.Stop(),)
+            return (prim.ZeroGradient(),)
         if len(inputs) == 1:
-            return (*self._repeated(inputs[0], out), st.Select())
+            return (*self._repeated(inputs[0], out), prim.Select())
         weights = (0.0,) * condition + (1.0,) * sum(chosen)
-        return (st.Merge("choose", tuple(copies(x, out) for x in inputs), weights),)
+        return (prim.Merge("choose", tuple(copies(x, out) for x in inputs), weights),)

@@ -19,8 +19,8 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.primitives import (
     Blend,
+    Primitives,
     Select,
-    Stages,
 )
 from archcalc.layers.resizing import Interpolation, Resampling
 from archcalc.layers.window import Blocks, Taps, Whole
@@ -70,8 +70,8 @@ class Resize(OfImages):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return self._resampling(inputs).elementwise_ops(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
-        return self._resampling(inputs).stages(self.one(inputs))
+    def primitives(self, *inputs: Shape) -> Primitives:
+        return self._resampling(inputs).primitives(self.one(inputs))
 
     def _resampling(self, inputs: tuple[Shape, ...]) -> Resampling:
         return Resampling.of(self, self.spatial(self.one(inputs)), self.size)
@@ -88,7 +88,7 @@ class Blockwise(OfImages):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Select(),)
 
 
@@ -147,7 +147,7 @@ class RGBToGrayscale(OfImages):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 5 * prod(self.output_shape(*inputs))
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         x = self.one(inputs)
         if certainly(equal(self._channels(x), 1)):
             return ()

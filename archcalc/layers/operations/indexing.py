@@ -13,7 +13,7 @@ from archcalc.layers.fields import Axis, FieldError, Kind
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import operation
 from archcalc.layers.operations.reshaping import Moving
-from archcalc.layers.primitives import Copies, Select, Stages
+from archcalc.layers.primitives import Copies, Primitives, Select
 from archcalc.layers.window import Fixed, Read, Taps, Unstated
 
 
@@ -147,7 +147,7 @@ class GetItem(Moving):
         """An end of a slice within 0..n."""
         return largest(n + end, 0) if end < 0 else smallest(end, n)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Select(),)
 
 
@@ -196,7 +196,7 @@ class Take(Moving):
         place = self.indices + x[axis] if self.indices < 0 else self.indices
         return (tuple(Fixed(place) if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Copies(_most(self.indices if isinstance(self.indices, tuple) else (self.indices,))),)
 
 

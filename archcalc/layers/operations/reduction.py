@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.base import Window, axis_index, family, identity
 from archcalc.layers.fields import AxisKind, Flag, Untracked
 from archcalc.layers.operand import Constant
@@ -63,12 +63,14 @@ class Reducing(OverAxes):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(self.one(inputs))
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         if self.function in _STEPS:
-            return (st.Stop(),)
+            return (prim.ZeroGradient(),)
         x = self.one(inputs)
         axes = self.axes(x)
-        return (st.Reduce(self.function.removeprefix("a"), axes, prod(x[a] for a in axes), self.leaves_ones),)
+        return (
+            prim.Reduce(self.function.removeprefix("a"), axes, prod(x[a] for a in axes), self.leaves_ones),
+        )
 
 
 @family
@@ -189,10 +191,10 @@ class Norm(Reduction):
 
     ord: Untracked = None
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         if self.ord not in (None, 2, "fro"):
-            return (st.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
-        return super().stages(*inputs)
+            return (prim.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
+        return super().primitives(*inputs)
 
 
 @operation("argmax", "Argmax")
@@ -238,27 +240,27 @@ class Along(Unary, OverAxes):
 class Softmax(Along):
     """Normalised exponentials along `axis`."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
-        return (st.Softmax(self.axes(x), prod(x[a] for a in self.axes(x))),)
+        return (prim.Softmax(self.axes(x), prod(x[a] for a in self.axes(x))),)
 
 
 @operation("log_softmax", "LogSoftmax")
 class LogSoftmax(Along):
     """Logarithms of normalised exponentials along `axis`."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
-        return (st.Softmax(self.axes(x), prod(x[a] for a in self.axes(x)), log=True),)
+        return (prim.Softmax(self.axes(x), prod(x[a] for a in self.axes(x)), log=True),)
 
 
 @operation("sparsemax", "Sparsemax")
 class Sparsemax(Along):
     """Units along `axis` less a threshold, or 0; as in Keras no projection onto the simplex."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
-        return (st.Sparsemax(self.axes(x), prod(x[a] for a in self.axes(x))),)
+        return (prim.Sparsemax(self.axes(x), prod(x[a] for a in self.axes(x))),)
 
 
 @operation("normalize", "Normalize")
@@ -268,10 +270,10 @@ class Normalize(Along):
     order: Untracked = 2
     epsilon: Untracked = None
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
         return (
-            st.Normalise(self.axes(x), float(self.order), 1e-7 if self.epsilon is None else self.epsilon),
+            prim.Normalise(self.axes(x), float(self.order), 1e-7 if self.epsilon is None else self.epsilon),
         )
 
 
@@ -284,12 +286,12 @@ class RMSNorm(Along):
     scale: Untracked = None
     epsilon: Untracked = None
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
         axes = self.axes(x)
         epsilon = 1e-7 if self.epsilon is None else self.epsilon
         return (
-            st.Standardise(
+            prim.Standardise(
                 axes,
                 epsilon,
                 centre=False,
@@ -311,15 +313,15 @@ class LayerNorm(Along):
     epsilon: Untracked = None
     rms_scaling: Untracked = False
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
         axes = self.axes(x)
         epsilon = 1e-7 if self.epsilon is None else self.epsilon
         if self.rms_scaling:
-            return (st.Unspread(axes, epsilon, _values(self.gamma)),)
+            return (prim.DivideByStd(axes, epsilon, _values(self.gamma)),)
         gamma, beta = _values(self.gamma), _values(self.beta)
         return (
-            st.Standardise(
+            prim.Standardise(
                 axes, epsilon, gamma=gamma, beta=beta, weight_axes=axes, count=prod(x[a] for a in axes)
             ),
         )
@@ -331,8 +333,8 @@ class Sort(Along):
 
     keeps_integers = True
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Select(),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Select(),)
 
 
 @operation("argsort", "Argsort")
@@ -341,12 +343,12 @@ class Argsort(Along):
 
     result = "int32"
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Stop(),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.ZeroGradient(),)
 
 
 @family
-class Running(Unary, OverAxes):
+class Accumulation(Unary, OverAxes):
     """Each unit depends on those before it along `axis`."""
 
     keeps_integers = True
@@ -363,18 +365,18 @@ class Running(Unary, OverAxes):
 
 
 @operation("cumsum", "Cumsum")
-class Cumsum(Running):
+class Cumsum(Accumulation):
     """The sum of all units up to each one along `axis`."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
-        return tuple(st.Running("sum", a, x[a]) for a in self.axes(x))
+        return tuple(prim.Cumulative("sum", a, x[a]) for a in self.axes(x))
 
 
 @operation("cumprod", "Cumprod")
-class Cumprod(Running):
+class Cumprod(Accumulation):
     """The product of all units up to each one along `axis`."""
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
-        return tuple(st.Running("product", a, x[a]) for a in self.axes(x))
+        return tuple(prim.Cumulative("product", a, x[a]) for a in self.axes(x))

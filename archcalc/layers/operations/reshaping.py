@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers import merging
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers import reshaping as layers
 from archcalc.layers.base import Window, axis_index, family, show
 from archcalc.layers.fields import (
@@ -38,8 +38,8 @@ class Moving(Operation):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Select(),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Select(),)
 
 
 @family
@@ -67,8 +67,8 @@ class Permuting(Moving):
         order = self._samples(x)
         return (tuple(Taps(order.index(a)) for a in range(len(x))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Permute(self._samples(self.one(inputs))),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Permute(self._samples(self.one(inputs))),)
 
 
 @operation("transpose", "Transpose")
@@ -183,8 +183,8 @@ class Reshape(Moving):
         x = self.one(inputs)
         return (layers.reshaped(x, self.output_shape(x)),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Reshape(self.output_shape(*inputs)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Reshape(self.output_shape(*inputs)),)
 
 
 @operation("expand_dims", "ExpandDims")
@@ -210,8 +210,8 @@ class ExpandDims(Moving):
         kept = [a for a in range(len(x) + len(places)) if a not in places]
         return (tuple(map(Taps, kept)),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Reshape(self.output_shape(*inputs)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Reshape(self.output_shape(*inputs)),)
 
 
 @operation("squeeze", "Squeeze")
@@ -240,8 +240,8 @@ class Squeeze(Moving):
         kept = [a for a in range(len(x)) if a not in gone]
         return (tuple(Fixed() if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Reshape(self.output_shape(*inputs)),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Reshape(self.output_shape(*inputs)),)
 
 
 @operation("flip", "Flip")
@@ -302,10 +302,10 @@ class Repeat(Moving):
         read = Blocks(axis, self.repeats, 1)
         return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
-        return (st.Enlarge(axis, x[axis], self.repeats),)
+        return (prim.Upsample(axis, x[axis], self.repeats),)
 
 
 class RepeatsKind(Kind):
@@ -349,8 +349,8 @@ class Tile(Moving):
             ),
         )
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Copies(prod(self.times(self.one(inputs)))),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Copies(prod(self.times(self.one(inputs)))),)
 
 
 # -- joins and cuts --------------------------------------------------------------------------------
@@ -372,8 +372,8 @@ class Concatenate(Moving):
     def shares(self, *inputs: Shape) -> Shares:
         return merging.Concatenate(axis=self.axis).shares(*inputs)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return merging.Concatenate(axis=self.axis).stages(*inputs)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return merging.Concatenate(axis=self.axis).primitives(*inputs)
 
 
 @operation("stack", "Stack")
@@ -404,9 +404,9 @@ class Stack(Moving):
         place = axis_index(self, self.axis, rank + 1)
         return (tuple(Taps(a if a < place else a + 1) for a in range(rank)),) * len(inputs)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         place = axis_index(self, self.axis, len(inputs[0]) + 1)
-        return (st.Merge("stack", (1,) * len(inputs), axis=place),)
+        return (prim.Merge("stack", (1,) * len(inputs), axis=place),)
 
 
 @operation("split", "Split")
@@ -538,12 +538,12 @@ class Pad(Moving):
             return Taps(axis, 1, -before)
         return Unstated(f"{self.mode} padding reads units near the border twice")
 
-    def stages(self, *inputs: Shape) -> st.Stages:
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
         pairs = self.margins(self.one(inputs))
         if self.mode == "constant":
-            return (st.Margin(pairs),)
+            return (prim.Pad(pairs),)
         # a unit near a border stands once more for each side that mirrors it
-        return (st.Copies(prod(1 + sum(margin > 0 for margin in pair) for pair in pairs)),)
+        return (prim.Copies(prod(1 + sum(margin > 0 for margin in pair) for pair in pairs)),)
 
 
 @operation("one_hot", "OneHot")
@@ -567,5 +567,5 @@ class OneHot(Moving):
         place = axis_index(self, self.axis, len(x) + 1)
         return (tuple(Taps(a if a < place else a + 1) for a in range(len(x))),)
 
-    def stages(self, *inputs: Shape) -> st.Stages:
-        return (st.Stop(),)
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.ZeroGradient(),)

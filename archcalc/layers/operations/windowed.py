@@ -12,7 +12,7 @@ from archcalc.layers.base import Layer, Window, family, show
 from archcalc.layers.fields import ChoiceKind, DataFormat, FieldError, Untracked
 from archcalc.layers.operand import Constant, OperandKind
 from archcalc.layers.operations.base import Operation, operation
-from archcalc.layers.primitives import Convolve, Stages
+from archcalc.layers.primitives import Convolve, Primitives
 
 
 @family
@@ -44,9 +44,9 @@ class AsLayer(Operation):
         x = self.one(inputs)
         return self.layer(x).elementwise_ops(x)
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         x = self.one(inputs)
-        return self.layer(x).stages(x)
+        return self.layer(x).primitives(x)
 
 
 def _of_rank(owner: Operation, kinds: tuple[Any, ...], x: Shape) -> Any:
@@ -128,9 +128,10 @@ class WithKernel(AsLayer):
     def channels(self, x: Shape) -> Size:
         return x[0] if self.data_format == "channels_first" else x[-1]
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return tuple(
-            replace(s, weight=self.kernel) if isinstance(s, Convolve) else s for s in super().stages(*inputs)
+            replace(s, weight=self.kernel) if isinstance(s, Convolve) else s
+            for s in super().primitives(*inputs)
         )
 
 

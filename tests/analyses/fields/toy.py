@@ -19,7 +19,7 @@ from archcalc.graph import Graph
 from archcalc.layers.base import NoMacs, Weightless, family
 from archcalc.layers.core import InputLayer
 from archcalc.layers.fields import Untracked
-from archcalc.layers.primitives import Stages, Unbounded
+from archcalc.layers.primitives import Primitives, Unbounded
 from archcalc.layers.window import (
     Blocks,
     Fixed,
@@ -50,7 +50,7 @@ class Toy(Weightless, NoMacs):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
-    def stages(self, *inputs: Shape) -> Stages:
+    def primitives(self, *inputs: Shape) -> Primitives:
         return (Unbounded("nothing is said about values"),)
 
     def shares(self, *inputs: Shape) -> Shares:

@@ -1,4 +1,4 @@
-"""Linear stages as maps of arrays, against the layers of Keras with the same weights."""
+"""Linear primitives as maps of arrays, against the layers of Keras with the same weights."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_the_map_of_a_layer(kind: str, arguments: dict[str, Any], shape: tuple[i
     norms = Actual(weights_by_name(built).get("y", {}))
     x = np.random.default_rng(0).standard_normal((2, *shape))
     found = x
-    for stage in layer.stages(shape):
-        apply = linear_map(stage, norms)
+    for primitive in layer.primitives(shape):
+        apply = linear_map(primitive, norms)
         assert apply is not None
         found = apply(found)
     real, start = (np.asarray(built.model(v)) for v in (x, np.zeros_like(x)))

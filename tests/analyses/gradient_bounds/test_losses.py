@@ -11,19 +11,21 @@ from archcalc.analyses.gradient_bounds.losses import LOSSES, entry
 from archcalc.analyses.gradient_bounds.value_ranges import ANY, UNIT, Interval
 from archcalc.arith.symbolic import symbol
 from archcalc.errors import ArchcalcError
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 
-SIGMOID = (st.Matrix("kernel"), st.Pointwise("sigmoid"))
-TANH = (st.Matrix("kernel"), st.Pointwise("tanh"))
-LINEAR = (st.Matrix("kernel"),)
-
-
-def softmax(classes: int) -> st.Stages:
-    return (st.Matrix("kernel"), st.Softmax((0,), classes))
+SIGMOID = (prim.Matrix("kernel"), prim.Pointwise("sigmoid"))
+TANH = (prim.Matrix("kernel"), prim.Pointwise("tanh"))
+LINEAR = (prim.Matrix("kernel"),)
 
 
-def size(loss: str | None, stages: st.Stages, shape: tuple[int, ...], values: Interval = ANY) -> float:
-    found = entry(loss, stages, shape, values, True)
+def softmax(classes: int) -> prim.Primitives:
+    return (prim.Matrix("kernel"), prim.Softmax((0,), classes))
+
+
+def size(
+    loss: str | None, primitives: prim.Primitives, shape: tuple[int, ...], values: Interval = ANY
+) -> float:
+    found = entry(loss, primitives, shape, values, True)
     assert found is not None
     assert isinstance(found.size.log, float)
     return exp(found.size.log)
@@ -39,24 +41,26 @@ def test_the_error_of_a_softmax_is_at_most_the_root_of_two_and_comes_close() -> 
 
 
 def test_places_share_a_mean_of_cross_entropies() -> None:
-    stages = (st.Matrix("kernel"), st.Softmax((1,), 4))
-    assert size(None, stages, (9, 4)) == pytest.approx(2**0.5 / 3, rel=1e-12)
-    assert entry(None, stages, (symbol("H"), 4), ANY, True).size.log == pytest.approx(np.log(2) / 2)  # type: ignore[union-attr]
+    primitives = (prim.Matrix("kernel"), prim.Softmax((1,), 4))
+    assert size(None, primitives, (9, 4)) == pytest.approx(2**0.5 / 3, rel=1e-12)
+    assert entry(None, primitives, (symbol("H"), 4), ANY, True).size.log == pytest.approx(np.log(2) / 2)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("stages", "loss"), [(SIGMOID, LOSSES[2]), (SIGMOID, LOSSES[3]), (TANH, LOSSES[3])])
-def test_losses_of_units_against_every_answer_on_a_grid(stages: st.Stages, loss: str) -> None:
+@pytest.mark.parametrize(
+    ("primitives", "loss"), [(SIGMOID, LOSSES[2]), (SIGMOID, LOSSES[3]), (TANH, LOSSES[3])]
+)
+def test_losses_of_units_against_every_answer_on_a_grid(primitives: prim.Primitives, loss: str) -> None:
     z = np.linspace(-40, 40, 80_001)
-    value = 1 / (1 + np.exp(-z)) if stages is SIGMOID else np.tanh(z)
-    slope = value * (1 - value) if stages is SIGMOID else 1 - value**2
-    ends = (0.0, 1.0) if stages is SIGMOID else (-1.0, 1.0)
+    value = 1 / (1 + np.exp(-z)) if primitives is SIGMOID else np.tanh(z)
+    slope = value * (1 - value) if primitives is SIGMOID else 1 - value**2
+    ends = (0.0, 1.0) if primitives is SIGMOID else (-1.0, 1.0)
     gradients = [
         (value - y) * (1.0 if loss == "binary_crossentropy" else 2 * slope) / 7
         for y in (*ends, sum(ends) / 2)
     ]
     # all seven units wrong in the same way
     worst = max(float(np.abs(g).max()) for g in gradients) * 7**0.5
-    bound = size(loss, stages, (7,))
+    bound = size(loss, primitives, (7,))
     assert worst <= bound
     assert bound == pytest.approx(worst, rel=1e-6)
 
@@ -92,7 +96,7 @@ def test_logits_take_a_cross_entropy_that_is_asked_for() -> None:
     assert exp(found.size.log) == pytest.approx(2**0.5)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("loss", "stages"), [("hinge", LINEAR), ("binary_crossentropy", TANH)])
-def test_losses_that_are_not_known_or_do_not_fit_are_refused(loss: str, stages: st.Stages) -> None:
+@pytest.mark.parametrize(("loss", "primitives"), [("hinge", LINEAR), ("binary_crossentropy", TANH)])
+def test_losses_that_are_not_known_or_do_not_fit_are_refused(loss: str, primitives: prim.Primitives) -> None:
     with pytest.raises(ArchcalcError, match=loss):
-        entry(loss, stages, (1,), ANY, True)
+        entry(loss, primitives, (1,), ANY, True)

@@ -1,4 +1,4 @@
-"""Bounds and intervals of single stages, by formulas and brute force, and the limits of the centred tier."""
+"""Bounds and intervals of primitives, by formulas and brute force, and the limits of the centred tier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras import ops
 from archcalc.analyses import shapes
 from archcalc.analyses.gradient_bounds import centred, primitive_bounds, resampling
 from archcalc.analyses.gradient_bounds.gradients import gradients
-from archcalc.analyses.gradient_bounds.primitive_bounds import single
+from archcalc.analyses.gradient_bounds.primitive_bounds import primitive_bound
 from archcalc.analyses.gradient_bounds.resampling import rows
 from archcalc.analyses.gradient_bounds.setting import Setting
 from archcalc.analyses.gradient_bounds.spectral import Actual
@@ -24,7 +24,7 @@ from archcalc.arith import scope
 from archcalc.arith.symbolic import symbol
 from archcalc.errors import ArchcalcError, NetworkError
 from archcalc.graph import Graph
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activated
 from archcalc.layers.interpolation import INTERPOLATIONS
 from tests.networks import chain, made
@@ -33,20 +33,23 @@ TRAINING = Setting("layer", Open(), training=True)
 INFERENCE = Setting("layer", Open())
 
 
-def passed(stage: st.Stage, setting: Setting, x: Interval = Interval(1.0, 2.0)) -> tuple[float, Interval]:  # noqa: B008
-    bound, values = single(stage, x, setting)
+ONE_TO_TWO = Interval(1.0, 2.0)
+
+
+def stretch(primitive: prim.Primitive, setting: Setting, x: Interval = ONE_TO_TWO) -> tuple[float, Interval]:
+    bound, values = primitive_bound(primitive, x, setting)
     return (inf if bound.unbounded else 0.0 if bound.is_zero else exp(bound.log)), values  # type: ignore[arg-type]
 
 
 def test_dropout_scales_in_training_alone() -> None:
-    assert passed(st.Mask(0.25), INFERENCE) == (1.0, Interval(1.0, 2.0))
-    assert passed(st.Mask(0.0, noise=True), TRAINING)[0] == 1.0
-    factor, values = passed(st.Mask(0.25), TRAINING)
+    assert stretch(prim.Dropout(0.25), INFERENCE) == (1.0, Interval(1.0, 2.0))
+    assert stretch(prim.Dropout(0.0, noise=True), TRAINING)[0] == 1.0
+    factor, values = stretch(prim.Dropout(0.25), TRAINING)
     assert factor == pytest.approx(4 / 3)
     assert (values.low, values.high) == (0.0, pytest.approx(8 / 3))
-    assert passed(st.Mask(1.0), TRAINING) == (0.0, Interval(0.0, 0.0))
-    assert passed(st.Mask(0.5, noise=True), TRAINING)[0] == inf
-    assert passed(st.Mask(0.5, noise=True), INFERENCE)[0] == 1.0
+    assert stretch(prim.Dropout(1.0), TRAINING) == (0.0, Interval(0.0, 0.0))
+    assert stretch(prim.Dropout(0.5, noise=True), TRAINING)[0] == inf
+    assert stretch(prim.Dropout(0.5, noise=True), INFERENCE)[0] == 1.0
 
 
 def test_alpha_dropout_scales_what_it_keeps_as_keras_does() -> None:
@@ -55,19 +58,21 @@ def test_alpha_dropout_scales_what_it_keeps_as_keras_does() -> None:
             np.asarray(keras.layers.AlphaDropout(rate, seed=1)(np.full(200, x, "float32"), training=True))
             for x in (1.0, 2.0)
         )
-        assert passed(st.Mask(rate, alpha=True), TRAINING)[0] == pytest.approx((twos - ones).max(), rel=1e-5)
+        assert stretch(prim.Dropout(rate, alpha=True), TRAINING)[0] == pytest.approx(
+            (twos - ones).max(), rel=1e-5
+        )
 
 
 def test_what_may_be_left_out_may_be_zero() -> None:
-    assert passed(st.Select(), INFERENCE)[1] == Interval(0.0, 2.0)
-    assert passed(st.Margin(((1, 0),)), INFERENCE)[1] == Interval(0.0, 2.0)
-    assert passed(st.Margin(((-1, 0),)), INFERENCE)[1] == Interval(1.0, 2.0)
+    assert stretch(prim.Select(), INFERENCE)[1] == Interval(0.0, 2.0)
+    assert stretch(prim.Pad(((1, 0),)), INFERENCE)[1] == Interval(0.0, 2.0)
+    assert stretch(prim.Pad(((-1, 0),)), INFERENCE)[1] == Interval(1.0, 2.0)
     assert Interval(-3.0, -1.0).with_zero() == Interval(-3.0, 0.0)
 
 
 def test_softmax_and_its_logarithm() -> None:
-    assert passed(st.Softmax((0,), 4), INFERENCE) == (0.5, UNIT)
-    factor, values = passed(st.Softmax((0,), 4, log=True), INFERENCE)
+    assert stretch(prim.Softmax((0,), 4), INFERENCE) == (0.5, UNIT)
+    factor, values = stretch(prim.Softmax((0,), 4, log=True), INFERENCE)
     assert factor == pytest.approx(2)
     assert (values.low, values.high) == (pytest.approx(-1 - log(4)), 0.0)
 
@@ -77,24 +82,24 @@ def test_sparsemax_as_keras_has_it(n: int) -> None:
     """Keras's slopes by differences and its values, on inputs of several sizes."""
     random, step = np.random.default_rng(0), 1e-6
     for size in (0.01, 0.3, 1.0, 3.0):
-        most, values = passed(st.Sparsemax((0,), n), INFERENCE, Interval(-size, size))
+        most, values = stretch(prim.Sparsemax((0,), n), INFERENCE, Interval(-size, size))
         x = random.uniform(-size, size, (200, 1, n))
         ahead, behind = (np.asarray(ops.sparsemax(x + d * np.eye(n))) for d in (step, -step))
         # at a bend the difference lies between two slopes
         assert np.linalg.norm((ahead - behind) / (2 * step), 2, axis=(1, 2)).max() <= most * (1 + 1e-6)
         assert np.asarray(ops.sparsemax(x)).max() <= values.high
-    assert passed(st.Sparsemax((0,), n), INFERENCE, ANY)[1] == Interval(0.0, inf)
+    assert stretch(prim.Sparsemax((0,), n), INFERENCE, ANY)[1] == Interval(0.0, inf)
 
 
 def test_sparsemax_of_an_open_number_of_units_has_a_formula() -> None:
-    bound, values = single(st.Sparsemax((0,), symbol("n")), UNIT, INFERENCE)
+    bound, values = primitive_bound(prim.Sparsemax((0,), symbol("n")), UNIT, INFERENCE)
     assert not bound.unbounded
     assert values.high == inf
 
 
 def test_gelu_by_name_is_the_exact_one() -> None:
-    assert activated("gelu", (3,)) == (st.Pointwise("gelu", (("approximate", False),)),)
-    assert activated("silu", (3,)) == (st.Pointwise("silu", ()),)
+    assert activated("gelu", (3,)) == (prim.Pointwise("gelu", (("approximate", False),)),)
+    assert activated("silu", (3,)) == (prim.Pointwise("silu", ()),)
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (6, 4), (5, 5)])
@@ -102,7 +107,7 @@ def test_a_matrix_that_reaches_all_of_its_output_keeps_some_of_every_direction(
     shape: tuple[int, int],
 ) -> None:
     w = np.random.default_rng(1).standard_normal(shape)
-    found = Actual({"w": w}).surjective(st.Matrix("w"))
+    found = Actual({"w": w}).smallest_singular_value(prim.Matrix("w"))
     # rows are inputs: with fewer of them than outputs some direction is lost
     least = np.linalg.svd(w, compute_uv=False)[-1] if shape[0] >= shape[1] else 0.0
     assert found == pytest.approx(least, rel=1e-6)
@@ -113,11 +118,11 @@ def test_how_far_a_sum_reaches() -> None:
     w = np.random.default_rng(2).standard_normal((4, 6))
     bias = np.array([0.5, -2.0, 0, 0, 0, 0])
     norms = Actual({"w": w, "b": bias, "k": w.reshape(2, 2, 1, 6)})
-    assert norms.reach(st.Matrix("w", "b")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 2.0)
-    assert norms.reach(st.Matrix("w")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 0.0)
-    assert norms.reach(st.Matrix("none")) is None
-    slides = (st.Slide(0, 5, 4, 2), st.Slide(1, 5, 4, 2))
-    kernel = st.Convolve("k", slides, 2)
+    assert norms.reach(prim.Matrix("w", "b")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 2.0)
+    assert norms.reach(prim.Matrix("w")) == (pytest.approx(np.abs(w).sum(axis=0).max()), 0.0)
+    assert norms.reach(prim.Matrix("none")) is None
+    windows = (prim.SlidingWindow(0, 5, 4, 2), prim.SlidingWindow(1, 5, 4, 2))
+    kernel = prim.Convolve("k", windows, 2)
     assert norms.reach(kernel) == (pytest.approx(np.abs(w).sum(axis=0).max()), 0.0)
 
 
@@ -135,7 +140,7 @@ def test_equal_powers_add_up_as_a_factor() -> None:
 @pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (5, 1), (4, 6), (6, 6)])
 def test_portions_are_those_of_keras(size: int, places: int) -> None:
     """From floor(i n / m) to ceil((i + 1) n / m)."""
-    found = rows(st.Portion(0, size, places))
+    found = rows(prim.AdaptiveWindow(0, size, places))
     assert found is not None
     for i, row in enumerate(found):
         first, last = int(np.floor(i * size / places)), int(np.ceil((i + 1) * size / places))
@@ -145,14 +150,14 @@ def test_portions_are_those_of_keras(size: int, places: int) -> None:
 
 @pytest.mark.parametrize("kind", sorted(INTERPOLATIONS))
 def test_interpolated_rows_add_up_to_one(kind: str) -> None:
-    found = rows(st.Enlarge(0, 5, 3, kind))
+    found = rows(prim.Upsample(0, 5, 3, kind))
     assert found is not None
     for i, row in enumerate(found):
         assert sum(w for _, w in row) == pytest.approx(1)
         places = [j for j, _ in row]
         assert len(set(places)) == len(places)
         assert min(abs(j - (i + 0.5) / 3 + 0.5) for j in places) < 1
-    assert resampling.axis_norm(st.Enlarge(0, 5, 3, kind)) is not None
+    assert resampling.axis_norm(prim.Upsample(0, 5, 3, kind)) is not None
 
 
 # -- the centred tier ------------------------------------------------------------------------------------
@@ -201,9 +206,9 @@ def test_too_many_tensors_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_products_around_their_middles() -> None:
     """|a b' - a' b| with a in [-1, 1] and b in [2, 4]: middles 0 and 3, half widths 1 and 1."""
-    stage = st.Merge("multiply", (1, 1))
+    primitive = prim.Merge("multiply", (1, 1))
     shapes_: Any = ((3,), (3,))
-    found = centred._joined(stage, shapes_, [Interval(-1.0, 1.0), Interval(2.0, 4.0)], (2.0, 5.0))
+    found = centred._joined(primitive, shapes_, [Interval(-1.0, 1.0), Interval(2.0, 4.0)], (2.0, 5.0))
     # each by the half width of the other over the largest of the other
     assert found.off == (pytest.approx(2 * 1 / 4), pytest.approx(5 * 1 / 1))
     for parts, middle in (([np.eye(3), None], 3.0), ([None, np.eye(3)], 0.0)):
@@ -213,10 +218,10 @@ def test_products_around_their_middles() -> None:
 
 def test_how_far_a_transposed_kernel_reaches() -> None:
     kernel = np.random.default_rng(5).standard_normal((2, 3, 4, 5))  # taps, then channels out and in
-    slides = (st.Slide(0, 6, 3, 2, 2), st.Slide(1, 9, 3, 3, 3))
-    stage = st.Convolve("k", slides, 2, transposed=True)
+    windows = (prim.SlidingWindow(0, 6, 3, 2, 2), prim.SlidingWindow(1, 9, 3, 3, 3))
+    primitive = prim.Convolve("k", windows, 2, transposed=True)
     most = np.abs(kernel).sum(axis=(0, 1, 3)).max()
-    assert Actual({"k": kernel}).reach(stage) == (pytest.approx(most), 0.0)
+    assert Actual({"k": kernel}).reach(primitive) == (pytest.approx(most), 0.0)
 
 
 def test_a_recurrence_has_a_formula_where_its_weights_are_open() -> None:
@@ -232,14 +237,14 @@ def test_values_behind_moving_statistics() -> None:
     weights = {"mean": [3.0, -4.0], "variance": [0.25, 1.0], "beta": [0.5, -1.0]}
     norms = Actual({name: np.array(values) for name, values in weights.items()})
     setting = Setting("layer", norms)
-    stage = st.BatchStandardise((1,), 0.0, mean="mean", variance="variance", beta="beta")
+    primitive = prim.BatchStandardise((1,), 0.0, mean="mean", variance="variance", beta="beta")
     # (|x| + 4) / 0.5 + 1
-    assert passed(stage, setting, Interval(-2.0, 2.0))[1].high == pytest.approx(13.0)
-    inverse = st.BatchStandardise((1,), 1e-7, mean="mean", variance="variance", floor=True, inverse=True)
-    assert passed(inverse, setting, Interval(-2.0, 2.0))[1].low == pytest.approx(-6.0)
-    assert passed(stage, setting, ANY)[1] == ANY
-    (given,) = made("Normalization", mean=[1.0, -3.0], variance=[0.25, 4.0]).stages((5, 2))
-    assert passed(given, setting, Interval(-2.0, 2.0))[1].high == pytest.approx((2 + 3) / 0.5)
+    assert stretch(primitive, setting, Interval(-2.0, 2.0))[1].high == pytest.approx(13.0)
+    inverse = prim.BatchStandardise((1,), 1e-7, mean="mean", variance="variance", floor=True, inverse=True)
+    assert stretch(inverse, setting, Interval(-2.0, 2.0))[1].low == pytest.approx(-6.0)
+    assert stretch(primitive, setting, ANY)[1] == ANY
+    (given,) = made("Normalization", mean=[1.0, -3.0], variance=[0.25, 4.0]).primitives((5, 2))
+    assert stretch(given, setting, Interval(-2.0, 2.0))[1].high == pytest.approx((2 + 3) / 0.5)
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "tanh", "relu6"])
@@ -256,8 +261,10 @@ def test_values_of_recurrences_hold_those_of_keras(kind: str, gate: str) -> None
     largest = max(float(np.abs(np.asarray(y)).max()) for y in layer(x))
     cell = "gru_cell" if kind == "GRU" else "lstm_cell"
     norms = Actual({f"{cell}/{w.name}": np.asarray(w) for w in layer.weights})
-    stages = graph.nodes[1].layer.stages((6, 2))
-    values = primitive_bounds.passed(stages, [(6, 2)], [Interval(-1.0, 1.0)], Setting("y", norms)).values
+    primitives = graph.nodes[1].layer.primitives((6, 2))
+    values = primitive_bounds.chain_bound(
+        primitives, [(6, 2)], [Interval(-1.0, 1.0)], Setting("y", norms)
+    ).values
     assert largest <= max(abs(values.low), values.high) < inf
     if gate == "sigmoid" and kind == "GRU":
         assert values == Interval(pytest.approx(-1.0), pytest.approx(1.0))  # a mean of what was and tanh
@@ -280,15 +287,15 @@ def test_a_mask_around_its_middle() -> None:
 
 def test_values_of_a_normalised_sample() -> None:
     """Units of mean square 1: one of n may be sqrt(n), and all others nothing."""
-    plain = made("LayerNormalization", scale=False, center=False).stages((3, 9))
-    values = primitive_bounds.passed(plain, [(3, 9)], [ANY], INFERENCE).values
+    plain = made("LayerNormalization", scale=False, center=False).primitives((3, 9))
+    values = primitive_bounds.chain_bound(plain, [(3, 9)], [ANY], INFERENCE).values
     assert (values.low, values.high) == (pytest.approx(-3.0), pytest.approx(3.0))
 
 
 def test_an_average_is_a_map_that_is_known() -> None:
     shapes_: Any = ((3,), (3,))
-    stage = st.Merge("average", (1, 1))
-    found = centred._joined(stage, shapes_, [ANY, ANY], (0.5, 0.5))
+    primitive = prim.Merge("average", (1, 1))
+    found = centred._joined(primitive, shapes_, [ANY, ANY], (0.5, 0.5))
     assert found.off == (0.0, 0.0)
     middle = found.middle([np.eye(3), None], 3)
     assert middle is not None

@@ -13,7 +13,7 @@ import pytest
 from archcalc import analyze, load
 from archcalc.analyses.gradient_bounds import resampling
 from archcalc.analyses.gradient_bounds.linear_maps import linear_map
-from archcalc.analyses.gradient_bounds.primitive_bounds import cover, single
+from archcalc.analyses.gradient_bounds.primitive_bounds import cover, primitive_bound
 from archcalc.analyses.gradient_bounds.setting import Setting
 from archcalc.analyses.gradient_bounds.spectral import Actual
 from archcalc.analyses.gradient_bounds.terms import (
@@ -35,7 +35,7 @@ from archcalc.analyses.gradient_bounds.weight_norms import Open
 from archcalc.arith import substitute
 from archcalc.arith.symbolic import symbol
 from archcalc.graph import Graph
-from archcalc.layers import primitives as st
+from archcalc.layers import primitives as prim
 from tests.analyses.gradient_bounds.networks import Wiring
 from tests.networks import chain, made, tower
 
@@ -167,50 +167,52 @@ def test_values_inside_a_repeated_block_keep_the_range_of_its_functions() -> Non
 
 
 # -- maps as matrices ------------------------------------------------------------------------------------
-def matrix(stage: st.Stage, shape: tuple[int, ...]) -> np.ndarray:
-    apply = linear_map(stage, Actual({}))
+def matrix(primitive: prim.Primitive, shape: tuple[int, ...]) -> np.ndarray:
+    apply = linear_map(primitive, Actual({}))
     assert apply is not None
     size = int(np.prod(shape))
     return apply(np.eye(size).reshape(size, *shape)).reshape(size, -1)
 
 
-def bound(stage: st.Stage) -> float:
-    return value(single(stage, ANY, Setting("layer", Open()))[0])
+def bound(primitive: prim.Primitive) -> float:
+    return value(primitive_bound(primitive, ANY, Setting("layer", Open()))[0])
 
 
 AVERAGES = [
-    st.Pool("average", (st.Slide(0, 9, 4, 3, 2),)),
-    st.Pool("average", (st.Slide(0, 9, 5, 3, 2, 1, 1),)),
-    st.Pool("average", (st.Slide(0, 9, 9, 5, 1, 1, 2),)),
-    st.Pool("average", (st.Slide(0, 9, 3, 2, 3, 2, 0),)),
-    *[st.Pool("average", (st.Portion(0, 9, m),)) for m in (1, 2, 3, 4, 7, 9, 13)],
-    *[st.Enlarge(0, 9, 3, kind) for kind in ("nearest", "bilinear", "bicubic", "lanczos3")],
-    st.Reduce("mean", (0,), 9),
-    st.Reduce("sum", (0,), 9),
-    st.Running("sum", 0, 9),
+    prim.Pool("average", (prim.SlidingWindow(0, 9, 4, 3, 2),)),
+    prim.Pool("average", (prim.SlidingWindow(0, 9, 5, 3, 2, 1, 1),)),
+    prim.Pool("average", (prim.SlidingWindow(0, 9, 9, 5, 1, 1, 2),)),
+    prim.Pool("average", (prim.SlidingWindow(0, 9, 3, 2, 3, 2, 0),)),
+    *[prim.Pool("average", (prim.AdaptiveWindow(0, 9, m),)) for m in (1, 2, 3, 4, 7, 9, 13)],
+    *[prim.Upsample(0, 9, 3, kind) for kind in ("nearest", "bilinear", "bicubic", "lanczos3")],
+    prim.Reduce("mean", (0,), 9),
+    prim.Reduce("sum", (0,), 9),
+    prim.Cumulative("sum", 0, 9),
 ]
 
 
-@pytest.mark.parametrize("stage", AVERAGES, ids=repr)
-def test_linear_maps_without_weights_are_bounded_and_not_loosely(stage: st.Stage) -> None:
-    exact = float(np.linalg.norm(matrix(stage, (9,)), 2))
-    assert exact <= bound(stage) * (1 + 1e-12)
-    assert bound(stage) <= 1.4 * exact
+@pytest.mark.parametrize("primitive", AVERAGES, ids=repr)
+def test_linear_maps_without_weights_are_bounded_and_not_loosely(primitive: prim.Primitive) -> None:
+    exact = float(np.linalg.norm(matrix(primitive, (9,)), 2))
+    assert exact <= bound(primitive) * (1 + 1e-12)
+    assert bound(primitive) <= 1.4 * exact
 
 
 def test_no_unit_lies_in_more_portions_than_the_cover_says() -> None:
     for size, places in product(range(1, 14), repeat=2):
-        portion = st.Portion(0, size, places)
+        portion = prim.AdaptiveWindow(0, size, places)
         table = resampling.rows(portion)
         assert table is not None
         most = max(sum(any(j == k for k, _ in row) for row in table) for j in range(size))
         assert most <= cover(portion)
-        assert most <= substitute(cover(st.Portion(0, symbol("H"), places)), {"H": size})
+        assert most <= substitute(cover(prim.AdaptiveWindow(0, symbol("H"), places)), {"H": size})
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation", "most"), [(3, 3, 3, 3), (3, 2, 1, 2), (5, 2, 3, 3)])
 def test_the_cover_counts_windows_over_one_unit(kernel: int, stride: int, dilation: int, most: int) -> None:
-    slide = st.Slide(0, 60, (60 - dilation * (kernel - 1) - 1) // stride + 1, kernel, stride, dilation)
+    slide = prim.SlidingWindow(
+        0, 60, (60 - dilation * (kernel - 1) - 1) // stride + 1, kernel, stride, dilation
+    )
     held = np.zeros(60, int)
     for i in range(slide.places):
         held[stride * i + dilation * np.arange(kernel)] += 1
@@ -225,13 +227,13 @@ def test_the_tight_norm_of_a_convolution_lies_close_above_the_exact_one(stride: 
     n = 12
     places = -(-n // stride) if same else (n - 3) // stride + 1
     before = max((places - 1) * stride + 3 - n, 0) // 2 if same else 0
-    slides = tuple(st.Slide(axis, n, places, 3, stride, 1, before) for axis in (0, 1))
-    stage = st.Convolve("kernel", slides, 2)
+    windows = tuple(prim.SlidingWindow(axis, n, places, 3, stride, 1, before) for axis in (0, 1))
+    primitive = prim.Convolve("kernel", windows, 2)
     norms = Actual({"kernel": kernel})
-    apply = linear_map(stage, norms)
+    apply = linear_map(primitive, norms)
     assert apply is not None
     exact = np.linalg.norm(apply(np.eye(n * n * 2).reshape(-1, n, n, 2)).reshape(n * n * 2, -1), 2)
-    tight = norms.operator(stage)
+    tight = norms.operator(primitive)
     assert tight is not None
     assert exact <= tight * (1 + 1e-9)
     assert tight <= 1.15 * exact
@@ -249,23 +251,23 @@ def test_at_32_by_32_the_tight_norm_is_at_most_a_tenth_above_the_measured_one(
     reach = 2 * dilation
     places = -(-32 // stride) if same else (32 - reach - 1) // stride + 1
     before = max((places - 1) * stride + reach + 1 - 32, 0) // 2 if same else 0
-    slides = tuple(st.Slide(axis, 32, places, 3, stride, dilation, before) for axis in (0, 1))
+    windows = tuple(prim.SlidingWindow(axis, 32, places, 3, stride, dilation, before) for axis in (0, 1))
     norms = Actual({"kernel": kernel})
-    tight = norms.operator(st.Convolve("kernel", slides, 2, depthwise=depthwise))
+    tight = norms.operator(prim.Convolve("kernel", windows, 2, depthwise=depthwise))
     assert tight is not None
     # a depthwise layer is one convolution for each channel
     parts = [kernel[:, :, c : c + 1] for c in range(4)] if depthwise else [kernel]
-    measured = max(_by_power_iteration(part, slides, random) for part in parts)
+    measured = max(_by_power_iteration(part, windows, random) for part in parts)
     assert measured <= tight * (1 + 1e-9)
     assert tight <= 1.1 * measured
 
 
 def _by_power_iteration(
-    kernel: np.ndarray, slides: tuple[st.Slide, ...], random: np.random.Generator
+    kernel: np.ndarray, windows: tuple[prim.SlidingWindow, ...], random: np.random.Generator
 ) -> float:
     norms = Actual({"kernel": kernel})
-    there = linear_map(st.Convolve("kernel", slides, 2), norms)
-    back = linear_map(st.Convolve("kernel", slides, 2, transposed=True), norms)
+    there = linear_map(prim.Convolve("kernel", windows, 2), norms)
+    back = linear_map(prim.Convolve("kernel", windows, 2, transposed=True), norms)
     assert there is not None
     assert back is not None
     x = random.standard_normal((1, 32, 32, kernel.shape[2]))
@@ -276,7 +278,9 @@ def _by_power_iteration(
 
 def test_slopes_are_those_within_the_range_of_values() -> None:
     def most(function: str, low: float, high: float) -> float:
-        return value(single(st.Pointwise(function), Interval(low, high), Setting("layer", Open()))[0])
+        return value(
+            primitive_bound(prim.Pointwise(function), Interval(low, high), Setting("layer", Open()))[0]
+        )
 
     assert most("exp", -inf, 1.0) == pytest.approx(exp(1.0))
     assert most("square", -2.0, 1.0) == pytest.approx(4.0)
@@ -285,6 +289,6 @@ def test_slopes_are_those_within_the_range_of_values() -> None:
 
 def test_a_norm_that_may_vanish_has_no_bound_beside_it() -> None:
     setting = Setting("layer", Open())
-    assert single(st.Normalise((0,), 2.0, 0.0), ANY, setting)[0].unbounded
-    assert single(st.Standardise((0,), 0.0), ANY, setting)[0].unbounded
-    assert value(single(st.Standardise((0,), 1e-4), ANY, setting)[0]) == pytest.approx(100.0)
+    assert primitive_bound(prim.Normalise((0,), 2.0, 0.0), ANY, setting)[0].unbounded
+    assert primitive_bound(prim.Standardise((0,), 0.0), ANY, setting)[0].unbounded
+    assert value(primitive_bound(prim.Standardise((0,), 1e-4), ANY, setting)[0]) == pytest.approx(100.0)

@@ -10,7 +10,7 @@ import pytest
 
 from archcalc.analyses.gradient_bounds.weight_norms import Expected
 from archcalc.layers.base import Weight
-from archcalc.layers.primitives import Convolve, Matrix, Slide
+from archcalc.layers.primitives import Convolve, Matrix, SlidingWindow
 
 INITIALIZERS: list[Any] = [
     *(f"{name}_{law}" for name in ("glorot", "he", "lecun") for law in ("normal", "uniform")),
@@ -31,23 +31,23 @@ def the_same_draws() -> None:
 
 @pytest.mark.parametrize("given", [*CASES, "identity"], ids=str)
 def test_its_norm(given: Any) -> None:
-    for stage, shape in (
+    for primitive, shape in (
         (Matrix("w"), (300, 700)),
-        (Convolve("w", (Slide(0, 9, 9, 3),) * 2, 2), (3, 3, 60, 200)),
+        (Convolve("w", (SlidingWindow(0, 9, 9, 3),) * 2, 2), (3, 3, 60, 200)),
     ):
         if given == "identity" and len(shape) > 2:
             continue
         drawn = np.asarray(keras.initializers.get(given)(shape)).reshape(-1, shape[-1])
-        norm = Expected({"w": Weight("w", shape, initializer=given)}).spectral(stage)
+        norm = Expected({"w": Weight("w", shape, initializer=given)}).spectral(primitive)
         assert norm is not None
         # sqrt(m) + sqrt(n) is the limit of large matrices, and a mean adds less the smaller the rest is
         assert 0.8 <= np.linalg.norm(drawn, 2) / norm <= 1.03
 
 
 def test_the_norm_of_each_channel_of_its_own() -> None:
-    stage = Convolve("w", (Slide(0, 9, 9, 12),) * 2, 2, depthwise=True)
+    primitive = Convolve("w", (SlidingWindow(0, 9, 9, 12),) * 2, 2, depthwise=True)
     shape = (12, 12, 3, 400)
     drawn = np.asarray(keras.initializers.get("glorot_uniform")(shape))
     largest = max(np.linalg.norm(drawn[:, :, c].reshape(144, 400), 2) for c in range(3))
-    norm = Expected({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(stage)
+    norm = Expected({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(primitive)
     assert largest == pytest.approx(norm, rel=0.03)

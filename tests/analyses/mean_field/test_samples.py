@@ -40,38 +40,38 @@ def test_a_sum_over_two_axes_is_one_sum() -> None:
 def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
     made, pull = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
     g = pull(unit_gradient((4, 4, 8), 0.0))
-    kept = np.exp(made.apart[0])
+    kept = np.exp(made.sample_squares[0])
     # half of the samples or so in a run of 512, as a binomial has it
     assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
     assert kept.mean() == pytest.approx(1)
-    assert np.array_equal(made.apart, g.apart)
+    assert np.array_equal(made.sample_squares, g.sample_squares)
     assert float(made.log_q.max()) == pytest.approx(-math.log1p(-rate))
 
 
 def test_samples_are_alike_without_statistics_of_batches() -> None:
     noise = Noise()
     made, _ = units.drop_samples(unit_tensor(), 0.5, noise)
-    assert not made.apart.any()
-    assert not noise.apart(np.ones((2, 1))).any()
+    assert not made.sample_squares.any()
+    assert not noise.sample_factors(np.ones((2, 1))).any()
 
 
 @pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
 def test_batches_share_their_mean(batch: int) -> None:
-    apart = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    found = Noise(batch=batch).of_batches(apart)
-    first = np.exp(apart[0][:batch]).mean()
+    sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
+    found = Noise(batch=batch).of_batches(sample_squares)
+    first = np.exp(sample_squares[0][:batch]).mean()
     assert np.exp(found[: min(batch, REPLICAS)]) == pytest.approx(first)
-    assert np.exp(found).mean() == pytest.approx(np.exp(apart[0]).mean())
+    assert np.exp(found).mean() == pytest.approx(np.exp(sample_squares[0]).mean())
 
 
 def test_a_window_averages_places() -> None:
     noise = Noise(batch=8)
-    apart = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    made = np.exp(averaged(apart, noise.neighbours(9)))
-    assert np.array_equal(made[0], np.exp(apart[0]))
-    assert made[1].mean() == pytest.approx(np.exp(apart[1]).mean())
-    assert made[1].var() == pytest.approx(np.exp(apart[1]).var() / 9, rel=0.3)
-    assert np.array_equal(of_samples(apart), [apart[0], ALIKE[1]])
+    sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
+    made = np.exp(averaged(sample_squares, noise.neighbours(9)))
+    assert np.array_equal(made[0], np.exp(sample_squares[0]))
+    assert made[1].mean() == pytest.approx(np.exp(sample_squares[1]).mean())
+    assert made[1].var() == pytest.approx(np.exp(sample_squares[1]).var() / 9, rel=0.3)
+    assert np.array_equal(of_samples(sample_squares), [sample_squares[0], ALIKE[1]])
 
 
 @pytest.mark.parametrize("name", ["silu", "relu", "gelu"])
@@ -81,11 +81,11 @@ def test_large_samples_grow_as_the_function_says(name: str) -> None:
     assert phi is not None
     sizes = np.array([0.25, 1.75])
     x = unit_tensor()
-    x = replace(x, apart=np.stack([np.log(np.resize(sizes, REPLICAS)), ALIKE[1]]))
+    x = replace(x, sample_squares=np.stack([np.log(np.resize(sizes, REPLICAS)), ALIKE[1]]))
     made, _ = units.pointwise(x, phi, Noise())
     z = np.random.default_rng(1).standard_normal(400_000)
     squares = np.array([(phi.value(math.sqrt(q) * z) ** 2).mean() for q in sizes])
-    assert np.exp(made.apart[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
+    assert np.exp(made.sample_squares[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
     assert math.exp(made.level) == pytest.approx(squares.mean(), rel=0.02)
 
 
@@ -105,9 +105,9 @@ def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool
         slopes = phi.slope(z) ** 2
         figures.append([(g**2 * slopes).mean(), (g**2).mean() * slopes.mean()])
     measured = np.divide(*np.mean(figures, axis=0))
-    together, alone, values = units._bending(phi, unit_tensor())
-    follows = weighted._follows((together * shared, alone), taps, 1.8)
-    assert 1 + follows * (values - 1) == pytest.approx(measured, rel=0.05)
+    together, alone, values = units._slope_responses(phi, unit_tensor())
+    value_response = weighted._value_response((together * shared, alone), taps, 1.8)
+    assert 1 + value_response * (values - 1) == pytest.approx(measured, rel=0.05)
 
 
 def test_a_repeated_axis_of_two_is_summed() -> None:
@@ -119,10 +119,12 @@ def test_a_repeated_axis_of_two_is_summed() -> None:
 
 
 def test_one_channel_is_one_unit_of_a_place() -> None:
-    assert unit_tensor((3, 3, 1)).own.ravel() == pytest.approx([1 / 9, 1])
-    assert unit_tensor((3, 3, 4)).own.ravel() == pytest.approx([1 / 36, 1 / 4])
+    assert unit_tensor((3, 3, 1)).inverse_units.ravel() == pytest.approx([1 / 9, 1])
+    assert unit_tensor((3, 3, 4)).inverse_units.ravel() == pytest.approx([1 / 36, 1 / 4])
     # a vector is a sample, and has no places
-    assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).own.ravel() == pytest.approx([1 / 8, 0])
+    assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).inverse_units.ravel() == pytest.approx(
+        [1 / 8, 0]
+    )
 
 
 @pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (4, 6), (5, 1)])
@@ -138,12 +140,12 @@ def test_portions_of_adaptive_pooling(size: int, places: int) -> None:
 def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind: str) -> None:
     from archcalc.analyses.gradient_bounds.resampling import rows
     from archcalc.analyses.mean_field.program import Context, interpret
-    from archcalc.layers import primitives as st
+    from archcalc.layers import primitives as prim
 
-    stage = st.Enlarge(0, 5, 3, kind)
+    primitive = prim.Upsample(0, 5, 3, kind)
     x = Forward((5, 8), np.zeros((1, 1)), np.zeros((1, 1)), 0.0, np.zeros(REPLICAS), 1, 8)
-    made, _ = interpret(stage, [x], Context({}, lambda _: 0, Noise(), False, {}))
-    table = rows(stage)
+    made, _ = interpret(primitive, [x], Context({}, lambda _: 0, Noise(), False))
+    table = rows(primitive)
     assert table is not None
     squares = np.array([sum(w * w for _, w in row) for row in table])
     assert np.broadcast_to(np.exp(made.log_q)[:, 0], (15,)) == pytest.approx(squares)
@@ -181,7 +183,7 @@ def test_how_unlike_the_units_of_a_uniform_matrix_are() -> None:
     squares = (np.random.default_rng(0).uniform(-1, 1, (20_000, fan)) ** 2).sum(axis=1)
     draw = Draw(0.0, 1.0, kurtosis=1.8)
     made, _ = weighted.matrix(unit_tensor((4, 4, fan)), draw, 30, 1, Noise())
-    assert made.uneven == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
+    assert made.channel_variance == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
 
 
 def test_margins_hold_nothing() -> None:
@@ -194,6 +196,8 @@ def test_margins_hold_nothing() -> None:
 
 @pytest.mark.parametrize("corr", [0.1, 0.4])
 def test_squares_around_the_mean_add_up_to_what_the_mean_leaves(corr: float) -> None:
-    x = replace(unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, lean=0.7)
+    x = replace(
+        unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
+    )
     found, _ = normalised._centred_squares(x)
     assert found.mean() == pytest.approx((1 - corr) * math.exp(x.level))
