@@ -57,7 +57,7 @@ def line(name: str) -> str:
 
 
 def last_map(report: Report) -> Row:
-    """The last row that still has places: what the classifier, or its pooling, reads."""
+    """The last row that still has positions: what the classifier, or its pooling, reads."""
     maps = [r for r in report.rows if len(r.output_shapes[0]) == 3 and r.output_shapes[0][0] > 1]
     return maps[-1]
 

@@ -68,12 +68,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     output: Path = parser.parse_args().output
     texts = {name: configuration(name) for name in constructors()}
-    places: dict[str, tuple[int, int]] = {}
+    positions: dict[str, tuple[int, int]] = {}
     start = 0
     for name, text in texts.items():
-        places[name] = (start, len(text))
+        positions[name] = (start, len(text))
         start += len(text)
-    header = json.dumps({"keras_version": keras.__version__, "configurations": places})
+    header = json.dumps({"keras_version": keras.__version__, "configurations": positions})
     plain = "\n".join([header, "".join(texts.values())]).encode("ascii")
     packed = lzma.compress(plain, preset=9 | lzma.PRESET_EXTREME)
     output.parent.mkdir(parents=True, exist_ok=True)

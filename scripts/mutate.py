@@ -24,7 +24,7 @@ from tests.mutations import oracles
 from tests.mutations.general import sample
 from tests.mutations.mutants import ROOT, LostError, Mutant, in_child, preload
 from tests.mutations.planted import PLANTED
-from tests.mutations.reach import Place, following, place_of
+from tests.mutations.reach import Position, following, place_of
 
 GRADIENTS = (
     *("mean_field/", "bound_terms", "centred", "gradient_bounds", "gradients", "linear_maps", "losses"),
@@ -125,11 +125,11 @@ def judged(mutants: list[Mutant], oracle: oracles.Oracle, *, suite: bool) -> Ite
     if differences:
         raise UnsoundError(differences[0])
     limits = {road: 3 * seconds + 5 for road, seconds in spent.items()}
-    sound: dict[tuple[str, ...], dict[str, set[Place]]] = {}
+    sound: dict[tuple[str, ...], dict[str, set[Position]]] = {}
     for mutant in mutants:
-        place = place_of(mutant)
+        position = place_of(mutant)
         found = _noticed(
-            mutant, lambda m=mutant, p=place: _fresh().first_difference(oracle, m.module, limits, reach, p)
+            mutant, lambda m=mutant, p=position: _fresh().first_difference(oracle, m.module, limits, reach, p)
         )
         if suite and not found.road:
             room = next(starts for starts in SUITES if mutant.file.startswith(starts))
@@ -137,7 +137,9 @@ def judged(mutants: list[Mutant], oracle: oracles.Oracle, *, suite: bool) -> Ite
                 failed, sound[room] = in_child(lambda r=room: heard_of(SUITES[r]))
                 if failed:
                     raise UnsoundError(f"{failed} fails")
-            chosen = {test for test, functions in sound[room].items() if place is None or place in functions}
+            chosen = {
+                test for test, functions in sound[room].items() if position is None or position in functions
+            }
             files = sorted({test.split("::")[0] for test in chosen})
             found = _noticed(
                 mutant, lambda f=files, c=chosen: ("suite", heard_of(f, c)[0]) if f else ("", "")
@@ -153,14 +155,14 @@ def _noticed(mutant: Mutant, check: Callable[[], tuple[str, str]]) -> Verdict:
         return Verdict("loading", str(fault))
 
 
-def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dict[str, set[Place]]]:
+def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dict[str, set[Position]]]:
     """The first of these tests that fails in this process, and without a choice what each runs."""
     import pytest
 
     class Heard:
         first = ""
-        loading: set[Place] = set()
-        reach: dict[str, set[Place]] = {}
+        loading: set[Position] = set()
+        reach: dict[str, set[Position]] = {}
 
         def pytest_collection_modifyitems(self, items: list[Any]) -> None:
             if chosen is not None:
@@ -174,7 +176,7 @@ def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dic
         def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, Any]:
             return (yield from self.followed(self.reach.setdefault(item.nodeid, set())))
 
-        def followed(self, found: set[Place]) -> Generator[None, Any, Any]:
+        def followed(self, found: set[Position]) -> Generator[None, Any, Any]:
             if chosen is not None:
                 return (yield)
             with following() as functions:

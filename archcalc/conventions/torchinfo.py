@@ -27,9 +27,9 @@ def _parameters(term: str) -> Rule:
     return lambda call: {term: parameters_of(call)}
 
 
-def _parameters_by_place(call: Call) -> Counts:
-    places = prod(call.output[1:])
-    return {MULTIPLY_ADDS: call.count("weight") * places, BIAS: call.count("bias") * places}
+def _parameters_by_position(call: Call) -> Counts:
+    positions = prod(call.output[1:])
+    return {MULTIPLY_ADDS: call.count("weight") * positions, BIAS: call.count("bias") * positions}
 
 
 def _parameters_once(call: Call) -> Counts:
@@ -42,7 +42,7 @@ TORCHINFO = TorchTool(
     "mult-adds",
     1,
     {
-        **each(CONVOLUTIONS, _parameters_by_place),
+        **each(CONVOLUTIONS, _parameters_by_position),
         "Linear": _parameters_once,
         **each(f"{NORMS} RMSNorm", _parameters(NORMALISATION)),
         "PReLU": _parameters(ACTIVATION),

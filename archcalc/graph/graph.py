@@ -83,16 +83,16 @@ class Graph:
 
         Raises `GraphError` for unknown or repeated names and for cycles.
         """
-        place = {n: i for i, (n, _, _) in enumerate(nodes)}
-        if len(place) != len(nodes):
-            twice = next(n for i, (n, _, _) in enumerate(nodes) if place[n] != i)
+        index = {n: i for i, (n, _, _) in enumerate(nodes)}
+        if len(index) != len(nodes):
+            twice = next(n for i, (n, _, _) in enumerate(nodes) if index[n] != i)
             raise GraphError(f"the name {twice!r} stands twice")
 
         def tap(reference: str | tuple[str, int]) -> Tap:
             target, output = (reference, 0) if isinstance(reference, str) else reference
-            if target not in place:
+            if target not in index:
                 raise GraphError(f"no layer is named {target!r}")
-            return Tap(place[target], output)
+            return Tap(index[target], output)
 
         wired = [(n, layer, tuple(map(tap, inputs))) for n, layer, inputs in nodes]
         order = topological_order([[t.node for t in inputs] for _, _, inputs in wired])
@@ -109,7 +109,7 @@ class Graph:
                 wired[old][0],
                 wired[old][1],
                 tuple(map(moved, wired[old][2])),
-                new[place[shared[wired[old][0]]]] if wired[old][0] in shared else None,
+                new[index[shared[wired[old][0]]]] if wired[old][0] in shared else None,
             )
             for old in order
         )

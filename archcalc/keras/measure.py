@@ -16,16 +16,16 @@ from archcalc.graph import Graph
 from archcalc.keras.build import Built
 from archcalc.keras.stand_ins import PRECISION
 
-Place = tuple[int, ...]
+Position = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Support:
-    """What places of one output depend on, for one input of the model.
+    """What positions of one output depend on, for one input of the model.
 
     `lows` and `highs` are the first and last unit along each axis of the input (batch left
-    out), one row per place; a row of an axis without any is (0, -1). `weights` holds, where asked
-    for, the absolute gradient of each place summed over everything but one axis.
+    out), one row per position; a row of an axis without any is (0, -1). `weights` holds, where asked
+    for, the absolute gradient of each position summed over everything but one axis.
     """
 
     lows: np.ndarray
@@ -38,9 +38,9 @@ RECORDED = 3
 
 
 class Gradients:
-    """One forward pass of a linear model, and backward passes from any node's places.
+    """One forward pass of a linear model, and backward passes from any node's positions.
 
-    Each place of an output is a sample of its own in the batch, so that one backward pass
+    Each position of an output is a sample of its own in the batch, so that one backward pass
     serves them all. A place stands for all its channels.
 
     Raises
@@ -49,16 +49,16 @@ class Gradients:
         If this machine has not the memory, which the system would answer by ending the process.
     """
 
-    def __init__(self, built: Built, places: int, seed: int = 0) -> None:
+    def __init__(self, built: Built, positions: int, seed: int = 0) -> None:
         self.built = built
-        self.places = _batch(built, places)
-        _require_memory(self.places * _held(built))
+        self.positions = _batch(built, positions)
+        _require_memory(self.positions * _held(built))
         random = np.random.default_rng(seed)
         self.inputs = []
         for i in built.graph.inputs:
             shape = built.tensors[i][0].shape[1:]
             sample = random.uniform(0.9, 1.1, (1, *shape))
-            self.inputs.append(tf.constant(np.repeat(sample, self.places, axis=0), dtype=PRECISION))
+            self.inputs.append(tf.constant(np.repeat(sample, self.positions, axis=0), dtype=PRECISION))
         self._tape = tf.GradientTape(persistent=True)
         with self._tape:
             self._tape.watch(self.inputs)
@@ -66,22 +66,24 @@ class Gradients:
             self.values = list(built.run(self.inputs, failures=self.failures))
 
     def support(
-        self, node: int, places: Sequence[Place], axes: Sequence[int], *, spread: bool = False
+        self, node: int, positions: Sequence[Position], axes: Sequence[int], *, spread: bool = False
     ) -> list[Support | None]:
-        """For each model input what `places` of the node's first output depend on.
+        """For each model input what `positions` of the node's first output depend on.
 
         `axes` are the axes of the output (batch left out) that a place has an index for; the
         others are summed. An input that is not connected gives None.
         """
         y = self.values[node][0]
-        chosen = np.zeros((self.places, *y.shape[1:]))
-        for sample, place in enumerate(places):
+        chosen = np.zeros((self.positions, *y.shape[1:]))
+        for sample, position in enumerate(positions):
             at: list[Any] = [slice(None)] * (len(y.shape) - 1)
-            for axis, index in zip(axes, place, strict=True):
+            for axis, index in zip(axes, position, strict=True):
                 at[axis] = index
             chosen[(sample, *at)] = 1.0
         gradients = self._tape.gradient(y, self.inputs, output_gradients=tf.constant(chosen, y.dtype))
-        return [None if g is None else _support(np.abs(_dense(g))[: len(places)], spread) for g in gradients]
+        return [
+            None if g is None else _support(np.abs(_dense(g))[: len(positions)], spread) for g in gradients
+        ]
 
 
 def _held(built: Built) -> int:
@@ -101,13 +103,13 @@ def _require_memory(held: int) -> None:
         )
 
 
-def _batch(built: Built, places: int) -> int:
-    """The least batch of at least `places` samples and two that no tensor has as an axis.
+def _batch(built: Built, positions: int) -> int:
+    """The least batch of at least `positions` samples and two that no tensor has as an axis.
 
     Keras 3.15 adds a tensor of shape (n, 1, 1, 1) to one of (n, n, w, c) along the wrong axis.
     """
     sides = {n for made in built.tensors for tensor in made for n in tensor.shape[1:]}
-    return next(n for n in itertools.count(max(places, 2)) if n not in sides)
+    return next(n for n in itertools.count(max(positions, 2)) if n not in sides)
 
 
 def _dense(gradient: Any) -> np.ndarray:

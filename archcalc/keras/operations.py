@@ -16,7 +16,7 @@ _LISTS = ("concatenate", "stack")
 
 
 class OperationCall:
-    """A callable like a layer: the tensors go in as a list, constants stand in their places."""
+    """A callable like a layer: the tensors go in as a list, constants stand in their positions."""
 
     def __init__(self, operation: Operation, name: str | None = None) -> None:
         self.operation = operation

@@ -2,7 +2,7 @@
 
 Sources: Vaswani et al. 2017 (arXiv 1706.03762), Bahdanau et al. 2015 (arXiv 1409.0473), Ainslie
 et al. 2023 (arXiv 2305.13245). Inputs are query and value, and a key where it is not the value.
-Work is that of the whole score matrix, masked places included, as the kernels compute it.
+Work is that of the whole score matrix, masked positions included, as the kernels compute it.
 """
 
 from __future__ import annotations
@@ -202,12 +202,12 @@ class Projected(AttentionLayer):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         given = self.given(inputs)
         query, key, value = self.heads(given)
-        places, others = prod(given.query[:-1]), prod(given.value[:-1])
+        positions, others = prod(given.query[:-1]), prod(given.value[:-1])
         wide = query[0] * value[1]
-        biases = places * (prod(query) + prod(self.result(given)) + int(self.use_gate) * wide)
+        biases = positions * (prod(query) + prod(self.result(given)) + int(self.use_gate) * wide)
         biases = int(self.use_bias) * (biases + others * (prod(key) + prod(value)))
-        gates = 2 * int(self.use_gate) * places * wide  # the sigmoid, and the product with it
-        scaled = places * prod(query)
+        gates = 2 * int(self.use_gate) * positions * wide  # the sigmoid, and the product with it
+        scaled = positions * prod(query)
         return biases + gates + scaled + self.pairs(given) * query[0]
 
 

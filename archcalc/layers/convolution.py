@@ -261,8 +261,8 @@ class Separable(Depthwise):
 
     def macs(self, *inputs: Shape) -> Size:
         (x,) = inputs
-        per_place = self.middle_channels(x) * (prod(self.kernel_size) + self.filters)
-        return per_place * prod(self.output_sides(x))
+        per_position = self.middle_channels(x) * (prod(self.kernel_size) + self.filters)
+        return per_position * prod(self.output_sides(x))
 
     def convolutions(self, x: Shape) -> Primitives:
         still = tuple(

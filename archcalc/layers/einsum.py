@@ -225,13 +225,13 @@ class EinsumDense(Layer):
         # what stands in the input alone is summed before the product
         gone = tuple(a for a, label in enumerate(labels.x[1:]) if label not in labels.kernel + labels.y)
         left = "".join(label for a, label in enumerate(labels.x[1:]) if a not in gone)
-        places = range(len(labels.kernel))
+        positions = range(len(labels.kernel))
         matrix = Matrix(
             "kernel",
             "bias" if self.bias_axes else None,
-            tuple(a for a in places if labels.kernel[a] not in labels.y),
-            tuple(a for a in places if labels.kernel[a] not in labels.x),
-            tuple(a for a in places if labels.kernel[a] in labels.x and labels.kernel[a] in labels.y),
+            tuple(a for a in positions if labels.kernel[a] not in labels.y),
+            tuple(a for a in positions if labels.kernel[a] not in labels.x),
+            tuple(a for a in positions if labels.kernel[a] in labels.x and labels.kernel[a] in labels.y),
             _in_letters(f"{left},{labels.kernel}->{labels.y[1:]}"),
             adapter(self.lora_rank, self.lora_alpha),
         )

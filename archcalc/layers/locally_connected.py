@@ -1,4 +1,4 @@
-"""Locally connected layers: a convolution whose every place has weights of its own.
+"""Locally connected layers: a convolution whose every position has weights of its own.
 
 Keras 3 has none; `tf_keras` is what these follow, to the padding: its `same` centres the
 window on `stride*i` (k//2 units before it), unlike TensorFlow's.
@@ -151,6 +151,6 @@ class LocallyConnected2D(LocallyConnected):
 
     def kernel_shape(self, x: Shape) -> Shape:
         if self.implementation == 1:
-            places = prod(self.output_sides(x))
-            return (places, prod(self.kernel_size) * self.channels(x), self.filters)
+            positions = prod(self.output_sides(x))
+            return (positions, prod(self.kernel_size) * self.channels(x), self.filters)
         return self.masked_kernel(x) if self.implementation == 2 else self.sparse_kernel(x)

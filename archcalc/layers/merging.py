@@ -67,7 +67,7 @@ class Merge(Weightless, NoMacs):
 
 
 def copies(x: Shape, out: Shape) -> Size:
-    """How many places of an output each unit of an input reaches where axes of size 1 are repeated."""
+    """How many positions of an output each unit of an input reaches where axes of size 1 are repeated."""
     front = out[: len(out) - len(x)]
     pairs = zip(x, out[len(front) :], strict=True)
     return prod(front) * prod(m for n, m in pairs if certainly(equal(n, 1)))

@@ -73,12 +73,12 @@ class Matrix(PrimitiveBase):
 class SlidingWindow(PrimitiveBase):
     """A window along `axis`: place i reads the units `stride*i + dilation*t - before`, t < kernel.
 
-    There are `size` units and `places` places. What lies outside is zero (or not there, for pooling).
+    There are `size` units and `positions` positions. What lies outside is zero (or not there, for pooling).
     """
 
     axis: int
     size: Size
-    places: Size
+    positions: Size
     kernel: Size
     stride: Size = 1
     dilation: Size = 1
@@ -87,14 +87,14 @@ class SlidingWindow(PrimitiveBase):
 
 @declared
 class AdaptiveWindow(PrimitiveBase):
-    """`places` windows of nearly equal size over an axis of `size` units.
+    """`positions` windows of nearly equal size over an axis of `size` units.
 
-    Window i reaches from floor(i*size/places) to ceil((i+1)*size/places).
+    Window i reaches from floor(i*size/positions) to ceil((i+1)*size/positions).
     """
 
     axis: int
     size: Size
-    places: Size
+    positions: Size
 
 
 @declared
@@ -103,7 +103,7 @@ class Convolve(PrimitiveBase):
 
     `depthwise`: it is (kernel..., channels, multiplier), each channel by itself. `transposed`: the
     map is the adjoint of the convolution that the windows describe, which leads from the
-    output (`size`) to the input (`places`); the weight is (kernel..., channels out, channels in).
+    output (`size`) to the input (`positions`); the weight is (kernel..., channels out, channels in).
     """
 
     weight: Any
@@ -119,7 +119,7 @@ class Convolve(PrimitiveBase):
 
 @declared
 class LocallyConnected(PrimitiveBase):
-    """A convolution whose places have kernels of their own (LocallyConnected, its `implementation`)."""
+    """A convolution whose positions have kernels of their own (LocallyConnected, its `implementation`)."""
 
     weight: str
     windows: tuple[SlidingWindow, ...]
@@ -298,11 +298,11 @@ class Upsample(PrimitiveBase):
 
 @declared
 class Resample(PrimitiveBase):
-    """Along an axis of `size`, `places` units interpolated in another way than by a whole factor."""
+    """Along an axis of `size`, `positions` units interpolated in another way than by a whole factor."""
 
     axis: int
     size: Size
-    places: Size
+    positions: Size
     interpolation: str
 
 
@@ -338,7 +338,7 @@ class Pad(PrimitiveBase):
 
 @declared
 class Select(PrimitiveBase):
-    """Each input unit goes to at most one place of all outputs, and each place is one unit or zero."""
+    """Each input unit goes to at most one place of all outputs, and each position is one unit or zero."""
 
 
 @declared
@@ -378,7 +378,7 @@ class Merge(PrimitiveBase):
     kind: `add` (with `coefficients`), `average`, `multiply`, `divide`, `maximum`, `minimum`, `choose` (a
     condition, then two tensors of which each unit is one), `concatenate` along `axis`, `stack` along a
     new one, `stop` (no gradient passes), or the name of a function of two units. `copies`: how many
-    places one unit of each input reaches.
+    positions one unit of each input reaches.
     """
 
     kind: str

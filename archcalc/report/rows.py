@@ -29,7 +29,7 @@ class Entry(Generic[T]):
     @overload
     def __get__(self, row: Row, owner: type[Any] | None = None) -> T: ...
     def __get__(self, row: Row | None, owner: type[Any] | None = None) -> Any:
-        return self if row is None else getattr(row.columns, self._name)[row.place]
+        return self if row is None else getattr(row.columns, self._name)[row.index]
 
 
 class Row(Frozen):
@@ -41,9 +41,9 @@ class Row(Frozen):
     its shapes and weights are those of one copy. `gradient` is there only where it was asked for.
     """
 
-    __slots__ = ("columns", "place")
+    __slots__ = ("columns", "index")
     columns: Any  # for each name below a sequence with one entry a row (`columns`, or a group's)
-    place: int
+    index: int
 
     name = Entry[str]()
     type = Entry[str]()
@@ -64,12 +64,12 @@ class Row(Frozen):
     members = Entry[int]()
     gradient: Entry[Gradient | None] = Entry()
 
-    def __init__(self, columns: Any, place: int) -> None:
+    def __init__(self, columns: Any, index: int) -> None:
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "place", place)
+        object.__setattr__(self, "index", index)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Row, (self.columns, self.place)
+        return Row, (self.columns, self.index)
 
     @property
     def output_shape(self) -> Shape:

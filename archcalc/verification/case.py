@@ -14,14 +14,14 @@ from archcalc.report.verification import Progress
 class Case:
     """A network without open symbols, what archcalc says of it, and its real model.
 
-    `chosen` are the nodes whose gradients are measured, from `places` places of their outputs.
+    `chosen` are the nodes whose gradients are measured, from `positions` positions of their outputs.
     """
 
     graph: Graph
     report: Report
     built: Built
     chosen: tuple[int, ...]
-    places: int
+    positions: int
     seed: int
     progress: Progress
     starts: int = 0  # that gradients at initialisation are measured over

@@ -1,6 +1,6 @@
 """Effective fields against the spread of gradients on the real model, made linear with equal weights.
 
-The prediction is for a place whose field padding does not cut; only such places are
+The prediction is for a place whose field padding does not cut; only such positions are
 compared. There the linear model computes the very sums that the prediction states in closed
 form, so what is left is rounding; the tolerance of one part in a hundred
 thousand leaves room for the few layers that run in float32.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SPREAD = "effective field"
 TOLERANCE = 1e-5
-BENT = "a recurrence or an attention is not linear here, and places weigh by their values"
+BENT = "a recurrence or an attention is not linear here, and positions weigh by their values"
 CURVED = (Recurrent, Bidirectional, AttentionLayer)
 
 
@@ -59,14 +59,14 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
             continue
         shape = shapes[node][0]
         kept = [a for a in range(len(shape)) if a != reads.channels[node]]
-        place = tuple(shape[a] // 2 for a in kept)
+        position = tuple(shape[a] // 2 for a in kept)
         try:
-            supports = gradients.support(node, [place], kept, spread=True)
+            supports = gradients.support(node, [position], kept, spread=True)
         except Exception as fault:
             yield cannot_run(SPREAD, row.name, f"its gradient does not run here: {reason(fault)}")
             continue
-        boxes = clipped_boxes(graph, shapes, reads, node, place)
-        cut = is_cut(graph, shapes, reads, node, place)
+        boxes = clipped_boxes(graph, shapes, reads, node, position)
+        cut = is_cut(graph, shapes, reads, node, position)
         for root, support in zip(graph.inputs, supports, strict=True):
             source = graph.nodes[root].name
             label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
@@ -81,7 +81,7 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
 
 
 def _bent(graph: Graph) -> set[int]:
-    """The nodes behind layers that the linear model has not made linear: their places differ in slope."""
+    """The nodes behind layers that the linear model has not made linear: their positions differ in slope."""
     found: set[int] = set()
     for i, node in enumerate(graph.nodes):
         if isinstance(node.layer, CURVED) or any(t.node in found for t in node.inputs):

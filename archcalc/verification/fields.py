@@ -1,6 +1,6 @@
 """Receptive fields against the support of gradients on the real model, made linear.
 
-For several places of a layer's output (the middle, both ends of every axis, some drawn ones)
+For several positions of a layer's output (the middle, both ends of every axis, some drawn ones)
 the predicted box of input units, with everything that padding cuts off left out at every
 layer, must be the bounding box of the units whose gradient is not zero: exactly.
 """
@@ -20,7 +20,7 @@ from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Tap
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear import linearised
-from archcalc.keras.measure import Gradients, Place, Support
+from archcalc.keras.measure import Gradients, Position, Support
 from archcalc.layers.window import Read, Scattered
 from archcalc.report.verification import DIFFERS, Check, cannot_run, compare
 from archcalc.verification import effective_fields
@@ -44,10 +44,11 @@ def checks(case: Case) -> Iterator[Check]:
     shapes = infer(graph)
     reads = windows(graph, shapes)
     draw = np.random.default_rng(case.seed)
-    places = {
-        node: _places(shapes[node][0], reads.channels[node], draw)[: case.places] for node in case.chosen
+    positions = {
+        node: _positions(shapes[node][0], reads.channels[node], draw)[: case.positions]
+        for node in case.chosen
     }
-    measured = _measured(case, linear, places, reads.channels)
+    measured = _measured(case, linear, positions, reads.channels)
     flattened = _behind_flattening(graph, reads)
     axes = spatial_axes(graph, shapes)
     for node in case.chosen:
@@ -56,16 +57,16 @@ def checks(case: Case) -> Iterator[Check]:
         if isinstance(found, str):
             yield cannot_run(FIELD, name, found)
             continue
-        predicted = [clipped_boxes(graph, shapes, reads, node, place) for place in places[node]]
+        predicted = [clipped_boxes(graph, shapes, reads, node, position) for position in positions[node]]
         for number, root in enumerate(graph.inputs):
             boxes = [[p[root][a] for a in axes[root]] for p in predicted]
             real = [_box(f[number], axes[root]) for f in found]
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
             field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
             # where axes were flattened a place is all of them, and the size that of one unit
-            flat = node in flattened or len(places[node][0]) < len(axes[root])
+            flat = node in flattened or len(positions[node][0]) < len(axes[root])
             sizes = () if field is None or flat else field.size
-            yield _compared(label, name, places[node], boxes, real, sizes)
+            yield _compared(label, name, positions[node], boxes, real, sizes)
     yield from effective_fields.checks(case, linear)
 
 
@@ -97,24 +98,24 @@ Box = tuple[tuple[int, int], ...]
 
 
 def _measured(
-    case: Case, linear: Built, places: dict[int, list[Place]], channels: Sequence[int | None]
+    case: Case, linear: Built, positions: dict[int, list[Position]], channels: Sequence[int | None]
 ) -> dict[int, list[Boxes] | str]:
-    """What each place of each node depends on, or why that does not run here.
+    """What each position of each node depends on, or why that does not run here.
 
     Places go through the model together, as many as memory admits.
     """
-    found: dict[int, list[Boxes] | str] = {node: [] for node in places}
+    found: dict[int, list[Boxes] | str] = {node: [] for node in positions}
     held = 2 * int(case.report.totals.activation_bytes)  # float64 in place of float32
-    together = max(1, min(case.places, MEMORY // max(held, 1)))
-    passes = range(0, max(map(len, places.values()), default=0), together)
+    together = max(1, min(case.positions, MEMORY // max(held, 1)))
+    passes = range(0, max(map(len, positions.values()), default=0), together)
     for start in passes:
         try:
             gradients = Gradients(linear, together, case.seed)
         except Exception as fault:
-            return {node: f"the linear model does not run: {reason(fault)}" for node in places}
-        for done, (node, wanted) in enumerate(places.items()):
+            return {node: f"the linear model does not run: {reason(fault)}" for node in positions}
+        for done, (node, wanted) in enumerate(positions.items()):
             case.progress(
-                "gradients", start * len(places) + done * together, len(passes) * together * len(places)
+                "gradients", start * len(positions) + done * together, len(passes) * together * len(positions)
             )
             kept = found[node]
             if isinstance(kept, str) or not wanted[start : start + together]:
@@ -133,8 +134,8 @@ def _measured(
     return found
 
 
-def _boxes(supports: Sequence[Support | None], places: int) -> Iterator[Boxes]:
-    for p in range(places):
+def _boxes(supports: Sequence[Support | None], positions: int) -> Iterator[Boxes]:
+    for p in range(positions):
         yield tuple(
             None
             if s is None
@@ -147,13 +148,13 @@ def _box(box: Box | None, axes: Sequence[int]) -> list[tuple[int, int]]:
     return [NOTHING if box is None else box[a] for a in axes]
 
 
-def _places(shape: Shape, channels: int | None, draw: np.random.Generator) -> list[Place]:
+def _positions(shape: Shape, channels: int | None, draw: np.random.Generator) -> list[Position]:
     """The middle, the ends of every axis together and crosswise, and drawn ones; each once."""
     sides = [n for axis, n in enumerate(shape) if axis != channels]
     if not sides:
         return [()]
     ends = [0 if k % 2 else n - 1 for k, n in enumerate(sides)]
-    found: list[Place] = [
+    found: list[Position] = [
         tuple(n // 2 for n in sides),
         tuple(0 for _ in sides),
         tuple(n - 1 for n in sides),
@@ -166,26 +167,26 @@ def _places(shape: Shape, channels: int | None, draw: np.random.Generator) -> li
 def _compared(
     what: str,
     layer: str,
-    places: Sequence[Place],
+    positions: Sequence[Position],
     predicted: Sequence[Sequence[tuple[int, int] | None]],
     measured: Sequence[Sequence[tuple[int, int]]],
     sizes: Sequence[Any],
 ) -> Check:
-    """One row for all places; what is not known at one of them is not compared there."""
+    """One row for all positions; what is not known at one of them is not compared there."""
     unknown = sum(bounds is None for box in predicted for bounds in box)
     pairs = [
-        (place, box, real)
-        for place, box, real in zip(places, predicted, measured, strict=True)
+        (position, box, real)
+        for position, box, real in zip(positions, predicted, measured, strict=True)
         if any(b is not None and b != r for b, r in zip(box, real, strict=True))
     ]
     if pairs:
-        place, box, real = pairs[0]
-        at = ", ".join(map(str, place))
+        position, box, real = pairs[0]
+        at = ", ".join(map(str, position))
         why = f"at place ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
         return Check(what, layer, list(predicted), list(measured), DIFFERS, why)
-    for place, real in zip(places, measured, strict=True):
+    for position, real in zip(positions, measured, strict=True):
         if any(isinstance(n, int) and b[1] - b[0] + 1 > n for n, b in zip(sizes, real, strict=False)):
-            why = f"at place {place} the gradient reaches {_box_text(real)}, more than the largest size"
+            why = f"at place {position} the gradient reaches {_box_text(real)}, more than the largest size"
             return Check(what, layer, list(sizes), list(real), DIFFERS, why)
     if unknown:
         return cannot_run(what, layer, "which units are seen is not known here", list(predicted))

@@ -19,7 +19,7 @@ from archcalc.verification.case import Case
 from archcalc.verification.sampling import admissible_values
 
 SAMPLES = 3  # assignments to open symbols
-PLACES, FEW_PLACES = 6, 3  # of each layer's output
+POSITIONS, FEW_POSITIONS = 6, 3  # of each layer's output
 WORK = 10**12  # multiply-adds of gradients without --sample: a few minutes on two cores
 
 
@@ -88,14 +88,14 @@ def _checks(
         name, reason = fault.faults[0]
         yield Check("build", name, "a model", None, "differs", reason)
         return
-    chosen, places = plan(graph, report, sample, seed)
+    chosen, positions = plan(graph, report, sample, seed)
     left_out = len(graph.nodes) - len(graph.inputs) - len(chosen)
     if left_out:
         skipped.append(
             f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
             f"({f'--sample {sample}' if sample else 'they take long; --sample N measures N'})"
         )
-    case = Case(graph, report, built, chosen, places, seed, progress, starts)
+    case = Case(graph, report, built, chosen, positions, seed, progress, starts)
     steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [
         ("shapes and weights", structure.checks),
         ("FLOPs and tensors", work.checks),
@@ -109,7 +109,7 @@ def _checks(
 
 
 def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[tuple[int, ...], int]:
-    """The nodes whose gradients are measured, outputs first and the others drawn, and from how many places.
+    """The nodes whose gradients are measured, outputs first others drawn, and from how many positions.
 
     A backward pass takes about as long as the multiply-adds before it. Without `sample` as
     many layers are measured as `WORK` allows, and the outputs in any case.
@@ -120,15 +120,15 @@ def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[t
     random.Random(seed).shuffle(others)
     order = [*outputs, *others]
     if sample is not None:
-        return tuple(sorted(order[:sample])), PLACES
+        return tuple(sorted(order[:sample])), POSITIONS
     before, work = [], 0
     for row in report.rows:
         work += row.macs + row.elementwise_operations if isinstance(row.macs, int) else 0
         before.append(work)
-    places = PLACES if PLACES * sum(before) <= WORK else FEW_PLACES
-    chosen, spent = [], places * work
+    positions = POSITIONS if POSITIONS * sum(before) <= WORK else FEW_POSITIONS
+    chosen, spent = [], positions * work
     for i in order:
-        spent += places * before[i]
+        spent += positions * before[i]
         if spent <= WORK or i in outputs:
             chosen.append(i)
-    return tuple(sorted(chosen)), places
+    return tuple(sorted(chosen)), positions

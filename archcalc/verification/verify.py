@@ -33,7 +33,7 @@ def verify(
         The most layers whose gradients are measured, outputs first and the others drawn; None
         for as many as a few minutes allow. What is left out is listed.
     seed
-        For drawn layers, places, weights, inputs and values of open symbols.
+        For drawn layers, positions, weights, inputs and values of open symbols.
     symbols
         Values for open symbols. The others are drawn, several times.
     gradients

@@ -61,7 +61,7 @@ def test_a_network_of_many_parts() -> None:
     measured = np.array(list(gradient_runs(graph, 6, batch=8))).mean(axis=0)
     assert all(row.log10 is not None for row in rows)
     off = measured - np.array([row.log10 for row in rows])
-    # within a factor of 1.3 everywhere but inside the gate, whose gradient is a sum over places
+    # within a factor of 1.3 everywhere but inside the gate, whose gradient is a sum over positions
     outside = [i for i, node in enumerate(graph.nodes) if node.name not in ("squeeze", "gate")]
     assert np.abs(off[outside]).max() < np.log10(1.3)
     assert np.abs(off).max() < np.log10(2)

@@ -10,7 +10,7 @@ import pytest
 from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Read
 
-PLACES = {0: 1, 1: 2, 2: 0}  # of height, width and channels, where these come first
+POSITIONS = {0: 1, 1: 2, 2: 0}  # of height, width and channels, where these come first
 
 CASES: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
     ("ops.image.resize", {"size": (12, 15)}, (6, 5, 2)),
@@ -27,7 +27,7 @@ def first(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def moved(read: Read) -> Read:
-    return dataclasses.replace(read, axis=PLACES[read.axis]) if hasattr(read, "axis") else read
+    return dataclasses.replace(read, axis=POSITIONS[read.axis]) if hasattr(read, "axis") else read
 
 
 @pytest.mark.parametrize(("kind", "arguments", "shape"), CASES)

@@ -179,11 +179,11 @@ def check(name: str, arguments: Arguments, shapes: list[tuple[int, ...]], functi
         if number < 0:
             assert not any(inside)
             continue
-        place = np.unravel_index(number, shapes[0])
+        position = np.unravel_index(number, shapes[0])
         assert any(inside)
         for rows, yes in zip(reads, inside, strict=True):
             if yes:
-                assert all(row is None or row == [j] for row, j in zip(rows, place, strict=True))
+                assert all(row is None or row == [j] for row, j in zip(rows, position, strict=True))
 
 
 shapes = st.lists(st.integers(1, 5), min_size=0, max_size=3).map(tuple)

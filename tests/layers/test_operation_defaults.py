@@ -40,6 +40,6 @@ def test_defaults_are_those_of_keras(kind: str) -> None:
 
 
 def test_where_the_axes_of_one_hot_numbers_go() -> None:
-    for axis, places in ((1, (1, 2)), (2, (0, 2)), (-1, (0, 1))):
+    for axis, positions in ((1, (1, 2)), (2, (0, 2)), (-1, (0, 1))):
         layer = OPERATIONS["ops.one_hot"](num_classes=5, axis=axis)
-        assert layer.window((3, 4)) == (tuple(map(Taps, places)),)
+        assert layer.window((3, 4)) == (tuple(map(Taps, positions)),)

@@ -50,10 +50,10 @@ def test_work_of_a_sequence(kind: str, arguments: dict[str, Any], macs: int, ele
 
 def test_work_of_a_convolutional_lstm() -> None:
     layer = made("ConvLSTM2D", filters=3, kernel_size=2)
-    places = 4 * 5  # of a step of (5, 6, 2)
-    assert layer.macs((7, 5, 6, 2)) == 7 * places * (2 * 2) * (2 + 3) * (4 * 3)
+    positions = 4 * 5  # of a step of (5, 6, 2)
+    assert layer.macs((7, 5, 6, 2)) == 7 * positions * (2 * 2) * (2 + 3) * (4 * 3)
     # the sum of two products, biases, three sigmoids and two tanh, f*c + i*g and o*tanh(c)
-    assert layer.elementwise_ops((7, 5, 6, 2)) == 7 * places * 3 * (4 + 4 + 3 + 2 + 4)
+    assert layer.elementwise_ops((7, 5, 6, 2)) == 7 * positions * 3 * (4 + 4 + 3 + 2 + 4)
 
 
 def test_work_of_a_wrapped_layer_is_the_layers() -> None:

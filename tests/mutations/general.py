@@ -1,4 +1,4 @@
-"""Small general mistakes at every place of a module's syntax: operators, constants, conditions, returns.
+"""Small general mistakes at every position of a module's syntax: operators, constants, conditions, returns.
 
 Left out, because no figure hangs on them: docstrings, annotations, decorators, texts of
 errors (f-strings, lambdas), assertions (`assert`, `strict=True`), constants of modules.
@@ -42,7 +42,7 @@ COMPARISONS: dict[type[ast.AST], str] = {
 
 
 def sample(count: int, seed: int) -> list[Mutant]:
-    """Mutants drawn over all files, each place as likely as any other."""
+    """Mutants drawn over all files, each position as likely as any other."""
     return random.Random(seed).sample([m for file in FILES for m in every(file)], count)
 
 
@@ -57,8 +57,8 @@ def every(file: str) -> Iterator[Mutant]:
         start = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         stop = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         old = raw[start:stop].decode()
-        place = f"{file}:{node.lineno}:{node.col_offset}"  # type: ignore[attr-defined]
-        yield Mutant(place, file, old, new, start)
+        position = f"{file}:{node.lineno}:{node.col_offset}"  # type: ignore[attr-defined]
+        yield Mutant(position, file, old, new, start)
 
 
 class _Places(ast.NodeVisitor):

@@ -1,6 +1,6 @@
 """Road: whole networks, written ones (`corpus`) and drawn ones, against what real Keras says of them.
 
-Nothing recorded is a figure of archcalc's, but for the choice of places and the few weights that
+Nothing recorded is a figure of archcalc's, but for the choice of positions and the few weights that
 Keras leaves unnamed. Peaks of memory are found by going over all steps for every tensor.
 """
 
@@ -26,7 +26,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered, registered_operations
 
 Entry = dict[str, Any]
-PLACES = 5  # of each layer
+POSITIONS = 5  # of each layer
 
 
 def made(kind: str, given: dict[str, Any]) -> Layer:
@@ -87,7 +87,7 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     from archcalc.keras.measure import outputs
     from archcalc.keras.profile import profiled_flops
     from archcalc.verification.case import Case
-    from archcalc.verification.fields import _measured, _places
+    from archcalc.verification.fields import _measured, _positions
     from archcalc.verification.structure import _path, _unnamed
     from archcalc.verification.verify import _silent
 
@@ -111,15 +111,15 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     reads = windows(graph, known)
     draw = np.random.default_rng(0)
     chosen = [i for i in range(len(names)) if i not in graph.inputs]
-    places = {i: _places(known[i][0], reads.channels[i], draw)[:PLACES] for i in chosen}
-    case = Case(graph, report, built, tuple(chosen), PLACES, 0, _silent)
+    positions = {i: _positions(known[i][0], reads.channels[i], draw)[:POSITIONS] for i in chosen}
+    case = Case(graph, report, built, tuple(chosen), POSITIONS, 0, _silent)
     linear = linearised(graph, seed=0)
-    boxes = _measured(case, linear, places, reads.channels)
+    boxes = _measured(case, linear, positions, reads.channels)
     fields = {
         i: [
             # and whether archcalc knows the whole box: a mistake must not hide in "unknown"
             (p, list(f), all(None not in box for box in clipped_boxes(graph, known, reads, i, p).values()))
-            for p, f in zip(places[i], boxes[i], strict=True)
+            for p, f in zip(positions[i], boxes[i], strict=True)
         ]
         for i in chosen
         if not isinstance(boxes[i], str)
@@ -243,15 +243,15 @@ def _fields(where: str, graph: Graph, report: Any, entry: Entry) -> Iterator[str
     axes = spatial_axes(graph, known)
     for i, measured in entry["fields"].items():
         row = report.rows[i]
-        for place, boxes, clear in measured:
-            predicted = clipped_boxes(graph, known, reads, i, place)
+        for position, boxes, clear in measured:
+            predicted = clipped_boxes(graph, known, reads, i, position)
             for root, box in zip(graph.inputs, boxes, strict=True):
                 found = [predicted[root][a] for a in axes[root]]
                 real = [(0, -1) if box is None else box[a] for a in axes[root]]
                 if (clear and None in found) or any(
                     f is not None and f != r for f, r in zip(found, real, strict=True)
                 ):
-                    yield f"{where}, {row.name} at {place}: field {found} for {real}"
+                    yield f"{where}, {row.name} at {position}: field {found} for {real}"
     rows = {row.name: row for row in report.rows}
     for name, what, measured in entry["spreads"]:
         source = what.removeprefix("effective field in ") if " in " in what else entry["inputs"][0]

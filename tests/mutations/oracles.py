@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tests.mutations.reach import Place, functions_run
+from tests.mutations.reach import Position, functions_run
 
 Oracle = dict[str, Any]
-Reach = dict[str, list[set[Place]]]  # by road, for each entry of its record, or for the road as one
+Reach = dict[str, list[set[Position]]]  # by road, for each entry of its record, or for the road as one
 
 
 class Extent(NamedTuple):
@@ -96,14 +96,14 @@ def processor_time(seconds: float) -> Iterator[None]:
 
 
 def first_difference(
-    oracle: Oracle, module: str, limits: dict[str, float], reach: Reach, place: Place | None
+    oracle: Oracle, module: str, limits: dict[str, float], reach: Reach, position: Position | None
 ) -> tuple[str, str]:
     """The road and the first figure on it that differs, in words; both empty if all agree.
 
     Only what runs the function at `place` is compared; everything, if that is None.
     """
-    for road, differences in compared(reaching(oracle, reach, place), module):
-        if not _runs(reach[road], place):
+    for road, differences in compared(reaching(oracle, reach, position), module):
+        if not _runs(reach[road], position):
             continue
         try:
             with processor_time(limits.get(road, 60.0)):
@@ -115,16 +115,16 @@ def first_difference(
     return "", ""
 
 
-def _runs(reached: list[set[Place]], place: Place | None) -> bool:
-    return place is None or any(place in functions for functions in reached)
+def _runs(reached: list[set[Position]], position: Position | None) -> bool:
+    return position is None or any(position in functions for functions in reached)
 
 
-def reaching(oracle: Oracle, reach: Reach, place: Place | None) -> Oracle:
+def reaching(oracle: Oracle, reach: Reach, position: Position | None) -> Oracle:
     """The record without the entries that do not run a function."""
     found = dict(oracle)
-    for road in ENTRIES if place else ():
+    for road in ENTRIES if position else ():
         pairs = zip(oracle[road], reach[road], strict=True)
-        found[road] = [entry for entry, functions in pairs if place in functions]
+        found[road] = [entry for entry, functions in pairs if position in functions]
     return found
 
 

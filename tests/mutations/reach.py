@@ -15,15 +15,15 @@ from typing import Any, TypeAlias
 
 from tests.mutations.mutants import ROOT, Mutant
 
-Place: TypeAlias = tuple[str, int]  # file, and the line where the function begins
+Position: TypeAlias = tuple[str, int]  # file, and the line where the function begins
 FOLDERS = tuple(str(ROOT / "archcalc" / folder) for folder in ("layers", "analyses"))
 
 
 @contextmanager
-def following() -> Iterator[set[Place]]:
+def following() -> Iterator[set[Position]]:
     """Fills a set with the functions of `layers/` and `analyses/` that are called inside."""
     codes: set[Any] = set()
-    found: set[Place] = set()
+    found: set[Position] = set()
 
     def called(frame: Any, *_: Any) -> None:
         codes.add(frame.f_code)
@@ -41,14 +41,14 @@ def following() -> Iterator[set[Place]]:
         }
 
 
-def functions_run(check: Callable[[], Any]) -> set[Place]:
+def functions_run(check: Callable[[], Any]) -> set[Position]:
     """The functions of `layers/` and `analyses/` that `check` calls."""
     with following() as found:
         check()
     return found
 
 
-def place_of(mutant: Mutant) -> Place | None:
+def place_of(mutant: Mutant) -> Position | None:
     """The innermost function that holds the mistake; None where every check has to be asked.
 
     So it is of what decorators remember, and outside of the folders that are followed.

@@ -74,10 +74,10 @@ def test_the_place_of_a_mutant_is_the_function_that_holds_it() -> None:
     file = "archcalc/layers/core.py"
     lines = (ROOT / file).read_text().splitlines()
     for mutant in every(file):
-        place = reach.place_of(mutant)
-        if place is not None:
-            assert "def " in lines[place[1] - 1] or lines[place[1] - 1].lstrip().startswith("@")
-            assert place[1] <= int(mutant.name.split(":")[1])
+        position = reach.place_of(mutant)
+        if position is not None:
+            assert "def " in lines[position[1] - 1] or lines[position[1] - 1].lstrip().startswith("@")
+            assert position[1] <= int(mutant.name.split(":")[1])
     window = "archcalc/layers/window.py"
     assert {reach.place_of(m) for m in every(window) if "Taps(axis)" in m.old} == {None}  # remembers
 

@@ -36,7 +36,7 @@ def record(count: int) -> list[Entry]:
 
 def _toy(graph: Any) -> Entry:
     from tests.analyses.fields.test_receptive_field import expect_stride, width
-    from tests.analyses.fields.toy import Oracle, all_reads, places
+    from tests.analyses.fields.toy import Oracle, all_reads, positions
 
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
@@ -59,7 +59,7 @@ def _toy(graph: Any) -> Entry:
         real: set[Any] = set()
         for c in range(channels):
             real |= oracle.real(i, (*(n // 2 for n in sides), c)).get(root, set())
-        units = places(shapes[i][0])
+        units = positions(shapes[i][0])
         for axis, extent in enumerate(shapes[root][0][:-1]):
             kinds = [oracle.seen(i, u, root, axis) for u in units]
             hulls = [oracle.hull(i, u, root, axis) for u in units]

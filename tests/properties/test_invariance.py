@@ -60,10 +60,10 @@ def test_the_order_of_branches_carries_no_figure(graph: Graph) -> None:
 @given(architectures(), st.data())
 def test_a_wider_kernel_never_shrinks_a_field(graph: Graph, data: Any) -> None:
     note(spec(graph))
-    places = [i for i, node in enumerate(graph.nodes) if _widens(node)]
-    if not places:
+    positions = [i for i, node in enumerate(graph.nodes) if _widens(node)]
+    if not positions:
         return
-    chosen = data.draw(st.sampled_from(places))
+    chosen = data.draw(st.sampled_from(positions))
     nodes = [
         dataclasses.replace(node, layer=_wider(node.layer))
         if node.layer is graph.nodes[chosen].layer

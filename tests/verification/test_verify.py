@@ -97,7 +97,7 @@ def test_what_is_compared() -> None:
     layers = [layer["name"] for layer in MIXED["layers"]]
     for what in ("output shape", "weights", "summary", "activation bytes", "receptive field"):
         assert [c.layer for c in found.by_what()[what] if c.layer != "image"] == layers
-    # padding and flattening leave places whose spread is not predicted
+    # padding and flattening leave positions whose spread is not predicted
     assert all(check.verdict == "agrees" for check in found.checks if check.what != "effective field")
     assert [c.layer for c in found.by_what()["effective field"] if c.verdict == "agrees"] == layers[:3]
 

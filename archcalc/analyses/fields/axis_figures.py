@@ -131,15 +131,15 @@ def _ordered(ends: list[Size], n: Size) -> list[Size] | None:
             end = 0
         elif certainly(at_most(n, end)):
             end = n
-        place = 0
+        position = 0
         for other in kept:
             if certainly(at_most(end, other)):
                 break
             if not certainly(at_most(other, end)):
                 return None
-            place += 1
-        if place == len(kept) or not certainly(at_most(kept[place], end)):
-            kept.insert(place, end)
+            position += 1
+        if position == len(kept) or not certainly(at_most(kept[position], end)):
+            kept.insert(position, end)
     return kept
 
 
@@ -217,14 +217,14 @@ def _narrowest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shap
         return POSITION
     axes = _axes(pieces)
     if len(axes) > 1:
-        hulls = _hull_by_place(pieces, spans, shape)
+        hulls = _hull_by_position(pieces, spans, shape)
         return POSITION if hulls is None else min(0 if h is None else h[1] - h[0] + 1 for h in hulls)
     sizes = []
     for lows, highs, first, last in _phase_rows(pieces, *_span(axes[0], spans, shape)):
         if not lows:
             return 0
         at_row = _hull_width(lows, highs)
-        sizes.append(at_row(_least_place(at_row, first, last)))
+        sizes.append(at_row(_least_position(at_row, first, last)))
     return max(0, min(sizes) + 1)
 
 
@@ -281,17 +281,17 @@ def _axes(pieces: Sequence[Piece]) -> list[int | None]:
     return [*sorted(moving)] if moving else [None]
 
 
-def _hull_by_place(
+def _hull_by_position(
     pieces: Sequence[Piece], spans: Mapping[int, Span], shape: Shape
 ) -> list[tuple[int, int] | None] | None:
-    """The hull at every place, along the axes on which pieces move; None if there are too many."""
+    """The hull at every position, along the axes on which pieces move; None if there are too many."""
     axes = _axes(pieces)
     ranges = [range(*_span(axis, spans, shape)) for axis in axes]
     if prod(map(len, ranges)) > MAX_PLACES:
         return None
     found: list[tuple[int, int] | None] = []
-    for place in product(*ranges):
-        unit = {None: 0, **dict(zip(axes, place, strict=True))}
+    for position in product(*ranges):
+        unit = {None: 0, **dict(zip(axes, position, strict=True))}
         ends = [(at(p.lo, unit[p.axis]), at(p.hi, unit[p.axis])) for p in pieces]
         ends = [end for end in ends if end[0] is not None]
         found.append((min(lo for lo, _ in ends), max(hi for _, hi in ends)) if ends else None)
@@ -318,7 +318,7 @@ def _hull_width(lows: Lines, highs: Lines) -> Callable[[int], int]:
     return lambda q: max(s * q + v for s, v in highs) - min(s * q + v for s, v in lows)
 
 
-def _least_place(convex: Callable[[int], int], first: int, last: int) -> int:
+def _least_position(convex: Callable[[int], int], first: int, last: int) -> int:
     """Where a convex function of an integer is least."""
     while first < last:
         middle = (first + last) // 2
@@ -382,7 +382,7 @@ def _covers(
         return None
     axes = _axes(pieces)
     if len(axes) > 1:
-        hulls = _hull_by_place(pieces, spans, shape)
+        hulls = _hull_by_position(pieces, spans, shape)
         return hulls and all(h is not None and h[0] <= 0 and h[1] >= extent - 1 for h in hulls)
     rows_of = _phase_rows(pieces, *_span(axes[0], spans, shape))
     return all(_rows_cover(lows, highs, first, last, extent) for lows, highs, first, last in rows_of)
@@ -397,7 +397,10 @@ def _rows_cover(lows: Lines, highs: Lines, first: int, last: int, extent: int) -
     def end(q: int) -> int:
         return max((s * q + v for s, v in highs), default=-1)
 
-    return start(_least_place(start, first, last)) >= 0 and end(_least_place(end, first, last)) >= extent - 1
+    return (
+        start(_least_position(start, first, last)) >= 0
+        and end(_least_position(end, first, last)) >= extent - 1
+    )
 
 
 def _covered_by(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape, extent: Size) -> Any:

@@ -48,7 +48,7 @@ def clipped_sizes(
 
 
 def clipped_boxes(
-    graph: Graph, shapes: Shapes, windows: Windows, node: int, place: Sequence[int]
+    graph: Graph, shapes: Shapes, windows: Windows, node: int, position: Sequence[int]
 ) -> dict[int, tuple[tuple[int, int] | None, ...]]:
     """The bounding box of the input units behind one place (all channels) of a node's output.
 
@@ -56,7 +56,7 @@ def clipped_boxes(
     entry per axis: the first and the last unit, (0, -1) if there are none, None if not known.
     """
     boxes = _boxes_at_inputs(
-        graph, shapes, windows, node, _box(shapes[node][0], windows.channels[node], place)
+        graph, shapes, windows, node, _box(shapes[node][0], windows.channels[node], position)
     )
     return {
         root: tuple(_bounds([box[a] for box in boxes.get(root, [])]) for a in range(len(shapes[root][0])))
@@ -64,9 +64,9 @@ def clipped_boxes(
     }
 
 
-def is_cut(graph: Graph, shapes: Shapes, windows: Windows, node: int, place: Sequence[int]) -> bool:
+def is_cut(graph: Graph, shapes: Shapes, windows: Windows, node: int, position: Sequence[int]) -> bool:
     """Whether a window on the way to one place reaches out of the tensor that it reads."""
-    at = _box(shapes[node][0], windows.channels[node], place)
+    at = _box(shapes[node][0], windows.channels[node], position)
     cut: list[int] = []
     _boxes_at_inputs(graph, shapes, windows, node, at, cut)
     return bool(cut)
@@ -83,7 +83,7 @@ def _boxes_at_inputs(
     """What is read of each input; `cut` takes the nodes whose windows reach out."""
     if graph.repeats or not all(type(n) is int for i in graph.inputs for n in shapes[i][0]):
         return {i: [(None,) * len(shapes[i][0])] for i in graph.inputs}
-    at = _place(shapes[node][0], windows.channels[node]) if at is None else at
+    at = _position(shapes[node][0], windows.channels[node]) if at is None else at
     wanted: dict[int, list[Box]] = {node: [at]}
     waiting = [-node]
     found: dict[int, list[Box]] = {}
@@ -115,15 +115,15 @@ def _boxes_at_inputs(
     return found
 
 
-def _place(shape: Shape, channels: int | None) -> Box:
+def _position(shape: Shape, channels: int | None) -> Box:
     return tuple(
         None if type(n) is not int else ((0, n),) if axis == channels else ((n // 2, n // 2 + 1),)
         for axis, n in enumerate(shape)
     )
 
 
-def _box(shape: Shape, channels: int | None, place: Sequence[int]) -> Box:
-    index = iter(place)
+def _box(shape: Shape, channels: int | None, position: Sequence[int]) -> Box:
+    index = iter(position)
     chosen = (
         range(n) if axis == channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
     )

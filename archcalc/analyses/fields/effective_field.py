@@ -37,7 +37,7 @@ from archcalc.graph import Graph, Node
 from archcalc.layers.window import Fixed, Phases, Section, Taps, Window
 
 OUT_OF_RANGE = Unknown("the spread exceeds the range of double precision")
-SEAM = Unknown("places of a concatenation along a spatial axis depend on one input each")
+SEAM = Unknown("positions of a concatenation along a spatial axis depend on one input each")
 ARRAYS = Unknown("the spread is computed for one configuration at a time")
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
 UNEVEN = Unknown("how strongly branches mix may change from place to place along another axis")
@@ -130,7 +130,7 @@ class Spreads:
             return self.unknown(len(state.axes), SEAM)
         if _reads_nothing(window):
             return Spread(((),) * len(state.axes), state.scale)
-        if len(state.axes) > 1 and _weighs_places(window) and any(map(_is_open, state.axes)):
+        if len(state.axes) > 1 and _weighs_positions(window) and any(map(_is_open, state.axes)):
             return self.unknown(len(state.axes), UNEVEN)
         try:
             made = [self.mixing.through(moments, window, shape) for moments in state.axes]
@@ -169,7 +169,7 @@ class Spreads:
         columns = list(zip(*(state.axes for _, state in branches), strict=True))
         uneven = [a for a, seen in enumerate(columns) if _is_uneven(seen)]
         axes = [
-            # along this axis the branches' parts are the same at every place of the others, or they are alike
+            # along this axis the branches' parts are the same at every position of the others, or alike
             self._mixed(seen, weights) if not set(uneven) - {a} or _are_alike(seen) else UNEVEN
             for a, seen in enumerate(columns)
         ]
@@ -278,14 +278,14 @@ def _reads_nothing(window: Window) -> bool:
     return any(type(read) is Phases and not any(read.reads) for read in window)
 
 
-def _weighs_places(window: Window) -> bool:
+def _weighs_positions(window: Window) -> bool:
     """Whether some units read with more weight than others."""
     reads = (read for read in window if type(read) is Phases)
     return any(len({sum(weight for _, weight in row) for row in read.reads}) > 1 for read in reads)
 
 
 def _is_open(moments: Moments) -> bool:
-    """Whether it is open how much a place has once places are weighed.
+    """Whether it is open how much a place has once positions are weighed.
 
     So it is where several axes here follow one of the input.
     """
@@ -294,7 +294,7 @@ def _is_open(moments: Moments) -> bool:
 
 def _is_uneven(seen: Sequence[Moments]) -> bool:
     """Whether phases along an axis give (or may give) some branches more of a mixture, and others less."""
-    # where values decide how a whole axis is read, each place still has a mass of 1
+    # where values decide how a whole axis is read, each position still has a mass of 1
     known = [moments for moments in seen if moments is not UNEQUAL]
     if any(isinstance(moments, Unknown) for moments in known):
         return True

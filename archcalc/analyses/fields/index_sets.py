@@ -23,11 +23,11 @@ def union(a: Runs, b: Runs) -> Units:
 
 def contains(a: Runs, b: Runs) -> bool:
     """Whether every unit of b is one of a."""
-    place = 0
+    position = 0
     for start, stop in b:
-        while place < len(a) and a[place][1] < stop:
-            place += 1
-        if place == len(a) or a[place][0] > start:
+        while position < len(a) and a[position][1] < stop:
+            position += 1
+        if position == len(a) or a[position][0] > start:
             return False
     return True
 

@@ -38,18 +38,18 @@ class Field:
     ----------
     size, min_size
         Input units between the first and the last that are seen, padding included: the
-        largest and the smallest over all places of the output.
+        largest and the smallest over all positions of the output.
     stride
         Input units from one place to the next (`"1/2"` after upsampling), along the paths
         that do not read a whole axis; None where branches disagree or nothing moves.
     offset
-        The first index that place 0 sees; negative in the padding.
+        The first index that position 0 sees; negative in the padding.
     is_global
-        Whether a read of a whole axis lies on a path, or every place's interval covers the axis.
+        Whether a read of a whole axis lies on a path, or every position's interval covers the axis.
     local_size
         `size` without the paths that read a whole axis; None where there are no others.
     clipped_size
-        Extent of the input units that place n//2 really depends on, with everything that
+        Extent of the input units that position n//2 really depends on, with everything that
         padding cuts off left out at every layer; None where it was not asked for or a size
         is symbolic.
     """

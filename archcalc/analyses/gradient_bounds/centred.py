@@ -251,8 +251,8 @@ def _pool(primitive: prim.Pool, norms: Actual, bound: float) -> Step:
 def _apart(s: prim.SlidingWindow | prim.AdaptiveWindow) -> int:
     """The units of a window, where windows are disjoint, equal and inside; else 0."""
     if isinstance(s, prim.AdaptiveWindow):
-        return 0 if s.size % s.places else int(s.size // s.places)
-    inside = s.before == 0 and (s.places - 1) * s.stride + s.kernel <= s.size
+        return 0 if s.size % s.positions else int(s.size // s.positions)
+    inside = s.before == 0 and (s.positions - 1) * s.stride + s.kernel <= s.size
     return int(s.kernel) if inside and s.stride >= s.kernel else 0
 
 

@@ -79,7 +79,7 @@ def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...]
     found: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
     for tap in product(*(range(s.kernel) for s in windows)):
         where = tuple(
-            slice(s.dilation * t, s.dilation * t + s.stride * (s.places - 1) + 1, s.stride)
+            slice(s.dilation * t, s.dilation * t + s.stride * (s.positions - 1) + 1, s.stride)
             for t, s in zip(tap, windows, strict=True)
         )
         found.append((tap, where))
@@ -88,7 +88,7 @@ def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...]
 
 def _extent(s: prim.SlidingWindow) -> int:
     """Units from the first to the last that windows reach, the padding before included."""
-    return max(int(s.stride * (s.places - 1) + s.dilation * (s.kernel - 1) + 1), int(s.before + s.size))
+    return max(int(s.stride * (s.positions - 1) + s.dilation * (s.kernel - 1) + 1), int(s.before + s.size))
 
 
 def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
@@ -99,12 +99,12 @@ def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
         x = _last(primitive, x)
         margins = [(s.before, _extent(s) - s.before - s.size) for s in primitive.windows]
         x = np.pad(x, [(0, 0), *margins, (0, 0)])
-        places = [s.places for s in primitive.windows]
-        y = np.zeros((len(x), *places, groups, cout))
+        positions = [s.positions for s in primitive.windows]
+        y = np.zeros((len(x), *positions, groups, cout))
         for tap, where in _taps(primitive.windows):
-            part = x[(slice(None), *where)].reshape(len(x), *places, groups, cin)
+            part = x[(slice(None), *where)].reshape(len(x), *positions, groups, cin)
             y += np.einsum("...gi,gio->...go", part, taps_first[tap], optimize=True)
-        return np.moveaxis(y.reshape(len(x), *places, groups * cout), -1, primitive.channel_axis + 1)
+        return np.moveaxis(y.reshape(len(x), *positions, groups * cout), -1, primitive.channel_axis + 1)
 
     return apply
 
@@ -127,11 +127,11 @@ def _local(primitive: prim.LocallyConnected, norms: Actual) -> Map | None:
     matrix = local_matrix(norms.array(primitive.weight), primitive)
     if matrix is None:
         return None
-    places = [s.places for s in primitive.windows]
+    positions = [s.positions for s in primitive.windows]
 
     def apply(x: Array) -> Array:
         flat = np.moveaxis(x, primitive.channel_axis + 1, -1).reshape(len(x), -1)
-        y = (flat @ matrix).reshape(len(x), *places, primitive.filters)
+        y = (flat @ matrix).reshape(len(x), *positions, primitive.filters)
         return np.moveaxis(y, -1, primitive.channel_axis + 1)
 
     return apply

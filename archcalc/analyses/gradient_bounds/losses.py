@@ -1,6 +1,6 @@
 """How large the gradient of a usual loss is where it enters the network, at most.
 
-The losses are Keras's, of one sample: the mean over all places, and for the mean of squares and
+The losses are Keras's, of one sample: the mean over all positions, and for the mean of squares and
 binary cross-entropy over units too. With a softmax or sigmoid at the end a cross-entropy's gradient is
 taken in front of it, where it is the error p - y: of two points of a simplex, so of norm sqrt(2)
 at most, or in [-1, 1] for each unit. The mean of squares has the function's slope as a
@@ -67,11 +67,11 @@ def entry(
     if loss in SOFTMAX:
         if softmax and not fusible:
             return Entry(loss, infinite("the slope of log(p) at p = 0"), False, loss)
-        # a mean over places, at each of which two points of the simplex differ
+        # a mean over positions, at each of which two points of the simplex differ
         classes = last.count if isinstance(last, prim.Softmax) else shape[-1]
         return Entry(
             loss,
-            times(number(DIAMETER), inverse_root(_places(shape, classes))),
+            times(number(DIAMETER), inverse_root(_positions(shape, classes))),
             softmax,
             f"{loss}: at most sqrt(2) in front of the softmax",
         )
@@ -114,7 +114,7 @@ def inverse_root(size: Size) -> Bound:
     return number(float(size) ** -0.5 * (1 + 1e-15)) if type(size) is int else number(1.0)
 
 
-def _places(shape: Shape, classes: Size) -> Size:
+def _positions(shape: Shape, classes: Size) -> Size:
     units = prod(shape)
     whole = type(units) is int and type(classes) is int
     return units // classes if whole else 1

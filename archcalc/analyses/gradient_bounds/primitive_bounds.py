@@ -154,7 +154,7 @@ def cover(slide: prim.SlidingWindow | prim.AdaptiveWindow) -> Size:
         return k if not (type(d) is int and d == 1) else ceil_div(k, s)
     # taps d*t fall into classes modulo the stride; windows that share a unit share the class
     most = -(-k // (s // gcd(d, s)))
-    return min(most, slide.places) if type(slide.places) is int else most
+    return min(most, slide.positions) if type(slide.positions) is int else most
 
 
 def linear(primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, setting: Setting) -> Bound:

@@ -49,8 +49,8 @@ def rows(of: AxisMap) -> list[Row] | None:
 
 
 def shared(of: AdaptiveWindow) -> Size:
-    """How many portions hold one unit at most: those that begin within ceil(places / size) of it."""
-    n, m = of.size, of.places
+    """How many portions hold one unit at most: those that begin within ceil(positions / size) of it."""
+    n, m = of.size, of.positions
     if certainly(equal(floor_div(n, m) * m, n)):
         return 1
     if type(n) is int and type(m) is int and n > m:
@@ -67,8 +67,8 @@ def _at_border(taps: Iterable[tuple[int, float]], n: int, interpolation: str) ->
     if interpolation == "bilinear":
         found: dict[int, float] = {}
         for j, w in taps:
-            place = min(max(j, 0), n - 1)
-            found[place] = found.get(place, 0.0) + w
+            position = min(max(j, 0), n - 1)
+            found[position] = found.get(position, 0.0) + w
         return list(found.items())
     inside = [(j, w) for j, w in taps if 0 <= j < n]
     total = sum(w for _, w in inside)

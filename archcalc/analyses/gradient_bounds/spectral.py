@@ -32,7 +32,7 @@ GRIDS = (64, 48, 32, 24, 16, 12, 8, 6)
 # larger matrices are bounded by powers of their Gram matrix
 EXACT = 96
 SQUARINGS = 6
-# a locally connected layer of more elements is bounded by its places alone
+# a locally connected layer of more elements is bounded by its positions alone
 DENSE = 4_000_000
 
 
@@ -112,7 +112,7 @@ def _degree(slide: SlidingWindow) -> int:
 
 def _torus(slide: SlidingWindow) -> int:
     """The least size on which no window wraps around, a multiple of the stride."""
-    last = slide.stride * (slide.places - 1) + slide.dilation * (slide.kernel - 1) - slide.before
+    last = slide.stride * (slide.positions - 1) + slide.dilation * (slide.kernel - 1) - slide.before
     return int(-(-(max(slide.size, last + 1) + slide.before) // slide.stride) * slide.stride)
 
 
@@ -209,7 +209,7 @@ class Actual(Norms):
         return np.moveaxis(grouped, -2, 0)
 
     def local(self, primitive: LocallyConnected) -> Array | None:
-        """(places, inputs of a place, filters) where it is stored so, else None."""
+        """(positions, inputs of a place, filters) where it is stored so, else None."""
         found = self.array(primitive.weight)
         return found if found is not None and primitive.implementation == 1 else None
 
@@ -295,11 +295,11 @@ class Actual(Norms):
 def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | None:
     """A locally connected layer as one matrix (units in, units out), channels last."""
     if weight is None or not all(
-        type(n) is int for s in primitive.windows for n in (s.size, s.places, s.kernel, s.stride)
+        type(n) is int for s in primitive.windows for n in (s.size, s.positions, s.kernel, s.stride)
     ):
         return None
     sides = [s.size for s in primitive.windows]
-    places = [s.places for s in primitive.windows]
+    positions = [s.positions for s in primitive.windows]
     if primitive.implementation == 2:
         rank = len(sides)
         first = primitive.channel_axis == 0
@@ -308,19 +308,19 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
             back = np.moveaxis(np.moveaxis(weight, 0, rank), rank + 1, -1)
         mask = _connected(primitive)
         cin, cout = back.shape[rank], back.shape[-1]
-        masked: Array = back * mask.reshape(*sides, 1, *places, 1)
-        return masked.reshape(prod(sides) * cin, prod(places) * cout)
-    mask = _connected(primitive).reshape(prod(sides), prod(places))
+        masked: Array = back * mask.reshape(*sides, 1, *positions, 1)
+        return masked.reshape(prod(sides) * cin, prod(positions) * cout)
+    mask = _connected(primitive).reshape(prod(sides), prod(positions))
     count = int(mask.sum())
     if primitive.implementation == 1:
         cin = weight.shape[1] // prod(s.kernel for s in primitive.windows)
     else:
         cin = weight.size // (count * primitive.filters)
-    if prod(sides) * cin * prod(places) * primitive.filters > 16 * DENSE:
+    if prod(sides) * cin * prod(positions) * primitive.filters > 16 * DENSE:
         return None
-    made = np.zeros((prod(sides), cin, prod(places), primitive.filters))
+    made = np.zeros((prod(sides), cin, prod(positions), primitive.filters))
     if primitive.implementation == 1:
-        for p in range(prod(places)):
+        for p in range(prod(positions)):
             inside = np.flatnonzero(mask[:, p])
             taps = len(inside)
             block = (
@@ -332,9 +332,9 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
     else:
         # sorted pairs of (unit out, unit in), which order differs between the two layouts
         flat = iter(weight.ravel())
-        outs = [(p, f) for p in range(prod(places)) for f in range(primitive.filters)]
+        outs = [(p, f) for p in range(prod(positions)) for f in range(primitive.filters)]
         if primitive.channel_axis == 0:
-            outs = [(p, f) for f in range(primitive.filters) for p in range(prod(places))]
+            outs = [(p, f) for f in range(primitive.filters) for p in range(prod(positions))]
         for p, f in outs:
             inside = np.flatnonzero(mask[:, p])
             ins = [(j, c) for j in inside for c in range(cin)]
@@ -342,15 +342,15 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
                 ins = [(j, c) for c in range(cin) for j in inside]
             for j, c in ins:
                 made[j, c, p, f] = next(flat)
-    return made.reshape(prod(sides) * cin, prod(places) * primitive.filters)
+    return made.reshape(prod(sides) * cin, prod(positions) * primitive.filters)
 
 
 def _connected(primitive: LocallyConnected) -> Array:
-    """Which unit each place reads: (sides..., places...)."""
+    """Which unit each position reads: (sides..., positions...)."""
     made = np.ones([1] * (2 * len(primitive.windows)), bool)
     rank = len(primitive.windows)
     for axis, s in enumerate(primitive.windows):
-        start = s.stride * np.arange(s.places)[None, :] - s.before
+        start = s.stride * np.arange(s.positions)[None, :] - s.before
         unit = np.arange(s.size)[:, None]
         one = (unit >= start) & (unit < start + s.kernel)
         shape = [1] * (2 * rank)

@@ -1,6 +1,6 @@
 """Bounds of a loss's gradient in the kernels of every layer, for one sample.
 
-A kernel's gradient is the sum over places of (error behind) x (values read), so its norm is at most the
+A kernel's gradient is the sum over positions of (error behind) x (values read), so its norm is at most the
 error's times that of all values read: each value as often as windows read it. Dense: norm(error) *
 norm(input); convolutions: the same times sqrt(cover) (docs/gradients.md). The error is the loss's
 gradient at the output times the bound of the Jacobian between, the input's norm at most
@@ -137,7 +137,7 @@ def _kernels(
     read = (
         infinite("its input has no range") if x.size == inf else times(number(x.size), root_of(prod(shape)))
     )
-    for place, primitive in enumerate(chain):
+    for position, primitive in enumerate(chain):
         if isinstance(primitive, (*prim.JOINING, prim.PerStep)):
             break
         if isinstance(primitive, prim.Nested):
@@ -152,7 +152,7 @@ def _kernels(
             and weight in trained
             and getattr(primitive, "adapter", None) is None
         ):
-            behind = _behind(chain[place + 1 :], after, setting)
+            behind = _behind(chain[position + 1 :], after, setting)
             if isinstance(primitive, prim.Lookup):
                 # a row that is looked up several times gets all their gradients
                 mine = root_of(prod(shape))

@@ -23,7 +23,7 @@ class Norms(ABC):
     def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         """The 2-norm of a linear primitive's weight as a matrix (inputs of one place, outputs of one place).
 
-        The largest over groups, channels (depthwise) or places; None if it has no number.
+        The largest over groups, channels (depthwise) or positions; None if it has no number.
         """
 
     def operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:

@@ -129,8 +129,8 @@ class _Run:
             self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False))
             return
         context = Context(weights, lambda name: self.bit(owner, name), self.noise, self.training)
-        for place, primitive in enumerate(chain):
-            last = place == len(chain) - 1
+        for position, primitive in enumerate(chain):
+            last = position == len(chain) - 1
             key = (node, 0) if last else (node, -len(self.steps) - 1)
             if isinstance(primitive, prim.Branches):
                 ends = []

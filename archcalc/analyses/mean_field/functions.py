@@ -85,9 +85,9 @@ def _cumulative(x: Array) -> Array:
     density.
     """
     table = _cumulative_table()
-    place = np.clip(x, -11.99, 11.99) * _STEPS + _EDGE
-    i = place.astype(int)
-    t, left = place - i, (i - _EDGE) / _STEPS
+    position = np.clip(x, -11.99, 11.99) * _STEPS + _EDGE
+    i = position.astype(int)
+    t, left = position - i, (i - _EDGE) / _STEPS
     a, b = table[i], table[i + 1]
     da, db = _density(left) / _STEPS, _density(left + 1 / _STEPS) / _STEPS
     found: Array = a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))

@@ -49,7 +49,7 @@ def moments(phi: Function, log_q: Array, ratio: Array) -> Moments:
     found = Moments(*(x.reshape(log_q.shape) for x in found))
     if np.all(inside == log_q):
         return found
-    # the power law's exponent from two places at the limit
+    # the power law's exponent from two positions at the limit
     step = 1.0
     inner = moments(phi, inside - step * np.sign(inside), ratio)
     beyond = (log_q - inside) / (step * np.where(inside == 0, 1.0, np.sign(inside)))

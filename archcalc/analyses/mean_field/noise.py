@@ -30,7 +30,7 @@ class Noise:
         return np.concatenate([half, -half])
 
     def sample_factors(self, variance: Array) -> Array:
-        """Log of a factor of each sample and of each place, of these variances and mean 1."""
+        """Log of a factor of each sample and of each position, of these variances and mean 1."""
         if self._samples is None:
             return ALIKE
         spread = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
@@ -48,11 +48,11 @@ class Noise:
         return repeated
 
     def neighbours(self, count: int) -> list[Any]:
-        """For each place of `REPLICAS` itself and others at random, `count` in all."""
+        """For each position of `REPLICAS` itself and others at random, `count` in all."""
         if self._samples is None or count <= 1:
             return []
-        places = np.arange(REPLICAS)
-        return [places, *(self._samples.permutation(REPLICAS) for _ in range(count - 1))]
+        positions = np.arange(REPLICAS)
+        return [positions, *(self._samples.permutation(REPLICAS) for _ in range(count - 1))]
 
     def of_kept(self, rate: float) -> Array:
         """Log of a factor of mean 1 that is zero for this share of the samples."""

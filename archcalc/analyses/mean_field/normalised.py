@@ -1,9 +1,9 @@
 """Normalisation at initialisation, and softmax.
 
-Batch normalisation in training subtracts what all samples and places of a channel have in common and
+Batch normalisation in training subtracts what all samples and positions of a channel have in common and
 divides by the deviation of the rest: of E x^2 the part `corr` goes, and the gradient is divided by the same
 deviation (Yang et al. 2019). The two statistics cost the gradient its mean and its part along x: of n
-independent samples and places, a share of 1/n each. What samples differ by stays.
+independent samples and positions, a share of 1/n each. What samples differ by stays.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def over_batch(
     variance = q.mean(axis=others, keepdims=True)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
-    places = math.prod(x.shape[a] for a in others)
-    if places * noise.batch <= 2:
+    positions = math.prod(x.shape[a] for a in others)
+    if positions * noise.batch <= 2:
         raise Unpredicted(FEW_UNITS)
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     level = float(variance.mean())
@@ -69,7 +69,7 @@ def over_batch(
     def back(g: Backward) -> Backward:
         # behind other statistics only what functions have made of the gradient has a mean again
         alike = 0.0 if g.centred else g.corr
-        lost = (2 + (places - 1) * alike) / (places * noise.batch)
+        lost = (2 + (positions - 1) * alike) / (positions * noise.batch)
         g = pull(g)
         left = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
         return replace(g, surplus=more - less, centred=True, log_b=left).with_sample_squares(
@@ -80,7 +80,7 @@ def over_batch(
 
 
 def _centred_squares(x: Forward) -> tuple[Array, Array]:
-    """E (x - m)^2 by unit, and `sample_squares` of it; m is the mean over samples and places.
+    """E (x - m)^2 by unit, and `sample_squares` of it; m is the mean over samples and positions.
 
     m has the share `corr` of E x^2. Where E x^2 is larger by a small share d, the mean there is larger by
     shared_elasticity d / 2, and E (x - m)^2 by (1 - corr shared_elasticity) d, of the 1 - corr that is left.

@@ -84,23 +84,23 @@ def _biased(made: Forward, pull: Pull, bias: str | None, c: Context) -> Made:
 
 def _reads(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Any]]:
     return [
-        (s.axis, _portions(int(s.size), int(s.places)))
+        (s.axis, _portions(int(s.size), int(s.positions)))
         if isinstance(s, prim.AdaptiveWindow)
         else (
             s.axis,
             weighted.taps(
-                int(s.size), int(s.places), int(s.kernel), int(s.stride), int(s.dilation), int(s.before)
+                int(s.size), int(s.positions), int(s.kernel), int(s.stride), int(s.dilation), int(s.before)
             ),
         )
         for s in windows
     ]
 
 
-def _portions(size: int, places: int) -> Any:
+def _portions(size: int, positions: int) -> Any:
     """Which units each window reads."""
-    taps = np.zeros((places, size))
-    for i in range(places):
-        taps[i, i * size // places : -(-(i + 1) * size // places)] = 1.0
+    taps = np.zeros((positions, size))
+    for i in range(positions):
+        taps[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
     return taps
 
 

@@ -35,7 +35,7 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tupl
     mean = log_q - counts
     kept = _share(counts, x.corr)
     made = _averaged(x, shape, mean + np.log(kept))
-    # what places of a window differ by is averaged, and what windows differ by is far from any one place
+    # what positions of a window differ by is averaged, and what windows differ by is far from any one place
     made = replace(made, sample_squares=of_samples(x.sample_squares))
 
     def pull(g: Backward) -> Backward:
@@ -80,9 +80,9 @@ def reduced_mean(
 ) -> tuple[Forward, Pull]:
     """The mean (or with `total` the sum) of all units along axes."""
     kept = tuple(a for a in range(len(x.shape)) if a not in axes)
-    places = math.prod(x.shape[a] for a in kept)
-    # channels share nothing but their mean, places what samples have in common too
-    common = x.corr if places >= x.channels else float((x.ratio**2).mean())
+    positions = math.prod(x.shape[a] for a in kept)
+    # channels share nothing but their mean, positions what samples have in common too
+    common = x.corr if positions >= x.channels else float((x.ratio**2).mean())
     top = float(x.log_q.max())
     log_q = np.log(np.maximum(np.exp(x.log_q - top).mean(axis=tuple(axes), keepdims=True), 1e-300)) + top
     log_q = log_q + math.log((1 - common) / count + common)

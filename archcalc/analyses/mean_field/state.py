@@ -22,7 +22,7 @@ from archcalc.analyses.mean_field.functions import Array, Function
 REPLICAS = 512
 POINTS = 256
 FLOOR = -1e6  # a logarithm of zero that sums can be made with
-ALIKE = np.zeros((2, REPLICAS))  # samples that do not differ, nor their places
+ALIKE = np.zeros((2, REPLICAS))  # samples that do not differ, nor their positions
 Dims = tuple[int, ...]
 Gaussian = tuple[Function, float, float, float]  # of units of this level, ratio and correlation
 
@@ -32,9 +32,9 @@ class Forward:
     """A tensor's expected squares.
 
     `log_q`: log E x^2 by unit. `ratio`: E x / sqrt(E x^2), over units and weights. `corr`: E x x' / E
-    x^2 for the same unit of two samples or places. `noise`: log of the realised mean square over the
+    x^2 for the same unit of two samples or positions. `noise`: log of the realised mean square over the
     expected one. `roots`: the weights (bits) on which it depends through no other weight. `channels`:
-    units of one place, independent of each other; places have weights in common. `law`: `POINTS` equally
+    units of one place, independent of each other; positions have weights in common. `law`: `POINTS` equally
     likely values of x / sqrt(E x^2), in rising order, where units are not Gaussian. `channel_variance`:
     relative variance of E x^2 between channels, each of which has few weights; `channel_law`: the law of
     x within a channel, over its deviation. `shared_elasticity`: how steeply what samples share rises
@@ -79,7 +79,7 @@ class Forward:
 
     @property
     def effective(self) -> float:
-        """How many independent units their mean square is worth: places are correlated, channels not."""
+        """How many independent units their mean square is worth: positions are correlated, channels not."""
         return effective(math.prod(self.shape), self.channels, self.corr)
 
     @property
@@ -97,7 +97,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Backward:
-    """A gradient's expected squares by unit; the rest as above, with `corr` between places of one sample.
+    """A gradient's expected squares by unit; the rest as above, with `corr` between positions of one sample.
 
     `tilt` is E x^2 g^2 / (E x^2 E g^2) with the tensor's own units x: 1 unless a function of them
     has just been passed. `chosen`: where only some units are reached, the Gaussian values behind them
@@ -135,7 +135,7 @@ class Backward:
 
     @property
     def inverse_units(self) -> Array:
-        """As of `Forward`; what places share is their sample's."""
+        """As of `Forward`; what positions share is their sample's."""
         alone: Array = np.array([[1.0], [max(1 - self.corr**2, 0.0)]])
         return alone * _one_over(self.effective, self.channels)
 
@@ -147,18 +147,18 @@ class Backward:
 
 def _one_over(units: float, channels: float) -> Array:
     """Of a sample and of a place; a sample that is one place is counted as a sample."""
-    places = 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
-    return np.array([[1 / max(units, 1.0)], [places]])
+    positions = 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
+    return np.array([[1 / max(units, 1.0)], [positions]])
 
 
 def balanced(sample_squares: Array) -> tuple[float, Array]:
-    """Log of the means over samples and places, and the rest."""
+    """Log of the means over samples and positions, and the rest."""
     means = np.array([[log_mean(row)] for row in sample_squares])
     return float(means.sum()), np.asarray(sample_squares - means)
 
 
 def of_samples(sample_squares: Array) -> Array:
-    """`sample_squares` without the differences between places."""
+    """`sample_squares` without the differences between positions."""
     return np.stack([sample_squares[0], ALIKE[1]])
 
 
@@ -191,14 +191,14 @@ def standard(values: Array) -> Array:
 
 
 def effective(units: int, channels: float, corr: float) -> float:
-    """`channels` times places/(1 + (places - 1) E r^2): the variance of a mean of squares of Gaussians.
+    """`channels` times positions/(1 + (positions - 1) E r^2): the variance of a mean of squares of Gaussians.
 
-    r is how alike two places are in finitely many channels: `corr`, and (1 - corr^2)^2 / channels around it.
+    r is how alike two positions are in few channels: `corr`, and (1 - corr^2)^2 / channels around it.
     """
-    places = max(units / max(channels, 1), 1.0)
+    positions = max(units / max(channels, 1), 1.0)
     alike = min(corr * corr, 1.0)
     alike += (1 - alike) ** 2 / max(channels, 1)
-    return channels * places / (1 + (places - 1) * min(alike, 1.0))
+    return channels * positions / (1 + (positions - 1) * min(alike, 1.0))
 
 
 # the gradient at a primitive's input from that at its output

@@ -42,7 +42,7 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
 
 
 def spread(log_x: Array, taps: Array, axis: int) -> Array:
-    """Log of `taps @ exp(log_x)` along an axis; taps has a row for each place made."""
+    """Log of `taps @ exp(log_x)` along an axis; taps has a row for each position made."""
     if log_x.shape[axis] == 1:
         counts = log_of(taps.sum(axis=1))
         shape = [1] * log_x.ndim
@@ -60,14 +60,14 @@ def collapse_axis(x: Array, axis: int) -> Array:
     return first if x.shape[axis] > 1 and np.all(np.abs(x - first) <= 1e-12) else x
 
 
-def taps(size: int, places: int, kernel: int, stride: int, dilation: int, before: int) -> Array:
+def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Array:
     """1 where a place (row) reads a unit (column) of an axis: the tap-count box filter of padding."""
-    found = np.zeros((places, size))
-    starts = stride * np.arange(places) - before
+    found = np.zeros((positions, size))
+    starts = stride * np.arange(positions) - before
     for t in range(kernel):
         at = starts + dilation * t
         inside = (at >= 0) & (at < size)
-        found[np.arange(places)[inside], at[inside]] += 1.0
+        found[np.arange(positions)[inside], at[inside]] += 1.0
     return found
 
 
@@ -87,7 +87,7 @@ def matrix(x: Forward, drawn: Draw, units: int, root: int, noise: Noise) -> tupl
         units,
         channel_variance=(drawn.kurtosis - 1) / fan,
         shared_elasticity=x.shared_elasticity,
-        # a matrix over several places, which have been made units of one
+        # a matrix over several positions, which have been made units of one
         sample_squares=x.sample_squares if fan <= x.channels else of_samples(x.sample_squares),
     )
     made = fluctuating(made, drawn, fan, noise)
@@ -119,7 +119,7 @@ def convolution(
     root: int,
     noise: Noise,
 ) -> tuple[Forward, Pull]:
-    """Kernels along the axes of `reads`, each with its taps (places x size), and over the channels of a
+    """Kernels along the axes of `reads`, each with its taps (positions x size), and over the channels of a
     group.
     """
     _require_zero_mean(drawn)
@@ -155,7 +155,7 @@ def convolution(
     made = fluctuating(made, drawn, count, noise)
     # in the other direction, a place is read by fewer where there are fewer that read
     steps = math.prod(m.shape[1] / max(m.shape[0], 1) for _, m in reads)
-    readers = [np.argsort(place) for place in read[: max(round(len(read) / steps), 1)]]
+    readers = [np.argsort(position) for position in read[: max(round(len(read) / steps), 1)]]
 
     def pull(g: Backward) -> Backward:
         log_b = g.log_b
@@ -178,14 +178,16 @@ def convolution(
     return made, pull
 
 
-MOST_NEIGHBOURS = 49  # places of a window that are told apart
+MOST_NEIGHBOURS = 49  # positions of a window that are told apart
 
 
-def averaged(sample_squares: Array, places: Sequence[Any]) -> Array:
-    """Each place the mean of those it reads."""
-    if not places:
+def averaged(sample_squares: Array, positions: Sequence[Any]) -> Array:
+    """Each position the mean of those it reads."""
+    if not positions:
         return sample_squares
-    mean = sum((np.exp(sample_squares[1][place]) for place in places), start=ALIKE[1]) / len(places)
+    mean = sum((np.exp(sample_squares[1][position]) for position in positions), start=ALIKE[1]) / len(
+        positions
+    )
     return np.stack([sample_squares[0], log_of(mean)])
 
 
@@ -195,7 +197,7 @@ FEW = 64  # weights of a unit, up to which it is not taken as Gaussian within it
 def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
     """Values of sum w_t x_t over few t, centred and over the deviation of their channel.
 
-    The weights stay and the x_t change from place to place; 64 channels of 64 places from a fixed generator.
+    The weights stay and the x_t change by position; 64 channels of 64 positions from a fixed generator.
     """
     if x.law is None or count > FEW:
         return None
@@ -214,7 +216,7 @@ def _law_of_few(x: Forward, drawn: Draw, count: int) -> Array | None:
 def _value_response(input_response: tuple[float, float], count: int, kurtosis: float) -> float:
     """Of sum_k w_k g_k, g_k being phi'(u_k) times a gradient and u_k = sum_j w_j v_{k-j} / |w|.
 
-    Where places share the gradient, the part of phi' that rises with u adds up to |w| v: w_k times w_k v for
+    Where positions share the gradient, the part of phi' that rises with u sums to |w| v: w_k times w_k v for
     every k. What one tap sends alone, a share E w^4 / (E w^2)^2 / count of the whole, goes with v by the
     bend of phi'^2.
     """

@@ -262,13 +262,13 @@ def _projected(layer: Any, *inputs: Shape) -> Kept | None:
     if layer.use_gate or layer.return_attention_scores:
         return None
     query, key, value = layer.heads(given)
-    places, others = prod(given.query[:-1]), prod(given.value[:-1])
+    positions, others = prod(given.query[:-1]), prod(given.value[:-1])
     # heads of keys and values that several queries share are repeated
     repeated = 0 if certainly(equal(query[0], key[0])) else 1
     heads = query[0] if repeated else key[0]
     scores = layer.pairs(given) * query[0]
     dropped = int(layer.dropout > 0) * scores
-    hidden = places * prod(query) + others * heads * (key[1] + value[1]) + places * query[0] * value[1]
+    hidden = positions * prod(query) + others * heads * (key[1] + value[1]) + positions * query[0] * value[1]
     # the softmax of a half is computed in float32
     single = 0 if layer.dropout > 0 else scores
     return Kept(tuple(range(len(inputs))), (), False, hidden + scores + dropped, dropped, single=single)

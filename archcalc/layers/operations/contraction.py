@@ -163,8 +163,8 @@ class Dot(Contraction):
             raise LayerError(f"{type(self).__name__} of numbers is a multiplication")
         first = _letters(a - 1)
         second = string.ascii_uppercase[: b - 1]
-        place = max(b - 2, 0)
-        return Labels((first + "z", second[:place] + "z" + second[place:]), first + second)
+        position = max(b - 2, 0)
+        return Labels((first + "z", second[:position] + "z" + second[position:]), first + second)
 
 
 @operation("tensordot", "Tensordot")

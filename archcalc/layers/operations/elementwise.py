@@ -1,4 +1,4 @@
-"""Operations on each unit by itself, and on units of several tensors at the same place."""
+"""Operations on each unit by itself, and on units of several tensors at the same position."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ class GetItem(Moving):
         if missing < 0:
             raise LayerError(f"{len(self.key)} indices for a tensor of {len(x) + 1} axes, the batch included")
         parts = list(self.key) if ... in self.key else [*self.key, ...]
-        place = parts.index(...)
-        parts[place : place + 1] = [WHOLE] * missing
+        position = parts.index(...)
+        parts[position : position + 1] = [WHOLE] * missing
         if not parts or parts[0] != WHOLE:
             raise LayerError("the index cuts the batch axis, or puts a new axis before it")
         found: list[tuple[Part, int | None]] = []
@@ -112,24 +112,24 @@ class GetItem(Moving):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         reads: list[Read] = []
-        place = 0
+        position = 0
         for part, axis in self.parts(x):
             if axis is None:
-                place += 1
+                position += 1
             elif isinstance(part, Slice):
                 start, _ = self._span(part, x[axis])
-                reads.append(Taps(place, 1 if part.step is None else part.step, start))
-                place += 1
+                reads.append(Taps(position, 1 if part.step is None else part.step, start))
+                position += 1
             else:
                 reads.append(Fixed(self._index(part, x[axis])))
         return (tuple(reads),)
 
     def _index(self, index: Any, n: Size) -> Size:
         """The unit that a Python index names."""
-        place = index + n if index < 0 else index
-        require_at_least(place, 0, lambda: f"index {index} of an axis of {n}")
-        require_at_least(n, place + 1, lambda: f"index {index} of an axis of {n}")
-        return place
+        position = index + n if index < 0 else index
+        require_at_least(position, 0, lambda: f"index {index} of an axis of {n}")
+        require_at_least(n, position + 1, lambda: f"index {index} of an axis of {n}")
+        return position
 
     def _span(self, part: Slice, n: Size) -> tuple[Size, Size]:
         """(first unit, number of units) of a slice; raises `LayerError` for an empty one."""
@@ -190,11 +190,13 @@ class Take(Moving):
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
         if isinstance(self.indices, tuple):
-            places = [i + x[axis] if i < 0 else i for i in self.indices]
-            read = _evenly(axis, places)
+            positions = [i + x[axis] if i < 0 else i for i in self.indices]
+            read = _evenly(axis, positions)
             return (tuple(read if a == axis else Taps(a) for a in range(len(x))),)
-        place = self.indices + x[axis] if self.indices < 0 else self.indices
-        return (tuple(Fixed(place) if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
+        position = self.indices + x[axis] if self.indices < 0 else self.indices
+        return (
+            tuple(Fixed(position) if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),
+        )
 
     def primitives(self, *inputs: Shape) -> Primitives:
         return (Copies(_most(self.indices if isinstance(self.indices, tuple) else (self.indices,))),)
@@ -207,9 +209,9 @@ def _most(indices: tuple[int, ...]) -> int:
     return sum(count for found in (front, back) for _, count in found.most_common(1))
 
 
-def _evenly(axis: int, places: list[Size]) -> Read:
+def _evenly(axis: int, positions: list[Size]) -> Read:
     """Places at equal distances, as a window with that stride."""
-    steps = [b - a for a, b in pairwise(places)] or [1]
+    steps = [b - a for a, b in pairwise(positions)] or [1]
     if all(certainly(equal(step, steps[0])) for step in steps):
-        return Taps(axis, steps[0], places[0])
+        return Taps(axis, steps[0], positions[0])
     return Unstated("the indices that are taken are not evenly spaced")

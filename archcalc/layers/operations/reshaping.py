@@ -100,7 +100,7 @@ class Swapaxes(Permuting):
 
 @operation("moveaxis", "Moveaxis")
 class Moveaxis(Permuting):
-    """Axes `source` at the places `destination`, the others in their order."""
+    """Axes `source` at the positions `destination`, the others in their order."""
 
     source: Axes
     destination: Axes
@@ -113,8 +113,8 @@ class Moveaxis(Permuting):
                 f"{type(self).__name__}: source={source} and destination={destination} differ in number"
             )
         left = [a for a in range(rank) if a not in source]
-        for place, axis in sorted(zip(destination, source, strict=True)):
-            left.insert(place, axis)
+        for position, axis in sorted(zip(destination, source, strict=True)):
+            left.insert(position, axis)
         return tuple(left)
 
 
@@ -123,7 +123,7 @@ def _several(axes: Any) -> tuple[int, ...]:
 
 
 def _distinct(owner: Operation, axes: Any, rank: int) -> tuple[int, ...]:
-    """The places of axes among `rank`; raises `LayerError` where one is named twice."""
+    """The positions of axes among `rank`; raises `LayerError` where one is named twice."""
     found = tuple(axis_index(owner, a, rank) for a in _several(axes))
     for a in found:
         if found.count(a) > 1:
@@ -193,21 +193,21 @@ class ExpandDims(Moving):
 
     axis: Axes
 
-    def places(self, x: Shape) -> tuple[int, ...]:
+    def positions(self, x: Shape) -> tuple[int, ...]:
         """Where the new axes stand in the output."""
         return tuple(sorted(_distinct(self, self.axis, len(x) + len(_several(self.axis)))))
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
         out = list(x)
-        for place in self.places(x):
-            out.insert(place, 1)
+        for position in self.positions(x):
+            out.insert(position, 1)
         return tuple(out)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        places = self.places(x)
-        kept = [a for a in range(len(x) + len(places)) if a not in places]
+        positions = self.positions(x)
+        kept = [a for a in range(len(x) + len(positions)) if a not in positions]
         return (tuple(map(Taps, kept)),)
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
@@ -395,18 +395,18 @@ class Stack(Moving):
                 raise LayerError(misfit())
             for n, m in zip(first, x, strict=True):
                 require_equal(n, m, misfit)
-        place = axis_index(self, self.axis, len(first) + 1)
-        return (*first[:place], len(inputs), *first[place:])
+        position = axis_index(self, self.axis, len(first) + 1)
+        return (*first[:position], len(inputs), *first[position:])
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         # each tensor is all there is along the new axis at its own place: a section of length 1
         rank = len(inputs[0])
-        place = axis_index(self, self.axis, rank + 1)
-        return (tuple(Taps(a if a < place else a + 1) for a in range(rank)),) * len(inputs)
+        position = axis_index(self, self.axis, rank + 1)
+        return (tuple(Taps(a if a < position else a + 1) for a in range(rank)),) * len(inputs)
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
-        place = axis_index(self, self.axis, len(inputs[0]) + 1)
-        return (prim.Merge("stack", (1,) * len(inputs), axis=place),)
+        position = axis_index(self, self.axis, len(inputs[0]) + 1)
+        return (prim.Merge("stack", (1,) * len(inputs), axis=position),)
 
 
 @operation("split", "Split")
@@ -559,13 +559,13 @@ class OneHot(Moving):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        place = axis_index(self, self.axis, len(x) + 1)
-        return (*x[:place], self.num_classes, *x[place:])
+        position = axis_index(self, self.axis, len(x) + 1)
+        return (*x[:position], self.num_classes, *x[position:])
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        place = axis_index(self, self.axis, len(x) + 1)
-        return (tuple(Taps(a if a < place else a + 1) for a in range(len(x))),)
+        position = axis_index(self, self.axis, len(x) + 1)
+        return (tuple(Taps(a if a < position else a + 1) for a in range(len(x))),)
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         return (prim.ZeroGradient(),)

@@ -15,12 +15,12 @@ from archcalc.layers.registry import registered
 KERNELS = [(3, 1, 1), (2, 1, 1), (3, 2, 1), (3, 1, 2), (1, 3, 1)]
 
 
-def leaves(n: int, place: int, layers: list[tuple[int, int, int]]) -> bool:
+def leaves(n: int, position: int, layers: list[tuple[int, int, int]]) -> bool:
     """Whether a tap of some layer lies outside, by Keras's rule that `same` pads less before than behind."""
     sides = [n]
     for _, stride, _ in layers:
         sides.append(-(-sides[-1] // stride))
-    units = {place}
+    units = {position}
     for (kernel, stride, dilation), side, out in zip(
         reversed(layers), reversed(sides[:-1]), reversed(sides[1:]), strict=True
     ):
@@ -57,8 +57,8 @@ def test_a_place_is_cut_where_a_tap_of_some_layer_leaves_its_tensor(
     shapes = infer(graph)
     reads = windows(graph, shapes)
     (side, _), *_ = shapes[2]
-    for place in range(side):
-        assert is_cut(graph, shapes, reads, 2, (place,)) == leaves(n, place, layers)
+    for position in range(side):
+        assert is_cut(graph, shapes, reads, 2, (position,)) == leaves(n, position, layers)
 
 
 def test_a_branch_that_is_cut_on_its_way_to_a_whole_axis_is_cut() -> None:

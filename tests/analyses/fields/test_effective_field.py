@@ -1,4 +1,4 @@
-"""Effective fields against the weights of every place, summed path by path, and published values."""
+"""Effective fields against the weights of every position, summed path by path, and published values."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def compare(graph: Graph) -> None:
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
     for i, row in enumerate(effective_fields(graph, shapes)):
-        place = tuple(n // 2 for n in shapes[i][0][:-1])
+        position = tuple(n // 2 for n in shapes[i][0][:-1])
         for root in graph.inputs:
             field = row[graph.nodes[root].name]
-            for axis in range(len(place)):
-                wanted = oracle.variance(i, (*place, 0), root, axis)
+            for axis in range(len(position)):
+                wanted = oracle.variance(i, (*position, 0), root, axis)
                 if field is None or isinstance(field.variance[axis], Unknown):
                     assert wanted is None or (field and field.variance[axis] in OPEN)
                     continue

@@ -15,7 +15,7 @@ from archcalc.analyses.shapes import infer
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 from archcalc.layers.window import Blocks, Phases, Prefix, Section
-from tests.analyses.fields.toy import Oracle, all_reads, networks, places
+from tests.analyses.fields.toy import Oracle, all_reads, networks, positions
 
 
 def width(hull: tuple[int, int] | None) -> int:
@@ -34,7 +34,7 @@ def expect(graph: Graph) -> None:
             field = row[graph.nodes[root].name]
             extents = shapes[root][0][:-1]
             for axis, extent in enumerate(extents):
-                units = places(shapes[i][0])
+                units = positions(shapes[i][0])
                 kinds = [oracle.seen(i, u, root, axis) for u in units]
                 if field is None:
                     assert not any(kinds)

@@ -16,7 +16,7 @@ from archcalc.arith import substitute
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
-from tests.analyses.fields.toy import Oracle, networks, places
+from tests.analyses.fields.toy import Oracle, networks, positions
 from tests.analyses.fields.toys_in_numbers import in_phases, with_arrays, with_symbols
 
 FIGURES = ("size", "min_size", "local_size", "offset", "is_global", "clipped_size")
@@ -33,7 +33,7 @@ def real(graph: Graph) -> list[dict[str, list[dict[str, Any]]]]:
     oracle = Oracle(graph, shapes)
     found: list[dict[str, list[dict[str, Any]]]] = []
     for i in range(len(graph.nodes)):
-        units = places(shapes[i][0])
+        units = positions(shapes[i][0])
         *sides, channels = shapes[i][0]
         row: dict[str, list[dict[str, Any]]] = {}
         for root in graph.inputs:

@@ -73,8 +73,8 @@ def units_read(read: Read, n: int, unit: tuple[int, ...]) -> list[int]:
         case Whole():
             return list(range(n))
         case Prefix(axis, backwards, turned):
-            place = n - 1 - unit[axis] if turned else unit[axis]
-            return list(range(place, n)) if backwards else list(range(place + 1))
+            position = n - 1 - unit[axis] if turned else unit[axis]
+            return list(range(position, n)) if backwards else list(range(position + 1))
         case Fixed(index):
             return [index]
     raise AssertionError(read)
@@ -135,7 +135,7 @@ class Oracle:
         return found
 
     def weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[tuple[int, ...], Fraction]:
-        """How strongly a unit depends on each place of an input, padding included.
+        """How strongly a unit depends on each position of an input, padding included.
 
         Taps count equally and sum to 1; the rows of phases do so on average.
         """
@@ -154,18 +154,18 @@ class Oracle:
             axes = [units_read(read, n, unit) for read, n in zip(window[:-1], shape[:-1], strict=True)]
             each = k * prod(map(_each, window[:-1], map(len, axes)))
             for child in product(*axes):
-                for place, weight in self.weights(tap.node, (*child, 0), root).items():
-                    found[place] = found.get(place, Fraction(0)) + each * weight
+                for position, weight in self.weights(tap.node, (*child, 0), root).items():
+                    found[position] = found.get(position, Fraction(0)) + each * weight
         return found
 
     def variance(self, node: int, unit: tuple[int, ...], root: int, axis: int) -> Fraction | None:
-        """The variance of the places that a unit depends on, along one axis; None if there are none."""
+        """The variance of the positions that a unit depends on, along one axis; None if there are none."""
         weights = self.weights(node, unit, root)
         mass = sum(weights.values())
         if not mass:
             return None
-        mean = sum(place[axis] * w for place, w in weights.items()) / mass
-        return sum(((place[axis] - mean) ** 2 * w for place, w in weights.items()), Fraction(0)) / mass
+        mean = sum(position[axis] * w for position, w in weights.items()) / mass
+        return sum(((position[axis] - mean) ** 2 * w for position, w in weights.items()), Fraction(0)) / mass
 
     def real(self, node: int, unit: tuple[int, ...]) -> dict[int, set[tuple[int, ...]]]:
         """The units of each input that a unit depends on, inside every tensor on the way."""
@@ -282,10 +282,10 @@ def a_concatenation(
     return tuple(out), windows
 
 
-def places(shape: Iterable[int]) -> list[tuple[int, ...]]:
-    """All places of a tensor, at its first channel."""
+def positions(shape: Iterable[int]) -> list[tuple[int, ...]]:
+    """All positions of a tensor, at its first channel."""
     *sides, _ = shape
-    return [(*place, 0) for place in product(*(range(n) for n in sides))]
+    return [(*position, 0) for position in product(*(range(n) for n in sides))]
 
 
 def all_reads(graph: Graph) -> list[Read]:

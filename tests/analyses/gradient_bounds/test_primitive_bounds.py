@@ -137,13 +137,13 @@ def test_equal_powers_add_up_as_a_factor() -> None:
     assert isinstance(plus([once, named("w", None)]), Bound)
 
 
-@pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (5, 1), (4, 6), (6, 6)])
-def test_portions_are_those_of_keras(size: int, places: int) -> None:
+@pytest.mark.parametrize(("size", "positions"), [(7, 3), (9, 4), (5, 1), (4, 6), (6, 6)])
+def test_portions_are_those_of_keras(size: int, positions: int) -> None:
     """From floor(i n / m) to ceil((i + 1) n / m)."""
-    found = rows(prim.AdaptiveWindow(0, size, places))
+    found = rows(prim.AdaptiveWindow(0, size, positions))
     assert found is not None
     for i, row in enumerate(found):
-        first, last = int(np.floor(i * size / places)), int(np.ceil((i + 1) * size / places))
+        first, last = int(np.floor(i * size / positions)), int(np.ceil((i + 1) * size / positions))
         assert [j for j, _ in row] == list(range(first, last))
         assert sum(w for _, w in row) == pytest.approx(1)
 
@@ -154,9 +154,9 @@ def test_interpolated_rows_add_up_to_one(kind: str) -> None:
     assert found is not None
     for i, row in enumerate(found):
         assert sum(w for _, w in row) == pytest.approx(1)
-        places = [j for j, _ in row]
-        assert len(set(places)) == len(places)
-        assert min(abs(j - (i + 0.5) / 3 + 0.5) for j in places) < 1
+        positions = [j for j, _ in row]
+        assert len(set(positions)) == len(positions)
+        assert min(abs(j - (i + 0.5) / 3 + 0.5) for j in positions) < 1
     assert resampling.axis_norm(prim.Upsample(0, 5, 3, kind)) is not None
 
 

@@ -199,13 +199,13 @@ def test_linear_maps_without_weights_are_bounded_and_not_loosely(primitive: prim
 
 
 def test_no_unit_lies_in_more_portions_than_the_cover_says() -> None:
-    for size, places in product(range(1, 14), repeat=2):
-        portion = prim.AdaptiveWindow(0, size, places)
+    for size, positions in product(range(1, 14), repeat=2):
+        portion = prim.AdaptiveWindow(0, size, positions)
         table = resampling.rows(portion)
         assert table is not None
         most = max(sum(any(j == k for k, _ in row) for row in table) for j in range(size))
         assert most <= cover(portion)
-        assert most <= substitute(cover(prim.AdaptiveWindow(0, symbol("H"), places)), {"H": size})
+        assert most <= substitute(cover(prim.AdaptiveWindow(0, symbol("H"), positions)), {"H": size})
 
 
 @pytest.mark.parametrize(("kernel", "stride", "dilation", "most"), [(3, 3, 3, 3), (3, 2, 1, 2), (5, 2, 3, 3)])
@@ -214,7 +214,7 @@ def test_the_cover_counts_windows_over_one_unit(kernel: int, stride: int, dilati
         0, 60, (60 - dilation * (kernel - 1) - 1) // stride + 1, kernel, stride, dilation
     )
     held = np.zeros(60, int)
-    for i in range(slide.places):
+    for i in range(slide.positions):
         held[stride * i + dilation * np.arange(kernel)] += 1
     assert held.max() == cover(slide) == most
 
@@ -225,9 +225,9 @@ def test_the_tight_norm_of_a_convolution_lies_close_above_the_exact_one(stride: 
     random = np.random.default_rng(stride + same)
     kernel = random.standard_normal((3, 3, 2, 3))
     n = 12
-    places = -(-n // stride) if same else (n - 3) // stride + 1
-    before = max((places - 1) * stride + 3 - n, 0) // 2 if same else 0
-    windows = tuple(prim.SlidingWindow(axis, n, places, 3, stride, 1, before) for axis in (0, 1))
+    positions = -(-n // stride) if same else (n - 3) // stride + 1
+    before = max((positions - 1) * stride + 3 - n, 0) // 2 if same else 0
+    windows = tuple(prim.SlidingWindow(axis, n, positions, 3, stride, 1, before) for axis in (0, 1))
     primitive = prim.Convolve("kernel", windows, 2)
     norms = Actual({"kernel": kernel})
     apply = linear_map(primitive, norms)
@@ -249,9 +249,9 @@ def test_at_32_by_32_the_tight_norm_is_at_most_a_tenth_above_the_measured_one(
     random = np.random.default_rng(7)
     kernel = random.standard_normal((3, 3, 4, 2 if depthwise else 6))
     reach = 2 * dilation
-    places = -(-32 // stride) if same else (32 - reach - 1) // stride + 1
-    before = max((places - 1) * stride + reach + 1 - 32, 0) // 2 if same else 0
-    windows = tuple(prim.SlidingWindow(axis, 32, places, 3, stride, dilation, before) for axis in (0, 1))
+    positions = -(-32 // stride) if same else (32 - reach - 1) // stride + 1
+    before = max((positions - 1) * stride + reach + 1 - 32, 0) // 2 if same else 0
+    windows = tuple(prim.SlidingWindow(axis, 32, positions, 3, stride, dilation, before) for axis in (0, 1))
     norms = Actual({"kernel": kernel})
     tight = norms.operator(prim.Convolve("kernel", windows, 2, depthwise=depthwise))
     assert tight is not None

@@ -1,4 +1,4 @@
-"""What samples of a batch and places of a sample differ by, against numbers drawn at random."""
+"""What samples of a batch and positions of a sample differ by, against numbers drawn at random."""
 
 from __future__ import annotations
 
@@ -121,18 +121,18 @@ def test_a_repeated_axis_of_two_is_summed() -> None:
 def test_one_channel_is_one_unit_of_a_place() -> None:
     assert unit_tensor((3, 3, 1)).inverse_units.ravel() == pytest.approx([1 / 9, 1])
     assert unit_tensor((3, 3, 4)).inverse_units.ravel() == pytest.approx([1 / 36, 1 / 4])
-    # a vector is a sample, and has no places
+    # a vector is a sample, and has no positions
     assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).inverse_units.ravel() == pytest.approx(
         [1 / 8, 0]
     )
 
 
-@pytest.mark.parametrize(("size", "places"), [(7, 3), (9, 4), (4, 6), (5, 1)])
-def test_portions_of_adaptive_pooling(size: int, places: int) -> None:
+@pytest.mark.parametrize(("size", "positions"), [(7, 3), (9, 4), (4, 6), (5, 1)])
+def test_portions_of_adaptive_pooling(size: int, positions: int) -> None:
     from archcalc.analyses.mean_field.program import _portions
 
-    for i, row in enumerate(_portions(size, places)):
-        inside = range(math.floor(i * size / places), math.ceil((i + 1) * size / places))
+    for i, row in enumerate(_portions(size, positions)):
+        inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
         assert [j for j, there in enumerate(row) if there] == list(inside)
 
 
@@ -168,7 +168,7 @@ def test_what_samples_have_in_common_behind_a_function(ratio: float, corr: float
 
 @pytest.mark.parametrize(("corr", "count"), [(0.0, 20), (0.3, 20)])
 def test_the_size_of_a_mean(corr: float, count: int) -> None:
-    """Of units of mean square 1 at `count` places that have `corr` in common."""
+    """Of units of mean square 1 at `count` positions that have `corr` in common."""
     random = np.random.default_rng(0)
     shared, own = random.standard_normal((20_000, 1)), random.standard_normal((20_000, count))
     drawn = (math.sqrt(corr) * shared + math.sqrt(1 - corr) * own).mean(axis=1)

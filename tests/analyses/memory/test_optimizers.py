@@ -75,9 +75,9 @@ def test_state_is_what_keras_keeps(name: str, dtype: str) -> None:
     counters = [(n, each) for n, each in sizes if n == 1]
     state = sum(n * each for n, each in sizes) - sum(n * each for n, each in counters)
     assert archcalc.analyze(graph, optimizer=name, dtype=dtype).totals.optimizer_bytes == state
-    # step count, learning rate and the like; Adafactor's places for means that vectors do not have
-    places = 2 * len(model.trainable_variables) if name == "adafactor" else 0
-    assert len(counters) <= 4 + places
+    # step count, learning rate and the like; Adafactor's positions for means that vectors do not have
+    positions = 2 * len(model.trainable_variables) if name == "adafactor" else 0
+    assert len(counters) <= 4 + positions
 
 
 def test_every_optimizer_of_keras_is_known() -> None:

@@ -25,7 +25,7 @@ OPERATIONS = [
         "pass",
     ),
     Mutant(
-        "stretched axes read place by place",
+        "stretched axes read position by position",
         ELEMENTWISE,
         "aligned(n, out[axis], axis)",
         "aligned(out[axis], out[axis], axis)",
@@ -84,7 +84,7 @@ OPERATIONS = [
     Mutant(
         "stacked tensors joined",
         MOVING,
-        "return (*first[:place], len(inputs), *first[place:])",
+        "return (*first[:position], len(inputs), *first[position:])",
         "return (*first[:-1], len(inputs) * first[-1])",
     ),
     Mutant(
@@ -109,7 +109,7 @@ OPERATIONS = [
     Mutant("padding of a convolution forgotten", WINDOWED, '"padding": self.padding', '"padding": "valid"'),
     Mutant(
         "interpolation reads one pixel",
-        IMAGES,
+        "archcalc/layers/resizing.py",
         "UpSampling2D(interpolation=self.interpolation)",
         "UpSampling2D()",
     ),

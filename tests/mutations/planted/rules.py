@@ -95,7 +95,7 @@ RULES = [
     Mutant(
         "locally connected weights as a convolution's",
         LOCAL,
-        "return (places, prod(self.kernel_size) * self.channels(x), self.filters)",
+        "return (positions, prod(self.kernel_size) * self.channels(x), self.filters)",
         "return (*self.kernel_size, self.channels(x), self.filters)",
     ),
     Mutant(
