@@ -1,10 +1,10 @@
-"""archcalc: what a convolutional network costs, sees and can learn, from its architecture alone.
+"""archcalc: cost, receptive fields and gradient bounds of neural networks from the architecture alone.
 
     graph = archcalc.load("net.json")
     report = archcalc.analyze(graph, batch=32)
     report.totals.parameters
 
-Names below are imported when they are first used, so that `import archcalc` stays light.
+Public names are imported on first use, so that `import archcalc` stays fast.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _HOMES = {
     "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification.verify",
 }
-_ROOMS = {"keras", "testing"}  # public packages, reached as `archcalc.keras.LocallyConnected2D`
+_ROOMS = {"keras", "testing"}  # public packages, used as in `archcalc.keras.LocallyConnected2D`
 
 __all__ = ["__version__", *_HOMES]
 
@@ -78,7 +78,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps `archcalc.analyze` the function: importing the module of that name would replace it."""
+    """The package; `archcalc.analyze` stays the function when the module of that name is imported."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):

@@ -1,4 +1,4 @@
-"""`analyze`: the options of an analysis, checked, and the report of a network under them."""
+"""`analyze`, the main function: it checks the options and returns the report of a network."""
 
 from __future__ import annotations
 
@@ -33,51 +33,52 @@ def analyze(
     input_range: tuple[float, float] | None = None,
     loss: str | None = None,
 ) -> Report:
-    """Everything that the architecture alone says about a network.
+    """The report of a network: shapes, parameters, work, memory, receptive fields, gradient bounds.
 
     Parameters
     ----------
     graph
         The network, from `archcalc.load` or `archcalc.from_keras`.
     symbols
-        Values for open symbols; those left open stay in the figures as closed forms.
+        Values for open symbols; figures are closed forms in the remaining ones.
     batch
-        Samples that memory is counted for; work is always that of one sample.
+        The number of samples for memory figures; MACs and FLOPs are always per sample.
     dtype
         A Keras dtype policy: `float32`, `float16`, `bfloat16`, `float64`, `mixed_float16`,
         `mixed_bfloat16`.
     optimizer
-        Whose state is counted in training memory, by Keras's name; `momentum` is SGD with it.
+        The optimizer whose state counts in training memory, by its Keras name; `momentum` is SGD
+        with momentum.
     memory
-        Bytes, or an amount such as `24GiB`: `Report.fit` then says whether it fits, and the
-        largest batch that does.
+        The memory available, in bytes or as text such as `24GiB`; `Report.fit` then says whether
+        training fits and the largest batch that does.
     convention
-        Whose way of counting FLOPs: `archcalc`, or that of another tool (docs/flop-conventions.md).
+        How to count FLOPs: `archcalc`, or as another tool does (docs/flop-conventions.md).
     clipped
-        Whether every row (not only the outputs) gets the field clipped to the pixels that exist.
+        Whether every row (not only the outputs) gets its receptive field clipped to the input.
     gradients
-        Whether every row gets bounds of its gradient (docs/gradients.md), which the arguments below
-        shape, and the gradient expected at initialisation (docs/gradients-expected.md).
+        Whether every row gets bounds of its gradient (docs/gradients.md), computed with the arguments
+        below, and the gradient expected at initialisation (docs/gradients-expected.md).
     weights
         `symbolic`, `expected` (at initialisation), `actual` (read from the network's own `.keras` file),
         or arrays by node name and weight name, as `archcalc.read_weights` gives them.
     tier
-        `symbolic`, `tight` or `centred`; the last two need the weights themselves.
+        The kind of bound: `symbolic`, `tight` or `centred`; the last two need the values of the weights.
     training
-        Bounds of training (batch statistics, dropout) and not of inference.
+        Whether to bound gradients in training (batch statistics, dropout) instead of inference.
     input_range
-        The interval that all inputs lie in, where it is known.
+        The interval of all input values, if known.
     loss
-        The loss whose gradient in kernels is bounded, by Keras's name: `categorical_crossentropy`,
-        `sparse_categorical_crossentropy`, `binary_crossentropy` or `mean_squared_error`. Default: the
-        cross-entropy that belongs to a softmax or a sigmoid at the end.
+        The loss whose gradient with respect to kernels is bounded, by its Keras name:
+        `categorical_crossentropy`, `sparse_categorical_crossentropy`, `binary_crossentropy` or
+        `mean_squared_error`. Default: the cross-entropy that matches a final softmax or sigmoid.
 
     Raises
     ------
     NetworkError
-        Layers that do not fit together, every independent fault named.
+        Layers are incompatible; every independent error is named.
     ArchcalcError
-        An option that does not exist or a value out of range.
+        An unknown option or a value out of range.
     """
     _choice(dtype, PRECISIONS, "dtype")
     _choice(optimizer, OPTIMIZERS, "optimizer")

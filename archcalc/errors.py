@@ -1,4 +1,4 @@
-"""Every error archcalc raises on purpose; the command line turns each into exit code 2."""
+"""The errors that archcalc raises; the command line turns each into exit code 2."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ MAX_MESSAGE = 600
 
 
 class ArchcalcError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base class of all errors that a user can correct."""
 
 
 class LayerError(ArchcalcError, ValueError):
-    """A layer's arguments or inputs make no sense together; the text states the values."""
+    """A layer's arguments or input shapes are invalid; the text states the values."""
 
 
 class UndecidedError(ArchcalcError):
-    """A symbolic or array condition cannot be decided and no `arith.scope` is there to note it."""
+    """A condition on symbols or arrays cannot be decided, and no `arith.scope` is open to record it."""
 
 
 class ExpressionError(ArchcalcError, ValueError):
@@ -24,25 +24,25 @@ class ExpressionError(ArchcalcError, ValueError):
 
 
 class MissingExtraError(ArchcalcError, ImportError):
-    """An optional part is not installed; the text holds the line that installs it."""
+    """An optional dependency is not installed; the text contains the command that installs it."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of an input: its JSON path, what is wrong there, and what to do."""
+    """One error in an input: its JSON path, what is wrong there, and what to do."""
 
     path: str
     message: str
 
     def __str__(self) -> str:
         text = self.message
-        if len(text) > MAX_MESSAGE:  # it quotes a value of the file, which may be all of it
+        if len(text) > MAX_MESSAGE:  # it may quote a very long value of the file
             text = f"{text[: MAX_MESSAGE - 45]} ... {text[-40:]}"
         return f"{self.path}: {text}" if self.path else text
 
 
 class SourceError(ArchcalcError):
-    """A source cannot be read as a network; carries every fault found, worst first."""
+    """A source cannot be read as a network; `faults` has every error found, worst first."""
 
     def __init__(self, source: str, faults: list[Fault]) -> None:
         self.source = source
@@ -51,7 +51,7 @@ class SourceError(ArchcalcError):
 
 
 class NetworkError(ArchcalcError, ValueError):
-    """Layers of a network do not fit together; carries (node name, reason) for each fault."""
+    """Layers of a network are incompatible; `faults` has (node name, reason) for each error."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         self.faults = faults

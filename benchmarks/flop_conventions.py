@@ -1,10 +1,10 @@
-"""What other tools print of networks that archcalc counts too: the table that its tests compare with.
+"""What other tools report for networks that archcalc counts too: the table that its tests compare with.
 
     python benchmarks/flop_conventions.py [--venv DIR] [-o FILE] [NAME ...]
 
-Makes an environment of its own with the tools at the versions in peers/requirements.txt,
-builds the networks in torch (peers/networks.py, peers/layers.py) and writes every tool's
-total as JSON. `tests/conventions/peers.json` is such a file.
+Creates a separate environment with the tools at the versions in peers/requirements.txt, builds
+the networks in torch (peers/networks.py, peers/layers.py) and writes every tool's total as JSON.
+`tests/conventions/peers.json` is such a file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PEERS = Path(__file__).parent / "peers"
 
 
 def environment(where: Path) -> Path:
-    """The interpreter of the tools' environment, made on first use."""
+    """The interpreter of the tools' environment, which is created on first use."""
     python = where / "bin" / "python"
     if not python.exists():
         venv.create(where, with_pip=True)
@@ -31,16 +31,16 @@ def environment(where: Path) -> Path:
 
 
 def recorded(python: Path, names: list[str]) -> str:
-    """The tools' totals as text, one line a network."""
+    """The tools' totals as text, one line per network."""
     done = subprocess.run(
         [str(python), str(PEERS / "record.py"), *names],
         check=True,
         stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    found = json.loads(done.stdout)
-    lines = [f"  {json.dumps(name)}: {json.dumps(totals)}" for name, totals in found["totals"].items()]
-    return f'{{"versions": {json.dumps(found["versions"])},\n "totals": {{\n' + ",\n".join(lines) + "\n}}\n"
+    record = json.loads(done.stdout)
+    lines = [f"  {json.dumps(name)}: {json.dumps(totals)}" for name, totals in record["totals"].items()]
+    return f'{{"versions": {json.dumps(record["versions"])},\n "totals": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def main() -> None:
@@ -49,12 +49,12 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, default=Path(".peers"), help="where the tools live")
     parser.add_argument("-o", "--output", type=Path, help="default: standard output")
     parser.add_argument("names", nargs="*", help="default: all")
-    given = parser.parse_args()
-    text = recorded(environment(given.venv), given.names)
-    if given.output is None:
+    options = parser.parse_args()
+    text = recorded(environment(options.venv), options.names)
+    if options.output is None:
         sys.stdout.write(text)
     else:
-        given.output.write_text(text, encoding="utf-8")
+        options.output.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

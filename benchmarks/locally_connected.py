@@ -1,11 +1,11 @@
-"""Training steps of our LocallyConnected2D against `tf_keras`'s, in one run.
+"""Training steps of archcalc's LocallyConnected2D against `tf_keras`'s, in one run.
 
     python benchmarks/locally_connected.py
 
 Both run the same step (forward, loss, gradients of input and weights) compiled with
 `tf.function`, in turns on the same arrays; the median of the turns counts. The figure to
-quote is the ratio. The first call, which traces the function, is listed apart: `tf_keras`'s
-implementation 1 makes one slice per output place.
+quote is the ratio. The first call, which traces the function, is listed separately: `tf_keras`'s
+implementation 1 creates one slice per output position.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def main() -> None:
     for shape, arguments in CASES:
         x = tf.constant(np.random.default_rng(0).normal(size=(BATCH, *shape)).astype("float32"))
         steps, first = [], []
-        for made in (tf_keras.layers.LocallyConnected2D(**arguments), LocallyConnected2D(**arguments)):
-            made.build((None, *shape))
-            steps.append(step_of(made))
+        for layer in (tf_keras.layers.LocallyConnected2D(**arguments), LocallyConnected2D(**arguments)):
+            layer.build((None, *shape))
+            steps.append(step_of(layer))
             first.append(seconds(lambda: steps[-1](x)))  # noqa: B023  (called at once)
         turns = [[seconds(lambda: step(x)) for step in steps] for _ in range(TURNS)]  # noqa: B023
         theirs, ours = (statistics.median(column) for column in zip(*turns, strict=True))

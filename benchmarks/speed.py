@@ -1,4 +1,4 @@
-"""How fast archcalc is beside what people use now: ratios, all taken in one run.
+"""How fast archcalc is compared with what people use now: ratios, all taken in one run.
 
     python -m benchmarks.speed [--repetitions 5] [--venv DIR]
 
@@ -6,12 +6,12 @@
    model from the same file and prints `summary()`: CPU seconds (user and system, all threads) and
    peak memory.
 2. `analyze` in a running process against torchinfo, fvcore, ptflops and thop on the same network: for what
-   these count, parameters and MACs of every layer, and for every figure that there is. They are
-   installed, at the versions in peers/requirements.txt, into an environment of their own.
+   these count, parameters and MACs of every layer, and for all figures. The tools are installed, at
+   the versions in peers/requirements.txt, into a separate environment.
 3. 100,000 layers against 10,000: read, analysed, and written as JSON.
 
 Sides take turns, each repetition has a fresh graph, the least of all repetitions counts, and nothing is
-kept from one run to the next.
+stored between runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import NamedTuple
 from benchmarks.flop_conventions import PEERS, environment
 
 ROOT = Path(__file__).parents[1]
-# a process cannot ask for another one's peak once that has ended, so each tells its own
+# the peak of a process cannot be queried after its end, so each process reports its own
 PEAK = """
 import re, sys
 sys.stderr.write(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1] + "\\n")
@@ -56,7 +56,7 @@ class Cost(NamedTuple):
 
 
 def cold(code: str, *arguments: str) -> Cost:
-    """A Python process, from its start to its end; what it prints goes nowhere."""
+    """The cost of a Python process from start to end; its output is discarded."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | quiet
     with tempfile.TemporaryFile() as told:
@@ -85,7 +85,7 @@ def cold_processes(repetitions: int) -> None:
         Path(path).write_text(json.dumps(data))
         sides: dict[str, list[Cost]] = {"archcalc": [], "python": [], "keras": []}
         for code in (ANALYZE, SUMMARY):
-            cold(code, path)  # bytecode of both sides is there, as after the first use
+            cold(code, path)  # writes the bytecode of both sides, as their first use does
         for _ in range(repetitions):
             sides["archcalc"].append(cold(ANALYZE, path))
             sides["python"].append(cold(PEAK))
@@ -106,14 +106,14 @@ def in_process(repetitions: int, where: Path) -> None:
         return rows, report.totals.parameters, report.totals.macs
 
     def seconds(read: Callable[[archcalc.Report], object]) -> float:
-        found = []
+        times = []
         for _ in range(10 * repetitions):
             graph = archcalc.load("keras:ResNet50")
             gc.collect()
             start = time.process_time()
             read(archcalc.analyze(graph))
-            found.append(time.process_time() - start)
-        return min(found)
+            times.append(time.process_time() - start)
+        return min(times)
 
     everything = archcalc.Report.to_dict
     everything(archcalc.analyze(archcalc.load("keras:ResNet50")))  # imports
@@ -125,13 +125,13 @@ def in_process(repetitions: int, where: Path) -> None:
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    found = json.loads(done.stdout.splitlines()[-1])
+    record = json.loads(done.stdout.splitlines()[-1])
     print("ResNet-50 in a running process, CPU seconds")
     print(f"  {'archcalc':18} {ours:8.4f} s  what the peers count")
     print(f"  {'':18} {whole:8.4f} s  every figure, as data")
-    for name, each in sorted(found["seconds"].items(), key=lambda item: item[1]):
+    for name, each in sorted(record["seconds"].items(), key=lambda item: item[1]):
         print(f"  {name:18} {each:8.4f} s  {each / ours:6.1f} and {each / whole:.1f} times as long")
-    versions = ", ".join(f"{n} {v}" for n, v in found["versions"].items())
+    versions = ", ".join(f"{n} {v}" for n, v in record["versions"].items())
     print(f"  aim: 40, 200 would be good; {versions}")
 
 
@@ -178,19 +178,19 @@ def growth(repetitions: int) -> None:
 
 
 def main() -> None:
-    """Run what is asked for, or all."""
+    """Run the requested parts, or all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--venv", type=Path, default=Path(".peers"), help="where the other tools live")
     parser.add_argument("parts", nargs="*", metavar="PART", help="of cold, running, growth; default: all")
-    given = parser.parse_args()
-    parts = given.parts or ["cold", "running", "growth"]
+    options = parser.parse_args()
+    parts = options.parts or ["cold", "running", "growth"]
     if "cold" in parts:
-        cold_processes(given.repetitions)
+        cold_processes(options.repetitions)
     if "running" in parts:
-        in_process(given.repetitions, given.venv)
+        in_process(options.repetitions, options.venv)
     if "growth" in parts:
-        growth(given.repetitions)
+        growth(options.repetitions)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Training memory as counted, against what a training step of real Keras takes from the system.
+"""Training memory as counted, against what a training step of real Keras allocates.
 
     python benchmarks/training_memory.py [NAME ...]
 
-Each network trains in a process of its own, on the CPU, in the traced graph that `fit` uses. TensorFlow's
+Each network trains in a separate process, on the CPU, in the traced graph that `fit` uses. TensorFlow's
 own allocator counts: the most bytes of tensors that a whole step has alive, variables included.
 """
 
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# network, input, batch: activations large against what TensorFlow itself keeps
+# network, input, batch: activations are large compared with what TensorFlow itself allocates
 CASES = {
     "VGG16": ("keras:VGG16", None, 4),
     "ResNet50": ("keras:ResNet50", None, 4),
@@ -33,7 +33,7 @@ MIB = 2**20
 
 
 def measure(name: str) -> None:
-    """Train in this process and print what was counted and what was taken."""
+    """Train in this process, and print the counted and the allocated bytes."""
     import numpy as np
     import tensorflow as tf
 
@@ -52,10 +52,10 @@ def measure(name: str) -> None:
         for x in model.inputs
     ]
     outputs = [rng.random((batch, *y.shape[1:]), "float32") for y in model.outputs]
-    given = (inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    data = (inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
     for _ in range(2):  # the first step also makes the optimiser's variables and traces
         tf.config.experimental.reset_memory_stats("CPU:0")
-        model.train_on_batch(*given)
+        model.train_on_batch(*data)
     held = tf.config.experimental.get_memory_info("CPU:0")["peak"]
     variables = sum(v.numpy().nbytes for v in [*model.variables, *model.optimizer.variables])
     print(json.dumps({
@@ -84,14 +84,14 @@ def main() -> None:
             [sys.executable, __file__, "--one", name],
             env=os.environ | counting, cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        found = json.loads(ran.stdout.splitlines()[-1])
-        held = found["held"]
+        record = json.loads(ran.stdout.splitlines()[-1])
+        held = record["held"]
         print(
-            f"| {name} | {found['batch']} | {found['counted'] / MIB:,.0f} | {held / MIB:,.0f} "
-            f"| {held / found['counted']:.2f} |",
+            f"| {name} | {record['batch']} | {record['counted'] / MIB:,.0f} | {held / MIB:,.0f} "
+            f"| {held / record['counted']:.2f} |",
             flush=True,
         )
-        print(found, file=sys.stderr)
+        print(record, file=sys.stderr)
 
 
 if __name__ == "__main__":

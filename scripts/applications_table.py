@@ -2,7 +2,7 @@
 
     python scripts/applications_table.py [--output PATH]
 
-Needs no Keras; a slow test holds every figure against it. Takes about half a minute.
+Needs no Keras; a slow test compares every figure with it. Takes about half a minute.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ OPEN_SIDE = 224  # for networks that take any image
 
 PAGE = """# The networks of keras.applications
 
-Every network at its defaults, as `archcalc analyze keras:NAME` prints it without Keras: the
-architectures ship with archcalc (`scripts/generate_applications.py`). A slow test compares
-every row's output shapes and every weight with Keras's, here, at 197 × 131 without the
-classifier, and with seven classes (`tests/readers/keras/test_applications.py`). The field is
-that of one unit of the last feature map, its local path where a squeeze-and-excite gate sees
-the whole image (\\*). MobileNetV3 takes any image; its MACs are those at 224 × 224.
+How large are the networks of keras.applications, how much do they compute and how much do they see? Every
+network is at its defaults, as `archcalc analyze keras:NAME` prints it without Keras: the architectures ship
+with archcalc, and tests compare them with [Keras's](evidence/known-networks.md). The field is that of one
+unit of the last feature map; where a squeeze-and-excite gate makes it the whole image, it is that of the
+local path (\\*). MobileNetV3 takes any image; its MACs are those at 224 × 224.
 `scripts/applications_table.py` writes this page.
 
 | network | input | parameters | trainable | not trainable | MACs | field | stride |

@@ -1,11 +1,11 @@
-"""Damaged sources without end, steered by what code they reach.
+"""Runs damaged sources endlessly, guided by the code that they reach.
 
-    pip install atheris            # not part of any extra of archcalc: install it beside it
+    pip install atheris            # not part of any extra of archcalc
     python scripts/fuzz.py [--runs 200000] [--seed 0] [--corpus FOLDER]
 
-atheris watches which branches of archcalc a source takes, and keeps what reaches new ones. A source is
-chosen by its bytes as tests/hostile/damage.py says; survive.py beside it says what must come out. Any
-other exception stops the run, with the input in a file `crash-...`. `--random` draws without atheris.
+atheris records which branches of archcalc a source takes, and keeps sources that reach new ones.
+tests/hostile/damage.py turns bytes into a source; survive.py next to it says which outcomes are allowed.
+Any other exception stops the run, with the input in a file `crash-...`. `--random` runs without atheris.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpus", default="", help="a folder to keep sources in that reach new code")
+    parser.add_argument("--corpus", default="", help="a folder for sources that reach new code")
     parser.add_argument("--random", action="store_true", help="draw at random, without atheris")
     options = parser.parse_args()
     if options.random:
@@ -40,19 +40,17 @@ def main() -> None:
     seen: collections.Counter[str] = collections.Counter()
     path = Path(tempfile.mkdtemp()) / "damaged"
 
-    def one(data: bytes) -> None:
+    def try_source(data: bytes) -> None:
         seen[_outcome(data, path)] += 1
         if seen.total() % 10_000 == 0:
             print(dict(seen), flush=True)
 
     arguments = [sys.argv[0], f"-runs={options.runs}", f"-seed={options.seed + 1}", f"-max_len={CHOICES}"]
-    atheris.Setup([*arguments, *filter(None, [options.corpus])], one)
+    atheris.Setup([*arguments, *filter(None, [options.corpus])], try_source)
     atheris.Fuzz()  # ends the process
 
 
 def _import_all() -> None:
-    import archcalc.convert
-
     import archcalc.readers.applications
     import archcalc.readers.keras_archive
     import archcalc.readers.keras_config
@@ -61,6 +59,7 @@ def _import_all() -> None:
     import archcalc.render.json
     import archcalc.render.latex
     import archcalc.render.markdown
+    import archcalc.writers.convert
     import archcalc.writers.keras_code
     import archcalc.writers.spec  # noqa: F401
 
@@ -73,7 +72,7 @@ def _outcome(data: bytes, path: Path) -> str:
 
 
 def _at_random(runs: int, seed: int) -> None:
-    """The same sources, drawn; prints counts, and each kind of failure once."""
+    """Run as many sources, drawn at random; prints counts, and each kind of failure once."""
     draw = random.Random(seed)
     path = Path(tempfile.mkdtemp()) / "damaged"
     seen: collections.Counter[str] = collections.Counter()

@@ -1,11 +1,11 @@
-"""Write archcalc/data/applications.json.xz: every network of keras.applications as its configuration.
+"""Writes archcalc/data/applications.json.xz: the configuration of every network of keras.applications.
 
     python scripts/generate_applications.py [--output PATH]
 
-Needs the `keras` extra; takes about two minutes, because every network is built once. The
-file holds a line of JSON with the Keras version and where each configuration begins, and
-then the configurations. They stay what `keras.models.model_from_json` reads; what repeats a
-default or only serves a loaded model (build and compile records) is left out.
+Needs the `keras` extra; takes about two minutes, because every network is built once. The file holds a
+line of JSON with the Keras version and the span of each configuration, and then the configurations.
+`keras.models.model_from_json` still reads them; arguments that repeat a default, and records that only
+serve a loaded model (build and compile), are left out.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ FLOAT32 = {
 def constructors() -> dict[str, Any]:
     """The functions of keras.applications that build a network, by name."""
     return {
-        name: found
-        for name, found in sorted(vars(keras.applications).items())
-        if inspect.isfunction(found) and name[0].isupper()
+        name: constructor
+        for name, constructor in sorted(vars(keras.applications).items())
+        if inspect.isfunction(constructor) and name[0].isupper()
     }
 
 
@@ -49,11 +49,11 @@ def stripped(value: Any) -> Any:
         return [stripped(v) for v in value]
     if not isinstance(value, dict):
         return value
-    kept = {k: stripped(v) for k, v in value.items() if k not in DROPPED and v != FLOAT32}
+    entries = {k: stripped(v) for k, v in value.items() if k not in DROPPED and v != FLOAT32}
     if value.get("class_name") == "__keras_tensor__" or "class_name" in value:
-        return kept
-    # inside a layer's arguments: None, and being trainable, is every default
-    return {k: v for k, v in kept.items() if not (v is None or (k == "trainable" and v is True))}
+        return entries
+    # inside a layer's arguments None and trainable=True are always defaults
+    return {k: v for k, v in entries.items() if not (v is None or (k == "trainable" and v is True))}
 
 
 def configuration(name: str) -> str:

@@ -1,10 +1,10 @@
-"""Bounds of gradients against Jacobians of real Keras models, network by network.
+"""Compares bounds of gradients with Jacobians of real Keras models, network by network.
 
     python -m scripts.gradient_soundness --count 2000 --seed 0 --jobs 1
 
 Draws networks until `count` of them are measured (some TensorFlow cannot run, some are too large),
-builds them in float64 with random weights, measures the Jacobian of the output in every row's
-output, and compares it with each tier's bound. Prints every violation, how many bounds are
+builds them in float64 with random weights, measures the Jacobian of the output with respect to every
+row's output, and compares it with each tier's bound. Prints every violation, how many bounds are
 finite, and how tight they are. Exit code 1 if a measured norm exceeds a bound by more than
 1e-6 relative.
 """
@@ -33,7 +33,7 @@ TIERS = ("symbolic", "tight", "centred")
 
 @dataclass
 class Tally:
-    """What one run has seen; tallies of several processes add up."""
+    """The counts of one run; tallies of several processes add up."""
 
     networks: int = 0
     measured: int = 0
@@ -54,8 +54,8 @@ class Tally:
         self.outside_attention += other.outside_attention
         for name in ("compared", "finite", "causes", "skipped", "types"):
             getattr(self, name).update(getattr(other, name))
-        for tier, found in other.ratios.items():
-            self.ratios[tier] += found
+        for tier, ratios in other.ratios.items():
+            self.ratios[tier] += ratios
         self.violations += other.violations
 
 
@@ -83,7 +83,7 @@ def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -
         known = shapes.infer(graph)
         for tier in tiers:
             try:
-                found = gradients(
+                rows = gradients(
                     graph, known, weights="actual", values=values, tier=tier, input_range=(-1.0, 1.0)
                 ).rows
             except Exception as fault:
@@ -92,7 +92,7 @@ def check(tally: Tally, graph: Any, seed: int, tiers: tuple[str, ...] = TIERS) -
                 else:
                     tally.violations.append(f"{tier} seed {seed}: {fault!r}\n{_spec(graph)}")
                 continue
-            for node, row, norm in zip(graph.nodes, found, measured, strict=True):
+            for node, row, norm in zip(graph.nodes, rows, measured, strict=True):
                 if norm is None:
                     continue
                 _row(tally, tier, graph, node, row, norm, largest, seed)
@@ -139,7 +139,7 @@ def run(seed: int, count: int) -> Tally:
 
 
 def drawn(seed: int, count: int) -> Tally:
-    """As `run`, in this process, whose Keras computes in float64."""
+    """Like `run`, but in this process, whose Keras must compute in float64."""
     import keras
 
     from archcalc.testing.drawing import each_drawn
@@ -148,7 +148,7 @@ def drawn(seed: int, count: int) -> Tally:
     tally = Tally()
 
     def each(graph: Any) -> None:
-        # names start anew; collecting garbage each time would take a third of the run
+        # names start again; collecting garbage each time would take a third of the run
         keras.utils.clear_session(free_memory=False)
         check(tally, graph, seed)
 

@@ -1,4 +1,4 @@
-"""Expected gradients of stacks against many random starts: the figures of docs/gradients-expected.md.
+"""Expected gradients of stacks against many initialisations (docs/evidence/expected-gradients.md).
 
     python scripts/gradient_study.py dense [--seeds 100]
     python scripts/gradient_study.py convolution [--seeds 50]
@@ -35,7 +35,7 @@ WIDTHS = (128, 256)
 
 
 class Figures(NamedTuple):
-    """One stack: prediction for its first row and what the runs gave."""
+    """One stack: the prediction for its first row, and the measured runs."""
 
     name: str
     expected: Expected
@@ -51,7 +51,7 @@ class Figures(NamedTuple):
 
     @property
     def width(self) -> float:
-        """Of the band over the measured one, both as standard deviations."""
+        """The band's width over the measured one, both as standard deviations."""
         return (self.expected.high - self.expected.low) / (2 * 1.6449 * float(self.runs.std()))
 
     def line(self) -> str:
@@ -90,7 +90,7 @@ def dense_runs(width: int, residual: bool, seeds: int) -> dict[tuple[str, float,
     columns = [(a, g) for a in ACTIVATIONS for g in sorted(set(GAINS.values()))]
     functions = [function(a) for a in ACTIVATIONS]
     gains = np.array([math.sqrt(g) for _, g in columns])
-    found: dict[tuple[str, float, int], list[float]] = {}
+    results: dict[tuple[str, float, int], list[float]] = {}
     deepest = max(DEPTHS)
     for seed in range(seeds):
         random = np.random.default_rng([seed, width, residual])
@@ -101,12 +101,12 @@ def dense_runs(width: int, residual: bool, seeds: int) -> dict[tuple[str, float,
             z = gains * (kernel @ h)
             kernels.append([kernel])
             slopes.append(_each(functions, z, slope=True))
-            made = _each(functions, z, slope=False)
+            outputs = _each(functions, z, slope=False)
             if residual:
                 kernels[-1].append(_kernel(random, width))
-                h = h + gains * (kernels[-1][1] @ made)
+                h = h + gains * (kernels[-1][1] @ outputs)
             else:
-                h = made
+                h = outputs
         for depth in DEPTHS:
             g = np.repeat(random.standard_normal((width, 1)), len(columns), axis=1)
             start = np.linalg.norm(g, axis=0)
@@ -119,8 +119,8 @@ def dense_runs(width: int, residual: bool, seeds: int) -> dict[tuple[str, float,
                     g = gains * (kernels[layer][0].T @ (slopes[layer] * g))
             logs = np.log10(np.linalg.norm(g, axis=0) / start)
             for (activation, gain), value in zip(columns, logs, strict=True):
-                found.setdefault((activation, gain, depth), []).append(float(value))
-    return {key: np.array(values) for key, values in found.items()}
+                results.setdefault((activation, gain, depth), []).append(float(value))
+    return {key: np.array(values) for key, values in results.items()}
 
 
 def _kernel(random: np.random.Generator, width: int) -> np.ndarray:
@@ -130,13 +130,13 @@ def _kernel(random: np.random.Generator, width: int) -> np.ndarray:
 
 
 def _each(functions: list[Function], z: np.ndarray, *, slope: bool) -> np.ndarray:
-    """Every activation on its columns."""
-    made = np.empty_like(z)
+    """Each activation, applied to its own columns."""
+    values = np.empty_like(z)
     n = z.shape[1] // len(functions)
     for i, phi in enumerate(functions):
         part = z[:, i * n : (i + 1) * n]
-        made[:, i * n : (i + 1) * n] = phi.slope(part) if slope else phi.value(part)
-    return made
+        values[:, i * n : (i + 1) * n] = phi.slope(part) if slope else phi.value(part)
+    return values
 
 
 def dense(seeds: int) -> Iterator[Figures]:
@@ -215,7 +215,7 @@ def applications(seeds: int, batch: int) -> None:
 
 
 def report(figures: Iterator[Figures], tolerance: float) -> None:
-    """Prints each line and how many lie within `tolerance` (a factor) of the prediction."""
+    """Print each line, and how many means are within `tolerance` (a factor) of the prediction."""
     start = time.process_time()
     all_ = []
     for each in figures:
@@ -241,13 +241,13 @@ def main() -> None:
     parser.add_argument("part", choices=["dense", "convolution", "applications"])
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--batch", type=int, default=32, help="of whole networks")
-    given = parser.parse_args()
-    if given.part == "dense":
-        report(dense(given.seeds), 1.2)
-    elif given.part == "convolution":
-        report(convolution(given.seeds), 1.3)
+    options = parser.parse_args()
+    if options.part == "dense":
+        report(dense(options.seeds), 1.2)
+    elif options.part == "convolution":
+        report(convolution(options.seeds), 1.3)
     else:
-        applications(given.seeds, given.batch)
+        applications(options.seeds, options.batch)
 
 
 if __name__ == "__main__":

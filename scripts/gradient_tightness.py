@@ -33,8 +33,8 @@ def worst_rows(graph: Any, seed: int = SEED, inputs: int = INPUTS) -> dict[str, 
     built = build(graph)
     measured = np.zeros(len(graph.nodes))
     for k in range(inputs):
-        found = jacobian_norms(built, random_inputs(built, seed + k))
-        measured = np.maximum(measured, [f or 0.0 for f in found])
+        norms = jacobian_norms(built, random_inputs(built, seed + k))
+        measured = np.maximum(measured, [f or 0.0 for f in norms])
     values = weights_by_name(built)
     worst: dict[str, tuple[float, str]] = {}
     with scope():
@@ -64,8 +64,8 @@ def main() -> None:
     print("|---|---:|---:|---:|")
     for name, network in NETWORKS.items():
         started = time.monotonic()
-        found = worst_rows(network())
-        cells = " | ".join(f"{found[t][0]:,.3g} ({found[t][1]})" for t in TIERS)
+        worst = worst_rows(network())
+        cells = " | ".join(f"{worst[t][0]:,.3g} ({worst[t][1]})" for t in TIERS)
         print(f"| {name} | {cells} | {time.monotonic() - started:.0f} s", flush=True)
 
 

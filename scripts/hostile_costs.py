@@ -1,4 +1,4 @@
-"""What each hostile case costs: a process each, CPU seconds and peak memory, as in docs/limits.md.
+"""CPU seconds and peak memory of each hostile case, in its own process (docs/evidence/hostile-files.md).
 
 python scripts/hostile_costs.py
 """
@@ -28,27 +28,27 @@ sys.exit(code)
 
 def cost(case: Case) -> tuple[float, float]:
     """CPU seconds (user and system) and MiB of the whole process."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
         source = case.make(Path(folder))
-        with tempfile.TemporaryFile() as given:
-            given.write(case.stdin or b"")
-            given.seek(0)
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(case.stdin or b"")
+            stdin.seek(0)
             started = subprocess.Popen(
                 [sys.executable, "-c", CHILD, source],
                 cwd=ROOT,
-                stdin=given,
+                stdin=stdin,
                 stdout=subprocess.DEVNULL,
-                stderr=told,
+                stderr=errors,
             )
             _, status, used = os.wait4(started.pid, 0)
         if os.waitstatus_to_exitcode(status) != 2:
             raise SystemExit(f"{case.name}: not refused")
-        told.seek(0)
-        return used.ru_utime + used.ru_stime, int(told.read().split()[-1]) / 1024
+        errors.seek(0)
+        return used.ru_utime + used.ru_stime, int(errors.read().split()[-1]) / 1024
 
 
 def main() -> None:
-    """Each case that could hurt, and the worst of all others."""
+    """Print each case that could do harm, and the worst of all others."""
     print("| case | CPU s | MiB |\n|---|---|---|")
     others = []
     for case in cases():

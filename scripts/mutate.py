@@ -1,10 +1,10 @@
-"""Plants mistakes in archcalc's rules and asks whether anything notices (docs/proof.md).
+"""Plants mistakes in archcalc's rules and checks whether a test notices (docs/evidence/mutation-testing.md).
 
     python -m scripts.mutate --planted                       domain mistakes, one by one
     python -m scripts.mutate --general 500 --seed 0 --suite  general mutants, survivors listed
 
-Real Keras and brute force are asked once (`--oracle FILE` keeps their figures for the next run);
-each mutant then runs in a forked child. The working tree stays as it is.
+Real Keras and brute force run once (`--oracle FILE` stores their figures for the next run); each
+mutant then runs in a forked child. The working tree is not changed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,11 @@ from tests.mutations import oracles
 from tests.mutations.general import sample
 from tests.mutations.mutants import ROOT, LostError, Mutant, in_child, preload
 from tests.mutations.planted import PLANTED
-from tests.mutations.reach import Position, following, place_of
+from tests.mutations.reach import Position, following, function_of
 
-GRADIENTS = (
-    *("mean_field/", "bound_terms", "centred", "gradient_bounds", "gradients", "linear_maps", "losses"),
-    *("recurrent_gains", "spectral", "stage_gains", "surjective", "value_ranges", "weight_gradients"),
-    *("weight_norms", "resampling", "initial"),
-)
-# what a layer does to gradients, one by one
-OF_STAGES = [
+GRADIENTS = ("mean_field/", "gradient_bounds/", "initial")
+# tests of what a single layer does to gradients
+OF_PRIMITIVES = [
     *("tests/keras/test_layer_bounds.py", "tests/layers/test_slopes.py", "tests/layers/test_primitives.py"),
     *(
         "tests/analyses/gradient_bounds/test_products.py",
@@ -41,10 +37,11 @@ OF_STAGES = [
 ]
 OF_GRADIENTS = [
     *(
-        *OF_STAGES,
+        *OF_PRIMITIVES,
+        "tests/analyses/test_initial.py",
         *(
-            f"tests/analyses/test_{n}.py"
-            for n in ("bound_terms", "initial", "linear_maps", "losses", "value_ranges", "weight_norms")
+            f"tests/analyses/gradient_bounds/test_{n}.py"
+            for n in ("terms", "linear_maps", "losses", "value_ranges", "weight_norms")
         ),
     ),
     *(
@@ -54,15 +51,14 @@ OF_GRADIENTS = [
     *(f"tests/keras/test_{n}.py" for n in ("tightness", "jacobians", "weight_gradients", "gradients")),
     "tests/properties/test_gradient_soundness.py",
 ]
-# by how the paths of their files begin: tests that hold rules to Keras, to brute force, to measured
-# gradients or to sums by hand; none compares stored output
+# by the beginning of a file's path: tests that compare its rules with Keras, brute force, measured
+# gradients or sums by hand; none compares stored output
 SUITES = {
     tuple(f"archcalc/analyses/{name}" for name in GRADIENTS): OF_GRADIENTS,
     ("archcalc/analyses/",): [
-        *(
-            f"tests/analyses/test_{n}.py"
-            for n in ("memory", "peak", "shapes", "parameters", "work", "known_fields")
-        ),
+        *(f"tests/analyses/test_{n}.py" for n in ("shapes", "parameters", "work")),
+        *(f"tests/analyses/memory/test_{n}.py" for n in ("memory", "peak")),
+        "tests/analyses/fields/test_known_fields.py",
         *("tests/report/test_report.py", "tests/analyses/fields/test_effective_field.py"),
         *("tests/analyses/memory/test_backward.py", "tests/analyses/fields/test_clipping.py"),
         *("tests/analyses/test_bounded_work.py", "tests/analyses/fields/test_index_sets.py"),
@@ -73,17 +69,17 @@ SUITES = {
     ("archcalc/layers/operations/",): [
         *(f"tests/layers/test_{n}.py" for n in ("operations", "kinds", "moved_units", "computed_units")),
         *(f"tests/layers/test_{n}.py" for n in ("image_operations", "operation_defaults")),
-        *("tests/readers/test_schema.py", "tests/writers/test_spec.py", *OF_STAGES),
+        *("tests/readers/test_schema.py", "tests/writers/test_spec.py", *OF_PRIMITIVES),
     ],
     ("archcalc/layers/",): [
         *(f"tests/layers/test_{n}.py" for n in ("opaque", "fields", "sequences", "adaptive", "kinds")),
         *("tests/layers/test_encoding.py", "tests/layers/test_work.py", "tests/layers/test_dtypes.py"),
         *(f"tests/readers/test_{n}.py" for n in ("spec", "spec_faults", "schema")),
-        *("tests/report/test_catalogue.py", *OF_STAGES),
+        *("tests/report/test_catalogue.py", *OF_PRIMITIVES),
     ],
 }
 
-# of these, what Keras says is recorded on a road, or takes long
+# tests among these that only repeat what an oracle has recorded, or that take long
 RECORDED = (
     "against_keras or models_verify or shape_is_that_of_keras or measured_dependence"
     " or symbols_and_arrays_give or all_others_have_none"
@@ -91,47 +87,47 @@ RECORDED = (
 
 
 class Verdict(NamedTuple):
-    """On which road a mutant was noticed, and by what; both empty where it survives."""
+    """The check (`comparison`) that noticed a mutant, and the difference; both empty where it survives."""
 
-    road: str
+    comparison: str
     difference: str
 
 
 class UnsoundError(Exception):
-    """Something fails without any mistake, so that every mutant would seem to be noticed."""
+    """Something fails without any mistake, so no verdict could be trusted."""
 
 
 def recorded(file: Path | None, extent: oracles.Extent) -> oracles.Oracle:
-    """What is true, from a file or asked anew."""
+    """The true figures, from a file or recorded now."""
     if file and file.exists():
-        found: oracles.Oracle = pickle.loads(file.read_bytes())
-        return found
-    found = in_child(lambda: _fresh().record(extent))
+        oracle: oracles.Oracle = pickle.loads(file.read_bytes())
+        return oracle
+    oracle = in_child(lambda: _fresh().record(extent))
     if file:
-        file.write_bytes(pickle.dumps(found))
-    return found
+        file.write_bytes(pickle.dumps(oracle))
+    return oracle
 
 
 def _fresh() -> Any:
-    """The roads as the child sees them, mistake and all."""
+    """The module of oracles as the child imports it, including the mistake."""
     from importlib import import_module
 
     return import_module("tests.mutations.oracles")
 
 
 def judged(mutants: list[Mutant], oracle: oracles.Oracle, *, suite: bool) -> Iterator[Verdict]:
-    """A verdict for each mutant; raises `UnsoundError` where none could be believed."""
+    """A verdict for each mutant; raises `UnsoundError` where something fails without a mistake."""
     spent, reach, differences = in_child(lambda: _fresh().all_differences(oracle))
     if differences:
         raise UnsoundError(differences[0])
-    limits = {road: 3 * seconds + 5 for road, seconds in spent.items()}
+    limits = {comparison: 3 * seconds + 5 for comparison, seconds in spent.items()}
     sound: dict[tuple[str, ...], dict[str, set[Position]]] = {}
     for mutant in mutants:
-        position = place_of(mutant)
-        found = _noticed(
+        position = function_of(mutant)
+        verdict = _noticed(
             mutant, lambda m=mutant, p=position: _fresh().first_difference(oracle, m.module, limits, reach, p)
         )
-        if suite and not found.road:
+        if suite and not verdict.comparison:
             room = next(starts for starts in SUITES if mutant.file.startswith(starts))
             if room not in sound:
                 failed, sound[room] = in_child(lambda r=room: heard_of(SUITES[r]))
@@ -141,22 +137,22 @@ def judged(mutants: list[Mutant], oracle: oracles.Oracle, *, suite: bool) -> Ite
                 test for test, functions in sound[room].items() if position is None or position in functions
             }
             files = sorted({test.split("::")[0] for test in chosen})
-            found = _noticed(
+            verdict = _noticed(
                 mutant, lambda f=files, c=chosen: ("suite", heard_of(f, c)[0]) if f else ("", "")
             )
-        yield found
+        yield verdict
 
 
 def _noticed(mutant: Mutant, check: Callable[[], tuple[str, str]]) -> Verdict:
     try:
-        road, text = in_child(check, mutant)
-        return Verdict(road if text else "", text[:2000])
+        comparison, text = in_child(check, mutant)
+        return Verdict(comparison if text else "", text[:2000])
     except (LostError, RuntimeError) as fault:
         return Verdict("loading", str(fault))
 
 
 def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dict[str, set[Position]]]:
-    """The first of these tests that fails in this process, and without a choice what each runs."""
+    """The first of these tests that fails in this process; without `chosen` also what each test runs."""
     import pytest
 
     class Heard:
@@ -176,12 +172,12 @@ def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dic
         def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, Any]:
             return (yield from self.followed(self.reach.setdefault(item.nodeid, set())))
 
-        def followed(self, found: set[Position]) -> Generator[None, Any, Any]:
+        def followed(self, reached: set[Position]) -> Generator[None, Any, Any]:
             if chosen is not None:
                 return (yield)
             with following() as functions:
                 answer = yield
-            found |= functions
+            reached |= functions
             return answer
 
         def pytest_runtest_logreport(self, report: Any) -> None:
@@ -201,10 +197,10 @@ def heard_of(files: list[str], chosen: set[str] | None = None) -> tuple[str, dic
 
 
 def table(verdicts: list[Verdict]) -> str:
-    """How many were noticed on which road."""
-    count = Counter(v.road for v in verdicts)
+    """How many mutants each check noticed."""
+    count = Counter(v.comparison for v in verdicts)
     killed = len(verdicts) - count[""]
-    rows = [f"| {oracles.NAMES[road]} | {count[road]} |" for road in oracles.NAMES if count[road]]
+    rows = [f"| {text} | {count[name]} |" for name, text in oracles.NAMES.items() if count[name]]
     total = f"| noticed | {killed} of {len(verdicts)}, {killed / max(len(verdicts), 1):.1%} |"
     return "\n".join(["| noticed by | mutants |", "|---|---|", *rows, total])
 
@@ -215,7 +211,7 @@ def main() -> int:
     parser.add_argument("--general", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--oracle", type=Path, metavar="FILE")
-    parser.add_argument("--suite", action="store_true", help="show survivors to other tests of the suite")
+    parser.add_argument("--suite", action="store_true", help="run other tests of the suite on survivors")
     parser.add_argument(
         "--only", help="mutants whose name (general: `file:line:column`) is in this comma-separated list"
     )
@@ -232,7 +228,8 @@ def main() -> int:
         for verdict in judged(mutants, oracle, suite=options.suite):
             if not options.json:
                 mutant = mutants[len(verdicts)]
-                print(f"{verdict.road or 'ALIVE':10} {mutant}   [{verdict.difference[:160]}]", flush=True)
+                found_by = verdict.comparison or "ALIVE"
+                print(f"{found_by:10} {mutant}   [{verdict.difference[:160]}]", flush=True)
             verdicts.append(verdict)
     except UnsoundError as fault:
         print(f"nothing is judged: without any mistake, {fault}")
@@ -241,7 +238,7 @@ def main() -> int:
         print(json.dumps({m.name: v._asdict() for m, v in zip(mutants, verdicts, strict=True)}))
         return 0
     print(f"\n{table(verdicts)}\n\nin {time.monotonic() - started:.0f} s")
-    return 0 if all(v.road for v in verdicts) else 1
+    return 0 if all(v.comparison for v in verdicts) else 1
 
 
 if __name__ == "__main__":

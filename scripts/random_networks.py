@@ -1,7 +1,7 @@
-"""The long run by hand: thousands of drawn networks against real Keras, and what was drawn.
+"""The long run by hand: compares thousands of drawn networks with real Keras, and counts what was drawn.
 
     python -m scripts.random_networks --count 5000 --seed 0 --jobs 2
-    python -m scripts.random_networks --count 5000 --seed 0 --chunk 9      # once more, after a repair
+    python -m scripts.random_networks --count 5000 --seed 0 --chunk 9      # one chunk again
 
 Prints every disagreement with the network's spec, then counts: sizes, merges, sharing,
 types and arguments drawn, figures compared, and what could not be compared and why.
@@ -28,7 +28,7 @@ CHUNK = 125  # networks per process: TensorFlow keeps what it has traced
 
 @dataclass
 class Tally:
-    """What one run has seen; tallies of several processes add up."""
+    """The counts of one run; tallies of several processes add up."""
 
     networks: int = 0
     layers: list[int] = field(default_factory=list)
@@ -48,13 +48,13 @@ class Tally:
         self.sharing += other.sharing
         for name in ("excluded", "agreed", "not_run", "types"):
             getattr(self, name).update(getattr(other, name))
-        for key, found in other.values.items():
-            self.values[key] |= found
+        for key, values in other.values.items():
+            self.values[key] |= values
         self.differences += other.differences
 
 
 def run(seed: int, count: int, operations: bool) -> Tally:
-    """Draw `count` networks from one seed, of functions of `keras.ops` too or not, and compare each."""
+    """Draw `count` networks from one seed, with or without operations of `keras.ops`, and compare each."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
@@ -70,13 +70,13 @@ def run(seed: int, count: int, operations: bool) -> Tally:
 
     def each(graph: Any) -> None:
         keras.backend.clear_session()
-        _one(tally, graph, seed)
+        _compare(tally, graph, seed)
 
     each_drawn(architectures(with_operations=operations), each, count=count, seed=seed)
     return tally
 
 
-def _one(tally: Tally, graph: Any, seed: int) -> None:
+def _compare(tally: Tally, graph: Any, seed: int) -> None:
     import archcalc
     from archcalc.layers.inner import with_inner
     from archcalc.report.verification import AGREES, DIFFERS
@@ -92,11 +92,11 @@ def _one(tally: Tally, graph: Any, seed: int) -> None:
         for name, value in _arguments(layer):
             tally.values[kind, name].add(value)
     try:
-        found = archcalc.verify(graph, sample=6, seed=seed)
+        result = archcalc.verify(graph, sample=6, seed=seed)
     except Exception as fault:  # counted, printed, and an exclusion that has to be explained
         tally.excluded[f"{type(fault).__name__}: {str(fault).splitlines()[0][:100]}"] += 1
         return
-    for check in found.checks:
+    for check in result.checks:
         if check.verdict == AGREES:
             tally.agreed[check.what] += 1
         elif check.verdict == DIFFERS:
@@ -109,7 +109,7 @@ def _arguments(layer: Any) -> Iterator[tuple[str, str]]:
     from archcalc.layers.base import Weightless
 
     for name, kind in layer.kinds.items():
-        # whether nothing is trained changes no figure
+        # without weights, `trainable` changes no figure
         if kind.figures and not (name == "trainable" and isinstance(layer, Weightless)):
             yield name, repr(getattr(layer, name))
 
@@ -131,7 +131,7 @@ def report(tally: Tally, seconds: float) -> None:
         print(f"  {times:7,}  {what}: {why}")
     print("types drawn:", dict(tally.types.most_common()))
     print("types never drawn:", sorted({*registered(), *registered_operations()} - set(tally.types)))
-    single = sorted(f"{kind}.{name}" for (kind, name), found in tally.values.items() if len(found) < 2)
+    single = sorted(f"{kind}.{name}" for (kind, name), values in tally.values.items() if len(values) < 2)
     print("arguments with a single value:", single)
 
 
@@ -146,7 +146,7 @@ def main() -> int:
     options = parser.parse_args()
     started = time.monotonic()
     chunks = [
-        # every second process draws functions of `keras.ops`, too
+        # every second process draws operations of `keras.ops` too
         (options.seed * 1_000_003 + k, min(CHUNK, options.count - k * CHUNK), k % 2 == 1)
         for k in range(-(-options.count // CHUNK))
     ]

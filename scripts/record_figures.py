@@ -1,4 +1,4 @@
-"""Every figure archcalc prints for many networks, recorded before a change and compared after it.
+"""Records every figure that archcalc prints for many networks, to compare before and after a change.
 
     python -m scripts.record_figures record FOLDER [--workers 2]
     python -m scripts.record_figures compare BEFORE AFTER
@@ -60,7 +60,7 @@ def commands() -> dict[str, list[str]]:
 
 
 def record(folder: Path, workers: int) -> int:
-    """Run every command and write what it prints; how many ended with a fault."""
+    """Run every command and write its output; returns how many failed."""
 
     def run(item: tuple[str, list[str]]) -> bool:
         name, arguments = item
@@ -113,7 +113,7 @@ def differences(before: Path, after: Path) -> tuple[list[str], list[str]]:
 
 
 def compare(before: Path, after: Path) -> int:
-    """Print what differs; how many figures and records do."""
+    """Print what differs; returns the number of different figures and missing records."""
     names = sorted({str(p.relative_to(folder)) for folder in (before, after) for p in folder.rglob("*.*")})
     count = 0
     for name in names:

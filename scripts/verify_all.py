@@ -1,8 +1,8 @@
-"""`archcalc verify` on every example and every network of keras.applications, and what came of it.
+"""Runs `archcalc verify` on every example and every network of keras.applications.
 
     python -m scripts.verify_all [--sample 4] [--only NAME ...]
 
-Each is verified in a process of its own, since the largest take 10 GiB. Fields are measured for
+Each is verified in a separate process, since the largest take 10 GiB. Fields are measured for
 `--sample` layers of each network, everything else for all of its layers. Prints a line for each, and
 exits with 1 if any figure differs.
 """
@@ -28,7 +28,7 @@ SIDES = {"EfficientNetB6": 264, "EfficientNetB7": 300, "EfficientNetV2L": 240}
 
 
 def sources() -> dict[str, list[str]]:
-    """Every network, and what has to be said beside its source."""
+    """Every network, and the options that it needs."""
     examples = {
         str(p.relative_to(Path.cwd())): SMALLER.get(p.stem, []) for p in sorted(EXAMPLES.glob("*.json"))
     }
@@ -41,7 +41,7 @@ def _application(name: str) -> str:
 
 
 def verified(source: str, options: list[str], sample: int) -> dict[str, object]:
-    """The JSON of one run; what went wrong, if it ends without any."""
+    """The JSON of one run, or the reason if it printed none."""
     command = [sys.executable, "-m", "archcalc", "verify", source, "--format", "json"]
     ran = subprocess.run(
         [*command, "--sample", str(sample), *options], capture_output=True, text=True, check=False
@@ -56,21 +56,21 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", help="sources, as they are printed")
     options = parser.parse_args()
     whole: Counter[str] = Counter()
-    for source, given in sources().items():
+    for source, arguments in sources().items():
         if options.only and source.partition("?")[0] not in options.only:
             continue
         began = time.perf_counter()
-        found = verified(source, given, options.sample)
-        checks = found.get("checks", [])
+        result = verified(source, arguments, options.sample)
+        checks = result.get("checks", [])
         assert isinstance(checks, list)
         verdicts = Counter(check["verdict"] for check in checks)
         whole.update(verdicts)
-        told = found.get("fault") or ", ".join(f"{n:,} {what}" for what, n in verdicts.most_common())
-        print(f"{source:45} {time.perf_counter() - began:5.0f} s  {told}", flush=True)
+        outcome = result.get("fault") or ", ".join(f"{n:,} {what}" for what, n in verdicts.most_common())
+        print(f"{source:45} {time.perf_counter() - began:5.0f} s  {outcome}", flush=True)
         for check in checks:
             if check["verdict"] == "differs":
                 print("  DIFFERS", json.dumps(check)[:300], flush=True)
-        whole["differs"] += "fault" in found
+        whole["differs"] += "fault" in result
     print("in all:", ", ".join(f"{n:,} {what}" for what, n in whole.most_common()))
     return int(bool(whole["differs"]))
 

@@ -41,7 +41,7 @@ MYSTERY = {
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A spec in the working directory, away from any terminal's settings."""
+    """A spec in the working directory, without any terminal's settings."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "LC_ALL", "LC_CTYPE", "ARCHCALC_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -74,11 +74,11 @@ def test_a_table_goes_to_stdout_and_nothing_else(pair: str, capsys: pytest.Captu
 
 def test_json_is_the_report(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", pair, "--set", "H=32", "--format", "json", "--batch", "4"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["totals"]["parameters"] == 5088
-    assert found["model"]["source"] == "pair.json"
-    assert found["conventions"]["batch"] == 4
-    assert found["symbols"] == {"H": 32}
+    report = json.loads(capsys.readouterr().out)
+    assert report["totals"]["parameters"] == 5088
+    assert report["model"]["source"] == "pair.json"
+    assert report["conventions"]["batch"] == 4
+    assert report["symbols"] == {"H": 32}
 
 
 def test_clipped_fields_of_every_row(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +140,7 @@ def test_depth_and_width(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["analyze"], "archcalc analyze: missing argument 'SOURCE' (archcalc analyze --help)"),
         (["analyse", "x"], "no command is named 'analyse'; did you mean 'analyze'?"),
-        (["zzz"], "no command is named 'zzz'; there are analyze, "),
+        (["zzz"], "no command is named 'zzz'; the commands are analyze, "),
         (["analyze", "pair.json", "--batc", "2"], "no such option"),
         (["analyze", "pair.json", "--batch", "0"], "'--batch'"),
         (["analyze", "pair.json", "--dtype", "float8"], "'float8' is not one of 'float32'"),
@@ -256,7 +256,7 @@ def test_interrupted_is_130_and_leaves_nothing() -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # a shell has the jobs of its background ignore it
+        # a shell makes its background jobs ignore it
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert started.stdin is not None

@@ -1,9 +1,9 @@
-"""The contract of every registered layer type, checked against real Keras (rows: tests/contract.py).
+"""The contract of every registered layer type, checked against real Keras (rows: tests/contract/).
 
 For each type: its fields are Keras's constructor arguments with Keras's defaults; each cell of
-a grid over those arguments has Keras's shapes and weights, or is refused as Keras refuses it;
-rules give the same on symbols and on arrays as on integers; and the declared window is the
-dependence measured on the real layer.
+a grid over those arguments has Keras's shapes and weights, or is refused as by Keras; rules give
+the same on symbols and arrays as on integers; and the declared window is the dependence measured
+on the real layer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from archcalc.layers.registry import registered
 from tests import contract, keras_oracle
 from tests.contract import ROWS, Cell, Row, Shape
 
-# every configuration that Keras writes of a LayerNormalization has the argument
+# every config that Keras writes of a LayerNormalization has this argument
 pytestmark = pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`")
 
 TYPES = contract.types()
@@ -43,27 +43,27 @@ def test_every_type_has_a_row_and_every_row_a_type() -> None:
 
 
 def tracked(cls: type[Layer]) -> list[str]:
-    """The fields that are Keras arguments of this type alone, by their names in Keras."""
+    """The fields that are Keras arguments of this type (not of all layers), by their Keras names."""
     fields = {cls.spec_key(f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     return sorted(fields - contract.LAYER_ARGUMENTS)
 
 
 def field(cls: type[Layer], argument: str) -> str:
-    """The field that holds an argument of Keras."""
+    """The field of an argument of Keras."""
     return cls.spec_names.get(argument, argument)
 
 
 def declared(cls: type[Layer], arguments: Mapping[str, Any], **sizes: Any) -> Layer:
-    """A declaration from arguments by their names in Keras, with some fields replaced."""
+    """A layer from arguments by their Keras names, with some fields replaced."""
     return cls(**{**{field(cls, k): v for k, v in arguments.items()}, **sizes})
 
 
 def keras_arguments(name: str) -> dict[str, Any]:
-    """The constructor arguments that Keras documents for this type alone, with their defaults."""
-    found = keras_oracle.constructor(keras_oracle.keras_class(registered()[name]))
+    """Keras's constructor arguments of this type (not of all layers), with their defaults."""
+    parameters = keras_oracle.constructor(keras_oracle.keras_class(registered()[name]))
     return {
         argument: default
-        for argument, default in found.items()
+        for argument, default in parameters.items()
         if argument not in contract.LAYER_ARGUMENTS | contract.INTERNAL_ARGUMENTS
     }
 
@@ -74,12 +74,12 @@ def test_fields_are_the_arguments_of_keras(name: str) -> None:
 
 
 def check_fields(name: str, arguments: Mapping[str, Any]) -> None:
-    """The fields of a type are the arguments that Keras's constructor takes."""
-    row, ours = ROWS[name], set(tracked(registered()[name]))
-    theirs = set(arguments)
-    assert set(row.left_out) <= theirs - ours, "a reason for an argument that is not left out"
-    assert set(row.added) <= ours - theirs, "a reason for a field that Keras has too"
-    assert ours - set(row.added) == theirs - set(row.left_out)
+    """The fields of a type are the arguments of Keras's constructor."""
+    row, fields = ROWS[name], set(tracked(registered()[name]))
+    keras_fields = set(arguments)
+    assert set(row.left_out) <= keras_fields - fields, "a reason for an argument that is not left out"
+    assert set(row.added) <= fields - keras_fields, "a reason for a field that Keras has too"
+    assert fields - set(row.added) == keras_fields - set(row.left_out)
 
 
 @pytest.mark.parametrize("name", REAL_TYPES)
@@ -88,23 +88,23 @@ def test_defaults_are_those_of_keras(name: str) -> None:
 
 
 def check_defaults(name: str, arguments: Mapping[str, Any]) -> None:
-    """The fields of a type have the defaults that Keras's constructor gives."""
+    """The fields of a type have the defaults of Keras's constructor."""
     cls = registered()[name]
-    mine = {cls.spec_key(f.name): f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    defaults = {cls.spec_key(f.name): f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for argument, default in arguments.items():
-        if argument not in mine or (name, argument) == ("InputLayer", "shape"):
-            continue  # an input without a shape has a batch_shape, which the reader translates
+        if argument not in defaults or (name, argument) == ("InputLayer", "shape"):
+            continue  # optional in Keras, which also takes `batch_shape`
         required = default is keras_oracle.REQUIRED
-        assert (mine[argument] is dataclasses.MISSING) == required, argument
+        assert (defaults[argument] is dataclasses.MISSING) == required, argument
         if not required:
-            theirs = (
+            normal = (
                 default if default is None else cls.kinds[field(cls, argument)].normalise(default, cls.rank)
             )
-            assert cls._default(field(cls, argument)) == theirs, argument
+            assert cls._default(field(cls, argument)) == normal, argument
 
 
 def varied(name: str) -> dict[str, Any]:
-    """The arguments that can change a figure, with the values the grid gives them."""
+    """The arguments that can change a figure, with their values in the grid."""
     cls = registered()[name]
     chosen = {}
     for argument in tracked(cls):
@@ -124,7 +124,7 @@ def test_every_argument_that_can_change_a_figure_is_varied(name: str) -> None:
 # -- cells ----------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What we say about a cell, and what Keras says; None where it is refused."""
+    """A cell in archcalc and in Keras; None where it is refused."""
 
     cell: Cell
     layer: Layer | None
@@ -149,7 +149,7 @@ def outcome(name: str, cell: Cell) -> Outcome:
 
 
 def beside(name: str, cell: Cell, built: keras_oracle.Built | None, keras_refusal: str = "") -> Outcome:
-    """What we say of a cell beside what Keras says of it."""
+    """The outcome of a cell, given the outcome in Keras."""
     layer, shape, weights, refusal = None, None, (), ""
     try:
         layer = declared(registered()[name], cell.arguments)
@@ -169,12 +169,12 @@ def keras_built(cls: type[Layer], cell: Cell, row: Row) -> keras_oracle.Built:
 
 
 def input_dtype(row: Row) -> str | None:
-    """Integers, where the layer takes nothing else."""
+    """The integer dtype of the inputs, for layers that take nothing else."""
     return row.dtype if row.dtype.startswith("int") else None
 
 
 def words(cls: type[Layer], cell: Cell) -> dict[str, Any]:
-    """The arguments that Keras takes at the call."""
+    """The arguments of Keras's call."""
     return {k: v for k, v in cell.arguments.items() if k in cls.call_arguments}
 
 
@@ -182,7 +182,7 @@ Weights = tuple[tuple[str, Shape, bool], ...]
 
 
 def same_weights(ours: Weights, theirs: Weights) -> bool:
-    """Equal in number, order, shape and trainability, and in name where Keras gives one."""
+    """Whether weights are equal in number, order, shape, trainability, and in name if Keras names them."""
     named = [
         theirs[i] if i < len(theirs) and theirs[i][0] != keras_oracle.UNNAMED else (x[0], *theirs[i][1:])
         for i, x in enumerate(ours[: len(theirs)])
@@ -191,7 +191,7 @@ def same_weights(ours: Weights, theirs: Weights) -> bool:
 
 
 def as_far_as(ours: Shape, theirs: Shape) -> Shape:
-    """Our shape, without the sizes that Keras leaves open although they are known."""
+    """Our shape, with None for sizes that Keras leaves open although they are known."""
     if len(ours) != len(theirs):
         return ours
     return tuple(m if m is None else n for n, m in zip(ours, theirs, strict=True))
@@ -204,7 +204,7 @@ def outcomes(name: str, full: bool = False) -> tuple[Outcome, ...]:
 
 
 def check_stricter(name: str, o: Outcome) -> None:
-    """A cell that we refuse and Keras's shape inference does not: for a stated reason, which is shown."""
+    """A cell that only archcalc refuses has a reason in its row, and fails in Keras if the reason says so."""
     assert o.keras is not None
     reason = ROWS[name].stricter(o.cell)
     assert reason, f"{o.cell}: Keras says {o.keras.shape}, we refuse: {o.refusal}"
@@ -215,14 +215,14 @@ def check_stricter(name: str, o: Outcome) -> None:
 
 
 def check_outcome(o: Outcome) -> None:
-    """What both accept has one shape and the same weights; what Keras refuses is refused."""
+    """A cell accepted by both has the same shape and weights in both; if Keras refuses it, so do we."""
     if o.keras is None:
         assert o.layer is None, f"{o.cell}: Keras refuses ({o.keras_refusal}), we say {o.shape}"
     elif o.layer is not None:
         assert o.shape is not None
         assert as_far_as(o.shape, o.keras.shape) == o.keras.shape, f"{o.cell}: {o.shape} for {o.keras.shape}"
-        found = o.layer.output_shapes(*o.cell.inputs)
-        assert tuple(map(as_far_as, found, o.keras.shapes)) == o.keras.shapes, f"{o.cell}: {found}"
+        shapes = o.layer.output_shapes(*o.cell.inputs)
+        assert tuple(map(as_far_as, shapes, o.keras.shapes)) == o.keras.shapes, f"{o.cell}: {shapes}"
         assert same_weights(o.weights, o.keras.weights), f"{o.cell}: {o.weights} for {o.keras.weights}"
 
 
@@ -245,7 +245,7 @@ def test_shapes_weights_and_refusals_are_those_of_keras(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in REAL_TYPES if n != "InputLayer"])
 def test_the_layer_we_build_has_the_shapes_and_weights_of_its_declaration(name: str) -> None:
-    """The way back: declaration to Keras 3 layer (our own, for the locally connected ones)."""
+    """Conversion to a Keras 3 layer (archcalc's own for locally connected layers)."""
     for o in accepted(name)[::3]:
         assert o.layer is not None
         again = keras_oracle.build(
@@ -265,12 +265,12 @@ def accepted(name: str, full: bool = False) -> list[Outcome]:
 
 # -- three kinds of numbers ---------------------------------------------------------------------
 def size_fields(layer: Layer) -> dict[str, Any]:
-    """Field values that hold sizes, in normal form."""
+    """The fields with sizes, normalised."""
     return {n: getattr(layer, n) for n, kind in layer.kinds.items() if kind.holds_sizes}
 
 
 def mapped(value: Any, change: Callable[[int], Any]) -> Any:
-    """A nested tuple with `change` applied to each positive integer inside (-1 and 0 are no sizes)."""
+    """A nested tuple with `change` applied to each positive integer (-1 and 0 are not sizes)."""
     if isinstance(value, tuple):
         return tuple(mapped(v, change) for v in value)
     return change(value) if type(value) is int and value > 0 else value
@@ -286,7 +286,7 @@ def leaves(value: Any) -> Iterator[int]:
 
 @dataclasses.dataclass
 class Figures:
-    """All that a layer says about inputs of these shapes, apart from windows."""
+    """All figures of a layer on inputs of these shapes, except windows."""
 
     shape: Shape
     weights: tuple[tuple[str, Shape, bool], ...]
@@ -312,7 +312,7 @@ class Figures:
 def symbolic_twin(o: Outcome, *, arguments: bool) -> tuple[dict[str, Any], Any, dict[str, int]]:
     """Constructor arguments and input shapes with symbols for sizes, and the symbols' values.
 
-    A size of 1 in an input stays: whether it is repeated is not a matter of its value.
+    A size of 1 in an input is not replaced, because it decides about broadcasting.
     """
     values: dict[str, int] = {}
 
@@ -322,24 +322,24 @@ def symbolic_twin(o: Outcome, *, arguments: bool) -> tuple[dict[str, Any], Any, 
         return symbol(name)
 
     assert o.layer is not None
-    given = {field(type(o.layer), k): v for k, v in o.cell.arguments.items()}
+    twin = {field(type(o.layer), k): v for k, v in o.cell.arguments.items()}
     if arguments:
-        given |= {n: mapped(v, fresh) for n, v in size_fields(o.layer).items()}
+        twin |= {n: mapped(v, fresh) for n, v in size_fields(o.layer).items()}
     inputs = tuple(tuple(n if n == 1 else fresh(n) for n in s) for s in o.cell.inputs)
-    return given, inputs, values
+    return twin, inputs, values
 
 
 def check_symbols(name: str, o: Outcome, *, arguments: bool) -> None:
     assert o.layer is not None
     expected = Figures.of(o.layer, o.cell.inputs)
-    given, inputs, values = symbolic_twin(o, arguments=arguments)
+    twin_arguments, inputs, values = symbolic_twin(o, arguments=arguments)
     with arith.scope() as scope:
-        layer = registered()[name](**given)
-        found = Figures.of(layer, inputs)
+        layer = registered()[name](**twin_arguments)
+        figures = Figures.of(layer, inputs)
         windows = layer.window(*inputs)
-    assert found.rest() == expected.rest()
-    at_values = [substitute(n, values) for n in found.numbers()]
-    if ROWS[name].tables:  # what hangs on the digits of a size is unknown for a symbol
+    assert figures.rest() == expected.rest()
+    at_values = [substitute(n, values) for n in figures.numbers()]
+    if ROWS[name].tables:  # figures that need the digits of a size are unknown for a symbol
         at_values = [
             e if isinstance(n, Unknown) else n for n, e in zip(at_values, expected.numbers(), strict=True)
         ]
@@ -349,20 +349,20 @@ def check_symbols(name: str, o: Outcome, *, arguments: bool) -> None:
     pairs = zip(windows, o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)
     for symbolic, integer, shape in pairs:
         for read, twin, n in zip(symbolic, integer, shape, strict=True):
-            if isinstance(read, w.Unstated) and (arguments or read == twin or ROWS[name].tables):
+            if isinstance(read, w.UnknownRead) and (arguments or read == twin or ROWS[name].tables):
                 continue  # a table of phases needs integers
             check_twins(at_point(read, values), twin, n, o)
 
 
 def check_twins(read: w.Read, twin: w.Read, n: int, o: Outcome) -> None:
-    """A read that was derived from symbols says what its integer twin says, or less surely so."""
+    """A read derived from symbols is that of the integers, or is less certain."""
     axis = getattr(twin, "axis", None)
     for unit in range(1 if axis is None else o.shape[axis]):  # type: ignore[index]
-        found, expected = reads(read, unit, n), reads(twin, unit, n)
-        if found is None:  # one unit, but which one depends on the symbols
+        derived, expected = reads(read, unit, n), reads(twin, unit, n)
+        if derived is None:  # one unit, which depends on the symbols
             assert expected is None or len(expected) == 1, f"{o.cell}: {read} for {twin}"
         else:
-            assert found == expected, f"{o.cell}: {read} for {twin} at {unit}"
+            assert derived == expected, f"{o.cell}: {read} for {twin} at {unit}"
 
 
 def at_point(read: w.Read, values: dict[str, int]) -> w.Read:
@@ -382,7 +382,7 @@ def test_symbols_evaluate_to_the_integers(name: str) -> None:
 
 
 def group_key(o: Outcome) -> str:
-    """What stays fixed when sizes become arrays."""
+    """A key of all arguments that are fixed when sizes become arrays."""
     assert o.layer is not None
     sizes = {n: mapped(v, lambda _: "size") for n, v in size_fields(o.layer).items()}
     fixed = {n: v for n, v in o.cell.arguments.items() if n not in sizes}
@@ -390,9 +390,9 @@ def group_key(o: Outcome) -> str:
 
 
 def variants(o: Outcome, count: int) -> list[tuple[dict[str, Any], tuple[Shape, ...]]]:
-    """The cell and others of the same structure: sizes grown, shrunk and doubled at random."""
+    """The cell and random variants of the same structure with larger, smaller and doubled sizes."""
     choose = random.Random(str(o.cell))
-    found = [(size_fields(o.layer), o.cell.inputs)]  # type: ignore[arg-type]
+    points = [(size_fields(o.layer), o.cell.inputs)]  # type: ignore[arg-type]
 
     def other(value: int) -> int:
         if value == 1 and ROWS[type(o.layer).__name__].ones_stay:
@@ -400,9 +400,9 @@ def variants(o: Outcome, count: int) -> list[tuple[dict[str, Any], tuple[Shape, 
         return choose.choice([value, value, value + 1, max(1, value - 1), 2 * value])
 
     for _ in range(count):
-        sizes = {n: mapped(v, other) for n, v in found[0][0].items()}
-        found.append((sizes, mapped(o.cell.inputs, other)))
-    return found
+        sizes = {n: mapped(v, other) for n, v in points[0][0].items()}
+        points.append((sizes, mapped(o.cell.inputs, other)))
+    return points
 
 
 def check_arrays(name: str, o: Outcome) -> None:
@@ -423,13 +423,13 @@ def check_arrays(name: str, o: Outcome) -> None:
     with arith.scope() as scope:
         sizes = {n: stacked([s[n] for s, _ in points]) for n in points[0][0]}
         layer = declared(cls, o.cell.arguments, **sizes)
-        found = Figures.of(layer, stacked([inputs for _, inputs in points]))
+        of_arrays = Figures.of(layer, stacked([inputs for _, inputs in points]))
     valid = np.broadcast_to(np.asarray(scope.valid), len(points))
     assert list(valid) == [e is not None for e in expected], f"{o.cell}"
-    numbers = [np.broadcast_to(np.asarray(n, dtype=object), len(points)) for n in found.numbers()]
+    numbers = [np.broadcast_to(np.asarray(n, dtype=object), len(points)) for n in of_arrays.numbers()]
     for i, figures in enumerate(expected):
         if figures is not None:
-            assert found.rest() == figures.rest()
+            assert of_arrays.rest() == figures.rest()
             assert [n[i] for n in numbers] == figures.numbers(), f"{o.cell} at {points[i]}"
 
 
@@ -442,30 +442,30 @@ def test_arrays_evaluate_element_by_element(name: str) -> None:
 
 # -- windows --------------------------------------------------------------------------------------
 def reads(read: w.Read, index: int, n: int) -> set[int] | None:
-    """Units of an axis of n that unit `index` of the read's output axis reads; None: one, unknown which."""
+    """The units of an axis of n that output unit `index` reads; None: one unit, unknown which."""
     inside = range(n)
     match read:
         case w.Taps(_, stride, offset, count, dilation):
-            found = {stride * index + offset + dilation * t for t in range(count)}
+            units = {stride * index + offset + dilation * t for t in range(count)}
         case w.Phases(_, step, table):
             q, r = divmod(index, len(table))
-            found = {step * q + o for o, _ in table[r]}
-        case w.Blocks(_, outer, inner):
-            found = {inner * (index // outer) + t for t in range(inner)}
+            units = {step * q + o for o, _ in table[r]}
+        case w.Blocks(_, outputs, inputs):
+            units = {inputs * (index // outputs) + t for t in range(inputs)}
         case w.Section(_, start, length):
-            found = {index - start} if 0 <= index - start < length else set()
+            units = {index - start} if 0 <= index - start < length else set()
         case w.Whole():
-            found = set(inside)
-        case w.Prefix(_, backwards, turned):
-            index = n - 1 - index if turned else index
-            found = set(range(index, n) if backwards else range(index + 1))
+            units = set(inside)
+        case w.Prefix(_, backwards, mirrored):
+            index = n - 1 - index if mirrored else index
+            units = set(range(index, n) if backwards else range(index + 1))
         case w.Fixed(index=fixed):
-            found = {fixed}
+            units = {fixed}
         case w.Scattered():
             return None
         case _:
-            raise AssertionError(f"{read} states nothing")
-    return found & set(inside)
+            raise AssertionError(f"{read} is unknown")
+    return units & set(inside)
 
 
 def predicted(window: w.Window, unit: Shape, shape: Shape) -> list[set[int] | None]:
@@ -487,25 +487,25 @@ def measured(row: Row, o: Outcome) -> keras_oracle.Support:
 
 
 def unmeasurable(o: Outcome) -> str:
-    """Why the real layer shows no dependence, or does not run anywhere."""
+    """Why the real layer shows no dependence or does not run; "" if it can be measured."""
     activation = o.cell.arguments.get("activation")
     if activation == "glu":
-        return "Keras declares another shape than it computes"
+        return "Keras infers another shape than it computes"
     if activation == "sparsemax":
-        return "Keras 3.15 computes all zeros where several units are close"
+        return "Keras 3.15 computes zeros if several units are close"
     if activation == "threshold":
-        return "Keras's function has two more arguments, which a name does not give"
+        return "Keras's function has two more required arguments"
     if activation == "softmax" and o.shape[-1] == 1:  # type: ignore[index]
         return "a softmax of one unit is constant"
     if o.cell.arguments.get("bin_boundaries", "given") is None:
-        return "the boundaries of the bins are found by adapt"
+        return "the boundaries of the bins are computed by adapt"
     if normalises_single_units(o):
-        return "a normalised unit is constant where nothing is normalised with it"
+        return "a unit that is normalised alone is constant"
     return ""
 
 
 def normalises_single_units(o: Outcome) -> bool:
-    """Whether each unit of a GroupNormalization is a group of its own."""
+    """Whether each unit of a GroupNormalization is a separate group."""
     groups, (*_, shape) = o.cell.arguments.get("groups"), o.cell.inputs
     return type(o.layer).__name__ == "GroupNormalization" and len(shape) == 1 and groups in (-1, *shape)
 
@@ -514,7 +514,7 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
     assert o.layer is not None
     for k, (window, shape) in enumerate(zip(o.layer.window(*o.cell.inputs), o.cell.inputs, strict=True)):
         assert len(window) == len(shape)
-        if any(isinstance(read, w.Unstated) for read in window):
+        if any(isinstance(read, w.UnknownRead) for read in window):
             continue
         hull = ROWS[type(o.layer).__name__].hull(o.cell, k)
         together = np.zeros((2, *shape), dtype=bool)
@@ -533,7 +533,7 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
                 assert not (depends & ~expected).any(), f"{where}: declared {box}"
                 together |= depends, expected
                 continue
-            if couples_an_image_axis(o):  # with gaps, if the stride exceeds the window
+            if couples_an_image_axis(o):  # there are gaps if the stride exceeds the window
                 assert depends.any(), where
                 expected &= depends
             assert (depends == expected).all(), f"{where}: declared {box}, measured {np.argwhere(depends)}"
@@ -543,7 +543,7 @@ def check_window(o: Outcome, support: keras_oracle.Support) -> None:
 
 
 def check_box(box: list[set[int] | None], depends: np.ndarray, where: str) -> None:
-    """What is declared along each axis, though not in every combination."""
+    """Along each axis the measured units are the declared ones, though not in every combination."""
     for axis, declared in enumerate(box):
         others = tuple(a for a in range(depends.ndim) if a != axis)
         seen = set(np.flatnonzero(depends.any(axis=others)))
@@ -551,7 +551,7 @@ def check_box(box: list[set[int] | None], depends: np.ndarray, where: str) -> No
 
 
 def couples_an_image_axis(o: Outcome) -> bool:
-    """A softmax behind a channels-first layer runs along a spatial axis; declared is all of it."""
+    """Whether a softmax follows channels first: it acts along a spatial axis, all of which is declared."""
     return (
         o.cell.arguments.get("activation") == "softmax"
         and o.cell.arguments.get("data_format") == "channels_first"
@@ -559,7 +559,7 @@ def couples_an_image_axis(o: Outcome) -> bool:
 
 
 def check_scattered(box: list[set[int] | None], depends: np.ndarray, where: str) -> None:
-    """One unit along scattered axes; what is declared along the others."""
+    """Along scattered axes one unit is measured, along the others the declared ones."""
     for axis, declared in enumerate(box):
         others = tuple(a for a in range(depends.ndim) if a != axis)
         seen = set(np.flatnonzero(depends.any(axis=others)))
@@ -582,7 +582,7 @@ def test_windows_are_the_measured_dependence(name: str) -> None:
     assert ran, "TensorFlow runs no cell of this type here, so nothing was measured"
 
 
-# Keras's AutoContrast stretches the same axes whatever the format
+# Keras's AutoContrast stretches the same axes in both formats
 ONE_LAYOUT = ("AutoContrast",)
 
 
@@ -595,14 +595,14 @@ ONE_LAYOUT = ("AutoContrast",)
     ],
 )
 def test_channels_first_is_channels_last_with_the_channels_moved(name: str) -> None:
-    """What TensorFlow's CPU kernels do not run is tied to what they do."""
+    """Cells that TensorFlow's CPU kernels cannot run are compared with ones that they can."""
     for o in accepted(name):
         if (
             o.cell.arguments["data_format"] != "channels_first"
             or o.cell.arguments.get("activation") == "softmax"
             or o.cell.arguments.get("expand_dims")
         ):
-            # frequencies are not the last axis then, and a softmax runs along the last, whichever that is
+            # frequencies are then not the last axis, and a softmax acts along the last axis in both formats
             continue
         (x,) = o.cell.inputs
         twin = registered()[name](**{**o.cell.arguments, "data_format": "channels_last"})

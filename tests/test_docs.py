@@ -1,21 +1,37 @@
-"""Documentation that cannot rot unnoticed: examples run, links lead somewhere, quotations are verbatim."""
+"""The documentation agrees with the code: examples run, links, paths and names exist, quotations match."""
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *DOCS]
+# the changelog names what no longer exists
+GUIDES = [
+    *(page for page in PAGES if page.name != "CHANGELOG.md"),
+    *(ROOT / "benchmarks" / "README.md", ROOT / "experiments" / "data" / "README.md"),
+]
 LINK = re.compile(r"\]\((?!https?://)([^)\s]+)\)")
+TOP = "archcalc|benchmarks|docs|examples|experiments|scripts|tests"
+PATH = re.compile(rf"(?<![\w/.~-])(?:{TOP})/[\w./-]*")
+MODULE = re.compile(
+    r"(?<![\w/.~-])(?:archcalc|benchmarks|experiments|scripts|tests)(?:\.[A-Za-z_]\w*)+(?![\w/-])"
+)
+SOURCE = re.compile(r"`(\w+\.py)`")
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+WIDTH = 120
 # <!-- from archcalc/layers/convolution.py -->, then a fenced block of lines of that file
 QUOTATION = re.compile(r"<!-- from (\S+) -->\n+```\w*\n(.*?)```", re.DOTALL)
 
@@ -62,17 +78,103 @@ def test_quotations_are_verbatim(page: Path) -> None:
         assert any(a in code for a in asides), f"{name(page)} quotes what {source} does not hold:\n{quoted}"
 
 
+def missing(text: str) -> Iterator[str]:
+    """Paths of files, modules and their members that the text names and that do not exist."""
+    for path in PATH.findall(text):
+        if not (ROOT / path.rstrip(".")).exists():
+            yield path
+    for dotted in MODULE.findall(text):
+        # a file's name (`experiments.md`), not a module's
+        if not dotted.endswith(".md") and not resolves(dotted):
+            yield dotted
+    for source in SOURCE.findall(FENCE.sub("", text)):
+        if not any(any((ROOT / top).rglob(source)) for top in TOP.split("|")):
+            yield source
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a dotted name is a module, or a member of one."""
+    parts = dotted.split(".")
+    depth = len(parts)
+    while not any(ROOT.joinpath(*parts[:depth]).with_suffix(suffix).exists() for suffix in ("", ".py")):
+        depth -= 1
+    if depth == len(parts):
+        return True
+    value = importlib.import_module(".".join(parts[:depth]))
+    for part in parts[depth:]:
+        if not hasattr(value, part):
+            return False
+        value = getattr(value, part)
+    return True
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=name)
+def test_what_a_page_names_exists(page: Path) -> None:
+    assert not list(missing(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see `archcalc/layers/families.py`",
+        "`tests/layers/` and tests/nowhere/test_x.py.",
+        "`archcalc.layers.families` registers",
+        "`archcalc.no_such_function(graph)`",
+        "rules are in `module_tools.py`",
+    ],
+)
+def test_a_name_without_an_object_is_seen(text: str) -> None:
+    assert len(list(missing(text))) == 1
+
+
+def pages_named_in_code() -> Iterator[tuple[str, str]]:
+    """Pages of `docs/` that docstrings, messages and settings refer to, and the files that do."""
+    for top in ("archcalc", "benchmarks", "experiments", "scripts", "tests", "pyproject.toml", "Makefile"):
+        for path in [ROOT / top] if (ROOT / top).is_file() else sorted((ROOT / top).rglob("*.py")):
+            for page in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
+                yield page, name(path)
+
+
+def test_pages_that_the_code_names_exist() -> None:
+    named = list(pages_named_in_code())
+    assert ("docs/limits.md", "archcalc/readers/limits.py") in named
+    assert not [(page, file) for page, file in named if not (ROOT / page).exists()]
+
+
+def wide_lines(text: str) -> list[str]:
+    """Lines of prose beyond the width; tables and blocks of code may be wider."""
+    return [
+        line for line in FENCE.sub("", text).splitlines() if len(line) > WIDTH and not line.startswith("|")
+    ]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=name)
+def test_prose_is_no_wider_than_a_window(page: Path) -> None:
+    assert not wide_lines(page.read_text(encoding="utf-8"))
+
+
+def test_wide_prose_is_seen() -> None:
+    long = "x " * 61
+    assert wide_lines(f"{long}\n| {long} |\n```\n{long}\n```\n{long}") == [long, long]
+
+
+def test_the_index_lists_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / link).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
+    assert set(DOCS) - {index} <= listed
+
+
 def test_a_layer_of_another_package(tmp_path: Path) -> None:
-    """The declaration that docs/adding-a-layer.md gives for a package of one's own, installed and used."""
+    """The layer type of another package in docs/adding-a-layer.md, installed and used."""
     page = (ROOT / "docs" / "adding-a-layer.md").read_text(encoding="utf-8")
-    found = re.search(r"<!-- entry point: (\w+) -->\n```python\n(.*?)```", page, re.DOTALL)
+    example = re.search(r"<!-- entry point: (\w+) -->\n```python\n(.*?)```", page, re.DOTALL)
     declared = re.search(r'entry-points\."(.*?)"\]\n(.*?)```', page, re.DOTALL)
-    assert found is not None
+    assert example is not None
     assert declared is not None
-    (tmp_path / f"{found[1]}.py").write_text(found[2], encoding="utf-8")
-    info = tmp_path / f"{found[1]}-1.0.dist-info"
+    (tmp_path / f"{example[1]}.py").write_text(example[2], encoding="utf-8")
+    info = tmp_path / f"{example[1]}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {found[1]}\nVersion: 1.0\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {example[1]}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{declared[1]}]\n{declared[2].replace(chr(34), '')}")
     layers = [{"name": "scale", "type": "ChannelScale"}]
     (tmp_path / "net.json").write_text(

@@ -53,10 +53,10 @@ def test_an_unknown_example() -> None:
 
 # -- the small ones ----------------------------------------------------------------------------------
 def test_conv_pair() -> None:
-    found = report("conv_pair")
-    assert [row.parameters for row in found.rows] == [0, 448, 4640]
-    assert found.totals.parameters == 5088
-    assert found.layers["second"].receptive_fields["image"].size == (5, 5)
+    result = report("conv_pair")
+    assert [row.parameters for row in result.rows] == [0, 448, 4640]
+    assert result.totals.parameters == 5088
+    assert result.layers["second"].receptive_fields["image"].size == (5, 5)
 
 
 @pytest.mark.parametrize("side", [5, 17, 32, 224])
@@ -74,9 +74,9 @@ def test_conv_then_local_at_32() -> None:
 
 
 def test_inception_resnet_a() -> None:
-    found = report("inception_resnet_a")
-    assert found.totals.parameters == 77_248 == 3 * conv(1, 256, 32) + 3 * conv(3, 32, 32) + conv(1, 96, 256)
-    assert found.layers["relu"].receptive_fields["grid"].size == (5, 5)
+    result = report("inception_resnet_a")
+    assert result.totals.parameters == 77_248 == 3 * conv(1, 256, 32) + 3 * conv(3, 32, 32) + conv(1, 96, 256)
+    assert result.layers["relu"].receptive_fields["grid"].size == (5, 5)
     data = json.loads(shipped.text("inception_resnet_a"))
     for layer in data["layers"]:
         if layer["type"] == "Conv2D":
@@ -91,11 +91,11 @@ def test_cifar_cnn() -> None:
 
 
 def test_plain_sigmoid_is_linear_in_its_depth() -> None:
-    found = report("plain_sigmoid_n")
+    result = report("plain_sigmoid_n")
     for n in (1, 7, 60):
         total = conv(3, 3, 16) + n * conv(3, 16, 16) + dense(16, 10)
         assert (
-            substitute(found.totals.parameters, {"n": n})
+            substitute(result.totals.parameters, {"n": n})
             == total
             == report("plain_sigmoid_n", n=n).totals.parameters
         )
@@ -106,9 +106,9 @@ def test_vgg16() -> None:
     channels = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
     total = sum(conv(3, a, b) for a, b in itertools.pairwise(channels))
     total += dense(7 * 7 * 512, 4096) + dense(4096, 4096) + dense(4096, 1000)
-    found = report("vgg16")
-    assert found.totals.parameters == total == 138_357_544
-    pool = found.layers["block5/pool"].receptive_fields["image"]
+    result = report("vgg16")
+    assert result.totals.parameters == total == 138_357_544
+    pool = result.layers["block5/pool"].receptive_fields["image"]
     assert (pool.size, pool.stride) == ((212, 212), (32, 32))
 
 
@@ -130,18 +130,18 @@ def resnet(depths: tuple[int, ...], w: int, *, bias: bool) -> int:
 
 
 def test_resnet50() -> None:
-    found = report("resnet50")
-    assert found.totals.parameters == resnet((3, 4, 6, 3), 64, bias=True) == 25_636_712
-    assert found.totals.macs == 3_857_973_248
-    last = found.layers["conv5/next[2]/out"].receptive_fields["image"]
+    result = report("resnet50")
+    assert result.totals.parameters == resnet((3, 4, 6, 3), 64, bias=True) == 25_636_712
+    assert result.totals.macs == 3_857_973_248
+    last = result.layers["conv5/next[2]/out"].receptive_fields["image"]
     assert (last.size, last.stride) == ((483, 483), (32, 32))
 
 
 def test_resnet50_v15() -> None:
-    found = report("resnet50_v15")
-    assert found.totals.parameters == resnet((3, 4, 6, 3), 64, bias=False)
-    assert found.totals.trainable_parameters == 25_557_032
-    assert found.totals.macs == 4_089_184_256
+    result = report("resnet50_v15")
+    assert result.totals.parameters == resnet((3, 4, 6, 3), 64, bias=False)
+    assert result.totals.trainable_parameters == 25_557_032
+    assert result.totals.macs == 4_089_184_256
 
 
 @pytest.mark.parametrize(("depths", "total"), [((3, 4, 23, 3), 44_707_176), ((3, 8, 36, 3), 60_419_944)])
@@ -152,27 +152,27 @@ def test_deeper_resnets_by_symbols(depths: tuple[int, ...], total: int) -> None:
 
 
 def test_resnet50_with_open_width_and_depth() -> None:
-    found = report("resnet50", w=None, d4=None)
+    result = report("resnet50", w=None, d4=None)
     for w, d4 in ((64, 6), (64, 23), (96, 9)):
-        at = substitute(found.totals.parameters, {"w": w, "d4": d4})
+        at = substitute(result.totals.parameters, {"w": w, "d4": d4})
         assert at == resnet((3, 4, d4, 3), w, bias=True)
 
 
 def test_resnet_of_depth_n() -> None:
     """Keras's ResNet-20 for CIFAR-10 (n = 3) has 274,442 parameters, 273,066 of them trainable."""
-    found = report("resnet_depth_n")
-    assert substitute(found.totals.parameters, {"n": 3}) == 274_442
-    assert substitute(found.totals.trainable_parameters, {"n": 3}) == 273_066
+    result = report("resnet_depth_n")
+    assert substitute(result.totals.parameters, {"n": 3}) == 274_442
+    assert substitute(result.totals.trainable_parameters, {"n": 3}) == 273_066
     assert report("resnet_depth_n", n=3).totals.parameters == 274_442
 
 
 def test_unet() -> None:
-    found = report("unet")
+    result = report("unet")
     w = [64, 128, 256, 512, 1024]
     down = sum(conv(3, a, b) + conv(3, b, b) for a, b in zip([1, *w], w, strict=False))
     up = sum((2 * 2 * 2 * f + 1) * f + conv(3, 2 * f, f) + conv(3, f, f) for f in w[:4])
-    assert found.totals.parameters == down + up + conv(1, 64, 2)
-    assert found.rows[-1].output_shapes == ((388, 388, 2),)
+    assert result.totals.parameters == down + up + conv(1, 64, 2)
+    assert result.rows[-1].output_shapes == ((388, 388, 2),)
     assert report("unet", H=188).rows[-1].output_shapes == ((4, 4, 2),)
 
 
@@ -180,9 +180,9 @@ def test_unet() -> None:
 @pytest.mark.parametrize("name", sorted(shipped.available()))
 def test_stated_counts_are_right(name: str) -> None:
     """The parameters, shapes and fields that the examples' claims state; `audit` checks all of them."""
-    found = report(name)
+    result = report(name)
     for claim in load(shipped.available()[name]).claims:
-        rows = [r for r in found.rows if not claim.layers or r.name.split("[")[0].startswith(claim.layers)]
+        rows = [r for r in result.rows if not claim.layers or r.name.split("[")[0].startswith(claim.layers)]
         if claim.quantity == "parameters":
             assert sum(r.parameters for r in rows) == claim.value
         elif claim.quantity == "output_shape":

@@ -10,13 +10,13 @@ import pytest
 
 from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered
-from tests import dimension_lint
+from tests import dimension_lint, house
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archcalc"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-# tables of plain numbers, for sizes that are known
-TABLES = {"tables.py", "interpolation.py"}
+# tables of plain numbers and names
+TABLES = {"tables.py", "interpolation.py", "dtypes.py"}
 LAYERS = sorted(p for p in (PACKAGE / "layers").rglob("*.py") if p.name not in TABLES)
 
 
@@ -247,3 +247,72 @@ def test_import_directions(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(ROOT)
     assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+# imports that would close a circle, each with its reason in the map of CONTRIBUTING.md
+VIEWS = "archcalc.render."
+RETURNS = {
+    ("archcalc.readers.applications", "archcalc.keras.applications"),
+    ("archcalc.report.report", "archcalc"),
+    ("archcalc.report.verification", "archcalc"),
+}
+
+
+def returning_imports(graph: house.Edges) -> set[tuple[str, str]]:
+    """Those that go back up: results that load their own views, and the ones named above."""
+    views = {(a, b) for a, targets in graph.items() if a.startswith("archcalc.report.") for b in targets}
+    return RETURNS | {(a, b) for a, b in views if b.startswith(VIEWS)}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = house.import_graph(PACKAGE)
+    assert all(b in graph[a] for a, b in RETURNS)
+    assert not house.cycles(house.without(graph, returning_imports(graph)))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_no_room_imports_itself_through_others(depth: int) -> None:
+    graph = house.import_graph(PACKAGE)
+    assert not house.cycles(house.rooms(house.without(graph, returning_imports(graph)), depth))
+
+
+def test_a_circle_is_seen() -> None:
+    assert house.cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    tree = ast.parse("def f():\n    from pkg import b\nif TYPE_CHECKING:\n    import pkg.c\n")
+    assert list(house.imports(tree, ["pkg", "pkg.b", "pkg.c"])) == ["pkg.b"]
+
+
+def test_each_import_that_returns_is_explained() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for source, _ in RETURNS:
+        assert source.removeprefix("archcalc.").replace(".", "/") in text
+
+
+def test_few_files_stand_at_the_root() -> None:
+    assert {p.name for p in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py", "analyze.py", "errors.py"}
+
+
+# -- names ----------------------------------------------------------------------------------------
+# what these meant has a term of the field (docs/decisions.md, "Names")
+PRIVATE_WORDS = {
+    *("stages", "Stages", "Stage", "Mask", "Disturb", "Stop", "Factor", "Margin", "Local", "Enlarge"),
+    *("Running", "Unspread", "Each", "Within", "Slide", "Portion", "passed", "single", "kept", "runs"),
+    *("field_hulls", "field_flow", "field_maps", "field_reads", "field_figures", "stage_gains"),
+    *("recurrent_gains", "surjective", "plain", "Room", "deadly", "positive", "words", "roads"),
+    *("apart", "few", "uneven", "lean", "bent", "follows", "own", "among"),
+}
+# keys of published JSON
+PUBLISHED = {("archcalc/report/comparison.py", "words")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_names_are_the_fields_terms(path: Path) -> None:
+    file = str(path.relative_to(ROOT))
+    private = [f"{line}: {name}" for line, name in house.names(parsed(path)) if name in PRIVATE_WORDS]
+    private += [path.stem] if path.stem in PRIVATE_WORDS else []
+    assert not [p for p in private if (file, p.rpartition(" ")[2]) not in PUBLISHED]
+
+
+def test_a_private_word_is_seen() -> None:
+    code = "class Mask:\n    few: int\n    def stages(self): self.lean = 1\n"
+    assert {name for _, name in house.names(ast.parse(code))} == {"Mask", "few", "stages", "lean"}

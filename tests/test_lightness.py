@@ -1,4 +1,4 @@
-"""What must not be imported: by `import archcalc`, `--help`, completion, and by a plain analysis."""
+"""Modules that must not be imported: by `import archcalc`, `--help`, completion, and a plain analysis."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def test_nothing_heavy(code: str) -> None:
 
 @pytest.mark.parametrize("words", ["archcalc ana", "archcalc analyze --dty", "archcalc analyze --dtype "])
 def test_completion(words: str) -> None:
-    # the way a shell asks: main() answers and leaves
+    # as a shell asks for completion: main() answers and exits
     code = "from archcalc.cli import main\nassert main([]) == 0"
-    found = imported(
+    modules = imported(
         code,
         _ARCHCALC_COMPLETE="bash_complete",
         COMP_WORDS=words,
         COMP_CWORD=str(len(words.split(" ")) - 1),
     )
-    assert not found & set(HEAVY)
+    assert not modules & set(HEAVY)
 
 
 def test_completion_answers() -> None:
@@ -84,15 +84,15 @@ def test_completion_answers() -> None:
 def test_a_plain_analysis_needs_no_arrays_and_no_algebra(form: str, tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(json.dumps(SPEC))
-    found = imported(run("analyze", str(path), "--format", form))
-    assert not found & (set(HEAVY) - {"pydantic"})
+    modules = imported(run("analyze", str(path), "--format", form))
+    assert not modules & (set(HEAVY) - {"pydantic"})
 
 
 def test_a_terminal_table_needs_rich_alone(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(json.dumps(SPEC))
-    found = imported(run("analyze", str(path)))
-    assert not found & (set(HEAVY) - {"pydantic", "rich"})
+    modules = imported(run("analyze", str(path)))
+    assert not modules & (set(HEAVY) - {"pydantic", "rich"})
 
 
 def test_the_test_would_notice() -> None:

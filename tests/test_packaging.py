@@ -1,4 +1,4 @@
-"""What a plain `pip install .` puts on a machine."""
+"""What a plain `pip install .` installs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The README shows what happens: its commands run, its outputs and files are the real ones.
+"""The README shows what happens: its commands run, and its outputs and files are the real ones.
 
-In a `console` block, `...` stands for any lines, and `# exit code N` after a command for what it
-returns (otherwise 0). A `json` block under `<!-- NAME -->` is the content of a file that later
-commands read. `pytest --refresh-golden` renews the first output.
+In a `console` block `...` means any lines, and `# exit code N` after a command its exit code
+(otherwise 0). A `json` block under `<!-- NAME -->` is the content of a file that later commands read.
+`pytest --refresh-golden` renews the first output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENVIRONMENT = {"COLUMNS": "80", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_
 
 
 class Shown(NamedTuple):
-    """One command of the README and what stands below it."""
+    """One command of the README, and the output below it."""
 
     command: str
     code: int
@@ -34,13 +34,13 @@ class Shown(NamedTuple):
 
 
 def shown() -> list[Shown]:
-    found = []
+    commands = []
     for block in BLOCK.findall(TEXT):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             code = re.search(r"# exit code (\d+)", command)
-            found.append(Shown(command.partition("#")[0].strip(), int(code[1]) if code else 0, output))
-    return found
+            commands.append(Shown(command.partition("#")[0].strip(), int(code[1]) if code else 0, output))
+    return commands
 
 
 SHOWN = shown()
@@ -74,7 +74,7 @@ def without_trailing_blanks(text: str) -> str:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Whether the lines agree, `...` standing for any number of lines."""
+    """Whether the lines agree, where `...` is any number of lines."""
     pieces = [re.escape(piece) for piece in re.split(r"^\.\.\.$\n?", f"{expected}\n", flags=re.MULTILINE)]
     return re.fullmatch(r"(?:.*\n)*?".join(pieces), f"{actual}\n") is not None
 

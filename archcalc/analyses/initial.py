@@ -1,9 +1,9 @@
-"""What Keras's initialisers really draw: mean and variance of one element of a weight.
+"""Initial weights: mean, variance and kurtosis of the elements that Keras's initialisers draw.
 
-Fans are those that Keras computes from the weight's shape alone (`compute_fans`): the last two axes are
-(in, out) and those before them the receptive field, whatever the layer does with it. A depthwise kernel
-thus has fan_in k*k*C, a transposed one its fans the other way round, a grouped one a fan_in of one group
-and a fan_out of all.
+Keras computes fans from the weight's shape alone (`compute_fans`), whatever the layer: the last two axes
+are (in, out), those before them the receptive field. A depthwise kernel thus has fan_in k*k*C, a
+transposed kernel has its fans swapped, a grouped kernel has the fan_in of one group and the fan_out of
+all groups.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from archcalc.layers.initializers import INITIALIZERS, Constant, Spread, Structured, VarianceScaling
 
-# standard deviation of a standard normal cut off at two standard deviations
-TRUNCATED = 0.87962566103423978
+# standard deviation of a standard normal distribution truncated at two standard deviations
+TRUNCATED_STDDEV = 0.87962566103423978
 
 
 # E x^4 / (E x^2)^2
@@ -23,7 +23,7 @@ UNIFORM_KURTOSIS, TRUNCATED_KURTOSIS = 1.8, 2.3662
 
 
 class Draw(NamedTuple):
-    """One element of a weight; elements are independent, unless `orthogonal`."""
+    """The distribution of one element of a weight; elements are independent, unless `orthogonal`."""
 
     mean: float
     variance: float
@@ -44,7 +44,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
-    """What a weight of this shape starts with; None where elements are neither equal nor independent."""
+    """The initial distribution of a weight of this shape; None where elements have no common one."""
     rule, config = _rule("zeros" if initializer is None else initializer)
     match rule:
         case VarianceScaling():
@@ -71,13 +71,13 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
 
 
 def identity_gain(initializer: Any) -> float | None:
-    """The factor of a matrix that starts as a multiple of the identity; None for others."""
+    """The factor c of an initialiser that returns c times the identity matrix; None for others."""
     rule, config = _rule(initializer)
     return float(config.get("gain", 1.0)) if rule == Structured("identity") else None
 
 
 def _rule(initializer: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The rule of a name or of Keras's configuration, and its arguments."""
+    """The rule and the arguments of an initialiser that is given by name or by its Keras configuration."""
     if isinstance(initializer, dict):
         return INITIALIZERS.get(str(initializer.get("class_name"))), initializer.get("config") or {}
     return INITIALIZERS.get(initializer), {}
@@ -87,7 +87,7 @@ def _spread(rule: Spread, config: Mapping[str, Any]) -> Draw:
     if "minval" in config or "maxval" in config:
         low, high = float(config.get("minval", -0.05)), float(config.get("maxval", 0.05))
         return Draw((low + high) / 2, (high - low) ** 2 / 12, UNIFORM_KURTOSIS)
-    sd = float(config.get("stddev", rule.stddev))
+    stddev = float(config.get("stddev", rule.stddev))
     if rule.distribution == "truncated_normal":
-        sd *= TRUNCATED
-    return Draw(float(config.get("mean", 0.0)), sd * sd, _KURTOSIS.get(rule.distribution, 3.0))
+        stddev *= TRUNCATED_STDDEV
+    return Draw(float(config.get("mean", 0.0)), stddev * stddev, _KURTOSIS.get(rule.distribution, 3.0))

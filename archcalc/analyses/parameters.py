@@ -1,4 +1,4 @@
-"""Weights of every node, and the counts derived from them: never written a second time."""
+"""Weights of every node, and the parameter counts that follow from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archcalc.layers.base import Weight, show
 
 
 class Count(NamedTuple):
-    """Parameters of one row, all copies of a repeated block included."""
+    """Parameters of one node, all copies of a repeated block included."""
 
     parameters: Size
     trainable: Size
@@ -24,51 +24,50 @@ class Count(NamedTuple):
 
 
 def weights(graph: Graph, shapes: Shapes) -> Weights:
-    """For each node its weights; none where an earlier node owns them.
+    """The weights of each node; none where it shares those of an earlier node.
 
-    Raises `NetworkError` where a sharing layer would need weights of other shapes.
+    Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
-    made = (node.layer.weights(*graph.input_shapes(shapes, node)) for node in graph.nodes)
-    return owned(graph, made)
+    return owned(graph, (node.layer.weights(*graph.input_shapes(shapes, node)) for node in graph.nodes))
 
 
-def owned(graph: Graph, made: Iterable[tuple[Weight, ...]]) -> Weights:
-    """The same from the weights that each node's layer has by itself.
+def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
+    """The same, from the weights that each node's layer declares without regard to sharing.
 
-    Raises `NetworkError` where a sharing layer would need weights of other shapes.
+    Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
-    found: Weights = []
+    by_node: Weights = []
     faults: list[tuple[str, str]] = []
-    for node, own in zip(graph.nodes, made, strict=True):
+    for node, of_layer in zip(graph.nodes, declared, strict=True):
         if node.shared_with is not None:
             owner = graph.nodes[node.shared_with]
-            if not _same(own, found[node.shared_with]):
+            if not _same(of_layer, by_node[node.shared_with]):
                 faults.append(
                     (
                         node.name,
-                        f"shares the weights of {owner.name!r}, {_listed(found[node.shared_with])}, "
-                        f"but would need {_listed(own)}",
+                        f"shares the weights of {owner.name!r}, {_listed(by_node[node.shared_with])}, "
+                        f"but would need {_listed(of_layer)}",
                     )
                 )
-            found.append(())
+            by_node.append(())
         elif node.layer.trainable:
-            found.append(own)
+            by_node.append(of_layer)
         else:
-            found.append(tuple(w._replace(trainable=False) for w in own))
+            by_node.append(tuple(w._replace(trainable=False) for w in of_layer))
     if faults:
         raise NetworkError(faults)
-    return found
+    return by_node
 
 
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
-    """For each node how many parameters its weights hold, times the copies it stands for."""
+    """The parameters of each node's weights, times the number of copies that the node represents."""
     copies = graph.multiplicities()
-    found = []
-    for i, mine in enumerate(owned):
+    by_node = []
+    for i, of_node in enumerate(owned):
         times = copies.get(i, 1)
-        sizes = [(w.parameters, w.trainable) for w in mine]
-        found.append(Count(times * total(s for s, _ in sizes), times * total(s for s, t in sizes if t)))
-    return found
+        sizes = [(w.parameters, w.trainable) for w in of_node]
+        by_node.append(Count(times * total(s for s, _ in sizes), times * total(s for s, t in sizes if t)))
+    return by_node
 
 
 def _same(a: tuple[Weight, ...], b: tuple[Weight, ...]) -> bool:
@@ -79,5 +78,5 @@ def _same(a: tuple[Weight, ...], b: tuple[Weight, ...]) -> bool:
     )
 
 
-def _listed(some: tuple[Weight, ...]) -> str:
-    return ", ".join(f"{w.name} {show(w.shape)}" for w in some) or "none"
+def _listed(weights: tuple[Weight, ...]) -> str:
+    return ", ".join(f"{w.name} {show(w.shape)}" for w in weights) or "none"

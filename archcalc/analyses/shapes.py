@@ -1,4 +1,4 @@
-"""Output shapes of every node, with every fault of the network reported at once."""
+"""Output shapes of every node; all faults of a network are reported at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from archcalc.layers.base import Weight, show
 Shapes = list[tuple[Shape, ...]]
 Weights = list[tuple[Weight, ...]]
 
-MAX_BITS = 2048  # of a tensor's sizes together: no figure gets too long to be printed
-MAX_RANK = 64  # numpy's; rules compare axes with one another
-# one layer with many tensors is fine, many of them (a block is repeated) are too much
+MAX_BITS = 2048  # of a tensor's sizes together, so that every figure can be printed
+MAX_RANK = 64  # as in numpy; some rules compare axes pairwise
+# tensors of all nodes together: a few layers may have many tensors each, a long network may not
 TENSORS_A_NODE, MIN_TENSORS = 20, 1_000_000
 
 
 def infer(graph: Graph) -> Shapes:
-    """For each node the shapes of its outputs, without the batch axis.
+    """The shapes of each node's outputs, without the batch axis.
 
     Raises `NetworkError` with every independent fault.
     """
@@ -27,13 +27,13 @@ def infer(graph: Graph) -> Shapes:
 
 
 def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
-    """For each node the shapes of its outputs, and the weights that its layer has for such inputs.
+    """The shapes of each node's outputs, and the weights that its layer declares for its inputs.
 
-    Raises `NetworkError` with every independent fault: a layer whose input could not be
-    worked out is passed over, because its fault would only repeat the earlier one.
+    Raises `NetworkError` with every independent fault: layers after a faulty layer are skipped,
+    because they could only repeat its fault.
     """
     shapes: list[tuple[Shape, ...] | None] = []
-    owned: Weights = []
+    declared: Weights = []
     faults: list[tuple[str, str]] = []
     tensors = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
     for node in graph.nodes:
@@ -41,36 +41,36 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
             shapes.append(None)
             continue
         try:
-            read = _read(graph, shapes, node.inputs)
-            made = node.layer.output_shapes(*read)
-            # some misfits (channels that groups do not divide) show in the weights alone
-            weights = node.layer.weights(*read)
-            for shape in made:
+            inputs = _shapes_of(graph, shapes, node.inputs)
+            outputs = node.layer.output_shapes(*inputs)
+            # some faults (groups that do not divide the channels) appear only in the weights
+            weights = node.layer.weights(*inputs)
+            for shape in outputs:
                 _require_printable(shape)
-            tensors -= len(read) + len(made) + len(weights)
+            tensors -= len(inputs) + len(outputs) + len(weights)
             if tensors < 0:
                 faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
                 shapes.append(None)
                 break
-            shapes.append(made)
-            owned.append(weights)
+            shapes.append(outputs)
+            declared.append(weights)
         except ArchcalcError as fault:
             faults.append((node.name, str(fault)))
             shapes.append(None)
-    found = [s for s in shapes if s is not None]
-    if len(found) == len(shapes):
+    inferred = [s for s in shapes if s is not None]
+    if len(inferred) == len(shapes):
         try:
-            _read(graph, found, graph.outputs)
+            _shapes_of(graph, inferred, graph.outputs)
         except NetworkError as fault:
             faults += fault.faults
         for repeat in graph.repeats:
             try:
-                _require_kept_shape(repeat, found)
+                _require_same_shape(repeat, inferred)
             except ArchcalcError as fault:
                 faults.append((graph.nodes[repeat.first].name, str(fault)))
     if faults:
         raise NetworkError(faults)
-    return found, owned
+    return inferred, declared
 
 
 def _require_printable(shape: Shape) -> None:
@@ -80,32 +80,33 @@ def _require_printable(shape: Shape) -> None:
         raise LayerError(f"a tensor with sizes of more than {MAX_BITS:,} bits in all")
 
 
-def _read(
-    graph: Graph, shapes: Sequence[tuple[Shape, ...] | None], inputs: Sequence[tuple[int, int]]
+def _shapes_of(
+    graph: Graph, shapes: Sequence[tuple[Shape, ...] | None], taps: Sequence[tuple[int, int]]
 ) -> list[Shape]:
-    read = []
-    for node, output in inputs:
-        made = shapes[node]
-        assert made is not None
-        if output >= len(made):
+    """The shapes of tensors, given as (node, output); raises `NetworkError` for an output out of range."""
+    of_taps = []
+    for node, output in taps:
+        outputs = shapes[node]
+        assert outputs is not None
+        if output >= len(outputs):
             name = graph.nodes[node].name
-            raise NetworkError([(name, f"has {len(made)} outputs, output number {output} is read")])
-        read.append(made[output])
-    return read
+            raise NetworkError([(name, f"has {len(outputs)} outputs, output number {output} is read")])
+        of_taps.append(outputs[output])
+    return of_taps
 
 
-def _require_kept_shape(repeat: Repeat, shapes: Shapes) -> None:
-    """A block repeated a symbolic number of times must give what it takes."""
-    taken = shapes[repeat.source.node][repeat.source.output]
-    given = shapes[repeat.out.node][repeat.out.output]
+def _require_same_shape(repeat: Repeat, shapes: Shapes) -> None:
+    """Raise unless a block that is repeated a symbolic number of times preserves the shape of its input."""
+    source = shapes[repeat.source.node][repeat.source.output]
+    out = shapes[repeat.out.node][repeat.out.output]
 
     def message() -> str:
         return (
             f"the block from here on is repeated {repeat.count} times, so it must keep its shape, "
-            f"but it takes {show(taken)} and gives {show(given)}"
+            f"but it takes {show(source)} and gives {show(out)}"
         )
 
-    if len(taken) != len(given):
+    if len(source) != len(out):
         raise ArchcalcError(message())
-    for a, b in zip(taken, given, strict=True):
+    for a, b in zip(source, out, strict=True):
         require_equal(a, b, message)

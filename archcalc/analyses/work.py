@@ -1,7 +1,7 @@
-"""Work of one sample's forward pass: multiply-adds, and scalar operations counted apart.
+"""Work of the forward pass of one sample: multiply-adds, and separately elementwise operations.
 
-One multiply-add is two FLOPs. Bias, activation, normalisation, pooling and merging are
-`elementwise` operations and not part of either (rules: docs/conventions.md).
+One multiply-add is two FLOPs. Bias, activation, normalisation, pooling and merging count as
+elementwise operations, not as multiply-adds or FLOPs (rules: docs/conventions.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FLOPS_PER_MAC = 2
 
 
 def macs(graph: Graph, shapes: Shapes) -> list[Size]:
-    """For each node its multiply-adds, times the copies it stands for."""
+    """The multiply-adds of each node for one sample, times the number of copies that it represents."""
     copies = graph.multiplicities()
     return [
         copies.get(i, 1) * node.layer.macs(*graph.input_shapes(shapes, node))
@@ -23,7 +23,7 @@ def macs(graph: Graph, shapes: Shapes) -> list[Size]:
 
 
 def elementwise(graph: Graph, shapes: Shapes) -> list[Size]:
-    """For each node its elementwise operations, times the copies it stands for."""
+    """The elementwise operations of each node for one sample, times the copies that it represents."""
     copies = graph.multiplicities()
     return [
         copies.get(i, 1) * node.layer.elementwise_ops(*graph.input_shapes(shapes, node))

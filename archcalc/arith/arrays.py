@@ -1,5 +1,6 @@
-"""Integer arrays that never overflow silently: a step that could leave int64 continues in
-exact Python integers instead. This is what layer rules run on in a sweep.
+"""Integer arrays that never overflow: an operation that could leave int64 uses Python integers.
+
+A sweep evaluates the layer rules on these arrays.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from archcalc.arith.integers import integer
 _LIMIT = 2**63 - 1
 _GROWING = {np.add, np.subtract, np.multiply, np.power, np.negative, np.absolute, np.positive}
 _DIVIDING = {np.floor_divide, np.remainder}
-# cannot leave the range of what they are given
+# results stay within the range of the arguments
 _STAYING = {np.maximum, np.minimum, np.sign, np.gcd, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 
 
 class ExactArray(np.ndarray):
-    """An int64 array (or, beyond its range, an object array of ints); make one with `array`.
+    """An int64 array (or, beyond its range, an object array of ints); made by `array`.
 
-    Elements and sums come out as plain integers. Division by zero gives 0: only what a mask
-    excludes divides by zero, and it must not stop the others.
+    Elements and sums are plain integers. Division by zero gives 0: only configurations that a
+    mask excludes divide by zero, and they must not stop the others.
     """
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -56,15 +57,17 @@ def array(values: Any) -> ExactArray:
 
     Raises `TypeError` if a value is not an integer.
     """
-    found = np.asarray(values)
-    if found.size == 0:
-        found = found.astype(np.int64)
-    if found.dtype == np.uint64 or found.dtype == object:
-        exact = np.array(list(map(integer, found.ravel())), dtype=object)
-        return exact.reshape(found.shape).view(ExactArray)
-    if not np.issubdtype(found.dtype, np.integer):
-        raise TypeError(f"expected integers, got an array of {found.dtype}")
-    return found.astype(np.int64).view(ExactArray)
+    numbers = np.asarray(values)
+    if numbers.dtype.kind == "f" and not isinstance(values, np.ndarray):
+        numbers = np.asarray(values, dtype=object)  # numpy makes [0, 2**63] floating-point
+    if numbers.size == 0:
+        numbers = numbers.astype(np.int64)
+    if numbers.dtype == np.uint64 or numbers.dtype == object:
+        exact = np.array(list(map(integer, numbers.ravel())), dtype=object)
+        return exact.reshape(numbers.shape).view(ExactArray)
+    if not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"expected integers, got an array of {numbers.dtype}")
+    return numbers.astype(np.int64).view(ExactArray)
 
 
 def extremum(sizes: Any, *, is_max: bool) -> Any:
@@ -87,7 +90,7 @@ def where(condition: Any, if_true: Any, if_false: Any) -> ExactArray:
 
 
 def _exact(result: Any) -> Any:
-    """Arrays of integers and truth values stay exact arrays, scalars become plain ones."""
+    """Arrays of integers and truth values as exact arrays, scalars as plain Python numbers."""
     if isinstance(result, np.generic):
         return result.item()
     if isinstance(result, np.ndarray) and result.dtype.kind in "iuOb":
@@ -104,9 +107,9 @@ def _as_object(x: Any) -> Any:
 
 
 def _integral(ufunc: Any) -> bool:
-    """Whether integers give integers (or a comparison of them)."""
-    before = "l" * ufunc.nin
-    return f"{before}->l" in ufunc.types or f"{before}->?" in ufunc.types
+    """Whether integer arguments give an integer or a truth value."""
+    arguments = "l" * ufunc.nin
+    return f"{arguments}->l" in ufunc.types or f"{arguments}->?" in ufunc.types
 
 
 def _reach(x: Any) -> int:

@@ -1,7 +1,7 @@
-"""What an analysis had to assume about symbols, in the fewest and plainest words.
+"""Assumptions of an analysis about its symbols, simplified.
 
-Conditions on one symbol are solved: `(H-7)//2 - 3 >= 0` is kept as `H >= 13`, and
-`2*((H+1)//2) == H` as `H % 2 == 0`. Others are kept as they stand.
+Conditions on one symbol are solved: `(H-7)//2 - 3 >= 0` becomes `H >= 13`, and
+`2*((H+1)//2) == H` becomes `H % 2 == 0`. Other conditions are recorded as written.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from archcalc.arith import ranges
 from archcalc.arith.symbolic import Expr, Symbol, is_polynomial
 from archcalc.errors import LayerError
 
-MAX_TERMS_LOOKED_AT = 500_000
+MAX_EXAMINED_TERMS = 500_000
 
 
 class Assumptions:
     """Conditions that hold in the scope of one analysis; later questions may use them.
 
-    Once questions have looked at more than `MAX_TERMS_LOOKED_AT` terms, all further ones
-    are answered "unknown": that is sound, and an analysis ends.
+    Once `MAX_EXAMINED_TERMS` terms were examined, every further question is answered
+    "unknown", which is always correct and keeps the analysis from running on.
     """
 
     def __init__(self) -> None:
-        self._looked_at = 0
+        self._examined = 0
         self._ranges: dict[str, tuple[int, int | None]] = {}
         self._declared: dict[str, tuple[int, int | None]] = {}
         self._residues: dict[str, tuple[int, frozenset[int]]] = {}
@@ -32,14 +32,14 @@ class Assumptions:
 
     # -- questions ---------------------------------------------------------------------
     def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
-        """(is `x >= 0`, is `x == 0`), each yes, no or unknown."""
-        if self._looked_at > MAX_TERMS_LOOKED_AT:
+        """(whether `x >= 0`, whether `x == 0`), each True, False or None (unknown)."""
+        if self._examined > MAX_EXAMINED_TERMS:
             return None, None
-        before = ranges.terms_looked_at()
+        before = ranges.examined_terms()
         try:
             return self._sign(x)
         finally:
-            self._looked_at += ranges.terms_looked_at() - before
+            self._examined += ranges.examined_terms() - before
 
     def _sign(self, x: Expr) -> tuple[bool | None, bool | None]:
         x = x * x.denominator  # has the same sign, and is an integer wherever it is evaluated
@@ -60,7 +60,10 @@ class Assumptions:
 
     # -- statements --------------------------------------------------------------------
     def state_nonnegative(self, x: Expr, text: str, refusal: str) -> None:
-        """Assume `x >= 0`; `text` is how it reads where it cannot be solved."""
+        """Assume `x >= 0`; recorded as `text` if it cannot be solved.
+
+        Raises `LayerError(refusal)` if it contradicts the assumptions so far.
+        """
         x = x * x.denominator
         if len(x.symbols) == 1 and is_polynomial(x):
             ((name, symbol),) = x.symbols.items()
@@ -77,7 +80,7 @@ class Assumptions:
         return None
 
     def state_zero(self, x: Expr, text: str, refusal: str) -> None:
-        """Assume `x == 0`."""
+        """Assume `x == 0`; `text` and `refusal` as for `state_nonnegative`."""
         x = x * x.denominator
         length = ranges.period(x)
         if length is None:
@@ -88,20 +91,20 @@ class Assumptions:
         self._meet(name, length, frozenset(r for r, v in values.items() if v == 0), text, refusal)
 
     def texts(self) -> list[str]:
-        """All assumptions beyond the declared ranges, in the expression language."""
-        found = []
+        """All assumptions beyond the declared ranges of symbols, in the expression language."""
+        lines = []
         for name, (low, high) in sorted(self._ranges.items()):
             declared_low, declared_high = self._declared[name]
             if low > self._first(name, declared_low):
-                found.append(f"{name} >= {low}")
+                lines.append(f"{name} >= {low}")
             if high is not None and high != declared_high:
-                found.append(f"{name} <= {high}")
+                lines.append(f"{name} <= {high}")
         for name, (length, residues) in sorted(self._residues.items()):
-            found.append(_residue_text(name, length, residues))
-        return found + list(self._stated)
+            lines.append(_residue_text(name, length, residues))
+        return lines + list(self._stated)
 
     def _first(self, name: str, low: int) -> int:
-        """The first value from `low` on that the symbol's residues admit."""
+        """The least value >= `low` that the symbol's residues allow."""
         length, residues = self._residues.get(name, (1, frozenset({0})))
         return next(v for v in range(low, low + length) if v % length in residues)
 
@@ -133,12 +136,14 @@ class Assumptions:
         return [v for r, v in values.items() if known is None or r % known[0] in known[1]]
 
     def _meet(self, name: str, length: int, residues: frozenset[int], text: str, refusal: str) -> None:
-        old_length, old = self._residues.get(name, (1, frozenset({0})))
+        old_length, old_residues = self._residues.get(name, (1, frozenset({0})))
         common = lcm(length, old_length)
         if common > ranges.MAX_PERIOD:
             self._stated[text] = None
             return
-        both = frozenset(r for r in range(common) if r % length in residues and r % old_length in old)
+        both = frozenset(
+            r for r in range(common) if r % length in residues and r % old_length in old_residues
+        )
         if not both:
             raise LayerError(refusal)
         # {0, 4} modulo 8 is {0} modulo 4

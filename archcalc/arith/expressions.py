@@ -1,12 +1,11 @@
 """The expression language of specs, and its parser: `"2*w"` becomes a size.
 
-Integers, symbols, `+ - * // / % **`, parentheses, `floor ceil min max`. Precedence is
-Python's. `/` is exact: what is written must come out as an integer, which is checked
-(numbers) or assumed and printed (symbols). `//` and `%` floor.
+The language has integers, symbols, `+ - * // / % **`, parentheses and `floor ceil min max`, with
+Python's precedence. `/` is exact: the whole expression must be an integer, which is checked
+(numbers) or assumed and reported (symbols). `//` and `%` floor.
 
-The parser is an operator-precedence loop over a bounded text: it never recurses and never
-hands text to anything that runs code. `restore` reads back whatever `str` prints of an
-expression.
+The parser is an operator-precedence loop over a text of limited length; it never recurses and
+never runs text as code. `restore` parses whatever `str` prints of an expression.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from archcalc.errors import ArchcalcError, ExpressionError
 
 FUNCTIONS = ("ceil", "floor", "max", "min")
 
-Value: TypeAlias = Any  # int, Fraction or Expr; inside the parser also `_Raised` or a list of summands
+Value: TypeAlias = Any  # int, Fraction or Expr; inside the parser also `_PowerOfSum` or a list of summands
 
 
 class Limits(NamedTuple):
-    """How large a text and everything computed from it may be."""
+    """Limits on the size of a text and of everything computed from it."""
 
     length: int  # characters
     nesting: int  # open parentheses
     exponent: int  # of a power, and of any symbol in the result
     bits: int  # of any integer
     terms: int  # of any sum
-    levels: int  # of floors, extrema and symbolic powers of symbols inside each other
+    levels: int  # of nested floors, extrema and symbolic powers
 
 
 WRITTEN = Limits(length=1_000, nesting=50, exponent=64, bits=64, terms=100, levels=6)
@@ -51,25 +50,26 @@ PRINTED = Limits(
 
 
 def parse(text: str, symbols: Mapping[str, Any]) -> int | Expr:
-    """The integer or expression that a user's text means; `symbols` gives each name its size.
+    """The integer or expression that a user wrote as `text`; `symbols` maps each name to its size.
 
-    Raises `ExpressionError`, which shows the place. Exact quotients of symbols and symbolic
-    divisors become assumptions of the current `arith.scope`; outside one they are refused.
+    Raises `ExpressionError`, which quotes the text and names the column. Exact quotients of symbols
+    and symbolic divisors become assumptions of the current `arith.scope`; outside one they are
+    refused.
     """
     return _Parser(text, symbols, WRITTEN, exact=True).parse()
 
 
 def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
-    """The expression that was printed as `text`; its quotients are taken as exact.
+    """The expression that was printed as `text`; its quotients are taken to be exact.
 
     Without `symbols` each name is a positive integer of unknown range.
-    Raises `ExpressionError` for what no expression prints.
+    Raises `ExpressionError` for a text that no expression prints.
     """
     return _Parser(text, symbols, PRINTED, exact=False).parse()
 
 
 def is_symbol_name(name: str) -> bool:
-    """Whether a symbol may have this name: a word that is no function of the language."""
+    """Whether a symbol may have this name: an identifier that is not a function of the language."""
     match = _TOKEN.fullmatch(name)
     return match is not None and match.lastgroup == "name" and name.isidentifier() and name not in FUNCTIONS
 
@@ -90,7 +90,7 @@ class _Token(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """An operator or open parenthesis that waits for what follows it."""
+    """An operator or open parenthesis on the stack, before its operand is complete."""
 
     operator: str
     position: int
@@ -98,29 +98,29 @@ class _Pending(NamedTuple):
     arguments_from: int = 0
 
 
-class _Raised(NamedTuple):
-    """A sum with an exponent: kept unexpanded, because as a divisor it stays a factor."""
+class _PowerOfSum(NamedTuple):
+    """A power of a sum, not yet expanded: as a divisor it stays one factor."""
 
     base: Expr
     exponent: int
 
 
-class _PlacedError(ExpressionError):
-    """A fault whose text already shows its place."""
+class _LocatedError(ExpressionError):
+    """An error whose text already names the column."""
 
 
 class _Parser:
-    """One run over one text; `values` and `pending` are the stacks of operator precedence."""
+    """The parser of one text; `values` and `pending` are the operand and operator stacks."""
 
     def __init__(self, text: str, symbols: Mapping[str, Any] | None, limits: Limits, *, exact: bool) -> None:
         self.text = text
         self.symbols = symbols
         self.limits = limits
         self.exact = exact
-        self.position = 0  # of what is being worked on, for messages
+        self.position = 0  # of the current token, for messages
         self.values: list[Value] = []
         self.pending: list[_Pending] = []
-        self.open = 0
+        self.open = 0  # parentheses
 
     def parse(self) -> int | Expr:
         if len(self.text) > self.limits.length:
@@ -134,7 +134,7 @@ class _Parser:
             return self._run()
         except ZeroDivisionError:
             self._fail("division by zero")
-        except _PlacedError:
+        except _LocatedError:
             raise
         except ArchcalcError as fault:
             self._fail(str(fault))
@@ -159,7 +159,7 @@ class _Parser:
 
     # -- the two states of the loop ------------------------------------------------------------
     def _operand(self, token: _Token, following: _Token) -> bool:
-        """Take a token where a value must begin; answers whether one must still begin."""
+        """Consume a token where an operand must begin; returns whether one must still begin."""
         if token.kind == "number":
             self.values.append(self._number(token.text))
             return False
@@ -187,9 +187,9 @@ class _Parser:
         return self._fail("expected a number, a symbol or '('")
 
     def _operator(self, token: _Token) -> bool:
-        """Take a token where a value has ended; answers whether another must begin."""
+        """Consume a token after an operand; returns whether another operand must follow."""
         if token.kind == "operator":
-            # ** groups from the right: an equal one that waits keeps waiting
+            # ** is right-associative: an equal operator on the stack is not applied yet
             self._reduce(_PRECEDENCE[token.text] + (token.text == "**"))
             self.pending.append(_Pending(token.text, token.position))
             return True
@@ -203,10 +203,10 @@ class _Parser:
                 self._fail("this '(' is never closed")
             return False
         if not self.pending:
-            self._fail(f"no '(' stands before this {token.text!r}")
+            self._fail(f"there is no '(' before this {token.text!r}")
         if token.text == ",":
             if not self.pending[-1].function:
-                self._fail("a comma stands only between the arguments of a function")
+                self._fail("a comma is allowed only between the arguments of a function")
             return True
         self.open -= 1
         opened = self.pending.pop()
@@ -217,7 +217,7 @@ class _Parser:
         return False
 
     def _reduce(self, precedence: int) -> None:
-        """Apply the waiting operators that bind at least as tightly."""
+        """Apply the operators on the stack that bind at least as tightly."""
         while self.pending and _PRECEDENCE.get(self.pending[-1].operator, 0) >= precedence:
             operator, self.position, *_ = self.pending.pop()
             right = self.values.pop()
@@ -225,7 +225,7 @@ class _Parser:
                 right = self._plain(right)
                 self.values.append(-right if operator == "negative" else right)
             elif operator in ("+", "-"):
-                # a sum is added up once, when it is used: term by term would be quadratic
+                # a sum is evaluated once, when it is used: adding term by term is quadratic
                 left = self.values.pop()
                 summands = left if isinstance(left, list) else [self._plain(left)]
                 right = self._plain(right)
@@ -252,7 +252,7 @@ class _Parser:
         return self._fail(f"unknown symbol {name!r}; {hint}")
 
     def _binary(self, operator: str, left: Value, right: Value) -> Value:
-        if operator == "/" and isinstance(right, _Raised):
+        if operator == "/" and isinstance(right, _PowerOfSum):
             self._require_divisor(right.base)
             for _ in range(right.exponent):
                 left = symbolic.divide(left, right.base)
@@ -281,7 +281,7 @@ class _Parser:
         if exponent > self.limits.exponent:
             self._fail(f"an exponent above {self.limits.exponent}")
         if isinstance(base, Expr) and len(base.terms) > 1:
-            return _Raised(base, exponent) if exponent > 1 else (base if exponent else 1)
+            return _PowerOfSum(base, exponent) if exponent > 1 else (base if exponent else 1)
         if not isinstance(base, Expr) and _bits(base) * exponent > 2 * self.limits.bits:
             self._fail(f"a number of more than {self.limits.bits} bits")
         return self._checked(base**exponent)
@@ -290,7 +290,7 @@ class _Parser:
         if function in ("min", "max"):
             whole = list(map(self._whole, arguments))
             if not self.exact and any(isinstance(v, Expr) for v in whole):
-                # what was printed was compared then; comparing again may drop what was kept
+                # the values were compared before printing; comparing again could drop one of them
                 return symbolic.extremum(whole, is_max=function == "max")
             return self._checked((arith.largest if function == "max" else arith.smallest)(*whole))
         if len(arguments) != 1:
@@ -298,10 +298,10 @@ class _Parser:
         return self._checked((_floor if function == "floor" else _ceil)(arguments[0]))
 
     def _plain(self, value: Value) -> Value:
-        """The value itself, where it was kept as a list of summands or as a power."""
+        """A plain value; lists of summands are added up and powers of sums expanded."""
         if isinstance(value, list):
             return self._checked(arith.total(value))
-        if isinstance(value, _Raised):
+        if isinstance(value, _PowerOfSum):
             terms = len(value.base.terms)
             if comb(terms + value.exponent - 1, value.exponent) > self.limits.terms:
                 self._fail("a power of a sum with too many terms")
@@ -310,7 +310,7 @@ class _Parser:
 
     # -- limits and conditions -------------------------------------------------------------------
     def _checked(self, value: Value) -> Value:
-        """The value, if it keeps to the limits; whole fractions become integers."""
+        """The value if it is within the limits; fractions of denominator 1 become integers."""
         if isinstance(value, Expr):
             if len(value.terms) > self.limits.terms:
                 self._fail(f"a sum of more than {self.limits.terms} terms")
@@ -330,7 +330,7 @@ class _Parser:
             arith.require_at_least(divisor, 1, f"the divisor {divisor} must be positive")
 
     def _whole(self, value: Value) -> Any:
-        """The value, which must be an integer; of symbols that is assumed."""
+        """The value, which must be an integer; for symbols that is assumed."""
 
         def problem() -> str:
             return f"{value} is not an integer; // divides and floors"
@@ -342,7 +342,7 @@ class _Parser:
         return value
 
     def _fail(self, problem: str) -> NoReturn:
-        raise _PlacedError(f"{problem} (column {self.position + 1} of {_excerpt(self.text, self.position)})")
+        raise _LocatedError(f"{problem} (column {self.position + 1} of {_excerpt(self.text, self.position)})")
 
 
 def _floor(x: Value) -> Value:
@@ -350,7 +350,7 @@ def _floor(x: Value) -> Value:
 
 
 def _ceil(x: Value) -> Value:
-    """The ceiling, of a polynomial p/q as (p + q - 1)//q, which joins the normal form."""
+    """The ceiling; of p/q it is (p + q - 1)//q, so that the result is in normal form."""
     top, bottom = symbolic.fraction_of(x) if isinstance(x, Expr) else (x.numerator, x.denominator)
     return symbolic.floor_divide(top + bottom - 1, bottom)
 
@@ -364,7 +364,7 @@ def _bits(x: int | Fraction) -> int:
 
 
 def _excerpt(text: str, position: int) -> str:
-    """The text around a position, quoted, with what cannot be shown escaped."""
+    """The text around a position, quoted, with unprintable characters escaped."""
     start, end = max(0, position - 25), position + 25
     shown = ("..." if start else "") + text[start:end] + ("..." if end < len(text) else "")
     return repr(shown)

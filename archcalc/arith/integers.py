@@ -1,4 +1,4 @@
-"""Plain integers out of what callers hand over."""
+"""Conversion of arguments to plain Python integers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def integer(value: Any) -> int:
-    """A plain int from an int or a numpy integer, so that no fixed-width number gets in.
+    """A plain int from an int or a numpy integer, so that no later calculation can overflow.
 
     Raises `TypeError` for everything else, booleans and floats included.
     """

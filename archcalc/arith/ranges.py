@@ -1,7 +1,7 @@
-"""Certain bounds of symbolic sizes: what can be said of `x` for every admissible symbol value.
+"""Bounds of symbolic sizes that hold for every value that the symbols may take.
 
-A bound is found by relaxation: `x//d` lies between `(x-d+1)/d` and `x/d`, so floors that
-cancel against each other cancel here too. A bound that cannot be found is `None`.
+Floors are relaxed: `x//d` lies between `(x-d+1)/d` and `x/d`, so that terms which cancel up to
+rounding cancel here too. A bound that cannot be found is `None`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Ranges = Mapping[str, tuple[int, int | None]]
 
 MAX_PERIOD = 4096
 MAX_SEARCH = 1 << 64
-MAX_PAIRED = 64  # terms up to which rising and falling ones are compared in pairs
+MAX_PAIRED = 64  # terms up to which positive and negative ones are compared in pairs
 MAX_STEPS = 200
 
 
 class _Effort(threading.local):
-    """How many bounds the current question has asked for, how deep it stands, and terms looked at."""
+    """Work of the current thread: recursion depth and bounds of this question, terms of all questions."""
 
     depth = 0
     steps = 0
@@ -52,8 +52,9 @@ _Search = Callable[["int | Fraction | Expr", Ranges], Bound]
 
 
 def _limited(search: _Search) -> _Search:
-    """Give up after `MAX_STEPS`: floors inside extrema inside floors branch exponentially,
-    and a bound that is not found is sound, while a hang is not.
+    """Make a search return None after `MAX_STEPS` bounds.
+
+    Extrema inside floors inside extrema branch exponentially; no bound is always a correct answer.
     """
 
     @wraps(search)
@@ -73,14 +74,14 @@ def _limited(search: _Search) -> _Search:
     return limited
 
 
-def terms_looked_at() -> int:
-    """How many terms all questions of this thread have looked at so far, a measure of work."""
+def examined_terms() -> int:
+    """How many terms this thread has examined so far, a measure of work."""
     return _effort.terms
 
 
 @_limited
 def lower(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
-    """The best lower bound found of `x`, or `None`; `ranges` narrows symbols' own ranges."""
+    """The best known lower bound of `x`, or `None`; `ranges` replace the symbols' declared ranges."""
     if not isinstance(x, Expr):
         return x
     chosen = next((m for m in x.terms if _lone(m, Extremum)), None)
@@ -89,22 +90,22 @@ def lower(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
         assert isinstance(atom, Extremum)
         coefficient = x.terms[chosen]
         rest = x - expr_of(atom) * coefficient
-        found = [lower(rest + value * coefficient, ranges) for value in atom.values]
-        return _most(found) if (coefficient > 0) == atom.is_max else _least(found)
+        bounds = [lower(rest + value * coefficient, ranges) for value in atom.values]
+        return _most(bounds) if (coefficient > 0) == atom.is_max else _least(bounds)
     best = _most([_by_terms(x, ranges), _by_terms(_relaxed(x), ranges), _by_shift(_relaxed(x), ranges)])
     best = _by_terms(_paired(x, ranges), ranges) if best is None else best
-    # H//2 - H//4 relaxes to something above -1, and is an integer
+    # an integer: the relaxed bound of H//2 - H//4 lies above -1, so 0 is a bound too
     return ceil(best) if best is not None and is_polynomial(x) else best
 
 
 def upper(x: int | Fraction | Expr, ranges: Ranges) -> Bound:
-    """The best upper bound found of `x`, or `None`."""
+    """The best known upper bound of `x`, or `None`."""
     below = lower(-x, ranges)
     return None if below is None else -below
 
 
 def nondecreasing(x: int | Expr) -> bool:
-    """Whether `x` certainly does not fall when a symbol grows."""
+    """Whether `x` certainly does not decrease when a symbol grows."""
     if not isinstance(x, Expr):
         return True
     for monomial, coefficient in x.terms.items():
@@ -121,7 +122,7 @@ def nondecreasing(x: int | Expr) -> bool:
 
 
 def least_argument(x: Expr, name: str, start: int) -> int | None:
-    """The least value >= `start` of the only symbol for which nondecreasing `x` is >= 0."""
+    """The least value >= `start` of the only symbol at which the nondecreasing `x` is >= 0, or None."""
 
     def holds(value: int) -> bool:
         return bool(evaluate(x, {name: value}) >= 0)
@@ -139,7 +140,7 @@ def least_argument(x: Expr, name: str, start: int) -> int | None:
 
 
 def period(x: Expr) -> int | None:
-    """The period of `x` in its only symbol, if its floors cancel all growth."""
+    """The period of `x` in its only symbol, or None if it grows (or has several symbols)."""
     if len(x.symbols) != 1:
         return None
     flat, divisors = _without_floors(x)
@@ -150,7 +151,7 @@ def period(x: Expr) -> int | None:
 
 
 def always_divisible(x: Expr, divisor: int) -> bool:
-    """Whether `divisor` certainly divides `x`, tried on every residue of its atoms: 2 | n**2 - n."""
+    """Whether `divisor` certainly divides `x`, by trying all residues of its atoms: 2 | n**2 - n."""
     atoms = list(x.atoms())
     if abs(divisor) ** len(atoms) > MAX_PERIOD or not is_polynomial(x):
         return False
@@ -163,14 +164,14 @@ def always_divisible(x: Expr, divisor: int) -> bool:
 
 
 def values_by_residue(x: Expr, length: int, start: int) -> dict[int, Any]:
-    """`x`, periodic of that length in its only symbol, by the symbol's residue."""
+    """The values of `x`, which has period `length` in its only symbol, by the symbol's residue."""
     (name,) = x.symbols
     base = -(-start // length) * length
     return {r: evaluate(x, {name: base + r}) for r in range(length)}
 
 
 def _without_floors(x: int | Expr) -> tuple[Any, set[int]]:
-    """`x` with every floor as a plain quotient, and lcm-ready denominators; None if it is not affine."""
+    """`x` up to a constant with floors as plain quotients (None if not affine), and all denominators."""
     if not isinstance(x, Expr):
         return x, set()
     total: Any = 0
@@ -189,7 +190,7 @@ def _without_floors(x: int | Expr) -> tuple[Any, set[int]]:
             if inner is None:
                 return None, set()
             divisors |= {atom.divisor * d for d in more} | {atom.divisor}
-            # the constant inside does not change growth, and this is only asked about growth
+            # rounding changes only the constant, and callers ask about growth alone
             total = total + inner * Fraction(1, atom.divisor) * coefficient
         else:
             return None, set()
@@ -197,7 +198,7 @@ def _without_floors(x: int | Expr) -> tuple[Any, set[int]]:
 
 
 def _relaxed(x: Expr) -> Any:
-    """A lower bound of `x` without floors that stand alone in a term."""
+    """A lower bound of `x` in which no term is a multiple of one floor."""
     for _ in range(64):
         floors = [m for m in x.terms if _lone(m, Floor) and isinstance(_only(m).divisor, int)]
         if not floors:
@@ -265,14 +266,17 @@ def _atom_range(atom: Atom, ranges: Ranges) -> tuple[Bound, Bound]:
         low, least = lower(atom.base, ranges), lower(atom.exponent, ranges)
         if low is None or low < 1 or least is None or least < 0:
             return None, None
-        # the least is all that is asked of a power; its largest value is rarely of use
+        # no upper bound: it is rarely of use
         return Fraction(low) ** int(min(least, 64)), None
     assert isinstance(atom, Sum)
     return lower(atom.value, ranges), upper(atom.value, ranges)
 
 
 def _by_shift(x: Any, ranges: Ranges) -> Bound:
-    """With each atom written as its least value plus t >= 0: the constant, if no t pulls down."""
+    """A lower bound: with each atom written as its least value plus t >= 0, the constant term.
+
+    None unless all other coefficients are nonnegative.
+    """
     if not isinstance(x, Expr) or len(x.terms) > 200:
         return None
     polynomial: dict[Monomial, Coefficient] = {}
@@ -296,26 +300,26 @@ def _by_shift(x: Any, ranges: Ranges) -> Bound:
 
 
 def _paired(x: Expr, ranges: Ranges) -> Any:
-    """A lower bound of `x` in which rising terms pay for falling ones that they always exceed.
+    """A lower bound of `x`: negative terms are cancelled against positive ones that exceed them.
 
     `512*H**2 - 1024*(H//2)**2` becomes `256*H**2`.
     """
-    left = dict(x.terms)
-    falling = [m for m, c in left.items() if c < 0 and m]
-    if len(left) > MAX_PAIRED or len(falling) > MAX_PAIRED // 4:
+    remaining = dict(x.terms)
+    falling = [m for m, c in remaining.items() if c < 0 and m]
+    if len(remaining) > MAX_PAIRED or len(falling) > MAX_PAIRED // 4:
         return x
     for monomial in falling:
-        for larger in [m for m, c in left.items() if c > 0 and m]:
+        for larger in [m for m, c in remaining.items() if c > 0 and m]:
             ratio = _times_larger(larger, monomial, ranges)
             if ratio:
-                paid = min(left[larger] * ratio, -left[monomial])
-                left[larger] -= Fraction(paid) / ratio
-                left[monomial] += paid
-    return Expr({m: c for m, c in left.items() if c}) if any(left.values()) else 0
+                paid = min(remaining[larger] * ratio, -remaining[monomial])
+                remaining[larger] -= Fraction(paid) / ratio
+                remaining[monomial] += paid
+    return Expr({m: c for m, c in remaining.items() if c}) if any(remaining.values()) else 0
 
 
 def _times_larger(larger: Monomial, smaller: Monomial, ranges: Ranges) -> int:
-    """How many times the second product goes into the first for certain, factor by factor."""
+    """A factor k, found factor by factor, such that `larger >= k * smaller` for certain; 0 if none."""
     _effort.terms += 1
     if len(larger) != len(smaller):
         return 0
@@ -341,7 +345,7 @@ def _atom_times_larger(a: Atom, b: Atom, ranges: Ranges) -> int:
 
 
 def _as_fraction(atom: Atom) -> tuple[Any, int]:
-    """An atom as floor(numerator / divisor); the numerator is None where it is no such thing."""
+    """Numerator and divisor of an atom that is floor(numerator / divisor); else the numerator is None."""
     if isinstance(atom, Symbol):
         return expr_of(atom), 1
     if isinstance(atom, Floor) and isinstance(atom.divisor, int):
@@ -367,20 +371,20 @@ def _floored(bound: Bound, divisor: int) -> Bound:
     return None if bound is None else bound // divisor
 
 
-def _most(found: list[Bound]) -> Bound:
-    known = [b for b in found if b is not None]
+def _most(bounds: list[Bound]) -> Bound:
+    known = [b for b in bounds if b is not None]
     return max(known) if known else None
 
 
-def _least(found: list[Bound]) -> Bound:
-    return _all(found, min)
+def _least(bounds: list[Bound]) -> Bound:
+    return _all(bounds, min)
 
 
-def _least_known(found: list[Bound]) -> Bound:
-    known = [b for b in found if b is not None]
+def _least_known(bounds: list[Bound]) -> Bound:
+    known = [b for b in bounds if b is not None]
     return min(known) if known else None
 
 
-def _all(found: list[Bound], choose: Callable[[list[Coefficient]], Coefficient]) -> Bound:
-    known = [b for b in found if b is not None]
-    return choose(known) if len(known) == len(found) else None
+def _all(bounds: list[Bound], choose: Callable[[list[Coefficient]], Coefficient]) -> Bound:
+    known = [b for b in bounds if b is not None]
+    return choose(known) if len(known) == len(bounds) else None

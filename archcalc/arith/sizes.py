@@ -1,8 +1,9 @@
-"""The only number-aware code: arithmetic that runs on int, symbol and array alike.
+"""Arithmetic on sizes, the same for integers, symbols and arrays; no other module tells them apart.
 
-Layer rules use `+ - * // **` and what stands here; they never compare, divide exactly or
-take a maximum on their own. Each question has three answers (yes, no, unknown), and each
-requirement three forms: integers raise, arrays are masked, symbols are assumed and noted.
+Layer rules use `+ - * // **` and these functions; they never compare sizes, divide exactly or
+take a maximum by other means. A question about sizes has three answers (yes, no, unknown). A
+requirement that fails raises an error for integers and masks elements of arrays; for symbols,
+where it cannot be decided, it becomes a recorded assumption.
 """
 
 from __future__ import annotations
@@ -20,29 +21,29 @@ from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError, UndecidedError
 
-# int, Expr, or archcalc.arith.arrays.ExactArray; `Any`, because the rules are generic over all three
+# int, Expr, or archcalc.arith.arrays.ExactArray; `Any`, because the rules accept all three
 Size: TypeAlias = Any
 Shape: TypeAlias = tuple[Size, ...]
 Message: TypeAlias = str | Callable[[], str]
 
-_FEW = 1_000  # a closed form that names each divisor of more would not be read
+_MAX_GCD_ARGUMENT = 1_000  # the greatest common divisor with a larger number has too long a closed form
 
 
 @dataclass
 class Scope:
-    """Where the requirements of one analysis leave their notes."""
+    """What the requirements of one analysis recorded: assumptions about symbols, a mask for arrays."""
 
     assumptions: Assumptions = field(default_factory=Assumptions)
-    valid: Any = True  # True, or a boolean array: which configurations are admissible
+    valid: Any = True  # True, or a boolean array: which configurations are valid
 
 
 _scope: ContextVar[Scope | None] = ContextVar("archcalc_scope", default=None)
 
 
 @contextmanager
-def scope(given: Scope | None = None) -> Iterator[Scope]:
-    """Collect assumptions and masks of everything evaluated inside."""
-    token = _scope.set(given or Scope())
+def scope(existing: Scope | None = None) -> Iterator[Scope]:
+    """A context that collects the assumptions and masks of everything evaluated inside."""
+    token = _scope.set(existing or Scope())
     try:
         current = _scope.get()
         assert current is not None
@@ -75,7 +76,7 @@ def ceil_div(a: Size, b: Size) -> Size:
 
 
 def exact_div(a: Size, b: Size, message: Message = "") -> Size:
-    """`a / b`, which must be an integer: raises, masks, or assumes that it is.
+    """`a / b`, required to be an integer (an error, a mask or an assumption, as for `require_equal`).
 
     Raises `LayerError` (int), `UndecidedError` (symbol or array outside a scope).
     """
@@ -101,9 +102,9 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
 
 
 def common_divisor(a: Size, b: Size) -> Size:
-    """The greatest common divisor; of two symbols where one divides the other, else unknown.
+    """The greatest common divisor; of two symbols only if one divides the other, else unknown.
 
-    Source: the sum over the divisors d of m of phi(d) where d divides n is gcd(n, m), after Cesàro.
+    Source: Cesàro's identity, gcd(n, m) is the sum of phi(d) over the common divisors d of n and m.
     """
     if type(a) is int and type(b) is int:
         return math.gcd(a, b)
@@ -119,7 +120,7 @@ def common_divisor(a: Size, b: Size) -> Size:
             return part
     if type(a) is int:
         a, b = b, a
-    if type(b) is int and b <= _FEW:
+    if type(b) is int and b <= _MAX_GCD_ARGUMENT:
         divisors = [d for d in range(1, b + 1) if b % d == 0]
         return total(_totient(d) * (floor_div(a, d) - floor_div(a - 1, d)) for d in divisors)
     return Unknown(f"the greatest common divisor of {a} and {b} is not known")
@@ -138,7 +139,7 @@ def prod(sizes: Any) -> Size:
 
 
 def total(sizes: Any) -> Size:
-    """The sum of sizes; one pass even for many symbolic terms."""
+    """The sum of sizes, in one pass even over many symbolic terms."""
     plain = 0
     terms: dict[Any, Any] = {}
     rest: Size = 0
@@ -163,9 +164,8 @@ def smallest(*sizes: Size) -> Size:
     return _extremum(sizes, is_max=False)
 
 
-# each further size is compared with all that are kept
-MAX_UNORDERED = 100
-MAX_COMPARISONS = 100_000
+MAX_UNORDERED = 100  # sizes of unknown order in one `max` or `min`
+MAX_COMPARISONS = 100_000  # every further size is compared with all of these
 
 
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
@@ -178,34 +178,34 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
         from archcalc.arith import arrays
 
         return arrays.extremum(sizes, is_max=is_max)
-    kept: list[Size] = []
+    candidates: list[Size] = []
     comparisons = 0
     for size in sizes:
-        comparisons += 2 * len(kept)
-        if any(at_most(size, k) if is_max else at_most(k, size) for k in kept):
+        comparisons += 2 * len(candidates)
+        if any(at_most(size, k) if is_max else at_most(k, size) for k in candidates):
             continue
-        kept = [k for k in kept if not (at_most(k, size) if is_max else at_most(size, k))]
-        kept.append(size)
-        if len(kept) > MAX_UNORDERED or comparisons > MAX_COMPARISONS:
+        candidates = [k for k in candidates if not (at_most(k, size) if is_max else at_most(size, k))]
+        candidates.append(size)
+        if len(candidates) > MAX_UNORDERED or comparisons > MAX_COMPARISONS:
             which = "largest" if is_max else "smallest"
             return Unknown(
                 f"the {which} of {len(sizes):,} sizes that their symbols do not order; give symbols a value"
             )
-    return kept[0] if len(kept) == 1 else symbolic.extremum(kept, is_max=is_max)
+    return candidates[0] if len(candidates) == 1 else symbolic.extremum(candidates, is_max=is_max)
 
 
 def substitute(x: Any, values: Mapping[str, Any]) -> Any:
     """`x` with symbols replaced by integers, expressions or arrays.
 
-    Raises `LayerError` where a quotient that was assumed to be exact is not.
+    Raises `LayerError` if a quotient that was assumed to be exact is not.
     """
     return symbolic.evaluate(x, values, symbolic.Arithmetic(largest, smallest, exact_div))
 
 
 def choose(condition: Any, if_true: Size, if_false: Size) -> Size:
-    """`if_true` where a decided condition holds, else `if_false`; arrays go by element.
+    """`if_true` where the condition holds, else `if_false`; element by element for arrays.
 
-    Raises `UndecidedError` where the condition is unknown.
+    Raises `UndecidedError` if the condition is unknown (None).
     """
     if condition is None:
         raise UndecidedError("this figure depends on a symbol's value; give it one with --set")
@@ -246,7 +246,7 @@ def at_most(a: Size, b: Size) -> Any:
 
 
 def certainly(answer: Any) -> bool:
-    """Whether an answer of `equal` or `at_most` is yes, for every element of arrays."""
+    """Whether an answer of `equal` or `at_most` is True, for arrays in every element."""
     if answer is None or isinstance(answer, bool):
         return answer is True
     return bool(answer.all())
@@ -263,7 +263,7 @@ def _assumptions() -> Assumptions:
 
 # -- requirements ----------------------------------------------------------------------------
 def require_at_least(a: Size, b: Size, message: Message) -> None:
-    """Require `a >= b`: raise `LayerError` (int), mask (array), assume and note (symbol)."""
+    """Require `a >= b`: raises `LayerError` (int), masks (array), records an assumption (symbol)."""
     answer = at_most(b, a)
     if answer is True or _unknown(a, b) is not None:
         return
@@ -274,7 +274,7 @@ def require_at_least(a: Size, b: Size, message: Message) -> None:
 
 
 def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
-    """Require `a == b`, as above; returns the one that is shorter to read."""
+    """Require `a == b`, as `require_at_least` does; returns the one with the shorter formula."""
     answer = equal(a, b)
     if _unknown(a, b) is not None:
         return a if is_known(a) else b
@@ -288,7 +288,7 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
 
 
 def broadcast(a: Size, b: Size, message: Message) -> Size:
-    """The size of an axis where `a` meets `b`: equal, or one of them 1; requires that."""
+    """The broadcast size of an axis from sizes `a` and `b`; requires that they are equal or one is 1."""
     if certainly(equal(a, 1)):
         return b
     if certainly(equal(b, 1)):
@@ -300,7 +300,7 @@ def broadcast(a: Size, b: Size, message: Message) -> Size:
 
 
 def require_integer(a: Size, message: Message) -> None:
-    """Require that the quotients in an expression are exact; integers and arrays always are."""
+    """Require that the value of `a` is an integer: its quotients are exact (integers and arrays pass)."""
     if isinstance(a, Expr) and not symbolic.is_polynomial(a):
         exact_div(*symbolic.fraction_of(a), message)
 

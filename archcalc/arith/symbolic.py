@@ -1,11 +1,11 @@
 """Symbolic sizes: polynomials over integer-valued atoms, with a normal form for floor division.
 
-The normal form (derivation in docs/how-figures-are-computed.md): multiples of the
-divisor leave the floor, `(x//a + m)//d` becomes `(x + a*m)//(a*d)`, and a common factor
-of numerator and divisor cancels. So every size on a chain of convolutions and poolings
-is one floor atom plus an integer, and equal sizes are equal objects.
+The normal form (derived in docs/how-figures-are-computed.md): multiples of the divisor are moved
+out of the floor, `(x//a + m)//d` becomes `(x + a*m)//(a*d)`, and a common factor of numerator and
+divisor cancels. So every size along a chain of convolutions and poolings is one floor atom plus
+an integer, and equal sizes compare equal.
 
-Operations that end in a plain integer return an `int`, never a constant expression.
+Operations whose result is a plain integer return an `int`, never a constant expression.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Number: TypeAlias = "int | Fraction | Expr"
 
 
 class Atom:
-    """An integer-valued quantity that the polynomial ring does not look into."""
+    """An integer-valued quantity that polynomials treat as a variable."""
 
     __slots__ = ("_hash", "key", "nesting")
 
@@ -54,12 +54,12 @@ class Atom:
         return self.key
 
     def arguments(self) -> tuple[Expr, ...]:
-        """The expressions inside, for walks over symbols."""
+        """The expressions inside this atom."""
         return ()
 
     def evaluate(self, of: Callable[[Any], Any], rules: Arithmetic) -> Any:
         """The atom's value; `of` evaluates an expression inside it."""
-        raise AssertionError("every atom says how it is evaluated")
+        raise AssertionError("every kind of atom has its own `evaluate`")
 
 
 class Symbol(Atom):
@@ -93,7 +93,7 @@ class Floor(Atom):
 
 
 class Extremum(Atom):
-    """The largest or smallest of expressions whose order is not known."""
+    """The largest or smallest of expressions whose order is unknown."""
 
     __slots__ = ("is_max", "values")
 
@@ -112,7 +112,7 @@ class Extremum(Atom):
 
 
 class Power(Atom):
-    """`base ** exponent` with an exponent that still holds a symbol."""
+    """`base ** exponent` with a symbolic exponent."""
 
     __slots__ = ("base", "exponent")
 
@@ -130,7 +130,7 @@ class Power(Atom):
 
 
 class Sum(Atom):
-    """A polynomial as a factor; appears only with a negative exponent, as a divisor."""
+    """A polynomial as one factor; occurs only with a negative exponent, as a divisor."""
 
     __slots__ = ("value",)
 
@@ -152,13 +152,13 @@ UNIT: Monomial = ()
 class Expr:
     """An immutable polynomial with rational coefficients over atoms.
 
-    Equality is structural (equal normal forms); order and truth are not defined, so that
-    nobody branches on an undecided size: ask `arith.at_most` or `arith.equal`.
+    Equality means equal normal forms. Order and truth value are not defined, so that no code
+    branches on an undecided size: use `arith.at_most` or `arith.equal`.
     """
 
     __slots__ = ("__dict__", "nesting", "terms")
 
-    # numpy must hand mixed operations to us, and we refuse them
+    # numpy then calls our operators in mixed operations, and they refuse arrays
     __array_ufunc__ = None
 
     terms: dict[Monomial, Coefficient]
@@ -274,23 +274,23 @@ class Expr:
 
     # -- inspection --------------------------------------------------------------------
     def atoms(self) -> Iterator[Atom]:
-        """The atoms of the top level, each once."""
+        """The distinct atoms of the polynomial, without those inside other atoms."""
         yield from dict.fromkeys(a for m in self.terms for a, _ in m)
 
     @cached_property
     def symbols(self) -> dict[str, Symbol]:
-        """Every symbol inside, by name, in order of name."""
-        found: dict[str, Symbol] = {}
+        """All symbols of the expression by name, sorted."""
+        symbols: dict[str, Symbol] = {}
         for atom in self.atoms():
             if isinstance(atom, Symbol):
-                found[atom.name] = atom
+                symbols[atom.name] = atom
             for argument in atom.arguments():
-                found.update(argument.symbols)
-        return dict(sorted(found.items()))
+                symbols.update(argument.symbols)
+        return dict(sorted(symbols.items()))
 
     @property
     def constant(self) -> Coefficient:
-        """The coefficient of the empty monomial."""
+        """The constant term."""
         return self.terms.get(UNIT, 0)
 
     @property
@@ -320,7 +320,7 @@ class Expr:
 
 
 def symbol(name: str, minimum: int = 1, maximum: int | None = None) -> Expr:
-    """The expression that is one symbol: a positive integer of the given range."""
+    """A symbol as an expression: a positive integer of the given range."""
     return expr_of(Symbol(name, minimum, maximum))
 
 
@@ -389,7 +389,7 @@ def _floor_terms(terms: dict[Monomial, int], d: int) -> Any:
 
 
 def divide(x: Number, d: Number) -> Any:
-    """`x / d` as an exact quotient; whether it is an integer is the caller's business.
+    """`x / d` as an exact quotient, which need not be an integer.
 
     Raises `ZeroDivisionError` for `d = 0`.
     """
@@ -410,7 +410,7 @@ def divide(x: Number, d: Number) -> Any:
 
 
 def extremum(values: Iterable[int | Expr], *, is_max: bool) -> Any:
-    """`max` or `min` of values of which no pair can be ordered; nested ones are merged."""
+    """`max` or `min` of values whose pairwise order is unknown; nested extrema are merged."""
     flat: dict[int | Expr, None] = {}
     for value in values:
         inner = _single_atom(value)
@@ -430,7 +430,7 @@ def _single_atom(value: int | Expr) -> Atom | None:
 
 
 class Arithmetic(NamedTuple):
-    """What takes the place of `max`, `min` and an exact quotient when an expression is evaluated."""
+    """The functions that evaluate `max`, `min` and an exact quotient in an expression."""
 
     largest: Callable[..., Any]
     smallest: Callable[..., Any]
@@ -441,7 +441,7 @@ RATIONALS = Arithmetic(max, min, lambda a, b: _plain(Fraction(a) / b))
 
 
 def evaluate(x: Any, values: Mapping[str, Any], rules: Arithmetic = RATIONALS) -> Any:
-    """`x` with symbols replaced by values that `rules` can calculate with; without any, by integers."""
+    """`x` with symbols replaced by `values`; by default integers, with `rules` anything they handle."""
 
     def of(expression: Any) -> Any:
         if not isinstance(expression, Expr):
@@ -481,7 +481,7 @@ def fraction_of(x: Expr) -> tuple[Any, Any]:
 
 
 def is_polynomial(x: Expr) -> bool:
-    """Whether `x` has integer coefficients and no divisors, so that it is an integer for certain."""
+    """Whether `x` has integer coefficients and no divisors, and so is certainly an integer."""
     return not _has_divisor(x) and x.denominator == 1
 
 

@@ -1,7 +1,7 @@
-"""Our expressions as sympy objects, for output that wants sympy's printers.
+"""Conversion of symbolic sizes to sympy expressions, for output through sympy's printers.
 
-Built from the structure of an expression, never from text. sympy takes half a second to
-import, so nothing imports this module before it is asked for a formula.
+The conversion follows the structure of an expression and never parses text. sympy takes half a
+second to import, so this module is imported only when a formula is to be printed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from archcalc.arith.symbolic import Atom, Expr, Extremum, Floor, Power, Sum, Sym
 
 
 def to_sympy(x: Any) -> sympy.Expr:
-    """The sympy expression of an integer, a fraction or one of our expressions.
+    """The sympy expression of an integer, a fraction or an `Expr`.
 
-    Symbols become positive integers. Floors and extrema stay as they are written: our
-    normal form is done, and sympy's evaluation of nested floors takes seconds.
+    Symbols become positive integers. Floors and extrema are left unevaluated: an `Expr` is already
+    in normal form, and sympy's evaluation of nested floors takes seconds.
     """
     if not isinstance(x, Expr):
         return sympy.Rational(x.numerator, x.denominator)

@@ -1,7 +1,7 @@
-"""The figure that nobody knows: it absorbs whatever is computed with it.
+"""An unknown figure; every result computed from it is unknown too.
 
-An unknown layer never counts as zero; its figures are an `Unknown` with the reason, and so
-is every sum and product that they enter.
+An unknown layer never counts as zero: its figures are `Unknown` with a reason, and so is every
+sum and product that contains one of them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 
 class Unknown:
-    """An unknown number; `reason` says which layer hides it and why."""
+    """An unknown number; `reason` says which layer makes it unknown and why."""
 
     __slots__ = ("reason",)
-    __array_ufunc__ = None  # numpy hands mixed operations to us
+    __array_ufunc__ = None  # numpy then calls our operators in mixed operations
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

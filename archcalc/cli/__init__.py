@@ -1,6 +1,6 @@
-"""The command line: one module a command, imported when that command runs.
+"""The command line: one module per command, imported when that command runs.
 
-Exit codes: 0 it ran, 1 it ran and found against, 2 bad usage or bad input, 3 a defect in
+Exit codes: 0 it ran, 1 it ran and a check failed, 2 bad usage or bad input, 3 a defect in
 archcalc, 130 interrupted; a closed pipe is silent.
 """
 
@@ -17,9 +17,9 @@ from archcalc.cli.errors import exit_code
 
 # name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
 COMMANDS = {
-    "analyze": "What a network costs and sees: a table of its layers, and the totals.",
+    "analyze": "Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.",
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
-    "examples": "List the example networks, or copy one here.",
+    "examples": "List the example networks, or copy one to a file.",
     "layers": "List the layer types, their fields and their formulas.",
     "schema": "Print the JSON Schema of archcalc's own spec.",
     "verify": "Build the real Keras model and compare it with every figure.",
@@ -35,8 +35,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
-        return found
+        command: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -47,7 +47,7 @@ class _Commands(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command is named {args[0]!r}; {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,7 +85,7 @@ def commands(ctx: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code, having said on stderr what went wrong."""
+    """Run a command; returns the exit code, after writing to stderr what went wrong."""
     try:
         result: Any = commands.main(
             args=None if arguments is None else list(arguments), prog_name="archcalc", standalone_mode=False

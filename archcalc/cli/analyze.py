@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--compare-conventions",
     "compare",
     is_flag=True,
-    help="In place of the layers: the total FLOPs in every convention, and why they differ.",
+    help="Show the total FLOPs in every convention, and why they differ, instead of the layers.",
 )
 @click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
 @options.gradient_options
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fail-on",
     type=click.Choice(options.SEVERITIES),
-    help="Exit 1 if there is a finding of this level or above.",
+    help="Exit with 1 if there is a finding of this level or above.",
 )
 def command(
     source: str,
@@ -61,7 +61,7 @@ def command(
     ascii: bool,
     fail_on: str | None,
 ) -> int:
-    """What a network costs and sees: a table of its layers, and the totals.
+    """Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.
 
     SOURCE is a spec, a Keras config (model.to_json()), a .keras file, keras:NAME, or - for
     standard input.

@@ -19,7 +19,7 @@ from archcalc.cli.sources import read
     "--to",
     "form",
     type=click.Choice(["spec", "python", "keras"]),
-    help="Default: what the -o file's name says (.json, .py, .keras), else spec.",
+    help="Output form. Default: by the suffix of the -o file (.json, .py, .keras), else spec.",
 )
 @click.option(
     "--keep-names", is_flag=True, help="Fold nothing into blocks, so that every layer keeps its name."
@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Write a network as a spec, as Keras code, or as a .keras archive.
 
-    Layers that the network repeats become blocks, named after what their names have in
-    common; figures stay the same.
+    Repeated layers become blocks, named after the common beginning of their names; figures stay the
+    same.
     """
     from archcalc.writers.convert import as_text, form_of, save_keras
 

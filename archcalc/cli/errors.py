@@ -1,4 +1,4 @@
-"""What each kind of failure says on stderr, and its exit code."""
+"""The message on stderr and the exit code of each kind of failure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class OutputError(ArchcalcError):
 
 
 class ClosedPipeError(Exception):
-    """Whoever read our output has gone; there is nobody to tell."""
+    """The reader of standard output has closed it."""
 
 
 def exit_code(problem: BaseException) -> int:
-    """The exit code for an exception; the reason stands on stderr, in one or two lines."""
+    """The exit code for an exception; the reason is written to stderr, in one or two lines."""
     if isinstance(problem, click.exceptions.Exit):
         return problem.exit_code
     if isinstance(problem, SystemExit):
@@ -47,7 +47,7 @@ def exit_code(problem: BaseException) -> int:
         _say("archcalc: this network does not fit into memory")
         return BAD_INPUT
     if isinstance(problem, OSError) and problem.filename is None:
-        # a write to standard output: files are opened by name, and their errors carry it
+        # a write to standard output: errors of other files carry their name
         discard_stdout()
         _say(f"archcalc: cannot write to standard output: {problem.strerror or problem}")
         return BAD_INPUT
@@ -58,7 +58,7 @@ def exit_code(problem: BaseException) -> int:
 
 
 def _of_click(problem: SystemExit) -> int:
-    """Click leaves by SystemExit after completion, and (1) where a pipe was closed."""
+    """Click exits by SystemExit after shell completion, and with 1 after a closed pipe."""
     if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
         return 0
     return problem.code if isinstance(problem.code, int) else 0
@@ -82,13 +82,13 @@ def _command(problem: click.UsageError) -> str:
 
 
 def _sentence(message: str) -> str:
-    """Click's message without its capital letter and full stop, to stand behind a colon."""
+    """Click's message without its capital letter and full stop, for use after a colon."""
     first = message[:1].lower() if message[1:2].islower() else message[:1]
     return first + message[1:].rstrip(".")
 
 
 def _say(message: str) -> None:
-    """Lines to stderr; control characters that a file brought in are escaped."""
+    """Write lines to stderr; control characters, which may come from a file, are escaped."""
     if sys.stderr is None:
         return
     lines = message.splitlines() or [message]
@@ -102,7 +102,7 @@ def _say(message: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Send what is still buffered nowhere, so that the interpreter's exit does not trip over it."""
+    """Redirect standard output to nowhere, so that flushing it at exit cannot fail."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

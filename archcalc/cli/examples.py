@@ -14,7 +14,7 @@ from archcalc.cli.output import emit
 @click.group("examples", invoke_without_command=True, context_settings={"max_content_width": 100})
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List the example networks, or copy one here."""
+    """List the example networks, or copy one to a file."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(listing, output=None)
 
@@ -22,16 +22,16 @@ def command(ctx: click.Context) -> None:
 @command.command("list")
 @options.output_option
 def listing(output: str | None) -> None:
-    """The examples, one a line."""
+    """List the examples, one per line."""
     from archcalc.cli import shipped
 
-    found = shipped.available()
-    longest = max((len(name) for name in found), default=0)
-    emit("".join(f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in found.items()), output)
+    examples = shipped.available()
+    longest = max((len(name) for name in examples), default=0)
+    emit("".join(f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in examples.items()), output)
 
 
 def _summary(path: Path) -> str:
-    """What an example is, in figures: computed, never stored."""
+    """An example's shapes and parameters, computed from its file."""
     from archcalc.analyze import analyze
     from archcalc.readers import load
     from archcalc.render.summary import headline
@@ -45,11 +45,15 @@ def _summary(path: Path) -> str:
 @command.command("copy")
 @click.argument("name")
 @click.option(
-    "-o", "--output", type=click.Path(allow_dash=True), metavar="FILE", help="Default: NAME.json here."
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Write to FILE. Default: NAME.json.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def copy(name: str, output: str | None, force: bool) -> None:
-    """Copy the example NAME to a file, to look at and to change."""
+    """Copy the example NAME to a file, to read and to edit."""
     import os
 
     from archcalc.cli import shipped
@@ -57,7 +61,7 @@ def copy(name: str, output: str | None, force: bool) -> None:
     text = shipped.text(name)
     target = output or f"{name.removesuffix('.json')}.json"
     if target != "-" and os.path.isfile(target) and not force:
-        raise OutputError(f"{target} is there already; --force overwrites it, -o FILE writes elsewhere")
+        raise OutputError(f"{target} exists already; --force overwrites it, -o FILE writes elsewhere")
     emit(text, target)
     if target != "-":
         click.echo(f"{target} written; next: archcalc analyze {target}", err=True)

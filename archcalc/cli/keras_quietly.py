@@ -1,4 +1,4 @@
-"""Keras without what TensorFlow says on stderr that no user of a command asked for."""
+"""Imports Keras without TensorFlow's messages on stderr."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def import_quietly(module: str) -> Any:
 
 @contextlib.contextmanager
 def _stderr_discarded() -> Iterator[None]:
-    """TensorFlow's C++ code writes to the descriptor before it reads any setting."""
+    """Discard stderr: TensorFlow's C++ code writes to the descriptor before it reads any setting."""
     try:
         stderr = sys.stderr.fileno() if sys.stderr is not None else 2
-        kept = os.dup(stderr)
+        saved = os.dup(stderr)
     except (OSError, ValueError, AttributeError):
         yield
         return
@@ -39,6 +39,6 @@ def _stderr_discarded() -> Iterator[None]:
         os.dup2(nowhere, stderr)
         yield
     finally:
-        os.dup2(kept, stderr)
-        os.close(kept)
+        os.dup2(saved, stderr)
+        os.close(saved)
         os.close(nowhere)

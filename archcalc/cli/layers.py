@@ -12,14 +12,16 @@ FORMATS = ("table", "json", "markdown")
 
 @click.command("layers", context_settings={"max_content_width": 100})
 @click.argument("names", nargs=-1, metavar="[TYPE]...")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format. Default: table.")
 @options.output_option
-@click.option("--width", type=click.IntRange(min=options.MIN_WIDTH), help="Columns. Default: the terminal's.")
-@click.option("--ascii", is_flag=True, help="Only ASCII.")
+@click.option(
+    "--width", type=click.IntRange(min=options.MIN_WIDTH), help="Width in columns. Default: the terminal's."
+)
+@click.option("--ascii", is_flag=True, help="Use only ASCII.")
 def command(
     names: tuple[str, ...], form: str | None, output: str | None, width: int | None, ascii: bool
 ) -> None:
-    """List the layer types and their parameters in closed form; with TYPE, all about that type."""
+    """List the layer types and their parameters in closed form; with TYPE, the details of that type."""
     from archcalc.layers.registry import registered
     from archcalc.render import catalogue as render
     from archcalc.report import catalogue
@@ -28,26 +30,26 @@ def command(
     if names:
         types = registered()
         chosen = [_known(name, [*types, *refused]) for name in names]
-        found = [catalogue.entry(types[name]) for name in chosen if name in types]
+        entries = [catalogue.entry(types[name]) for name in chosen if name in types]
         refused = {name: refused[name] for name in chosen if name in refused}
     else:
-        found = catalogue.entries()
+        entries = catalogue.entries()
     form = options.chosen_format(form, output, FORMATS)
     if form == "json":
         from archcalc.render.json import json_text
 
-        data: dict[str, object] = {"layers": [render.as_data(e) for e in found]}
+        data: dict[str, object] = {"layers": [render.as_data(e) for e in entries]}
         data["refused"] = [{"name": k, **v._asdict()} for k, v in refused.items()]
         text = json_text(data if names else {**data, "operations": catalogue.operations()})
     elif form == "markdown":
-        text = render.markdown(found, None if names else catalogue.operations(), refused)
+        text = render.markdown(entries, None if names else catalogue.operations(), refused)
     else:
         ascii = options.wants_ascii(ascii, output)
         columns = options.chosen_width(width)
         if names:
-            text = render.details(found, columns, ascii, refused)
+            text = render.details(entries, columns, ascii, refused)
         else:
-            text = render.overview(found, columns, ascii, catalogue.operations(), refused)
+            text = render.overview(entries, columns, ascii, catalogue.operations(), refused)
     emit(text, output)
 
 

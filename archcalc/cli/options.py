@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean on this terminal."""
+"""Options that several commands share, and how they apply to this terminal."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MIN_WIDTH = 40
 
 
 def _assignments(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
-    """`w=64`: symbols and their values; the last one counts."""
-    found = {}
+    """`w=64`: symbols and their values; the last value of a symbol counts."""
+    values = {}
     for text in texts:
         name, sign, number = text.partition("=")
         if not sign or not name.strip().isidentifier():
             raise click.BadParameter(f"{text!r}: expected NAME=VALUE, as in w=64", ctx, parameter)
         try:
-            found[name.strip()] = int(number)
+            values[name.strip()] = int(number)
         except ValueError:
             raise click.BadParameter(f"{text!r}: {number!r} is not an integer", ctx, parameter) from None
-    return found
+    return values
 
 
 def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[Any, ...] | None:
@@ -66,7 +66,7 @@ def source_argument(command: F) -> F:
 
 
 def reading_options(command: F) -> F:
-    """How a source is read."""
+    """Options for how a source is read."""
     for option in reversed(
         (
             click.option(
@@ -81,12 +81,12 @@ def reading_options(command: F) -> F:
                 "--input-shape",
                 metavar="SHAPE",
                 callback=_shape,
-                help="Input of a model that was never built, as 32,32,3 or H,W,3.",
+                help="Input shape of a model that was never built: 32,32,3 or H,W,3.",
             ),
             click.option(
                 "--allow-unknown",
                 is_flag=True,
-                help="Go on past layers nobody knows; what depends on them is reported as unknown.",
+                help="Continue past unknown layers; what depends on them is reported as unknown.",
             ),
             click.option(
                 "--max-layers",
@@ -94,7 +94,7 @@ def reading_options(command: F) -> F:
                 default=MAX_LAYERS,
                 show_default=True,
                 metavar="N",
-                help="The most layers that a network may have.",
+                help="Maximum number of layers.",
             ),
         )
     ):
@@ -103,7 +103,7 @@ def reading_options(command: F) -> F:
 
 
 def costing_options(command: F) -> F:
-    """What memory is counted for."""
+    """Options for what memory and FLOPs are counted for."""
     for option in reversed(
         (
             click.option(
@@ -111,7 +111,7 @@ def costing_options(command: F) -> F:
                 type=click.IntRange(min=1),
                 default=1,
                 show_default=True,
-                help="Samples that memory is counted for.",
+                help="Batch size of the memory figures.",
             ),
             click.option(
                 "--dtype",
@@ -125,20 +125,20 @@ def costing_options(command: F) -> F:
                 type=click.Choice(list(OPTIMIZERS), case_sensitive=False),
                 default="adam",
                 show_default=True,
-                help="Whose state is counted in training memory.",
+                help="Optimizer whose state counts as training memory.",
             ),
             click.option(
                 "--memory",
                 metavar="SIZE",
                 callback=_amount,
-                help="Say whether it fits, and the largest batch that does (24GiB, 16GB).",
+                help="Report whether it fits into SIZE, and the largest batch that does (24GiB, 16GB).",
             ),
             click.option(
                 "--convention",
                 type=click.Choice(CONVENTIONS, case_sensitive=False),
                 default="archcalc",
                 show_default=True,
-                help="Whose way of counting FLOPs.",
+                help="Count FLOPs as this tool does.",
             ),
         )
     ):
@@ -152,12 +152,12 @@ def _interval(ctx: click.Context, parameter: click.Parameter, text: str | None) 
         return None
     low, colon, high = text.partition(":")
     try:
-        found = float(low), float(high)
+        interval = float(low), float(high)
     except ValueError:
-        found = None
-    if not colon or found is None or not -float("inf") < found[0] <= found[1] < float("inf"):
+        interval = None
+    if not colon or interval is None or not -float("inf") < interval[0] <= interval[1] < float("inf"):
         raise click.BadParameter(f"{text!r}: expected LOW:HIGH, as in 0:1", ctx, parameter)
-    return found
+    return interval
 
 
 def plot_option(command: F) -> F:
@@ -165,12 +165,12 @@ def plot_option(command: F) -> F:
         "--plot",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="Draw gradients by depth (png, svg or pdf): bound, expected band, measurement.",
+        help="Plot gradients by depth (png, svg or pdf): bound, expected band, measurement.",
     )(command)
 
 
 def gradient_options(command: F) -> F:
-    """Whether and how gradients are bounded."""
+    """Options for whether and how gradients are bounded."""
     for option in reversed(
         (
             click.option(
@@ -188,19 +188,21 @@ def gradient_options(command: F) -> F:
             click.option(
                 "--tier",
                 type=click.Choice(["symbolic", "tight", "centred"]),
-                help="Which bound; the last two need --weights actual. Default: tight with them.",
+                help="Kind of bound; tight and centred need --weights actual, whose default is tight.",
             ),
-            click.option("--training", is_flag=True, help="Bounds of training: batch statistics, dropout."),
+            click.option(
+                "--training", is_flag=True, help="Bounds for training mode: batch statistics, dropout."
+            ),
             click.option(
                 "--input-range",
                 metavar="LOW:HIGH",
                 callback=_interval,
-                help="The values that inputs lie between, where they are known.",
+                help="Range of the input values, if known.",
             ),
             click.option(
                 "--loss",
                 metavar="NAME",
-                help="Of which gradients in kernels are bounded. Default: the cross-entropy that fits.",
+                help="Loss whose gradient in kernels is bounded. Default: the cross-entropy that fits.",
             ),
         )
     ):
@@ -214,29 +216,31 @@ def output_option(command: F) -> F:
         "--output",
         type=click.Path(allow_dash=True),
         metavar="FILE",
-        help="Write to a file, whole or not at all.",
+        help="Write to a file, completely or not at all.",
     )(command)
 
 
 def showing_options(command: F) -> F:
-    """How a result looks."""
+    """Options for how a result is shown."""
     for option in reversed(
         (
             click.option(
                 "--format",
                 "form",
                 type=click.Choice(FORMATS),
-                help="Default: table, or what the name of the -o file says.",
+                help="Output format. Default: table, or by the suffix of the -o file.",
             ),
             output_option,
-            click.option("--depth", type=click.IntRange(min=1), help="Fold blocks below this level."),
+            click.option(
+                "--depth", type=click.IntRange(min=1), help="Show blocks below this level as one row."
+            ),
             click.option(
                 "--width",
                 type=click.IntRange(min=MIN_WIDTH),
-                help="Columns of the table. Default: the terminal's.",
+                help="Width of the table in columns. Default: the terminal's.",
             ),
             color_option,
-            click.option("--ascii", is_flag=True, help="Only ASCII in tables."),
+            click.option("--ascii", is_flag=True, help="Use only ASCII in tables."),
         )
     ):
         command = option(command)
@@ -249,12 +253,12 @@ def color_option(command: F) -> F:
         type=click.Choice(["auto", "always", "never"]),
         default="auto",
         show_default=True,
-        help="NO_COLOR and FORCE_COLOR are kept.",
+        help="NO_COLOR and FORCE_COLOR are respected.",
     )(command)
 
 
 def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] = FORMATS) -> str:
-    """The format asked for, or the one that the output file's name suggests."""
+    """The requested format, or the one that the output file's suffix suggests."""
     if form is not None:
         return form
     suggested = _BY_SUFFIX.get(os.path.splitext(output or "")[1].lower(), known[0])
@@ -262,7 +266,7 @@ def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] =
 
 
 def chosen_width(width: int | None) -> int:
-    """The width asked for, that of the terminal, or 120 where there is none."""
+    """The requested width, that of the terminal, or 120 without a terminal."""
     if width is not None:
         return width
     columns = os.environ.get("COLUMNS", "")
@@ -279,7 +283,7 @@ def chosen_width(width: int | None) -> int:
 
 
 def wants_color(color: str, output: str | None) -> bool:
-    """Whether to colour: as asked, else NO_COLOR, FORCE_COLOR, else on a terminal that can."""
+    """Whether to colour: as requested, else by NO_COLOR and FORCE_COLOR, else on a terminal that can."""
     if color != "auto":
         return color == "always"
     if os.environ.get("NO_COLOR"):
@@ -291,7 +295,7 @@ def wants_color(color: str, output: str | None) -> bool:
 
 
 def wants_ascii(ascii: bool, output: str | None) -> bool:
-    """Whether the table must do with ASCII: asked for, or all that the terminal can show."""
+    """Whether tables use only ASCII: on request, or where the terminal shows nothing else."""
     if ascii:
         return True
     if output not in (None, "-"):

@@ -1,4 +1,4 @@
-"""Where results go: standard output, or a file that appears whole or not at all."""
+"""Writes results to standard output, or to a file that appears completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def emit(text: str, path: str | None) -> None:
     Raises
     ------
     OutputError
-        The target cannot be written; nothing half-written is left behind.
+        The target cannot be written; no partial file is left behind.
     ClosedPipeError
         Nobody reads standard output any more.
     """
@@ -53,7 +53,7 @@ def _to_file(data: bytes, path: str) -> None:
         except FileNotFoundError:
             mode = None
         if mode is not None and not stat.S_ISREG(mode):
-            # a device or a pipe cannot be replaced by a file; a directory says so itself
+            # a device or a pipe cannot be replaced by a file; a directory raises its own error
             with open(target, "wb") as device:
                 device.write(data)
             return

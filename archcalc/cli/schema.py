@@ -11,7 +11,7 @@ from archcalc.cli.output import emit
 @click.command("schema", context_settings={"max_content_width": 100})
 @options.output_option
 def command(output: str | None) -> None:
-    """Print the JSON Schema (draft 2020-12) of the spec, for editors to complete and underline."""
+    """Print the JSON Schema (draft 2020-12) of the spec, for completion and checks in editors."""
     import json
 
     from archcalc.readers.schema import schema

@@ -1,4 +1,4 @@
-"""The example networks that ship with archcalc: in the wheel, or beside the package in a checkout."""
+"""The example networks that ship with archcalc: in the wheel, or next to the package in a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from archcalc.errors import ArchcalcError
 
 
 def folder() -> Path:
-    """Where they are.
+    """The folder of the examples.
 
     Raises `ArchcalcError` if this installation has none.
     """
@@ -16,7 +16,7 @@ def folder() -> Path:
     for place in (package / "examples", package.parent / "examples"):
         if place.is_dir():
             return place
-    raise ArchcalcError("this installation holds no examples; install archcalc from its wheel or checkout")
+    raise ArchcalcError("this installation has no examples; install archcalc from its wheel or checkout")
 
 
 def available() -> dict[str, Path]:
@@ -29,12 +29,12 @@ def text(name: str) -> str:
 
     Raises `ArchcalcError`, with the nearest names, if there is none of that name.
     """
-    found = available()
-    path = found.get(name.removesuffix(".json"))
+    examples = available()
+    path = examples.get(name.removesuffix(".json"))
     if path is None:
         from difflib import get_close_matches
 
-        near = get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(found)}"
+        near = get_close_matches(name, examples, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the examples are {', '.join(examples)}"
         raise ArchcalcError(f"no example is named {name!r}; {hint}")
     return path.read_text(encoding="utf-8")

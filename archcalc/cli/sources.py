@@ -1,4 +1,4 @@
-"""Reading a SOURCE, and saying which one is at fault."""
+"""Reads a SOURCE, and names it in error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(source: str, **options: Any) -> Graph:
-    """`archcalc.load`, with a hint where an example's name stands in place of a file.
+    """`archcalc.load`, with a hint where SOURCE is the name of an example instead of a file.
 
     Raises `SourceError` and whatever else `load` raises.
     """
@@ -31,7 +31,7 @@ def read(source: str, **options: Any) -> Graph:
 
 @contextmanager
 def naming(source: str) -> Iterator[None]:
-    """Faults of a network, found when it is analysed, with the name of its source."""
+    """Adds the name of the source to faults that the analysis of a network finds."""
     try:
         yield
     except NetworkError as problem:

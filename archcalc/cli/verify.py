@@ -24,29 +24,34 @@ FORMATS = ("table", "json", "csv")
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Measure the fields of N layers only. Default: as many as take a few minutes.",
+    help="Measure the fields of only N layers. Default: as many as take a few minutes.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="For everything that is drawn.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of everything that is drawn at random."
+)
 @click.option(
     "--gradients",
     "starts",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Measure gradient norms over N starts, beside those expected at initialisation.",
+    help="Measure gradient norms over N initialisations, and compare them with those expected.",
 )
 @options.plot_option
-@click.option("--all", "every", is_flag=True, help="A line for every check, with both figures.")
+@click.option("--all", "every", is_flag=True, help="Show one line per check, with both figures.")
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="Default: table, or what the -o file's name says."
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Output format. Default: table, or by the suffix of the -o file.",
 )
 @options.output_option
 @click.option(
     "--width",
     type=click.IntRange(min=options.MIN_WIDTH),
-    help="Columns of the table. Default: the terminal's.",
+    help="Width of the table in columns. Default: the terminal's.",
 )
 @options.color_option
-@click.option("--ascii", is_flag=True, help="Only ASCII in tables.")
+@click.option("--ascii", is_flag=True, help="Use only ASCII in tables.")
 def command(
     source: str,
     values: tuple[tuple[str, int], ...],
@@ -66,14 +71,16 @@ def command(
 ) -> int:
     """Build the real Keras model, run it, and compare it with every figure, layer by layer.
 
-    Exit code 1 if anything differs. Symbols without a value are tried at several.
+    Exit code 1 if anything differs. Open symbols are tried at several values.
     """
     from archcalc.cli.keras_quietly import import_quietly
     from archcalc.render.progress import progress
     from archcalc.verification.verify import verify
 
     if plot and not starts:
-        raise click.UsageError("--plot shows measured gradients: say over how many starts (--gradients N)")
+        raise click.UsageError(
+            "--plot shows measured gradients: say over how many initialisations (--gradients N)"
+        )
     graph = read(
         source,
         input_shape=input_shape,
@@ -83,41 +90,41 @@ def command(
     )
     import_quietly("archcalc.verification.run")
     with progress() as tell:
-        found = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
+        result = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
     if plot:
-        _plot(graph, found, plot)
+        _plot(graph, result, plot)
     form = options.chosen_format(form, output, FORMATS)
     if form == "json":
         from archcalc.render.json import json_text
 
-        text = json_text(found.to_dict())
+        text = json_text(result.to_dict())
     else:
         from archcalc.render import verification
 
         if form == "csv":
-            text = verification.csv_text(found)
+            text = verification.csv_text(result)
         else:
             text = verification.terminal_text(
-                found,
+                result,
                 width=options.chosen_width(width),
                 ascii=options.wants_ascii(ascii, output),
                 color=options.wants_color(color, output),
                 every=every,
             )
     emit(text, output)
-    return int(not found.agrees)
+    return int(not result.agrees)
 
 
-def _plot(graph: Graph, found: Verification, path: str) -> None:
-    """Predictions and measurements, of the first values where symbols are open."""
+def _plot(graph: Graph, result: Verification, path: str) -> None:
+    """Plot predictions and measurements, at the first values of open symbols."""
     from archcalc.analyze import analyze
     from archcalc.render.plots import gradient_plot
     from archcalc.report.verification import GRADIENT
 
-    values = found.samples[0]
+    values = result.samples[0]
     measured = {
         str(c.layer): c.measured
-        for c in found.checks
+        for c in result.checks
         if c.what == GRADIENT and c.measured is not None and c.symbols == values
     }
     gradient_plot(analyze(graph, values, gradients=True), path, measured)

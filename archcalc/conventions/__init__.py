@@ -1,6 +1,6 @@
-"""How other tools count FLOPs: one rule per layer type, each checked against the tool itself."""
+"""How other tools count FLOPs: one rule per layer type, each tested against the tool itself."""
 
-# in the order of every table; light enough for `--help`
+# in the order of all tables; this module imports nothing, because `--help` lists the names
 NAMES = (
     "archcalc",
     "torchinfo",

@@ -1,7 +1,7 @@
 """FLOPs as calflops 0.3.2 counts them (`pytorch_ops.py`), for one sample at inference.
 
-It patches functions. It sizes the bias of a transposed convolution as if it were no transposed one, counts
-the input of an upsampling in place of its output, and fails on one with two factors.
+It patches functions. It counts the bias of a transposed convolution as that of a convolution, the input of an
+upsampling instead of its output, and fails on an upsampling with a factor for each axis.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The conventions by name, and what each makes of every node of a graph."""
+"""The conventions by name, and the FLOPs of every node of a graph in each of them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ from archcalc.layers.base import Layer
 
 
 class Part(NamedTuple):
-    """What one convention counts of one thing: a layer, or a module in its place.
+    """What one convention counts for a layer, or for one torch module of its counterpart.
 
-    `kind` names the thing; `units` are those of its input, `macs` its multiply-adds, `bias`
-    the sums with a bias that it makes; `idle` says that the layer computes nothing by our count.
+    `kind` names the layer or module; `units` and `out_units` are those of its input and output,
+    `macs` its multiply-adds, `bias` its additions of a bias; `idle`: the layer has neither multiply-adds
+    nor elementwise operations in archcalc's own convention.
     """
 
     kind: str
@@ -52,11 +53,7 @@ class Part(NamedTuple):
 
 
 class Convention(NamedTuple):
-    """One way of counting.
-
-    `tool` has its version, `unit` is what the tool calls its figure, `per_mac` what one
-    multiply-add adds to it.
-    """
+    """A convention: `tool` with its version, `unit` as the tool calls its figure, FLOPs per multiply-add."""
 
     name: str
     tool: str
@@ -66,14 +63,14 @@ class Convention(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a convention makes of one node, all its copies: the figure and its parts."""
+    """A node's figure in a convention, for all copies of the node, and the parts of one copy."""
 
     flops: Size
     parts: tuple[Part, ...]
 
 
 def flops(graph: Graph, shapes: Shapes, name: str) -> list[Counted]:
-    """For each node its figure in a convention, or an `Unknown` that says why there is none."""
+    """The figure of each node in the convention `name`; an `Unknown` with the reason if there is none."""
     convention = CONVENTIONS[name]
     copies = graph.multiplicities()
     return [
@@ -90,20 +87,20 @@ def _counted(convention: Convention, layer: Layer, inputs: tuple[Shape, ...], co
     return Counted(copies * total(n for part in parts for n in part.counts.values()), parts)
 
 
-# -- our own, and the profiler's ------------------------------------------------------------------
-def _ours(layer: Layer, *inputs: Shape) -> Iterator[Part]:
+# -- archcalc's own convention, and TensorFlow's profiler -----------------------------------------
+def _own(layer: Layer, *inputs: Shape) -> Iterator[Part]:
     yield _part(layer, inputs, {MULTIPLY_ADDS: FLOPS_PER_MAC * layer.macs(*inputs)})
 
 
-def _profilers(layer: Layer, *inputs: Shape) -> Iterator[Part]:
+def _profiled(layer: Layer, *inputs: Shape) -> Iterator[Part]:
     figure = tf_profiler.flops(layer, *inputs)
     if figure is None:
         raise NoCounterpartError(str(tf_profiler.exemption(layer)))
-    yield _part(layer, inputs, _profilers_terms(layer, inputs, figure))
+    yield _part(layer, inputs, _profiled_terms(layer, inputs, figure))
 
 
-def _profilers_terms(layer: Layer, inputs: tuple[Shape, ...], figure: Size) -> Counts:
-    """The profiler's figure by what it is spent on."""
+def _profiled_terms(layer: Layer, inputs: tuple[Shape, ...], figure: Size) -> Counts:
+    """The profiler's figure, split into terms."""
     term = _TERM_OF_FAMILY.get(type(layer).__module__.rsplit(".", 1)[-1], OTHER)
     if term != MULTIPLY_ADDS or not hasattr(layer, "use_bias"):
         return {term: figure}
@@ -125,14 +122,14 @@ _TERM_OF_FAMILY = {
 
 def _part(layer: Layer, inputs: tuple[Shape, ...], counts: Counts) -> Part:
     out = layer.output_shape(*inputs)
-    given = prod(inputs[0]) if inputs else 0
+    units = prod(inputs[0]) if inputs else 0
     bias = prod(out) if getattr(layer, "use_bias", False) else 0
     kind = type(layer).__name__
-    return Part(kind, counts, given, prod(out), layer.macs(*inputs), bias, _idle(layer, inputs))
+    return Part(kind, counts, units, prod(out), layer.macs(*inputs), bias, _idle(layer, inputs))
 
 
 def _idle(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
-    """Whether units are only moved, masked or looked up."""
+    """Whether a layer computes nothing: it only moves units, masks them or looks them up."""
     return all(certainly(equal(n, 0)) for n in (layer.macs(*inputs), layer.elementwise_ops(*inputs)))
 
 
@@ -150,9 +147,9 @@ def _of(tool: TorchTool) -> Convention:
 CONVENTIONS: Mapping[str, Convention] = {
     c.name: c
     for c in (
-        Convention("archcalc", "archcalc", "FLOPs", FLOPS_PER_MAC, _ours),
+        Convention("archcalc", "archcalc", "FLOPs", FLOPS_PER_MAC, _own),
         *map(_of, (TORCHINFO, FVCORE, PTFLOPS, PTFLOPS_ATEN, THOP, CALFLOPS, TORCH)),
-        Convention("tf-profiler", "TensorFlow 2.21", "float_ops", 2, _profilers),
+        Convention("tf-profiler", "TensorFlow 2.21", "float_ops", 2, _profiled),
     )
 }
 assert tuple(CONVENTIONS) == NAMES

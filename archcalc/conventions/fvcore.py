@@ -1,8 +1,9 @@
 """FLOPs as fvcore 0.1.5.post20221221 counts them (`nn/flop_count.py`, `nn/jit_handles.py`), for one sample.
 
-It traces the module and has a handle per operator: products of matrices without bias, normalisations, and of
-pooling and upsampling the two-dimensional kinds it knows. It has no formula for the attention kernel of CPUs:
-of attention with projections the projections alone count. Without the fast paths of `torch.no_grad`.
+It traces the module and has a handle per operator: convolutions and matrix products without bias,
+normalisations, and some two-dimensional poolings and upsamplings. It has no formula for the attention kernel
+of CPUs, so that only the projections of MultiheadAttention count. The fast paths of `torch.no_grad` are not
+used.
 """
 
 from __future__ import annotations

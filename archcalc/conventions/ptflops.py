@@ -1,8 +1,8 @@
 """FLOPs as ptflops 0.7.5 counts them, for one sample at inference.
 
-The backend `pytorch` (`pytorch_ops.py`) hooks modules and patches functions, so that a module which calls a
-patched function counts twice: ReLU, ELU, GELU, PReLU, pooling and upsampling do. The backend `aten`
-(`aten_ops.py`) counts the operators torch executes: products of matrices, with their bias.
+The backend `pytorch` (`pytorch_ops.py`) hooks modules and patches functions, so that modules which call a
+patched function count twice: ReLU, ELU, GELU, PReLU, pooling and upsampling. The backend `aten`
+(`aten_ops.py`) counts operators that torch executes: convolutions and matrix products, with their bias.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _ptflops_norm(call: Call) -> Counts:
 
 
 def _ptflops_attention(call: Call) -> Counts:
-    """The bias of the result is counted even where there is none."""
+    """The bias of the output projection counts even where there is none."""
     width, queries, keys = (call.more[n] for n in ("width", "queries", "keys"))
     biases = (queries + 2 * keys) * width if "in_proj_bias" in call.parameters else 0
     return {

@@ -1,7 +1,7 @@
-"""Where a network strides: on a convolution of size 1, or on the larger one behind it.
+"""Whether a network strides on a 1x1 convolution or on the larger convolution after it.
 
-Either way the shapes behind are the same, and the multiply-adds are not. He et al. (2015)
-stride ResNet-50 on the 1x1, later implementations on the 3x3: 3.86 against 4.09 GMACs.
+The shapes after both are the same in either case, the multiply-adds are not. He et al. (2015) stride
+ResNet-50 on the 1x1, later implementations on the 3x3: 3.86 against 4.09 GMACs.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from archcalc.layers.padding import ZeroPadding2D
 
 
 class Moved(NamedTuple):
-    """The same network with strides moved from some convolutions to others."""
+    """The multiply-adds of a network whose strides are moved from some convolutions to others."""
 
     pairs: tuple[tuple[str, str], ...]  # from, to
     macs: Size
 
 
-def moved_strides(graph: Graph, found: shapes.Shapes) -> Moved | None:
+def moved_strides(graph: Graph, before: shapes.Shapes) -> Moved | None:
     """The network with each stride on the other convolution of its pair; None if there is no pair.
 
-    Pairs are Conv2D layers with nothing but elementwise layers and padding between them, one
-    of size 1, of which one strides.
+    A pair is a 1x1 Conv2D and a larger Conv2D after it, of which only one strides, with only
+    elementwise layers and padding between them.
     """
     nodes = list(graph.nodes)
     names: list[tuple[str, str]] = []
@@ -48,23 +48,23 @@ def moved_strides(graph: Graph, found: shapes.Shapes) -> Moved | None:
         after = shapes.infer(changed)
     except ArchcalcError:
         return None
-    if any(after[second] != found[second] for second in seconds):
+    if any(after[second] != before[second] for second in seconds):
         return None
     return Moved(tuple(names), total(work.macs(changed, after)))
 
 
 def _pairs(graph: Graph) -> Iterator[tuple[int, Conv2D, int, Conv2D]]:
     readers = graph.consumers()
-    kept = {tap.node for tap in graph.outputs}
+    outputs = {tap.node for tap in graph.outputs}
     shared = {node.shared_with for node in graph.nodes}
     for i, node in enumerate(graph.nodes):
         first = _convolution(node)
         if first is None or not _pointwise(first) or i in shared:
             continue
         j = i
-        while len(readers[j]) == 1 and j not in kept:
+        while len(readers[j]) == 1 and j not in outputs:
             j = readers[j][0]
-            if not _passes(graph.nodes[j].layer):
+            if not _may_be_between(graph.nodes[j].layer):
                 break
         second = _convolution(graph.nodes[j])
         if j == i or second is None or j in shared or _pointwise(second):
@@ -74,7 +74,7 @@ def _pairs(graph: Graph) -> Iterator[tuple[int, Conv2D, int, Conv2D]]:
 
 
 def _convolution(node: Node) -> Conv2D | None:
-    """The layer, where it is a convolution that shares no weights."""
+    """The node's layer if it is a Conv2D that does not share another layer's weights."""
     return node.layer if isinstance(node.layer, Conv2D) and node.shared_with is None else None
 
 
@@ -86,5 +86,5 @@ def _strides(layer: Conv2D) -> bool:
     return tuple(layer.strides) != (1, 1)
 
 
-def _passes(layer: Layer) -> bool:
+def _may_be_between(layer: Layer) -> bool:
     return isinstance(layer, Elementwise | ZeroPadding2D)

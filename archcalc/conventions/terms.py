@@ -1,4 +1,4 @@
-"""What a count is made of, and the type of a tool's rules."""
+"""The terms of a FLOP count, and the types and common forms of a tool's rules."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PRODUCTS = f"{CONVOLUTIONS} Linear torch.bmm torch.matmul"
 
 
 class TorchTool(NamedTuple):
-    """One tool for torch: its rules by kind of call; what has no rule counts nothing, as in the tool."""
+    """A tool for torch and its rules by kind of call; as in the tool, calls without a rule count nothing."""
 
     name: str
     version: str
@@ -48,36 +48,36 @@ class TorchTool(NamedTuple):
 
 
 def each(names: str, rule: Rule) -> Rules:
-    """The same rule for several kinds; `*` stands for one, two and three axes."""
+    """The same rule for several kinds of calls; `*` is replaced by 1, 2 and 3."""
     kinds = (name.replace("*", str(rank)) for name in names.split() for rank in RANKS)
     return dict.fromkeys(kinds, rule)
 
 
 def per_unit(term: str, times: int = 1) -> Rule:
-    """So many for each unit of the input."""
+    """A rule that counts `times` for each unit of the input."""
     return lambda call: {term: times * call.units}
 
 
 def per_output(term: str, times: int = 1) -> Rule:
-    """So many for each unit of the output."""
+    """A rule that counts `times` for each unit of the output."""
     return lambda call: {term: times * call.out_units}
 
 
 def products(times: int) -> Rule:
-    """So many for each multiply-add."""
+    """A rule that counts `times` for each multiply-add."""
     return lambda call: {MULTIPLY_ADDS: times * call.macs}
 
 
 def projections(times: int) -> Rule:
-    """So many for each multiply-add of the projections of attention."""
+    """A rule that counts `times` for each multiply-add of the projections of attention."""
     return lambda call: {MULTIPLY_ADDS: times * call.projected}
 
 
 def estimated_norm(call: Call) -> Counts:
-    """Of a normalisation that estimates its statistics."""
+    """The count of a normalisation that computes its statistics from its input."""
     return {NORMALISATION: (5 if call.affine else 4) * call.units}
 
 
 def inference_norm(call: Call) -> Counts:
-    """Of a normalisation by known statistics."""
+    """The count of a normalisation with stored statistics."""
     return {NORMALISATION: (2 if call.affine else 1) * call.units}

@@ -1,11 +1,11 @@
 """FLOPs as TensorFlow's profiler counts them for a Keras 3 model at inference, batch 1.
 
 The profiler adds up the operations of the traced graph for which TensorFlow registers a
-figure (`tensorflow/python/profiler/internal/flops_registry.py`): two for each multiply-add
-of convolutions and matrix products, one for each output of a sum, product or bias, the
-window for each output of a pooling. Operations without a registered figure (relu, sigmoid,
-tanh, three-dimensional pooling, maxima over axes) count nothing, silently. Which operations
-a Keras layer consists of is read off its traced graph (Keras 3.15, TensorFlow 2.21).
+figure (`tensorflow/python/profiler/internal/flops_registry.py`): 2 for each multiply-add
+of convolutions and matrix products, 1 for each output of a sum, product or bias, the size of
+the window for each output of a pooling. Operations without a registered figure (relu, sigmoid,
+tanh, three-dimensional pooling, maxima over axes) silently count nothing. The operations of each
+Keras layer are those of its traced graph (Keras 3.15, TensorFlow 2.21).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archcalc.layers.base import Layer, axis_index
 
 Rule = Callable[..., Any]
 
-# per unit of the result; names that stand for the same function (swish) are listed too
+# per output unit; other names of the same function (swish) are listed too
 ACTIVATION_FLOPS: Mapping[str, int] = {
     "linear": 0,
     "relu": 0,
@@ -54,7 +54,7 @@ ACTIVATION_FLOPS: Mapping[str, int] = {
 
 
 def flops(layer: Layer, *inputs: Shape) -> Size | None:
-    """The profiler's figure for one call of a layer, or None where no rule covers it.
+    """The profiler's figure for one call of a layer; None if no rule covers it.
 
     Shapes have no batch axis; sizes may be symbols.
     """
@@ -65,13 +65,13 @@ def flops(layer: Layer, *inputs: Shape) -> Size | None:
 
 
 def exemption(layer: Layer) -> str | None:
-    """Why a call of this layer is not covered; None where it is."""
+    """The reason why no rule covers a call of this layer; None if one does."""
     kind = type(layer).__name__
     if kind not in RULES:
         return EXEMPT.get(kind, f"no rule for {kind}")
     arguments = {name: getattr(layer, name) for name in layer.kinds}
     if arguments.get("activity_regularizer") is not None or layer.activity_regularizer is not None:
-        return "an activity regularizer adds operations of its own"
+        return "an activity regularizer adds operations"
     if arguments.get("lora_rank") is not None:
         return "LoRA multiplies its factors in every pass"
     if "filters" in arguments and arguments.get("groups", 1) != 1:
@@ -86,7 +86,7 @@ def exemption(layer: Layer) -> str | None:
 
 
 def covered() -> list[str]:
-    """Names of the layer types that have a rule."""
+    """The names of the layer types with a rule, sorted."""
     return sorted(RULES)
 
 
@@ -107,25 +107,25 @@ def _multiply_adds(layer: Any, *inputs: Shape) -> Size:
     return 2 * layer.macs(*inputs) + _bias_and_activation(layer, layer.output_shape(*inputs))
 
 
-def _places(layer: Any, x: Shape) -> Size:
-    """Where a window stands; dilated ones run on sides rounded up to multiples of the rate."""
+def _positions(layer: Any, x: Shape) -> Size:
+    """The number of positions of a window; dilated sides are rounded up to multiples of the rate."""
     return prod(ceil_div(n, d) * d for n, d in zip(layer.output_sides(x), layer.dilation_rate, strict=True))
 
 
 def _convolution(layer: Any, x: Shape) -> Size:
     kernel = layer.weights(x)[0].shape
-    return 2 * prod(kernel) * _places(layer, x) + _bias_and_activation(layer, layer.output_shape(x))
+    return 2 * prod(kernel) * _positions(layer, x) + _bias_and_activation(layer, layer.output_shape(x))
 
 
 def _separable(layer: Any, x: Shape) -> Size:
-    """Only the depthwise half is dilated."""
+    """Only the depthwise convolution is dilated."""
     depthwise, pointwise = (prod(w.shape) for w in layer.weights(x)[:2])
-    work = depthwise * _places(layer, x) + pointwise * prod(layer.output_sides(x))
+    work = depthwise * _positions(layer, x) + pointwise * prod(layer.output_sides(x))
     return 2 * work + _bias_and_activation(layer, layer.output_shape(x))
 
 
 def _transposed(layer: Any, x: Shape) -> Size:
-    """As the convolution that it transposes, spread over its strides; rounded down."""
+    """The figure of a convolution with the same kernel and output, divided by the strides, rounded down."""
     out = layer.output_shape(x)
     if layer.data_format == "channels_first":
         # the figure of this operation is registered for channels-last tensors only
@@ -136,14 +136,14 @@ def _transposed(layer: Any, x: Shape) -> Size:
 
 
 def _convolution_3d(layer: Any, x: Shape) -> Size:
-    """Registered for channels-last tensors only; Keras turns those of fewer axes around, not these."""
+    """As `_convolution`; channels-first has no registered figure, and Keras does not transpose 3D inputs."""
     if layer.data_format == "channels_first":
         return _bias_and_activation(layer, layer.output_shape(x))
     return _convolution(layer, x)
 
 
 def _transposed_3d(layer: Any, x: Shape) -> Size:
-    """Only the bias: the three-dimensional operation has no registered figure."""
+    """Bias and activation only: the three-dimensional operation has no registered figure."""
     return _bias_and_activation(layer, layer.output_shape(x))
 
 
@@ -152,7 +152,7 @@ def _pooling(layer: Any, x: Shape) -> Size:
 
 
 def _merge(layer: Any, *inputs: Shape) -> Size:
-    """One for each unit of every partial result."""
+    """1 for each unit of every partial result."""
     return total(prod(layer.output_shape(*inputs[:n])) for n in range(2, len(inputs) + 1))
 
 
@@ -161,7 +161,7 @@ def _average(layer: Any, *inputs: Shape) -> Size:
 
 
 def _batch_normalization(layer: Any, x: Shape) -> Size:
-    """Of x * a + b; a and b are made from the moving statistics in every pass."""
+    """The figure of x * a + b, where a and b are computed from the moving statistics in every pass."""
     statistics = layer.weights(x)[-1].shape
     return 2 * prod(x) + (5 + int(layer.scale)) * prod(statistics)
 
@@ -176,7 +176,7 @@ def _layer_normalization(layer: Any, x: Shape) -> Size:
 
 
 def _over_axes(per_unit: int, per_group: int) -> Rule:
-    """A normalisation that computes so much for each unit and for each group of units."""
+    """The rule of a normalisation over axes, from its operations per unit and per group of units."""
 
     def rule(layer: Any, x: Shape) -> Size:
         n = prod(x)
@@ -186,7 +186,7 @@ def _over_axes(per_unit: int, per_group: int) -> Rule:
 
 
 def _group_normalization(layer: Any, x: Shape) -> Size:
-    """Means and deviations of each group become a scale and a shift, of each channel where it has weights."""
+    """Means and deviations of each group become a scale and a shift, per channel if there are weights."""
     channels = x[axis_index(layer, layer.axis, len(x))]
     groups = exact_div(channels, layer.members(x))
     weights = int(layer.scale) * (2 * channels - groups) + int(layer.center) * channels
@@ -210,17 +210,17 @@ def _relu(layer: Any, x: Shape) -> Size:
 
 
 def _softmax(layer: Any, x: Shape) -> Size:
-    return 5 * prod(x) + _turned(layer, x)
+    return 5 * prod(x) + _transposing(layer, x)
 
 
-def _turned(layer: Any, x: Shape) -> Size:
-    """On other axes than the last it is turned first: by two scalars, or by five if counted from the end."""
+def _transposing(layer: Any, x: Shape) -> Size:
+    """Scalar operations that compute the transpose for an axis other than the last: 2, or 5 if negative."""
     (axis,) = layer.axes(x)
     return 0 if axis == len(x) - 1 else 2 if layer.axis > 0 else 5
 
 
 def _upsampling(layer: Any, _: Shape) -> Size:
-    """Scalars that compute the new sizes."""
+    """Scalar operations that compute the new sizes."""
     interpolation = getattr(layer, "interpolation", "nearest")
     return {"nearest": layer.rank, "lanczos3": 2, "lanczos5": 2}.get(interpolation, 0)
 
@@ -231,8 +231,8 @@ _AUGMENTATIONS = [
     *("RandAugment", "AugMix", "Solarization", "Equalization", "RandomElasticTransform"),
     *("RandomColorJitter", "RandomCrop"),
 ]
-# they draw random numbers at inference, too
-_DRAWING = [
+# layers that draw random numbers at inference, too
+_RANDOM_AT_INFERENCE = [
     *("RandomHue", "RandomSaturation", "RandomSharpness", "RandomPosterization"),
     *("RandomColorDegeneration", "RandomGrayscale", "MixUp"),
 ]
@@ -249,8 +249,8 @@ _CONVOLUTIONS = ["Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
 
 
 def _normalization(layer: Any, x: Shape) -> Size:
-    """A difference and a quotient for each unit; the deviations are bounded below in every pass."""
-    return 2 * prod(x) + prod(x[axis] for axis in layer.kept(x))
+    """A difference and a quotient for each unit, and a lower bound for each deviation in every pass."""
+    return 2 * prod(x) + prod(x[axis] for axis in layer.statistic_axes(x))
 
 
 def _output(count: int) -> Rule:
@@ -261,7 +261,7 @@ def _sum(layer: Any, x: Shape) -> Size:
     return prod(x) - prod(layer.output_shape(x))
 
 
-# names of activations only; and `gelu`, which as an operation is the approximate one
+# activations without an operation of that name, and `gelu`, whose operation is the approximate one
 _NO_OPERATIONS = ("linear", "exponential", "mish", "swish", "hard_swish", "gelu", "softmax")
 
 _OPERATIONS: Mapping[str, Rule] = {
@@ -272,7 +272,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
-    "log_softmax": _turned,
+    "log_softmax": _transposing,
     "mean": _per_unit(1),
     "sum": _sum,
     "matmul": lambda layer, *inputs: 2 * layer.macs(*inputs),
@@ -319,20 +319,22 @@ RULES: Mapping[str, Rule] = {
 }
 
 EXEMPT: Mapping[str, str] = {
-    "ActivityRegularization": "its penalty adds operations of its own",
+    "ActivityRegularization": "its penalty adds operations",
     "Opaque": "nothing is known of its operations",
-    "EinsumDense": "how the product is taken hangs on the equation",
+    "EinsumDense": "the operations of the product depend on the equation",
     **{
-        f"Adaptive{kind}Pooling{rank}D": "windows are taken out of several poolings, which have no rule"
+        f"Adaptive{kind}Pooling{rank}D": "it selects windows from several poolings, which have no rule"
         for kind in ("Average", "Max")
         for rank in (1, 2, 3)
     },
     **dict.fromkeys(
         ["CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"],
-        "what a look-up is made of has no rule",
+        "the operations of a look-up have no rule",
     ),
-    **dict.fromkeys(_DRAWING, "it draws random numbers at inference, too, and their arithmetic counts"),
-    "TimeDistributed": "how its layer is run over the steps has no rule",
+    **dict.fromkeys(
+        _RANDOM_AT_INFERENCE, "it draws random numbers at inference, too, and their arithmetic counts"
+    ),
+    "TimeDistributed": "the loop over the steps has no rule",
     **dict.fromkeys(
         ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
         "the profiler does not look inside loops",
@@ -342,7 +344,7 @@ EXEMPT: Mapping[str, str] = {
 _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
     "Dot": lambda layer: "normalised products take more operations" if layer.normalize else None,
     "ReLU": lambda layer: (
-        "a threshold, or a slope with a maximum, takes another path"
+        "a threshold, or a slope with a maximum, uses other operations"
         if layer.threshold or (layer.negative_slope and layer.max_value is not None)
         else None
     ),
@@ -353,15 +355,15 @@ _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
     "AutoContrast": lambda layer: (
         None
         if tuple(layer.value_range) == (0, 255)
-        else "another range of values is scaled to and from 0..255"
+        else "a value_range other than (0, 255) is scaled to and from 0..255"
     ),
     "Resizing": lambda layer: (
         None
         if layer.interpolation in ("nearest", "bilinear")
         and not (layer.antialias or layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio)
-        else "these arguments take another path"
+        else "with these arguments it uses other operations"
     ),
     "Softmax": lambda layer: (
-        "over several axes it takes another path" if isinstance(layer.axis, tuple) else None
+        "over several axes it uses other operations" if isinstance(layer.axis, tuple) else None
     ),
 }

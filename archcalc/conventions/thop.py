@@ -1,7 +1,7 @@
 """FLOPs as thop 0.1.1.post2209072238 counts them (`vision/basic_hooks.py`), for one sample at inference.
 
-It has a hook per class of module. Transposed convolutions are counted as if a position of their output were
-one of their input.
+It has a hook per module class. For a transposed convolution it multiplies by the positions of the output
+instead of those of the input.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from archcalc.conventions.torch_calls import Call
 
 
 def _by_output(call: Call) -> Counts:
-    """Output units times the window times the input channels of a group."""
+    """Output units times the size of the window times the input channels of a group."""
     weight = call.parameters["weight"]
     channels = call.input[0] if call.kind.startswith("ConvTranspose") else weight[1]
     return {MULTIPLY_ADDS: call.out_units * channels * prod(weight[2:])}
@@ -36,7 +36,7 @@ def _thop_norm(call: Call) -> Counts:
 
 
 def _thop_softmax(call: Call) -> Counts:
-    """An exponential and a quotient each, and the sum of each group."""
+    """One exponential and one quotient per unit, and the additions along the softmax axis."""
     along = call.more["along"]
     return {ACTIVATION: 3 * call.units - floor_div(call.units, along)}
 

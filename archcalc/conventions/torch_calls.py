@@ -1,8 +1,8 @@
-"""What runs in torch where a Keras layer stands: the modules and functions that torch's tools see.
+"""Calls of torch modules and functions, to which tools for torch assign FLOPs.
 
-A counterpart is written as one would write it by hand: a module of `torch.nn` for each layer
-and for each activation that a layer names, the operators `+ - * /` for merging. Shapes have
-no batch axis and channels come before space.
+A Keras layer's counterpart is written as by hand: a module of `torch.nn` for each layer and for each
+activation that a layer names, the operators `+ - * /` for merging. Shapes have no batch axis and are
+channels-first.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from archcalc.arith import Shape, Size, prod, total
 
 
 class NoCounterpartError(Exception):
-    """A layer that has no counterpart in torch; the text says why."""
+    """A layer has no counterpart in torch; the text is the reason."""
 
 
-# kinds that move units and compute nothing, beside those that do in the same layer's place
+# kinds that only move units, but may be in the counterpart of a layer that computes
 MOVES = {
     *("Flatten", "Unflatten", "permute", "expand", "slice"),
     *("torch.cat", "torch.reshape", "torch.transpose", "torch.concatenate"),
@@ -31,7 +31,7 @@ class Call:
 
     `kind` is the module's class in `torch.nn`, or a function as it is written (`F.relu`,
     `torch.bmm`, `+`). `input` is the first input. `parameters` holds the shape of each
-    parameter by its name in torch. `more` is what single kinds have besides.
+    parameter by its name in torch, `more` further properties of some kinds.
     """
 
     kind: str
@@ -52,16 +52,16 @@ class Call:
 
     @property
     def affine(self) -> bool:
-        """Whether a normalisation has a scale of its own."""
+        """Whether a normalisation has a learned scale."""
         return "weight" in self.parameters
 
     def count(self, name: str) -> Size:
-        """Numbers in one parameter; 0 where there is none."""
+        """The number of elements of one parameter; 0 if the call has no such parameter."""
         return prod(self.parameters[name]) if name in self.parameters else 0
 
     @property
     def macs(self) -> Size:
-        """Multiply-adds as one would count them; 0 for kinds that multiply no matrices."""
+        """The multiply-adds that the call performs; 0 for kinds that are no convolution or product."""
         if self.kind.startswith("ConvTranspose"):
             return self.count("weight") * prod(self.input[1:])
         if self.kind.startswith("Conv"):
@@ -79,19 +79,19 @@ class Call:
         """Units to which a bias is added."""
         return self.out_units if "bias" in self.parameters and self.macs != 0 else 0
 
-    # -- of attention with projections -------------------------------------------------------
+    # -- of MultiheadAttention ---------------------------------------------------------------
     @property
     def projected(self) -> Size:
-        """Multiply-adds of the matrices for query, key, value and result."""
+        """Multiply-adds of the projections of query, key, value and output."""
         width = self.more["width"]
         return 2 * (self.more["queries"] + self.more["keys"]) * width * width
 
     @property
     def attended(self) -> Size:
-        """Multiply-adds of the scores and of the weighted sum."""
+        """Multiply-adds of the scores and of the weighted sum of values."""
         return 2 * self.more["queries"] * self.more["keys"] * self.more["width"]
 
 
 def parameters_of(call: Call) -> Size:
-    """Numbers in all parameters."""
+    """The number of elements of all parameters of a call."""
     return total(prod(shape) for shape in call.parameters.values())

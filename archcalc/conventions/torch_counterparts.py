@@ -1,4 +1,4 @@
-"""Which calls of torch replace a layer of Keras: one rule per layer type."""
+"""The torch calls that correspond to a Keras layer: one rule per layer type."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ ACTIVATIONS: Mapping[str, str] = {
 
 
 def counterpart(layer: Layer, *inputs: Shape) -> list[Call]:
-    """The calls of torch that do what one call of a layer does at inference.
+    """The torch calls that compute the same as one call of a layer at inference.
 
-    Raises `NoCounterpartError` where torch has nothing of the kind.
+    Raises `NoCounterpartError` if there are none.
     """
     kind = type(layer).__name__
     rule = RULES.get(kind)
@@ -61,11 +61,11 @@ def _channels_first(layer: Any, x: Shape) -> Shape:
 
 
 def _activated(layer: Any, out: Shape) -> list[Call]:
-    """The module of the activation that a layer names, over units whose channels come first or last."""
     return _activation(layer.activation, out)
 
 
 def _activation(activation: Any, x: Shape, channels: Size = None) -> list[Call]:
+    """The module of an activation over a tensor of shape x with so many channels (None: its last axis)."""
     name = activation_name(activation)
     if name == "linear":
         return []
@@ -80,52 +80,51 @@ def _weights(kernel: Shape, bias: Size | None) -> dict[str, Shape]:
 
 def _convolution(layer: Any, x: Shape) -> list[Call]:
     out = layer.output_shape(x)
-    kernel = layer.weights(x)[0].shape
-    made = _channels_first(layer, out)
-    parameters = _weights((made[0], *kernel[-2:-1], *kernel[:-2]), made[0] if layer.use_bias else None)
-    # along the kernel's own last axes stand (channels of a group, filters)
-    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), made, parameters)
-    return [conv, *_activation(layer.activation, made, out[-1])]
+    result = _channels_first(layer, out)
+    *window, group_channels, _ = layer.weights(x)[0].shape
+    parameters = _weights((result[0], group_channels, *window), result[0] if layer.use_bias else None)
+    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), result, parameters)
+    return [conv, *_activation(layer.activation, result, out[-1])]
 
 
 def _depthwise(layer: Any, x: Shape) -> list[Call]:
     out = layer.output_shape(x)
-    made = _channels_first(layer, out)
-    parameters = _weights((made[0], 1, *layer.kernel_size), made[0] if layer.use_bias else None)
-    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), made, parameters)
-    return [conv, *_activation(layer.activation, made, out[-1])]
+    result = _channels_first(layer, out)
+    parameters = _weights((result[0], 1, *layer.kernel_size), result[0] if layer.use_bias else None)
+    conv = Call(f"Conv{layer.rank}d", _channels_first(layer, x), result, parameters)
+    return [conv, *_activation(layer.activation, result, out[-1])]
 
 
 def _separable(layer: Any, x: Shape) -> list[Call]:
-    """A depthwise convolution without bias, then one of size 1."""
+    """A depthwise convolution without bias and a 1x1 convolution."""
     out = layer.output_shape(x)
-    made, middle = _channels_first(layer, out), layer.middle_channels(x)
-    between = (middle, *made[1:])
+    result, middle = _channels_first(layer, out), layer.middle_channels(x)
+    between = (middle, *result[1:])
     ones = (1,) * layer.rank
-    bias = made[0] if layer.use_bias else None
+    bias = result[0] if layer.use_bias else None
     kind = f"Conv{layer.rank}d"
     return [
         Call(kind, _channels_first(layer, x), between, _weights((middle, 1, *layer.kernel_size), None)),
-        Call(kind, between, made, _weights((made[0], middle, *ones), bias)),
-        *_activation(layer.activation, made, out[-1]),
+        Call(kind, between, result, _weights((result[0], middle, *ones), bias)),
+        *_activation(layer.activation, result, out[-1]),
     ]
 
 
 def _transposed(layer: Any, x: Shape) -> list[Call]:
-    """What Keras crops is torch's padding; where Keras's output is larger, torch's output padding."""
+    """Cropping in Keras is padding in torch; a larger output in Keras is output padding in torch."""
     out = layer.output_shape(x)
-    given, made = _channels_first(layer, x), _channels_first(layer, out)
-    margins = []
+    source, result = _channels_first(layer, x), _channels_first(layer, out)
+    padding = []
     for n, m, k, s, d in zip(
-        given[1:], made[1:], layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
+        source[1:], result[1:], layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
     ):
-        surplus = (n - 1) * s + effective_kernel(k, d) - m
-        margins.append(largest(ceil_div(surplus, 2), 0))
-    bias = made[0] if layer.use_bias else None
-    parameters = _weights((given[0], made[0], *layer.kernel_size), bias)
-    more = {"padding": tuple(margins), "strides": layer.strides, "dilation": layer.dilation_rate}
-    conv = Call(f"ConvTranspose{layer.rank}d", given, made, parameters, more)
-    return [conv, *_activation(layer.activation, made, out[-1])]
+        cropped = (n - 1) * s + effective_kernel(k, d) - m
+        padding.append(largest(ceil_div(cropped, 2), 0))
+    bias = result[0] if layer.use_bias else None
+    parameters = _weights((source[0], result[0], *layer.kernel_size), bias)
+    more = {"padding": tuple(padding), "strides": layer.strides, "dilation": layer.dilation_rate}
+    conv = Call(f"ConvTranspose{layer.rank}d", source, result, parameters, more)
+    return [conv, *_activation(layer.activation, result, out[-1])]
 
 
 def _dense(layer: Any, x: Shape) -> list[Call]:
@@ -141,7 +140,7 @@ def _embedding(layer: Any, x: Shape) -> list[Call]:
 
 # -- normalisation and activations ----------------------------------------------------------------
 def _batch_normalization(layer: Any, x: Shape) -> list[Call]:
-    """With scale and shift, or with neither: a layer that has one of them gets both."""
+    """BatchNorm with scale and shift, or with neither: a layer that has only one of them gets both."""
     if layer.renorm:
         raise NoCounterpartError("torch's BatchNorm has no renormalisation")
     (channels,) = layer.weights(x)[-1].shape
@@ -163,7 +162,7 @@ def _layer_normalization(layer: Any, x: Shape) -> list[Call]:
 
 
 def _relu(layer: Any, x: Shape) -> list[Call]:
-    """ReLU, ReLU6 or LeakyReLU; a threshold has no module."""
+    """ReLU, ReLU6 or LeakyReLU; torch has no module with a threshold."""
     match (layer.max_value, layer.negative_slope, layer.threshold):
         case (None, 0, 0):
             kind = "ReLU"
@@ -179,7 +178,7 @@ def _relu(layer: Any, x: Shape) -> list[Call]:
 def _prelu(layer: Any, x: Shape) -> list[Call]:
     *space, channels = layer.alpha_shape(x)
     if not all(certainly(equal(n, 1)) for n in space):
-        raise NoCounterpartError("torch's PReLU has one slope a channel, not one a unit")
+        raise NoCounterpartError("torch's PReLU has one slope per channel, not one per unit")
     return [Call("PReLU", x, x, {"weight": (channels,)})]
 
 
@@ -192,10 +191,10 @@ def _softmax(layer: Any, x: Shape) -> list[Call]:
 
 # -- pooling and resampling -----------------------------------------------------------------------
 def _padded_side(n: Size, k: Size, s: Size, padding: str) -> Size:
-    """What the module sees of an axis.
+    """The size of an axis of the module's input.
 
-    The zeros of `same` are the module's own, as many in front as behind, which gives the same
-    size; but at stride 1 an even window would give one more: its zeros are padded before.
+    The module itself pads for `same`, equally on both sides, which gives the same output size, except
+    at stride 1 with an even window: there the input is padded by a separate module before.
     """
     if padding == "valid" or not certainly(equal(s, 1)) or certainly(equal(k % 2, 1)):
         return n
@@ -208,15 +207,15 @@ def _pooling(layer: Any, x: Shape) -> list[Call]:
         _padded_side(n, k, s, layer.padding)
         for n, k, s in zip(layer.sides(x), layer.pool_size, layer.steps, strict=True)
     ]
-    made = _channels_first(layer, layer.output_shape(x))
-    return [Call(f"{kind}{layer.rank}d", (layer.channels(x), *sides), made)]
+    result = _channels_first(layer, layer.output_shape(x))
+    return [Call(f"{kind}{layer.rank}d", (layer.channels(x), *sides), result)]
 
 
 def _global_pooling(layer: Any, x: Shape) -> list[Call]:
     kind = "AdaptiveMaxPool" if "Max" in type(layer).__name__ else "AdaptiveAvgPool"
     channels = layer.channels(x)
-    made = (channels, *(1,) * layer.rank)
-    return [Call(f"{kind}{layer.rank}d", _channels_first(layer, x), made)]
+    result = (channels, *(1,) * layer.rank)
+    return [Call(f"{kind}{layer.rank}d", _channels_first(layer, x), result)]
 
 
 def _upsampling(layer: Any, x: Shape) -> list[Call]:
@@ -226,8 +225,8 @@ def _upsampling(layer: Any, x: Shape) -> list[Call]:
     first, *others = layer.size if isinstance(layer.size, tuple) else (layer.size,)
     same = all(certainly(equal(first, n)) for n in others)
     more = {"mode": mode, "rank": layer.rank, "one_factor": same}
-    given, made = _channels_first(layer, x), _channels_first(layer, layer.output_shape(x))
-    return [Call("Upsample", given, made, more=more)]
+    source, result = _channels_first(layer, x), _channels_first(layer, layer.output_shape(x))
+    return [Call("Upsample", source, result, more=more)]
 
 
 # -- merging and attention ------------------------------------------------------------------------
@@ -241,7 +240,7 @@ def _average(layer: Any, *inputs: Shape) -> list[Call]:
 
 
 def _dot(layer: Any, a: Shape, b: Shape) -> list[Call]:
-    """A product of matrices, whichever axes are turned for it."""
+    """A matrix product, after transposes that count nothing."""
     if layer.normalize:
         raise NoCounterpartError("torch.bmm does not normalise")
     if len(a) != 2 or len(b) != 2:
@@ -261,35 +260,35 @@ def _matmul(_: Any, *inputs: Shape) -> list[Call]:
 
 
 def _attention(layer: Any, *inputs: Shape) -> list[Call]:
-    """Written out: scores, their softmax, and the weighted sum."""
-    given = layer.given(inputs)
-    if layer.score_mode != "dot" or layer.use_causal_mask or len(given.query) != 2:
+    """The scores, their softmax and the weighted sum of values, written with torch functions."""
+    named = layer.named_inputs(inputs)
+    if layer.score_mode != "dot" or layer.use_causal_mask or len(named.query) != 2:
         raise NoCounterpartError("only plain dot-product attention over one axis is written out in torch")
-    scores = _product(given.query, given.key[::-1])
+    scores = _product(named.query, named.key[::-1])
     soft = Call("F.softmax", scores.output, scores.output)
     scaled = [Call("*", scores.output, scores.output)] * int(layer.use_scale)
-    return [scores, *scaled, soft, _product(scores.output, given.value)]
+    return [scores, *scaled, soft, _product(scores.output, named.value)]
 
 
 def _multi_head_attention(layer: Any, *inputs: Shape) -> list[Call]:
     """`nn.MultiheadAttention(width, heads, batch_first=True)`, called with `need_weights=False`."""
-    given = layer.given(inputs)
-    query, key, value = layer.heads(given)
-    width = given.query[-1]
-    widths = (prod(query), prod(key), prod(value), given.key[-1], given.value[-1], *layer.result(given))
-    if len(given.query) != 2 or not all(certainly(equal(n, width)) for n in widths):
-        raise NoCounterpartError("torch's MultiheadAttention has one width for all: heads times key_dim")
+    named = layer.named_inputs(inputs)
+    query, key, value = layer.heads(named)
+    width = named.query[-1]
+    widths = (prod(query), prod(key), prod(value), named.key[-1], named.value[-1], *layer.result(named))
+    if len(named.query) != 2 or not all(certainly(equal(n, width)) for n in widths):
+        raise NoCounterpartError("torch's MultiheadAttention needs inputs as wide as num_heads times key_dim")
     if layer.use_causal_mask or layer.use_gate or layer.sliding_window or layer.return_attention_scores:
         raise NoCounterpartError("attention with a mask, a gate or returned scores is not compared")
     parameters: dict[str, Shape] = {"in_proj_weight": (3 * width, width), "out_proj.weight": (width, width)}
     if layer.use_bias:
         parameters |= {"in_proj_bias": (3 * width,), "out_proj.bias": (width,)}
-    more = {"width": width, "heads": query[0], "queries": given.query[0], "keys": given.key[0]}
+    more = {"width": width, "heads": query[0], "queries": named.query[0], "keys": named.key[0]}
     out = layer.output_shape(*inputs)
-    return [Call("MultiheadAttention", given.query, out, parameters, more)]
+    return [Call("MultiheadAttention", named.query, out, parameters, more)]
 
 
-# -- what computes nothing that any tool counts ---------------------------------------------------
+# -- layers for which no tool counts anything -----------------------------------------------------
 def _as(kind: str) -> Rule:
     return lambda layer, *inputs: [Call(kind, inputs[0] if inputs else (), layer.output_shape(*inputs))]
 
@@ -353,7 +352,7 @@ RULES: Mapping[str, Rule] = {
     "Attention": _attention,
     "MultiHeadAttention": _multi_head_attention,
     **dict.fromkeys(_AT_INFERENCE_NOTHING, _nothing),
-    **{kind: _as(made) for kind, made in _MOVES.items()},
+    **{kind: _as(in_torch) for kind, in_torch in _MOVES.items()},
     "Dropout": _as("Dropout"),
     **{f"SpatialDropout{rank}D": _as(f"Dropout{rank}d") for rank in (1, 2, 3)},
     **{f"ZeroPadding{rank}D": _as(f"ZeroPad{rank}d") for rank in (1, 2, 3)},
@@ -372,10 +371,10 @@ NONE: Mapping[str, str] = {
     "Opaque": "nothing is known of its operations",
     **dict.fromkeys(
         ["LocallyConnected1D", "LocallyConnected2D"],
-        "torch has no layer whose windows have kernels of their own",
+        "torch has no layer with separate weights at every position",
     ),
     **dict.fromkeys(
         ["SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"],
-        "torch's recurrent layers keep two biases a gate, where Keras's keep one (but for GRU's default)",
+        "torch's recurrent layers have two biases per gate, Keras's have one (except GRU by default)",
     ),
 }

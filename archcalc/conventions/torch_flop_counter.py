@@ -1,7 +1,8 @@
 """FLOPs as torch 2.13.0 counts them (`torch.utils.flop_counter.FlopCounterMode`), for one sample.
 
-Two for each multiply-add of products of matrices, nothing else. It has no formula for the attention kernel of
-CPUs: of attention with projections the projections alone count. Without the fast paths of `torch.no_grad`.
+It counts 2 per multiply-add of convolutions and matrix products, and nothing else. It has no formula for
+the attention kernel of CPUs, so that only the projections of MultiheadAttention count. The fast paths of
+`torch.no_grad` are not used.
 """
 
 from __future__ import annotations

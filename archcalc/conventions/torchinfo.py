@@ -1,7 +1,7 @@
 """FLOPs as torchinfo 1.8.0 counts them (`layer_info.py`, `calculate_macs`), for one sample at inference.
 
-It multiplies the parameters of a module by the positions of its output where its class is named Conv, and by
-the batch elsewhere: a `Linear` on a sequence counts as on one vector.
+It multiplies a module's parameters by the positions of its output if the name of its class contains Conv, and
+by the batch size otherwise: a `Linear` on a sequence counts as on one vector.
 """
 
 from __future__ import annotations

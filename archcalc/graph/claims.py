@@ -1,4 +1,4 @@
-"""Figures that somebody states about a network, as a spec keeps them for `archcalc audit`."""
+"""Stated figures of a network (from a paper or a manual), as a spec holds them for `archcalc audit`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ QUANTITIES = (
 class Claim:
     """One stated figure.
 
-    `layers` names what it is about: layers, or blocks for all layers inside; empty for the
-    whole network. `per` is `"filter"` where the figure is that of one filter. `written` is
-    the arithmetic as its author wrote it: text, never evaluated.
+    `layers` names the layers it is about, or blocks for all layers inside them; empty for the
+    whole network. `per` is `"filter"` if the figure is that of one filter. `written` is the
+    arithmetic as its author wrote it: text, never evaluated.
     """
 
     quantity: str

@@ -19,7 +19,7 @@ class GraphError(ArchcalcError, ValueError):
 
 
 class Tap(NamedTuple):
-    """One output of one node: where an input comes from."""
+    """One output of one node, as the source of an input."""
 
     node: int
     output: int = 0
@@ -37,9 +37,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Nodes `first..last` stand for `count` copies in a row, `count` being symbolic.
+    """Nodes `first..last` are repeated in sequence `count` times, where `count` is symbolic.
 
-    The block keeps its shape: copy j+1 reads the output `out` where copy 1 read `source`.
+    The block keeps its shape: copy j+1 reads the output `out` of copy j where copy 1 reads `source`.
     """
 
     first: int
@@ -51,12 +51,12 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network. Build one with `Graph.of` (any order) or a reader.
+    """A network; built by `Graph.of` (from nodes in any order) or a reader.
 
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
-    the model's order; `outputs` the taps that leave the model; `symbols` every declared
-    symbol with its value or None; `claims` as the file states them; `source` and `format`
-    say where it was read from.
+    the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
+    value or None; `claims` as stated in the file; `source` and `format` of the file it was read
+    from.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Graph:
         index = {n: i for i, (n, _, _) in enumerate(nodes)}
         if len(index) != len(nodes):
             twice = next(n for i, (n, _, _) in enumerate(nodes) if index[n] != i)
-            raise GraphError(f"the name {twice!r} stands twice")
+            raise GraphError(f"the name {twice!r} appears twice")
 
         def tap(reference: str | tuple[str, int]) -> Tap:
             target, output = (reference, 0) if isinstance(reference, str) else reference
@@ -104,7 +104,7 @@ class Graph:
             return Tap(new[t.node], t.output)
 
         shared = shared or {}
-        made = tuple(
+        ordered = tuple(
             Node(
                 wired[old][0],
                 wired[old][1],
@@ -116,34 +116,34 @@ class Graph:
         inputs = tuple(
             new[i] for i, (_, layer, _) in enumerate(wired) if type(layer).__name__ == "InputLayer"
         )
-        return cls(name, owners_first(made), inputs, tuple(moved(tap(o)) for o in outputs), **more)
+        return cls(name, owners_first(ordered), inputs, tuple(moved(tap(o)) for o in outputs), **more)
 
     def index(self) -> dict[str, int]:
-        """Node numbers by name."""
+        """Node indices by name."""
         return {node.name: i for i, node in enumerate(self.nodes)}
 
     def input_shapes(self, shapes: Sequence[Sequence[Shape]], node: Node) -> tuple[Shape, ...]:
-        """The shapes that a node reads, given every earlier node's output shapes."""
+        """The input shapes of a node, given the output shapes of every earlier node."""
         return tuple(shapes[t.node][t.output] for t in node.inputs)
 
     def consumers(self) -> list[list[int]]:
-        """For each node, the nodes that read it (twice, if they read it twice)."""
-        found: list[list[int]] = [[] for _ in self.nodes]
+        """For each node, the indices of the nodes that read it, once per input."""
+        consumers: list[list[int]] = [[] for _ in self.nodes]
         for i, node in enumerate(self.nodes):
             for t in node.inputs:
-                found[t.node].append(i)
-        return found
+                consumers[t.node].append(i)
+        return consumers
 
     def multiplicities(self) -> dict[int, Size]:
-        """Copies per node, for the nodes inside symbolic repeats; 1 for all others."""
-        found: dict[int, Size] = {}
+        """The number of copies of each node inside a symbolic repeat; other nodes are left out."""
+        counts: dict[int, Size] = {}
         for repeat in self.repeats:
             for i in range(repeat.first, repeat.last + 1):
-                found[i] = found.get(i, 1) * repeat.count
-        return found
+                counts[i] = counts.get(i, 1) * repeat.count
+        return counts
 
     def to_networkx(self) -> networkx.MultiDiGraph:
-        """A view for networkx's algorithms; edges carry their input's position and output number."""
+        """The network for networkx's algorithms; edges have the input `position` and `output` number."""
         import networkx
 
         view = networkx.MultiDiGraph(name=self.name)
@@ -159,13 +159,13 @@ class Graph:
 
 
 def topological_order(parents: Sequence[Iterable[int]]) -> list[int]:
-    """Positions in an order that reads nothing before it is made; stable; cycles are left out."""
+    """Indices in topological order, the lowest possible first; nodes of and after cycles are left out."""
     import heapq
 
     children: list[list[int]] = [[] for _ in parents]
     missing = [0] * len(parents)
-    for i, mine in enumerate(parents):
-        for parent in mine:
+    for i, sources in enumerate(parents):
+        for parent in sources:
             children[parent].append(i)
             missing[i] += 1
     ready = [i for i, count in enumerate(missing) if count == 0]
@@ -184,30 +184,30 @@ def topological_order(parents: Sequence[Iterable[int]]) -> list[int]:
 def _cycle(
     inputs: list[tuple[Tap, ...]], order: list[int], nodes: Sequence[tuple[str, Any, Any]]
 ) -> list[str]:
-    """The names along one cycle, shortened if it is long."""
-    left = set(range(len(nodes))) - set(order)
-    i = min(left)
+    """The names of the layers along one cycle, shortened if there are many."""
+    remaining = set(range(len(nodes))) - set(order)
+    i = min(remaining)
     seen: dict[int, int] = {}
     path: list[int] = []
     while i not in seen:
         seen[i] = len(path)
         path.append(i)
-        i = next(t.node for t in inputs[i] if t.node in left)
+        i = next(t.node for t in inputs[i] if t.node in remaining)
     loop = [nodes[j][0] for j in reversed(path[seen[i] :])]
     loop = [*loop, loop[0]]
     return loop if len(loop) <= 8 else [*loop[:4], "...", *loop[-3:]]
 
 
 def owners_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Weights belong to the first call in topological order, whoever declared them."""
+    """The nodes with shared weights owned by the first call in topological order."""
     first: dict[int, int] = {}
     for i, node in enumerate(nodes):
         owner = i if node.shared_with is None else node.shared_with
         first.setdefault(owner, i)
     if all(owner == i for owner, i in first.items()):
         return nodes
-    made = []
+    renumbered = []
     for i, node in enumerate(nodes):
         owner = first[i if node.shared_with is None else node.shared_with]
-        made.append(Node(node.name, node.layer, node.inputs, None if owner == i else owner))
-    return tuple(made)
+        renumbered.append(Node(node.name, node.layer, node.inputs, None if owner == i else owner))
+    return tuple(renumbered)

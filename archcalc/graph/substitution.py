@@ -1,4 +1,4 @@
-"""Values for the symbols of a graph; blocks whose repetition becomes a number are unrolled."""
+"""Substitution of values for symbols of a graph; blocks repeated a known number of times are unrolled."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from archcalc.graph import Graph, Node, Repeat, Tap
 from archcalc.layers.base import Layer
 
 FIRST_COPY = 1
-EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
+EACH = "[*]"  # in names: all copies of a block that is repeated a symbolic number of times
 MAX_NODES = 1_000_000
 
 
 def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     """The graph with some of its symbols replaced by integers (or arrays, or expressions).
 
-    Layers are constructed anew, so a value that contradicts an argument is refused as in a
-    file. A block whose `repeat` becomes an integer turns into that many copies, named
-    `body[1]/a`, `body[2]/a`, ...
+    Layers are constructed again, so that arguments are validated with the values. A block whose
+    `repeat` becomes an integer is replaced by that many copies, named `body[1]/a`, `body[2]/a`, ...
 
     Raises
     ------
     ArchcalcError
         A name that is no symbol of the graph, or a value outside the symbol's range.
     NetworkError
-        Layers that do not admit the values, all of them at once.
+        Layers whose arguments become invalid, all of them in one error.
     """
     _check(graph, values)
     with arith.scope():
@@ -56,10 +55,10 @@ def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
 
 
 def restate(graph: Graph) -> bool:
-    """Note in the current `arith.scope` what layers and repeats need of the open symbols, if there are any.
+    """Record in the current `arith.scope` what layers and repeats require of open symbols.
 
-    Constructing a layer states it too, but in the scope of whoever constructed it.
-    Raises `NetworkError` where no values would do.
+    Returns whether the graph has open symbols. (Constructing a layer records its requirements too,
+    but in the scope of that time.) Raises `NetworkError` if no values meet them.
     """
     faults: list[tuple[str, str]] = []
     has_symbols = any(isinstance(repeat.count, Expr) for repeat in graph.repeats)
@@ -86,12 +85,12 @@ def restate(graph: Graph) -> bool:
     return has_symbols
 
 
-# of most arguments; the sweep over all of them is a part of every analysis that shows
+# types that hold no expression; the search through all arguments takes a measurable part of an analysis
 _PLAIN = frozenset({int, str, bool, float, type(None), dict})
 
 
 def _any_symbols(values: Iterable[Any]) -> bool:
-    """Whether an expression stands among arguments, or inside their tuples and layers."""
+    """Whether any argument is or contains (in tuples and layers) an expression."""
     for value in values:
         if type(value) in _PLAIN:
             continue
@@ -103,25 +102,25 @@ def _any_symbols(values: Iterable[Any]) -> bool:
 
 
 def open_symbols(graph: Graph) -> dict[str, Symbol]:
-    """The symbols that still stand in layers and repetitions, by name, with their ranges."""
-    found: dict[str, Symbol] = {}
+    """The symbols without a value in layers and repeats, by name, with their ranges."""
+    symbols: dict[str, Symbol] = {}
     for repeat in graph.repeats:
         if isinstance(repeat.count, Expr):
-            found.update(repeat.count.symbols)
+            symbols.update(repeat.count.symbols)
     for node in graph.nodes:
         for field in dataclasses.fields(cast(Any, node.layer)):
-            _collect(getattr(node.layer, field.name), found)
-    return dict(sorted(found.items()))
+            _collect(getattr(node.layer, field.name), symbols)
+    return dict(sorted(symbols.items()))
 
 
-def _collect(value: Any, found: dict[str, Symbol]) -> None:
+def _collect(value: Any, symbols: dict[str, Symbol]) -> None:
     if isinstance(value, Layer):
         value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
     if isinstance(value, Expr):
-        found.update(value.symbols)
+        symbols.update(value.symbols)
     elif isinstance(value, tuple):
         for v in value:
-            _collect(v, found)
+            _collect(v, symbols)
 
 
 def _check(graph: Graph, values: Mapping[str, Any]) -> None:
@@ -136,7 +135,7 @@ def _check(graph: Graph, values: Mapping[str, Any]) -> None:
         if isinstance(value, Expr) or arith.is_array(value):
             continue
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ArchcalcError(f"{name}: a symbol stands for a positive integer, got {value!r}")
+            raise ArchcalcError(f"{name}: expected a positive integer for a symbol, got {value!r}")
         symbol = known.get(name) or Symbol(name)
         if value < symbol.minimum or (symbol.maximum is not None and value > symbol.maximum):
             upper = "" if symbol.maximum is None else f" and at most {symbol.maximum}"
@@ -154,7 +153,7 @@ def _layer_with(layer: Layer, values: Mapping[str, Any]) -> Layer:
 
 
 def _replaced(value: Any, values: Mapping[str, Any]) -> Any:
-    """The value with symbols replaced inside; the very same object where none stands in it."""
+    """The value with its symbols replaced; the same object if it has none."""
     if isinstance(value, Expr):
         return arith.substitute(value, values)
     if isinstance(value, Layer):
@@ -169,7 +168,7 @@ def _replaced(value: Any, values: Mapping[str, Any]) -> Any:
 
 # -- unrolling ---------------------------------------------------------------------------------
 def unrolled(graph: Graph) -> Graph:
-    """The graph with every repetition of known length written out."""
+    """The graph with every block of known `repeat` replaced by its copies."""
     return _Unroller(graph).run()
 
 
@@ -178,9 +177,9 @@ class _Unroller:
         self.graph = graph
         self.nodes: list[Node] = []
         self.repeats: list[Repeat] = []
-        self.depth = 0  # regions around the node
-        self.place: dict[int, int] = {}  # old node -> its newest copy
-        self.redirected: dict[Tap, Tap] = {}  # old tap -> new tap, while a copy reads the one before
+        self.depth = 0  # of nested repeats around the node
+        self.newest_copy: dict[int, int] = {}  # by old node
+        self.redirected: dict[Tap, Tap] = {}  # old tap -> new tap, while a copy reads the previous copy
         self.starting: dict[int, list[Repeat]] = {}
         for repeat in sorted(graph.repeats, key=lambda r: r.last - r.first):
             self.starting.setdefault(repeat.first, []).append(repeat)
@@ -190,24 +189,24 @@ class _Unroller:
         return dataclasses.replace(
             self.graph,
             nodes=tuple(self.nodes),
-            inputs=tuple(self.place[i] for i in self.graph.inputs),
+            inputs=tuple(self.newest_copy[i] for i in self.graph.inputs),
             outputs=tuple(map(self._tap, self.graph.outputs)),
             repeats=tuple(self.repeats),
         )
 
     def _tap(self, tap: Tap) -> Tap:
-        return self.redirected.get(tap) or Tap(self.place[tap.node], tap.output)
+        return self.redirected.get(tap) or Tap(self.newest_copy[tap.node], tap.output)
 
     def _walk(self, first: int, last: int, old: str, new: str, inside: Repeat | None = None) -> None:
-        """Copy nodes `first..last`; names that start with `old` start with `new` instead."""
+        """Copy nodes `first..last`; in their names the prefix `old` is replaced by `new`."""
         i = first
         while i <= last:
-            here = self.starting.get(i, [])
-            # of the regions that start here, the widest one that is not yet open
-            rank = here.index(inside) if inside in here else len(here)
+            regions = self.starting.get(i, [])
+            # among the repeats that start at node i, the widest one not yet entered
+            rank = regions.index(inside) if inside in regions else len(regions)
             if rank:
-                self._region(here[rank - 1], old, new)
-                i = here[rank - 1].last + 1
+                self._region(regions[rank - 1], old, new)
+                i = regions[rank - 1].last + 1
                 continue
             self._copy(i, old, new)
             i += 1
@@ -218,15 +217,15 @@ class _Unroller:
             raise ArchcalcError(
                 f"{self.graph.source or self.graph.name}: repeats unroll to more than {MAX_NODES} layers"
             )
-        owner = None if node.shared_with is None else self.place[node.shared_with]
-        made = Node(
+        owner = None if node.shared_with is None else self.newest_copy[node.shared_with]
+        copy = Node(
             new + node.name[len(old) :] if old else node.name,
             node.layer,
             tuple(map(self._tap, node.inputs)),
             owner,
         )
-        self.place[i] = len(self.nodes)
-        self.nodes.append(made)
+        self.newest_copy[i] = len(self.nodes)
+        self.nodes.append(copy)
 
     def _region(self, repeat: Repeat, old: str, new: str) -> None:
         self.depth += 1
@@ -247,19 +246,19 @@ class _Unroller:
             raise LayerError(f"layer {name!r}: repeat must be a positive integer, got {repeat.count}")
         prefix = block_name(self.graph, repeat, self.depth)
         stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
-        # inside the region the source stands for what the copy before gave
-        before = self.redirected.get(repeat.source)
+        # inside a copy, the source is the output of the previous copy
+        outer = self.redirected.get(repeat.source)
         for copy in range(repeat.count):
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
             self._walk(repeat.first, repeat.last, prefix, f"{stem}[{FIRST_COPY + copy}]", repeat)
-        if before is None:
+        if outer is None:
             del self.redirected[repeat.source]
         else:
-            self.redirected[repeat.source] = before
+            self.redirected[repeat.source] = outer
 
 
 def block_name(graph: Graph, repeat: Repeat, depth: int) -> str:
-    """The part of the names of a region's nodes that is the block's: `outer[*]/body[*]` at depth 2."""
+    """The name of a repeated block, a common prefix of its nodes' names: `outer[*]/body[*]` at depth 2."""
     paths = [graph.nodes[i].name.split("/") for i in range(repeat.first, repeat.last + 1)]
     common = 0
     while all(len(p) > common and p[common] == paths[0][common] for p in paths):

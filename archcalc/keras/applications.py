@@ -1,4 +1,4 @@
-"""Networks of keras.applications with arguments: Keras builds them, their configuration is read."""
+"""Networks of keras.applications with arguments: Keras builds them, and archcalc reads the configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archcalc.readers.names import did_you_mean, show
 def configuration(name: str, arguments: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The configuration of `keras.applications.NAME(**arguments)`, without pretrained weights.
 
-    Raises `MissingExtraError` without Keras, `SourceError` for what Keras does not take.
+    Raises `MissingExtraError` without Keras, `SourceError` for arguments that Keras does not accept.
     """
     require_keras()
     import keras
@@ -35,8 +35,8 @@ def configuration(name: str, arguments: Mapping[str, Any], source: str) -> dict[
         model = constructor(**arguments, weights=None)
     except (ValueError, TypeError) as refusal:
         raise SourceError(source, [Fault("", f"Keras refuses it: {_first_line(refusal)}")]) from None
-    found: dict[str, Any] = json.loads(model.to_json())
-    return {"keras_version": keras.__version__, **found}
+    config: dict[str, Any] = json.loads(model.to_json())
+    return {"keras_version": keras.__version__, **config}
 
 
 def _first_line(refusal: Exception) -> str:

@@ -31,9 +31,9 @@ Initializers = Literal["keras", "zeros"]
 
 
 def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initializers = "keras") -> Any:
-    """The real Keras layer (for an operation, a callable of its tensors) that a declaration describes.
+    """The real Keras layer that a declaration describes; for an operation, a callable of its tensors.
 
-    `initializers="zeros"` starts every weight at zero, which builds large networks several
+    `initializers="zeros"` initialises every weight to zero, which builds large networks several
     times faster where values do not matter. Raises `LayerError` for a type that Keras lacks.
     """
     arguments = layer.keras_arguments()
@@ -54,16 +54,16 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
             for field, kind in layer.kinds.items()
             if isinstance(kind, NamedKind) and kind.what == "initializer"
         }
-    # an attribute, since not every constructor takes the word (SpatialDropout2D refuses it)
+    # set as an attribute, since not every constructor takes the argument (SpatialDropout2D refuses it)
     trainable = arguments.pop("trainable", True)
-    made = _keras_class(layer)(**arguments, **({"name": name} if name else {}))
+    built = _keras_class(layer)(**arguments, **({"name": name} if name else {}))
     if not trainable:
-        made.trainable = False
-    return made
+        built.trainable = False
+    return built
 
 
 def _with_inner(value: Any, initializers: Initializers) -> Any:
-    """The value with the real layers of declarations inside it."""
+    """The value with declared layers inside it replaced by real ones."""
     if isinstance(value, Inner):
         return keras_layer(value.layer, value.name, initializers=initializers)
     if isinstance(value, tuple) and any(isinstance(v, Inner) for v in value):
@@ -74,12 +74,12 @@ def _with_inner(value: Any, initializers: Initializers) -> Any:
 def _keras_class(layer: Layer) -> Any:
     kind = type(layer).__name__
     ours = getattr(locally_connected, kind, None)
-    made = ours or getattr(keras.layers, kind, None)
-    if made is None and layer.module.startswith("keras."):
-        made = getattr(importlib.import_module(layer.module), kind, None)
-    if made is None:
+    cls = ours or getattr(keras.layers, kind, None)
+    if cls is None and layer.module.startswith("keras."):
+        cls = getattr(importlib.import_module(layer.module), kind, None)
+    if cls is None:
         raise LayerError(f"Keras {keras.__version__} has no layer {kind!r} to build")
-    return made
+    return cls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,16 +101,16 @@ class Built:
 
     @property
     def whole(self) -> Any:
-        """As `model`, with every loose end as an output: Keras leaves out what leads nowhere."""
+        """Like `model`, with every unread tensor as an output too: Keras drops what leads to no output."""
         read = {t for node in self.graph.nodes for t in node.inputs}
-        ends = [t for i, made in enumerate(self.tensors) for t in (Tap(i, k) for k in range(len(made)))]
+        ends = [t for i, outputs in enumerate(self.tensors) for t in (Tap(i, k) for k in range(len(outputs)))]
         return self._model([t for t in ends if t not in read] or self.graph.outputs)
 
     def _model(self, outputs: Sequence[Tap]) -> Any:
-        given = [self.tensors[i][0] for i in self.graph.inputs]
-        taken = [self.tensors[t.node][t.output] for t in outputs]
+        inputs = [self.tensors[i][0] for i in self.graph.inputs]
+        tensors = [self.tensors[t.node][t.output] for t in outputs]
         name = to_keras_name(self.graph.name) if self.graph.name else None
-        return keras.Model(_one_or_all(given), _one_or_all(taken), name=name)
+        return keras.Model(_one_or_all(inputs), _one_or_all(tensors), name=name)
 
     def run(
         self,
@@ -122,22 +122,22 @@ class Built:
     ) -> Iterator[tuple[Any, ...]]:
         """Yield every node's outputs in turn, each computed inside `scope(node)`.
 
-        With `failures`, a node that does not run here gives no outputs and leaves its reason
-        there; so do the nodes behind it.
+        With `failures`, a node that does not run here yields no outputs, and its reason is stored
+        there; so do the nodes after it.
         """
         values: list[tuple[Any, ...]] = []
-        given = dict(zip(self.graph.inputs, inputs, strict=True))
+        by_node = dict(zip(self.graph.inputs, inputs, strict=True))
         for i, node in enumerate(self.graph.nodes):
-            if i in given:
-                values.append((given[i],))
+            if i in by_node:
+                values.append((by_node[i],))
             elif failures and any(t.node in failures for t in node.inputs):
                 failures[i] = failures[next(t.node for t in node.inputs if t.node in failures)]
                 values.append(())
             else:
                 try:
                     with scope(i) if scope else nullcontext():
-                        given_here = [values[t.node][t.output] for t in node.inputs]
-                        values.append(call(self.layers[i], given_here, node.layer, training=training))
+                        operands = [values[t.node][t.output] for t in node.inputs]
+                        values.append(call(self.layers[i], operands, node.layer, training=training))
                 except Exception as fault:
                     if failures is None:
                         raise
@@ -152,8 +152,8 @@ def to_keras(
     """The real `keras.Model` that a graph describes.
 
     Names are mapped by `archcalc.layers.keras_names`, because Keras and TensorFlow refuse some of
-    archcalc's; a layer that is called several times is one Keras layer. A symbol that stands
-    alone as a size of an input, and nowhere else, may stay open: that axis becomes `None`.
+    archcalc's; a layer that is called several times is one Keras layer. A symbol that is the whole
+    size of an input's axis, and appears nowhere else, may stay open: that axis becomes `None`.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def to_keras(
     symbols
         Values for open symbols, positive integers.
     initializers
-        `"keras"` starts weights as the layers say, `"zeros"` all of them at zero (faster).
+        `"keras"` initialises weights as the layers declare, `"zeros"` all of them to zero (faster).
 
     Raises
     ------
@@ -180,7 +180,7 @@ def to_keras(
 def build(
     graph: Graph, *, initializers: Initializers = "keras", change: Callable[[Any], Any] | None = None
 ) -> Built:
-    """Every node as a real Keras layer; `change` may put another layer in a layer's place.
+    """Every node as a real Keras layer; `change` may replace a layer by another one.
 
     Raises `NetworkError` for the first layer that Keras refuses or does not have.
     """
@@ -193,14 +193,14 @@ def build(
                 tensors.append((_input(node),))
                 continue
             if node.shared_with is None:
-                made = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
-                layers.append(change(made) if change else made)
+                layer = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
+                layers.append(change(layer) if change else layer)
             else:
                 layers.append(layers[node.shared_with])
             tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))
             if not node.layer.trainable:
-                # again: layers that are made inside another when it is built do not know of it; and
-                # as TensorFlow sets no attribute to what it is already, by way of True
+                # set again: layers that are created inside another one when it is built do not have the
+                # flag yet; and True first, because TensorFlow ignores an assignment of the same value
                 layers[-1].trainable = True
                 layers[-1].trainable = False
         except Exception as fault:
@@ -209,19 +209,19 @@ def build(
 
 
 def call(layer: Any, inputs: list[Any], declared: Layer, *, training: bool | None = None) -> tuple[Any, ...]:
-    """The outputs of a Keras layer, which takes several inputs and arguments as its declaration says.
+    """The outputs of a Keras layer, called with inputs and arguments as its declaration requires.
 
-    `training` is handed on where the layer knows it: alone, augmentation layers believe in training.
+    `training` is passed on where the layer accepts it; without it augmentation layers assume training.
     """
     if training is not None:
         crashing_calls.refuse(layer, inputs)
-    given = declared.keras_arguments()
-    words = {k: given[k] for k in declared.call_arguments if k in given}
+    values = declared.keras_arguments()
+    words = {k: values[k] for k in declared.call_arguments if k in values}
     if training is not None and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
         words["training"] = training
     if isinstance(layer, OperationCall):
         outputs = layer(inputs)
-    elif declared.call_style == "apart":
+    elif declared.call_style == "separate":
         outputs = layer(*inputs, **words)
     elif declared.call_style == "states" and len(inputs) > 1:
         states = declared.nested(inputs[1:]) if isinstance(declared, Cell) else inputs[1:]
@@ -273,15 +273,15 @@ def _symbols(value: Any) -> list[str]:
 
 
 def refusal(fault: Exception) -> str:
-    """What Keras says against a layer, in one line."""
+    """Keras's objection to a layer, in one line."""
     return str(fault) if isinstance(fault, ArchcalcError) else f"Keras refuses it: {reason(fault)}"
 
 
 def reason(fault: Exception) -> str:
-    """The line of an error of Keras or TensorFlow that says what is wrong.
+    """The line of a Keras or TensorFlow error that says what is wrong.
 
-    Whoever asks has caught `Exception`: their errors have no base class in common, and each becomes
-    a verdict.
+    Callers catch `Exception`, because these errors have no common base class, and turn each into a
+    verdict.
     """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
     lines = [line.strip() for line in plain.splitlines() if line.strip()]

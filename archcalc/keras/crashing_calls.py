@@ -1,4 +1,4 @@
-"""Calls that end the process where they should raise, so that they must not be made."""
+"""Calls that must not be made, because they end the process instead of raising an error."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from archcalc.errors import LayerError
 
 
 def refuse(layer: Any, inputs: list[Any]) -> None:
-    """Raise `LayerError` for a call on real tensors that TensorFlow answers with a signal.
+    """Raise `LayerError` for a call on real tensors that would end the process inside TensorFlow.
 
-    Keras 3.15 pools adaptively by two windows of fixed size, and where one is longer than the
-    axis TensorFlow 2.21's maximum divides by zero.
+    Keras 3.15 pools adaptively with two windows of fixed size; where one is longer than the axis,
+    TensorFlow 2.21's maximum divides by zero.
     """
     if not type(layer).__name__.startswith("AdaptiveMaxPooling"):
         return

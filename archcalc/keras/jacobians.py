@@ -18,21 +18,21 @@ from archcalc.keras.measure import sample
 
 
 def random_inputs(built: Built, seed: int = 0) -> list[np.ndarray]:
-    """One sample for each model input: reals from -1 to 1, indices that tables hold."""
+    """One sample for each model input: reals from -1 to 1, or valid indices of embedding tables."""
     random = np.random.default_rng(seed)
-    made = []
+    inputs = []
     for i in built.graph.inputs:
         tensor = built.tensors[i][0]
-        made.append(sample(random, (1, *tensor.shape[1:]), str(tensor.dtype), built.graph, i))
-    return made
+        inputs.append(sample(random, (1, *tensor.shape[1:]), str(tensor.dtype), built.graph, i))
+    return inputs
 
 
 def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int = 256) -> list[float | None]:
-    """For each node the 2-norm of the Jacobian of the model's output in the node's output, at one sample.
+    """For each node the 2-norm of the Jacobian of the model's output with respect to its own, at one sample.
 
-    All outputs of the model, and of the node, count as one vector. None for nodes whose values are no
-    reals. Every unit of the output is a sample of its own in the batch, so that one
-    backward pass serves them all; raises `ArchcalcError` for more than `largest` units.
+    All outputs of the model, and of the node, count as one vector. None for nodes whose values are
+    not real numbers. Each unit of the output is a separate sample of the batch, so that one backward
+    pass computes all rows; raises `ArchcalcError` for more than `largest` units.
     """
     graph = built.graph
     units = [int(np.prod(built.tensors[t.node][t.output].shape[1:], dtype=int)) for t in graph.outputs]
@@ -47,64 +47,66 @@ def jacobian_norms(built: Built, inputs: Sequence[np.ndarray], *, largest: int =
         first = 0
         for tap, n in zip(graph.outputs, units, strict=True):
             y = tf.reshape(tf.cast(values[tap.node][tap.output], "float64"), (count, n))
-            # sample i of the batch asks for unit i
+            # sample i of the batch selects unit i
             total += tf.reduce_sum(y * tf.eye(count, dtype="float64")[:, first : first + n])
             first += n
-    real = [[y for y in made if hasattr(y, "dtype") and tf.as_dtype(y.dtype).is_floating] for made in values]
-    gradients = iter(tape.gradient(total, [y for made in real for y in made]))
-    found: list[float | None] = []
-    for made in real:
-        if not made:
-            found.append(None)
+    real = [
+        [y for y in outputs if hasattr(y, "dtype") and tf.as_dtype(y.dtype).is_floating] for outputs in values
+    ]
+    gradients = iter(tape.gradient(total, [y for outputs in real for y in outputs]))
+    norms: list[float | None] = []
+    for outputs in real:
+        if not outputs:
+            norms.append(None)
             continue
         parts = [
             np.zeros((count, 1))
             if g is None
             else np.asarray(tf.convert_to_tensor(g), float).reshape(count, -1)
-            for g in (next(gradients) for _ in made)
+            for g in (next(gradients) for _ in outputs)
         ]
-        found.append(float(np.linalg.norm(np.hstack(parts), 2)))
-    return found
+        norms.append(float(np.linalg.norm(np.hstack(parts), 2)))
+    return norms
 
 
 def _values(built: Built, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Every node's outputs, each a tensor of its own even where a layer hands on its input."""
+    """Every node's outputs, each a separate tensor even where a layer returns its input."""
     graph = built.graph
-    given = dict(zip(graph.inputs, inputs, strict=True))
+    by_node = dict(zip(graph.inputs, inputs, strict=True))
     values: list[tuple[Any, ...]] = []
     for i, node in enumerate(graph.nodes):
-        if i in given:
-            made: tuple[Any, ...] = (given[i],)
+        if i in by_node:
+            outputs: tuple[Any, ...] = (by_node[i],)
         else:
             read = [values[t.node][t.output] for t in node.inputs]
-            made = call(built.layers[i], read, node.layer, training=False)
-        values.append(tuple(map(_of_its_own, made)))
+            outputs = call(built.layers[i], read, node.layer, training=False)
+        values.append(tuple(map(_separate, outputs)))
     return values
 
 
-def _of_its_own(y: Any) -> Any:
-    """The same tensor as another one, with the mask that Keras hangs on it."""
-    found = tf.identity(y)
+def _separate(y: Any) -> Any:
+    """A copy of the tensor, with the mask that Keras attaches to it."""
+    copy = tf.identity(y)
     mask = getattr(y, "_keras_mask", None)
     if mask is not None:
-        found._keras_mask = mask
-    return found
+        copy._keras_mask = mask
+    return copy
 
 
 def weights_by_name(built: Built) -> dict[str, dict[str, Any]]:
-    """The arrays of every node that owns weights, as `archcalc.analyze(weights=...)` takes them."""
+    """The arrays of every node that owns weights, as `archcalc.analyze(weights=...)` accepts them."""
     graph: Graph = built.graph
     owned = parameters.weights(graph, shapes.infer(graph))
-    found: dict[str, dict[str, Any]] = {}
+    by_name: dict[str, dict[str, Any]] = {}
     for node, layer, declared in zip(graph.nodes, built.layers, owned, strict=True):
         if not declared:
             continue
-        found[node.name] = arrays(layer, declared, node.name)
-    return found
+        by_name[node.name] = arrays(layer, declared, node.name)
+    return by_name
 
 
 def draw_weights(built: Built, seed: int = 0) -> None:
-    """Values for all weights that hide no mistake: nothing is zero or one, variances are positive."""
+    """Set all weights to random values that hide no mistake: none is 0 or 1, variances are positive."""
     random = np.random.default_rng(seed)
     for layer in {
         id(layer): layer for layer in built.layers if isinstance(layer, keras.layers.Layer)

@@ -1,26 +1,24 @@
 """A real model made linear and positive, so that gradients show which units depend on which.
 
-Source: rules.md of the receptive field (docs/how-figures-are-computed.md), after Araujo, Norris
-& Sim 2019. What is put in the place of what:
+Source: docs/receptive-field.md, after Araujo, Norris & Sim 2019. What replaces what:
 
-- activations: the identity (a ReLU's gradient is empty where it saturates); softmax and
-  others that couple an axis: halfway between each unit and the mean along that axis;
+- activations: the identity (a ReLU's gradient is zero where it saturates); softmax and
+  others that couple an axis: the average of each unit and the mean along that axis;
 - maxima over windows or axes: means;
 - products and maxima of several tensors: their mean; differences: their sum;
-- normalisation over axes of a sample, contrast over an image: halfway between each unit and
+- normalisation over axes of a sample, contrast over an image: the average of each unit and
   the mean along those axes; batch normalisation stays, as at inference;
-- what a spectrogram makes of its real and imaginary part: the real part;
-- factors of matrix products: one larger, so that none is zero and hides the others;
-- recurrent layers have softsign and gates of its shape, and attention its softmax: their gradients vanish
-  nowhere, but they are not linear;
+- a spectrogram's function of real and imaginary part: the real part;
+- factors of matrix products: one is added, so that none is zero and hides the others;
+- recurrent layers get softsign, and gates derived from it; attention keeps its softmax: their gradients
+  are zero nowhere, but they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
-- weights: positive, random or all equal, scaled by fan-in, or large networks overflow.
+- weights: positive, random or all equal, scaled by fan-in, because large networks would overflow.
 
-Everything computes in float64, but for three-dimensional pooling, which TensorFlow has not in
-it; three-dimensional convolutions whose kernel is smaller than their stride get their `same`
-padding written out, because TensorFlow 2.21 reads other units there, and convolutions in groups run
-group by group, which is faster. The layers stay Keras's own, so padding, strides and shapes are those of
-the real model.
+Everything computes in float64, except three-dimensional pooling, which TensorFlow lacks in float64.
+Three-dimensional convolutions whose kernel is smaller than their stride get explicit `same` padding,
+because TensorFlow 2.21 reads other units there, and grouped convolutions run group by group, which is
+faster. All other layers are Keras's own, so padding, strides and shapes are those of the real model.
 """
 
 from __future__ import annotations
@@ -31,10 +29,7 @@ import keras
 
 from archcalc.graph import Graph
 from archcalc.keras.build import Built, build
-from archcalc.keras.linear_operations import LinearOperation
-from archcalc.keras.linear_weights import set_weights
-from archcalc.keras.operations import OperationCall
-from archcalc.keras.stand_ins import (
+from archcalc.keras.linear_layers import (
     PRECISION,
     SINGLE,
     Encoded,
@@ -48,6 +43,9 @@ from archcalc.keras.stand_ins import (
     several,
     with_mean,
 )
+from archcalc.keras.linear_operations import LinearOperation
+from archcalc.keras.linear_weights import set_weights
+from archcalc.keras.operations import OperationCall
 from archcalc.layers.activations import ACTIVATIONS
 
 _COUPLING = {name for name, a in ACTIVATIONS.items() if a.couples_channels}
@@ -75,7 +73,7 @@ def linearised(graph: Graph, *, seed: int | None = 0) -> Built:
 
 
 def linear(layer: Any) -> Any:
-    """What stands in a layer's place."""
+    """The layer that replaces this one in the linear model."""
     if isinstance(layer, OperationCall):
         return LinearOperation(layer)
     kind = type(layer).__name__
@@ -83,7 +81,7 @@ def linear(layer: Any) -> Any:
         return linear(layer.layer)
     if kind == "TimeDistributed":
         return keras.layers.TimeDistributed(linear(layer.layer), name=layer.name, dtype=PRECISION)
-    config = _steep(_in_double(layer.get_config()))
+    config = _with_softsign(_in_double(layer.get_config()))
     config |= {"dtype": _precision(layer), "activity_regularizer": None}
     if kind in _ACTIVATIONS:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
@@ -119,44 +117,44 @@ def linear(layer: Any) -> Any:
     explicit = _needs_explicit_padding(layer)
     if explicit:
         config["padding"] = "valid"
-    made = type(layer).from_config(config)
+    changed = type(layer).from_config(config)
     if coupled:
-        made.activation = lambda x: with_mean(x, coupled)
+        changed.activation = lambda x: with_mean(x, coupled)
     if explicit:
-        return ExplicitPadding(made, name=layer.name, dtype=PRECISION)
-    grouped = getattr(made, "groups", 1) > 1 and getattr(made, "data_format", "") == "channels_last"
-    return InGroups(made, name=layer.name, dtype=PRECISION) if grouped else made
+        return ExplicitPadding(changed, name=layer.name, dtype=PRECISION)
+    grouped = getattr(changed, "groups", 1) > 1 and getattr(changed, "data_format", "") == "channels_last"
+    return InGroups(changed, name=layer.name, dtype=PRECISION) if grouped else changed
 
 
 def _in_double(config: Any) -> Any:
-    """A configuration in which the layers inside compute in double precision, too."""
+    """A configuration in which the layers inside compute in double precision too."""
     if isinstance(config, list | tuple):
         return [_in_double(c) for c in config]
     if not isinstance(config, dict):
         return config
-    found = {k: v if k == "dtype" else _in_double(v) for k, v in config.items()}
-    inner = found.get("config")
-    if "class_name" in found and isinstance(inner, dict) and "dtype" in inner:
-        found["config"] = {**inner, "dtype": PRECISION}
-    return found
+    converted = {k: v if k == "dtype" else _in_double(v) for k, v in config.items()}
+    inner = converted.get("config")
+    if "class_name" in converted and isinstance(inner, dict) and "dtype" in inner:
+        converted["config"] = {**inner, "dtype": PRECISION}
+    return converted
 
 
-def _steep(config: Any) -> Any:
-    """A configuration in which recurrent cells have softsign, and gates that follow it.
+def _with_softsign(config: Any) -> Any:
+    """A configuration in which recurrent cells use softsign, and gates derived from it.
 
-    Bounded as tanh and sigmoid are, but their slope falls with the square of their input: it is zero
-    nowhere, where that of tanh is from 20 on in double precision.
+    Both are bounded like tanh and sigmoid, but their slope falls with the square of the input and is
+    zero nowhere; that of tanh is zero from 20 on in double precision.
     """
     if isinstance(config, list | tuple):
-        return [_steep(c) for c in config]
+        return [_with_softsign(c) for c in config]
     if not isinstance(config, dict):
         return config
-    found = {k: _steep(v) for k, v in config.items()}
-    if "recurrent_initializer" in found:
-        found["activation"] = "softsign"
-    if "recurrent_activation" in found:
-        found["recurrent_activation"] = _GATE
-    return found
+    changed = {k: _with_softsign(v) for k, v in config.items()}
+    if "recurrent_initializer" in changed:
+        changed["activation"] = "softsign"
+    if "recurrent_activation" in changed:
+        changed["recurrent_activation"] = _GATE
+    return changed
 
 
 def _gate(x: Any) -> Any:
@@ -168,7 +166,7 @@ _GATE = keras.saving.serialize_keras_object(_gate)
 
 
 def _precision(layer: Any) -> str:
-    """Double, but for what TensorFlow's CPU kernels do not run in it."""
+    """float64, except for layers that TensorFlow's CPU kernels do not run in it."""
     return SINGLE if type(layer).__name__ in ("MaxPooling3D", "AveragePooling3D") else PRECISION
 
 

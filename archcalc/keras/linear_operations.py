@@ -7,8 +7,8 @@ from typing import Any
 
 from keras import ops
 
+from archcalc.keras.linear_layers import PRECISION, several, with_mean
 from archcalc.keras.operations import OperationCall
-from archcalc.keras.stand_ins import PRECISION, several, with_mean
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
 
@@ -22,7 +22,7 @@ _ALONG = {
 }
 _PRODUCTS = ("einsum", "matmul", "dot", "tensordot")
 # linear already, or nearly so
-_KEPT = {
+_UNCHANGED = {
     *("mean", "sum", "cumsum", *_PRODUCTS, "average_pool", "conv"),
     *("depthwise_conv", "depth_to_space", "space_to_depth", "image.resize", "image.rgb_to_grayscale"),
     *("ones_like", "zeros_like"),
@@ -36,14 +36,14 @@ class LinearOperation(OperationCall):
         super().__init__(call.operation, call.name)
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
-        """Apply it to symbolic or real tensors; constants count as numbers of their dtype."""
-        made = self._linear([ops.cast(x, PRECISION) for x in inputs])
+        """Apply the operation in double precision, to symbolic or real tensors."""
+        outputs = self._linear([ops.cast(x, PRECISION) for x in inputs])
         if self.name is not None:
-            self._give_name(made)
-        return made
+            self._give_name(outputs)
+        return outputs
 
     def _constant(self, value: Constant) -> Any:
-        """Factors of a sum count alike: windows are held to be uniform, as weights are."""
+        """Ones in the constant's shape: windows are taken to be uniform, like weights."""
         return ops.ones(value.shape, dtype=PRECISION)
 
     def _linear(self, inputs: list[Any]) -> Any:
@@ -51,7 +51,7 @@ class LinearOperation(OperationCall):
         function = operation.function
         arguments = operation.keras_arguments()
         if function in _PRODUCTS and len(inputs) > 1:
-            inputs = [x + 1 for x in inputs]  # what padding has made of one is zero, and hides the other
+            inputs = [x + 1 for x in inputs]  # a factor that padding made zero would hide the other
         if function in _ALONG:
             return with_mean(inputs[0], several(getattr(operation, "axis", -1)))
         if function in _REDUCTIONS:
@@ -63,7 +63,7 @@ class LinearOperation(OperationCall):
             return ops.repeat(rows, arguments["num_classes"], axis=arguments.get("axis", -1))
         if function == "max_pool":
             return ops.average_pool(inputs[0], **{k: v for k, v in arguments.items() if k != "inputs"})
-        if function in _KEPT:
+        if function in _UNCHANGED:
             return self._apply(inputs)
         if isinstance(operation, Unary):
             return inputs[0]

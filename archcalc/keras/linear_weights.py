@@ -1,4 +1,4 @@
-"""Weights for linear models: positive, and such that every layer passes on a mass of 1."""
+"""Weights for linear models: positive, and scaled so that those of an output unit sum to about 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from archcalc.keras.build import Built
 from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
 
-# without the second factor the low-rank part of a kernel adds nothing to it
+# with the second factor zero, the low-rank part of a kernel adds nothing to it
 _ZERO = ("bias", "beta", "moving_mean", "lora_kernel_b", "lora_embeddings_b")
 _PER_CHANNEL = ("gamma", "alpha", "embeddings", "renorm_mean", "renorm_stddev", "moving_stddev")
 
@@ -32,14 +32,14 @@ def _weight(layer: Any, variable: Any, random: np.random.Generator | None) -> An
     if name in _ZERO:
         return np.zeros(shape)
     if name == "moving_variance":
-        # so that the layer multiplies by gamma and nothing else
+        # so that the layer only multiplies by gamma
         return np.full(shape, 1.0 - getattr(layer, "epsilon", 0.0))
     values = np.ones(shape) if random is None else random.uniform(0.5, 1.5, shape)
     return values / _fan_in(layer, name, shape)
 
 
 def _fan_in(layer: Any, name: str, shape: tuple[int, ...]) -> float:
-    """How many products one output unit adds up."""
+    """The number of products that one output unit adds up."""
     if name in _PER_CHANNEL:
         return 1
     kind = type(layer).__name__
@@ -48,6 +48,6 @@ def _fan_in(layer: Any, name: str, shape: tuple[int, ...]) -> float:
     if kind.startswith("DepthwiseConv") or name == "depthwise_kernel":
         return math.prod(shape[:-2])
     if kind.endswith("Transpose"):
-        # a kernel's cells are spread over the phases of its stride, which together keep the mean
+        # a kernel's elements are spread over the phases of its stride, which together keep the mean
         return float(math.prod(shape) / shape[-2] / math.prod(layer.strides))
     return math.prod(shape[:-1]) or 1

@@ -22,27 +22,27 @@ def from_keras(
 ) -> Graph:
     """The graph of a live model, of Keras 3 or of `tf_keras`.
 
-    It is read from the model's own configuration, as a file would be. A live model also
-    knows which of its parts are one object; two submodels that share a layer count its
-    weights once here, and twice from `model.to_json()`, which does not say it.
+    It is read from the model's own configuration, like a file. A live model also knows which of
+    its parts are the same object: two submodels that share a layer count its weights once here,
+    and twice from `model.to_json()`, which does not record it.
 
     Parameters
     ----------
     model
         A functional or Sequential model.
     input_shape
-        Sizes, without the batch, for a Sequential that was never built.
+        Sizes without the batch axis, for a Sequential that was never built.
     allow_unknown
-        Go on past layers without a rule; their figures are unknown.
+        Continue past layers without a rule; their figures are unknown.
     symbols
         Values for the symbols that stand for open axes.
 
     Raises
     ------
     ArchcalcError
-        For what is no model, and for models whose layers only their own code knows.
+        The argument is not a model, or only its own code knows its layers.
     SourceError
-        With every layer that archcalc has no rule for.
+        Every layer that archcalc has no rule for.
     """
     data = _configuration(model)
     name = getattr(model, "name", "model")
@@ -67,7 +67,7 @@ def _configuration(model: Any) -> dict[str, Any]:
             data = json.loads(model.to_json())
         else:
             raise ArchcalcError(f"expected a keras.Model, got {kind.__name__}")
-        # numbers of numpy and tuples as a file would hold them
+        # numbers of numpy and tuples become what a file would hold
         return json.loads(json.dumps(data, default=_plain))  # type: ignore[no-any-return]
     except (NotImplementedError, TypeError, ValueError) as fault:
         reason = str(fault).strip().splitlines()
@@ -78,7 +78,7 @@ def _configuration(model: Any) -> dict[str, Any]:
 
 
 def _mark_objects(model: Any, data: dict[str, Any]) -> None:
-    """Say in every layer's entry which object it is, as archives do for some of them."""
+    """Record in every layer's entry which object it is, as archives do for some of them."""
     entries = data["config"].get("layers", ())
     parts = {part.name: part for part in (*model.layers, *getattr(model, "operations", ()))}
     for entry in entries:

@@ -15,7 +15,7 @@ from archcalc.layers.base import Weight
 
 
 def model_weights(model: Any, graph: Graph) -> dict[str, dict[str, np.ndarray]]:
-    """The weights of a live model as `archcalc.analyze(graph, weights=...)` takes them.
+    """The weights of a live model as `archcalc.analyze(graph, weights=...)` accepts them.
 
     Parameters
     ----------
@@ -32,22 +32,22 @@ def model_weights(model: Any, graph: Graph) -> dict[str, dict[str, np.ndarray]]:
     Raises
     ------
     ArchcalcError
-        Where the model lacks a layer of the graph, or has other weights than the graph declares.
+        The model lacks a layer of the graph, or has other weights than the graph declares.
     """
     owned = parameters.weights(graph, shapes.infer(graph))
     layers = dict(_layers(model, ""))
-    found: dict[str, dict[str, np.ndarray]] = {}
+    by_name: dict[str, dict[str, np.ndarray]] = {}
     for node, declared in zip(graph.nodes, owned, strict=True):
         if not declared:
             continue
         if node.name not in layers:
             raise ArchcalcError(f"the model has no layer {node.name!r}: give the graph of this model")
-        found[node.name] = arrays(layers[node.name], declared, node.name)
-    return found
+        by_name[node.name] = arrays(layers[node.name], declared, node.name)
+    return by_name
 
 
 def arrays(layer: Any, declared: Sequence[Weight], name: str) -> dict[str, np.ndarray]:
-    """A Keras layer's weights by their declared names; raises `ArchcalcError` if its shapes are others."""
+    """A Keras layer's weights by their declared names; raises `ArchcalcError` if their shapes differ."""
     values = [np.asarray(w) for w in layer.weights if w.name != "seed_generator_state"]
     if [tuple(a.shape) for a in values] != [tuple(w.shape) for w in declared]:
         raise ArchcalcError(f"layer {name!r} has other weights than it declares")

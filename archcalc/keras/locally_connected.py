@@ -1,17 +1,17 @@
-"""Locally connected layers for Keras 3: convolutions whose weights differ at every place.
+"""Locally connected layers for Keras 3: convolutions with separate weights at every position.
 
 Keras 3 dropped them. These agree with `tf_keras`, weight for weight, output for output
 and gradient for gradient, in all three of its `implementation`s, which differ in how the
 kernel is stored:
 
-1. `(P, K, F)`: for each of the P output places the K = k*k*Cin weights of its window;
+1. `(P, K, F)`: for each of the P output positions the K = k*k*Cin weights of its window;
    `valid` padding only.
 2. A dense matrix from every input to every output unit, of which only the connections
    that exist are read.
 3. A vector of the connections that exist, in order of output unit, then input unit.
 
 All of them run as one batched matrix product over gathered windows. With `same` padding
-the window of output unit i starts at `i*stride - k//2`, which is `tf_keras`'s rule and not
+the window of output unit i starts at `i*stride - k//2`, which is the rule of `tf_keras` and not
 that of convolutions.
 """
 
@@ -85,12 +85,12 @@ class _LocallyConnected(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def _per_axis(self, what: str, value: int | tuple[int, ...]) -> _Shape:
-        found = (value,) * self.rank if isinstance(value, int) else tuple(value)
-        if len(found) != self.rank or any(not isinstance(v, int) or v < 1 for v in found):
+        sizes = (value,) * self.rank if isinstance(value, int) else tuple(value)
+        if len(sizes) != self.rank or any(not isinstance(v, int) or v < 1 for v in sizes):
             raise ValueError(
                 f"{what} must be a positive integer or {self.rank} of them. Received: {what}={value}"
             )
-        return found
+        return sizes
 
     # -- sizes ---------------------------------------------------------------------------
     def _split(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], int | None]:
@@ -119,7 +119,7 @@ class _LocallyConnected(keras.layers.Layer):
         sides = tuple(n for n in known if n is not None)
         if len(sides) < self.rank or channels is None:
             raise ValueError(
-                f"{type(self).__name__} has a weight for every place, so its input's sizes must be "
+                f"{type(self).__name__} has separate weights at every position, so its input's sizes must be "
                 f"known. Received: input_shape={tuple(input_shape)}"
             )
         self._sides = sides
@@ -130,15 +130,15 @@ class _LocallyConnected(keras.layers.Layer):
                 f"the input's sizes {sides} are smaller than kernel_size={self.kernel_size} "
                 f"(padding='valid'). Received: input_shape={tuple(input_shape)}"
             )
-        places = math.prod(self._out)
+        positions = math.prod(self._out)
         taps = math.prod(self.kernel_size) * channels
-        self._local_shape = (places, taps, self.filters)
+        self._local_shape = (positions, taps, self.filters)
         self._margins = tuple(map(self._margin, sides, self._out, self.kernel_size, self.strides))
         kernel_shape: _Shape
         if self.implementation == 1:
             kernel_shape = self._local_shape
         else:
-            # `_where`: the stored weight behind each (place, tap, filter); `_present`: is there one
+            # `_where`: index of the weight of each (position, tap, filter); `_present`: whether there is one
             outputs, inputs, present = self._connections()
             self._present = None if present.all() else present
             if self.implementation == 2:
@@ -146,7 +146,7 @@ class _LocallyConnected(keras.layers.Layer):
                     *self._unit_shape(sides, channels),
                     *self._unit_shape(self._out, self.filters),
                 )
-                self._where = inputs * (places * self.filters) + outputs
+                self._where = inputs * (positions * self.filters) + outputs
             else:
                 kernel_shape = (int(present.sum()),)
                 chosen = np.flatnonzero(present)
@@ -179,17 +179,17 @@ class _LocallyConnected(keras.layers.Layer):
         return (channels, *sides) if self.data_format == "channels_first" else (*sides, channels)
 
     def _margin(self, n: int, m: int, k: int, s: int) -> tuple[int, int]:
-        """Zeros before and behind an axis of `n` that has `m` windows."""
+        """Zeros before and after an axis of `n` elements that has `m` windows."""
         if self.padding == "valid":
             return 0, 0
         before = k // 2
         return before, max((m - 1) * s + k - before - n, 0)
 
     def _connections(self) -> tuple[Any, Any, Any]:
-        """Output unit, input unit and presence of each (place, tap, filter).
+        """Output unit, input unit and presence of each (position, tap, filter).
 
-        Units are positions in the flattened output and input; a tap that falls on padding
-        is not present and its input unit is 0.
+        Units are indices into the flattened output and input; a tap that falls on padding is not
+        present, and its input unit is 0.
         """
         taps_first = self.data_format == "channels_first"
         at = [
@@ -199,16 +199,16 @@ class _LocallyConnected(keras.layers.Layer):
             )
         ]
         inside = [(a >= 0) & (a < n) for a, n in zip(at, self._sides, strict=True)]
-        # axes: place per spatial axis, then tap per spatial axis
+        # axes: position per spatial axis, then tap per spatial axis
         unit = np.zeros((*self._out, *self.kernel_size), "int64")
         seen = np.ones(unit.shape, bool)
-        for axis, (positions, within, n) in enumerate(zip(at, inside, self._sides, strict=True)):
+        for axis, (indices, within, n) in enumerate(zip(at, inside, self._sides, strict=True)):
             shape = [1] * (2 * self.rank)
-            shape[axis], shape[self.rank + axis] = positions.shape
-            unit = unit * n + positions.reshape(shape)
+            shape[axis], shape[self.rank + axis] = indices.shape
+            unit = unit * n + indices.reshape(shape)
             seen &= within.reshape(shape)
-        places = math.prod(self._out)
-        unit, seen = unit.reshape(places, -1), seen.reshape(places, -1)
+        positions = math.prod(self._out)
+        unit, seen = unit.reshape(positions, -1), seen.reshape(positions, -1)
         channel = np.arange(self._channels)
         if taps_first:
             inputs = channel[:, None] * math.prod(self._sides) + unit[:, None, :]
@@ -216,20 +216,20 @@ class _LocallyConnected(keras.layers.Layer):
         else:
             inputs = unit[:, :, None] * self._channels + channel
             seen = np.broadcast_to(seen[:, :, None], inputs.shape)
-        inputs = np.where(seen, inputs, 0).reshape(places, -1, 1)
-        place, filters = np.arange(places)[:, None, None], np.arange(self.filters)
-        outputs = filters * places + place if taps_first else place * self.filters + filters
+        inputs = np.where(seen, inputs, 0).reshape(positions, -1, 1)
+        position, filters = np.arange(positions)[:, None, None], np.arange(self.filters)
+        outputs = filters * positions + position if taps_first else position * self.filters + filters
         return (
             np.broadcast_to(outputs, self._local_shape),
             np.broadcast_to(inputs, self._local_shape),
-            np.broadcast_to(seen.reshape(places, -1, 1), self._local_shape),
+            np.broadcast_to(seen.reshape(positions, -1, 1), self._local_shape),
         )
 
     # -- the forward pass ------------------------------------------------------------------
     def call(self, inputs: Any) -> Any:
         """Apply the layer to a batch."""
         first = self.data_format == "channels_first"
-        outputs = ops.matmul(self._windows(inputs), self._local_kernel())  # (place, batch, filter)
+        outputs = ops.matmul(self._windows(inputs), self._local_kernel())  # (position, batch, filter)
         outputs = ops.reshape(outputs, (*self._out, -1, self.filters))
         spatial = range(self.rank)
         batch, filters = self.rank, self.rank + 1
@@ -240,18 +240,18 @@ class _LocallyConnected(keras.layers.Layer):
         return self.activation(outputs)
 
     def _local_kernel(self) -> Any:
-        """The kernel as (place, tap, filter), zero where a tap falls on padding."""
+        """The kernel as (position, tap, filter), zero where a tap falls on padding."""
         if self.implementation == 1:
             return self.kernel
         local = ops.take(ops.reshape(self.kernel, (-1,)), self._where, axis=0)
         return local if self._present is None else ops.where(self._present, local, ops.zeros_like(local))
 
     def _windows(self, x: Any) -> Any:
-        """The window of every place: (place, batch, tap).
+        """The window of every position: (position, batch, tap).
 
-        The input is turned once, so that the product needs no turning of the windows, which
-        are larger; then one strided slice per kernel cell. In TensorFlow on a CPU this trains
-        faster than `extract_patches`, whose gradient builds a sparse matrix.
+        The input is transposed once, so that the windows, which are larger, need no transposition;
+        then one strided slice per kernel element. In TensorFlow on a CPU this trains faster than
+        `extract_patches`, whose gradient builds a sparse matrix.
         """
         first = self.data_format == "channels_first"
         spatial = range(2, 2 + self.rank) if first else range(1, 1 + self.rank)
@@ -261,8 +261,8 @@ class _LocallyConnected(keras.layers.Layer):
             x = ops.pad(x, [*self._margins, (0, 0), (0, 0)])
         cells = []
         for cell in product(*map(range, self.kernel_size)):
-            places = zip(cell, self._out, self.strides, strict=True)
-            cells.append(x[tuple(slice(c, c + (m - 1) * s + 1, s) for c, m, s in places)])
+            axes = zip(cell, self._out, self.strides, strict=True)
+            cells.append(x[tuple(slice(c, c + (m - 1) * s + 1, s) for c, m, s in axes)])
         windows = ops.stack(cells, axis=-1 if first else -2)
         count, taps, _ = self._local_shape
         return ops.reshape(windows, (count, -1, taps))
@@ -291,7 +291,7 @@ class _LocallyConnected(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="archcalc")
 class LocallyConnected1D(_LocallyConnected):
-    """A convolution over one axis with its own weights at every place.
+    """A convolution over one axis with separate weights at every position.
 
     Input `(batch, n, Cin)`, output `(batch, m, filters)`; weights of implementation 1:
     kernel `(m, k*Cin, filters)`, bias `(m, filters)`.
@@ -302,7 +302,7 @@ class LocallyConnected1D(_LocallyConnected):
 
 @keras.saving.register_keras_serializable(package="archcalc")
 class LocallyConnected2D(_LocallyConnected):
-    """A convolution over two axes with its own weights at every place.
+    """A convolution over two axes with separate weights at every position.
 
     Input `(batch, h, w, Cin)`, output `(batch, ho, wo, filters)`; weights of
     implementation 1: kernel `(ho*wo, kh*kw*Cin, filters)`, bias `(ho, wo, filters)`.

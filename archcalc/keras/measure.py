@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from archcalc.graph import Graph
 from archcalc.keras.build import Built
-from archcalc.keras.stand_ins import PRECISION
+from archcalc.keras.linear_layers import PRECISION
 
 Position = tuple[int, ...]
 
@@ -23,9 +23,9 @@ Position = tuple[int, ...]
 class Support:
     """What positions of one output depend on, for one input of the model.
 
-    `lows` and `highs` are the first and last unit along each axis of the input (batch left
-    out), one row per position; a row of an axis without any is (0, -1). `weights` holds, where asked
-    for, the absolute gradient of each position summed over everything but one axis.
+    `lows` and `highs` are the first and last unit along each axis of the input (without batch), one
+    row per position; for an axis without any they are 0 and -1. `weights` holds, on request, the
+    absolute gradient of each position summed over all but one axis.
     """
 
     lows: np.ndarray
@@ -33,20 +33,20 @@ class Support:
     weights: tuple[np.ndarray, ...] = ()
 
 
-# what a recorded pass and its gradients hold, over the outputs of all layers: 2.5 were measured
+# memory of a recorded pass with its gradients, over that of all layers' outputs; 2.5 was measured
 RECORDED = 3
 
 
 class Gradients:
     """One forward pass of a linear model, and backward passes from any node's positions.
 
-    Each position of an output is a sample of its own in the batch, so that one backward pass
-    serves them all. A place stands for all its channels.
+    Each position of an output is a separate sample of the batch, so that one backward pass computes
+    all of them. A position includes all its channels.
 
     Raises
     ------
     MemoryError
-        If this machine has not the memory, which the system would answer by ending the process.
+        This machine has too little memory, for which the system would end the process.
     """
 
     def __init__(self, built: Built, positions: int, seed: int = 0) -> None:
@@ -68,10 +68,10 @@ class Gradients:
     def support(
         self, node: int, positions: Sequence[Position], axes: Sequence[int], *, spread: bool = False
     ) -> list[Support | None]:
-        """For each model input what `positions` of the node's first output depend on.
+        """For each model input, what `positions` of the node's first output depend on.
 
-        `axes` are the axes of the output (batch left out) that a place has an index for; the
-        others are summed. An input that is not connected gives None.
+        `axes` are the axes of the output (without batch) that a position has an index for; the
+        others are summed. An input without a connection gives None.
         """
         y = self.values[node][0]
         chosen = np.zeros((self.positions, *y.shape[1:]))
@@ -88,7 +88,7 @@ class Gradients:
 
 def _held(built: Built) -> int:
     """Bytes of all outputs for one sample, in double precision."""
-    return sum(8 * math.prod(map(int, tensor.shape[1:])) for made in built.tensors for tensor in made)
+    return sum(8 * math.prod(map(int, tensor.shape[1:])) for tensors in built.tensors for tensor in tensors)
 
 
 def _require_memory(held: int) -> None:
@@ -104,11 +104,11 @@ def _require_memory(held: int) -> None:
 
 
 def _batch(built: Built, positions: int) -> int:
-    """The least batch of at least `positions` samples and two that no tensor has as an axis.
+    """The smallest batch, of at least `positions` and two samples, that is the size of no tensor's axis.
 
     Keras 3.15 adds a tensor of shape (n, 1, 1, 1) to one of (n, n, w, c) along the wrong axis.
     """
-    sides = {n for made in built.tensors for tensor in made for n in tensor.shape[1:]}
+    sides = {n for tensors in built.tensors for tensor in tensors for n in tensor.shape[1:]}
     return next(n for n in itertools.count(max(positions, 2)) if n not in sides)
 
 
@@ -133,7 +133,7 @@ def _support(magnitudes: np.ndarray, spread: bool) -> Support:
 
 
 def standard_deviations(weights: np.ndarray) -> np.ndarray:
-    """Of positions weighted by each row."""
+    """Standard deviation of the position, weighted by each row."""
     positions = np.arange(weights.shape[1])
     total = weights.sum(axis=1)
     mean = (weights * positions).sum(axis=1) / total
@@ -142,21 +142,21 @@ def standard_deviations(weights: np.ndarray) -> np.ndarray:
 
 
 def outputs(built: Built, failures: dict[int, str], seed: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-    """Every node's real output arrays for one random sample; none, and a reason, where it does not run."""
+    """Every node's output arrays for one random sample; none, with the reason noted, if it does not run."""
     random = np.random.default_rng(seed)
     inputs = []
     for i in built.graph.inputs:
         tensor = built.tensors[i][0]
         shape = (1, *tensor.shape[1:])
         inputs.append(tf.constant(sample(random, shape, str(tensor.dtype), built.graph, i)))
-    for made in built.run(inputs, failures=failures):
-        yield tuple(np.asarray(tf.convert_to_tensor(y)) for y in made)
+    for values in built.run(inputs, failures=failures):
+        yield tuple(np.asarray(tf.convert_to_tensor(y)) for y in values)
 
 
 def sample(
     random: np.random.Generator, shape: tuple[int, ...], dtype: str, graph: Graph, node: int
 ) -> np.ndarray:
-    """Values that an input admits: indices within the table of the embedding behind it."""
+    """Valid values for an input: reals, or indices within the table of the embedding that reads it."""
     if np.issubdtype(np.dtype(dtype), np.floating):
         return random.uniform(-1, 1, shape).astype(dtype)
     tables = [

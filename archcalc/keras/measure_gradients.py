@@ -1,4 +1,4 @@
-"""Gradient norms of the real model as it starts, over random weights, inputs and directions at the output."""
+"""Gradient norms of the real model at initialisation, over random weights, inputs and output directions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from archcalc.keras.build import Built, build
 def gradient_runs(
     graph: Graph, seeds: int, *, first: int = 0, batch: int = 1, training: bool = True
 ) -> Iterator[np.ndarray]:
-    """For each seed log10 of every node's gradient norm over the output's; NaN where no gradient comes.
+    """For each seed log10 of every node's gradient norm over the output's; NaN where no gradient arrives.
 
-    Each seed draws the weights anew with the layers' own initialisers, standard normal inputs
+    Each seed draws new weights with the layers' own initialisers, standard normal inputs
     and a random direction at the output. With a `batch` of several, norms are those of the whole batch.
     """
     for seed in range(first, first + seeds):
@@ -28,7 +28,7 @@ def gradient_runs(
 
 
 def gradient_norms(built: Built, seed: int, *, batch: int = 1, training: bool = True) -> np.ndarray:
-    """One run of `gradient_runs` on the weights that the model has."""
+    """One run of `gradient_runs`, with the model's present weights."""
     random = np.random.default_rng(seed)
     inputs = []
     for i in built.graph.inputs:
@@ -41,9 +41,9 @@ def gradient_norms(built: Built, seed: int, *, batch: int = 1, training: bool = 
         outputs = [values[t.node][t.output] for t in dict.fromkeys(built.graph.outputs)]
         directions = [tf.constant(random.standard_normal(y.shape), y.dtype) for y in outputs]
         along = tf.add_n([tf.reduce_sum(y * v) for y, v in zip(outputs, directions, strict=True)])
-    found = tape.gradient(along, [made[0] for made in values])
+    gradients = tape.gradient(along, [results[0] for results in values])
     size = np.sqrt(sum(float(tf.reduce_sum(tf.cast(v, tf.float64) ** 2)) for v in directions))
-    return np.array([_log_norm(g) - np.log10(size) for g in found])
+    return np.array([_log_norm(g) - np.log10(size) for g in gradients])
 
 
 def _log_norm(gradient: Any) -> float:

@@ -1,4 +1,4 @@
-"""Operations of `keras.ops` from their declarations."""
+"""Callables for operations of `keras.ops`, from their declarations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LISTS = ("concatenate", "stack")
 
 
 class OperationCall:
-    """A callable like a layer: the tensors go in as a list, constants stand in their positions."""
+    """A callable like a layer: it takes the tensors as a list, and puts constants in their positions."""
 
     def __init__(self, operation: Operation, name: str | None = None) -> None:
         self.operation = operation
@@ -35,14 +35,14 @@ class OperationCall:
         if self.operation.function in _LISTS:
             return self._function(list(inputs), **arguments)
         left = iter(inputs)
-        given = ((name, arguments.get(name)) for name in self.operation.operands)
-        operands = {name: next(left) if value is None else value for name, value in given}
+        stated = ((name, arguments.get(name)) for name in self.operation.operands)
+        operands = {name: next(left) if value is None else value for name, value in stated}
         if self.operation.function == "einsum":
             return self._function(arguments["subscripts"], *operands.values())
         return self._function(**arguments | operands)
 
     def _value(self, value: Any) -> Any:
-        """A field as the function takes it: slices and arrays are data in a declaration."""
+        """A field as the function expects it: slices and arrays are data in a declaration."""
         if isinstance(value, Constant):
             return self._constant(value)
         if isinstance(value, tuple):
@@ -55,16 +55,16 @@ class OperationCall:
         return keras.ops.convert_to_tensor(value.value, dtype=value.dtype)
 
     def _give_name(self, outputs: Any) -> None:
-        """Keras names operations itself; functions offer no argument for it."""
+        """Name the operation, because functions of `keras.ops` have no argument for it."""
         first = outputs[0] if isinstance(outputs, list | tuple) else outputs
         if isinstance(first, keras.KerasTensor):
             first._keras_history.operation.name = self.name
 
 
 def _function(path: str) -> Any:
-    found = keras.ops
+    function = keras.ops
     for part in path.split("."):
-        found = getattr(found, part, None)
-        if found is None:
+        function = getattr(function, part, None)
+        if function is None:
             raise LayerError(f"Keras {keras.__version__} has no operation keras.ops.{path}")
-    return found
+    return function

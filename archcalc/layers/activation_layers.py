@@ -1,4 +1,4 @@
-"""Activations as layers of their own."""
+"""Activations as separate layers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from archcalc.layers.window import whole_along
 
 @family
 class OneOperation(Elementwise):
-    """One operation a unit, by the convention of docs/conventions.md."""
+    """A layer that counts as one operation per unit (docs/conventions.md)."""
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return prod(inputs[0])
@@ -48,9 +48,9 @@ class Activation(Elementwise):
     activation: ActivationName
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """Integers stay so where the function of Keras keeps them."""
-        whole = activation_name(self.activation) in ("linear", "relu", "relu6")
-        return inputs[0] if whole and not floating(inputs[0]) else compute
+        """The input's integer dtype if Keras's function keeps it, else the compute dtype."""
+        keeps = activation_name(self.activation) in ("linear", "relu", "relu6")
+        return inputs[0] if keeps and not floating(inputs[0]) else compute
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (coupled(identity(len(inputs[0])), self.activation),)
@@ -145,8 +145,8 @@ class Softmax(OneOperation):
     axis: Axes = -1
 
     def axes(self, x: Shape) -> tuple[int, ...]:
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        return tuple(axis_index(self, a, len(x)) for a in given)
+        numbers = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(axis_index(self, a, len(x)) for a in numbers)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)

@@ -1,9 +1,9 @@
-"""Keras's named activation functions, functions of a unit in `keras.ops`, and the range of their slopes.
+"""Keras's named activation functions, elementwise functions in `keras.ops`, and ranges of their slopes.
 
-A range is [inf phi', sup phi'] over all inputs at which there is a derivative, rounded
-outward, or None where the function does not act on each unit by itself. Where the supremum is
-attained inside (gelu at sqrt(2), silu, mish), the constant is the root of the second
-derivative, found to 30 digits; all are compared with Keras's own derivative on a dense grid.
+A range is [inf phi', sup phi'] over all inputs at which the derivative exists, rounded outward,
+or None for functions that do not act on each unit separately. If the supremum is attained at a
+finite input (gelu at sqrt(2), silu, mish), it was computed at a root of the second derivative, to 30
+digits; a test compares all ranges with Keras's derivatives on a dense grid.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Activation(NamedTuple):
     """One activation function."""
 
     slopes: Range | None
-    couples_channels: bool = False  # each output reads the whole last axis (softmax)
+    couples_channels: bool = False  # each output depends on the whole last axis (softmax)
 
 
 _UNIT = (0.0, 1.0)
-# Keras adds a maximum and a minimum, and at 0, where a ReLU before it ends, both pass the gradient on
+# Keras adds a maximum and a minimum; at 0, a common input after a ReLU, both pass the gradient
 _CELU = (0.0, 2.0)
 _EITHER = (-1.0, 1.0)
 _ANY = (-INFINITY, INFINITY)
@@ -56,7 +56,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "hard_sigmoid": Activation((0.0, 1 / 6 + 1e-12)),
     "hard_silu": Activation((-0.5, 1.5)),
     "hard_tanh": Activation(_UNIT),
-    # these two jump, where they have no derivative
+    # these two are discontinuous, with no derivative at the jumps
     "hard_shrink": Activation(_UNIT),
     "threshold": Activation(_UNIT),
     "soft_shrink": Activation(_UNIT),
@@ -70,7 +70,7 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 ACTIVATIONS |= {"swish": ACTIVATIONS["silu"], "hard_swish": ACTIVATIONS["hard_silu"]}
 
-# functions of a unit that are no activations; those without an entry have no bound
+# elementwise functions that are not activations; those without an entry have no bound
 FUNCTIONS: dict[str, Range] = {
     "absolute": _EITHER,
     "arcsinh": _UNIT,
@@ -95,7 +95,7 @@ FUNCTIONS: dict[str, Range] = {
 
 
 def slopes(function: str, parameters: Mapping[str, Any]) -> Range:
-    """The range of the slope of a `Pointwise` primitive, infinite where there is no bound."""
+    """The range of the slope of a `Pointwise` primitive; infinite if there is no bound."""
     match function:
         case "relu":
             below = float(parameters.get("negative_slope") or 0.0)
@@ -108,7 +108,7 @@ def slopes(function: str, parameters: Mapping[str, Any]) -> Range:
             alpha = parameters.get("alpha")
             return _hull(0.0, 1.0, 1.0 if alpha is None else alpha)
         case "gelu":
-            # the layer's default and that of keras.ops differ; without the argument both must hold
+            # the defaults of the layer and of keras.ops differ; without the argument the wider range
             tanh = parameters.get("approximate")
             return _GELU if tanh is False else _GELU_TANH
         case "celu":
@@ -127,7 +127,7 @@ def _hull(*values: float) -> Range:
 
 
 def activation_name(activation: Any) -> str:
-    """The plain name of an activation given as name, Keras configuration object or None."""
+    """The name of an activation that is given as a name, a Keras configuration object or None."""
     if isinstance(activation, dict):
         return str(activation.get("class_name"))
     return activation or "linear"
@@ -139,14 +139,14 @@ def activation_ops(activation: Any, shape: Shape) -> Size:
 
 
 def coupled(window: Window, activation: Any, axes: int | None = None) -> Window:
-    """The window of a layer with this activation behind it, and outputs of `axes` axes (its input's)."""
+    """The window of a layer after this activation; `axes` is its output's rank (default: its input's)."""
     if not ACTIVATIONS[activation_name(activation)].couples_channels:
         return window
     return whole_along(window, (len(window) if axes is None else axes) - 1)
 
 
 def activated(activation: Any, shape: Shape) -> Primitives:
-    """The primitives of an activation behind a layer whose output has this shape."""
+    """The primitives of an activation of a tensor of this shape."""
     name = activation_name(activation)
     if name == "linear":
         return ()

@@ -1,4 +1,4 @@
-"""Pooling to a given number of windows, of nearly equal size."""
+"""Adaptive pooling: a given number of windows of nearly equal size."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import AdaptiveWindow, Pool, Primitives
 from archcalc.layers.spatial import Spatial
 from archcalc.layers.tables import adaptive_phases
-from archcalc.layers.window import Phases, Read, Taps, Unstated, Whole, here
+from archcalc.layers.window import Phases, Read, Taps, UnknownRead, Whole, identity_read
 
 
 @family
 class AdaptivePooling(Spatial, Weightless, NoMacs):
-    """`output_size` windows an axis: window i of m reaches from floor(i*n/m) to ceil((i+1)*n/m).
+    """`output_size` windows per axis: window i of m is from floor(i*n/m) to ceil((i+1)*n/m), exclusive.
 
-    Source: Keras's `ops.adaptive_average_pool`, which takes the windows of PyTorch.
+    Source: Keras's `ops.adaptive_average_pool`, which uses the windows of PyTorch.
     """
 
-    takes: ClassVar[str]  # what is kept of a window: its `average` or its `max`
+    kind: ClassVar[str]  # `average` or `max`
 
     output_size: SpatialField
 
@@ -35,18 +35,18 @@ class AdaptivePooling(Spatial, Weightless, NoMacs):
             _read(axis, n, m)
             for axis, n, m in zip(self.spatial_axes, self.sides(x), self.output_size, strict=True)
         )
-        return (self.reads(spatial, here(self.channel_axis)),)
+        return (self.reads(spatial, identity_read(self.channel_axis)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         (x,) = inputs
-        # neighbours share a unit wherever the border between them falls inside it
+        # adjacent windows share a unit if the boundary between them falls inside it
         pairs = zip(self.sides(x), self.output_size, strict=True)
         return prod(n + m - common_divisor(n, m) for n, m in pairs) * self.channels(x)
 
     def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         pairs = zip(self.spatial_axes, self.sides(x), self.output_size, strict=True)
-        return (Pool(self.takes, tuple(AdaptiveWindow(axis, n, m) for axis, n, m in pairs)),)
+        return (Pool(self.kind, tuple(AdaptiveWindow(axis, n, m) for axis, n, m in pairs)),)
 
 
 def _read(axis: int, n: Size, m: Size) -> Read:
@@ -57,7 +57,7 @@ def _read(axis: int, n: Size, m: Size) -> Read:
         return Taps(axis, size, 0, size)
     table = adaptive_phases(n, m)
     if table is None:
-        return Unstated(f"no table of windows from {n} to {m} units")
+        return UnknownRead(f"no table of windows from {n} to {m} units")
     return Phases(axis, *table)
 
 
@@ -66,7 +66,7 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
     """The means of `output_size` windows over one axis."""
 
     rank = 1
-    takes = "average"
+    kind = "average"
 
 
 @layer
@@ -74,7 +74,7 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
     """The means of `output_size` windows over two axes."""
 
     rank = 2
-    takes = "average"
+    kind = "average"
 
 
 @layer
@@ -82,7 +82,7 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
     """The means of `output_size` windows over three axes."""
 
     rank = 3
-    takes = "average"
+    kind = "average"
 
 
 @layer
@@ -90,7 +90,7 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
     """The largest of `output_size` windows over one axis."""
 
     rank = 1
-    takes = "max"
+    kind = "max"
 
 
 @layer
@@ -98,7 +98,7 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
     """The largest of `output_size` windows over two axes."""
 
     rank = 2
-    takes = "max"
+    kind = "max"
 
 
 @layer
@@ -106,4 +106,4 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
     """The largest of `output_size` windows over three axes."""
 
     rank = 3
-    takes = "max"
+    kind = "max"

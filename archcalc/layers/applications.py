@@ -1,11 +1,11 @@
-"""Layers that `keras.applications` defines for itself."""
+"""Layer types that are defined in `keras.applications`."""
 
 from __future__ import annotations
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.layers.base import NoMacs, Weight, Window, identity, layer, one_input, show
 from archcalc.layers.fields import Count, Real
-from archcalc.layers.merging import Merge, aligned, several
+from archcalc.layers.merging import Merge, aligned, require_inputs
 from archcalc.layers.primitives import Primitives, Scale, Upsample
 from archcalc.layers.window import Shares
 
@@ -55,7 +55,7 @@ class CustomScaleLayer(Merge):
     scale: Real
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return super().output_shape(*several(self, inputs, exactly=2))
+        return super().output_shape(*require_inputs(self, inputs, exactly=2))
 
     def shares(self, *inputs: Shape) -> Shares:
         return Shares((1, self.scale))

@@ -1,8 +1,8 @@
-"""Attention: dot products of queries and keys weigh the values.
+"""Attention layers: means of values, weighted by scores of queries and keys.
 
 Sources: Vaswani et al. 2017 (arXiv 1706.03762), Bahdanau et al. 2015 (arXiv 1409.0473), Ainslie
-et al. 2023 (arXiv 2305.13245). Inputs are query and value, and a key where it is not the value.
-Work is that of the whole score matrix, masked positions included, as the kernels compute it.
+et al. 2023 (arXiv 2305.13245). Inputs are query, value and optionally key (default: the value).
+MACs are those of the whole score matrix, masked positions included, as it is computed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from archcalc.layers.fields import (
     Untracked,
 )
 from archcalc.layers.primitives import Dropout, Matrix, Primitives, Select, Unbounded
-from archcalc.layers.window import Prefix, Read, Taps, Whole, here
+from archcalc.layers.window import Prefix, Read, Taps, Whole, identity_read
 
 
-class Given(NamedTuple):
-    """The shapes of the three tensors."""
+class AttentionInputs(NamedTuple):
+    """The shapes of query, value and key."""
 
     query: Shape
     value: Shape
@@ -38,7 +38,7 @@ class Given(NamedTuple):
 
 @family
 class AttentionLayer(Layer):
-    """What all attention layers share: a query, a value and perhaps a key, and a causal mask."""
+    """Base class of attention layers: a query, a value and optionally a key, and a causal mask."""
 
     call_arguments = ("use_causal_mask", "return_attention_scores")
 
@@ -47,8 +47,8 @@ class AttentionLayer(Layer):
     use_causal_mask: Flag = False
     return_attention_scores: Flag = False
 
-    def given(self, inputs: tuple[Shape, ...]) -> Given:
-        """Query, value and key; raises `LayerError` if they are not two or three of one rank."""
+    def named_inputs(self, inputs: tuple[Shape, ...]) -> AttentionInputs:
+        """The shapes by name; raises `LayerError` unless there are two or three of the same rank."""
         name = type(self).__name__
         if len(inputs) not in (2, 3):
             raise LayerError(f"{name} takes a query, a value and perhaps a key, got {len(inputs)} inputs")
@@ -58,22 +58,22 @@ class AttentionLayer(Layer):
             raise LayerError(f"{name} takes sequences of the same number of axes, got shapes {shapes}")
         for n, m in zip(value[:-1], key[:-1], strict=True):
             require_equal(n, m, lambda: f"{name}: value {show(value)} and key {show(key)} differ in length")
-        return Given(query, value, key)
+        return AttentionInputs(query, value, key)
 
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Shape of what is made of the values."""
+        """Shape of the attended values."""
 
     @abstractmethod
-    def scores_shape(self, given: Given) -> Shape:
-        """Shape of the scores where they are returned, as Keras infers it."""
+    def scores_shape(self, shapes: AttentionInputs) -> Shape:
+        """Shape of the returned scores, as Keras infers it."""
 
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
         out = self.output_shape(*inputs)
-        return (out, self.scores_shape(self.given(inputs))) if self.return_attention_scores else (out,)
+        return (out, self.scores_shape(self.named_inputs(inputs))) if self.return_attention_scores else (out,)
 
     def along(self, axis: int) -> Read:
-        """What is read of the sequence of values and keys."""
+        """The read of axis `axis` of the values and keys."""
         return Prefix(axis) if self.use_causal_mask else Whole()
 
     def primitives(self, *inputs: Shape) -> Primitives:
@@ -82,21 +82,21 @@ class AttentionLayer(Layer):
         names = tuple(w.name for w in self.weights(*inputs))
         if self.return_attention_scores and self.dropout:
             return (Unbounded(reason, names),)
-        # what comes out is a mean of values; scores may leave as well
+        # the output is a mean of values; with `return_attention_scores` also scores
         scores = (0.0, 1.0) if self.return_attention_scores else None
-        return (Unbounded(reason, names, 1, self.of_values(self.given(inputs)), scores),)
+        return (Unbounded(reason, names, 1, self.of_values(self.named_inputs(inputs)), scores),)
 
-    def of_values(self, given: Given) -> Primitives:
-        """What becomes of a mean of values."""
+    def of_values(self, shapes: AttentionInputs) -> Primitives:
+        """The primitives that are applied to a mean of values."""
         return (Dropout(self.dropout),) if self.dropout else ()
 
 
 # -- with projections -----------------------------------------------------------------------------
 @family
 class Projected(AttentionLayer):
-    """Query, key and value go through matrices of their own, and so does the result."""
+    """Attention with projections of query, key, value and output."""
 
-    call_style = "apart"
+    call_style = "separate"
 
     use_bias: Flag = True
     use_gate: Flag = False
@@ -114,38 +114,38 @@ class Projected(AttentionLayer):
             raise LayerError("flash_attention=True needs dropout=0, as in Keras")
 
     @abstractmethod
-    def heads(self, given: Given) -> tuple[Shape, Shape, Shape]:
-        """(heads, width) of query, key and value."""
+    def heads(self, shapes: AttentionInputs) -> tuple[Shape, Shape, Shape]:
+        """(number of heads, width) of query, key and value."""
 
     @abstractmethod
-    def result(self, given: Given) -> Shape:
-        """The axes that replace the features of the query."""
+    def result(self, shapes: AttentionInputs) -> Shape:
+        """The shape of the output's features, which replace those of the query."""
 
-    def attended(self, given: Given) -> tuple[int, ...]:
+    def attended(self, shapes: AttentionInputs) -> tuple[int, ...]:
         """The axes that are attended over."""
         return (0,)
 
-    def of_values(self, given: Given) -> Primitives:
-        made = tuple(range(2, 2 + len(self.result(given))))
+    def of_values(self, shapes: AttentionInputs) -> Primitives:
+        output_axes = tuple(range(2, 2 + len(self.result(shapes))))
         value, out = (
             Matrix(f"{name}/kernel", f"{name}/bias" if self.use_bias else None, inputs, outputs)
-            for name, inputs, outputs in (("value", (0,), (1, 2)), ("attention_output", (0, 1), made))
+            for name, inputs, outputs in (("value", (0,), (1, 2)), ("attention_output", (0, 1), output_axes))
         )
         gate = (Select(),) if self.use_gate else ()
-        return (value, *super().of_values(given), *gate, out)
+        return (value, *super().of_values(shapes), *gate, out)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        given = self.given(inputs)
-        query, key, value = self.heads(given)
-        out = self.result(given)
-        found = [
-            *self._projection("query", given.query[-1:], query),
-            *self._projection("key", given.key[-1:], key),
+        shapes = self.named_inputs(inputs)
+        query, key, value = self.heads(shapes)
+        out = self.result(shapes)
+        weights = [
+            *self._projection("query", shapes.query[-1:], query),
+            *self._projection("key", shapes.key[-1:], key),
         ]
         if self.use_gate:
-            found += self._projection("gate", given.query[-1:], (query[0], value[1]))
-        found += self._projection("value", given.value[-1:], value)
-        return (*found, *self._projection("attention_output", (query[0], value[1]), out))
+            weights += self._projection("gate", shapes.query[-1:], (query[0], value[1]))
+        weights += self._projection("value", shapes.value[-1:], value)
+        return (*weights, *self._projection("attention_output", (query[0], value[1]), out))
 
     def _projection(self, name: str, before: Shape, after: Shape) -> tuple[Weight, ...]:
         kernel = Weight(f"{name}/kernel", (*before, *after), initializer=self.kernel_initializer)
@@ -153,26 +153,29 @@ class Projected(AttentionLayer):
         return (kernel, bias) if self.use_bias else (kernel,)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        given = self.given(inputs)
-        attended = self.attended(given)
-        for axis, (n, m) in enumerate(zip(given.query[:-1], given.value[:-1], strict=True)):
+        shapes = self.named_inputs(inputs)
+        attended = self.attended(shapes)
+        for axis, (n, m) in enumerate(zip(shapes.query[:-1], shapes.value[:-1], strict=True)):
             if axis not in attended:
                 require_equal(
-                    n, m, lambda: f"{type(self).__name__}: query {show(given.query)} and value "
-                    f"{show(given.value)} differ along an axis that is not attended over"
+                    n, m, lambda: f"{type(self).__name__}: query {show(shapes.query)} and value "
+                    f"{show(shapes.value)} differ along an axis that is not attended over"
                 )  # fmt: skip
-        return (*given.query[:-1], *self.result(given))
+        return (*shapes.query[:-1], *self.result(shapes))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        given = self.given(inputs)
-        attended = self.attended(given)
-        free = len(given.query) - 1
-        query: Window = (*map(here, range(free)), Whole())
-        others: Window = (*(self.along(a) if a in attended else here(a) for a in range(free)), Whole())
+        shapes = self.named_inputs(inputs)
+        attended = self.attended(shapes)
+        free = len(shapes.query) - 1
+        query: Window = (*map(identity_read, range(free)), Whole())
+        others: Window = (
+            *(self.along(a) if a in attended else identity_read(a) for a in range(free)),
+            Whole(),
+        )
         return (query, *(others for _ in inputs[1:]))
 
     def along(self, axis: int) -> Read:
-        # masks speak of the first axis alone
+        # masks apply to the first axis only
         width = self.sliding_window
         if axis > 0:
             return Whole()
@@ -181,39 +184,39 @@ class Projected(AttentionLayer):
         reach = width if self.use_causal_mask else 2 * width - 1
         return Taps(axis, 1, 1 - width, reach)
 
-    def pairs(self, given: Given) -> Size:
-        """Query units times the units that each of them is scored against."""
-        attended = self.attended(given)
-        return prod(given.query[:-1]) * prod(given.value[a] for a in attended)
+    def pairs(self, shapes: AttentionInputs) -> Size:
+        """The number of scores per head: queries times the keys that each of them attends to."""
+        attended = self.attended(shapes)
+        return prod(shapes.query[:-1]) * prod(shapes.value[a] for a in attended)
 
     def macs(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        query, key, value = self.heads(given)
+        shapes = self.named_inputs(inputs)
+        query, key, value = self.heads(shapes)
         wide = query[0] * value[1]
-        gates = int(self.use_gate) * given.query[-1] * wide
-        of_query = given.query[-1] * prod(query) + gates + wide * prod(self.result(given))
-        of_others = prod(given.key) * prod(key) + prod(given.value) * prod(value)
+        gates = int(self.use_gate) * shapes.query[-1] * wide
+        of_query = shapes.query[-1] * prod(query) + gates + wide * prod(self.result(shapes))
+        of_others = prod(shapes.key) * prod(key) + prod(shapes.value) * prod(value)
         return (
-            prod(given.query[:-1]) * of_query
+            prod(shapes.query[:-1]) * of_query
             + of_others
-            + self.pairs(given) * query[0] * (query[1] + value[1])
+            + self.pairs(shapes) * query[0] * (query[1] + value[1])
         )
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        query, key, value = self.heads(given)
-        positions, others = prod(given.query[:-1]), prod(given.value[:-1])
+        shapes = self.named_inputs(inputs)
+        query, key, value = self.heads(shapes)
+        positions, others = prod(shapes.query[:-1]), prod(shapes.value[:-1])
         wide = query[0] * value[1]
-        biases = positions * (prod(query) + prod(self.result(given)) + int(self.use_gate) * wide)
+        biases = positions * (prod(query) + prod(self.result(shapes)) + int(self.use_gate) * wide)
         biases = int(self.use_bias) * (biases + others * (prod(key) + prod(value)))
-        gates = 2 * int(self.use_gate) * positions * wide  # the sigmoid, and the product with it
+        gates = 2 * int(self.use_gate) * positions * wide  # the sigmoid and a product
         scaled = positions * prod(query)
-        return biases + gates + scaled + self.pairs(given) * query[0]
+        return biases + gates + scaled + self.pairs(shapes) * query[0]
 
 
 @layer
 class MultiHeadAttention(Projected):
-    """Several attentions side by side, over all axes or some (`attention_axes`)."""
+    """Several attentions in parallel, over all axes or some (`attention_axes`)."""
 
     spec_names = {"output_shape": "stated_shape"}
 
@@ -223,33 +226,33 @@ class MultiHeadAttention(Projected):
     stated_shape: Annotated[Any, ShapeOrSizeKind()] = None
     attention_axes: Annotated[Any, AxisKind(several=True, optional=True)] = None
 
-    def heads(self, given: Given) -> tuple[Shape, Shape, Shape]:
+    def heads(self, shapes: AttentionInputs) -> tuple[Shape, Shape, Shape]:
         of_key = (self.num_heads, self.key_dim)
         return of_key, of_key, (self.num_heads, self.key_dim if self.value_dim is None else self.value_dim)
 
-    def result(self, given: Given) -> Shape:
-        return given.query[-1:] if self.stated_shape is None else tuple(self.stated_shape)
+    def result(self, shapes: AttentionInputs) -> Shape:
+        return shapes.query[-1:] if self.stated_shape is None else tuple(self.stated_shape)
 
-    def attended(self, given: Given) -> tuple[int, ...]:
-        rank = len(given.query)
+    def attended(self, shapes: AttentionInputs) -> tuple[int, ...]:
+        rank = len(shapes.query)
         axes = self.attention_axes
         if axes is None:
             return tuple(range(rank - 1))
-        given_axes = axes if isinstance(axes, tuple) else (axes,)
-        found = tuple(axis_index(self, a, rank) for a in given_axes)
-        if rank - 1 in found:
+        axis_numbers = axes if isinstance(axes, tuple) else (axes,)
+        attended = tuple(axis_index(self, a, rank) for a in axis_numbers)
+        if rank - 1 in attended:
             raise LayerError(f"attention_axes={axes}: the last axis holds the features")
-        return found
+        return attended
 
     def output_shape(self, *inputs: Shape) -> Shape:
         out = super().output_shape(*inputs)
         masked = self.use_causal_mask or self.sliding_window is not None
-        if masked and self.attended(self.given(inputs)) != (0,):
+        if masked and self.attended(self.named_inputs(inputs)) != (0,):
             raise LayerError("a causal mask or sliding window needs one axis to attend over, the first")
         return out
 
-    def scores_shape(self, given: Given) -> Shape:
-        return (self.num_heads, given.query[0], given.query[0])
+    def scores_shape(self, shapes: AttentionInputs) -> Shape:
+        return (self.num_heads, shapes.query[0], shapes.query[0])
 
 
 @layer
@@ -271,38 +274,38 @@ class GroupQueryAttention(Projected):
             ),
         )
 
-    def given(self, inputs: tuple[Shape, ...]) -> Given:
-        found = super().given(inputs)
-        if len(found.query) != 2:
-            raise LayerError(f"GroupQueryAttention takes inputs of two axes, got {show(found.query)}")
+    def named_inputs(self, inputs: tuple[Shape, ...]) -> AttentionInputs:
+        shapes = super().named_inputs(inputs)
+        if len(shapes.query) != 2:
+            raise LayerError(f"GroupQueryAttention takes inputs of two axes, got {show(shapes.query)}")
         require_equal(
-            found.query[-1],
-            found.value[-1],
+            shapes.query[-1],
+            shapes.value[-1],
             lambda: (
-                f"GroupQueryAttention: query {show(found.query)} and value {show(found.value)} "
+                f"GroupQueryAttention: query {show(shapes.query)} and value {show(shapes.value)} "
                 "differ in features"
             ),
         )
-        return found
+        return shapes
 
-    def heads(self, given: Given) -> tuple[Shape, Shape, Shape]:
+    def heads(self, shapes: AttentionInputs) -> tuple[Shape, Shape, Shape]:
         shared = (self.num_key_value_heads, self.head_dim)
         return (self.num_query_heads, self.head_dim), shared, shared
 
-    def result(self, given: Given) -> Shape:
-        return given.query[-1:]
+    def result(self, shapes: AttentionInputs) -> Shape:
+        return shapes.query[-1:]
 
-    def scores_shape(self, given: Given) -> Shape:
-        return (self.num_query_heads, given.query[0], given.key[0])
+    def scores_shape(self, shapes: AttentionInputs) -> Shape:
+        return (self.num_query_heads, shapes.query[0], shapes.key[0])
 
 
 # -- without projections --------------------------------------------------------------------------
 @family
 class Plain(AttentionLayer):
-    """Queries are compared with keys as they are; the axes before the sequence are a batch."""
+    """Attention without projections; the axes before the sequence are batch axes."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        query, value, key = self.given(inputs)
+        query, value, key = self.named_inputs(inputs)
         for tensor in (value, key):
             for n, m in zip(query[:-2], tensor[:-2], strict=True):
                 require_equal(
@@ -315,20 +318,20 @@ class Plain(AttentionLayer):
         )
         return (*query[:-1], value[-1])
 
-    def scores_shape(self, given: Given) -> Shape:
-        return (*given.query[:-1], given.key[-2])
+    def scores_shape(self, shapes: AttentionInputs) -> Shape:
+        return (*shapes.query[:-1], shapes.key[-2])
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         free = len(inputs[0]) - 1
-        batch = tuple(map(here, range(free - 1)))
+        batch = tuple(map(identity_read, range(free - 1)))
         along = self.along(free - 1)
-        query: Window = (*batch, here(free - 1), Whole())
+        query: Window = (*batch, identity_read(free - 1), Whole())
         key: Window = (*batch, along, Whole())
-        return (query, key) if len(inputs) == 2 else (query, (*batch, along, here(free)), key)
+        return (query, key) if len(inputs) == 2 else (query, (*batch, along, identity_read(free)), key)
 
-    def pairs(self, given: Given) -> Size:
-        """Queries times keys."""
-        return prod(given.query[:-1]) * given.key[-2]
+    def pairs(self, shapes: AttentionInputs) -> Size:
+        """The number of scores: queries times keys."""
+        return prod(shapes.query[:-1]) * shapes.key[-2]
 
 
 @layer
@@ -344,16 +347,16 @@ class Attention(Plain):
         return (scale,) * self.use_scale + (concat,) * (self.score_mode == "concat")
 
     def macs(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        scored = given.query[-1] if self.score_mode == "dot" else 0
-        return self.pairs(given) * (scored + given.value[-1])
+        shapes = self.named_inputs(inputs)
+        scored = shapes.query[-1] if self.score_mode == "dot" else 0
+        return self.pairs(shapes) * (scored + shapes.value[-1])
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        scaled, width = int(self.use_scale), given.query[-1]
-        # sum, tanh and sum over the features (and a scale of each), and one weight for each score
+        shapes = self.named_inputs(inputs)
+        scaled, width = int(self.use_scale), shapes.query[-1]
+        # per feature a sum, a tanh and an addition (and a scale), and one weight per score
         concat = (3 + scaled) * width + 1
-        return self.pairs(given) * (1 + (scaled if self.score_mode == "dot" else concat))
+        return self.pairs(shapes) * (1 + (scaled if self.score_mode == "dot" else concat))
 
 
 @layer
@@ -367,10 +370,10 @@ class AdditiveAttention(Plain):
         return (Weight("scale", shape, initializer="glorot_uniform"),) * self.use_scale
 
     def macs(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        return self.pairs(given) * (int(self.use_scale) * given.query[-1] + given.value[-1])
+        shapes = self.named_inputs(inputs)
+        return self.pairs(shapes) * (int(self.use_scale) * shapes.query[-1] + shapes.value[-1])
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        given = self.given(inputs)
-        summed = 2 if self.use_scale else 3  # with a scale the sum is one of products
-        return self.pairs(given) * (summed * given.query[-1] + 1)
+        shapes = self.named_inputs(inputs)
+        summed = 2 if self.use_scale else 3  # with a scale the sum over features counts as MACs
+        return self.pairs(shapes) * (summed * shapes.query[-1] + 1)

@@ -1,6 +1,6 @@
-"""Layers that move or mix the pixels of images at random in training.
+"""Layers that randomly move or mix pixels of images in training; figures are those of inference.
 
-Figures are those of inference, where they do nothing. Colours: `colour_augmentation`.
+At inference they do nothing. Layers that change colours are in `colour_augmentation`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Primitives, Select, TrainingNoise
 from archcalc.layers.regularization import TrainingOnly
 from archcalc.layers.spatial import Spatial
-from archcalc.layers.window import Read, Unstated, here
+from archcalc.layers.window import Read, UnknownRead, identity_read
 
 Scale = Annotated[Any, RealsKind()]
 
 
 @family
 class Augmentation(TrainingOnly):
-    """What all layers that change images in training have in common."""
+    """A layer that changes images in training."""
 
     rank = 2
     keeps_integers = False
@@ -47,7 +47,7 @@ class RandomFlip(Augmentation):
 
 @family
 class Resampling(Augmentation):
-    """What the layers that move pixels have in common: how they interpolate, and what lies outside."""
+    """A layer that moves pixels in training, with the arguments of its interpolation."""
 
     fill_mode: Untracked = "reflect"
     interpolation: Untracked = "bilinear"
@@ -179,7 +179,7 @@ class AugMix(Augmentation):
 class RandomCrop(Spatial, Weightless, NoMacs):
     """Cuts out `height` by `width` at random in training.
 
-    At inference Keras 3.15 cuts nothing, but declares the shape of the cut, and so do we.
+    At inference Keras 3.15 does not crop, but infers the cropped shape, as this rule does.
     """
 
     rank = 2
@@ -200,7 +200,7 @@ class RandomCrop(Spatial, Weightless, NoMacs):
         (x,) = inputs
         pairs = zip(self.spatial_axes, self.sides(x), (self.height, self.width), strict=True)
         spatial = tuple(_uncut(axis, n, m) for axis, n, m in pairs)
-        return (self.reads(spatial, here(self.channel_axis)),)
+        return (self.reads(spatial, identity_read(self.channel_axis)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
@@ -211,5 +211,5 @@ class RandomCrop(Spatial, Weightless, NoMacs):
 
 def _uncut(axis: int, n: Size, m: Size) -> Read:
     if certainly(equal(n, m)):
-        return here(axis)
-    return Unstated(f"RandomCrop from {n} to {m} units, which Keras leaves uncut at inference")
+        return identity_read(axis)
+    return UnknownRead(f"RandomCrop from {n} to {m} units, which Keras leaves uncut at inference")

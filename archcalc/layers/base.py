@@ -1,8 +1,8 @@
-"""The contract of a layer type.
+"""The base class of layer types, and bases and helpers that layer types share.
 
-A layer class is a frozen declaration: its fields are the Keras constructor arguments
-(except `name`), and its methods are rules in plain arithmetic over sizes that may be
-integers, symbols or arrays. Shapes never include the batch axis.
+A layer object is immutable: its fields are the Keras constructor arguments (except `name`), and
+its methods are rules in plain arithmetic on sizes that may be integers, symbols or arrays. Shapes
+never include the batch axis.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ L = TypeVar("L", bound="type[Layer]")
 
 
 class Weight(NamedTuple):
-    """One weight: its path inside the layer, its shape, and how training starts it."""
+    """A weight: its path inside the layer, its shape, whether it is trained, its initialiser."""
 
     name: str
     shape: Shape
@@ -39,23 +39,23 @@ class Weight(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Layer(ABC):
-    """What every layer type declares; see docs/adding-a-layer.md."""
+    """Base class of all layer types; see docs/adding-a-layer.md."""
 
-    rank: ClassVar[int] = 0  # number of spatial axes, where arguments are given per axis
+    rank: ClassVar[int] = 0  # number of spatial axes, for arguments that are given per axis
     module: ClassVar[str] = "keras.layers"
     kinds: ClassVar[Mapping[str, Kind]] = {}
-    # spec key -> field, where a key would hide a rule (Opaque's `output_shape`, `macs`)
+    # spec key -> field, for keys that are names of rules (Opaque's `output_shape`, `macs`)
     spec_names: ClassVar[Mapping[str, str]] = {}
-    # fields that Keras takes when the layer is called, and not when it is made
+    # fields that are arguments of Keras's `call`, not of its constructor
     call_arguments: ClassVar[tuple[str, ...]] = ()
-    # how a call takes several tensors: in one "list", "apart" (query, value, key), or the first
-    # and then a list of all others ("states")
+    # how a call takes several tensors: as one "list", as "separate" arguments (query, value, key), or
+    # the first tensor and then a list of the others ("states")
     call_style: ClassVar[str] = "list"
-    # whether integers stay integers; layers bring everything else to the precision they compute in
+    # whether integer inputs give integer outputs; else they are converted to the compute dtype
     keeps_integers: ClassVar[bool] = False
-    reads_masks: ClassVar[bool] = False  # whether hidden steps change what it makes of the others
+    reads_masks: ClassVar[bool] = False  # whether masked steps change the outputs at other steps
 
-    # arguments that every Keras layer takes; only `trainable` changes a figure
+    # arguments of every Keras layer; only `trainable` changes a figure
     trainable: Flag = True
     dtype: Untracked = None
     activity_regularizer: Untracked = None
@@ -75,73 +75,72 @@ class Layer(ABC):
 
     @property
     def makes_mask(self) -> bool:
-        """Whether it hides steps from the layers behind it."""
+        """Whether the layer computes a mask for the layers after it."""
         return False
 
     def restate(self) -> None:
-        """Require once more, in the current `arith.scope`, what the arguments need of symbols."""
+        """Record again, in the current `arith.scope`, what the arguments require of symbols."""
         self.__post_init__()
 
     def check(self) -> None:  # noqa: B027  (most types have nothing to check)
-        """Raise `LayerError` where arguments contradict each other; states both values."""
+        """Raise `LayerError`, with both values, if arguments contradict each other."""
 
     # -- rules -----------------------------------------------------------------------------
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:
-        """Shape of the output, without the batch axis; raises `LayerError` if there is none."""
+        """Shape of the output, without the batch axis; raises `LayerError` for invalid inputs."""
 
     @abstractmethod
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Every weight, in Keras's order; parameter counts are derived from it."""
+        """All weights, in Keras's order; parameter counts are derived from them."""
 
     @abstractmethod
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        """For each input, what one output unit reads of each of its axes."""
+        """For each input and each of its axes, which units one output unit reads."""
 
     @abstractmethod
     def macs(self, *inputs: Shape) -> Size:
-        """Multiply-adds of one sample's forward pass; bias and the like are not among them."""
+        """Multiply-adds of the forward pass of one sample, without biases and activations."""
 
     @abstractmethod
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        """Scalar operations of one sample outside multiply-adds (docs/conventions.md)."""
+        """Scalar operations of one sample other than multiply-adds (docs/conventions.md)."""
 
     @abstractmethod
     def primitives(self, *inputs: Shape) -> Primitives:
-        """What the layer does, as a chain of primitives (archcalc.layers.primitives)."""
+        """The layer as a chain of primitives (archcalc.layers.primitives)."""
 
     def shares(self, *inputs: Shape) -> Shares | None:
-        """How strongly the output depends on each input; None if the values decide.
+        """The weight of each input in the effective field; None if it depends on the values.
 
-        Used where branches meet in the effective field. One input counts fully; a type that
-        takes several says how it weighs them.
+        A single input has weight 1; layer types with several inputs override this.
         """
         return Shares((1,)) if len(inputs) == 1 else None
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """The type of the output's numbers; `compute` is the one that the model's layers compute in."""
+        """The dtype of the output; `compute` is the compute dtype of the model's dtype policy."""
         if self.keeps_integers and inputs and not any(map(floating, inputs)):
             return promoted(*inputs)
         return compute
 
     @classmethod
     def spec_key(cls, field: str) -> str:
-        """What a spec calls this field."""
+        """The key of this field in a spec."""
         return next((key for key, name in cls.spec_names.items() if name == field), field)
 
     # -- derived, final -----------------------------------------------------------------------
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
-        """All outputs' shapes; types with several outputs override it."""
+        """The shapes of all outputs; layer types with several outputs override this."""
         return (self.output_shape(*inputs),)
 
     def keras_arguments(self) -> dict[str, Any]:
-        """The arguments that differ from their defaults, by their names in Keras."""
-        found = {}
+        """The arguments that differ from their defaults, by their Keras names."""
+        arguments = {}
         for f in dataclasses.fields(cast(Any, self)):
             value = getattr(self, f.name)
             if f.default is dataclasses.MISSING or value != self._default(f.name):
-                found[self.spec_key(f.name)] = value
-        return found
+                arguments[self.spec_key(f.name)] = value
+        return arguments
 
     @classmethod
     def _default(cls, name: str) -> Any:
@@ -155,38 +154,38 @@ class Layer(ABC):
 
 
 def _kind(cls: type[Layer], field: str) -> Kind | None:
-    """The kind in the annotation of a field, where the nearest class declares it."""
+    """The kind in the annotation of a field, from the nearest class that declares the field."""
     owner = next(c for c in cls.__mro__ if field in vars(c).get("__annotations__", {}))
     if owner not in (cls, Layer):
         return cast("type[Layer]", owner).kinds.get(field)
     text = owner.__annotations__[field]
     names = vars(sys.modules[owner.__module__])
-    # `get_type_hints` gives the same, of all fields of all parents anew
+    # `get_type_hints` also works, but evaluates all fields of all parents every time
     hint = names[text] if text in names else get_type_hints(owner, include_extras=True)[field]
     return next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Kind)), None)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def family(cls: L) -> L:
-    """Class decorator of an abstract base with fields of its own."""
-    made: Any = cls
-    # making a dataclass compiles code, and two hundred types are made at each start: one that adds no
-    # field has its parent's constructor
+    """Class decorator of an abstract layer class that declares fields."""
+    data_class: Any = cls
+    # creating a dataclass compiles code, and every start creates two hundred types: a type without new
+    # fields inherits its parent's constructor
     if "__annotations__" in vars(cls) or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
-        made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+        data_class = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
     kinds: dict[str, Kind] = {}
-    for f in dataclasses.fields(made):
-        kind = _kind(made, f.name)
+    for f in dataclasses.fields(data_class):
+        kind = _kind(data_class, f.name)
         if kind is not None:
             kinds[f.name] = kind
-    made.kinds = kinds
-    made._normalised = tuple((n, k) for n, k in kinds.items() if not isinstance(k, UntrackedKind))
-    return cast(L, made)
+    data_class.kinds = kinds
+    data_class._normalised = tuple((n, k) for n, k in kinds.items() if not isinstance(k, UntrackedKind))
+    return cast(L, data_class)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def layer(cls: L) -> L:
-    """Class decorator that makes a final layer type and registers it under its name."""
+    """Class decorator of a final layer type, which is registered under its name."""
     return register_layer(family(cls))
 
 
@@ -208,7 +207,7 @@ class NoMacs(Layer):
 
 
 class Elementwise(Weightless, NoMacs):
-    """One input, and each output unit depends on the input unit at its place only."""
+    """A layer with one input whose output units depend only on the input unit at the same position."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
@@ -219,7 +218,7 @@ class Elementwise(Weightless, NoMacs):
 
 
 def one_input(owner: Layer, inputs: tuple[Shape, ...]) -> tuple[Shape]:
-    """The only input's shape; raises `LayerError` if there are several."""
+    """The shape of the only input, in a tuple; raises `LayerError` if there is not exactly one."""
     if len(inputs) != 1:
         raise LayerError(f"{type(owner).__name__} takes one input, got {len(inputs)}")
     return (inputs[0],)
@@ -234,9 +233,9 @@ def require_rank(owner: Layer, shape: Shape, rank: int) -> None:
 
 
 def axis_index(owner: Layer, axis: int, rank: int) -> int:
-    """Where Keras's `axis` (0 is the batch, negative counts from the end) stands in our shapes.
+    """The index in shapes without the batch of Keras's `axis` (0 is the batch, -1 the last).
 
-    Raises `LayerError` for the batch axis and for axes that a tensor of `rank` axes has not.
+    Raises `LayerError` for the batch axis and for axes that a tensor of `rank` axes does not have.
     """
     index = axis - 1 if axis >= 0 else axis + rank
     if not 0 <= index < rank:

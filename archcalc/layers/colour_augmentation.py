@@ -1,4 +1,4 @@
-"""Layers that change the colours of images at random in training; they do nothing at inference."""
+"""Layers that randomly change colours of images in training; at inference they do nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archcalc.layers.fields import Untracked
 
 @family
 class Colours(Augmentation):
-    """What the layers that change colours have in common."""
+    """A layer that changes colours in training."""
 
     keeps_integers = True
 
@@ -20,7 +20,7 @@ class Colours(Augmentation):
 
 @family
 class ByFactor(Colours):
-    """A change of random strength."""
+    """A change of colours by a random `factor`."""
 
     factor: Untracked
 
@@ -37,7 +37,7 @@ class RandomContrast(ByFactor):
 
 @layer
 class RandomHue(ByFactor):
-    """Turns the hue."""
+    """Shifts the hue."""
 
 
 @layer
@@ -83,7 +83,7 @@ class RandomColorJitter(Colours):
 
 @layer
 class RandomInvert(Colours):
-    """Turns values into their opposites."""
+    """Inverts the values."""
 
     factor: Untracked = 1.0
 
@@ -100,7 +100,7 @@ class RandomGrayscale(Augmentation):
 
 @layer
 class Solarization(Colours):
-    """Turns bright values into their opposites."""
+    """Inverts bright values."""
 
     keeps_integers = False
 

@@ -1,6 +1,6 @@
 """Recurrent layers whose products are convolutions.
 
-Source: Shi et al. 2015 (arXiv 1506.04214), without connections from c to the gates, as Keras has it.
+Source: Shi et al. 2015 (arXiv 1506.04214); as in Keras without connections from c to the gates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives
 from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
 from archcalc.layers.spatial import Spatial, sliding, sliding_windows, window_count
-from archcalc.layers.window import Read, Taps, Unstated, here, whole_along
+from archcalc.layers.window import Read, Taps, UnknownRead, identity_read, whole_along
 
 _GROWING = "each step sees further than the one before"
 _STRIDED = "a strided convolution inside a recurrence"
@@ -24,7 +24,7 @@ _STRIDED = "a strided convolution inside a recurrence"
 
 @family
 class ConvGates(Trained, Spatial):
-    """Four gates: a convolution of the step (`strides`, `padding`), and one of the state (`same`)."""
+    """An LSTM cell with a convolution of the step (`strides`, `padding`) and one of the state (`same`)."""
 
     filters: Count
     kernel_size: SpatialField
@@ -70,7 +70,7 @@ class ConvGates(Trained, Spatial):
         return prod(self.kernel_size) * channels * 4 * prod(self.step_shape(step))
 
     def step_ops(self, step: Shape) -> Size:
-        """As of LSTM: the two products added, the biases, activations, and four products and sums."""
+        """As for LSTM: the sum of the two products, biases, activations, and four products and sums."""
         out = self.step_shape(step)
         gates = 3 * activation_ops(self.recurrent_activation, out) + 2 * activation_ops(self.activation, out)
         return (4 + 4 * int(self.use_bias) + 4) * prod(out) + gates
@@ -79,15 +79,15 @@ class ConvGates(Trained, Spatial):
         return activated(self.recurrent_activation, state)
 
     def _windows(self, step: Shape) -> tuple[tuple[int, ...], Shape, Shape, Shape, Shape, str]:
-        """What the convolution of a step slides along, and how."""
+        """The arguments of `sliding` for the convolution of a step."""
         sides = self.sides(step)
         return self.spatial_axes, sides, self.kernel_size, self.strides, self.dilation_rate, self.padding
 
     def recurrences(self, step: Shape, run: Run) -> Primitives:
         state = self.step_shape(step)
-        one = (1,) * self.rank
+        ones = (1,) * self.rank
         of_step = sliding_windows(*self._windows(step))
-        of_state = sliding_windows(self.spatial_axes, self.sides(state), self.kernel_size, one, one, "same")
+        of_state = sliding_windows(self.spatial_axes, self.sides(state), self.kernel_size, ones, ones, "same")
         kernel = Convolve(f"{run.prefix}kernel", of_step, self.channel_axis)
         recurrent = Convolve(f"{run.prefix}recurrent_kernel", of_state, self.channel_axis)
         return (self.recurrence(run, kernel, recurrent, state),)
@@ -95,7 +95,7 @@ class ConvGates(Trained, Spatial):
 
 @family
 class ConvLSTM(OwnCell, ConvGates):
-    """A cell of convolutions along the first axis."""
+    """A convolutional LSTM cell that is run along the first axis."""
 
     cell_name = "conv_lstm_cell"
 
@@ -109,33 +109,33 @@ class ConvLSTM(OwnCell, ConvGates):
         windows: list[Window] = [(self.along(), *self.reads(of_x, WHOLE))]
         if len(states) > 0:
             alone = certainly(equal(time, 1))
-            of_c = here(self.channel_axis + int(self.return_sequences)) if alone else WHOLE
+            of_c = identity_read(self.channel_axis + int(self.return_sequences)) if alone else WHOLE
             windows += [self._of_state(time, WHOLE), self._of_state(time - 1, of_c)]
         return tuple(map(self._coupled, windows))
 
     def _of_state(self, steps: Size, channel: Read) -> Window:
-        """What is read of an initial state through so many convolutions."""
+        """The window of an initial state after `steps` convolutions of the state."""
         spatial = (
-            self._spread(here(axis), k, steps)
+            self._spread(identity_read(axis), k, steps)
             for axis, k in zip(self.spatial_axes, self.kernel_size, strict=True)
         )
         return self.reads(tuple(spatial), channel)
 
     def _spread(self, read: Read, k: Size, steps: Size) -> Read:
-        """A read with as many convolutions of the state behind it: all that any unit between them reads."""
+        """The read after `steps` further convolutions of the state with kernel size k."""
         assert isinstance(read, Taps)
         axis = read.axis + int(self.return_sequences)
         if certainly(equal(steps * (k - 1), 0)):
             return Taps(axis, read.stride, read.offset, read.count, read.dilation)
         if self.return_sequences:
-            return Unstated(_GROWING)
+            return UnknownRead(_GROWING)
         if not certainly(equal(read.stride, 1)):
-            return Unstated(_STRIDED)
+            return UnknownRead(_STRIDED)
         reach = read.dilation * (read.count - 1) + 1
         return Taps(axis, 1, read.offset - steps * floor_div(k - 1, 2), reach + steps * (k - 1))
 
     def _coupled(self, window: Window) -> Window:
-        """All of the last axis of the output where an activation couples it."""
+        """The window; if an activation couples the last axis of the output, over all of it."""
         names = (activation_name(a) for a in (self.activation, self.recurrent_activation))
         if not any(ACTIVATIONS[name].couples_channels for name in names):
             return window

@@ -35,7 +35,7 @@ def not_both_above_one(strides: Shape, dilation_rate: Shape) -> None:
 
 @family
 class Kernel(Spatial):
-    """What all convolutions share: a window, and perhaps a bias and an activation behind it."""
+    """A sliding kernel, then an optional bias and activation; base class of all convolutions."""
 
     kernel_size: SpatialField
     strides: SpatialField = 1
@@ -49,7 +49,7 @@ class Kernel(Spatial):
 
     @abstractmethod
     def output_channels(self, x: Shape) -> Size:
-        """How many channels come out."""
+        """The number of output channels."""
 
     def output_sides(self, x: Shape) -> Shape:
         return tuple(
@@ -78,22 +78,22 @@ class Kernel(Spatial):
 
     @abstractmethod
     def channel_read(self, x: Shape) -> Read:
-        """What one output channel reads of the input's channels."""
+        """Which input channels one output channel reads."""
 
     @property
     def bias_name(self) -> str | None:
-        """The name of the bias, where there is one."""
+        """The name of the bias weight; None without a bias."""
         return "bias" if self.use_bias else None
 
     def sliding_windows(self, x: Shape) -> tuple[SlidingWindow, ...]:
-        """The sliding window along each spatial axis."""
+        """The sliding window of each spatial axis."""
         return sliding_windows(
             self.spatial_axes, self.sides(x), self.kernel_size, self.strides, self.dilation_rate, self.padding
         )
 
     @abstractmethod
     def convolutions(self, x: Shape) -> Primitives:
-        """The linear primitives."""
+        """The primitives before the activation."""
 
     def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
@@ -124,7 +124,7 @@ class Convolution(Kernel):
         return self.filters
 
     def group_channels(self, x: Shape) -> Size:
-        """Input channels that one filter reads."""
+        """The number of input channels that one filter reads."""
         cin = self.channels(x)
         return exact_div(
             cin, self.groups, lambda: f"{cin} input channels must be divisible by groups={self.groups}"
@@ -233,7 +233,7 @@ class DepthwiseConv2D(Depthwise):
 
 @family
 class Separable(Depthwise):
-    """A depthwise convolution, then a 1x1 convolution to `filters`; one bias behind both."""
+    """A depthwise convolution, then a 1x1 convolution to `filters` channels and one bias."""
 
     filters: Count
     pointwise_initializer: Initializer = "glorot_uniform"
@@ -265,13 +265,13 @@ class Separable(Depthwise):
         return per_position * prod(self.output_sides(x))
 
     def convolutions(self, x: Shape) -> Primitives:
-        still = tuple(
+        unit_windows = tuple(
             SlidingWindow(axis, n, n, 1)
             for axis, n in zip(self.spatial_axes, self.output_sides(x), strict=True)
         )
         return (
             Convolve("depthwise_kernel", self.sliding_windows(x), self.channel_axis, depthwise=True),
-            Convolve("pointwise_kernel", still, self.channel_axis, self.bias_name),
+            Convolve("pointwise_kernel", unit_windows, self.channel_axis, self.bias_name),
         )
 
 

@@ -1,4 +1,4 @@
-"""Where data enters, and layers that act on the last axis or on each unit alone."""
+"""Inputs, and layers that act on the last axis or on each unit separately."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class InputLayer(Weightless, NoMacs):
         return tuple(self.shape)
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """Its own type where that is one of integers; floating-point data comes in the model's precision."""
+        """The declared dtype if it is an integer type; floating-point inputs have the compute dtype."""
         return self.dtype if isinstance(self.dtype, str) and not floating(self.dtype) else compute
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
@@ -174,7 +174,7 @@ class ReversibleEmbedding(Table):
     """An embedding that, called with `reverse`, takes vectors to a score for each row.
 
     The scores are products with the same table (Press & Wolf 2017, arXiv 1608.05859), or with
-    another where weights are not tied.
+    another table if weights are not tied.
     """
 
     call_arguments = ("reverse",)
@@ -213,7 +213,7 @@ class ReversibleEmbedding(Table):
         return prod(inputs[0]) * self.input_dim if self.reverse else 0
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        """A cap divides, takes the tanh and multiplies."""
+        """Three per score with `logit_soft_cap` (division, tanh, multiplication), else none."""
         if not self.reverse or self.logit_soft_cap is None:
             return 0
         return 3 * prod(self.output_shape(*inputs))
@@ -224,7 +224,7 @@ class ReversibleEmbedding(Table):
         if self.tie_weights:
             scores = Matrix("embeddings", adapter=adapter(self.lora_rank, self.lora_alpha), transposed=True)
         else:
-            scores = Matrix("reverse_embeddings", others=("embeddings",))
+            scores = Matrix("reverse_embeddings", unused_weights=("embeddings",))
         cap = self.logit_soft_cap
         if cap is None:
             return (scores,)

@@ -1,4 +1,4 @@
-"""Types of numbers: how Keras finds the type of a result from those of its operands."""
+"""Keras's dtypes: their sizes, and the dtype of a result by type promotion."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ BYTES = {
 
 
 def floating(dtype: str) -> bool:
-    """Whether numbers of this type are floating-point ones."""
+    """Whether this is a floating-point type."""
     return "float" in dtype
 
 
 def promoted(*dtypes: str) -> str:
-    """The type that holds numbers of all these types, as Keras promotes them.
+    """The common type of all these types, by Keras's type promotion.
 
-    A floating type wins over integers, integers over truth values, and the wider over the
-    narrower; types that do not hold each other give the next that holds both. A type that is
-    not in `BYTES` (complex numbers, texts) stays itself.
+    A floating type takes precedence over integers, integers over truth values, and the wider type
+    over the narrower; two types neither of which contains the other give the next type that
+    contains both. A type that is not in `BYTES` (complex numbers, strings) is returned unchanged.
     """
     kinds = dict.fromkeys(dtypes)
     if foreign := [d for d in kinds if d not in BYTES]:

@@ -1,4 +1,4 @@
-"""A dense layer whose product is written in Einstein's notation."""
+"""EinsumDense: a dense layer whose product is an einsum equation."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
 from archcalc.layers.primitives import Matrix, Primitives, Reduce
-from archcalc.layers.window import Read, Whole, here
+from archcalc.layers.window import Read, Whole, identity_read
 
-# the batch and, behind `...`, what else the equation leaves unnamed
+# the forms of equations that Keras accepts; `...` are unnamed axes
 _FORMS = (
     re.compile(r"(?P<x>[a-zA-Z]+),(?P<kernel>[a-zA-Z]+)->(?P<y>[a-zA-Z]+)"),
     re.compile(r"(?P<left>\.\.\.)(?P<x>[a-zA-Z]+),(?P<kernel>[a-zA-Z]+)->\.\.\.(?P<y>[a-zA-Z]+)"),
     re.compile(r"(?P<x>[a-zA-Z]{2,})(?P<right>\.\.\.),(?P<kernel>[a-zA-Z]+)->(?P<y>[a-zA-Z]+)\.\.\."),
 )
-# labels for unnamed axes; the first of a sample stands for the batch
+# labels for unnamed axes, the batch included
 _UNNAMED = "".join(map(chr, range(0x3B1, 0x3B1 + 24)))
 
 
@@ -61,17 +61,17 @@ class LettersKind(Kind):
 
 
 class PartialShapeKind(Kind):
-    """A list of sizes, of which some may be None (those of the input), or one size."""
+    """A list of sizes, or one size; None is the size of the input."""
 
     holds_sizes = True
 
     def normalise(self, value: Any, rank: int) -> Any:
-        given = value if isinstance(value, list | tuple) else (value,)
-        return tuple(None if v is None else size(v, 1, "a positive integer or none") for v in given)
+        sizes = value if isinstance(value, list | tuple) else (value,)
+        return tuple(None if v is None else size(v, 1, "a positive integer or none") for v in sizes)
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "null"}]}
-        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one}]}
+        item = {"anyOf": [*SIZE_SCHEMA["anyOf"], {"type": "null"}]}
+        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item}]}
 
 
 def _matched(equation: str) -> re.Match[str] | None:
@@ -84,14 +84,14 @@ class Labels(NamedTuple):
     x: str
     kernel: str
     y: str
-    named: str  # what the equation itself says of the output
-    inferred: str  # the output's as Keras infers its shape, which turns unnamed axes round
-    behind: int  # axes of the output behind those
+    named: str  # the letters of the output in the equation
+    inferred: str  # of the output as Keras infers its shape, which reverses leading unnamed axes
+    trailing: int  # unnamed axes of the output after the named ones
 
 
 @layer
 class EinsumDense(Layer):
-    """The product of input and kernel that `equation` says; axes that the output lacks are summed."""
+    """An einsum of input and kernel (`equation`); axes that are not in the output are summed over."""
 
     spec_names = {"output_shape": "partial_shape"}
 
@@ -118,10 +118,10 @@ class EinsumDense(Layer):
                 raise LayerError(f"equation={self.equation!r} names an axis of one tensor twice")
         for label in parts["y"]:
             if label not in parts["x"] + parts["kernel"]:
-                raise LayerError(f"equation={self.equation!r}: {label!r} of the output stands nowhere else")
+                raise LayerError(f"equation={self.equation!r}: {label!r} of the output appears nowhere else")
         for label in parts["kernel"]:
             if label not in parts["x"] + parts["y"]:
-                raise LayerError(f"equation={self.equation!r}: {label!r} of the kernel stands nowhere else")
+                raise LayerError(f"equation={self.equation!r}: {label!r} of the kernel appears nowhere else")
         for label in self.bias_axes or "":
             if label not in parts["y"]:
                 raise LayerError(
@@ -129,39 +129,39 @@ class EinsumDense(Layer):
                 )
 
     def _parts(self) -> dict[str, str]:
-        found = _matched(self.equation)
-        assert found is not None
-        return {k: v or "" for k, v in found.groupdict(default="").items()}
+        match = _matched(self.equation)
+        assert match is not None
+        return {k: v or "" for k, v in match.groupdict(default="").items()}
 
     def labels(self, x: Shape) -> Labels:
-        """The letters of all axes; raises `LayerError` where the input has another number of them."""
+        """The letters of all axes; raises `LayerError` if the rank of the input does not fit."""
         parts = self._parts()
         unnamed = 1 + len(x) - len(parts["x"])
         anything = "left" in parts or "right" in parts
         if unnamed < 0 or (unnamed > 0 and not anything) or unnamed > len(_UNNAMED):
             raise LayerError(f"equation={self.equation!r} does not fit an input of shape {show(x)}")
         more = _UNNAMED[:unnamed]
-        left, right = (more, "") if "left" in parts else ("", more)
-        made = Labels(
-            left + parts["x"] + right,
+        leading, trailing = (more, "") if "left" in parts else ("", more)
+        labels = Labels(
+            leading + parts["x"] + trailing,
             parts["kernel"],
-            left + parts["y"] + right,
+            leading + parts["y"] + trailing,
             parts["y"],
-            left[:1] + left[:0:-1] + parts["y"] + right,
-            len(right),
+            leading[:1] + leading[:0:-1] + parts["y"] + trailing,
+            len(trailing),
         )
-        batch = made.x[0]
-        if made.y[0] != batch or batch in made.kernel:
+        batch = labels.x[0]
+        if labels.y[0] != batch or batch in labels.kernel:
             raise LayerError(
                 f"equation={self.equation!r}: the batch must stay the first axis, out of the kernel"
             )
-        return made
+        return labels
 
     def sizes(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Size]]:
-        """The letters, and the size that each stands for."""
+        """The letters of all axes, and the size of each letter."""
         (x,) = one_input(self, inputs)
         labels = self.labels(x)
-        found: dict[str, Size] = dict(zip(labels.x[1:], x, strict=True))
+        sizes: dict[str, Size] = dict(zip(labels.x[1:], x, strict=True))
         stated = [label for label in labels.y[1:] if label in labels.named]
         if len(stated) != len(self.partial_shape):
             raise LayerError(
@@ -175,10 +175,10 @@ class EinsumDense(Layer):
                     f"output_shape={show(self.partial_shape)}: axis {label!r} has weights and needs a size"
                 )
             if n is not None:
-                m = found.get(label, n)
+                m = sizes.get(label, n)
                 words = f"equation={self.equation!r}: the input has {m} where output_shape says {n} ({label})"
-                found[label] = require_equal(m, n, words)
-        return labels, found
+                sizes[label] = require_equal(m, n, words)
+        return labels, sizes
 
     def output_shape(self, *inputs: Shape) -> Shape:
         labels, sizes = self.sizes(inputs)
@@ -193,20 +193,20 @@ class EinsumDense(Layer):
             weights.append(Weight("bias", shape, initializer=self.bias_initializer))
         return adapted(self.lora_rank, *weights)
 
-    def _bias_shape(self, labels: Labels, sizes: dict[str, Size], kept: str) -> Shape:
-        """From the first axis with a bias on; 1 for axes that share theirs."""
-        first = next(i for i, label in enumerate(labels.named) if label in kept)
-        behind = labels.named[first:]
-        if labels.x[0] in kept:
+    def _bias_shape(self, labels: Labels, sizes: dict[str, Size], bias_axes: str) -> Shape:
+        """The shape of the bias: from the first axis of `bias_axes` on, 1 for axes without a bias."""
+        first = next(i for i, label in enumerate(labels.named) if label in bias_axes)
+        from_first = labels.named[first:]
+        if labels.x[0] in bias_axes:
             raise LayerError(f"bias_axes={self.bias_axes!r}: the batch has no bias")
-        return (*(sizes[label] if label in kept else 1 for label in behind), *(1,) * labels.behind)
+        return (*(sizes[label] if label in bias_axes else 1 for label in from_first), *(1,) * labels.trailing)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         (x,) = inputs
         labels = self.labels(x)
 
         def read(label: str) -> Read:
-            return here(labels.y.index(label) - 1) if label in labels.y else Whole()
+            return identity_read(labels.y.index(label) - 1) if label in labels.y else Whole()
 
         window = tuple(map(read, labels.x[1:]))
         return (coupled(window, self.activation, len(labels.y) - 1),)
@@ -222,9 +222,11 @@ class EinsumDense(Layer):
     def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
         labels, _ = self.sizes(inputs)
-        # what stands in the input alone is summed before the product
-        gone = tuple(a for a, label in enumerate(labels.x[1:]) if label not in labels.kernel + labels.y)
-        left = "".join(label for a, label in enumerate(labels.x[1:]) if a not in gone)
+        # axes of the input alone are summed before the product
+        summed_axes = tuple(
+            a for a, label in enumerate(labels.x[1:]) if label not in labels.kernel + labels.y
+        )
+        remaining = "".join(label for a, label in enumerate(labels.x[1:]) if a not in summed_axes)
         positions = range(len(labels.kernel))
         matrix = Matrix(
             "kernel",
@@ -232,15 +234,15 @@ class EinsumDense(Layer):
             tuple(a for a in positions if labels.kernel[a] not in labels.y),
             tuple(a for a in positions if labels.kernel[a] not in labels.x),
             tuple(a for a in positions if labels.kernel[a] in labels.x and labels.kernel[a] in labels.y),
-            _in_letters(f"{left},{labels.kernel}->{labels.y[1:]}"),
+            _in_letters(f"{remaining},{labels.kernel}->{labels.y[1:]}"),
             adapter(self.lora_rank, self.lora_alpha),
         )
-        summed = (Reduce("sum", gone, prod(x[a] for a in gone)),) if gone else ()
+        summed = (Reduce("sum", summed_axes, prod(x[a] for a in summed_axes)),) if summed_axes else ()
         return (*summed, matrix, *activated(self.activation, self.output_shape(*inputs)))
 
 
 def _in_letters(equation: str) -> str:
-    """The equation with plain letters for unnamed axes, as einsum wants them."""
+    """The equation with letters for unnamed axes, as einsum needs them."""
     free = iter(letter for letter in string.ascii_letters if letter not in equation)
     for label in dict.fromkeys(equation):
         if label in _UNNAMED:

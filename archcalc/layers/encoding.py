@@ -1,7 +1,7 @@
-"""Integers and bins as vectors: categories, discretised numbers, hashes.
+"""Encodings of categories, discretised numbers and hashes as integers or vectors.
 
-Everything is looked up, so that no operation is counted. Axes are those that Keras infers;
-where its own call computes others, the input is refused.
+They are look-ups and count no operations. Shapes are those that Keras infers; inputs for which its
+call computes another shape are refused.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def _refuse(owner: Layer, words: str) -> None:
 
 @family
 class Encoding(Weightless, NoMacs):
-    """Vectors of `depth` in the place of integers, as `output_mode` says.
+    """Integers encoded as vectors of `depth` entries, by `output_mode`.
 
-    `one_hot` replaces a last axis of 1 and else adds an axis; `multi_hot` and `count` take
-    the numbers of a sample together; `int` keeps the integers.
+    `one_hot` replaces a last axis of size 1 or else adds an axis; `multi_hot` and `count` encode
+    all numbers of a sample in one vector; `int` keeps the integers.
     """
 
     output_mode: Annotated[str, ChoiceKind("int", "one_hot", "multi_hot", "count")] = "int"
@@ -35,14 +35,14 @@ class Encoding(Weightless, NoMacs):
     @property
     @abstractmethod
     def depth(self) -> Size:
-        """Entries of a vector."""
+        """The number of entries of a vector."""
 
     def check(self) -> None:
         if self.sparse and self.output_mode == "int":
             _refuse(self, "sparse=True with output_mode='int'")
 
     def replaced(self, x: Shape) -> bool:
-        """Whether the last axis gives way to the vector."""
+        """Whether the vector replaces the last axis."""
         if self.output_mode != "one_hot":
             return True
         if len(x) == 0 or certainly(equal(x[-1], 1)):
@@ -73,7 +73,7 @@ class Encoding(Weightless, NoMacs):
         return (self.values(*inputs),)
 
     def values(self, *inputs: Shape) -> ZeroGradient:
-        """What lies between the smallest and the largest number that may leave."""
+        """The primitive, with the range of possible values."""
         largest = {"int": self.depth - 1, "count": inputs[0][-1] if inputs[0] else 1}
         return ZeroGradient(0, largest.get(self.output_mode, 1))
 
@@ -117,7 +117,7 @@ class Discretization(Encoding):
 
 @family
 class Hashes(Encoding):
-    """Numbers of bins that are found by a hash; the numbers themselves take 64 bits."""
+    """Bin numbers computed by a hash, as 64-bit integers with `output_mode` int."""
 
     num_bins: Count
 

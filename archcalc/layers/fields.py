@@ -1,8 +1,8 @@
-"""The kinds of constructor arguments: how each is normalised, and its JSON Schema.
+"""The kinds of constructor arguments: how each is validated and normalised, and its JSON Schema.
 
-A layer annotates its fields with the aliases at the end (`filters: Count`); construction
-normalises them (`3` becomes `(3, 3)`), and the spec reader and `archcalc schema` read the
-same declaration.
+A layer annotates its fields with the aliases at the end (`filters: Count`). The constructor
+normalises the values (`3` becomes `(3, 3)`); the spec reader and `archcalc schema` use the same
+annotations.
 """
 
 from __future__ import annotations
@@ -15,31 +15,34 @@ from archcalc import arith
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 
-# "w", "2*w + 1": wherever a size is expected in a spec, an expression may stand
+# a size in a spec may be an expression: "w", "2*w + 1"
 SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
 
 
 class FieldError(ValueError):
-    """A value does not fit its field; the text says what was expected and what came."""
+    """A value is invalid for its field; the text says what was expected and what was received."""
 
 
 class Kind(ABC):
-    """How one kind of argument is checked, normalised and described."""
+    """How one kind of argument is validated, normalised and described in the JSON Schema."""
 
-    holds_sizes: bool = False  # strings inside are expressions, to be parsed before `normalise`
-    figures: bool = True  # whether a different value can change a figure
+    holds_sizes: bool = False  # whether strings inside are expressions, to be parsed before `normalise`
+    figures: bool = True  # whether the value can change a figure
 
     @abstractmethod
     def normalise(self, value: Any, rank: int) -> Any:
-        """The canonical value; raises `FieldError`."""
+        """The canonical value; raises `FieldError` if it is invalid."""
 
     @abstractmethod
     def schema(self, rank: int) -> dict[str, Any]:
-        """JSON Schema of what a spec may hold here."""
+        """The JSON Schema of the values that a spec may have here."""
 
 
 def size(value: Any, minimum: int, what: str) -> Any:
-    """One size of at least `minimum`: an int, an expression, an array, or a size nobody knows."""
+    """A size of at least `minimum`: an int, an expression, an array or an `Unknown`.
+
+    Raises `FieldError` for other values; `what` describes the expected value.
+    """
     if isinstance(value, Unknown):
         return value
     if isinstance(value, Expr) or arith.is_array(value):
@@ -69,10 +72,10 @@ class CountKind(Kind):
         return None if value is None and self.optional else size(value, self.minimum, self.what)
 
     def schema(self, rank: int) -> dict[str, Any]:
-        found: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": self.minimum}, {"type": "string"}]}
+        schema: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": self.minimum}, {"type": "string"}]}
         if self.optional:
-            found["anyOf"].append({"type": "null"})
-        return found
+            schema["anyOf"].append({"type": "null"})
+        return schema
 
 
 class GroupsKind(CountKind):
@@ -86,7 +89,7 @@ class GroupsKind(CountKind):
 
 
 class SpatialKind(CountKind):
-    """One size per spatial axis; a single size stands for all of them."""
+    """One size per spatial axis; a single size applies to all of them."""
 
     def normalise(self, value: Any, rank: int) -> Any:
         if value is None and self.optional:
@@ -98,15 +101,15 @@ class SpatialKind(CountKind):
         return tuple(size(v, self.minimum, self.what) for v in value)
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = super().schema(rank)
-        row = {"type": "array", "items": one["anyOf"][0:2] and {"anyOf": one["anyOf"][:2]}}
-        return {"anyOf": [*one["anyOf"], row | {"minItems": rank, "maxItems": rank}]}
+        item = super().schema(rank)
+        row = {"type": "array", "items": item["anyOf"][0:2] and {"anyOf": item["anyOf"][:2]}}
+        return {"anyOf": [*item["anyOf"], row | {"minItems": rank, "maxItems": rank}]}
 
 
 class MarginsKind(Kind):
-    """A pair (before, after) per spatial axis, from one size, one per axis, or all pairs.
+    """A pair (before, after) per spatial axis; given as one size, one size per axis, or all pairs.
 
-    The pair alone where there is one axis, which is the form that Keras takes.
+    For one axis the value is the pair itself, as in Keras.
     """
 
     holds_sizes = True
@@ -136,7 +139,7 @@ class MarginsKind(Kind):
 
 
 class ShapeKind(Kind):
-    """A list of sizes; `minimum` -1 admits Reshape's "whatever is left"."""
+    """A list of sizes; with `minimum=-1` one may be -1 (the remaining size, as in Reshape)."""
 
     holds_sizes = True
 
@@ -147,17 +150,17 @@ class ShapeKind(Kind):
         if not isinstance(value, list | tuple):
             raise FieldError(f"expected a list of integers, got {value!r}")
         what = "a positive integer" if self.minimum == 1 else "a positive integer or -1"
-        found = tuple(size(v, self.minimum, what) for v in value)
-        if any(type(v) is int and v == 0 for v in found):
+        sizes = tuple(size(v, self.minimum, what) for v in value)
+        if any(type(v) is int and v == 0 for v in sizes):
             raise FieldError(f"expected {what}, got 0")
-        return found
+        return sizes
 
     def schema(self, rank: int) -> dict[str, Any]:
         return {"type": "array", "items": SIZE_SCHEMA}
 
 
 class ShapeOrSizeKind(ShapeKind):
-    """A list of sizes, one size that stands for a list of one, or None (so is an empty list)."""
+    """A list of sizes, one size (a list of one), or None (also for an empty list)."""
 
     def normalise(self, value: Any, rank: int) -> Any:
         if value is None or value in ((), []):
@@ -169,22 +172,22 @@ class ShapeOrSizeKind(ShapeKind):
 
 
 class ChoiceKind(Kind):
-    """One of a few words; Keras ignores their case."""
+    """One of a few strings; case is ignored, as in Keras."""
 
-    def __init__(self, *words: str, figures: bool = True, optional: bool = False) -> None:
-        self.words = words
+    def __init__(self, *choices: str, figures: bool = True, optional: bool = False) -> None:
+        self.choices = choices
         self.figures = figures
         self.optional = optional
 
     def normalise(self, value: Any, rank: int) -> Any:
         if value is None and self.optional:
             return None
-        if isinstance(value, str) and value.lower() in self.words:
+        if isinstance(value, str) and value.lower() in self.choices:
             return value.lower()
-        raise FieldError(f"expected {' or '.join(map(repr, self.words))}, got {value!r}")
+        raise FieldError(f"expected {' or '.join(map(repr, self.choices))}, got {value!r}")
 
     def schema(self, rank: int) -> dict[str, Any]:
-        return {"enum": [*self.words, None] if self.optional else list(self.words)}
+        return {"enum": [*self.choices, None] if self.optional else list(self.choices)}
 
 
 class NumberKind(Kind):
@@ -203,7 +206,7 @@ class NumberKind(Kind):
 
 
 class PlainCountKind(Kind):
-    """A positive integer that no symbol may stand for, since a figure hangs on its binary digits."""
+    """A positive integer that cannot be symbolic, because a figure depends on its binary digits."""
 
     def __init__(self, *, optional: bool = False) -> None:
         self.optional = optional
@@ -220,8 +223,8 @@ class PlainCountKind(Kind):
         return plain
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = {"type": "integer", "minimum": 1}
-        return {"anyOf": [one, {"type": "null"}]} if self.optional else one
+        item = {"type": "integer", "minimum": 1}
+        return {"anyOf": [item, {"type": "null"}]} if self.optional else item
 
 
 class FlagKind(Kind):
@@ -261,16 +264,16 @@ class RealKind(Kind):
         return "" if self.low == float("-inf") else f" from {self.low:g} to {self.high:g}"
 
     def schema(self, rank: int) -> dict[str, Any]:
-        found: dict[str, Any] = {"type": ["number", "null"] if self.optional else "number"}
+        schema: dict[str, Any] = {"type": ["number", "null"] if self.optional else "number"}
         if self.low != float("-inf"):
-            found["minimum"] = self.low
+            schema["minimum"] = self.low
         if self.high != float("inf"):
-            found["maximum"] = self.high
-        return found
+            schema["maximum"] = self.high
+        return schema
 
 
 class RealsKind(Kind):
-    """A real number, or a list (of lists) of them, kept as tuples; `optional` admits None."""
+    """A real number, or (nested) lists of them, which become tuples; `optional` admits None."""
 
     def __init__(self, *, optional: bool = False) -> None:
         self.optional = optional
@@ -309,13 +312,13 @@ class AxisKind(Kind):
             raise FieldError(f"expected an axis number, got {value!r}") from None
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one: dict[str, Any] = {"type": "integer"}
-        found = {"anyOf": [one, {"type": "array", "items": one}]} if self.several else one
-        return {"anyOf": [found, {"type": "null"}]} if self.optional else found
+        item: dict[str, Any] = {"type": "integer"}
+        schema = {"anyOf": [item, {"type": "array", "items": item}]} if self.several else item
+        return {"anyOf": [schema, {"type": "null"}]} if self.optional else schema
 
 
 class NamedKind(Kind):
-    """A name out of a table, or a Keras configuration object that names its class."""
+    """A name from a table, or a Keras configuration object with the name as its `class_name`."""
 
     def __init__(
         self, what: str, names: Callable[[], Mapping[str, Any]], *, figures: bool, optional: bool
@@ -343,7 +346,7 @@ class NamedKind(Kind):
 
 
 class UntrackedKind(Kind):
-    """An argument that no figure depends on (regularisers, constraints, seeds): kept as data."""
+    """An argument that no figure depends on (regularisers, constraints, seeds); not validated."""
 
     figures = False
 

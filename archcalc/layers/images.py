@@ -1,4 +1,4 @@
-"""Preprocessing of images that acts at inference, too."""
+"""Preprocessing of images that is active at inference too."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
 from archcalc.layers.primitives import Pad, Primitives, Unbounded
 from archcalc.layers.resizing import Interpolation, Resampling
 from archcalc.layers.spatial import Spatial
-from archcalc.layers.window import Taps, Whole, here
+from archcalc.layers.window import Taps, Whole, identity_read
 
 
 @family
 class OfImages(Spatial, Weightless, NoMacs):
-    """A layer on samples of two spatial axes and channels."""
+    """A layer on images: two spatial axes and a channel axis."""
 
     rank = 2
     data_format: DataFormat = None
@@ -33,31 +33,35 @@ class AutoContrast(OfImages):
         return x
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        # Keras stretches over the first two axes, whatever `data_format` says
-        return ((Whole(), Whole(), here(2)),)
+        # Keras stretches over the first two axes for any `data_format`
+        return ((Whole(), Whole(), identity_read(2)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        """Smallest and largest of the channel, scale, shift, clip."""
+        """Five per unit: minimum and maximum of the channel, scale, shift, clip."""
         return 5 * prod(inputs[0])
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        # a channel of one value stays as it is
+        # a constant channel is unchanged
         return (
-            Unbounded("a channel is stretched the more, the less its values differ", of=0, beside=self._ends),
+            Unbounded(
+                "a channel is stretched the more, the less its values differ",
+                input_index=0,
+                extra_range=self._ends,
+            ),
         )
 
     @property
     def _ends(self) -> tuple[float, float] | None:
-        given = self.value_range
-        if not isinstance(given, list | tuple) or len(given) != 2:
+        ends = self.value_range
+        if not isinstance(ends, list | tuple) or len(ends) != 2:
             return None
-        low, high = map(float, given)
+        low, high = map(float, ends)
         return low, high
 
 
 @family
 class ToSize(OfImages):
-    """Images of `height` by `width` out of images of other sides."""
+    """A layer from images of any size to images of `height` by `width`."""
 
     height: Count
     width: Count
@@ -84,7 +88,7 @@ class CenterCrop(ToSize):
         (x,) = inputs
         pairs = zip(self.spatial_axes, self.sides(x), (self.height, self.width), strict=True)
         spatial = tuple(Taps(axis, 1, floor_div(n - m, 2)) for axis, n, m in pairs)
-        return (self.reads(spatial, here(self.channel_axis)),)
+        return (self.reads(spatial, identity_read(self.channel_axis)),)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0

@@ -1,4 +1,4 @@
-"""Keras's initialisers by name: what training starts a weight with.
+"""Keras's initialisers by name, and the distributions of the weights.
 
 Fans follow Keras, which ignores the layer type (a depthwise kernel gets fan_in k*k*C):
 the last two axes are (in, out), the axes before them the receptive field.
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class VarianceScaling(NamedTuple):
-    """Variance `scale / fan`, fan being `fan_in`, `fan_out` or `fan_avg`."""
+    """Zero mean and variance `scale / fan`, where fan (`mode`) is `fan_in`, `fan_out` or `fan_avg`."""
 
     scale: float
     mode: str
@@ -18,13 +18,13 @@ class VarianceScaling(NamedTuple):
 
 
 class Constant(NamedTuple):
-    """Every element the same."""
+    """All elements are equal to `value`."""
 
     value: float
 
 
 class Spread(NamedTuple):
-    """Zero mean and this standard deviation, whatever the shape."""
+    """Zero mean and a standard deviation that does not depend on the shape."""
 
     stddev: float
     distribution: str
@@ -57,7 +57,7 @@ _BY_CLASS: dict[str, Any] = {
 
 
 def _snake(name: str) -> str:
-    """`GlorotUniform` as Keras writes it in lower case: `glorot_uniform`."""
+    """A class name as the name of an initialiser: `GlorotUniform` becomes `glorot_uniform`."""
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
 

@@ -1,4 +1,4 @@
-"""Layers that stand in another layer's arguments: cells, and what wrappers wrap."""
+"""Layers as arguments of other layers: the cells of RNN, the layers inside wrappers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from archcalc.layers.window import Blocks, Phases, Prefix, Read, Scattered, Sect
 
 
 class Inner(NamedTuple):
-    """A layer inside another, and its name, under which its weights stand."""
+    """A layer inside another one, and its name, which prefixes the names of its weights."""
 
     layer: Layer
     name: str
 
-    def weights(self, found: tuple[Weight, ...]) -> tuple[Weight, ...]:
-        """Its weights, as the outer layer names them; none is trained where the inner layer is frozen."""
+    def weights(self, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
+        """The weights as the outer layer names them; not trainable if the inner layer is frozen."""
         return tuple(
             w._replace(name=f"{self.name}/{w.name}", trainable=w.trainable and self.layer.trainable)
-            for w in found
+            for w in weights
         )
 
 
-def of(layer: Layer, name: str | None = None) -> Inner:
-    """A layer with the name that Keras gives to the first of its type."""
-    return Inner(layer, name or keras_word(type(layer).__name__))
+def inner_of(layer: Layer, name: str | None = None) -> Inner:
+    """A layer as an `Inner`; the default name is the one that Keras gives the first layer of its type."""
+    return Inner(layer, name or snake_case(type(layer).__name__))
 
 
 def with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """Layers, and those inside them, at any depth."""
+    """The layers and all layers inside them, at any depth."""
     for layer in layers:
         yield layer
         for name in layer.kinds:
@@ -43,16 +43,16 @@ def with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
             yield from with_inner(part.layer for part in parts if isinstance(part, Inner))
 
 
-def keras_word(class_name: str) -> str:
-    """`ConvLSTM2D` as `conv_lstm2d`: Keras's `to_snake_case`."""
+def snake_case(class_name: str) -> str:
+    """A class name as Keras's `to_snake_case` writes it: `ConvLSTM2D` becomes `conv_lstm2d`."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 class InnerKind(Kind):
-    """A layer, as an object or as its data: `{"type": "LSTM", "units": 4}`.
+    """A layer, as an object or as data: `{"type": "LSTM", "units": 4}`.
 
-    `stackable`: a list of cells stands for StackedRNNCells of them; `sample`: a type that fits.
+    `stackable`: a list of cells becomes a StackedRNNCells. `sample`: a layer type that is accepted.
     """
 
     holds_layers = True
@@ -73,55 +73,55 @@ class InnerKind(Kind):
                 raise FieldError(f"expected a list of layers, got {value!r}")
             return tuple(self._one(v) for v in value)
         if self.stackable and isinstance(value, list | tuple) and not isinstance(value, Inner):
-            return of(_made({"type": "StackedRNNCells", "cells": value}))
+            return inner_of(_layer_from({"type": "StackedRNNCells", "cells": value}))
         return self._one(value)
 
     def _one(self, value: Any) -> Inner:
         if isinstance(value, Inner):
             return value
         if isinstance(value, Layer):
-            return of(value)
+            return inner_of(value)
         if isinstance(value, Mapping) and isinstance(value.get("type"), str):
             name = value.get("name")
             if name is not None and (not isinstance(name, str) or not name or "/" in name):
                 raise FieldError(f"expected a name without '/', got {name!r}")
-            return of(_made({k: v for k, v in value.items() if k != "name"}), name)
+            return inner_of(_layer_from({k: v for k, v in value.items() if k != "name"}), name)
         raise FieldError(f'expected a layer such as {{"type": "LSTM", "units": 4}}, got {value!r:.60}')
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one: dict[str, Any] = {"type": "object", "required": ["type"]}
-        several = {"type": "array", "items": one, "minItems": 1}
-        options = [several] if self.several else [one, several] if self.stackable else [one]
+        item: dict[str, Any] = {"type": "object", "required": ["type"]}
+        several = {"type": "array", "items": item, "minItems": 1}
+        options = [several] if self.several else [item, several] if self.stackable else [item]
         if self.optional:
             options.append({"type": "null"})
         return options[0] if len(options) == 1 else {"anyOf": options}
 
 
-def _made(data: Mapping[str, Any]) -> Layer:
+def _layer_from(data: Mapping[str, Any]) -> Layer:
     kind = data["type"]
     cls = registered().get(kind)
     if cls is None:
         raise FieldError(f"unknown layer type {kind!r}")
     fields = {cls.spec_key(f.name): f for f in dataclasses.fields(cls)}
-    given = {k: v for k, v in data.items() if k != "type"}
-    for key in given:
+    arguments = {k: v for k, v in data.items() if k != "type"}
+    for key in arguments:
         if key not in fields:
             raise FieldError(f"{kind} has no argument {key!r}")
     for key, f in fields.items():
-        if key not in given and f.default is dataclasses.MISSING:
+        if key not in arguments and f.default is dataclasses.MISSING:
             raise FieldError(f"{kind} needs {key!r}")
     try:
-        return cls(**{fields[k].name: v for k, v in given.items()})
+        return cls(**{fields[k].name: v for k, v in arguments.items()})
     except LayerError as fault:
         raise FieldError(f"{kind}: {fault}") from None
 
 
-def behind(window: Window, axes: int, rank: int) -> Window:
-    """The window of a layer whose input and output get `axes` axes in front; `rank` is its output's."""
-    return tuple(_behind(read, axes, rank) for read in window)
+def with_leading_axes(window: Window, axes: int, rank: int) -> Window:
+    """The window after `axes` leading axes are added to input and output; `rank` is the old output's."""
+    return tuple(_moved(read, axes, rank) for read in window)
 
 
-def _behind(read: Read, axes: int, rank: int) -> Read:
+def _moved(read: Read, axes: int, rank: int) -> Read:
     if isinstance(read, Scattered):
         return Scattered(tuple(a + axes for a in (read.axes or range(rank))))
     if isinstance(read, Taps | Phases | Blocks | Section | Prefix):

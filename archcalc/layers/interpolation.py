@@ -1,7 +1,7 @@
-"""Kernels of image interpolation, and which pixels each of them reads when an axis is enlarged.
+"""Kernels of image interpolation, and the pixels that each of them reads when an axis is enlarged.
 
-Half-pixel centres without antialiasing, as `tf.image.resize` works: with factor f, output
-pixel i stands at (i + 1/2)/f - 1/2 of the input.
+Half-pixel centres without antialiasing, as in `tf.image.resize`: with factor f, output pixel i
+is at position (i + 1/2)/f - 1/2 of the input.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class Interpolation(NamedTuple):
-    """A kernel of the distance in input units; it vanishes from `radius` on."""
+    """A kernel as a function of the distance in input pixels; zero from `radius` on."""
 
     radius: int
     weight: Callable[[float], float]
 
 
 def _cubic(x: float) -> float:
-    """Keys 1981 with a = -1/2, which TF takes for half-pixel centres."""
+    """The cubic kernel of Keys (1981) with a = -1/2, which TensorFlow uses with half-pixel centres."""
     return (1.5 * x - 2.5) * x * x + 1 if x < 1 else ((-0.5 * x + 2.5) * x - 4) * x + 2
 
 
@@ -39,25 +39,25 @@ INTERPOLATIONS: dict[str, Interpolation] = {
 }
 
 
-# what is worth tabulating; no network enlarges by more at once
+# limit of a table; no network upsamples by more in one layer
 MAX_FACTOR = 1024
 
 
 def phase_table(kind: Interpolation, factor: object) -> tuple[tuple[tuple[int, float], ...], ...] | None:
-    """`phases`; None for a factor that is symbolic, or too large for a table."""
+    """As `phases`; None for a factor that is symbolic or too large for a table."""
     return phases(kind, factor) if type(factor) is int and factor <= MAX_FACTOR else None
 
 
 def phases(kind: Interpolation, factor: int) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """For each phase r, (input offset, weight) around the point (r + 1/2)/factor - 1/2."""
-    found: list[tuple[tuple[int, float], ...]] = []
+    """For each phase r < factor: (input offset, weight) pairs around the point (r + 1/2)/factor - 1/2."""
+    table: list[tuple[tuple[int, float], ...]] = []
     for r in range(factor):
         centre = Fraction(2 * r + 1 - factor, 2 * factor)
         taps = []
         for offset in range(-kind.radius - 1, kind.radius + 2):
             distance = abs(offset - centre)
-            # all kernels vanish at whole distances but 0; rounding must not hide that
+            # all kernels are zero at integer distances except 0, which rounding must not hide
             if distance < kind.radius and (distance == 0 or distance.denominator > 1):
                 taps.append((offset, kind.weight(float(distance))))
-        found.append(tuple(taps))
-    return tuple(found)
+        table.append(tuple(taps))
+    return tuple(table)

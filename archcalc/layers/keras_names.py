@@ -1,14 +1,14 @@
-"""Names of archcalc as layer names that Keras and TensorFlow accept, and back.
+"""Reversible mapping of archcalc's names to layer names that Keras and TensorFlow accept.
 
 Keras 3 refuses `/` in a name. TensorFlow traces each layer inside a name scope, and a model
 with a name outside its grammar (letters, digits and `_.-`, in parts that `>` separates and
 that each start with a letter, a digit or a dot) can be built but not trained. The mapping is
-one to one and leaves names that need no change as they are:
+one to one and leaves valid names unchanged:
 
     stem/a       stem>a
     body[3]/a    body>.3>a
     größe        gr>.xf6_>.xdf_e      any other character: its code point in hexadecimal
-    _private     ._private            a lead that TensorFlow admits
+    _private     ._private            a first character that TensorFlow accepts
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ _SLASH = re.compile(r"/(?=[A-Za-z0-9])")
 _COPY = re.compile(r"\[(0|[1-9][0-9]*)\](?![0-9])")
 _CODE = re.compile(r">(?:\.x([0-9a-f]{1,6})_|\.([0-9]+)|(?=[A-Za-z0-9]))")
 
-# not printable by themselves, but Persian, Hindi and emoji need them inside words
+# zero-width joiners are not printable, but Persian, Hindi and emoji use them
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
 
 
 def to_keras_name(name: str) -> str:
-    """The name that Keras takes; `from_keras_name` gives the original back."""
-    made: list[str] = []
+    """The name for Keras; `from_keras_name` restores the original."""
+    parts: list[str] = []
     position = 0
     while position < len(name):
         copy = _COPY.match(name, position)
         if copy:
-            made.append(f">.{copy[1]}")
+            parts.append(f">.{copy[1]}")
             position = copy.end()
             continue
         character = name[position]
         if _PLAIN.match(character):
-            made.append(character)
+            parts.append(character)
         else:
-            made.append(">" if _SLASH.match(name, position) else f">.x{ord(character):x}_")
+            parts.append(">" if _SLASH.match(name, position) else f">.x{ord(character):x}_")
         position += 1
-    text = "".join(made)
+    text = "".join(parts)
     return text if re.match(r"[A-Za-z0-9]", text) else f".{text}"
 
 
 def from_keras_name(name: str) -> str:
-    """The name of which `to_keras_name` makes this one; other names come back unchanged.
+    """The name that `to_keras_name` maps to this one; a name that it maps nothing to is unchanged.
 
-    So do those that would come out with control characters, which no name of archcalc has.
+    So is a name whose original would have control characters, which no name of archcalc has.
     """
 
-    def character(found: re.Match[str]) -> str:
-        if found[2] is not None:
-            return f"[{found[2]}]"
-        if found[1] is None:
+    def character(match: re.Match[str]) -> str:
+        if match[2] is not None:
+            return f"[{match[2]}]"
+        if match[1] is None:
             return "/"
-        code = int(found[1], 16)
-        return chr(code) if code <= 0x10FFFF else found[0]
+        code = int(match[1], 16)
+        return chr(code) if code <= 0x10FFFF else match[0]
 
     original = _CODE.sub(character, name[1:] if name.startswith(".") else name)
     if to_keras_name(original) != name or not original.translate(_JOINERS).isprintable():

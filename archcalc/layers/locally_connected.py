@@ -1,7 +1,7 @@
-"""Locally connected layers: a convolution whose every position has weights of its own.
+"""Locally connected layers: convolutions with separate weights at every position.
 
-Keras 3 has none; `tf_keras` is what these follow, to the padding: its `same` centres the
-window on `stride*i` (k//2 units before it), unlike TensorFlow's.
+Keras 3 does not have them; these follow `tf_keras`, including its `same` padding, in which window i
+starts k//2 units before `stride*i`, unlike TensorFlow's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from archcalc.layers.window import Taps
 
 @family
 class LocallyConnected(Spatial):
-    """`implementation` 1 stores Ho*Wo*kh*kw*Cin*F weights (`valid` only), 2 a masked dense kernel,
-    3 just the connections that exist; biases are Ho*Wo*F.
+    """A convolution with separate weights at every position; Ho*Wo*F biases.
+
+    `implementation` 1 stores Ho*Wo*kh*kw*Cin*F weights (`valid` only), 2 a masked dense kernel,
+    3 one weight for each connection inside the input.
     """
 
     module: ClassVar[str] = "tf_keras.layers"
@@ -60,15 +62,15 @@ class LocallyConnected(Spatial):
         return self.shape_of(self.output_sides(x), self.filters)
 
     def reach(self, k: Size) -> Size:
-        """How far before `stride*i` a window begins."""
+        """How many units before `stride*i` window i begins."""
         return 0 if self.padding == "valid" else floor_div(k, 2)
 
     @abstractmethod
     def kernel_shape(self, x: Shape) -> Shape:
-        """The shape of the one kernel weight."""
+        """The shape of the kernel."""
 
     def sparse_kernel(self, x: Shape) -> Shape:
-        """Implementation 3: one weight a connection, as many as windows have cells inside the input."""
+        """Kernel shape of implementation 3: one weight per connection to a unit inside the input."""
         per_axis = (
             connections(n, m, k, s, self.reach(k))
             for n, m, k, s in zip(
@@ -78,7 +80,7 @@ class LocallyConnected(Spatial):
         return (prod(per_axis) * self.channels(x) * self.filters,)
 
     def masked_kernel(self, x: Shape) -> Shape:
-        """Implementation 2: every input unit with every output unit."""
+        """Kernel shape of implementation 2: every input unit times every output unit."""
         return (*x, *self.output_shape(x))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -109,7 +111,7 @@ class LocallyConnected(Spatial):
         (x,) = inputs
         columns = (self.spatial_axes, self.sides(x), self.output_sides(x), self.kernel_size, self.strides)
         windows = tuple(
-            prim.SlidingWindow(axis, n, m, k, s, before=self.reach(k))
+            prim.SlidingWindow(axis, n, m, k, s, pad_before=self.reach(k))
             for axis, n, m, k, s in zip(*columns, strict=True)
         )
         bias = "bias" if self.use_bias else None
@@ -120,7 +122,7 @@ class LocallyConnected(Spatial):
 
 
 def connections(n: Size, m: Size, k: Size, s: Size, reach: Size) -> Size:
-    """Cells inside an axis of n that m windows of k at stride s read, the first from -reach on."""
+    """How many units of an axis of n are read by m windows of k at stride s that start at -reach, in all."""
     return m * k - _overhang(reach, s, m) - _overhang((m - 1) * s - reach + k - n, s, m)
 
 

@@ -1,4 +1,4 @@
-"""What an adapter (LoRA) and a quantised dtype policy do to a layer's main weight.
+"""Low-rank adapters (LoRA) of a layer's main weight, and refusal of quantised dtype policies.
 
 Source: Hu et al. 2021 (arXiv 2106.09685); Keras's `enable_lora`.
 """
@@ -14,7 +14,7 @@ from archcalc.layers.primitives import Adapter
 
 
 def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, ...]:
-    """The weights with an adapter of this rank: the main one is frozen, two factors join it."""
+    """The weights with a LoRA adapter of this rank: the main weight is frozen, two factors are added."""
     if rank is None:
         return (main, *others)
     return (
@@ -26,7 +26,7 @@ def adapted(rank: Size | None, main: Weight, *others: Weight) -> tuple[Weight, .
 
 
 def adapter(rank: Size | None, alpha: Any) -> Adapter | None:
-    """What the adapter of `adapted` does to its weight."""
+    """The adapter of a weight as a part of primitives; None without a rank."""
     return None if rank is None else Adapter(alpha, rank)
 
 

@@ -12,11 +12,22 @@ from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer, NoMacs, Weightless, axis_index, family, layer, show
 from archcalc.layers.dtypes import BYTES, floating
 from archcalc.layers.fields import Axes, Axis, Flag
-from archcalc.layers.window import Fixed, Read, Section, Shares, Taps, Unstated, Whole, Window, here, identity
+from archcalc.layers.window import (
+    Fixed,
+    Read,
+    Section,
+    Shares,
+    Taps,
+    UnknownRead,
+    Whole,
+    Window,
+    identity,
+    identity_read,
+)
 
 
-def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
-    """The inputs' shapes; raises `LayerError` if there are none, or not `exactly` so many."""
+def require_inputs(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None) -> tuple[Shape, ...]:
+    """The shapes of the inputs; raises `LayerError` if there are none, or not `exactly` as many."""
     if len(inputs) == 0 or (exactly is not None and len(inputs) != exactly):
         wanted = "at least one input" if exactly is None else f"exactly {exactly} inputs"
         raise LayerError(f"{type(owner).__name__} takes {wanted}, got {len(inputs)}")
@@ -25,12 +36,12 @@ def several(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None = None)
 
 @family
 class Merge(Weightless, NoMacs):
-    """Inputs combined unit by unit; axes are matched from the last, those of size 1 are repeated."""
+    """Inputs combined unit by unit, with broadcasting from the last axis."""
 
     keeps_integers = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        first, *others = several(self, inputs)
+        first, *others = require_inputs(self, inputs)
         out = first
         for x in others:
             out = self._meet(out, x)
@@ -39,12 +50,12 @@ class Merge(Weightless, NoMacs):
     def _meet(self, a: Shape, b: Shape) -> Shape:
         if len(a) < len(b):
             a, b = b, a
-        kept = len(a) - len(b)
+        extra = len(a) - len(b)
 
         def misfit() -> str:
             return f"{type(self).__name__}: shapes {show(a)} and {show(b)} do not match"
 
-        return (*a[:kept], *(broadcast(n, m, misfit) for n, m in zip(a[kept:], b, strict=True)))
+        return (*a[:extra], *(broadcast(n, m, misfit) for n, m in zip(a[extra:], b, strict=True)))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         out = self.output_shape(*inputs)
@@ -58,33 +69,33 @@ class Merge(Weightless, NoMacs):
 
     @abstractmethod
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
-        """The kind of `Merge` of so many inputs, and the coefficients of a sum."""
+        """The `kind` of the `Merge` primitive of `branches` inputs, and its `coefficients` if it is a sum."""
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         out = self.output_shape(*inputs)
         kind, coefficients = self.merged(len(inputs))
-        return (prim.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+        return (prim.Merge(kind, tuple(repeat_count(x, out) for x in inputs), coefficients),)
 
 
-def copies(x: Shape, out: Shape) -> Size:
-    """How many positions of an output each unit of an input reaches where axes of size 1 are repeated."""
+def repeat_count(x: Shape, out: Shape) -> Size:
+    """How many units of an output each unit of an input is broadcast to."""
     front = out[: len(out) - len(x)]
     pairs = zip(x, out[len(front) :], strict=True)
     return prod(front) * prod(m for n, m in pairs if certainly(equal(n, 1)))
 
 
 def aligned(n: Size, m: Size, axis: int) -> Read:
-    """What an axis of n contributes to one of m."""
+    """The read of an axis of size n that is broadcast to output axis `axis` of size m."""
     if certainly(equal(n, 1)) and not certainly(equal(m, 1)):
         return Fixed()
     if is_array(n) and not certainly(equal(n, m)):
-        return Unstated("the axis is repeated in some configurations only")
-    return here(axis)
+        return UnknownRead("the axis is repeated in some configurations only")
+    return identity_read(axis)
 
 
 @family
 class Summing(Merge):
-    """Each input counts fully."""
+    """A merging layer in whose effective field each input has weight 1."""
 
     def shares(self, *inputs: Shape) -> Shares:
         return Shares((1,) * len(inputs))
@@ -92,7 +103,7 @@ class Summing(Merge):
 
 @family
 class Choosing(Merge):
-    """Each input counts as its part of all: exactly, or in the mean over units."""
+    """A merging layer in whose effective field each of n inputs has weight 1/n, at least on average."""
 
     def shares(self, *inputs: Shape) -> Shares:
         return Shares((1,) * len(inputs), len(inputs))
@@ -135,7 +146,7 @@ class Average(Choosing):
     """The mean of the inputs."""
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """TensorFlow divides integers of 32 bits and more in float64."""
+        """As TensorFlow, which divides integers of 32 bits and more in float64."""
         summed = super().result_dtype(compute, *inputs)
         return summed if floating(summed) else "float64" if BYTES[summed] > 2 else compute
 
@@ -151,7 +162,7 @@ class Subtract(Summing):
     """The first input less the second."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return super().output_shape(*several(self, inputs, exactly=2))
+        return super().output_shape(*require_inputs(self, inputs, exactly=2))
 
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
         return "add", (1.0, -1.0)
@@ -159,14 +170,14 @@ class Subtract(Summing):
 
 @layer
 class Concatenate(Weightless, NoMacs):
-    """The inputs one behind the other along `axis`; all other sizes must be equal."""
+    """The inputs joined along `axis`; all other sizes must be equal."""
 
     keeps_integers = True
 
     axis: Axis = -1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        first, *others = several(self, inputs)
+        first, *others = require_inputs(self, inputs)
         joined = axis_index(self, self.axis, len(first))
         out = list(first)
         for x in others:
@@ -207,7 +218,7 @@ class Concatenate(Weightless, NoMacs):
 
 @layer
 class Dot(Weightless):
-    """The sum of products along one axis of each of two inputs; with `normalize` of unit vectors."""
+    """The sum of products along one axis of each of two inputs, scaled to norm 1 by `normalize`."""
 
     keeps_integers = True
 
@@ -220,17 +231,17 @@ class Dot(Weightless):
 
     def contracted(self, a: Shape, b: Shape) -> tuple[int, int]:
         """The axis of each input that is summed over."""
-        left, right = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
-        return axis_index(self, left, len(a)), axis_index(self, right, len(b))
+        axis_a, axis_b = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
+        return axis_index(self, axis_a, len(a)), axis_index(self, axis_b, len(b))
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        a, b = several(self, inputs, exactly=2)
+        a, b = require_inputs(self, inputs, exactly=2)
         i, j = self.contracted(a, b)
         require_equal(
             a[i], b[j], lambda: f"Dot: axis {i + 1} of {show(a)} and axis {j + 1} of {show(b)} differ"
         )
-        kept = (*a[:i], *a[i + 1 :], *b[:j], *b[j + 1 :])
-        return kept if len(kept) > 0 else (1,)
+        remaining = (*a[:i], *a[i + 1 :], *b[:j], *b[j + 1 :])
+        return remaining if len(remaining) > 0 else (1,)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         a, b = inputs
@@ -242,21 +253,23 @@ class Dot(Weightless):
         return prod(self.output_shape(a, b)) * a[self.contracted(a, b)[0]]
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        # a square, its sum and the scaling for each unit of the inputs
+        # for each unit of the inputs: its square, the addition and the scaling
         return 3 * total(prod(x) for x in inputs) if self.normalize else 0
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         a, b = inputs
         i, j = self.contracted(a, b)
-        left = ascii_lowercase[: len(a)]
-        right = ascii_uppercase[: len(b)]
-        right = right[:j] + left[i] + right[j + 1 :]
-        kept = (left + right).replace(left[i], "")
-        contract = prim.Contract(f"Z{left},Z{right}->Z{kept}", (None, None), a[i], normalised=self.normalize)
-        return (contract,) if kept else (contract, prim.Reshape((1,)))
+        labels_a = ascii_lowercase[: len(a)]
+        labels_b = ascii_uppercase[: len(b)]
+        labels_b = labels_b[:j] + labels_a[i] + labels_b[j + 1 :]
+        remaining = (labels_a + labels_b).replace(labels_a[i], "")
+        contract = prim.Contract(
+            f"Z{labels_a},Z{labels_b}->Z{remaining}", (None, None), a[i], normalised=self.normalize
+        )
+        return (contract,) if remaining else (contract, prim.Reshape((1,)))
 
 
 def _contraction(rank: int, summed: int, first: int) -> Window:
-    """Reads of an input whose other axes become the output's axes from `first` on."""
-    kept: list[Any] = [axis for axis in range(rank) if axis != summed]
-    return tuple(Whole() if a == summed else Taps(first + kept.index(a)) for a in range(rank))
+    """The window of an input with a summed axis; its other axes are output axes from `first` on."""
+    remaining: list[Any] = [axis for axis in range(rank) if axis != summed]
+    return tuple(Whole() if a == summed else Taps(first + remaining.index(a)) for a in range(rank))

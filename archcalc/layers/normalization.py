@@ -1,4 +1,4 @@
-"""Normalisation over the batch (by moving statistics) and over axes of each sample."""
+"""Normalisation by statistics of the batch (moving ones at inference) or of each sample."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from archcalc.layers.base import (
     one_input,
 )
 from archcalc.layers.fields import Axes, Axis, Flag, Groups, Initializer, Real, Untracked
-from archcalc.layers.window import Blocks, Read, Whole, here, whole_along
+from archcalc.layers.window import Blocks, Read, Whole, identity_read, whole_along
 
 
 @family
 class ScaledAndShifted(NoMacs):
-    """A normalised input with a scale (gamma) and a shift (beta)."""
+    """Normalisation followed by an optional scale (gamma) and shift (beta)."""
 
     epsilon: Real = 1e-3
     center: Flag = True
@@ -87,14 +87,14 @@ class BatchNormalization(ScaledAndShifted, Elementwise):
                 "moving_variance",
                 "gamma" if self.scale else None,
                 "beta" if self.center else None,
-                others=("moving_stddev", "renorm_mean", "renorm_stddev") if self.renorm else (),
+                unused_weights=("moving_stddev", "renorm_mean", "renorm_stddev") if self.renorm else (),
             ),
         )
 
 
 @family
 class OverAxes(NoMacs):
-    """Normalised over `axis` of each sample, so that each unit depends on all along those axes."""
+    """Normalisation over `axis` of each sample; each unit depends on all units along those axes."""
 
     axis: Axes = -1
 
@@ -104,9 +104,9 @@ class OverAxes(NoMacs):
         return x
 
     def axes(self, x: Shape) -> tuple[int, ...]:
-        """The normalised axes, in the order of the weights' (Keras sorts the numbers as given)."""
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        return tuple(axis_index(self, a, len(x)) for a in sorted(given))
+        """The normalised axes, in the order of the axes of the weights (Keras sorts `axis`)."""
+        numbers = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(axis_index(self, a, len(x)) for a in sorted(numbers))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         (x,) = inputs
@@ -157,7 +157,7 @@ class RMSNormalization(OverAxes):
         scaled = [x[a] for a in self.axes(x)]
         if len(scaled) > len(x):
             raise LayerError(f"RMSNormalization: axis={self.axis} names an axis twice")
-        # Keras multiplies by the scale as it is, so along the last axes
+        # Keras broadcasts the scale, which is therefore along the last axes
         for n, m in zip(scaled, x[len(x) - len(scaled) :], strict=True):
             words = f"a scale of {n} along an axis of {m}"
             require_equal(broadcast(n, m, words), m, words)
@@ -197,7 +197,7 @@ class UnitNormalization(OverAxes, Weightless):
 class GroupNormalization(ScaledAndShifted):
     """Zero mean and unit variance over groups of channels and all other axes (arXiv 1803.08494).
 
-    `groups` -1 makes each channel a group of its own (instance normalisation).
+    With `groups=-1` each channel is a separate group (instance normalisation).
     Source: Wu & He 2018.
     """
 
@@ -210,7 +210,7 @@ class GroupNormalization(ScaledAndShifted):
         return x
 
     def members(self, x: Shape) -> Size:
-        """Channels of one group."""
+        """The number of channels of a group."""
         channels = x[axis_index(self, self.axis, len(x))]
         if certainly(equal(self.groups, -1)):
             return 1
@@ -229,7 +229,7 @@ class GroupNormalization(ScaledAndShifted):
         if certainly(equal(self.groups, 1)):
             within: Read = Whole()
         elif certainly(equal(members, 1)):
-            within = here(axis)
+            within = identity_read(axis)
         else:
             within = Blocks(axis, members, members, uniform=False)
         return (tuple(within if a == axis else Whole() for a in range(len(x))),)

@@ -1,4 +1,4 @@
-"""A layer about which only what is stated is known."""
+"""The Opaque layer, which has no rule: only stated figures are known."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.primitives import Primitives, Unbounded
 from archcalc.layers.tables import fitting_stride
-from archcalc.layers.window import Read, Taps, Unstated, Whole, Window
+from archcalc.layers.window import Read, Taps, UnknownRead, Whole, Window
 
 
 class WeightsKind(Kind):
-    """A list of weights, each `{"name", "shape", "trainable"}`; None where they are not stated."""
+    """A list of weights, each `{"name", "shape", "trainable"}`; None if they are not stated."""
 
     holds_sizes = True
 
@@ -48,7 +48,7 @@ class WeightsKind(Kind):
         return Weight(value["name"], ShapeKind().normalise(value["shape"], rank), trainable)
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = {
+        item = {
             "type": "object",
             "properties": {
                 "name": {"type": "string"},
@@ -58,19 +58,19 @@ class WeightsKind(Kind):
             "required": ["name", "shape"],
             "additionalProperties": False,
         }
-        return {"anyOf": [{"type": "array", "items": one}, {"type": "null"}]}
+        return {"anyOf": [{"type": "array", "items": item}, {"type": "null"}]}
 
 
 class ExtentKind(Kind):
-    """One size for all spatial axes or one per axis; `"whole"` where `words` admits it."""
+    """One size for all spatial axes, one per axis, or one of the strings `choices` (`"whole"`)."""
 
     holds_sizes = True
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
 
     def normalise(self, value: Any, rank: int) -> Any:
-        if value is None or (isinstance(value, str) and value in self.words):
+        if value is None or (isinstance(value, str) and value in self.choices):
             return value
         if isinstance(value, list | tuple):
             return tuple(size(v, 1, "positive integers") for v in value)
@@ -83,11 +83,11 @@ class ExtentKind(Kind):
 
 @layer
 class Opaque(Layer):
-    """A layer of unknown inside: figures are those stated, all others are unknown.
+    """A layer without a rule: stated figures are used, all others are unknown.
 
-    `window` is a sliding window over the axes before the last, centred as TF's `same`
-    does (which is `valid` where the sizes say so); `"whole"` sees everything. Its stride is
-    derived from the sizes where only one fits, and stated by `stride` elsewhere.
+    `window` is a sliding window over the axes before the last, padded as TensorFlow's `same` does
+    (no padding if the sizes are those of `valid`); `"whole"` is the whole input. The stride follows
+    from the sizes if only one fits, and must otherwise be stated as `stride`.
     """
 
     spec_names: ClassVar[Mapping[str, str]] = {
@@ -106,7 +106,7 @@ class Opaque(Layer):
     stated_window: Annotated[Any, ExtentKind("whole")] = None
     stated_stride: Annotated[Any, ExtentKind()] = None
     class_name: Untracked = None
-    other_shapes: Untracked = ()  # of outputs beyond the first, which only a Keras layer may have
+    other_shapes: Untracked = ()  # of outputs after the first, which only layers of Keras models have
 
     def unstated(self, what: str) -> str:
         return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
@@ -138,23 +138,23 @@ class Opaque(Layer):
         if isinstance(self.stated_window, str):
             return tuple(Whole() for _ in x)
         if self.stated_window is None:
-            return tuple(Unstated(self.unstated("window")) for _ in x)
+            return tuple(UnknownRead(self.unstated("window")) for _ in x)
         if len(x) == 0 or len(out) != len(x):
             reason = f"a window from {len(x)} axes to {len(out)} is not a sliding one"
-            return tuple(Unstated(reason) for _ in x)
+            return tuple(UnknownRead(reason) for _ in x)
         rank = len(x) - 1
         sizes = _per_axis(self.stated_window, rank)
         strides = _per_axis(self.stated_stride, rank)
         if sizes is None or strides is None:
             reason = f"window and stride must be one size or {rank} of them"
-            return tuple(Unstated(reason) for _ in x)
+            return tuple(UnknownRead(reason) for _ in x)
         spatial = [self._read(a, *four) for a, four in enumerate(zip(x, out, sizes, strides, strict=False))]
         return (*spatial, Whole())
 
     def _read(self, axis: int, n: Size, m: Size, k: Size, s: Size | None) -> Read:
         stride = fitting_stride(n, m, k) if s is None else s
         if stride is None:
-            return Unstated(f"the stride from {n} to {m} units is not certain; state `stride`")
+            return UnknownRead(f"the stride from {n} to {m} units is not certain; state `stride`")
         pad = floor_div(largest((m - 1) * stride + k - n, 0), 2)
         return Taps(axis, stride, -pad, k)
 
@@ -163,7 +163,7 @@ class Opaque(Layer):
 
 
 def _per_axis(value: Any, rank: int) -> tuple[Any, ...] | None:
-    """One value for each axis, or None if there are as many as axes neither nor one."""
+    """One value per axis, from one value or `rank` values; None for any other number."""
     if not isinstance(value, tuple):
         return (value,) * rank
     return value if len(value) == rank else None

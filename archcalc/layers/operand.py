@@ -1,4 +1,4 @@
-"""What stands in an operation's call beside tensors: numbers and constant arrays."""
+"""Constant operands of operations: numbers and constant arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_CONSTANT = 1_000_000  # elements
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A constant array: its shape (the batch axis included, where it has one), and its elements."""
+    """A constant array: its shape (including the batch axis, if it has one), and its elements."""
 
     shape: tuple[int, ...]
     value: Any
@@ -20,9 +20,9 @@ class Constant:
 
     @classmethod
     def of(cls, value: Any, dtype: str = "float32") -> Any:
-        """A number as it is, nested lists of numbers as a constant.
+        """A number unchanged, nested lists of numbers as a constant.
 
-        Raises `ValueError` for ragged lists and for anything but numbers.
+        Raises `ValueError` for lists of different lengths and for anything but numbers.
         """
         if isinstance(value, bool | int | float):
             return value
@@ -47,7 +47,7 @@ class Constant:
 
 
 class OperandKind(Kind):
-    """A constant operand; None where a tensor stands in its place."""
+    """A constant operand; None if the operand is a tensor."""
 
     def normalise(self, value: Any, rank: int) -> Any:
         if value is None or isinstance(value, Constant):

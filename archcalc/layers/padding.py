@@ -1,4 +1,4 @@
-"""Zeros around the spatial axes, and their removal."""
+"""Zero padding and cropping of spatial axes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from archcalc.layers.window import Taps, Window
 
 @family
 class PadOrCrop(ChannelsLast, Rearranging):
-    """A layer that moves the borders of the spatial axes."""
+    """A layer that adds or removes units at the ends of the spatial axes."""
 
     @property
     @abstractmethod
     def moves(self) -> tuple[tuple[Size, Size], ...]:
-        """(units before, units after) added to each spatial axis; negative where taken away."""
+        """(units before, units after) added to each spatial axis; negative for removed units."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
@@ -37,8 +37,8 @@ class PadOrCrop(ChannelsLast, Rearranging):
         return (self.reads(spatial, Taps(self.channel_axis)),)
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        still = ((0, 0),)
-        pairs = (*still, *self.moves) if self.channels_first else (*self.moves, *still)
+        unchanged = ((0, 0),)
+        pairs = (*unchanged, *self.moves) if self.channels_first else (*self.moves, *unchanged)
         return (Pad(pairs),)
 
 
@@ -80,7 +80,7 @@ class ZeroPadding3D(ZeroPadding):
 
 @family
 class Cropping(PadOrCrop):
-    """Takes units away before and after each spatial axis; at least one must stay."""
+    """Removes units at both ends of each spatial axis; at least one must remain."""
 
     cropping: Margins = 1
 

@@ -1,4 +1,4 @@
-"""Pooling: over windows, and over everything."""
+"""Pooling over windows, and global pooling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archcalc.layers.window import Taps, Whole
 
 @family
 class Pooling(Spatial, Weightless, NoMacs):
-    """One number out of each window, channel by channel; `strides` default to `pool_size`."""
+    """Each window reduced to one unit, channel by channel; `strides` defaults to `pool_size`."""
 
     kind: ClassVar[str]
 
@@ -89,7 +89,7 @@ class MaxPooling3D(MaxPooling):
 
 @layer
 class AveragePooling1D(Pooling):
-    """The mean of each window over one axis, of what is inside the input."""
+    """The mean of each window over one axis, without padding."""
 
     rank = 1
     kind = "average"
@@ -97,7 +97,7 @@ class AveragePooling1D(Pooling):
 
 @layer
 class AveragePooling2D(Pooling):
-    """The mean of each window over two axes, of what is inside the input."""
+    """The mean of each window over two axes, without padding."""
 
     rank = 2
     kind = "average"
@@ -105,7 +105,7 @@ class AveragePooling2D(Pooling):
 
 @layer
 class AveragePooling3D(Pooling):
-    """The mean of each window over three axes, of what is inside the input."""
+    """The mean of each window over three axes, without padding."""
 
     rank = 3
     kind = "average"
@@ -113,7 +113,7 @@ class AveragePooling3D(Pooling):
 
 @family
 class GlobalPooling(Spatial, Weightless, NoMacs):
-    """One number out of each channel; `keepdims` leaves spatial axes of size 1."""
+    """Each channel reduced to one unit; `keepdims` keeps the spatial axes with size 1."""
 
     kind: ClassVar[str]
 

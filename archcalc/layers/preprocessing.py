@@ -1,4 +1,4 @@
-"""Preprocessing layers with a state."""
+"""The Normalization layer, whose statistics are adapted to data before training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archcalc.layers.fields import AxisKind, Flag
 from archcalc.layers.operand import Constant, OperandKind
 from archcalc.layers.primitives import BatchStandardise, Primitives
 
-EPSILON = 1e-7  # the smallest deviation that Keras divides by
+EPSILON = 1e-7  # the smallest standard deviation that Keras divides by
 
 Statistic = Annotated[Any, OperandKind()]
 
@@ -20,8 +20,8 @@ Statistic = Annotated[Any, OperandKind()]
 class Normalization(NoMacs):
     """`(x - mean) / sqrt(variance)` for each entry of `axis`, or the inverse of that.
 
-    Mean and variance are three weights (with a count) that `adapt` fills and nothing
-    trains, or constants that are given, which are no weights.
+    Mean, variance and a count are non-trainable weights that `adapt` computes; a mean and a variance
+    given as arguments are constants and no weights.
     """
 
     axis: Annotated[Any, AxisKind(several=True, optional=True)] = -1
@@ -36,7 +36,7 @@ class Normalization(NoMacs):
             raise LayerError(f"a mean of shape {_shape(self.mean)}, a variance of {_shape(self.variance)}")
         rank = len(_shape(self.mean))
         if rank > len(self._axes):
-            raise LayerError(f"a mean of {rank} axes for {len(self._axes)} kept axes")
+            raise LayerError(f"a mean of {rank} axes for the {len(self._axes)} axes in `axis`")
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -44,15 +44,15 @@ class Normalization(NoMacs):
             return ()
         return self.axis if isinstance(self.axis, tuple) else (self.axis,)
 
-    def kept(self, x: Shape) -> tuple[int, ...]:
-        """The axes that have statistics of their own, in order."""
+    def statistic_axes(self, x: Shape) -> tuple[int, ...]:
+        """The axes along which each index has its own mean and variance, in order."""
         return tuple(sorted(axis_index(self, a, len(x)) for a in self._axes))
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
-        kept = self.kept(x)
-        given = _shape(self.mean)
-        for axis, n in zip(kept[len(kept) - len(given) :], given, strict=True):
+        axes = self.statistic_axes(x)
+        stated = _shape(self.mean)
+        for axis, n in zip(axes[len(axes) - len(stated) :], stated, strict=True):
             if n != 1:
                 require_equal(x[axis], n, lambda n=n, m=x[axis]: f"{n} means for an axis of {m}")
         return x
@@ -61,7 +61,7 @@ class Normalization(NoMacs):
         if self.mean is not None:
             return ()
         (x,) = inputs
-        shape = tuple(x[a] for a in self.kept(x))
+        shape = tuple(x[a] for a in self.statistic_axes(x))
         return (
             Weight("mean", shape, trainable=False, initializer="zeros"),
             Weight("variance", shape, trainable=False, initializer="ones"),
@@ -76,17 +76,17 @@ class Normalization(NoMacs):
 
     def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
-        own = self.mean is None
+        adapted = self.mean is None
         return (
             BatchStandardise(
-                self.kept(x),
+                self.statistic_axes(x),
                 EPSILON,
-                "mean" if own else self.mean,
-                "variance" if own else self.variance,
+                "mean" if adapted else self.mean,
+                "variance" if adapted else self.variance,
                 floor=True,
                 inverse=self.invert,
-                moving=False,
-                others=("count",) if own else (),
+                batch_statistics=False,
+                unused_weights=("count",) if adapted else (),
             ),
         )
 

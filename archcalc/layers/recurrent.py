@@ -1,6 +1,7 @@
-"""Recurrent layers over vectors, and their cells.
+"""Recurrent layers over sequences of vectors, and their cells.
 
-A cell turns one step and its states into the next; a layer runs it along the first axis.
+A cell computes an output and the next states from one step and the states; a layer runs it along
+the first axis.
 Sources: Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (arXiv 1406.1078, GRU).
 """
 
@@ -17,27 +18,26 @@ from archcalc.layers.base import Layer, Weight, Window, family, layer, require_r
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
 from archcalc.layers.primitives import Convolve, Matrix, Primitives, Recur, Stacked
-from archcalc.layers.window import Prefix, Read, Whole, here
+from archcalc.layers.window import Prefix, Read, Whole, identity_read
 
 WHOLE = Whole()
 
 
 class Run(NamedTuple):
-    """How a cell is run: over how many steps, what leaves, whether states are given, and its name."""
+    """How a cell is run: the number of steps, what it returns, and the prefix of its weights' names."""
 
     steps: Size
-    sequence: bool
-    state: bool
-    initial: bool
+    return_sequences: bool
+    return_state: bool
     prefix: str
 
 
 @family
 class Cell(Layer):
-    """One step: a step of the sequence and states in, an output and the next states out."""
+    """A cell: from one step of a sequence and the states to an output and the next states."""
 
     call_style = "states"
-    step_rank: ClassVar[int] = 1  # axes of one step
+    step_rank: ClassVar[int] = 1  # number of axes of one step
 
     @abstractmethod
     def step_shape(self, step: Shape) -> Shape:
@@ -49,7 +49,7 @@ class Cell(Layer):
 
     @abstractmethod
     def step_weights(self, step: Shape) -> tuple[Weight, ...]:
-        """The weights, named inside the cell."""
+        """The weights, by their names inside the cell."""
 
     @abstractmethod
     def step_macs(self, step: Shape) -> Size:
@@ -65,10 +65,10 @@ class Cell(Layer):
         """Number of states."""
 
     def nested(self, states: Sequence[Any]) -> list[Any]:
-        """States as Keras takes them: those of stacked cells are lists in a list."""
+        """States in the form that Keras takes: those of stacked cells as one list for each cell."""
         return list(states)
 
-    # -- a cell by itself is a layer -------------------------------------------------------------
+    # -- a cell as a layer ------------------------------------------------------------------------
     def output_shape(self, *inputs: Shape) -> Shape:
         step, *states = inputs
         require_rank(self, step, self.step_rank)
@@ -84,10 +84,10 @@ class Cell(Layer):
         name = type(self).__name__
         if len(states) != len(wanted):
             raise LayerError(f"{name} has {len(wanted)} states, got {len(states)}")
-        for given, shape in zip(states, wanted, strict=True):
-            require_rank(self, given, len(shape))
-            for n, m in zip(given, shape, strict=True):
-                require_equal(n, m, lambda g=given, s=shape: f"{name}: a state of {show(g)}, not {show(s)}")
+        for state, shape in zip(states, wanted, strict=True):
+            require_rank(self, state, len(shape))
+            for n, m in zip(state, shape, strict=True):
+                require_equal(n, m, lambda g=state, s=shape: f"{name}: a state of {show(g)}, not {show(s)}")
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         return self.step_weights(inputs[0])
@@ -103,15 +103,15 @@ class Cell(Layer):
 
     @abstractmethod
     def recurrences(self, step: Shape, run: Run) -> Primitives:
-        """The cell as it is run along a sequence whose steps have this shape."""
+        """The primitives of the cell when it is run along a sequence whose steps have this shape."""
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        return self.recurrences(inputs[0], Run(1, sequence=False, state=True, initial=True, prefix=""))
+        return self.recurrences(inputs[0], Run(1, return_sequences=False, return_state=True, prefix=""))
 
 
 @family
 class Trained(Cell):
-    """The arguments of cells that have weights for the step and for the state."""
+    """A cell with weights for the step and for the state, and the arguments of such cells."""
 
     activation: ActivationName = "tanh"
     use_bias: Flag = True
@@ -131,13 +131,13 @@ class Trained(Cell):
     kind: ClassVar[str] = ""
 
     def gate(self, state: Shape) -> Primitives | None:
-        """What gates of this shape go through; None where there are none."""
+        """The activation of gates of this shape as primitives; None for a cell without gates."""
         return None
 
     def recurrence(
         self, run: Run, kernel: Matrix | Convolve, recurrent: Matrix | Convolve, state: Shape
     ) -> Recur:
-        """The cell as it is run, with these products of the step and of a state of this shape."""
+        """The `Recur` primitive with these products of the step and of the state, of shape `state`."""
         return Recur(
             self.kind,
             run.steps,
@@ -147,8 +147,8 @@ class Trained(Cell):
             f"{run.prefix}bias" if self.use_bias else None,
             activated(self.activation, state),
             self.gate(state),
-            run.sequence,
-            run.state,
+            run.return_sequences,
+            run.return_state,
             bool(getattr(self, "reset_after", True)),
             self.dropout,
             self.recurrent_dropout,
@@ -157,7 +157,7 @@ class Trained(Cell):
 
 @family
 class Gates(Trained):
-    """Cells of `gates` matrices for the step and as many for the state, side by side."""
+    """A cell with `gates` matrices for the step and as many for the state, each set in one weight."""
 
     gates: ClassVar[int] = 1
     states: ClassVar[int] = 1
@@ -190,13 +190,13 @@ class Gates(Trained):
         return (prod(step) + self.units) * self.gates * self.units
 
     def step_ops(self, step: Shape) -> Size:
-        """The two products added, the biases, and what the gates do."""
+        """The sum of the two products, the biases, and the operations of the gates."""
         biases = prod(self.bias_shape()) if self.use_bias else 0
         return self.gates * self.units + biases + self.gate_ops()
 
     @abstractmethod
     def gate_ops(self) -> Size:
-        """Activations and products of a step."""
+        """Activations, sums and products of the gates and states in one step."""
 
     def recurrences(self, step: Shape, run: Run) -> Primitives:
         kernel, recurrent = (Matrix(run.prefix + name) for name in ("kernel", "recurrent_kernel"))
@@ -205,7 +205,7 @@ class Gates(Trained):
 
 @family
 class SimpleGates(Gates):
-    """The activation of the sum."""
+    """The simple cell: an activation of the sum of both products."""
 
     kind = "simple"
 
@@ -215,7 +215,7 @@ class SimpleGates(Gates):
 
 @family
 class LSTMGates(Gates):
-    """Input, forget, cell and output gate; the states are h and c."""
+    """The LSTM cell: input, forget, cell and output gates; the states are h and c."""
 
     kind = "lstm"
     gates = 4
@@ -235,7 +235,7 @@ class LSTMGates(Gates):
 
 @family
 class GRUGates(Gates):
-    """Update, reset and candidate; `reset_after` has a second bias, for the state's products."""
+    """The GRU cell: update, reset and candidate; `reset_after` adds a bias to the state's products."""
 
     kind = "gru"
     gates = 3
@@ -266,7 +266,7 @@ class LSTMCell(LSTMGates):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         step, state, _ = super().window(*inputs)
-        return step, state, coupled((here(0),), self.activation)
+        return step, state, coupled((identity_read(0),), self.activation)
 
 
 @layer
@@ -276,7 +276,7 @@ class GRUCell(GRUGates):
 
 @layer
 class StackedRNNCells(Cell):
-    """Cells one behind the other in each step."""
+    """Several cells applied one after the other in each step."""
 
     cells: InnerCells
 
@@ -287,23 +287,23 @@ class StackedRNNCells(Cell):
             require_cell(cell)
 
     def nested(self, states: Sequence[Any]) -> list[Any]:
-        left = iter(states)
-        return [[next(left) for _ in range(_cell(c).state_count)] for c in self.cells]
+        remaining = iter(states)
+        return [[next(remaining) for _ in range(_cell(c).state_count)] for c in self.cells]
 
     @property
     def state_count(self) -> int:
         return sum(_cell(c).state_count for c in self.cells)
 
     def _steps(self, step: Shape) -> list[tuple[Inner, Shape]]:
-        found = []
+        steps = []
         for cell in self.cells:
-            found.append((cell, step))
+            steps.append((cell, step))
             step = cell.layer.step_shape(step)
-        return found
+        return steps
 
     def step_shape(self, step: Shape) -> Shape:
-        last, given = self._steps(step)[-1]
-        return last.layer.step_shape(given)  # type: ignore[attr-defined,no-any-return]
+        last, last_step = self._steps(step)[-1]
+        return last.layer.step_shape(last_step)  # type: ignore[attr-defined,no-any-return]
 
     def state_shapes(self, step: Shape) -> tuple[Shape, ...]:
         return tuple(s for cell, x in self._steps(step) for s in _cell(cell).state_shapes(x))
@@ -319,14 +319,14 @@ class StackedRNNCells(Cell):
 
     def recurrences(self, step: Shape, run: Run) -> Primitives:
         steps = self._steps(step)
-        found: list[Recur] = []
+        recurrences: list[Recur] = []
         for i, (cell, x) in enumerate(steps):
-            whole = run.sequence or i + 1 < len(steps)
-            inner = run._replace(sequence=whole, prefix=f"{run.prefix}{cell.name}/")
+            return_sequences = run.return_sequences or i + 1 < len(steps)
+            inner = run._replace(return_sequences=return_sequences, prefix=f"{run.prefix}{cell.name}/")
             for primitive in _cell(cell).recurrences(x, inner):
                 assert isinstance(primitive, Recur | Stacked)
-                found += primitive.cells if isinstance(primitive, Stacked) else (primitive,)
-        return (Stacked(tuple(found)),)
+                recurrences += primitive.cells if isinstance(primitive, Stacked) else (primitive,)
+        return (Stacked(tuple(recurrences)),)
 
 
 def _cell(inner: Inner) -> Cell:
@@ -335,7 +335,7 @@ def _cell(inner: Inner) -> Cell:
 
 
 def require_cell(inner: Inner) -> None:
-    """Raise `LayerError` for a layer that is no cell."""
+    """Raise `LayerError` if the layer is not a cell."""
     if not isinstance(inner.layer, Cell) or isinstance(inner.layer, Recurrent):
         raise LayerError(f"a {type(inner.layer).__name__} is no cell (such as LSTMCell)")
 
@@ -343,10 +343,10 @@ def require_cell(inner: Inner) -> None:
 # -- along a sequence -------------------------------------------------------------------------------
 @family
 class Recurrent(Layer):
-    """A cell along the first axis; further inputs are its initial states.
+    """A cell that is run along the first axis; further inputs are its initial states.
 
-    Outputs: the last step's (all with `return_sequences`, the last one first with
-    `go_backwards`), then the states with `return_state`.
+    Outputs: that of the last step (with `return_sequences` those of all steps, in reverse order
+    with `go_backwards`), then with `return_state` the final states.
     """
 
     call_style = "states"
@@ -378,8 +378,8 @@ class Recurrent(Layer):
         return x[1:]
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        made = self._cell.step_shape(self.step(inputs))
-        return (inputs[0][0], *made) if self.return_sequences else made
+        output = self._cell.step_shape(self.step(inputs))
+        return (inputs[0][0], *output) if self.return_sequences else output
 
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
         out = self.output_shape(*inputs)
@@ -389,10 +389,10 @@ class Recurrent(Layer):
         return self.stepper.weights(self._cell.step_weights(inputs[0][1:]))
 
     def along(self) -> Read:
-        """What is read of the sequence."""
+        """The steps that one output step reads."""
         if not self.return_sequences:
             return WHOLE
-        return Prefix(0, backwards=self.go_backwards, turned=self.go_backwards)
+        return Prefix(0, backwards=self.go_backwards, mirrored=self.go_backwards)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x, *states = inputs
@@ -406,13 +406,12 @@ class Recurrent(Layer):
         return inputs[0][0] * self._cell.step_ops(inputs[0][1:])
 
     def run(self, inputs: tuple[Shape, ...], prefix: str = "") -> Primitives:
-        """The cell along the sequence; weights are named below `prefix`."""
-        x, *states = inputs
+        """The primitives of the layer, with `prefix` before the names of its weights."""
+        x = inputs[0]
         run = Run(
             x[0],
-            sequence=self.return_sequences,
-            state=self.return_state,
-            initial=len(states) > 0,
+            return_sequences=self.return_sequences,
+            return_state=self.return_state,
             prefix=f"{prefix}{self.stepper.name}/",
         )
         return self._cell.recurrences(x[1:], run)
@@ -423,7 +422,7 @@ class Recurrent(Layer):
 
 @family
 class OwnCell(Recurrent):
-    """A recurrent layer that makes its own cell, which has the layer's arguments."""
+    """A recurrent layer that creates its cell from its own arguments."""
 
     cell_name: ClassVar[str] = ""
 
@@ -474,5 +473,5 @@ class RNN(Recurrent):
 
     @property
     def stepper(self) -> Inner:
-        found: Any = self.cell
-        return found  # type: ignore[no-any-return]
+        cell: Any = self.cell
+        return cell  # type: ignore[no-any-return]

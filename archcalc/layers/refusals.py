@@ -1,4 +1,4 @@
-"""Classes under `keras.layers` that have no rule, with the reason and what to do instead."""
+"""Classes in `keras.layers` that archcalc does not support, with the reason and an alternative."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why a class has no rule, as a clause behind its name; and the way out in a spec."""
+    """Why a class is not supported, as a relative clause after its name, and what to use instead."""
 
     reason: str
     remedy: str
 
-    def said(self, name: str) -> str:
-        """`a Lambda, whose Python code is never run`."""
+    def described(self, name: str) -> str:
+        """The class with the reason: `a Lambda, whose Python code is never run`."""
         return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}, {self.reason}"
 
 

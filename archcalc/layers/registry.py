@@ -1,7 +1,7 @@
-"""Which layer types and operations there are: the modules that declare them, and what each has registered.
+"""The registry of layer types and operations, and the modules that declare them.
 
-A module is imported when somebody asks for the types, and not before: types are declared in terms of
-`archcalc.layers.base`, which knows none of them.
+These modules are imported when the types are first asked for: they import `archcalc.layers.base`,
+which does not import them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 L = TypeVar("L", bound="type[Layer]")
 
-# tests/layers/test_registry.py holds both lists to the files
+# tests/layers/test_registry.py compares both lists with the files
 LAYER_MODULES = (
     *("activation_layers", "adaptive", "applications", "attention", "augmentation", "colour_augmentation"),
     *("conv_recurrent", "convolution", "core", "einsum", "encoding", "images", "locally_connected"),
@@ -34,24 +34,24 @@ _loaded: set[str] = set()
 
 
 def register_layer(cls: L) -> L:
-    """Enter a layer type under its name."""
+    """Register a layer type under its class name."""
     _layers[cls.__name__] = cls
     return cls
 
 
 def register_operation(cls: type[Operation]) -> None:
-    """Enter an operation under its name, `ops.add`, and under its class in Keras's configurations, `Add`."""
+    """Register an operation under its name, `ops.add`, and its class name in Keras configs, `Add`."""
     _operations[cls.__name__] = cls
     _operations_by_keras_class[cls.keras_class] = cls
 
 
 def registered() -> Mapping[str, type[Layer]]:
-    """All layer types by Keras class name, those of other packages (entry points) included."""
+    """All layer types by Keras class name, including those of other packages (entry points)."""
     if "layers" not in _loaded:
         _loaded.add("layers")
         for name in LAYER_MODULES:
             import_module(f"archcalc.layers.{name}")
-        from importlib.metadata import entry_points  # 10 ms of its own
+        from importlib.metadata import entry_points  # takes 10 ms to import
 
         for point in entry_points(group="archcalc.layers"):
             point.load()
@@ -59,13 +59,13 @@ def registered() -> Mapping[str, type[Layer]]:
 
 
 def registered_operations() -> Mapping[str, type[Layer]]:
-    """All operations by type (`ops.add`), the table beside that of the layers."""
+    """All operations by name (`ops.add`)."""
     _load_operations()
     return _operations
 
 
 def keras_operations() -> Mapping[str, type[Operation]]:
-    """All operations by the class name in Keras's configurations (`Add`)."""
+    """All operations by their class name in Keras configs (`Add`)."""
     _load_operations()
     return _operations_by_keras_class
 

@@ -1,4 +1,4 @@
-"""Layers that act in training only; figures are those of inference."""
+"""Layers that act only in training; figures are those of inference."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Dropout(TrainingOnly):
     seed: Untracked = None
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
-        return (prim.Dropout(self.rate, whole=_by_sample(self.noise_shape, len(inputs[0]))),)
+        return (prim.Dropout(self.rate, per_sample=_by_sample(self.noise_shape, len(inputs[0]))),)
 
 
 def _by_sample(noise_shape: Any, axes: int) -> bool:
-    """Whether all units of a sample have one fate, and each sample its own; anything may stand in a spec."""
+    """Whether `noise_shape` drops all units of a sample together, independently for each sample."""
     if not isinstance(noise_shape, list | tuple) or len(noise_shape) != axes + 1:
-        return False
+        return False  # a spec may have any value here
     batch, *others = noise_shape
     return batch != 1 and all(n == 1 for n in others)
 

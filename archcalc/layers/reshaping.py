@@ -1,4 +1,4 @@
-"""Layers that move units without computing anything."""
+"""Layers that rearrange units without computing anything."""
 
 from __future__ import annotations
 
@@ -77,31 +77,31 @@ class Reshape(Rearranging):
 
 
 def _is_open(n: Size) -> bool:
-    """Whether a size of a target shape is the -1 that takes what is left."""
+    """Whether a size of a target shape is -1, the remaining size."""
     return certainly(equal(n, -1))
 
 
 def reshaped(x: Shape, out: Shape) -> Window:
-    """What a row-major reshape reads of each axis of its input.
+    """The window of a row-major reshape from shape `x` to shape `out`.
 
-    Shapes are cut where the products of the sizes in front agree. An axis that is alone on
-    both sides of its piece stays itself; the axes of other pieces are scattered.
+    Both shapes are divided into pieces at positions where the products of the sizes before are
+    equal. An axis that is alone in its piece in both shapes is unchanged; the others are scattered.
     """
     reads: list[Read] = []
-    for mine, theirs in _pieces(x, out):
-        long = [a for a in mine if not certainly(equal(x[a], 1))]
-        kept = tuple(a for a in theirs if not certainly(equal(out[a], 1)))
-        moved: Read = Taps(kept[0]) if len(long) == len(kept) == 1 else Scattered(kept)
-        reads += [moved if a in long else Fixed() for a in mine]
+    for axes_in, axes_out in _pieces(x, out):
+        long_in = [a for a in axes_in if not certainly(equal(x[a], 1))]
+        long_out = tuple(a for a in axes_out if not certainly(equal(out[a], 1)))
+        moved: Read = Taps(long_out[0]) if len(long_in) == len(long_out) == 1 else Scattered(long_out)
+        reads += [moved if a in long_in else Fixed() for a in axes_in]
     return tuple(reads)
 
 
 def _pieces(x: Shape, out: Shape) -> list[tuple[list[int], list[int]]]:
-    """Axes of input and output that hold the same units, in as many pieces as is certain."""
+    """Groups of consecutive axes of input and output that hold the same units, as many as are certain."""
     pieces = []
     first_in = first_out = 0
     for stop_in in range(1, len(x) + 1):
-        # the last piece takes all that is left
+        # the last piece has all remaining axes
         stops = range(first_out, len(out) + 1) if stop_in < len(x) else [len(out)]
         front = prod(x[:stop_in])
         stop_out = next(
@@ -115,7 +115,7 @@ def _pieces(x: Shape, out: Shape) -> list[tuple[list[int], list[int]]]:
 
 @layer
 class Permute(Rearranging):
-    """Axes in another order; `dims` counts from 1, the batch stays in front."""
+    """Axes in another order; `dims` counts from 1, the batch stays first."""
 
     dims: Axes
 
@@ -125,7 +125,7 @@ class Permute(Rearranging):
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Which input axis each output axis is."""
+        """For each output axis the input axis."""
         return tuple(a - 1 for a in (self.dims if isinstance(self.dims, tuple) else (self.dims,)))
 
     def output_shape(self, *inputs: Shape) -> Shape:

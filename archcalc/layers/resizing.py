@@ -1,4 +1,4 @@
-"""Images interpolated to another height and width: the layer Resizing and `ops.image.resize` alike."""
+"""Interpolation of images to another size, shared by the layer Resizing and `ops.image.resize`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from archcalc.layers.primitives import (
     Upsample,
 )
 from archcalc.layers.upsampling import UpSampling2D
-from archcalc.layers.window import Read, Taps, Unstated, Window
+from archcalc.layers.window import Read, Taps, UnknownRead, Window
 
 Interpolation = Annotated[str, ChoiceKind("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")]
 
-# input pixels that one output pixel is made of
+# how many input pixels are weighted and added for one output pixel
 TAPS = {"nearest": 0, "area": 4, "bilinear": 4, "bicubic": 16, "lanczos3": 36, "lanczos5": 100}
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """Two `axes` interpolated to `size`; the other arguments are Keras's."""
+    """Interpolation of two `axes` to `size`; the other arguments are Keras's."""
 
     axes: tuple[int, int]
     size: tuple[Size, Size]
@@ -40,7 +40,7 @@ class Resampling:
 
     @classmethod
     def of(cls, owner: Any, axes: tuple[int, ...], size: tuple[Size, ...]) -> Resampling:
-        """That of a layer or an operation, whose fields have Keras's names."""
+        """The resampling of a layer or operation whose fields have Keras's names."""
         first, second = axes
         height, width = size
         return cls(
@@ -54,7 +54,7 @@ class Resampling:
         )
 
     def window(self, x: Shape) -> Window:
-        """What one output unit reads of each axis of an image."""
+        """The window of an image of shape `x`."""
         sizes = dict(zip(self.axes, self.size, strict=True))
         return tuple(
             self._read(axis, n, sizes[axis]) if axis in sizes else Taps(axis) for axis, n in enumerate(x)
@@ -67,19 +67,19 @@ class Resampling:
         whole = plain and self.interpolation != "area" and type(n) is int and type(m) is int
         if whole and certainly(equal(m % n, 0)):
             return UpSampling2D(interpolation=self.interpolation).read(axis, m // n)
-        return Unstated(f"{self.interpolation} interpolation from {n} to {m} units")
+        return UnknownRead(f"{self.interpolation} interpolation from {n} to {m} units")
 
     def elementwise_ops(self, output: Shape) -> Size:
-        """A multiplication and an addition for each pixel that is interpolated, less one."""
+        """Per output pixel one multiplication for each input pixel, and the additions between them."""
         count = TAPS[self.interpolation]
         return (2 * count - 1) * prod(output) if count else 0
 
     def primitives(self, x: Shape) -> Primitives:
-        """The chain that resizes an image."""
+        """The primitives that resize an image of shape `x`."""
         before: Primitives = ()
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
             if not isinstance(self.fill_value, int | float):
-                return (Unbounded("no bound is kept for margins of several values"),)
+                return (Unbounded("no bound is known for margins of several values"),)
             before, x = self._at_ratio(x)
         return before + tuple(
             self._along(axis, x[axis], m)
@@ -88,7 +88,7 @@ class Resampling:
         )
 
     def _at_ratio(self, x: Shape) -> tuple[Primitives, Shape]:
-        """What brings an image to the aspect ratio of `size`, and its shape then."""
+        """The primitives that crop or pad an image to the aspect ratio of `size`, and the new shape."""
         height, width = (x[axis] for axis in self.axes)
         to_height, to_width = self.size
         ratios = (floor_div(width * to_height, to_width), floor_div(height * to_width, to_height))
@@ -99,10 +99,10 @@ class Resampling:
         margins = tuple(floor_div(largest(wanted.get(axis, n) - n, 0), 2) for axis, n in enumerate(x))
         padded = tuple(n + 2 * m for n, m in zip(x, margins, strict=True))
         margin = Pad(tuple((m, m) for m in margins))
-        # what is added is `fill_value`: zero beside a shifted image
+        # pads with `fill_value`: the image is shifted by it, padded with zeros and shifted back
         return (Offset(-self.fill_value), margin, Offset(self.fill_value)), padded
 
     def _along(self, axis: int, n: Size, m: Size) -> Primitive:
-        if not isinstance(self._read(axis, n, m), Unstated):
+        if not isinstance(self._read(axis, n, m), UnknownRead):
             return Upsample(axis, n, floor_div(m, n), self.interpolation)
         return Resample(axis, n, m, self.interpolation)

@@ -1,4 +1,4 @@
-"""Windows over spatial axes: the one spelling of sizes, padding and channels layout.
+"""Sliding windows over spatial axes: sizes, padding and the position of the channel axis.
 
 Sizes follow TensorFlow: `valid` gives (n - ke)//s + 1 and needs n >= ke, `same` and `causal`
 give ceil(n/s), with ke = d*(k-1) + 1. Source: Dumoulin & Visin 2016 (arXiv 1603.07285) and
@@ -15,12 +15,12 @@ from archcalc.layers.window import Read, Taps, Whole
 
 
 def effective_kernel(k: Size, d: Size) -> Size:
-    """Extent of a dilated kernel."""
+    """The extent of a dilated kernel: d*(k-1) + 1."""
     return d * (k - 1) + 1
 
 
 def window_count(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
-    """How many windows fit on an axis of `n`; raises `LayerError` where a `valid` one does not."""
+    """The number of windows along an axis of `n`; raises `LayerError` if no `valid` window fits."""
     if padding != "valid":
         return ceil_div(n, s)
     ke = effective_kernel(k, d)
@@ -29,20 +29,20 @@ def window_count(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
 
 
 def pad_before(n: Size, k: Size, s: Size, d: Size, padding: str) -> Size:
-    """Zeros that stand before the axis: TF's `same` puts the odd one behind."""
+    """The number of zeros before the axis; with `same`, TensorFlow puts an odd zero after it."""
     if padding == "valid":
         return 0
     if padding == "causal":
         return d * (k - 1)
     ke = effective_kernel(k, d)
     if certainly(at_most(ke, 2)):
-        return 0  # ke - 1 zeros at most, so none in front; symbolic sizes need not show that again
+        return 0  # at most one zero in all, and it comes after the axis; simplifies symbolic sizes
     return floor_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)
 
 
 @family
 class ChannelsLast(Layer):
-    """A layer with `rank` spatial axes and then one channel axis."""
+    """A layer with `rank` spatial axes followed by one channel axis."""
 
     @property
     def channels_first(self) -> bool:
@@ -61,7 +61,7 @@ class ChannelsLast(Layer):
         return shape[self.channel_axis]
 
     def sides(self, shape: Shape) -> Shape:
-        """The spatial sizes; raises `LayerError` if the rank is wrong."""
+        """The sizes of the spatial axes; raises `LayerError` if the rank is wrong."""
         require_rank(self, shape, self.rank + 1)
         return tuple(shape[a] for a in self.spatial_axes)
 
@@ -69,13 +69,13 @@ class ChannelsLast(Layer):
         return (channels, *sides) if self.channels_first else (*sides, channels)
 
     def reads(self, spatial: tuple[Read, ...], channel: Read) -> Window:
-        """A window from its reads along the spatial axes and along the channels."""
+        """The window with these reads of the spatial axes and of the channel axis."""
         return (channel, *spatial) if self.channels_first else (*spatial, channel)
 
 
 @family
 class Spatial(ChannelsLast):
-    """A layer with `rank` spatial axes and one channel axis, which may come first."""
+    """A layer with `rank` spatial axes and one channel axis, last or (`data_format`) first."""
 
     data_format: DataFormat = None
 
@@ -87,7 +87,7 @@ class Spatial(ChannelsLast):
 def sliding(
     axes: tuple[int, ...], sides: Shape, kernel: Shape, strides: Shape, dilation: Shape, padding: str
 ) -> tuple[Read, ...]:
-    """The reads of a sliding window along each spatial axis."""
+    """The reads of the sliding window of each spatial axis."""
     return tuple(
         Taps(axis, s, -pad_before(n, k, s, d, padding), k, d)
         for axis, n, k, s, d in zip(axes, sides, kernel, strides, dilation, strict=True)
@@ -97,7 +97,7 @@ def sliding(
 def sliding_windows(
     axes: tuple[int, ...], sides: Shape, kernel: Shape, strides: Shape, dilation: Shape, padding: str
 ) -> tuple[SlidingWindow, ...]:
-    """The sliding window along each spatial axis, with the sizes on both its sides."""
+    """The sliding window of each spatial axis as a part of primitives, with input and output sizes."""
     return tuple(
         SlidingWindow(axis, n, window_count(n, k, s, d, padding), k, s, d, pad_before(n, k, s, d, padding))
         for axis, n, k, s, d in zip(axes, sides, kernel, strides, dilation, strict=True)
@@ -105,7 +105,7 @@ def sliding_windows(
 
 
 def bias_weight(use_bias: bool, shape: Shape, initializer: object) -> tuple[Weight, ...]:
-    """The bias weight, or none."""
+    """The bias weight in a tuple; an empty tuple without `use_bias`."""
     return (Weight("bias", shape, initializer=initializer),) if use_bias else ()
 
 

@@ -1,4 +1,4 @@
-"""Spectra of signals by convolution."""
+"""Spectrograms of signals, computed by convolutions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from archcalc.layers.base import Weight, Window, layer, one_input, require_rank
 from archcalc.layers.fields import ChoiceKind, Flag, PlainCountKind, Untracked
 from archcalc.layers.primitives import Branches, Convolve, Merge, Pointwise, Primitives, Scale, SlidingWindow
 from archcalc.layers.spatial import Spatial, pad_before, window_count
-from archcalc.layers.window import Blocks, Read, Taps, here
+from archcalc.layers.window import Blocks, Read, Taps, identity_read
 
-_LEAST = 1e-7**0.5  # Keras's epsilon, which the sum of squares does not fall below
+_LEAST = 1e-7**0.5  # the root of Keras's epsilon, a lower bound of the sum of squares
 
 PlainCount = Annotated[Any, PlainCountKind()]
 OptionalPlainCount = Annotated[Any, PlainCountKind(optional=True)]
@@ -28,7 +28,7 @@ class STFTSpectrogram(Spatial):
     """
 
     rank = 1
-    # operations for each frequency and place behind the convolutions
+    # operations after the convolutions, per frequency and frame
     _OPS: ClassVar[dict[str, int]] = {
         "log": 7, "magnitude": 5, "psd": 4, "angle": 1, "real": 0, "imag": 0, "stft": 0
     }  # fmt: skip
@@ -55,23 +55,23 @@ class STFTSpectrogram(Spatial):
 
     @property
     def step(self) -> int:
-        """From one frame to the next: half a frame where nothing is said."""
+        """The distance between frames; by default half a frame."""
         return int(self.frame_length // 2 if self.frame_step is None else self.frame_step)
 
     @property
     def bins(self) -> int:
-        """Frequencies: half a transform's length, which is a power of two where nothing is said."""
+        """The number of frequencies: half of `fft_length` (by default a power of two), plus 1."""
         length = 1 << (self.frame_length - 1).bit_length() if self.fft_length is None else self.fft_length
         return int(length // 2 + 1)
 
     @property
     def parts(self) -> int:
-        """How many of real and imaginary part are computed."""
+        """The number of computed parts: 2 for real and imaginary part, or 1 of them."""
         return 1 if self.mode in ("real", "imag") else 2
 
     @property
     def frequencies(self) -> int:
-        """Numbers that come out for each channel and frame."""
+        """The number of outputs for each channel and frame."""
         return 2 * self.bins if self.mode == "stft" else self.bins
 
     def frames(self, x: Shape) -> Size:
@@ -99,7 +99,7 @@ class STFTSpectrogram(Spatial):
         if not self.expand_dims:
             channel: Read = Blocks(self.channel_axis, self.frequencies, 1)
         else:
-            channel = here(0 if self.channels_first else 2)
+            channel = identity_read(0 if self.channels_first else 2)
         return (self.reads((time,), channel),)
 
     def macs(self, *inputs: Shape) -> Size:
@@ -114,16 +114,16 @@ class STFTSpectrogram(Spatial):
         (n,) = self.sides(x)
         before = pad_before(n, self.frame_length, self.step, 1, self.padding)
         slide = SlidingWindow(
-            int(self.channels_first), n, self.frames(x), self.frame_length, self.step, before=before
+            int(self.channels_first), n, self.frames(x), self.frame_length, self.step, pad_before=before
         )
         parts: tuple[Primitives, ...] = tuple(
-            (Convolve(w.name, (slide,), self.channel_axis, depthwise=True, alike=True),)
+            (Convolve(w.name, (slide,), self.channel_axis, depthwise=True, shared_kernel=True),)
             for w in self.weights(x)
         )
         if len(parts) == 1:
             return parts[0]
         if self.mode == "psd":
-            # all frequencies but the first and last count twice
+            # all frequencies except the first and last are doubled
             squares = tuple((*part, Pointwise("square")) for part in parts)
             return (Branches(squares, Merge("add", (1, 1), (1.0, 1.0))), Scale(2.0))
         kind = {"stft": "concatenate", "angle": "arctan2"}.get(self.mode, "hypot")

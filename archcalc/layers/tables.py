@@ -1,7 +1,7 @@
-"""What layers look up where no closed form over symbols exists.
+"""Tables that layers use where no closed form in symbols exists.
 
-Each function answers for plain integers, and with None for sizes it has no answer for:
-symbols, arrays, and tables too long to be worth having.
+Each function works on plain integers; it returns None for symbols and arrays, and if the table
+would be too long.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from archcalc.arith import Size, certainly, equal
 
 PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
 
-# what is worth tabulating; no network enlarges by more at once
+# limits of a table; no network upsamples by more in one layer
 MAX_PHASES = 1024
 MAX_TAPS = 1 << 14
 
 
 def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | None:
-    """Inputs j with `s*j + d*t - crop == s*q + r` for some tap t < k, as j - q by phase r < s."""
+    """For each phase r < s the inputs of a transposed convolution, as pairs of offset and weight 1.
+
+    Output s*q + r reads input j, of offset j - q, if `s*j + d*t - crop == s*q + r` for a tap t < k.
+    """
     if not all(type(v) is int for v in (k, s, d, crop)) or s > MAX_PHASES or k > MAX_TAPS:
         return None
     return tuple(
@@ -28,9 +31,9 @@ def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | Non
 
 
 def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
-    """The step of the windows floor(i*n/m) to ceil((i+1)*n/m) over a period, and their units by phase.
+    """For windows floor(i*n/m) to ceil((i+1)*n/m): the step over one period, and the units of each phase.
 
-    Each unit weighs as its part of the mean.
+    The weight of a unit is its share of the mean over the window.
     """
     if not all(type(v) is int for v in (n, m)):
         return None
@@ -43,7 +46,7 @@ def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
 
 
 def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:
-    """The stride at which a window of k takes n units to m under `same` or `valid`, if only one does."""
+    """The stride at which a window of k gives m outputs from n inputs (`same` or `valid`), if unique."""
     if certainly(equal(n, m)):
         return 1
     if not all(type(v) is int for v in (n, m, k)) or m > n:

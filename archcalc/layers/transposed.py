@@ -1,4 +1,4 @@
-"""Transposed convolutions: the gradient of a convolution, used to enlarge."""
+"""Transposed convolutions: the adjoint of a convolution, used for upsampling."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives, SlidingWindow
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
 from archcalc.layers.tables import transposed_phases
-from archcalc.layers.window import Phases, Read, Taps, Unstated
+from archcalc.layers.window import Phases, Read, Taps, UnknownRead
 
 
 @family
@@ -38,7 +38,8 @@ class Transposed(Spatial):
     """Input unit j adds to output units `stride*j + dilation*t - crop`, 0 <= t < k.
 
     Sizes follow Keras: `valid` (n-1)*s + max(ke, s), `same` n*s, and with an output padding p
-    (n-1)*s + ke + p, (n-1)*s + ke % 2 + p. `crop` is what TF's `same` cuts off in front.
+    (n-1)*s + ke + p, (n-1)*s + ke % 2 + p. `crop` is the number of units that TensorFlow's `same`
+    removes at the start.
     """
 
     filters: Count
@@ -66,7 +67,7 @@ class Transposed(Spatial):
 
     @property
     def paddings(self) -> tuple[Any, ...]:
-        """The output padding of each axis, None where it is not given."""
+        """The output padding of each axis; None if it is not given."""
         return (None,) * self.rank if self.output_padding is None else self.output_padding
 
     def axes(self, x: Shape) -> list[tuple[Size, Size, Size, Size, Size | None]]:
@@ -81,7 +82,7 @@ class Transposed(Spatial):
         return n * s if p is None else (n - 1) * s + ke % 2 + p
 
     def crop(self, n: Size, k: Size, s: Size, d: Size, p: Size | None) -> Size:
-        """How many units in front are cut off."""
+        """The number of units removed at the start of an axis."""
         if self.padding == "valid":
             return 0
         full = (n - 1) * s + effective_kernel(k, d)
@@ -128,12 +129,12 @@ class Transposed(Spatial):
 
 
 def _read(axis: int, k: Size, s: Size, d: Size, crop: Size) -> Read:
-    """Output unit i reads every j with `s*j + d*t - crop == i` for some tap t."""
+    """The read of an axis: output unit i reads every j with `s*j + d*t - crop == i` for some tap t."""
     if certainly(equal(s, 1)):
         return Taps(axis, 1, crop - d * (k - 1), k, d)
     table = transposed_phases(k, s, d, crop)
     if table is None:
-        return Unstated(f"no table of phases for a transposed convolution with kernel {k} and stride {s}")
+        return UnknownRead(f"no table of phases for a transposed convolution with kernel {k} and stride {s}")
     return Phases(axis, 1, table)
 
 

@@ -1,4 +1,4 @@
-"""Enlarging by repetition and by interpolation."""
+"""Upsampling by repetition and by interpolation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.interpolation import INTERPOLATIONS, phase_table
 from archcalc.layers.primitives import Primitives, Upsample
 from archcalc.layers.spatial import ChannelsLast, Spatial
-from archcalc.layers.window import Blocks, Phases, Read, Taps, Unstated, Window
+from archcalc.layers.window import Blocks, Phases, Read, Taps, UnknownRead, Window
 
 
 @family
 class UpSampling(ChannelsLast, Weightless, NoMacs):
-    """Each spatial axis `factor` times as long."""
+    """Each spatial axis enlarged by an integer factor."""
 
     keeps_integers = True
 
@@ -32,7 +32,7 @@ class UpSampling(ChannelsLast, Weightless, NoMacs):
         return self.shape_of(sides, self.channels(x))
 
     def read(self, axis: int, factor: Size) -> Read:
-        """Nearest neighbour: unit i is unit i // factor."""
+        """The read of an axis; for nearest neighbours, output unit i reads unit i // factor."""
         return Taps(axis) if certainly(equal(factor, 1)) else Blocks(axis, factor, 1)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
@@ -44,7 +44,7 @@ class UpSampling(ChannelsLast, Weightless, NoMacs):
 
     @property
     def kernel(self) -> str:
-        """How values between the units are found."""
+        """The interpolation."""
         return "nearest"
 
     def primitives(self, *inputs: Shape) -> Primitives:
@@ -84,7 +84,7 @@ class UpSampling2D(UpSampling, Spatial):
             return super().read(axis, factor)
         table = phase_table(INTERPOLATIONS[self.interpolation], factor)
         if table is None:
-            return Unstated(f"no table of phases for {self.interpolation} interpolation by {factor}")
+            return UnknownRead(f"no table of phases for {self.interpolation} interpolation by {factor}")
         return Phases(axis, 1, table)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:

@@ -1,9 +1,9 @@
-"""Which units of an input one output unit reads: the type that `Layer.window` returns.
+"""Which input units an output unit depends on: the type that `Layer.window` returns.
 
-For every input of a layer, one `Read` per axis of that input tensor (the batch axis
-excluded, channels included). An axis of the *output* is named by its number, so permuted
-axes, channels-first tensors and sequences need nothing more. Padding is not clipped here
-and holes of dilation are kept; hulls, clipping and composition belong to
+For every input of a layer, one `Read` per axis of that input tensor (the batch axis excluded,
+channels included). A read names an axis of the *output* by its number, so that permuted axes,
+channels-first tensors and sequences need no special case. Padding is not clipped here and the gaps
+of dilation are not filled; intervals, clipping and composition belong to
 `archcalc.analyses.fields.receptive_field`.
 """
 
@@ -18,7 +18,7 @@ from archcalc.arith import Size
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """Unit i of output axis `axis` reads `stride*i + offset + dilation*t` for 0 <= t < count."""
+    """Unit i of output axis `axis` reads units `stride*i + offset + dilation*t` for 0 <= t < count."""
 
     axis: int
     stride: Size = 1
@@ -29,10 +29,10 @@ class Taps:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """Unit `period*q + r` of `axis` reads `step*q + o` with weight w for each (o, w) of `reads[r]`.
+    """Unit `period*q + r` of `axis` reads unit `step*q + o` with weight w for each (o, w) of `reads[r]`.
 
-    The weights say how strongly, for the effective field (uniform kernels: all 1); a phase
-    may read nothing at all (a transposed convolution with kernel < stride).
+    The weights are for the effective field (all 1 for uniform kernels). A phase may read nothing
+    (a transposed convolution with kernel < stride).
     """
 
     axis: int
@@ -46,23 +46,23 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Unit i of `axis` reads the block of `inner` units that starts at `inner * (i // outer)`.
+    """Unit i of `axis` reads the block of `inputs` units that starts at `inputs * (i // outputs)`.
 
-    Channels of grouped convolutions: `outer` filters share the `inner` channels of a group.
-    `uniform` if all of a block is read with equal weight.
+    Channels of grouped convolutions: `outputs` filters share the `inputs` channels of a group.
+    `uniform`: all units of a block are read with equal weight.
     """
 
     axis: int
-    outer: Size
-    inner: Size
+    outputs: Size
+    inputs: Size
     uniform: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Unit i of `axis` reads unit `i - start` if that is one of `0..length-1`, and nothing if not.
+    """Unit i of `axis` reads unit `i - start` if it exists (0 <= i - start < length), else nothing.
 
-    This is how a concatenation reads each of its inputs along the axis that it joins.
+    So a concatenation reads each of its inputs along the concatenated axis.
     """
 
     axis: int
@@ -72,73 +72,73 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """Every output unit reads the whole axis; `uniform` if all of it with equal weight."""
+    """Every output unit reads the whole axis; `uniform`: with equal weight."""
 
     uniform: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Unit i of `axis` reads units 0..i (causal), or i.. to the end where `backwards`.
+    """Unit i of `axis` reads units 0..i (causal), or with `backwards` all from i on.
 
-    `turned`: the output runs from the end, and unit i stands where its mirror image would.
+    `mirrored`: the output is in reverse order, so that i counts from the end of the axis.
     """
 
     axis: int
     backwards: bool = False
-    turned: bool = False
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Every output unit reads just the unit `index` (an axis of size 1 that is broadcast)."""
+    """Every output unit reads only unit `index` (an axis of size 1 that is broadcast)."""
 
     index: Size = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scattered:
-    """One unit of this axis, but which one is not an affine function (a flattened axis).
+    """Every output unit reads one unit, by no affine function of its position (a flattened axis).
 
-    The output axes `axes` together decide which one (empty: any of them may have a say).
+    Which unit depends on the position along the output axes `axes` (empty: along any of them).
     """
 
     axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unstated:
-    """What is read of this axis is not known; `reason` says why."""
+class UnknownRead:
+    """Which units of this axis are read is unknown; `reason` says why."""
 
     reason: str
 
 
-Read: TypeAlias = Taps | Phases | Blocks | Section | Whole | Prefix | Fixed | Scattered | Unstated
+Read: TypeAlias = Taps | Phases | Blocks | Section | Whole | Prefix | Fixed | Scattered | UnknownRead
 Window: TypeAlias = tuple[Read, ...]
 
 
 class Shares(NamedTuple):
-    """How strongly a merging layer depends on each of its inputs: `each[k] / of`."""
+    """The weight of each input of a merging layer in the effective field: `parts[k] / total`."""
 
-    each: tuple[Size, ...]
-    of: Size = 1
+    parts: tuple[Size, ...]
+    total: Size = 1
 
 
 @cache
-def here(axis: int) -> Taps:
-    """Each output unit reads the input unit at its own place along `axis`; one object for all layers."""
+def identity_read(axis: int) -> Taps:
+    """Each output unit reads the input unit at the same position along `axis`; cached."""
     return Taps(axis)
 
 
 @cache
 def identity(rank: int) -> Window:
-    """Each output unit reads the input unit at its own place."""
-    return tuple(map(here, range(rank)))
+    """Each output unit reads the input unit at the same position along all `rank` axes."""
+    return tuple(map(identity_read, range(rank)))
 
 
 def whole_along(window: Window, axis: int) -> Window:
-    """The window of a layer whose output is then coupled along its axis `axis` (a softmax).
+    """The window after a function that depends on the whole output axis `axis` (a softmax).
 
-    An upper bound where windows leave gaps along that axis (a stride above the kernel).
+    An upper bound if windows leave gaps along that axis (a stride above the kernel).
     """
     return tuple(Whole() if getattr(read, "axis", None) == axis else read for read in window)

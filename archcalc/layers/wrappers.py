@@ -1,4 +1,4 @@
-"""Layers around another layer: Bidirectional, TimeDistributed and SpectralNormalization."""
+"""Wrappers of another layer: Bidirectional, TimeDistributed and SpectralNormalization."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from archcalc.arith import Shape, Size, prod, total
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count
-from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, behind
+from archcalc.layers.inner import Inner, InnerKind, InnerLayer, OptionalInnerLayer, with_leading_axes
 from archcalc.layers.primitives import Branches, Merge, Nested, PerStep, Primitives, TrainingNoise
 from archcalc.layers.recurrent import WHOLE, Cell, Recurrent
-from archcalc.layers.window import Unstated, here
+from archcalc.layers.window import UnknownRead, identity_read
 
 _SEVERAL = "two sequences come out, read from either end"
 
 
 @layer
 class Bidirectional(Layer):
-    """A recurrent layer and its twin that reads from the end, brought together by `merge_mode`."""
+    """A recurrent layer and a copy that reads from the end, combined by `merge_mode`."""
 
     call_style = "states"
     reads_masks = True
@@ -53,7 +53,7 @@ class Bidirectional(Layer):
 
     @property
     def inside(self) -> tuple[Inner, Inner]:
-        """Both layers under the names that Keras gives them."""
+        """Both layers with the names that Keras gives them."""
         name: str = self.layer.name
         ahead = Inner(self.forward, f"forward_{name.removeprefix('forward_')}")
         if self.backward_layer is not None:
@@ -61,7 +61,7 @@ class Bidirectional(Layer):
         return ahead, Inner(self.backward, f"backward_{name.removeprefix('backward_')}")
 
     def _halves(self, inputs: tuple[Shape, ...]) -> tuple[tuple[Shape, ...], tuple[Shape, ...]]:
-        """The sequence, and each direction's half of the initial states."""
+        """The inputs of each direction: the sequence and half of the initial states."""
         if len(inputs) == 0:
             raise LayerError("Bidirectional takes a sequence, got no inputs")
         x, *states = inputs
@@ -91,8 +91,8 @@ class Bidirectional(Layer):
         ahead, back = self._halves(inputs)
         (_, *rest), *states = self.forward.window(*ahead)
         _, *others = self.backward.window(*back)
-        apart = self.merge_mode is None and self.forward.return_sequences
-        return ((Unstated(_SEVERAL) if apart else WHOLE, *rest), *states, *others)
+        two_sequences = self.merge_mode is None and self.forward.return_sequences
+        return ((UnknownRead(_SEVERAL) if two_sequences else WHOLE, *rest), *states, *others)
 
     def macs(self, *inputs: Shape) -> Size:
         return total(inner.layer.macs(inputs[0]) for inner in self.inside)
@@ -133,20 +133,20 @@ class TimeDistributed(Layer):
         return str(self.layer.layer.result_dtype(compute, *inputs))
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        made = self.layer.layer.output_shapes(self.step(inputs))
-        if len(made) > 1:
-            raise LayerError(f"TimeDistributed: a {type(self.layer.layer).__name__} of {len(made)} outputs")
-        return (inputs[0][0], *made[0])
+        shapes = self.layer.layer.output_shapes(self.step(inputs))
+        if len(shapes) > 1:
+            raise LayerError(f"TimeDistributed: a {type(self.layer.layer).__name__} of {len(shapes)} outputs")
+        return (inputs[0][0], *shapes[0])
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        found: tuple[Weight, ...] = self.layer.weights(self.layer.layer.weights(self.step(inputs)))
-        return found
+        weights: tuple[Weight, ...] = self.layer.weights(self.layer.layer.weights(self.step(inputs)))
+        return weights
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         step = self.step(inputs)
         inner = self.layer.layer
         (of_step,) = inner.window(step)
-        return ((here(0), *behind(of_step, 1, len(inner.output_shape(step)))),)
+        return ((identity_read(0), *with_leading_axes(of_step, 1, len(inner.output_shape(step)))),)
 
     def macs(self, *inputs: Shape) -> Size:
         return inputs[0][0] * self.layer.layer.macs(self.step(inputs))
@@ -206,5 +206,5 @@ class SpectralNormalization(Layer):
         return self.layer.layer.elementwise_ops(*inputs)
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        # training divides by an estimate of the norm, which may be far below it
+        # training divides by an estimate of the norm, which may be far smaller than the norm
         return (TrainingNoise(("vector_u",)), Nested(self.layer.name, self.layer.layer.primitives(*inputs)))

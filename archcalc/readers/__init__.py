@@ -1,4 +1,4 @@
-"""Where networks come in: any source becomes a `Graph`, or a `SourceError` that says why not."""
+"""Readers: any source becomes a `Graph`, or a `SourceError` that says why it cannot."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def load(
     input_shape
         Shape without the batch axis, for a Keras model that was never built.
     allow_unknown
-        Whether to go on past Keras layers that archcalc has no rules for.
+        Whether to continue past Keras layers that archcalc has no rules for.
     symbols
-        Values of symbols. They override a spec's own; None leaves a symbol open that has one.
+        Values of symbols. They override the values in a spec; None leaves a symbol open.
     max_layers
         The most layers that a network may have once blocks and nested models are written out,
         inputs not counted.
@@ -51,11 +51,11 @@ def load(
     Raises
     ------
     SourceError
-        Every fault of the source, each with its place.
+        Every fault of the source, each with its JSON path.
     MissingExtraError
         Where `keras:NAME?...` needs Keras itself.
     ArchcalcError
-        `max_layers` is no positive integer.
+        `max_layers` is not a positive integer.
     """
     options: dict[str, Any] = {
         "input_shape": input_shape,
@@ -71,7 +71,7 @@ def load(
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Reading makes millions of objects and no cycles: collecting them takes a third of the time."""
+    """Pause garbage collection, a third of the time: reading makes millions of objects and no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -122,14 +122,14 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
     if isinstance(data, dict) and ("layers" in data or "config" in data):
         _refuse(
             source,
-            'is JSON, but no spec (it needs "archcalc": 1, "inputs" and "layers") '
-            "and no Keras config (write model.to_json(), not get_config())",
+            'is JSON, but neither a spec (it needs "archcalc": 1, "inputs" and "layers") '
+            "nor a Keras config (write model.to_json(), not get_config())",
         )
     return _refuse(source, 'is JSON, but neither a spec ({"archcalc": 1, ...}) nor a Keras config')
 
 
 def _refuse_foreign(head: bytes, source: str) -> None:
-    """Refuse formats that have no reader yet, with the way out."""
+    """Refuse formats that have no reader yet; the message says what to do instead."""
     suffix = os.path.splitext(source)[1].lower()
     if head.lstrip().startswith(b"{"):
         return
@@ -148,7 +148,7 @@ def _refuse_foreign(head: bytes, source: str) -> None:
 
 
 def _require_affordable(graph: Graph, max_layers: int) -> None:
-    """Fields are found for each layer in each input, and clipped for each output."""
+    """Refuse too many inputs and outputs: fields are computed per layer and input, clipped per output."""
     ends = len(graph.inputs) + len(graph.outputs)
     limit = ENDS_A_LAYER * max(max_layers, MAX_LAYERS)
     if ends > ENDS_A_LAYER and ends * len(graph.nodes) > limit:
@@ -165,11 +165,11 @@ def _positive(max_layers: int) -> int:
 
 
 def _plain(source: Mapping[str, Any]) -> Any:
-    """The mapping as strict JSON would give it, so that a file and a mapping are held to the same."""
+    """The mapping after a round trip through strict JSON, so that it obeys the same rules as a file."""
     try:
         text = json.dumps(dict(source))
     except (TypeError, ValueError, RecursionError) as problem:
-        _refuse(MAPPING, f"is no JSON: {problem}")
+        _refuse(MAPPING, f"is not JSON: {problem}")
     return json_text.decode(text.encode("utf-8"), MAPPING)
 
 

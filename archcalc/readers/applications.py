@@ -1,4 +1,4 @@
-"""`keras:NAME`: networks of keras.applications, at their defaults without Keras.
+"""`keras:NAME`: networks of keras.applications; with their default arguments Keras is not needed.
 
 The configurations ship with archcalc (scripts/generate_applications.py writes them, a slow
 test checks them against Keras). With arguments, `keras:ResNet50?classes=10`, Keras builds
@@ -30,8 +30,8 @@ def is_application(source: str) -> bool:
 
 
 def names() -> list[str]:
-    """Every network that is known by name."""
-    return list(_Shipped().places)
+    """The names that `keras:` accepts."""
+    return list(_Shipped().spans)
 
 
 def read_application(
@@ -49,8 +49,8 @@ def read_application(
     """
     name, separator, query = source.removeprefix(SCHEME).partition("?")
     shipped = _Shipped()
-    if name not in shipped.places:
-        hint = did_you_mean(name, shipped.places) or "; a name is written as in keras:ResNet50"
+    if name not in shipped.spans:
+        hint = did_you_mean(name, shipped.spans) or "; a name is written as in keras:ResNet50"
         _refuse(source, f"keras.applications has no {show(name)}{hint}")
     if separator:
         from archcalc.keras.applications import configuration
@@ -69,19 +69,19 @@ def read_application(
 
 
 class _Shipped:
-    """The file of configurations: a line that says where each one begins, then all of them."""
+    """The shipped file of configurations: a header with the span of each one, then all of them."""
 
     def __init__(self) -> None:
         packed = files("archcalc.data").joinpath(DATA).read_bytes()
         header, _, self._texts = lzma.decompress(packed).partition(b"\n")
         stated = json.loads(header)
         self.version: str = stated["keras_version"]
-        self.places: dict[str, tuple[int, int]] = stated["configurations"]
+        self.spans: dict[str, tuple[int, int]] = stated["configurations"]
 
     def configuration(self, name: str) -> dict[str, Any]:
-        start, length = self.places[name]
-        found: dict[str, Any] = json.loads(self._texts[start : start + length])
-        return found
+        start, length = self.spans[name]
+        config: dict[str, Any] = json.loads(self._texts[start : start + length])
+        return config
 
 
 def _arguments(query: str, source: str) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def _arguments(query: str, source: str) -> dict[str, Any]:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=50)
     except ValueError:
         _refuse(source, f"expected NAME?argument=value&argument=value, got {show(query)} after the '?'")
-    found: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for key, text in pairs:
-        if key in found:
-            _refuse(source, f"the argument {show(key)} stands twice")
-        found[key] = _value(text)
-    return found
+        if key in arguments:
+            _refuse(source, f"the argument {show(key)} appears twice")
+        arguments[key] = _value(text)
+    return arguments
 
 
 def _value(text: str) -> Any:

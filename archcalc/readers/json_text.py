@@ -1,8 +1,8 @@
-"""Bytes of a file or of standard input, and strict JSON out of them, within fixed limits.
+"""Reads files and standard input as bytes, and decodes strict JSON, within fixed limits.
 
-Whatever the bytes are, reading them ends soon and in bounded memory, with either plain data
-or a `SourceError` that names the place: a file may be a device, a bomb, half a download or
-another encoding. The limits are documented in docs/limits.md.
+Whatever the bytes are, reading ends soon and in bounded memory, with either plain data or a
+`SourceError` that says where the fault is: a file may be a device, huge, deeply nested, half a
+download or in another encoding. The limits are documented in docs/limits.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_FAULTS = 20
 def read_bytes(source: str, limit: int = MAX_BYTES) -> bytes:
     """Everything in the file, or on standard input where `source` is `-`.
 
-    Raises `SourceError` for what is no readable regular file, and beyond `limit` bytes.
+    Raises `SourceError` if it is not a readable regular file, or exceeds `limit` bytes.
     """
     if source == "-":
         if sys.stdin is None:
@@ -53,7 +53,7 @@ def read_open(file: BinaryIO, source: str, limit: int = MAX_BYTES) -> bytes:
 
 
 def peek(file: BinaryIO, source: str, count: int = 8) -> bytes:
-    """The first bytes of an open file, by which its kind is recognised."""
+    """The first `count` bytes of an open file, by which its format is recognised."""
     try:
         head = file.read(count)
         file.seek(0)
@@ -65,7 +65,7 @@ def peek(file: BinaryIO, source: str, count: int = 8) -> bytes:
 def open_file(source: str) -> BinaryIO:
     """The regular file at this path, open for reading.
 
-    Raises `SourceError` where there is none, or anything else: a directory, a pipe, a device.
+    Raises `SourceError` if there is no file, or something else: a directory, a pipe, a device.
     """
     try:
         # a FIFO would wait for a writer and a device may never end, so look before opening
@@ -103,7 +103,7 @@ def decode(raw: bytes, source: str) -> Any:
         _refuse(source, f"not valid JSON: {what} {where}")
     except RecursionError:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
-    if marks.found or _SURROGATE.search(raw):
+    if marks.faulty or _SURROGATE.search(raw):
         faults = _marked(value)
         if faults:
             raise SourceError(source, faults)
@@ -159,8 +159,8 @@ def _place(raw: bytes, position: int) -> str:
 
 
 def _near(text: str, position: int) -> str:
-    found = text[position : position + 20].partition("\n")[0]
-    return f", before {show(found)}" if found else ""
+    following = text[position : position + 20].partition("\n")[0]
+    return f", before {show(following)}" if following else ""
 
 
 _STRING = re.compile(rb'"[^"]*"?')
@@ -188,36 +188,36 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class _Bad:
-    """Stands where a value may not; `problem` says why."""
+    """Replaces a value that is not allowed; `problem` says why."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
 
 
-class _Twice(dict[str, Any]):
-    """An object in which keys stand twice."""
+class _RepeatedKeys(dict[str, Any]):
+    """An object in which keys appear more than once."""
 
     problem = ""
 
 
 class _Marks:
-    """The decoder's hooks: they mark what is wrong, because they do not know where they are."""
+    """The decoder's hooks: they mark faults inside the value, because a hook does not know the JSON path."""
 
-    found = False
+    faulty = False
 
     def _bad(self, problem: str) -> _Bad:
-        self.found = True
+        self.faulty = True
         return _Bad(problem)
 
     def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) == len(pairs):
-            return made
+        decoded = dict(pairs)
+        if len(decoded) == len(pairs):
+            return decoded
         seen: set[str] = set()
         again = dict.fromkeys(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
-        self.found = True
-        marked = _Twice(made)
-        marked.problem = f"the key {', '.join(show(k) for k in list(again)[:3])} stands twice"
+        self.faulty = True
+        marked = _RepeatedKeys(decoded)
+        marked.problem = f"the key {', '.join(show(k) for k in list(again)[:3])} appears twice"
         return marked
 
     def integer(self, digits: str) -> Any:
@@ -236,26 +236,26 @@ class _Marks:
 
 
 def _marked(value: Any) -> list[Fault]:
-    """Every marked place and every lone surrogate, with its path."""
+    """The fault of every marked value and every lone surrogate, with its path."""
     faults: list[Fault] = []
     waiting: list[tuple[str, Any]] = [("$", value)]
     while waiting and len(faults) < MAX_FAULTS:
-        path, found = waiting.pop()
-        if isinstance(found, _Bad):
-            faults.append(Fault(path, found.problem))
-        elif isinstance(found, str) and not _encodable(found):
-            faults.append(Fault(path, f"{show(found)} holds half a character (a lone surrogate)"))
-        elif isinstance(found, list):
-            waiting.extend((f"{path}[{i}]", v) for i, v in reversed(list(enumerate(found))))
-        elif isinstance(found, dict):
-            if isinstance(found, _Twice):
-                faults.append(Fault(path, found.problem))
-            for key in found:
+        path, item = waiting.pop()
+        if isinstance(item, _Bad):
+            faults.append(Fault(path, item.problem))
+        elif isinstance(item, str) and not _encodable(item):
+            faults.append(Fault(path, f"{show(item)} holds half a character (a lone surrogate)"))
+        elif isinstance(item, list):
+            waiting.extend((f"{path}[{i}]", v) for i, v in reversed(list(enumerate(item))))
+        elif isinstance(item, dict):
+            if isinstance(item, _RepeatedKeys):
+                faults.append(Fault(path, item.problem))
+            for key in item:
                 if not _encodable(key):
                     faults.append(
                         Fault(path, f"the key {show(key)} holds half a character (a lone surrogate)")
                     )
-            waiting.extend((member(path, k), v) for k, v in reversed(found.items()))
+            waiting.extend((member(path, k), v) for k, v in reversed(item.items()))
     return faults
 
 
@@ -268,7 +268,7 @@ def _encodable(text: str) -> bool:
 
 
 def member(path: str, key: str) -> str:
-    """The JSON path of an object's member: `$.a`, or `$['a b']` where the key is no word."""
+    """The JSON path of an object's member: `$.a`, or `$['a b']` where the key is not an identifier."""
     return (
         f"{path}.{key}" if key.isascii() and key.replace("$", "a").isidentifier() else f"{path}[{show(key)}]"
     )

@@ -1,7 +1,7 @@
-"""Keras archives: `config.json` out of a `.keras` file, read as data within fixed limits.
+"""Keras archives: reads `config.json` in a `.keras` file as data, within fixed limits.
 
-Nothing is extracted, no other member is opened but `metadata.json`, and what the archive says
-about its sizes is not believed.
+Nothing is extracted, no other member but `metadata.json` is opened, and the sizes that the archive
+states are not trusted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from archcalc.readers.names import printable
 MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
 MAX_METADATA = 64 * 1024
 MAX_RATIO = 250  # a configuration compresses 20 to 60 times
-SMALL = 64 * 1024  # below this a ratio says nothing
+SMALL = 64 * 1024  # smaller members are not checked for their ratio
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -39,9 +39,9 @@ def read_archive(
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> Graph:
-    """The network of a Keras 3 archive; `file` is its open, seekable file if it is not at `source`.
+    """The network of a Keras 3 archive; `file` is the open, seekable file if it is not at `source`.
 
-    Raises `SourceError` for what is no such archive, and with every fault of its configuration.
+    Raises `SourceError` if it is not a Keras archive, or with every fault of its configuration.
     """
     if file is None:
         with json_text.open_file(source) as opened:
@@ -50,7 +50,7 @@ def read_archive(
         config, metadata = _members(file, source)
     data = json_text.decode(config, f"{source}:{CONFIG}")
     if not is_keras(data):
-        _refuse(source, f"its {CONFIG} is no Keras configuration")
+        _refuse(source, f"its {CONFIG} is not a Keras configuration")
     version = _version(metadata, source)
     if version is not None:
         data = {"keras_version": version, **data}
@@ -68,16 +68,16 @@ def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
     """The bytes of the configuration, and of the metadata where there are any."""
     try:
         with zipfile.ZipFile(_Bounded(file)) as archive:
-            found = {
+            members = {
                 name: [i for i in archive.infolist() if i.filename == name] for name in (CONFIG, METADATA)
             }
-            if not found[CONFIG]:
+            if not members[CONFIG]:
                 _refuse(source, f"a zip archive without {CONFIG}, so no Keras model{_what(archive)}")
-            for name, entries in found.items():
+            for name, entries in members.items():
                 if len(entries) > 1:
                     _refuse(source, f"the archive holds {name} {len(entries)} times")
-            config = _content(archive, found[CONFIG][0], json_text.MAX_BYTES, source)
-            metadata = [_content(archive, entry, MAX_METADATA, source) for entry in found[METADATA]]
+            config = _content(archive, members[CONFIG][0], json_text.MAX_BYTES, source)
+            metadata = [_content(archive, entry, MAX_METADATA, source) for entry in members[METADATA]]
             return config, metadata[0] if metadata else None
     except SourceError:
         raise
@@ -106,7 +106,7 @@ def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, sourc
 
 
 def _what(archive: zipfile.ZipFile) -> str:
-    """What another zip archive may be."""
+    """` (it looks like PyTorch's)` for an archive of PyTorch, else nothing."""
     names = archive.namelist()
     if any(n.endswith("data.pkl") or "/archive_format" in n or n == "archive_format" for n in names):
         return " (it looks like PyTorch's)"
@@ -116,8 +116,8 @@ def _what(archive: zipfile.ZipFile) -> str:
 def _version(metadata: bytes | None, source: str) -> str | None:
     if metadata is None:
         return None
-    found = json_text.decode(metadata, f"{source}:{METADATA}")
-    version = found.get("keras_version") if isinstance(found, dict) else None
+    data = json_text.decode(metadata, f"{source}:{METADATA}")
+    version = data.get("keras_version") if isinstance(data, dict) else None
     return version if isinstance(version, str) else None
 
 
@@ -125,7 +125,7 @@ _TOO_LARGE = f"a table of contents or block of more than {MAX_READ:,} bytes"
 
 
 class _Bounded(io.RawIOBase):
-    """A file of which no read is larger than what an honest archive needs."""
+    """A file that refuses reads larger than a genuine archive needs."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -134,10 +134,10 @@ class _Bounded(io.RawIOBase):
         wanted = MAX_READ + 1 if size is None or size < 0 else size
         if wanted > MAX_READ + 1:
             raise zipfile.BadZipFile(_TOO_LARGE)
-        found = self._file.read(wanted)
-        if len(found) > MAX_READ:
+        data = self._file.read(wanted)
+        if len(data) > MAX_READ:
             raise zipfile.BadZipFile(_TOO_LARGE)
-        return found
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return self._file.seek(offset, whence)

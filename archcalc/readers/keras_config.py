@@ -1,7 +1,7 @@
-"""Keras configurations as networks: `model.to_json()` of Keras 3, Keras 2 and tf_keras.
+"""Keras configurations: `model.to_json()` of Keras 3, Keras 2 and tf_keras, read as networks.
 
-The configuration is data from start to end: names of classes and functions are compared with
-tables, and nothing is imported, called or looked up by a name out of a file.
+The configuration is only data: names of classes and functions are compared with tables, and nothing
+is imported, called or looked up by a name from a file.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def read_keras(
     data
         The decoded JSON of `model.to_json()`, or of an archive's `config.json`.
     source
-        What messages call the file.
+        The file's name in messages.
     input_shape
         Sizes (without the batch) for a Sequential that was never built, or for open axes;
         a name leaves an axis open.
     allow_unknown
-        Go on from recorded shapes where a layer is not known; its figures are unknown.
+        Continue with the recorded shapes after an unknown layer; its figures are unknown.
     symbols
         Values for the symbols (`H`, `W`, `T`) that stand for open axes.
     max_layers
@@ -79,7 +79,7 @@ def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
         return parse_sequential(data, "$", reading, outer=True)
     if not isinstance(config, dict) or "layers" not in config:
         name = data.get("class_name")
-        reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "no Keras model")
+        reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "not a Keras model")
         return None
     return parse_functional(config, "$.config", reading, outer=True)
 

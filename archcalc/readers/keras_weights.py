@@ -30,7 +30,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, Valu
 def read_weights(source: str, graph: Graph) -> dict[str, dict[str, Any]]:
     """The arrays of every node of `graph` that owns weights, by node name and weight name.
 
-    Raises `SourceError` where the archive has none, or others than the graph declares;
+    Raises `SourceError` if weights are missing or have other shapes than the graph declares;
     `MissingExtraError` without h5py.
     """
     try:
@@ -44,12 +44,12 @@ def read_weights(source: str, graph: Graph) -> dict[str, dict[str, Any]]:
         with zipfile.ZipFile(path) as archive:
             raw = _member(archive, path)
         with h5py.File(io.BytesIO(raw), "r") as file:
-            found = _groups(h5py, file, path)
+            groups = _groups(h5py, file, path)
     except SourceError:
         raise
     except _BROKEN as problem:
         _refuse(path, f"its weights cannot be read ({problem}); save the model again with Keras 3")
-    return _by_node(graph, found, path)
+    return _by_node(graph, groups, path)
 
 
 def _member(archive: zipfile.ZipFile, source: str) -> bytes:
@@ -67,8 +67,8 @@ def _member(archive: zipfile.ZipFile, source: str) -> bytes:
 
 
 def _groups(h5py: Any, file: Any, source: str) -> dict[tuple[str, ...], list[Any]]:
-    """The arrays of each object that has any, by the names on the way to it, the model's own left out."""
-    found: dict[tuple[str, ...], list[Any]] = {}
+    """The arrays of each object that has any, by the names on the path to it, without the model's name."""
+    groups: dict[tuple[str, ...], list[Any]] = {}
     seen: set[int] = set()
     left = MAX_BYTES
     waiting: list[tuple[Any, tuple[str, ...], int]] = [(file, (), 0)]
@@ -85,10 +85,10 @@ def _groups(h5py: Any, file: Any, source: str) -> dict[tuple[str, ...], list[Any
         if variables is not None:
             if depth > 0:
                 names = (*names, str(variables.attrs.get("name", "")))
-            arrays = found[names] = list(_arrays(h5py, variables, source, left))
+            arrays = groups[names] = list(_arrays(h5py, variables, source, left))
             left -= sum(0 if a is None else a.nbytes for a in arrays)
         waiting += [(c, names, depth + 1) for c in children.values() if isinstance(c, h5py.Group)]
-    return found
+    return groups
 
 
 def _child(h5py: Any, group: Any, name: str, source: str) -> Any:
@@ -98,16 +98,16 @@ def _child(h5py: Any, group: Any, name: str, source: str) -> Any:
 
 
 def _arrays(h5py: Any, variables: Any, source: str, left: int) -> Iterator[Any]:
-    """The variables of one object in their order, of so many bytes at most."""
+    """The variables of one object in their order, `left` bytes at most."""
     for name in sorted(variables, key=lambda n: (len(n), n)):
         data = _child(h5py, variables, name, source)
         where = f"{MEMBER}: {variables.name}/{name}"
         if not isinstance(data, h5py.Dataset):
-            _refuse(source, f"{where} is no array")
+            _refuse(source, f"{where} is not an array")
         if data.is_virtual or data.external:
             _refuse(source, f"{where} lies outside the file; save the model again")
         if data.dtype.kind not in "fiub" and str(data.dtype) != "bfloat16":
-            yield None  # text or the state of something else; no weight that a layer declares
+            yield None  # text or other state; not a weight that a layer declares
             continue
         left -= prod(data.shape) * data.dtype.itemsize
         if left < 0:
@@ -116,24 +116,24 @@ def _arrays(h5py: Any, variables: Any, source: str, left: int) -> Iterator[Any]:
 
 
 def _by_node(
-    graph: Graph, found: Mapping[tuple[str, ...], list[Any]], source: str
+    graph: Graph, groups: Mapping[tuple[str, ...], list[Any]], source: str
 ) -> dict[str, dict[str, Any]]:
     owned = owned_weights(graph, infer(graph))
-    made: dict[str, dict[str, Any]] = {}
+    by_node: dict[str, dict[str, Any]] = {}
     missing: list[str] = []
     for node, declared in zip(graph.nodes, owned, strict=True):
         if not declared:
             continue
-        below: dict[tuple[str, ...], list[Any]] = {}
+        by_path: dict[tuple[str, ...], list[Any]] = {}
         for weight in declared:
-            below.setdefault(tuple(weight.name.split("/")[:-1]), []).append(weight)
+            by_path.setdefault(tuple(weight.name.split("/")[:-1]), []).append(weight)
         arrays: dict[str, Any] = {}
-        for inner, weights in below.items():
-            stored = found.get((*node.name.split("/"), *inner))
+        for inner, weights in by_path.items():
+            stored = groups.get((*node.name.split("/"), *inner))
             if stored is None:
                 missing.append(node.name)
                 continue
-            # an adapted layer stores its weight with the adapter already in it
+            # a layer with a LoRA adapter stores its kernel with the adapter merged into it
             plain = [w for w in weights if not w.name.rpartition("/")[2].startswith("lora_")]
             for weight, value in zip(plain, stored, strict=False):
                 if value is None or tuple(value.shape) != tuple(weight.shape):
@@ -142,11 +142,11 @@ def _by_node(
                         source, f"{node.name}/{weight.name} is stored with shape {shape}, not {weight.shape}"
                     )
                 arrays[weight.name] = value
-        made[node.name] = arrays
+        by_node[node.name] = arrays
     if missing:
         names = ", ".join(map(repr, dict.fromkeys(missing[:3])))
         _refuse(source, f"{MEMBER} holds no weights for {names}")
-    return made
+    return by_node
 
 
 def _refuse(source: str, problem: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Names and values out of files: which names a spec may give, and how to show foreign text."""
+"""Names and values in files: which names a spec may use, and how messages show text from a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fault_of_name(name: str) -> str | None:
 
 
 def printable(text: str) -> str:
-    """The text with what cannot be printed escaped."""
+    """The text with unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -40,13 +40,13 @@ def printable(text: str) -> str:
 
 
 def show(value: Any) -> str:
-    """A value of a file as it may stand in a message: quoted, escaped, and cut."""
+    """A value from a file as messages show it: quoted, escaped, and shortened."""
     text = json_like(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 15]}...{text[-10:]}"
 
 
 def json_like(value: Any, depth: int = 3) -> str:
-    """The beginning of a value's JSON, without walking all of a large one."""
+    """The beginning of a value's JSON; a large value is not walked through."""
     if isinstance(value, str):
         return repr(value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}...")
     if value is None or isinstance(value, bool):
@@ -57,8 +57,8 @@ def json_like(value: Any, depth: int = 3) -> str:
         inner = [json_like(v, depth - 1) for v in value[: 8 if depth else 0]]
         return f"[{', '.join([*inner, '...'] if len(value) > len(inner) else inner)}]"
     if isinstance(value, dict):
-        found = list(value.items())[: 4 if depth else 0]
-        inner = [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in found]
+        items = list(value.items())[: 4 if depth else 0]
+        inner = [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in items]
         return f"{{{', '.join([*inner, '...'] if len(value) > len(inner) else inner)}}}"
     return str(value)
 
@@ -70,9 +70,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a user most likely meant; case counts little.
+    """The known word that a user most likely meant, nearly regardless of case; None if none is near.
 
-    Of very many words only those that begin alike are looked at: each comparison costs some
+    Among very many words only those that begin alike are compared: each comparison costs some
     microseconds, and a file may hold a hundred thousand names.
     """
     if len(word) > MAX_NAME:
@@ -81,5 +81,5 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(lowered) > MAX_COMPARED:
         alike = (w for w in lowered if w[:1] == word[:1].lower() and abs(len(w) - len(word)) <= 3)
         lowered = {w: lowered[w] for w in islice(alike, MAX_COMPARED)}
-    found = get_close_matches(word.lower(), list(lowered), n=1)
-    return lowered[found[0]] if found else None
+    matches = get_close_matches(word.lower(), list(lowered), n=1)
+    return lowered[matches[0]] if matches else None

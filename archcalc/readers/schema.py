@@ -1,7 +1,7 @@
-"""JSON Schema (draft 2020-12) of the spec, from the same declarations that the reader follows.
+"""JSON Schema (draft 2020-12) of the spec, derived from the declarations that the reader uses.
 
-It is for editors: it completes keys and underlines what is wrong with a single entry.
-References, cycles and sizes are the reader's business.
+It is for editors: it completes keys and underlines what is wrong within a single entry.
+References, cycles and sizes are checked by the reader.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _claim() -> dict[str, Any]:
 
 
 def _entry(types: list[str]) -> dict[str, Any]:
-    """One entry of `layers`: which keys it may have depends on the one that says what it is."""
+    """One entry of `layers`: its keys depend on whether it is a layer, a block use or a shared layer."""
     chosen = [
         {
             "if": {
@@ -161,7 +161,7 @@ def _use() -> dict[str, Any]:
             "name": NAME,
             "block": {"type": "string"},
             "inputs": NAMES,
-            "repeat": SIZE | {"description": "How often the block stands behind itself."},
+            "repeat": SIZE | {"description": "How many copies of the block follow one another."},
             "type": False,
             "shared_with": False,
         },

@@ -19,8 +19,8 @@ REFUSED = "refused, because they have no rule"
 OPERATIONS = "operations of keras.ops, without parameters"
 LEGEND = (
     "parameters in closed form: words are a layer's arguments (one value for all axes), C the channels, "
-    "D, H, W, T the other sides of its input, or of its output where that is shorter; biases included. "
-    "`archcalc layers TYPE` says all about a type."
+    "D, H, W, T the other sizes of its input, or of its output where that is shorter; biases included. "
+    "`archcalc layers TYPE` shows the details of a type."
 )
 
 
@@ -31,7 +31,7 @@ def overview(
     operations: Mapping[str, Sequence[str]] | None = None,
     refused: Mapping[str, Refusal] | None = None,
 ) -> str:
-    """Every type with what it is and its parameters, by family; then operations, and what is refused."""
+    """Every type with its summary and parameters, by family; then operations and refused classes."""
     lines = []
     for family, members in groupby(entries, key=lambda e: e.family):
         lines.append(family)
@@ -55,7 +55,7 @@ def overview(
 def details(
     entries: Sequence[Entry], width: int, ascii: bool, refused: Mapping[str, Refusal] | None = None
 ) -> str:
-    """All about some types: arguments with their defaults, shapes and figures; or why they are refused."""
+    """Details of some types: arguments with defaults, shapes and figures; or why they are refused."""
     glyphs = ASCII if ascii else UNICODE
     parts = ["\n".join(_details(e, width, glyphs)) for e in entries]
     if refused:
@@ -69,7 +69,7 @@ def _refusals(refused: Mapping[str, Refusal], width: int) -> Iterator[str]:
         if len(head) > NAME:
             yield head
             head = " " * NAME
-        yield from _folded(head, f"{refusal.said(name)}; {refusal.remedy}", width)
+        yield from _folded(head, f"{refusal.described(name)}; {refusal.remedy}", width)
 
 
 def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
             yield f"  {a.name}".ljust(NAME) + ("required" if a.required else _default(a.default))
     others = [a.name for a in e.arguments if not a.figures]
     if others:
-        yield from _folded("  also taken".ljust(NAME), ", ".join(others), width)
+        yield from _folded("  also accepted".ljust(NAME), ", ".join(others), width)
 
 
 def markdown(
@@ -109,7 +109,7 @@ def markdown(
         lines += [f"| {family} | {', '.join(names)} |" for family, names in operations.items()]
     if refused:
         lines += ["", f"| {REFUSED[0].upper()}{REFUSED[1:]} | Why | What to do |", "| --- | --- | --- |"]
-        lines += [f"| {name} | {r.said(name)} | {r.remedy} |" for name, r in refused.items()]
+        lines += [f"| {name} | {r.described(name)} | {r.remedy} |" for name, r in refused.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -157,7 +157,7 @@ def _scalar(value: Any) -> bool:
 
 
 def _folded(head: str, words: str, width: int) -> list[str]:
-    """Words beside a head, folded at spaces."""
+    """Words next to a head, folded at spaces."""
     wrapped = textwrap.wrap(
         words, max(width - len(head), 30), break_long_words=False, break_on_hyphens=False
     ) or [""]
@@ -166,5 +166,5 @@ def _folded(head: str, words: str, width: int) -> list[str]:
     return [(head if i == 0 else " " * len(head)) + line for i, line in enumerate(wrapped)]
 
 
-def _encoded(found: str, ascii: bool) -> str:
-    return found.encode("ascii", "backslashreplace").decode("ascii") if ascii else found
+def _encoded(document: str, ascii: bool) -> str:
+    return document.encode("ascii", "backslashreplace").decode("ascii") if ascii else document

@@ -14,7 +14,7 @@ from archcalc.report.totals import Totals
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the human tables."""
+    """One column of the tables for people."""
 
     key: str
     title: str
@@ -46,7 +46,7 @@ FLOPS = Column("flops", "FLOPs", lambda row: row.flops, text.count, total=lambda
 
 
 def flops_column(convention: str) -> Column:
-    """The column of FLOPs, which says whose they are where they are not ours."""
+    """The column of FLOPs; the title names their convention unless it is archcalc's."""
     return FLOPS if convention == "archcalc" else replace(FLOPS, title=f"FLOPs ({convention})")
 
 
@@ -68,7 +68,7 @@ FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, nu
 SIGMA = Column("sigma", "Effective σ", lambda row: row.effective_field, text.spread)
 GRADIENT = Column("gradient", "Gradient", lambda row: row.gradient, text.gradient)
 
-# as the eye wants them, and in the order in which a wider terminal gains them
+# the order of reading, and the order in which a wider terminal gains columns
 ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA, GRADIENT)
 ALWAYS = (LAYER, PARAMETERS)
 ESSENTIAL = (MACS, OUTPUT, FIELD)
@@ -77,8 +77,8 @@ EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)
 
 
 def everywhere(convention: str, rows: Sequence[Row]) -> tuple[Column, ...]:
-    """The columns of documents; FLOPs and gradients are among them where they were asked for."""
-    found: tuple[Column, ...] = EVERYWHERE
+    """The columns of documents; FLOPs and gradients are among them on request."""
+    columns: tuple[Column, ...] = EVERYWHERE
     if convention != "archcalc":
-        found = (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])
-    return (*found, GRADIENT) if any(row.gradient is not None for row in rows) else found
+        columns = (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])
+    return (*columns, GRADIENT) if any(row.gradient is not None for row in rows) else columns

@@ -18,7 +18,7 @@ MIN_WORDS = 30
 
 
 def text(comparison: Comparison, width: int, *, ascii: bool = False) -> str:
-    """A table whose last column folds; where that leaves no room, the words stand below."""
+    """A table whose last column folds; where there is no room for it, the words go below the row."""
     glyphs = ASCII if ascii else UNICODE
     figures = [count(row.flops, glyphs) for row in comparison.rows]
     left = max(len(row.name) for row in comparison.rows)
@@ -30,7 +30,7 @@ def text(comparison: Comparison, width: int, *, ascii: bool = False) -> str:
     lines = [
         *(f" {w}" for w in _wrapped(printable(title, glyphs), width - 1)),
         "",
-        f" {'Convention':<{left}}  {'Total':>{right}}  Made of",
+        f" {'Convention':<{left}}  {'Total':>{right}}  Composition",
         " " + glyphs.rule * (width - 2),
     ]
     for row, figure in zip(comparison.rows, figures, strict=True):
@@ -57,7 +57,7 @@ def _tools(comparison: Comparison) -> str:
 def markdown(comparison: Comparison) -> str:
     """A table and the notes; names are escaped."""
     lines = [f"## {escaped(printable(comparison.name))}: FLOPs by convention", ""]
-    lines += ["| Convention | Tool | Total | Made of |", "| --- | --- | ---: | --- |"]
+    lines += ["| Convention | Tool | Total | Composition |", "| --- | --- | ---: | --- |"]
     for row in comparison.rows:
         tool = escaped(f"{row.tool}: {row.unit}")
         lines.append(
@@ -68,7 +68,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def csv_text(comparison: Comparison) -> str:
-    """One line a convention, every figure exact."""
+    """One line per convention, every figure exact."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["convention", "tool", "unit", "flops_per_mac", "flops", "words"])

@@ -1,4 +1,4 @@
-"""CSV: one line a row, every figure exact, `unknown` where it is unknown, nothing where it has no meaning."""
+"""CSV: one line per row, figures exact, `unknown` for unknown ones, nothing for those without a meaning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size
 
 
 def csv_text(report: Report, *, depth: int | None = None) -> str:
-    """The table; sizes of axes are joined by `x`, other figures of axes by a space."""
+    """The table; sizes along axes are joined by `x`, other figures along axes by a space."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = fold(report.rows, depth)

@@ -8,11 +8,11 @@ from archcalc.render.text import Glyphs
 from archcalc.report.fit import Fit, MemoryNeed
 
 
-def fits(found: Fit, glyphs: Glyphs) -> str:
+def fits(fit: Fit, glyphs: Glyphs) -> str:
     """`in 24.0 GiB: training up to batch 120, inference up to batch 2,000`."""
-    parts = [("training", found.training), ("inference", found.inference)]
+    parts = [("training", fit.training), ("inference", fit.inference)]
     uses = ", ".join(f"{name} {_batch(need, glyphs)}" for name, need in parts)
-    return f"in {text.amount(found.memory, glyphs)}: {uses}"
+    return f"in {text.amount(fit.memory, glyphs)}: {uses}"
 
 
 def _batch(need: MemoryNeed, glyphs: Glyphs) -> str:

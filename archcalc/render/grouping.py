@@ -1,4 +1,4 @@
-"""Rows folded into one line a block, for tables of `--depth` levels."""
+"""Groups rows of one block into one row, for tables of `--depth` levels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
 
     Parts end at `/`, as in `stem/a`. A network without any `/` in its names (most Keras
     models) is grouped by the parts between `_` instead: `block1_conv1` and `block1_pool`
-    belong to `block1`. A group shows summed figures and what its last row shows: the shape
-    and the field. None folds nothing.
+    belong to `block1`. A group shows summed figures, and the shape and the field of its last row.
+    None groups nothing.
     """
     if depth is None:
         return tuple(rows)
@@ -32,7 +32,7 @@ def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
 
 
 def _prefix(name: str, depth: int, separator: str) -> str:
-    """The first `depth` parts of a name; empty where it belongs to no group."""
+    """The first `depth` parts of a name; empty if it belongs to no group."""
     parts = name.split(separator)
     if separator == "/":
         return separator.join(parts[:depth]) if len(parts) > depth else ""
@@ -54,6 +54,6 @@ def _group(name: str, members: list[Row]) -> Row:
 
 
 def _outside(members: Iterable[Row]) -> tuple[str, ...]:
-    """What a group reads that it does not make."""
-    own = {row.name for row in members}
-    return tuple(dict.fromkeys(name for row in members for name in row.inputs if name not in own))
+    """The inputs of a group that come from outside it."""
+    inside = {row.name for row in members}
+    return tuple(dict.fromkeys(name for row in members for name in row.inputs if name not in inside))

@@ -45,7 +45,7 @@ _SPECIALS = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def latex(report: Report, *, depth: int | None = None) -> str:
-    """The table; it needs the package booktabs, and beyond a page longtable."""
+    """The table; it needs the package booktabs, and longtable if it is longer than a page."""
     rows = fold(report.rows, depth)
     columns = everywhere(report.conventions["flops"], rows)
     long = len(rows) > PAGE
@@ -91,7 +91,7 @@ def latex(report: Report, *, depth: int | None = None) -> str:
 
 def _caption(report: Report) -> str:
     lines = [
-        f"{escaped(printable(report.name))}: work of one sample, {escaped(summary.whose_flops(report))}."
+        f"{escaped(printable(report.name))}: work of one sample, {escaped(summary.flops_in_words(report))}."
     ]
     if report.assumptions:
         lines.append(f"Assumes that {escaped('; '.join(map(words.in_words, report.assumptions)))}.")
@@ -104,7 +104,7 @@ def _caption(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is a command."""
+    """Text with every character escaped that is a command in LaTeX."""
     return _SPECIALS.sub(lambda match: _SPECIAL[match.group()], text)
 
 
@@ -146,15 +146,15 @@ def _size(size: Any) -> str:
     return str(size)
 
 
-def _field(found: Field | None) -> str:
-    if found is None:
+def _field(field: Field | None) -> str:
+    if field is None:
         return "---"
-    if any(isinstance(v, Expr) for v in (*found.size, *found.min_size, *found.stride)):
-        if all(words.reads_whole(found)):
+    if any(isinstance(v, Expr) for v in (*field.size, *field.min_size, *field.stride)):
+        if all(words.reads_whole(field)):
             return "whole"
-        steps = "" if all(s == 1 or s is None for s in found.stride) else f"\\ /{_product(found.stride)}"
-        return f"${_product(found.size)}{steps}$"
-    text = escaped(words.field(found)).replace("×", r"$\times$").replace("–", "--")
+        steps = "" if all(s == 1 or s is None for s in field.stride) else f"\\ /{_product(field.stride)}"
+        return f"${_product(field.size)}{steps}$"
+    text = escaped(words.field(field)).replace("×", r"$\times$").replace("–", "--")
     return "---" if text == UNICODE.nothing else text
 
 

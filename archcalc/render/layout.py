@@ -1,4 +1,4 @@
-"""Which columns fit a width, and how cells fold: names and shapes fold, digits never do."""
+"""Which columns fit a width, and how cells fold: names and shapes fold, numbers never do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from archcalc.report.totals import Totals
 GAP = 2
 MARGIN = 1
 NAME_MINIMUM = 12
-NAME_TIGHT = 16  # an essential column more is worth folding names beyond this
-NAME_COMFORT = 24  # and any other column beyond this
+NAME_TIGHT = 16  # for another essential column, names beyond this width are folded
+NAME_COMFORT = 24  # for any other column, those beyond this
 CELL_COMFORT = 20  # of expressions and shapes
 MAX_LINES = 4
 
 _NAME_BREAK = re.compile(r"(?<=[/_.\-\s])")
-# between terms, between the sides of a shape that are sums, and only if need be between factors
+# between terms, between the sides of a shape that are sums, and only if necessary between factors
 _TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
 _FACTOR_BREAK = re.compile(r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])")
 
@@ -44,12 +44,12 @@ class Laid:
 
     @property
     def tight(self) -> int:
-        """The width at which the essential columns are still worth folding this one."""
+        """The width to which this column is folded to make room for essential columns."""
         return min(self.natural, NAME_TIGHT) if self.column is LAYER else self.minimum
 
     @property
     def comfort(self) -> int:
-        """The width from which on this column is pleasant to read."""
+        """The width from which this column is easy to read."""
         limit = NAME_COMFORT if self.column is LAYER else CELL_COMFORT
         return max(self.minimum, min(self.natural, limit))
 
@@ -79,7 +79,7 @@ def lay_out(
 ) -> list[Laid]:
     """The columns that fit, with their widths, in the order of reading.
 
-    FLOPs in the convention of another tool were asked for, and always have their column.
+    FLOPs in the convention of another tool were requested, so their column is always there.
     """
     flops = flops_column(convention)
     always = ALWAYS if flops is FLOPS else (*ALWAYS, flops)
@@ -89,20 +89,20 @@ def lay_out(
             continue
         candidate = _laid(column, rows, totals, glyphs)
         if all(text in ("", glyphs.nothing) for text in candidate.texts):
-            continue  # a column that says nothing
+            continue  # a column without content
         trial = [*laid.values(), candidate]
         needed = sum(x.tight if column in ESSENTIAL else x.comfort for x in trial)
         if MARGIN + needed + GAP * (len(trial) - 1) > width:
-            break  # what comes later matters less, and a wider table should only gain
+            break  # later columns matter less, and a wider table should only gain columns
         laid[column.key] = candidate
-    found = [laid[c.key] for c in ORDER if c.key in laid]
-    _share(found, width)
-    return found
+    columns = [laid[c.key] for c in ORDER if c.key in laid]
+    _share(columns, width)
+    return columns
 
 
 def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -> Laid:
     texts: list[str] = []
-    made = Laid(column, texts, None)
+    laid = Laid(column, texts, None)
     most: Any = 0
     for number, row in enumerate(rows):
         figure = column.figure(row)
@@ -110,36 +110,36 @@ def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -
         texts.append(text)
         if type(figure) is int:
             if figure == 0:
-                made.zeros.add(number)
+                laid.zeros.add(number)
             elif figure > most:
-                most, made.heaviest = figure, number
+                most, laid.heaviest = figure, number
     if column.total is not None:
         figure = column.total(totals)
-        made.total = _brief(figure, column.write(figure, glyphs))
-    every = [column.heading(glyphs), *texts, *([made.total] if made.total is not None else [])]
-    made.natural = max(map(cell_len, every))
+        laid.total = _brief(figure, column.write(figure, glyphs))
+    every = [column.heading(glyphs), *texts, *([laid.total] if laid.total is not None else [])]
+    laid.natural = max(map(cell_len, every))
     if column is LAYER:
-        made.minimum = min(made.natural, NAME_MINIMUM)
+        laid.minimum = min(laid.natural, NAME_MINIMUM)
     else:
-        made.minimum = max(cell_len(piece) for text in set(every) for piece in _pieces(text))
-    return made
+        laid.minimum = max(cell_len(piece) for text in set(every) for piece in _pieces(text))
+    return laid
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Parts that stay whole: terms, and of terms too long for any column the factors."""
+    """Parts that are never broken: terms, or the factors of a term too long for any column."""
     for term in _TERM_BREAK.split(text):
         yield from _FACTOR_BREAK.split(term) if cell_len(term) > CELL_COMFORT else [term]
 
 
 def _brief(figure: Any, text: str) -> str:
-    """An expression too long for any cell, by its number of terms; JSON has it whole."""
+    """An expression too long for any cell, as its number of terms; JSON has it in full."""
     if isinstance(figure, Expr) and len(text) > MAX_LINES * CELL_COMFORT:
         return f"({len(figure.terms)} terms)"
     return text
 
 
 def _share(laid: list[Laid], width: int) -> None:
-    """Give each column what it needs, then its comfort, then what is left to those that would fold."""
+    """Give each column its tight width, then its comfort, then the rest to columns that would fold."""
     for x in laid:
         x.width = x.tight
     left = width - MARGIN - GAP * (len(laid) - 1) - sum(x.width for x in laid)
@@ -156,7 +156,7 @@ def _share(laid: list[Laid], width: int) -> None:
 
 
 def folded_name(name: str, width: int) -> list[str]:
-    """A name in lines, broken behind `/ _ . -`; beyond four lines its middle gives way to `…`."""
+    """A name in lines, broken after `/ _ . -`; beyond four lines its middle becomes `…`."""
     if cell_len(name) > MAX_LINES * width:
         name = _shortened(name, MAX_LINES * width - width // 2)
     pieces = []

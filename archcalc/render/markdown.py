@@ -53,5 +53,5 @@ def _line(cells: list[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is markup."""
+    """Text with every character escaped that is markup in Markdown."""
     return _SPECIAL.sub(r"\\\1", text)

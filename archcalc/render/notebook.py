@@ -14,7 +14,7 @@ _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"
 
 
 def html(report: Report) -> str:
-    """The report as a fragment; tables of more rows than a page can bear are cut, and say so."""
+    """The report as an HTML fragment; a table of more than `MAX_ROWS` rows is cut, with a note."""
     columns = everywhere(report.conventions["flops"], report.rows)
     head = "".join(_cell(c, c.title, "th") for c in columns)
     body = "".join(

@@ -1,4 +1,4 @@
-"""Pictures, by matplotlib: gradients by depth."""
+"""Plots by matplotlib: gradients by depth."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMED = 40  # rows whose names fit below the axis
 
 
 def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | None = None) -> None:
-    """Bound, expected gradient with its band, and what was measured, row by row, written to `path`.
+    """Plot the bound, the expected gradient with its band, and measured gradients by row, into `path`.
 
-    `measured` holds log10 of the gradient's norm over the output's by row. Raises `MissingExtraError`
+    `measured` maps rows to log10 of the gradient's norm over the output's. Raises `MissingExtraError`
     without matplotlib, `ArchcalcError` for a report without gradients and for a path that cannot be written.
     """
     figure_of = _figure()
@@ -28,30 +28,30 @@ def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | Non
         raise ArchcalcError("nothing to plot: the report has no gradients (--gradients)")
     figure = figure_of(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
-    places = range(len(rows))
+    positions = range(len(rows))
 
     def values(name: str) -> list[float]:
-        found = [getattr(row.gradient, name) for row in rows]
-        return [v if isinstance(v, int | float) else float("nan") for v in found]
+        figures = [getattr(row.gradient, name) for row in rows]
+        return [v if isinstance(v, int | float) else float("nan") for v in figures]
 
-    axes.plot(places, values("upper_log10"), color="tab:red", label="upper bound (Jacobian)")
-    axes.plot(places, values("expected_log10"), color="tab:blue", label="expected at initialisation")
+    axes.plot(positions, values("upper_log10"), color="tab:red", label="upper bound (Jacobian)")
+    axes.plot(positions, values("expected_log10"), color="tab:blue", label="expected at initialisation")
     low, high = values("expected_log10_low"), values("expected_log10_high")
-    axes.fill_between(places, low, high, color="tab:blue", alpha=0.25, label="90 % of starts")
+    axes.fill_between(positions, low, high, color="tab:blue", alpha=0.25, label="90 % of initialisations")
     if measured:
-        found = [measured.get(row.name, float("nan")) for row in rows]
-        axes.plot(places, found, "k.", markersize=4, label="measured")
+        figures = [measured.get(row.name, float("nan")) for row in rows]
+        axes.plot(positions, figures, "k.", markersize=4, label="measured")
     axes.set_ylabel("log10 of the gradient's norm over the output's")
     axes.set_xlabel("row, from the input to the output")
     axes.set_title(printable(report.name))
     if len(rows) <= NAMED:
-        axes.set_xticks(places, [printable(row.name) for row in rows], rotation=90, fontsize=7)
+        axes.set_xticks(positions, [printable(row.name) for row in rows], rotation=90, fontsize=7)
     axes.grid(alpha=0.3)
     axes.legend()
-    made = BytesIO()
+    image = BytesIO()
     try:
-        figure.savefig(made, format=Path(path).suffix.lstrip(".").lower() or "png")
-        Path(path).write_bytes(made.getvalue())
+        figure.savefig(image, format=Path(path).suffix.lstrip(".").lower() or "png")
+        Path(path).write_bytes(image.getvalue())
     except OSError as fault:
         raise ArchcalcError(f"{path}: cannot be written: {fault.strerror}") from None
     except ValueError:

@@ -15,7 +15,7 @@ Tell = Callable[[str, int, int], None]
 
 @contextmanager
 def progress() -> Iterator[Tell | None]:
-    """A function to tell progress to, drawn on stderr; None where stderr is no terminal."""
+    """A function that draws the progress it is told on stderr; None where stderr is not a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""The lines under every table: totals, what was assumed, what the figures mean."""
+"""The lines under every table: totals, assumptions, and what the figures mean."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Fact(NamedTuple):
 
 
 def headline(report: Report, glyphs: Glyphs) -> str:
-    """What goes in and what comes out: `image 224×224×3 → predictions 1000`."""
+    """The inputs and outputs: `image 224×224×3 → predictions 1000`."""
     layers = report.layers
     ins = ", ".join(f"{text.printable(n, glyphs)} {text.shape(s, glyphs)}" for n, s in report.inputs.items())
     outs = ", ".join(
@@ -36,7 +36,7 @@ def headline(report: Report, glyphs: Glyphs) -> str:
 
 
 def facts(report: Report, glyphs: Glyphs) -> list[Fact]:
-    """The totals in words."""
+    """The totals as labelled lines."""
     return [part for section in _SECTIONS for part in section(report, glyphs)]
 
 
@@ -48,7 +48,7 @@ def _parameters(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     if isinstance(t.non_trainable_parameters, int) and t.non_trainable_parameters:
         line += (
             f" = {text.count(t.trainable_parameters, glyphs)} trainable"
-            f" + {text.count(t.non_trainable_parameters, glyphs)} not"
+            f" + {text.count(t.non_trainable_parameters, glyphs)} non-trainable"
         )
     yield Fact("Parameters", line)
 
@@ -69,7 +69,7 @@ def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
 
 
 def _foreign_flops(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
-    """The total in another tool's convention, why it is unknown, and what it leaves out."""
+    """The total in another tool's convention, why it is unknown, and what that tool does not count."""
     c, flops = report.conventions, report.totals.flops
     line = f"{_figure(report, 'flops', glyphs)}, as {c['flops_tool']} counts ({c['flops_unit']})"
     if isinstance(flops, Unknown):
@@ -79,8 +79,8 @@ def _foreign_flops(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     yield Fact("FLOPs", line)
 
 
-def whose_flops(report: Report) -> str:
-    """What FLOPs are here, in words."""
+def flops_in_words(report: Report) -> str:
+    """What FLOPs mean here, in words."""
     c = report.conventions
     if c["flops"] == "archcalc":
         return "one MAC being two FLOPs"
@@ -112,7 +112,7 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
 
 
 def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
-    """What is alive at the peak, and an order of the layers that needs less."""
+    """The tensors that are alive at the peak, and an order of the layers that needs less."""
     usual, best = report.peaks
     if not isinstance(usual.bytes, int) or not isinstance(best.bytes, int):
         return
@@ -133,40 +133,40 @@ MAX_HELD = 4
 
 def _fields(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     for name in report.outputs:
-        for source, found in report.layers[name].receptive_fields.items():
-            if found is None or not found.size:
+        for source, field in report.layers[name].receptive_fields.items():
+            if field is None or not field.size:
                 continue
             viewer, viewed = text.printable(name, glyphs), text.printable(source, glyphs)
-            seen = _seen(found, viewed, glyphs)
-            if all(text.reads_whole(found)):
+            seen = _seen(field, viewed, glyphs)
+            if all(text.reads_whole(field)):
                 seen += _last_local(report.rows, source, glyphs)
             yield Fact("Field", f"{viewer} sees {seen}")
 
 
-def _seen(found: Field, source: str, glyphs: Glyphs) -> str:
-    if any(isinstance(s, Unknown) for s in found.size):
+def _seen(field: Field, source: str, glyphs: Glyphs) -> str:
+    if any(isinstance(s, Unknown) for s in field.size):
         return f"an unknown part of {source}"
-    if not all(text.reads_whole(found)):
-        return f"{text.field(found, glyphs)} of {source}"
-    if any(s is None for s in found.local_size):
+    if not all(text.reads_whole(field)):
+        return f"{text.field(field, glyphs)} of {source}"
+    if any(s is None for s in field.local_size):
         return f"all of {source}"
-    return f"all of {source}, {text.shape(found.local_size, glyphs)} of it along the local path"
+    return f"all of {source}, {text.shape(field.local_size, glyphs)} of it along the local path"
 
 
 def _last_local(rows: tuple[Row, ...], source: str, glyphs: Glyphs) -> str:
-    """The last layer that still has places of its own and reads no whole axis."""
+    """The last layer that still has positions along every axis, and reads no axis as a whole."""
     for row in reversed(rows):
-        found = row.receptive_fields.get(source)
-        if found is None or any(s is None for s in found.stride) or any(text.reads_whole(found)):
+        field = row.receptive_fields.get(source)
+        if field is None or any(s is None for s in field.stride) or any(text.reads_whole(field)):
             continue
-        return f"; before that, {text.printable(row.name, glyphs)} {text.field(found, glyphs)}"
+        return f"; before that, {text.printable(row.name, glyphs)} {text.field(field, glyphs)}"
     return ""
 
 
 def _gradients(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
-    said = report.conventions.get("gradients")
-    if said:
-        yield Fact("Gradients", str(said))
+    statement = report.conventions.get("gradients")
+    if statement:
+        yield Fact("Gradients", str(statement))
     for verdict in report.verdicts:
         yield Fact("Verdict", text.printable(f"{verdict.verdict}: {verdict.message}", glyphs))
 
@@ -175,15 +175,15 @@ _SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
 
 
 def formulas(report: Report) -> list[Fact]:
-    """Closed forms of the totals that hold a symbol."""
-    found = {name: getattr(report.totals, name) for name in report.formulas}
-    if found.get("trainable_parameters") == found.get("parameters"):
-        found.pop("trainable_parameters", None)
-    return [Fact(title, _closed_form(found[name])) for name, title in _FORMULAS.items() if name in found]
+    """Closed forms of the totals that contain a symbol."""
+    figures = {name: getattr(report.totals, name) for name in report.formulas}
+    if figures.get("trainable_parameters") == figures.get("parameters"):
+        figures.pop("trainable_parameters", None)
+    return [Fact(title, _closed_form(figures[name])) for name, title in _FORMULAS.items() if name in figures]
 
 
 def _closed_form(figure: Expr) -> str:
-    """The formula, unless it is the largest of more than can be read."""
+    """The formula; of a maximum over too many formulas only their number."""
     (first, *others) = figure.atoms()
     if not others and isinstance(first, Extremum) and len(first.values) > MAX_ALTERNATIVES:
         return f"the largest of {len(first.values)} formulas; in full with --format json"
@@ -204,12 +204,12 @@ _FORMULAS = {
 
 
 def premises(report: Report) -> list[Fact]:
-    """Symbols and what was assumed of them, in plain words."""
-    given = [f"{n} = {v}" for n, v in report.symbols.items() if v is not None]
+    """Symbols, and the assumptions about them in plain words."""
+    fixed = [f"{n} = {v}" for n, v in report.symbols.items() if v is not None]
     free = [_range(n, *report.ranges.get(n, (1, None))) for n, v in report.symbols.items() if v is None]
     lines = []
-    if given:
-        lines.append(Fact("With", ", ".join(given)))
+    if fixed:
+        lines.append(Fact("With", ", ".join(fixed)))
     if free:
         lines.append(Fact("Open", ", ".join(free) + " (a value: --set NAME=VALUE)"))
     if report.assumptions:
@@ -218,21 +218,21 @@ def premises(report: Report) -> list[Fact]:
 
 
 def _range(name: str, low: int, high: int | None) -> str:
-    """A symbol with its declared range, as far as it says more than "a positive integer"."""
+    """A symbol, with its declared range where it has one."""
     if high is None:
         return f"{name} from {low} on" if low > 1 else name
     return f"{name} from {low} to {high}"
 
 
 def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: bool = False) -> list[Fact]:
-    """What the figures mean, in as few words as the table needs."""
+    """What the figures mean, as far as this table needs it."""
     c = report.conventions
-    flops = " = 2 FLOPs" if c["flops"] == "archcalc" else f"; {whose_flops(report)}"
-    found = [
+    flops = " = 2 FLOPs" if c["flops"] == "archcalc" else f"; {flops_in_words(report)}"
+    lines = [
         Fact(
             "Work",
             f"one sample; 1 MAC = 1 multiply-add{flops}; bias, activation, pooling, normalisation and "
-            "merging count apart, as elementwise operations",
+            "merging are counted separately, as elementwise operations",
         ),
         Fact(
             "Memory",
@@ -245,7 +245,7 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
         first = (
             f"in {text.printable(next(iter(report.inputs)), glyphs)}, the first input: " if several else ""
         )
-        found.append(
+        lines.append(
             Fact(
                 "Field",
                 f"{first}what one unit depends on, not clipped at borders; /s: step between units; "
@@ -253,16 +253,16 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
             )
         )
     if sigma:
-        found.append(
+        lines.append(
             Fact(
                 glyphs.sigma,
                 "standard deviation of that dependence, in input units, with every layer linear and every "
-                "kernel uniform; unknown where values decide it",
+                "kernel uniform; unknown where it depends on values",
             )
         )
     if any(row.shared_with is not None for row in rows):
-        found.append(Fact("shared", "weights that an earlier call owns, counted there"))
-    return found
+        lines.append(Fact("shared", "weights that an earlier call owns, counted there"))
+    return lines
 
 
 def _figure(report: Report, name: str, glyphs: Glyphs) -> str:

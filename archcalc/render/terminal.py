@@ -1,4 +1,4 @@
-"""The table on a terminal, and the same as plain text."""
+"""The table on a terminal, and the same table as plain text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARAGRAPH = 110  # prose wider than this tires the eye
 
 
 class Styles(NamedTuple):
-    """What is set apart, and how: few colours, from the terminal's own sixteen."""
+    """What is highlighted, and how: few colours, from the terminal's own sixteen."""
 
     title: Style = Style(bold=True)
     faint: Style = Style(dim=True)
@@ -44,7 +44,7 @@ STYLES = Styles()
 
 
 class ReportView:
-    """A report for rich: as wide as the console it meets."""
+    """A report for rich, as wide as its console."""
 
     def __init__(self, report: Report, *, depth: int | None = None, ascii: bool = False) -> None:
         self.report = report
@@ -100,7 +100,7 @@ class ReportView:
 def terminal_text(
     report: Report, *, width: int, depth: int | None = None, ascii: bool = False, color: bool = False
 ) -> str:
-    """The view as one string, with colour codes only if asked for."""
+    """The view as one string, with colour codes on request."""
     view = ReportView(report, depth=depth, ascii=ascii)
     return "".join(
         s.style.render(s.text, color_system=ColorSystem.STANDARD) if color and s.style else s.text
@@ -150,7 +150,7 @@ def _line(*pieces: tuple[str, Style]) -> Iterator[Segment]:
 def _labelled(
     label: str, style: Style, text: str, width: int, text_style: Style = STYLES.plain
 ) -> Iterator[Segment]:
-    """A label, and its text folded beside it."""
+    """A label, and its text folded next to it."""
     indent = max(LABEL, len(label) + 1)
     for number, line in enumerate(_wrapped(text, min(width, PARAGRAPH) - MARGIN - indent)):
         head = label.ljust(indent) if number == 0 else " " * indent

@@ -1,4 +1,4 @@
-"""Figures and names as text: the one spelling that every format shares."""
+"""Figures and names as text, in the form that all formats share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 
 
 class Glyphs(NamedTuple):
-    """Signs beyond letters and digits; ASCII terminals have poorer ones."""
+    """Signs beyond letters and digits; those of ASCII terminals are poorer."""
 
     times: str
     nothing: str
@@ -38,7 +38,7 @@ ASCII = Glyphs("x", "-", "-", "-", "->", ", ", "sqrt", "sigma", {2: "^2", 3: "^3
 
 
 def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
-    """A name that cannot steer a terminal: control and direction characters are escaped."""
+    """A name that cannot control a terminal: control and direction characters are escaped."""
     if name.isascii() and name.isprintable():
         return name
     if glyphs is ASCII:
@@ -50,7 +50,7 @@ _CONTROLS = {i: f"\\x{i:02x}" for i in [*range(32), 127]}
 
 
 def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
-    """A count with its thousands set apart, an expression as it stands."""
+    """A count with thousands separators; an expression as it is."""
     if isinstance(figure, int):
         return f"{figure:,}"
     if figure is None:
@@ -61,18 +61,18 @@ def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
 
 
 def formula(figure: Any) -> str:
-    """An expression whose only spaces stand between its terms, so that lines break there."""
-    kept: list[str] = []
+    """An expression with spaces only between its terms, so that lines break there."""
+    characters: list[str] = []
     depth = 0
     for c in str(figure):
         depth += (c == "(") - (c == ")")
-        if c != " " or depth == 0 or kept[-1] == ",":
-            kept.append(c)
-    return "".join(kept)
+        if c != " " or depth == 0 or characters[-1] == ",":
+            characters.append(c)
+    return "".join(characters)
 
 
 def size(figure: Any, glyphs: Glyphs = UNICODE) -> str:
-    """One side of a shape: bare, and in parentheses where it is a sum."""
+    """One size of a shape; in parentheses if it is a sum."""
     if isinstance(figure, Unknown):
         return "?"
     if figure is None:
@@ -87,7 +87,7 @@ def shape(sizes: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
 
 
 def amount(figure: Any, glyphs: Glyphs = UNICODE) -> str:
-    """Bytes in the unit that reads best; MiB is 2^20 bytes."""
+    """Bytes in the most readable unit; MiB is 2^20 bytes."""
     if not isinstance(figure, int):
         text = count(figure, glyphs)
         return f"{text} B" if isinstance(figure, Expr) else text
@@ -99,7 +99,7 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def amounts(whole: int, parts: Sequence[tuple[str, int]]) -> str:
-    """`20.50 MiB = 4.10 weights + 16.40 activations`: a sum in one unit, each part rounded by itself."""
+    """`20.50 MiB = 4.10 weights + 16.40 activations`: a sum in one unit, each part rounded separately."""
     power = _unit(whole, 1)
     digits = 2 if whole < 100 * 1024**power else 1
     terms = " + ".join(f"{in_unit(part, power, digits)} {name}" for name, part in parts if part)
@@ -107,7 +107,7 @@ def amounts(whole: int, parts: Sequence[tuple[str, int]]) -> str:
 
 
 def _unit(figure: int, least: int) -> int:
-    """The power of 1024 of which there are at least `least`."""
+    """The largest power of 1024 that fits at least `least` times."""
     return max((p for p in range(len(UNITS)) if figure >= least * 1024**p), default=0)
 
 
@@ -124,58 +124,58 @@ def in_unit(figure: int, power: int, digits: int | None = None) -> str:
     return f"{scaled // 10**digits:,}.{scaled % 10**digits:0{digits}d}"
 
 
-def field(found: Field | None, glyphs: Glyphs = UNICODE) -> str:
+def field(value: Field | None, glyphs: Glyphs = UNICODE) -> str:
     """`483×483 /32`: the region one unit sees, and the step between neighbouring units; `(2*n+3)²`."""
-    if found is None:
+    if value is None:
         return glyphs.nothing
-    if not found.size:
+    if not value.size:
         return "scalar"
-    if any(isinstance(s, Unknown) for s in found.size):
+    if any(isinstance(s, Unknown) for s in value.size):
         return UNKNOWN
-    whole = reads_whole(found)
+    whole = reads_whole(value)
     if all(whole):
-        local = tuple(found.local_size)
+        local = tuple(value.local_size)
         return "whole" if any(s is None for s in local) else f"whole ({_square(local, glyphs)})"
     sides = [
         "whole" if all_of_it else _side(largest, smallest, glyphs)
-        for largest, smallest, all_of_it in zip(found.size, found.min_size, whole, strict=True)
+        for largest, smallest, all_of_it in zip(value.size, value.min_size, whole, strict=True)
     ]
     power = glyphs.powers.get(len(sides))
     if power and len(set(sides)) == 1 and sides[0].startswith("("):
-        return sides[0] + power + stride(found.stride, glyphs)  # formulas twice would fill the table
-    return glyphs.times.join(sides) + stride(found.stride, glyphs)
+        return sides[0] + power + stride(value.stride, glyphs)  # the same formula twice would fill the table
+    return glyphs.times.join(sides) + stride(value.stride, glyphs)
 
 
-def spread(found: EffectiveField | None, glyphs: Glyphs = UNICODE) -> str:
+def spread(value: EffectiveField | None, glyphs: Glyphs = UNICODE) -> str:
     """`27.6`, `3.1×4.0`, `√(2*n/3+1)`: the effective field's sigma along each axis."""
-    if found is None or not found.variance:
+    if value is None or not value.variance:
         return glyphs.nothing
-    texts = [_root(v, glyphs) for v in found.variance]
+    texts = [_root(v, glyphs) for v in value.variance]
     return texts[0] if len(set(texts)) == 1 else glyphs.times.join(texts)
 
 
-def gradient(found: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
-    """`≤10^3.1`: what a change here grows to at the output at most; a formula where norms are open.
+def gradient(value: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
+    """`≤10^3.1`: the bound on the Jacobian of the output with respect to this row; a formula in open norms.
 
-    In front of it what is expected at initialisation, `~10^-2.1`, where that is known.
+    Before it the ratio that is expected at initialisation, `≈10^-2.1`, where it is known.
     """
-    if found is None:
+    if value is None:
         return glyphs.nothing
-    if found.expected_log10 is not None:
+    if value.expected_log10 is not None:
         likely = "~" if glyphs is ASCII else "≈"
-        return f"{likely}10^{found.expected_log10 + 0.0:.1f} {_most(found, glyphs)}"
-    return _most(found, glyphs)
+        return f"{likely}10^{value.expected_log10 + 0.0:.1f} {_most(value, glyphs)}"
+    return _most(value, glyphs)
 
 
-def _most(found: Gradient, glyphs: Glyphs) -> str:
+def _most(value: Gradient, glyphs: Glyphs) -> str:
     most = "<=" if glyphs is ASCII else "≤"
-    if found.unbounded:
+    if value.unbounded:
         return "inf" if glyphs is ASCII else "∞"
-    if isinstance(found.upper_log10, str):
-        return f"{most}10^({found.upper_log10})"
-    if found.upper_log10 is None:
-        return found.formula
-    return f"{most}10^{found.upper_log10:.1f}"
+    if isinstance(value.upper_log10, str):
+        return f"{most}10^({value.upper_log10})"
+    if value.upper_log10 is None:
+        return value.formula
+    return f"{most}10^{value.upper_log10:.1f}"
 
 
 def _root(variance: Any, glyphs: Glyphs) -> str:
@@ -192,9 +192,9 @@ def _root(variance: Any, glyphs: Glyphs) -> str:
 MAX_ROOT = 24
 
 
-def reads_whole(found: Field) -> tuple[bool, ...]:
-    """For each axis, whether some layer reads all of it; a window that outgrew it is no such thing."""
-    axes = zip(found.is_global, found.size, found.local_size, strict=True)
+def reads_whole(value: Field) -> tuple[bool, ...]:
+    """For each axis, whether some layer reads all of it; a window merely larger than the axis does not."""
+    axes = zip(value.is_global, value.size, value.local_size, strict=True)
     return tuple(covers is True and local != size for covers, size, local in axes)
 
 

@@ -1,4 +1,4 @@
-"""What `verify` found: layer by layer, then what differs, what could not run, what was left out."""
+"""The results of `verify`: layer by layer, then what differs, could not run, or was skipped."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ MARKS, ASCII_MARKS = Signs("✓", "✗", "–"), Signs("ok", "NO", "-")
 STYLES = {AGREES: "green", DIFFERS: "bold red", CANNOT_RUN: "dim"}
 
 
-def table(found: Verification, *, ascii: bool = False, every: bool = False) -> RenderableType:
+def table(result: Verification, *, ascii: bool = False, every: bool = False) -> RenderableType:
     """The result for rich; with `every` each check is a line with both figures."""
-    return Group(*_parts(found, ASCII if ascii else UNICODE, ASCII_MARKS if ascii else MARKS, every))
+    return Group(*_parts(result, ASCII if ascii else UNICODE, ASCII_MARKS if ascii else MARKS, every))
 
 
 def terminal_text(
-    found: Verification, *, width: int, ascii: bool = False, color: bool = False, every: bool = False
+    result: Verification, *, width: int, ascii: bool = False, color: bool = False, every: bool = False
 ) -> str:
-    """The same as one string, with colour codes only if asked for."""
+    """The same as one string, with colour codes on request."""
     out = io.StringIO()
     console = Console(
         file=out, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
     )
-    console.print(table(found, ascii=ascii, every=every))
+    console.print(table(result, ascii=ascii, every=every))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def csv_text(found: Verification) -> str:
+def csv_text(result: Verification) -> str:
     """One line a check."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = ["what", "layer", "symbols", "predicted", "measured", "verdict", "reason"]
     writer.writerow(columns)
-    for check in found.checks:
+    for check in result.checks:
         row = check.to_dict()
         row["symbols"] = _assignment(check.symbols)
         writer.writerow(["" if row[c] is None else row[c] for c in columns])
@@ -66,49 +66,49 @@ def csv_text(found: Verification) -> str:
 
 
 # -- parts -------------------------------------------------------------------------------------
-def _parts(found: Verification, glyphs: Glyphs, marks: Signs, every: bool) -> Iterator[RenderableType]:
-    yield Text(printable(found.name, glyphs), style="bold")
-    if any(found.samples):
-        tried = "; ".join(_assignment(s) for s in found.samples)
+def _parts(result: Verification, glyphs: Glyphs, marks: Signs, every: bool) -> Iterator[RenderableType]:
+    yield Text(printable(result.name, glyphs), style="bold")
+    if any(result.samples):
+        tried = "; ".join(_assignment(s) for s in result.samples)
         yield Text(f"with {tried}", style="dim")
     yield Text("")
-    yield _every(found.checks, glyphs, marks) if every else _by_layer(found, glyphs, marks)
+    yield _every(result.checks, glyphs, marks) if every else _by_layer(result, glyphs, marks)
     yield Text("")
-    if found.differences:
+    if result.differences:
         yield Text("differs", style=STYLES[DIFFERS])
-        yield _every(found.differences, glyphs, marks)
+        yield _every(result.differences, glyphs, marks)
         yield Text("")
-    yield from _reasons(found, glyphs)
-    for text in found.skipped:
+    yield from _reasons(result, glyphs)
+    for text in result.skipped:
         yield Text(f"skipped: {text}", style="yellow")
-    yield _verdict(found, glyphs)
+    yield _verdict(result, glyphs)
 
 
-def _by_layer(found: Verification, glyphs: Glyphs, marks: Signs) -> Table:
+def _by_layer(result: Verification, glyphs: Glyphs, marks: Signs) -> Table:
     """A row per layer, a column per kind of check; the worst verdict of all samples counts."""
-    kinds = list(dict.fromkeys(_kind(c) for c in found.checks))
+    kinds = list(dict.fromkeys(_kind(c) for c in result.checks))
     cells: dict[str, dict[str, str]] = {}
-    for check in found.checks:
+    for check in result.checks:
         row = cells.setdefault(check.layer if check.layer is not None else WHOLE, {})
         row[_kind(check)] = _worst(row.get(_kind(check), AGREES), check.verdict)
     if WHOLE in cells:
         cells[WHOLE] = cells.pop(WHOLE)
-    made = _frame(["layer", *kinds])
+    grid = _frame(["layer", *kinds])
     for name, row in cells.items():
         label = Text(printable(name, glyphs), style="bold" if name == WHOLE else "")
-        made.add_row(
+        grid.add_row(
             label, *(Text(marks.of(row[k]), style=STYLES[row[k]]) if k in row else "" for k in kinds)
         )
-    return made
+    return grid
 
 
 def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
     """A row per check with both figures."""
     symbols = len({_assignment(c.symbols) for c in checks}) > 1
     titles = ["", "what", "layer", *(["with"] if symbols else []), "predicted", "measured"]
-    made = _frame(titles, left=len(titles))
+    grid = _frame(titles, left=len(titles))
     for check in checks:
-        made.add_row(
+        grid.add_row(
             Text(marks.of(check.verdict), style=STYLES[check.verdict]),
             check.what,
             printable(check.layer, glyphs) if check.layer is not None else WHOLE,
@@ -117,13 +117,13 @@ def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
             _value(check.measured, glyphs) if check.measured is not None else printable(check.reason, glyphs),
         )
         if check.verdict == DIFFERS and check.reason:
-            made.add_row("", "", Text(printable(check.reason, glyphs), style="dim"))
-    return made
+            grid.add_row("", "", Text(printable(check.reason, glyphs), style="dim"))
+    return grid
 
 
-def _reasons(found: Verification, glyphs: Glyphs) -> Iterator[Text]:
+def _reasons(result: Verification, glyphs: Glyphs) -> Iterator[Text]:
     """Why checks could not run: each reason once, with how many checks it stopped."""
-    counted = Counter((c.what, c.reason) for c in found.checks if c.verdict == CANNOT_RUN)
+    counted = Counter((c.what, c.reason) for c in result.checks if c.verdict == CANNOT_RUN)
     if counted:
         yield Text("cannot run here", style="bold")
     for (what, reason), times in counted.most_common(MAX_REASONS):
@@ -134,11 +134,11 @@ def _reasons(found: Verification, glyphs: Glyphs) -> Iterator[Text]:
         yield Text("")
 
 
-def _verdict(found: Verification, glyphs: Glyphs) -> Text:
-    counts = found.counts()
+def _verdict(result: Verification, glyphs: Glyphs) -> Text:
+    counts = result.counts()
     text = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items() if n) or "no checks"
     style = STYLES[DIFFERS] if counts[DIFFERS] else STYLES[AGREES]
-    return Text(f"{printable(found.name, glyphs)}: {text}", style=style)
+    return Text(f"{printable(result.name, glyphs)}: {text}", style=style)
 
 
 # -- details -----------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def _frame(titles: Iterable[str], left: int = 1) -> Table:
 
 
 def _kind(check: Check) -> str:
-    """Checks that stand in one column."""
+    """The column that a check belongs to."""
     return check.what.split(",")[0].split(" in ")[0]
 
 

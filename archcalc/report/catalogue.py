@@ -1,4 +1,4 @@
-"""What every registered layer type takes and costs, found by running its rules on symbols."""
+"""The arguments, shapes and figures of every registered layer type, by running its rules on symbols."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AXES = {1: ("C",), 2: ("T", "C"), 3: ("H", "W", "C"), 4: ("D", "H", "W", "C"), 
 
 @dataclass(frozen=True)
 class Argument:
-    """One constructor argument; `default` means nothing where it is required."""
+    """One constructor argument; `default` has no meaning if it is required."""
 
     name: str
     required: bool
@@ -34,7 +34,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Entry:
-    """One layer type; figures are closed forms, or None where only real arguments give one."""
+    """One layer type; figures are closed forms, or None where only concrete arguments give one."""
 
     name: str
     family: str
@@ -53,30 +53,30 @@ def entries() -> list[Entry]:
 
 
 def refused() -> dict[str, Refusal]:
-    """Classes under `keras.layers` without a rule, by name, with the reason and the way out."""
+    """Classes under `keras.layers` without a rule, by name, with the reason and what to do instead."""
     return dict(sorted(REFUSALS.items()))
 
 
 def operations() -> dict[str, list[str]]:
     """The operations of `keras.ops`, `ops.add` and the like, by family."""
-    found: dict[str, list[str]] = {}
+    families: dict[str, list[str]] = {}
     for name, cls in sorted(registered_operations().items()):
-        found.setdefault(_family(cls), []).append(name)
-    return dict(sorted(found.items()))
+        families.setdefault(_family(cls), []).append(name)
+    return dict(sorted(families.items()))
 
 
 def entry(cls: type[Layer]) -> Entry:
-    """One layer type: arguments of each axis alike, all others at their defaults."""
+    """One layer type: spatial arguments have one value for all axes, other arguments their defaults."""
     stated = Entry(
         name=cls.__name__,
         family=_family(cls),
         summary=(cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else "",
         arguments=tuple(_arguments(cls)),
     )
-    for made, shapes in _samples(cls):
-        found = _applied(stated, made, shapes)
-        if found is not None:
-            return min(found, _by_output(found, made), key=_length)
+    for layer, shapes in _samples(cls):
+        applied = _applied(stated, layer, shapes)
+        if applied is not None:
+            return min(applied, _by_output(applied, layer), key=_length)
     return stated
 
 
@@ -84,41 +84,41 @@ def _family(cls: type[Layer]) -> str:
     return cls.__module__.rsplit(".", 1)[-1].replace("_", " ")
 
 
-def _applied(stated: Entry, made: Layer, shapes: tuple[Shape, ...]) -> Entry | None:
+def _applied(stated: Entry, layer: Layer, shapes: tuple[Shape, ...]) -> Entry | None:
     try:
         with arith.scope():
             return dataclasses.replace(
                 stated,
-                output_shape=made.output_shape(*shapes),
+                output_shape=layer.output_shape(*shapes),
                 input_shapes=shapes,
-                parameters=total(w.parameters for w in made.weights(*shapes)),
-                macs=made.macs(*shapes),
-                elementwise_operations=made.elementwise_ops(*shapes),
+                parameters=total(w.parameters for w in layer.weights(*shapes)),
+                macs=layer.macs(*shapes),
+                elementwise_operations=layer.elementwise_ops(*shapes),
             )
     except (ValueError, ArithmeticError, LookupError, TypeError, AssertionError):
         return None  # not an input of this type: the next sample may be
 
 
-def _by_output(found: Entry, made: Layer) -> Entry:
-    """The same with the input chosen so that H and W are the sides of the output.
+def _by_output(applied: Entry, layer: Layer) -> Entry:
+    """The same entry with the input chosen so that H and W are sizes of the output.
 
-    H - k + 1 places of `valid` windows would spread over every term of a product.
+    Otherwise the H - k + 1 positions of a `valid` window would expand every term of a product.
     """
-    if found.output_shape is None or not found.input_shapes or len(found.input_shapes[0]) < 2:
-        return found
-    (first, *others) = found.input_shapes
-    time = len(first) - len(found.output_shape)
-    if others or time not in ((0, 1) if isinstance(made, Recurrent) else (0,)):
-        return found
-    pairs = list(zip(first[time:-1], found.output_shape[:-1], strict=True))
+    if applied.output_shape is None or not applied.input_shapes or len(applied.input_shapes[0]) < 2:
+        return applied
+    (first, *others) = applied.input_shapes
+    time = len(first) - len(applied.output_shape)
+    if others or time not in ((0, 1) if isinstance(layer, Recurrent) else (0,)):
+        return applied
+    pairs = list(zip(first[time:-1], applied.output_shape[:-1], strict=True))
     if not all(isinstance(b, Expr) and str(a) in b.symbols for a, b in pairs):
-        return found
+        return applied
     sides = [a + (a - b) for a, b in pairs]
-    return _applied(found, made, ((*first[:time], *sides, first[-1]),)) or found
+    return _applied(applied, layer, ((*first[:time], *sides, first[-1]),)) or applied
 
 
-def _length(found: Entry) -> int:
-    return len(f"{found.parameters}{found.macs}{found.elementwise_operations}")
+def _length(candidate: Entry) -> int:
+    return len(f"{candidate.parameters}{candidate.macs}{candidate.elementwise_operations}")
 
 
 def _arguments(cls: type[Layer]) -> Iterator[Argument]:
@@ -130,47 +130,47 @@ def _arguments(cls: type[Layer]) -> Iterator[Argument]:
 
 
 def _samples(cls: type[Layer]) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
-    """Instances with symbols for sizes, and the inputs that such a type may take."""
+    """Instances with symbols as sizes, and inputs that the type may accept."""
     ranks = (cls.rank + 1,) if cls.rank else (1, 3, 2)
     for arguments in _symbolic_arguments(cls):
         try:
             with arith.scope():
-                made = cls(**arguments)
+                layer = cls(**arguments)
         except (ValueError, ArithmeticError, TypeError):
             continue
-        if isinstance(made, Cell) and made.step_rank == 1:
+        if isinstance(layer, Cell) and layer.step_rank == 1:
             step = (symbol("C"),)
-            yield made, (step, *made.state_shapes(step))
+            yield layer, (step, *layer.state_shapes(step))
         for count in (1, 2, 0):
             for rank in ranks:
-                yield made, (tuple(symbol(name) for name in _axes(made, rank)),) * count
+                yield layer, (tuple(symbol(name) for name in _axes(layer, rank)),) * count
 
 
-def _axes(made: Layer, rank: int) -> tuple[str, ...]:
-    """Names of an input's axes; in front of those of a layer over images stands the time."""
-    return ("T", *_AXES[rank]) if made.rank and isinstance(made, Recurrent) else _AXES[rank]
+def _axes(layer: Layer, rank: int) -> tuple[str, ...]:
+    """Names of an input's axes; time comes first for a recurrent layer over images."""
+    return ("T", *_AXES[rank]) if layer.rank and isinstance(layer, Recurrent) else _AXES[rank]
 
 
 def _symbolic_arguments(cls: type[Layer]) -> Iterator[dict[str, Any]]:
-    """Constructor arguments: symbols where sizes are expected, some value where one is required."""
-    found: dict[str, Any] = {}
+    """Constructor arguments: symbols as sizes, and some value where one is required."""
+    arguments: dict[str, Any] = {}
     lists: list[str] = []
     for f in dataclasses.fields(cast(Any, cls)):
         kind = cls.kinds.get(f.name)
         if type(kind) is CountKind and not kind.optional and kind.figures:
-            found[f.name] = symbol(f.name)
+            arguments[f.name] = symbol(f.name)
         elif f.default is dataclasses.MISSING and kind is not None:
             if isinstance(kind, ShapeKind) or (isinstance(kind, AxisKind) and kind.several):
                 lists.append(f.name)
-            found[f.name] = _sample(kind, f.name)
-    yield found
-    yield found | {
+            arguments[f.name] = _sample(kind, f.name)
+    yield arguments
+    yield arguments | {
         f.name: symbol(f.name)
         for f in dataclasses.fields(cast(Any, cls))
         if type(kind := cls.kinds.get(f.name)) is CountKind and kind.optional and kind.figures
     }
     if lists:
-        yield found | dict.fromkeys(lists, (2, 1))  # an order of axes
+        yield arguments | dict.fromkeys(lists, (2, 1))  # an order of axes
 
 
 def _sample(kind: Kind, name: str) -> Any:
@@ -190,7 +190,7 @@ def _sample(kind: Kind, name: str) -> Any:
 
 
 def _inner(kind: InnerKind) -> Any:
-    """A layer inside: a cell where cells may be stacked, else what both wrappers of sequences take."""
+    """A layer for an argument: a cell where cells may be stacked, else a layer that wrappers accept."""
     if kind.several or kind.stackable:
         cell = {"type": "GRUCell", "units": symbol("units")}
         return [cell] if kind.several else cell

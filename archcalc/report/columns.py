@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Options:
-    """What the figures are counted for; `archcalc.analyze` says what each means."""
+    """Options of the figures; `archcalc.analyze` documents each."""
 
     batch: int = 1
     dtype: str = "float32"
@@ -64,15 +64,15 @@ class once(cached_property[_T]):  # noqa: N801 - a decorator
 
 
 class Figures:
-    """Every column of a network's report, one entry a node.
+    """Every column of a network's report, with one entry per node.
 
-    What can be refused is worked out at once: that the layers fit together, and share weights
-    of one shape; gradients, where they were asked for. All else waits until it is read, since a
-    user who asks for parameters need not wait for fields. `has_symbols`: what one analysis assumes
-    of an open symbol the next may use, so their order matters, and `analyze` has all of them run.
+    Errors are found at once: that layers do not fit together, or share weights of different shapes;
+    gradients, if requested. All other figures are computed when they are read, since a user who asks
+    for parameters need not wait for fields. `has_symbols`: an analysis may use what an earlier one
+    assumed about an open symbol, so their order matters, and `analyze` runs all of them.
 
     Raises `NetworkError` with every independent fault, `ArchcalcError` where gradients cannot be
-    had as asked.
+    computed as requested.
     """
 
     def __init__(self, graph: Graph, options: Options) -> None:
@@ -81,11 +81,11 @@ class Figures:
         self.scope = arith.Scope()
         with arith.scope(self.scope):
             self.has_symbols = restate(graph)
-            self.output_shapes, made = shapes.shapes_and_weights(graph)
-            self.weights = parameters.owned(graph, made)
+            self.output_shapes, weights = shapes.shapes_and_weights(graph)
+            self.weights = parameters.owned(graph, weights)
             self.gradient, self.loss = self._gradients()
 
-    # -- what a row is -------------------------------------------------------------------
+    # -- names and structure -------------------------------------------------------------
     @once
     def name(self) -> Sequence[str]:
         return [node.name for node in self.graph.nodes]
@@ -105,8 +105,8 @@ class Figures:
 
     @once
     def copies(self) -> Sequence[Size]:
-        found = self.graph.multiplicities()
-        return [found.get(i, 1) for i in range(len(self.graph.nodes))]
+        counts = self.graph.multiplicities()
+        return [counts.get(i, 1) for i in range(len(self.graph.nodes))]
 
     @once
     def members(self) -> Sequence[int]:
@@ -131,7 +131,7 @@ class Figures:
 
     @once
     def flops(self) -> Sequence[Size]:
-        """Each node's FLOPs in the convention; only those of other tools need their rules."""
+        """Each node's FLOPs in the convention; only other tools' conventions need their own rules."""
         if self.options.convention == "archcalc":
             return [work.FLOPS_PER_MAC * n for n in self.macs]
         from archcalc.conventions.counting import flops
@@ -159,15 +159,15 @@ class Figures:
     def training_activation_bytes(self) -> Sequence[Size]:
         owners = [i if n.shared_with is None else n.shared_with for i, n in enumerate(self.graph.nodes)]
         trained = [_is_trained(self._counts[owner]) for owner in owners]
-        given = self.options
+        options = self.options
         return held_in_training(
-            self.graph, self.output_shapes, self._tensors, trained, given.precision, given.batch
+            self.graph, self.output_shapes, self._tensors, trained, options.precision, options.batch
         )
 
     @once
     def optimizer_bytes(self) -> Size:
-        kept = zip(self.name, self.copies, self.weights, strict=True)
-        return self.options.precision.weight * optimizers.state(self.options.optimizer, kept)
+        owned = zip(self.name, self.copies, self.weights, strict=True)
+        return self.options.precision.weight * optimizers.state(self.options.optimizer, owned)
 
     # -- fields --------------------------------------------------------------------------
     @once
@@ -183,9 +183,9 @@ class Figures:
     def effective_fields(self) -> Sequence[Mapping[str, EffectiveField | None]]:
         return effective_fields(self.graph, self.output_shapes, self._windows)
 
-    # -- gradients, where they were asked for ----------------------------------------------
+    # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str]:
-        """Every row's gradient, and the loss whose gradient in kernels is bounded."""
+        """Every row's gradient, and the loss whose gradient with respect to kernels is bounded."""
         if self.options.gradients is None:
             return [None] * len(self.graph.nodes), ""
         from archcalc.report.gradients import gradients
@@ -209,5 +209,5 @@ def type_name(layer: Layer) -> str:
 
 
 def _is_trained(count: parameters.Count) -> bool:
-    """Whether weights are trained; those nobody knows may be."""
+    """Whether weights are trained; unknown weights may be."""
     return isinstance(count.trainable, Unknown) or count.trainable != 0

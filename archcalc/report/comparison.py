@@ -70,7 +70,7 @@ class Comparison:
         return markdown(self)
 
     def to_csv(self) -> str:
-        """One line a convention."""
+        """One line per convention."""
         from archcalc.render.comparison import csv_text
 
         return csv_text(self)
@@ -104,37 +104,37 @@ def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) 
         if symbols:
             graph = with_values(graph, dict(symbols))
         restate(graph)
-        found = shapes.infer(graph)
-        macs = total(work.macs(graph, found))
-        rows = tuple(_compared(graph, found, convention) for convention in CONVENTIONS.values())
-        notes = (*_spread(rows), *_strides(graph, found, macs))
+        inferred = shapes.infer(graph)
+        macs = total(work.macs(graph, inferred))
+        rows = tuple(_compared(graph, inferred, convention) for convention in CONVENTIONS.values())
+        notes = (*_spread(rows), *_strides(graph, inferred, macs))
     return Comparison(graph.name, graph.source, graph.format, macs, rows, notes)
 
 
-def _compared(graph: Graph, found: shapes.Shapes, convention: Convention) -> Compared:
-    counted = flops(graph, found, convention.name)
+def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> Compared:
+    counted = flops(graph, inferred, convention.name)
     copies = graph.multiplicities()
     hidden = {
-        node.name: one.flops.reason
-        for node, one in zip(graph.nodes, counted, strict=True)
-        if isinstance(one.flops, Unknown)
+        node.name: count.flops.reason
+        for node, count in zip(graph.nodes, counted, strict=True)
+        if isinstance(count.flops, Unknown)
     }
     amounts = terms(counted, [copies.get(i, 1) for i in range(len(counted))])
-    said = explain(counted, amounts)
+    words = explain(counted, amounts)
     figure: Size = total(amounts.values())
     if hidden:
         names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")
         figure = Unknown(f"depends on {names}: {next(iter(hidden.values()))}")
-        said = f"{figure.reason}; of the other layers: {said}"
+        words = f"{figure.reason}; of the other layers: {words}"
     elif convention.name == "archcalc":
-        said = f"{said.split('; without')[0]}; everything else apart, as elementwise operations"
+        words = f"{words.split('; without')[0]}; everything else counts separately, as elementwise operations"
     return Compared(
-        convention.name, convention.tool, convention.unit, convention.per_mac, figure, amounts, said
+        convention.name, convention.tool, convention.unit, convention.per_mac, figure, amounts, words
     )
 
 
 def _spread(rows: tuple[Compared, ...]) -> list[str]:
-    """How far the figures lie apart, and how far once a multiply-add counts the same."""
+    """How far the figures are apart, and how far if a multiply-add counts the same everywhere."""
     known = [row for row in rows if isinstance(row.flops, int) and row.flops > 0]
     if len(known) < 2:
         return []
@@ -142,19 +142,19 @@ def _spread(rows: tuple[Compared, ...]) -> list[str]:
     alike = [row.flops / row.per_mac for row in known]
     twice = ", ".join(row.name for row in known if row.per_mac == 2)
     return [
-        f"{high.name} says {high.flops / low.flops:.2f} times as much as {low.name}; counting a multiply-add "
-        f"once for all (it counts twice in {twice}) leaves {max(alike) / min(alike):.2f} times"
+        f"{high.name} reports {high.flops / low.flops:.2f} times as many FLOPs as {low.name}; with a "
+        f"multiply-add counted once everywhere (twice in {twice}) it is {max(alike) / min(alike):.2f} times"
     ]
 
 
-def _strides(graph: Graph, found: shapes.Shapes, macs: Size) -> list[str]:
+def _strides(graph: Graph, inferred: shapes.Shapes, macs: Size) -> list[str]:
     """The multiply-adds of the same network with its strides on the other convolutions."""
-    moved = moved_strides(graph, found)
+    moved = moved_strides(graph, inferred)
     if moved is None or not isinstance(moved.macs, int) or moved.macs == macs:
         return []
     (source, target), *others = moved.pairs
     more = f" and {len(others)} more" if others else ""
     return [
-        f"where a network strides is architecture, not counting: with the stride of {source!r} on {target!r}"
-        f"{more} it would have {thousands(moved.macs)} multiply-adds in place of {thousands(macs)}"
+        f"the position of strides is architecture, not counting: with the stride of {source!r} on {target!r}"
+        f"{more} it would have {thousands(moved.macs)} multiply-adds instead of {thousands(macs)}"
     ]

@@ -1,4 +1,4 @@
-"""Does it fit: the largest batch for a given memory."""
+"""Whether a network fits into memory: the largest batch for a given amount."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AMOUNT = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?", re.IGNOREC
 
 
 class MemoryNeed(NamedTuple):
-    """What is needed at the report's batch, and the largest batch that fits (0: not even one sample).
+    """The bytes needed at the report's batch, and the largest batch that fits (0: not even one sample).
 
     `largest_batch` is None where a larger batch needs no more memory, and unknown where that
     depends on a symbol or on an unknown layer.
@@ -53,7 +53,7 @@ class Fit(NamedTuple):
 
 
 def fit(totals: Totals, memory: int, batch: int) -> Fit:
-    """The largest batches; activations grow with the batch, everything else does not."""
+    """The largest batches; only activations grow with the batch."""
     held, peak = totals.training_activation_bytes, totals.peak_activation_bytes
     return Fit(
         memory,
@@ -70,21 +70,21 @@ def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
             return Unknown("depends on symbols; give them values with --set")
     if fixed > memory:
         return 0
-    sample = grows // batch  # exact: every activation is there once for each sample
+    sample = grows // batch  # exact: every activation exists once per sample
     return (memory - fixed) // sample if sample else None
 
 
 def bytes_of(amount: str | int) -> int:
     """Bytes of `24GiB`, `16 GB`, `1.5g` or a plain number; fractions of a byte are dropped.
 
-    Raises `ArchcalcError` where it is no such amount.
+    Raises `ArchcalcError` if it is not such an amount.
     """
     if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
         return amount
-    found = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
-    if found is None:
+    match = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
+    if match is None:
         raise ArchcalcError(f"memory: expected an amount such as 24GiB or 16GB, got {amount!r}")
-    whole, part, unit = found[1], found[2] or "", found[3].lower()
+    whole, part, unit = match[1], match[2] or "", match[3].lower()
     count: int = int(whole + part) * _UNITS[unit] // 10 ** len(part)
     if count < 1:
         raise ArchcalcError(f"memory: expected at least one byte, got {amount!r}")

@@ -1,4 +1,4 @@
-"""The gradient figures of every row: sound bounds and what initialisation lets expect, side by side."""
+"""The gradient figures of every row: sound bounds and the values expected at initialisation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archcalc.graph import Graph
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """What gradients are bounded for; `archcalc.analyze` says what each means, and reads actual weights."""
+    """Options of the gradient figures; `archcalc.analyze` documents each, and reads actual weights."""
 
     weights: str | Mapping[str, Mapping[str, Any]] = "expected"
     tier: str | None = None
@@ -29,7 +29,7 @@ class GradientOptions:
         """`symbolic`, `expected` or `actual` weights."""
         return self.weights if isinstance(self.weights, str) else "actual"
 
-    def said(self, loss: str) -> dict[str, str]:
+    def conventions(self, loss: str) -> dict[str, str]:
         """What the gradients of a report are, and what they assume."""
         assumed = {
             "symbolic": "norms of weights left open",
@@ -41,7 +41,8 @@ class GradientOptions:
         return {
             "gradients": "bounds of the output's Jacobian (2-norm) in "
             f"{'training' if self.training else 'inference'}, {assumed}, {inputs}",
-            "weight_gradients": f"norm of the loss's gradient in a layer's kernels, of one sample: {loss}",
+            "weight_gradients": "norm of the loss's gradient with respect to a layer's kernels, for one "
+            f"sample: {loss}",
             "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
             f"initialisation, on inputs of mean 0 and variance 1, in batches of {BATCH} "
             "(docs/gradients-expected.md)",
@@ -49,9 +50,9 @@ class GradientOptions:
 
 
 def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Sequence[Gradient], str]:
-    """The gradient figures of every row, and of which loss those in kernels are."""
+    """The gradient figures of every row, and the loss whose gradient with respect to kernels is bounded."""
     values = None if isinstance(options.weights, str) else options.weights
-    found = bounds.gradients(
+    bounded = bounds.gradients(
         graph,
         known,
         weights=options.kind,
@@ -69,13 +70,13 @@ def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Se
             expected_log10_high=each.high,
             no_expectation=each.reason,
         )
-        for bound, each in zip(found.rows, expected_gradients(graph, known), strict=True)
+        for bound, each in zip(bounded.rows, expected_gradients(graph, known), strict=True)
     ]
-    return rows, found.loss
+    return rows, bounded.loss
 
 
 def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
-    """In words, what becomes of the gradient; none where nothing is expected of it."""
+    """What becomes of the gradient, in words; empty if no gradient is expected to be known."""
     expected = [
         Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
         for r in rows

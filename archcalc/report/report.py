@@ -1,8 +1,8 @@
-"""What an analysis found, and its form as data (JSON of `analyze`).
+"""The result of an analysis, and its form as data (JSON of `analyze`).
 
-A figure is an int where it is exact, an expression where it still holds a symbol, an
-`Unknown` where it hangs on a layer that nobody knows, and None where it has no meaning. It is
-worked out when it is first read, and stays.
+A figure is an int where it is exact, an expression where it contains a symbol, an `Unknown` where it
+depends on an unknown layer, and None where it has no meaning. It is computed when it is first read,
+and then kept.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Finding(NamedTuple):
 class PeakActivations:
     """The most bytes alive at once in one order of the layers, over the whole batch.
 
-    `layer` is the one whose step it is, `held` the bytes by layer whose outputs are alive then; both
-    are empty where that depends on symbols. `order` is None for Keras's own order; `optimal`: it is
-    proved that no order needs less.
+    `layer` is the one computed at that moment, `held` maps layers to the bytes of their outputs that are
+    alive then; both are empty where that depends on symbols. `order` is None for Keras's own order;
+    `optimal`: it is proved that no order needs less.
     """
 
     bytes: Size
@@ -71,7 +71,7 @@ class PeakActivations:
 class Report(Frozen):
     """The result of `archcalc.analyze`. Nothing here prints; a notebook and rich show it as a table.
 
-    Figures are worked out when they are read: a report that is asked for its parameters alone computes
+    Figures are computed when they are read: a report that is asked only for its parameters computes
     no fields. All of them are those of the graph and the options that `analyze` was given.
     """
 
@@ -111,21 +111,21 @@ class Report(Frozen):
     @once
     def peaks(self) -> tuple[PeakActivations, PeakActivations]:
         """The most bytes alive at once in inference, in Keras's order and in the best one found."""
-        found = self._of.peaks
-        optimal = found.optimal and found.order is None
+        peaks = self._of.peaks
+        optimal = peaks.optimal and peaks.order is None
         return (
-            self._named(found.usual, None, optimal),
-            self._named(found.best, found.order, found.optimal),
+            self._named(peaks.usual, None, optimal),
+            self._named(peaks.best, peaks.order, peaks.optimal),
         )
 
     @once
     def fit(self) -> Fit | None:
-        """Whether it fits into the memory that was named, and the largest batch that does."""
+        """Whether it fits into the stated memory, and the largest batch that does."""
         return None if self._memory is None else fit(self.totals, self._memory, self._of.options.batch)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """On gradients, in words, where they were asked for."""
+        """What becomes of the gradients, in words, if they were requested."""
         return self._of.verdicts
 
     @once
@@ -133,16 +133,16 @@ class Report(Frozen):
         """What a reader should know."""
         return tuple(_unknown_layers(self.rows))
 
-    # -- what the figures hang on ------------------------------------------------------------
+    # -- what the figures depend on ----------------------------------------------------------
     @once
     def _open(self) -> dict[str, Symbol]:
-        """Open symbols, which a graph built by hand need not have declared."""
+        """Open symbols, including those that a graph built by hand does not declare."""
         if not self._of.has_symbols:
             return {}
         figures = [getattr(self.totals, name) for name in TOTALS]
         figures += [size for row in self.rows if row.type == "InputLayer" for size in row.output_shape]
-        found = {name: s for x in figures if isinstance(x, Expr) for name, s in x.symbols.items()}
-        return dict(sorted(found.items()))
+        symbols = {name: s for x in figures if isinstance(x, Expr) for name, s in x.symbols.items()}
+        return dict(sorted(symbols.items()))
 
     @property
     def symbols(self) -> Mapping[str, Any]:
@@ -156,32 +156,32 @@ class Report(Frozen):
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What had to be assumed of open symbols."""
+        """What the figures assume about open symbols."""
         return tuple(self.scope.assumptions.texts())
 
     @once
     def conventions(self) -> Mapping[str, Any]:
         """What the figures count."""
-        given = self._of.options
+        options = self._of.options
         return {
-            **_whose_flops(given.convention, self.rows),
+            **_flops_convention(options.convention, self.rows),
             "macs": "multiply-adds of one sample's forward pass",
             "elementwise_operations": "bias, activation, normalisation, pooling and merging, "
             "not part of FLOPs",
-            "batch": given.batch,
-            "dtype": given.dtype,
-            "optimizer": given.optimizer,
+            "batch": options.batch,
+            "dtype": options.dtype,
+            "optimizer": options.optimizer,
             "activation_bytes": "one tensor for each layer call, whole batch",
             "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
-            "receptive_field": "of one place with all its channels, not clipped at borders (clipped_size is)",
+            "receptive_field": "of one position with all channels, not clipped at borders (clipped_size is)",
             "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
             "training_activation_bytes": "what the backward pass reads, each tensor once",
             "training_bytes": "weights, gradients, optimizer state and training activations",
-            **({} if given.gradients is None else given.gradients.said(self._of.loss)),
+            **({} if options.gradients is None else options.gradients.conventions(self._of.loss)),
         }
 
     def work_out(self) -> None:
-        """Every figure now, in one order: those of open symbols hang on what was assumed before."""
+        """Compute every figure, in one order: with open symbols, figures depend on earlier assumptions."""
         for figure in IN_ORDER:
             getattr(self._of, figure)
         for name in TOTALS:
@@ -189,7 +189,7 @@ class Report(Frozen):
 
     @property
     def formulas(self) -> dict[str, str]:
-        """The totals that still hold a symbol, in closed form."""
+        """The totals that contain a symbol, in closed form."""
         return {
             name: str(getattr(self.totals, name))
             for name in TOTALS
@@ -232,7 +232,7 @@ class Report(Frozen):
         return markdown(self, depth=depth)
 
     def to_csv(self, *, depth: int | None = None) -> str:
-        """One line a row, every figure exact."""
+        """One line per row, every figure exact."""
         from archcalc.render.csv import csv_text
 
         return csv_text(self, depth=depth)
@@ -254,7 +254,7 @@ class Report(Frozen):
         return html(self)
 
     def _named(self, peak: Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
-        """A peak with names in place of numbers."""
+        """A peak with names instead of numbers."""
         names = self._of.name
         held: dict[str, Size] = {}
         for tap, size in peak.held:
@@ -270,7 +270,7 @@ class Report(Frozen):
     def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, Report) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # as its rows
+    __hash__ = None  # type: ignore[assignment]  # like its rows
 
     def __repr__(self) -> str:
         t = self.totals
@@ -289,29 +289,31 @@ IN_ORDER = (
 
 
 def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
-    """A finding for each layer that brings something unknown into the network."""
-    unknown = {row.name: found for row in rows if (found := row.unknown)}
+    """A finding for each layer at which something unknown enters the network."""
+    unknown = {row.name: reasons for row in rows if (reasons := row.unknown)}
     for row in rows:
-        mine = unknown.get(row.name)
-        if not mine:
+        figures = unknown.get(row.name)
+        if not figures:
             continue
         inherited = {figure for name in row.inputs for figure in unknown.get(name, ())}
         if "output_shape" in inherited:
             continue
-        own = {f: mine[f] for f in STATED if f in mine and not (f in inherited and f == "receptive_field")}
-        if own:
+        new = {
+            f: figures[f] for f in STATED if f in figures and not (f in inherited and f == "receptive_field")
+        }
+        if new:
             yield Finding(
                 rule="unknown-layer",
                 severity="warning",
                 layer=row.name,
-                # the other figures' reasons stand on their row
-                message=f"unknown {', '.join(own).replace('_', ' ')}: {next(iter(own.values()))}",
+                # the reasons of the other figures are in their row
+                message=f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}",
                 suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
             )
 
 
-def _whose_flops(convention: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Which tool's FLOPs these are, and which types do work that it does not count."""
+def _flops_convention(convention: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """The tool whose convention FLOPs follow, and the layer types whose work it does not count."""
     if convention == "archcalc":
         return {"flops": convention, "flops_per_mac": work.FLOPS_PER_MAC}
     from archcalc.conventions.counting import CONVENTIONS

@@ -1,4 +1,4 @@
-"""Rows of a report: one call of a layer each, or a group of them; a row is a place in columns."""
+"""Rows of a report: one per call of a layer, or per group of calls; a row is an index into columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T", covariant=True)
 
 
 class Entry(Generic[T]):
-    """A figure of a row: its place in the column of that name."""
+    """A figure of a row: the entry at its index in the column of that name."""
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self._name = name
@@ -36,13 +36,13 @@ class Row(Frozen):
     """One call of a layer, or (`members` > 1) a group of them.
 
     Work is that of one sample, bytes are those of the whole batch; `flops` follow the report's
-    convention. A row inside a block that
-    is repeated a symbolic number of times stands for all `copies`: its counts are multiplied,
-    its shapes and weights are those of one copy. `gradient` is there only where it was asked for.
+    convention. A row inside a block that is repeated a symbolic number of times represents all
+    `copies`: its counts are multiplied, its shapes and weights are those of one copy. `gradient` is
+    set only on request.
     """
 
     __slots__ = ("columns", "index")
-    columns: Any  # for each name below a sequence with one entry a row (`columns`, or a group's)
+    columns: Any  # for each name below, a sequence with one entry per row
     index: int
 
     name = Entry[str]()
@@ -82,12 +82,12 @@ class Row(Frozen):
 
     @property
     def receptive_field(self) -> Field | None:
-        """What one unit of the output sees of the model's first input; None if nothing."""
+        """What one unit of the output depends on in the model's first input; None if on nothing."""
         return next(iter(self.receptive_fields.values()), None)
 
     @property
     def effective_field(self) -> EffectiveField | None:
-        """How widely that dependence is spread, in the model's first input; None if nothing is seen."""
+        """How widely that dependence is spread, in the model's first input; None if there is none."""
         return next(iter(self.effective_fields.values()), None)
 
     @property
@@ -98,16 +98,18 @@ class Row(Frozen):
     @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
-        found = reasons(self, FIGURES)
+        by_figure = reasons(self, FIGURES)
         for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
             for reason in _within(axes):
-                found.setdefault("output_shape" if axes is self.output_shapes else "receptive_field", reason)
+                by_figure.setdefault(
+                    "output_shape" if axes is self.output_shapes else "receptive_field", reason
+                )
         for reason in _within(e.sigma for e in self.effective_fields.values() if e):
-            found.setdefault("effective_receptive_field_sigma", reason)
-        return found
+            by_figure.setdefault("effective_receptive_field_sigma", reason)
+        return by_figure
 
     def to_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
+        data: dict[str, Any] = {
             "name": self.name,
             "type": self.type,
             "inputs": list(self.inputs),
@@ -124,15 +126,15 @@ class Row(Frozen):
             "unknown": self.unknown,
         }
         if self.gradient is not None:
-            found["gradient"] = self.gradient.to_dict()
+            data["gradient"] = self.gradient.to_dict()
         if len(self.output_shapes) > 1:
-            found["output_shapes"] = to_json_value(self.output_shapes)
+            data["output_shapes"] = to_json_value(self.output_shapes)
         if len(self.receptive_fields) > 1:
-            found["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
-            found["effective_receptive_field_sigmas"] = {
+            data["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
+            data["effective_receptive_field_sigmas"] = {
                 n: None if e is None else to_json_value(e.sigma) for n, e in self.effective_fields.items()
             }
-        return found
+        return data
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Row):
@@ -184,22 +186,22 @@ class Rows(Mapping[str, Row]):
         return f"<{len(self)} layers: {', '.join(list(self)[:4])}{', …' if len(self) > 4 else ''}>"
 
 
-def _field_dict(found: Field | None) -> dict[str, Any] | None:
-    if found is None:
+def _field_dict(field: Field | None) -> dict[str, Any] | None:
+    if field is None:
         return None
     return {
-        "size": to_json_value(found.size),
-        "min_size": to_json_value(found.min_size),
-        "stride": to_json_value(found.stride),
-        "offset": to_json_value(found.offset),
-        "global": to_json_value(found.is_global),
-        "local_size": to_json_value(found.local_size),
-        "clipped_size": to_json_value(found.clipped_size),
+        "size": to_json_value(field.size),
+        "min_size": to_json_value(field.min_size),
+        "stride": to_json_value(field.stride),
+        "offset": to_json_value(field.offset),
+        "global": to_json_value(field.is_global),
+        "local_size": to_json_value(field.local_size),
+        "clipped_size": to_json_value(field.clipped_size),
     }
 
 
-def _parts(found: Field) -> tuple[Any, ...]:
-    return (found.size, found.min_size, found.stride, found.offset)
+def _parts(field: Field) -> tuple[Any, ...]:
+    return (field.size, field.min_size, field.stride, field.offset)
 
 
 def _within(groups: Iterable[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sums over all rows, each taken when it is first read."""
+"""Sums over all rows, each computed when it is first read."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Totals(Frozen):
 
     @property
     def peak_activation_layer(self) -> str | None:
-        """At whose step the peak stands."""
+        """The layer at whose step the peak occurs."""
         node = self._of.peaks.usual.node
         return None if node is None else self._of.name[node]
 
@@ -84,8 +84,8 @@ class Totals(Frozen):
 
     @once
     def training_bytes(self) -> Size:
-        kept = self.training_activation_bytes
-        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + kept
+        activations = self.training_activation_bytes
+        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + activations
 
     @property
     def unknown(self) -> dict[str, str]:
@@ -93,11 +93,11 @@ class Totals(Frozen):
         return reasons(self, TOTALS)
 
     def to_dict(self) -> dict[str, Any]:
-        found = {name: to_json_value(getattr(self, name)) for name in TOTALS}
-        return found | {"peak_activation_layer": self.peak_activation_layer, "unknown": self.unknown}
+        totals = {name: to_json_value(getattr(self, name)) for name in TOTALS}
+        return totals | {"peak_activation_layer": self.peak_activation_layer, "unknown": self.unknown}
 
     def _sum(self, figure: str) -> Size:
-        """A column's sum; unknown, with every layer that hides it, if any row's is."""
+        """A column's sum; if any row is unknown, unknown, with the names of those layers."""
         column = getattr(self._of, figure)
         hidden = [i for i, value in enumerate(column) if isinstance(value, Unknown)]
         if hidden:

@@ -11,17 +11,17 @@ from archcalc.arith.unknown import Unknown
 
 
 class Frozen:
-    """What was found does not change: attributes are set once, by `vars(self).update`."""
+    """An object that does not change: attributes are set once, by `vars(self).update`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{name}: a report says what was found, and does not change")
+        raise AttributeError(f"{name}: a report cannot be changed")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{name}: a report says what was found, and does not change")
+        raise AttributeError(f"{name}: a report cannot be changed")
 
 
 def to_json_value(value: Any) -> Any:
-    """A figure as JSON has it: expressions and fractions as strings, what is unknown or infinite as null."""
+    """A figure as a JSON value: expressions and fractions are strings, unknown and infinite ones null."""
     if value is None or isinstance(value, int | str):
         return value
     if isinstance(value, tuple | list):
@@ -40,11 +40,11 @@ def to_json_value(value: Any) -> Any:
 
 
 def thousands(figure: Any) -> str:
-    """A figure as text, an integer's thousands set apart."""
+    """A figure as text, an integer with thousands separators."""
     return f"{figure:,}" if isinstance(figure, int) else str(figure)
 
 
 def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
-    """Those of an object's figures that are unknown, each with the reason."""
+    """The figures of an object that are unknown, each with the reason."""
     values = ((name, getattr(owner, name)) for name in names)
     return {name: value.reason for name, value in values if isinstance(value, Unknown)}

@@ -1,4 +1,4 @@
-"""What a comparison with the real model found: one row a check, and its form as data."""
+"""The result of a comparison with the real model: one row per check, and its form as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archcalc.arith.unknown import Unknown
 from archcalc.report.values import to_json_value
 
 SCHEMA_VERSION = 1
-# what checks of gradients are called
+# names of the checks of gradients
 GRADIENT = "expected gradient"
 JACOBIAN = "Jacobian"
 JACOBIAN_FROM_BELOW = "Jacobian, from below"
@@ -24,7 +24,7 @@ VERDICTS = (AGREES, DIFFERS, CANNOT_RUN)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One figure: what archcalc predicts, what the real model says.
+    """One figure: archcalc's prediction, and the value of the real model.
 
     `layer` is None where the check concerns the whole network; `reason` says why it cannot
     run here, or what differs. `symbols` holds the values given to open symbols.
@@ -51,7 +51,7 @@ class Check:
 
 
 def compare(what: str, layer: str | None, predicted: Any, measured: Any, reason: str = "") -> Check:
-    """A check that agrees if both figures are equal; what is unknown or not finite equals nothing."""
+    """A check that agrees if both figures are equal; an unknown or non-finite figure equals nothing."""
     same = _is_figure(predicted) and to_json_value(predicted) == to_json_value(measured)
     return Check(what, layer, predicted, measured, AGREES if same else DIFFERS, "" if same else reason)
 
@@ -61,7 +61,7 @@ def _is_figure(value: Any) -> bool:
 
 
 def cannot_run(what: str, layer: str | None, reason: str, predicted: Any = None) -> Check:
-    """A check that this machine, or the oracle, cannot make."""
+    """A check that cannot be made on this machine, or with this model."""
     return Check(what, layer, predicted, None, CANNOT_RUN, reason)
 
 
@@ -76,11 +76,11 @@ class Verification:
     checks
         One row per figure.
     samples
-        The values at which open symbols were tried; one empty dictionary if there are none.
+        The values tried for open symbols; one empty dictionary if there are none.
     skipped
         What was left out, in words.
     seed
-        That of sampled layers, places, weights and symbol values.
+        The seed of sampled layers, positions, weights and symbol values.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing differs. What could not run is no disagreement, and is listed."""
+        """Whether nothing differs. Checks that could not run do not count, and are listed."""
         return not self.differences
 
     @property
@@ -101,15 +101,15 @@ class Verification:
 
     def counts(self, checks: Iterable[Check] | None = None) -> dict[str, int]:
         """How many checks ended with each verdict."""
-        found = Counter(check.verdict for check in (self.checks if checks is None else checks))
-        return {verdict: found[verdict] for verdict in VERDICTS}
+        counted = Counter(check.verdict for check in (self.checks if checks is None else checks))
+        return {verdict: counted[verdict] for verdict in VERDICTS}
 
     def by_what(self) -> dict[str, list[Check]]:
         """The checks of each kind, in the order in which they were made."""
-        found: dict[str, list[Check]] = {}
+        groups: dict[str, list[Check]] = {}
         for check in self.checks:
-            found.setdefault(check.what, []).append(check)
-        return found
+            groups.setdefault(check.what, []).append(check)
+        return groups
 
     def to_dict(self) -> dict[str, Any]:
         """JSON of `archcalc verify`."""

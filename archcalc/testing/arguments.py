@@ -1,7 +1,7 @@
-"""How the strategies draw a layer's arguments: by name, by kind, and by type where neither does.
+"""Strategies for a layer's arguments: by their names, by their kinds, or else by layer type.
 
-A new layer type needs an entry in `BY_TYPE` only if its arguments hang on each other or on
-the input in a way that their kinds do not say.
+A new layer type needs an entry in `BY_TYPE` only if its arguments depend on each other or on
+the input in a way that their kinds do not express.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Shapes = tuple[tuple[int, ...], ...]
 
 MAX_CHANNELS = 8
 
-# glu halves an axis, which a layer's own activation must not; threshold has no default threshold
+# glu halves an axis, which the activation of a layer must not; threshold needs an argument
 _UNDRAWN = ("glu", "threshold")
 
 
 def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
-    """Constructor arguments of `cls` for these inputs; they may still turn out to misfit."""
+    """Constructor arguments of `cls` for these inputs, which may still be invalid together."""
     chosen: dict[str, Any] = {}
     for name, kind in cls.kinds.items():
         required = name in _required(cls)
@@ -58,13 +58,13 @@ def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
 
 
 def _required(cls: type[Layer]) -> set[str]:
-    found: Any = dataclasses.fields(cls)
-    return {f.name for f in found if f.default is dataclasses.MISSING}
+    fields: Any = dataclasses.fields(cls)
+    return {f.name for f in fields if f.default is dataclasses.MISSING}
 
 
-def per_axis(one: st.SearchStrategy[int], rank: int) -> st.SearchStrategy[Any]:
-    """One value for all axes, or one for each."""
-    return st.one_of(one, st.tuples(*[one] * rank)) if rank else one
+def per_axis(size: st.SearchStrategy[int], rank: int) -> st.SearchStrategy[Any]:
+    """One value for all axes, or one value per axis."""
+    return st.one_of(size, st.tuples(*[size] * rank)) if rank else size
 
 
 def _by_name(name: str, cls: type[Layer], inputs: Shapes) -> st.SearchStrategy[Any] | None:
@@ -107,7 +107,7 @@ def _by_kind(kind: Any, rank: int) -> st.SearchStrategy[Any] | None:
         pair = st.tuples(st.integers(0, 2), st.integers(0, 2))
         return pair if rank == 1 else st.tuples(*[pair] * rank)
     if isinstance(kind, ChoiceKind):
-        return st.sampled_from(kind.words)
+        return st.sampled_from(kind.choices)
     if isinstance(kind, NumberKind):
         return st.sampled_from(kind.numbers)
     if isinstance(kind, PlainCountKind):
@@ -126,7 +126,7 @@ def _divisors(n: int) -> list[int]:
 
 
 def _settled(chosen: dict[str, Any], cls: type[Layer]) -> dict[str, Any]:
-    """Arguments that Keras admits only together."""
+    """The arguments, changed so that Keras accepts them together."""
     if "groups" in chosen and "filters" in chosen:
         chosen["filters"] = chosen["groups"] * max(1, chosen["filters"] // chosen["groups"])
     strided = any(s > 1 for s in _tuple(chosen.get("strides", 1)))
@@ -151,7 +151,7 @@ def _tuple(value: Any) -> tuple[int, ...]:
 
 
 class Case(NamedTuple):
-    """One type's arguments as drawn so far, and the inputs they are for."""
+    """The arguments drawn so far for a layer type, and the shapes of the inputs."""
 
     draw: Draw
     chosen: dict[str, Any]
@@ -163,13 +163,13 @@ class Case(NamedTuple):
 
 
 def _reshape(case: Case) -> dict[str, Any]:
-    left = prod(case.inputs[0])
+    remaining = prod(case.inputs[0])
     rank = case.draw(st.integers(1, 4))
     target = []
     for _ in range(rank - 1):
-        target.append(case.draw(st.sampled_from(_divisors(left))))
-        left //= target[-1]
-    target.append(left)
+        target.append(case.draw(st.sampled_from(_divisors(remaining))))
+        remaining //= target[-1]
+    target.append(remaining)
     if case.draw(st.booleans()):
         target[case.draw(st.integers(0, rank - 1))] = -1
     return {"target_shape": tuple(target)}
@@ -215,31 +215,31 @@ def _layer_scale(case: Case) -> dict[str, Any]:
 
 
 def _groups(case: Case) -> dict[str, Any]:
-    given = {k: v for k, v in case.chosen.items() if k != "groups"} | _some_axis(case)
-    axis = given["axis"]
+    chosen = {k: v for k, v in case.chosen.items() if k != "groups"} | _some_axis(case)
+    axis = chosen["axis"]
     width = case.inputs[0][axis if axis < 0 else axis - 1]
-    return {**given, "groups": case.draw(st.sampled_from([-1, *_divisors(width)]))}
+    return {**chosen, "groups": case.draw(st.sampled_from([-1, *_divisors(width)]))}
 
 
 def _einsum(case: Case) -> dict[str, Any]:
-    """A dense layer on the last axis, one that adds an axis, or one over the last two."""
+    """A dense layer over the last axis, one that adds an axis, or one over the last two axes."""
     axes, sizes = "abcde"[: case.rank + 1], st.integers(1, 4)
     sides = case.inputs[0][:-1]
-    given = {k: v for k, v in case.chosen.items() if k in ("activation", "trainable", "lora_rank")}
+    chosen = {k: v for k, v in case.chosen.items() if k in ("activation", "trainable", "lora_rank")}
     form = case.draw(st.sampled_from(["last", "split", "both", "dots"]))
     n, m = case.draw(sizes), case.draw(sizes)
     # over several unnamed axes Keras infers another shape than it computes
     if form == "dots" and len(sides) < 2:
         bias = case.draw(st.sampled_from([None, "y"]))
-        return given | {"equation": "...x,xy->...y", "partial_shape": n, "bias_axes": bias}
+        return chosen | {"equation": "...x,xy->...y", "partial_shape": n, "bias_axes": bias}
     if form == "split":
         bias = case.draw(st.sampled_from([None, "y", "yz"]))
         equation = f"{axes},{axes[-1]}yz->{axes[:-1]}yz"
-        return given | {"equation": equation, "partial_shape": (*sides, n, m), "bias_axes": bias}
+        return chosen | {"equation": equation, "partial_shape": (*sides, n, m), "bias_axes": bias}
     if form == "both" and sides:
         equation = f"{axes},{axes[-2:]}y->{axes[:-2]}y"
-        return given | {"equation": equation, "partial_shape": (*sides[:-1], n)}
-    return given | {"equation": f"{axes},{axes[-1]}y->{axes[:-1]}y", "partial_shape": (*sides, n)}
+        return chosen | {"equation": equation, "partial_shape": (*sides[:-1], n)}
+    return chosen | {"equation": f"{axes},{axes[-1]}y->{axes[:-1]}y", "partial_shape": (*sides, n)}
 
 
 def _cell(case: Case) -> dict[str, Any]:
@@ -248,10 +248,10 @@ def _cell(case: Case) -> dict[str, Any]:
 
 
 def _cells(case: Case) -> dict[str, Any]:
-    made = [_cell(case) for _ in range(case.draw(st.integers(1, 2)))]
-    if len(made) == 1 and case.draw(st.booleans()):
-        return {**case.chosen, "cell": made[0]}
-    stacked = {"type": "StackedRNNCells", "cells": made, "trainable": case.draw(st.booleans())}
+    cells = [_cell(case) for _ in range(case.draw(st.integers(1, 2)))]
+    if len(cells) == 1 and case.draw(st.booleans()):
+        return {**case.chosen, "cell": cells[0]}
+    stacked = {"type": "StackedRNNCells", "cells": cells, "trainable": case.draw(st.booleans())}
     return {**case.chosen, "cell": stacked}
 
 
@@ -264,7 +264,7 @@ def _both_ways(case: Case) -> dict[str, Any]:
 
 
 def _steps(case: Case) -> dict[str, Any]:
-    """One of the layers that the steps, without their first axis, admit."""
+    """One of the layers that can be applied to a step, which has one axis less."""
     inner = case.rank - 1
     kinds: list[dict[str, Any]] = [
         {"type": "Dense", "units": case.draw(st.integers(1, 4))},
@@ -306,7 +306,7 @@ def _grouped_heads(case: Case) -> dict[str, Any]:
 
 def _crop_to(case: Case) -> dict[str, Any]:
     high, wide = _sides(case)
-    # at inference Keras cuts nothing, whatever it declares: a smaller cut has no tensor of its shape
+    # at inference Keras does not crop, so that only the full size is both inferred and computed
     return {**case.chosen, "height": high, "width": wide}
 
 
@@ -315,10 +315,10 @@ def _bits(case: Case) -> dict[str, Any]:
 
 
 def _bins(case: Case) -> dict[str, Any]:
-    """Boundaries, or a number of bins whose boundaries `adapt` is to find."""
-    given = {k: v for k, v in case.chosen.items() if k not in ("num_bins", "bin_boundaries")}
-    found = case.draw(st.sampled_from([None, (0.0,), (-0.5, 0.0, 1.0)]))
-    return {**given, "num_bins": 3} if found is None else {**given, "bin_boundaries": found}
+    """Boundaries, or a number of bins whose boundaries `adapt` computes."""
+    chosen = {k: v for k, v in case.chosen.items() if k not in ("num_bins", "bin_boundaries")}
+    boundaries = case.draw(st.sampled_from([None, (0.0,), (-0.5, 0.0, 1.0)]))
+    return {**chosen, "num_bins": 3} if boundaries is None else {**chosen, "bin_boundaries": boundaries}
 
 
 def _frames(case: Case) -> dict[str, Any]:
@@ -336,18 +336,18 @@ def _tied(case: Case) -> dict[str, Any]:
 
 
 def _one_of(*sets: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:
-    """One of the sets, beside what was drawn of other arguments."""
-    named = {name for given in sets for name in given}
+    """One of the sets of arguments, together with the other arguments drawn so far."""
+    named = {name for choice in sets for name in choice}
 
     def row(case: Case) -> dict[str, Any]:
         others = {k: v for k, v in case.chosen.items() if k not in named}
-        given: dict[str, Any] = case.draw(st.sampled_from(sets))
-        return others | given
+        choice: dict[str, Any] = case.draw(st.sampled_from(sets))
+        return others | choice
 
     return row
 
 
-# how the arguments of a type are settled where kinds and names do not say enough
+# functions that complete the drawn arguments of layer types whose arguments depend on each other
 BY_TYPE: Mapping[str, Callable[[Case], dict[str, Any]]] = {
     "Reshape": _reshape,
     "Permute": _permute,

@@ -1,4 +1,4 @@
-"""Examples of a strategy outside of a test: the same ones for the same seed."""
+"""Examples of a strategy outside tests, reproducible by a seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Drawn = TypeVar("Drawn")
 def each_drawn(
     strategy: st.SearchStrategy[Drawn], check: Callable[[Drawn], object], *, count: int, seed: int
 ) -> None:
-    """Call `check` with `count` examples; nothing is shrunk or kept, and what it raises ends the run."""
+    """Call `check` with `count` examples; they are not shrunk or stored, and an exception ends the run."""
 
     @hypothesis.seed(seed)
     @hypothesis.settings(

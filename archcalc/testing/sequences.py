@@ -1,4 +1,4 @@
-"""Motifs of sequences: attention, recurrence, layers applied step by step, tables and crossings."""
+"""Motifs on sequences: attention, recurrence, layers applied at each step, embeddings, crossings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sequence(net: Net, x: str) -> str:
-    """The tensor as steps of vectors."""
+    """The tensor as a sequence of vectors."""
     *sides, width = net.shapes[x]
     if not sides:
         return net.make("RepeatVector", x, n=net.draw(st.integers(2, 4)))
@@ -32,13 +32,13 @@ def attention(net: Net, x: str) -> str:
     kind = net.draw(
         st.sampled_from(["MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"])
     )
-    taken = [x, x] if net.draw(st.booleans()) else [x, net.make("Dense", x, units=net.shapes[x][-1])]
+    inputs = [x, x] if net.draw(st.booleans()) else [x, net.make("Dense", x, units=net.shapes[x][-1])]
     if net.draw(st.booleans()):
-        taken.append(net.make("Dense", x, units=net.shapes[x][-1]))
-    made = net.make(kind, *taken, **_given(net, kind, *taken))
-    if net.shapes[made] != net.shapes[x]:
-        return made
-    y = net.make("LayerNormalization", net.make("Add", x, made))
+        inputs.append(net.make("Dense", x, units=net.shapes[x][-1]))
+    attended = net.make(kind, *inputs, **_given(net, kind, *inputs))
+    if net.shapes[attended] != net.shapes[x]:
+        return attended
+    y = net.make("LayerNormalization", net.make("Add", x, attended))
     if net.draw(st.booleans()):
         return y
     wide = net.make("Dense", y, units=net.draw(st.integers(1, 6)), activation="gelu")
@@ -46,7 +46,7 @@ def attention(net: Net, x: str) -> str:
 
 
 def recurrence(net: Net, x: str) -> str:
-    """A recurrent layer over steps of vectors, or over steps of images where there are enough axes."""
+    """A recurrent layer over a sequence of vectors, or of images if there are enough axes."""
     rank = len(net.shapes[x]) - 1
     if rank == 3 or (1 <= rank < 3 and net.draw(st.booleans())):
         x = _images(net, x)
@@ -58,7 +58,7 @@ def recurrence(net: Net, x: str) -> str:
 
 
 def _images(net: Net, x: str) -> str:
-    """The tensor as steps of images: its first axis are the steps, or is cut into them."""
+    """The tensor as a sequence of images: its first axis is the steps, or is divided into steps."""
     first, *rest = net.shapes[x]
     if len(rest) > 1 and net.draw(st.booleans()):
         return x
@@ -74,22 +74,22 @@ def step_by_step(net: Net, x: str) -> str:
 
 
 def scores(net: Net, x: str) -> str:
-    """A table read backwards: a score for each of its rows."""
+    """A reversed embedding: a score for each row of its table."""
     rows, width = net.draw(st.integers(2, 6)), net.shapes[x][-1]
-    given = _given(net, "ReversibleEmbedding", x)
+    chosen = _given(net, "ReversibleEmbedding", x)
     return net.make(
-        "ReversibleEmbedding", x, **given | {"input_dim": rows, "output_dim": width, "reverse": True}
+        "ReversibleEmbedding", x, **chosen | {"input_dim": rows, "output_dim": width, "reverse": True}
     )
 
 
 def crossing(net: Net, x: str) -> str:
-    """Two more inputs, hashed together beside a vector; what is no vector is left alone."""
+    """Two more inputs, hashed together and concatenated with a vector; other tensors are unchanged."""
     if len(net.shapes[x]) != 1:
         return net.make("Identity", x)
     mode = net.draw(st.sampled_from(["int", "one_hot"]))
     bins = net.draw(st.integers(2, 6))
-    taken = [net.input((1,), dtype="int32"), net.input((1,), dtype="int32")]
-    crossed = net.make("HashedCrossing", *taken, num_bins=bins, output_mode=mode)
+    inputs = [net.input((1,), dtype="int32"), net.input((1,), dtype="int32")]
+    crossed = net.make("HashedCrossing", *inputs, num_bins=bins, output_mode=mode)
     if mode == "int":
         crossed = net.make("Rescaling", crossed, scale=1.0)
     return net.make("Concatenate", x, crossed)

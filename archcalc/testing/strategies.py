@@ -1,9 +1,9 @@
 """Hypothesis strategies for whole architectures.
 
-`architectures()` draws a `Graph`: motifs (chains, residual and dense blocks, Inception
-branches, squeeze-and-excite, U-Net skips, shared layers, nested blocks) strung one behind
-the other, with one to three spatial axes, several inputs and outputs, and every registered
-layer type. Tensors stay small, so that a real Keras model of each can be built and measured.
+`architectures()` draws a `Graph`: a sequence of motifs (chains, residual and dense blocks,
+Inception branches, squeeze-and-excite, U-Net skips, shared layers, nested blocks) with one to three
+spatial axes, several inputs and outputs, and every registered layer type. Tensors are small, so
+that a real Keras model of each network can be built and measured.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from archcalc.testing.sequences import attention, crossing, recurrence, scores, 
 MAX_UNITS = 1500  # of one tensor
 MAX_PARAMETERS = 100_000  # of one layer
 
-# what only other motifs draw: inputs, layers of several inputs, an input of indices
+# types that `any_layer` does not draw: inputs, layers with several inputs or integer inputs
 ELSEWHERE = {
     *("InputLayer", "Opaque", "Embedding", "Dot", "CustomScaleLayer", "Concatenate", "RepeatVector"),
     *("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"),
     *("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
     *("HashedCrossing", "ReversibleEmbedding"),
 }
-# Keras 3.15 hands the symbolic input on as this layer's output, so that a functional model runs in a circle
+# Keras 3.15 returns the symbolic input itself as this layer's output, which makes a functional model cyclic
 CIRCULAR = {"Equalization"}
 MERGES = ("Add", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 Motif = Callable[["Net", str], str]
 
 
 class Net:
-    """A network while it is drawn: nodes, the shape of each, and who shares whose weights."""
+    """A network that is being drawn: nodes, their shapes and dtypes, and shared weights."""
 
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
@@ -52,12 +52,12 @@ class Net:
         self.scope = ""
 
     def add(self, layer: Layer, *inputs: str, owner: str | None = None) -> str:
-        """A call of a layer; raises `ArchcalcError` if it does not fit or grows too large."""
-        given = tuple(self.shapes[x] for x in inputs)
-        shape = layer.output_shape(*given)
+        """Add a call of a layer; raises `ArchcalcError` if it is invalid or too large."""
+        shapes = tuple(self.shapes[x] for x in inputs)
+        shape = layer.output_shape(*shapes)
         if prod(shape) > MAX_UNITS or min(shape, default=1) < 1:
             raise ArchcalcError("too large to be measured quickly")
-        if sum(w.parameters for w in layer.weights(*given)) > MAX_PARAMETERS:
+        if sum(w.parameters for w in layer.weights(*shapes)) > MAX_PARAMETERS:
             raise ArchcalcError("too many weights to be measured quickly")
         kind = type(layer).__name__.removeprefix("ops.").lower()
         name = f"{self.scope}{kind}_{len(self.nodes)}"
@@ -68,12 +68,12 @@ class Net:
             self.shared[name] = owner
         return name
 
-    def make(self, kind: str, *inputs: str, **given: Any) -> str:
-        """A call of a type with the arguments given."""
-        return self.add(registered()[kind](**given), *inputs)
+    def make(self, kind: str, *inputs: str, **arguments: Any) -> str:
+        """Add a call of a layer of this type with these arguments."""
+        return self.add(registered()[kind](**arguments), *inputs)
 
     def input(self, shape: tuple[int, ...], **more: Any) -> str:
-        """One more input of the model."""
+        """Add an input of the model."""
         return self.make("InputLayer", shape=shape, **more)
 
 
@@ -83,7 +83,7 @@ def rank_of(net: Net, x: str) -> int:
 
 
 def applicable(rank: int, *, spatial: bool) -> list[str]:
-    """Types of one input: those made for `rank` spatial axes, or those that take any tensor."""
+    """Layer types with one input: those for `rank` spatial axes, or those for any tensor."""
     return [
         name
         for name, cls in sorted(registered().items())
@@ -92,15 +92,15 @@ def applicable(rank: int, *, spatial: bool) -> list[str]:
 
 
 def any_layer(net: Net, x: str) -> str:
-    """A layer of any fitting type; ReLU where three attempts do not fit."""
+    """A layer of any type that fits; ReLU after three failed attempts."""
     rank = rank_of(net, x)
     for _ in range(3):
         spatial = rank in (1, 2, 3) and net.draw(st.sampled_from([True, True, False]))
         kind = net.draw(st.sampled_from(applicable(rank, spatial=spatial)))
         try:
-            made = net.make(kind, x, **arguments(net.draw, registered()[kind], (net.shapes[x],)))
-            # TensorFlow has no kernels, or deadly ones, for most layers on integers
-            return made if floating(net.types[made]) else net.make("Rescaling", made, scale=1.0)
+            result = net.make(kind, x, **arguments(net.draw, registered()[kind], (net.shapes[x],)))
+            # for most layers on integers TensorFlow has no kernels, or kernels that crash
+            return result if floating(net.types[result]) else net.make("Rescaling", result, scale=1.0)
         except ArchcalcError:
             continue
     return net.make("Activation", x, activation="relu")
@@ -114,7 +114,7 @@ def chain(net: Net, x: str) -> str:
 
 
 def keep_sides(net: Net, x: str, channels: int | None = None) -> str:
-    """A layer with the input's sides, and its channels or the number given."""
+    """A layer that keeps the spatial sizes, with the input's number of channels or another one."""
     rank, width = rank_of(net, x), net.shapes[x][-1]
     wanted = channels or width
     if rank == 0 or rank > 3:
@@ -124,16 +124,16 @@ def keep_sides(net: Net, x: str, channels: int | None = None) -> str:
     kinds += {1: ["SeparableConv1D"], 2: ["SeparableConv2D"], 3: []}[rank]
     kinds += {1: ["DepthwiseConv1D"], 2: ["DepthwiseConv2D"], 3: []}[rank] if not channels else []
     kind = net.draw(st.sampled_from(kinds))
-    given = arguments(net.draw, registered()[kind], (net.shapes[x],))
+    chosen = arguments(net.draw, registered()[kind], (net.shapes[x],))
     if kind in pointwise:
-        return net.make(kind, x, **given)
-    given |= {"padding": "same", "strides": 1}
-    given.pop("data_format", None)
-    given.pop("depth_multiplier", None)
-    given.pop("groups", None)
+        return net.make(kind, x, **chosen)
+    chosen |= {"padding": "same", "strides": 1}
+    chosen.pop("data_format", None)
+    chosen.pop("depth_multiplier", None)
+    chosen.pop("groups", None)
     if not kind.startswith("Depthwise"):
-        given["filters"] = wanted
-    return net.make(kind, x, **given)
+        chosen["filters"] = wanted
+    return net.make(kind, x, **chosen)
 
 
 def _maybe_activation(net: Net) -> dict[str, Any]:
@@ -141,13 +141,13 @@ def _maybe_activation(net: Net) -> dict[str, Any]:
 
 
 def merge(net: Net, *inputs: str) -> str:
-    """Branches of equal shape, brought together."""
+    """Branches of equal shape, merged."""
     kinds = [k for k in MERGES if k != "Subtract" or len(inputs) == 2]
     return net.make(net.draw(st.sampled_from(["Add", "Add", *kinds])), *inputs)
 
 
 def residual(net: Net, x: str) -> str:
-    """One to three layers and the way around them."""
+    """One to three layers and a skip connection around them."""
     y = x
     for _ in range(net.draw(st.integers(1, 3))):
         y = keep_sides(net, y)
@@ -155,14 +155,14 @@ def residual(net: Net, x: str) -> str:
 
 
 def dense_block(net: Net, x: str) -> str:
-    """Each layer reads all before it, concatenated."""
+    """Layers that each read the concatenation of all outputs before them."""
     for _ in range(net.draw(st.integers(1, 2))):
         x = net.make("Concatenate", x, keep_sides(net, x, channels=net.draw(st.integers(1, 3))))
     return x
 
 
 def inception(net: Net, x: str) -> str:
-    """Two to four branches of different depth, concatenated on the channels."""
+    """Two to four branches of different depth, concatenated along the channels."""
     branches = []
     for _ in range(net.draw(st.integers(2, 4))):
         y = keep_sides(net, x, channels=net.draw(st.integers(1, 3)))
@@ -173,7 +173,7 @@ def inception(net: Net, x: str) -> str:
 
 
 def squeeze_excite(net: Net, x: str) -> str:
-    """A gate for each channel, made of the whole image."""
+    """A gate for each channel, computed from the whole image."""
     rank, width = rank_of(net, x), net.shapes[x][-1]
     if rank not in (1, 2, 3):
         return residual(net, x)
@@ -187,7 +187,7 @@ def squeeze_excite(net: Net, x: str) -> str:
 
 
 def skip(net: Net, x: str) -> str:
-    """Down, something in between, up again, and the way across (a level of a U-Net)."""
+    """A level of a U-Net: downsampling, another motif, upsampling, and a skip connection."""
     rank = rank_of(net, x)
     sides = net.shapes[x][:-1]
     if rank not in (1, 2, 3) or min(sides) < 2:
@@ -234,7 +234,7 @@ def shared(net: Net, x: str) -> str:
 
 
 def nested(net: Net, x: str) -> str:
-    """Another motif under a name of its own, as a block or a model inside the model."""
+    """Another motif with a name prefix, like a block or a model inside the model."""
     outer, net.scope = net.scope, f"{net.scope}block{len(net.nodes)}/"
     try:
         motif: Motif = net.draw(st.sampled_from(SIMPLE))
@@ -244,7 +244,7 @@ def nested(net: Net, x: str) -> str:
 
 
 def side_input(net: Net, x: str) -> str:
-    """Another input of the model, brought to the same shape and merged."""
+    """Another input of the model with the same shape, merged after some layers."""
     y = net.input(net.shapes[x])
     for _ in range(net.draw(st.integers(0, 2))):
         y = keep_sides(net, y)
@@ -260,7 +260,7 @@ def scaled_residual(net: Net, x: str) -> str:
 
 
 def dot(net: Net, x: str) -> str:
-    """Two vectors' product, or two sequences' similarity."""
+    """The dot product of two vectors, or of the steps of two sequences."""
     if rank_of(net, x) > 1:
         return residual(net, x)
     axes = -1 if rank_of(net, x) == 0 else net.draw(st.sampled_from([2, 1, (1, 1), (2, 2)]))
@@ -268,7 +268,7 @@ def dot(net: Net, x: str) -> str:
 
 
 def unrolled(net: Net, x: str) -> str:
-    """A vector repeated into a sequence, or what is left of an image seen as one."""
+    """A vector repeated into a sequence, or an image reshaped into one."""
     if rank_of(net, x) == 0:
         return chain(net, net.make("RepeatVector", x, n=net.draw(st.integers(1, 5))))
     *sides, width = net.shapes[x]
@@ -280,7 +280,7 @@ def operations(net: Net, x: str) -> str:
     for _ in range(net.draw(st.integers(1, 5))):
         x = operation(net, x)
         if not net.shapes[x]:
-            # other motifs build on a last axis
+            # other motifs need a last axis
             x = net.make("Reshape", x, target_shape=(1,))
     return x
 
@@ -316,8 +316,8 @@ def _first(net: Net) -> str:
         vocabulary, width = net.draw(st.integers(2, 9)), net.draw(st.integers(1, 5))
         x = net.input(sides, dtype="int32")
         kind = net.draw(st.sampled_from(["Embedding", "Embedding", "ReversibleEmbedding"]))
-        given = arguments(net.draw, registered()[kind], (sides,))
-        return net.make(kind, x, **given | {"input_dim": vocabulary, "output_dim": width})
+        chosen = arguments(net.draw, registered()[kind], (sides,))
+        return net.make(kind, x, **chosen | {"input_dim": vocabulary, "output_dim": width})
     return net.input((*sides, net.draw(st.integers(1, 5))))
 
 
@@ -341,9 +341,9 @@ def architectures(
 ) -> Graph:
     """A whole network as a `Graph`, of `min_motifs` to `max_motifs` motifs and perhaps a head.
 
-    `with_operations` adds functions of `keras.ops` to what is drawn.
+    `with_operations`: functions of `keras.ops` are drawn too.
 
-    Shrinks towards few layers and small tensors; `archcalc.writers.convert.to_spec` prints it.
+    Examples shrink towards few layers and small tensors; `archcalc.to_spec` writes one as a spec.
     """
     net = Net(draw)
     x = _first(net)
@@ -354,7 +354,7 @@ def architectures(
         try:
             x = motif(net, x)
         except ArchcalcError:
-            # what does not fit is taken back whole, and the network goes on without it
+            # a motif that does not fit is removed as a whole
             del net.nodes[before[0] :]
             _, net.shapes, net.shared = before
             net.scope = ""

@@ -1,4 +1,4 @@
-"""What every check is given: the network, its report, and the real model."""
+"""What every check gets: the network, its report, and the real model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archcalc.report.verification import Progress
 
 @dataclass(frozen=True)
 class Case:
-    """A network without open symbols, what archcalc says of it, and its real model.
+    """A network without open symbols, its report, and its real model.
 
     `chosen` are the nodes whose gradients are measured, from `positions` positions of their outputs.
     """
@@ -24,4 +24,4 @@ class Case:
     positions: int
     seed: int
     progress: Progress
-    starts: int = 0  # that gradients at initialisation are measured over
+    starts: int = 0  # initialisations over which gradients are measured

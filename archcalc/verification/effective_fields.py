@@ -1,9 +1,8 @@
-"""Effective fields against the spread of gradients on the real model, made linear with equal weights.
+"""Compares effective fields with the spread of gradients in the real model, linear with equal weights.
 
-The prediction is for a place whose field padding does not cut; only such positions are
-compared. There the linear model computes the very sums that the prediction states in closed
-form, so what is left is rounding; the tolerance of one part in a hundred
-thousand leaves room for the few layers that run in float32.
+The prediction holds for a position whose field is not cut by padding; only such positions are
+compared. There the linear model computes the same sums that the prediction states in closed form,
+so only rounding is left; a tolerance of 1e-5 leaves room for the few layers that run in float32.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ if TYPE_CHECKING:
 
 SPREAD = "effective field"
 TOLERANCE = 1e-5
-BENT = "a recurrence or an attention is not linear here, and positions weigh by their values"
+BENT = "a recurrence or an attention is not linear here, so the weights of positions depend on values"
 CURVED = (Recurrent, Bidirectional, AttentionLayer)
 
 
 def checks(case: Case, linear: Built) -> Iterator[Check]:
-    """One check for each layer and input; `linear` is the linear model, whose weights are set anew."""
+    """One check for each layer and input; `linear` is the linear model, whose weights are set again."""
     graph = case.graph
     set_weights(linear, None)
     try:
@@ -58,10 +57,10 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
             yield cannot_run(SPREAD, row.name, gradients.failures[node])
             continue
         shape = shapes[node][0]
-        kept = [a for a in range(len(shape)) if a != reads.channels[node]]
-        position = tuple(shape[a] // 2 for a in kept)
+        spatial = [a for a in range(len(shape)) if a != reads.channels[node]]
+        position = tuple(shape[a] // 2 for a in spatial)
         try:
-            supports = gradients.support(node, [position], kept, spread=True)
+            supports = gradients.support(node, [position], spatial, spread=True)
         except Exception as fault:
             yield cannot_run(SPREAD, row.name, f"its gradient does not run here: {reason(fault)}")
             continue
@@ -70,27 +69,27 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
         for root, support in zip(graph.inputs, supports, strict=True):
             source = graph.nodes[root].name
             label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
-            found = row.effective_fields.get(source)
+            predicted = row.effective_fields.get(source)
             field = row.receptive_fields.get(source)
-            if found is None or field is None or support is None or not axes[root]:
+            if predicted is None or field is None or support is None or not axes[root]:
                 continue
             whole = not cut and all(
                 _is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes[root])
             )
-            yield _compared(label, row.name, found.sigma, support, axes[root], whole)
+            yield _compared(label, row.name, predicted.sigma, support, axes[root], whole)
 
 
 def _bent(graph: Graph) -> set[int]:
-    """The nodes behind layers that the linear model has not made linear: their positions differ in slope."""
-    found: set[int] = set()
+    """Nodes after layers that the linear model has not made linear: the slope differs among positions."""
+    nodes: set[int] = set()
     for i, node in enumerate(graph.nodes):
-        if isinstance(node.layer, CURVED) or any(t.node in found for t in node.inputs):
-            found.add(i)
-    return found
+        if isinstance(node.layer, CURVED) or any(t.node in nodes for t in node.inputs):
+            nodes.add(i)
+    return nodes
 
 
 def _is_whole(box: tuple[int, int] | None, size: Any) -> bool:
-    """Whether a place, which stands for all its channels, has the field of one unit."""
+    """Whether a position, with all its channels, has the field of one unit."""
     return box is not None and isinstance(size, int) and box[1] - box[0] + 1 == size
 
 
@@ -99,8 +98,8 @@ def _compared(
 ) -> Check:
     measured = [float(standard_deviations(support.weights[a])[0]) for a in axes]
     unknown = [s for s in sigma if isinstance(s, Unknown)]
-    # what is cut off along one axis changes the weights of branches along all of them, and what
-    # reads nothing along one axis reads nothing along the others
+    # padding that cuts the field along one axis changes the weights of branches along all of them, and a
+    # branch that reads nothing along one axis reads nothing along the others
     compared = [k for k in range(len(axes)) if whole and isinstance(sigma[k], int | float)]
     predicted = [round(s, 6) if isinstance(s, int | float) else None for s in sigma]
     shown = [round(m, 6) for m in measured]
@@ -108,7 +107,7 @@ def _compared(
         why = (
             unknown[0].reason
             if unknown
-            else "padding cuts the field off, and the figure is that of the whole"
+            else "padding cuts the field here, and the figure is that of an uncut field"
         )
         return cannot_run(what, layer, why, predicted)
     close = all(np.isclose(measured[k], sigma[k], rtol=TOLERANCE, atol=TOLERANCE) for k in compared)

@@ -1,4 +1,4 @@
-"""Expected gradients against those of the real model over several starts."""
+"""Compares expected gradients with those of the real model over several initialisations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from archcalc.layers import primitives as prim
 from archcalc.report.verification import AGREES, DIFFERS, GRADIENT, Check, cannot_run
 from archcalc.verification.case import Case
 
-BATCH = 8  # samples of a network whose normalisation takes them together
+BATCH = 8  # samples for a network with batch statistics
 
 
 def checks(case: Case) -> Iterator[Check]:
-    """For each row the mean log10 over the starts, which lies in the band predicted for single ones."""
+    """For each row the mean log10 over the initialisations, which must be in the band of single ones."""
     if not case.starts:
         return
     shapes = [row.output_shapes for row in case.report.rows]
@@ -50,13 +50,15 @@ def checks(case: Case) -> Iterator[Check]:
             band,
             round(mean, 4),
             AGREES if inside else DIFFERS,
-            "" if inside else f"log10 of the norm, mean of {case.starts} starts, outside the 90 % band",
+            ""
+            if inside
+            else f"log10 of the norm, mean of {case.starts} initialisations, outside the 90 % band",
         )
 
 
 def _takes_batches(graph: Graph, shapes: list[tuple[tuple[int, ...], ...]]) -> bool:
     return any(
-        isinstance(primitive, prim.BatchStandardise) and primitive.moving
+        isinstance(primitive, prim.BatchStandardise) and primitive.batch_statistics
         for i, node in enumerate(graph.nodes)
         if i not in graph.inputs
         for primitive in node.layer.primitives(*graph.input_shapes(shapes, node))

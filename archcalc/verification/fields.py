@@ -1,8 +1,8 @@
-"""Receptive fields against the support of gradients on the real model, made linear.
+"""Compares receptive fields with the support of gradients in the real model, made linear.
 
 For several positions of a layer's output (the middle, both ends of every axis, some drawn ones)
-the predicted box of input units, with everything that padding cuts off left out at every
-layer, must be the bounding box of the units whose gradient is not zero: exactly.
+the predicted box of input units, without what padding cuts off at any layer, must equal the
+bounding box of the units whose gradient is not zero.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MEMORY = 2 << 30
 
 
 def checks(case: Case) -> Iterator[Check]:
-    """Every check of this kind."""
+    """The checks of receptive fields, then those of effective fields."""
     graph = case.graph
     try:
         linear = linearised(graph, seed=case.seed)
@@ -49,50 +49,52 @@ def checks(case: Case) -> Iterator[Check]:
         for node in case.chosen
     }
     measured = _measured(case, linear, positions, reads.channels)
-    flattened = _behind_flattening(graph, reads)
+    flattened = _after_flattening(graph, reads)
     axes = spatial_axes(graph, shapes)
     for node in case.chosen:
         name = graph.nodes[node].name
-        found = measured[node]
-        if isinstance(found, str):
-            yield cannot_run(FIELD, name, found)
+        supports = measured[node]
+        if isinstance(supports, str):
+            yield cannot_run(FIELD, name, supports)
             continue
         predicted = [clipped_boxes(graph, shapes, reads, node, position) for position in positions[node]]
         for number, root in enumerate(graph.inputs):
             boxes = [[p[root][a] for a in axes[root]] for p in predicted]
-            real = [_box(f[number], axes[root]) for f in found]
+            real = [_box(f[number], axes[root]) for f in supports]
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
             field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
-            # where axes were flattened a place is all of them, and the size that of one unit
+            # after flattening, a position includes all of an axis, and `size` is that of one unit
             flat = node in flattened or len(positions[node][0]) < len(axes[root])
             sizes = () if field is None or flat else field.size
             yield _compared(label, name, positions[node], boxes, real, sizes)
     yield from effective_fields.checks(case, linear)
 
 
-def _behind_flattening(graph: Graph, reads: Windows) -> set[int]:
-    """Nodes with a read on their way that no place of the output names by itself.
+def _after_flattening(graph: Graph, reads: Windows) -> set[int]:
+    """Nodes after a flattened axis, or after one that became the channels.
 
-    A flattened axis, or one that has become the channels, of which a place has all.
+    A position of their output does not select a position on such an axis.
     """
-    found: set[int] = set()
+    nodes: set[int] = set()
     for i, node in enumerate(graph.nodes):
-        own = any(
+        flattens = any(
             isinstance(read, Scattered) or _turns_to_channels(read, axis, reads, i, tap)
             for tap, window in zip(node.inputs, reads.reads[i], strict=True)
             for axis, read in enumerate(window)
         )
-        if own or any(t.node in found for t in node.inputs):
-            found.add(i)
-    return found
+        if flattens or any(t.node in nodes for t in node.inputs):
+            nodes.add(i)
+    return nodes
 
 
 def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Tap) -> bool:
-    own = reads.channels[node]
-    return own is not None and getattr(read, "axis", None) == own and axis != reads.channels[tap.node]
+    channels = reads.channels[node]
+    return (
+        channels is not None and getattr(read, "axis", None) == channels and axis != reads.channels[tap.node]
+    )
 
 
-# per model input the first and last unit of every axis; None where no gradient arrives
+# for each model input the first and last unit of every axis; None where no gradient arrives
 Boxes = tuple["Box | None", ...]
 Box = tuple[tuple[int, int], ...]
 
@@ -102,10 +104,10 @@ def _measured(
 ) -> dict[int, list[Boxes] | str]:
     """What each position of each node depends on, or why that does not run here.
 
-    Places go through the model together, as many as memory admits.
+    Positions go through the model together, as many as memory allows.
     """
-    found: dict[int, list[Boxes] | str] = {node: [] for node in positions}
-    held = 2 * int(case.report.totals.activation_bytes)  # float64 in place of float32
+    boxes: dict[int, list[Boxes] | str] = {node: [] for node in positions}
+    held = 2 * int(case.report.totals.activation_bytes)  # float64 instead of float32
     together = max(1, min(case.positions, MEMORY // max(held, 1)))
     passes = range(0, max(map(len, positions.values()), default=0), together)
     for start in passes:
@@ -117,21 +119,21 @@ def _measured(
             case.progress(
                 "gradients", start * len(positions) + done * together, len(passes) * together * len(positions)
             )
-            kept = found[node]
-            if isinstance(kept, str) or not wanted[start : start + together]:
+            collected = boxes[node]
+            if isinstance(collected, str) or not wanted[start : start + together]:
                 continue
             if node in gradients.failures:
-                found[node] = gradients.failures[node]
+                boxes[node] = gradients.failures[node]
                 continue
             rank = len(gradients.values[node][0].shape) - 1
             axes = [a for a in range(rank) if a != channels[node]]
             try:
                 supports = gradients.support(node, wanted[start : start + together], axes)
             except Exception as fault:
-                found[node] = f"its gradient does not run here: {reason(fault)}"
+                boxes[node] = f"its gradient does not run here: {reason(fault)}"
                 continue
-            kept.extend(_boxes(supports, len(wanted[start : start + together])))
-    return found
+            collected.extend(_boxes(supports, len(wanted[start : start + together])))
+    return boxes
 
 
 def _boxes(supports: Sequence[Support | None], positions: int) -> Iterator[Boxes]:
@@ -149,19 +151,19 @@ def _box(box: Box | None, axes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _positions(shape: Shape, channels: int | None, draw: np.random.Generator) -> list[Position]:
-    """The middle, the ends of every axis together and crosswise, and drawn ones; each once."""
+    """Positions to measure: the middle, the ends of every axis together and crosswise, and drawn ones."""
     sides = [n for axis, n in enumerate(shape) if axis != channels]
     if not sides:
         return [()]
     ends = [0 if k % 2 else n - 1 for k, n in enumerate(sides)]
-    found: list[Position] = [
+    positions: list[Position] = [
         tuple(n // 2 for n in sides),
         tuple(0 for _ in sides),
         tuple(n - 1 for n in sides),
         tuple(ends),
         *(tuple(int(draw.integers(n)) for n in sides) for _ in range(2)),
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(positions))
 
 
 def _compared(
@@ -172,7 +174,7 @@ def _compared(
     measured: Sequence[Sequence[tuple[int, int]]],
     sizes: Sequence[Any],
 ) -> Check:
-    """One row for all positions; what is not known at one of them is not compared there."""
+    """One check for all positions; a box that is unknown at a position is not compared there."""
     unknown = sum(bounds is None for box in predicted for bounds in box)
     pairs = [
         (position, box, real)
@@ -182,14 +184,14 @@ def _compared(
     if pairs:
         position, box, real = pairs[0]
         at = ", ".join(map(str, position))
-        why = f"at place ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
+        why = f"at position ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
         return Check(what, layer, list(predicted), list(measured), DIFFERS, why)
     for position, real in zip(positions, measured, strict=True):
         if any(isinstance(n, int) and b[1] - b[0] + 1 > n for n, b in zip(sizes, real, strict=False)):
-            why = f"at place {position} the gradient reaches {_box_text(real)}, more than the largest size"
+            why = f"at position {position} the gradient reaches {_box_text(real)}, more than the largest size"
             return Check(what, layer, list(sizes), list(real), DIFFERS, why)
     if unknown:
-        return cannot_run(what, layer, "which units are seen is not known here", list(predicted))
+        return cannot_run(what, layer, "which units are seen is unknown here", list(predicted))
     return compare(what, layer, list(predicted), list(measured))
 
 

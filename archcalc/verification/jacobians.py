@@ -1,6 +1,6 @@
-"""Bounds of gradients against the Jacobians of the real model as it starts.
+"""Compares bounds of gradients with the Jacobians of the real model at its initial weights.
 
-Exact on small networks; on large ones, and of a few rows there, from below.
+Exact on small networks; on large ones, for a few rows, from below.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from archcalc.report.verification import (
 )
 from archcalc.verification.case import Case
 
-UNITS = 256  # of all outputs, for which a Jacobian is written out
-ELEMENTS = 2 * 10**7  # of all tensors, once for each unit of output
-ROWS = 6  # that are estimated in a large network
+UNITS = 256  # of all outputs, up to which a Jacobian is computed in full
+ELEMENTS = 2 * 10**7  # of all tensors, times the units of all outputs
+ROWS = 6  # estimated in a large network
 ROUNDING = 1e-4  # of log10, in single precision
 
 
 def checks(case: Case) -> Iterator[Check]:
-    """For each row the norm of the Jacobian at one input, which lies below the bound."""
+    """For each row the norm of the Jacobian at one input, which must not exceed the bound."""
     if not case.starts:
         return
     graph = case.graph
     shapes = [row.output_shapes for row in case.report.rows]
     outputs = sum(prod(shapes[t.node][t.output]) for t in graph.outputs)
-    small = outputs <= UNITS and outputs * sum(prod(s) for made in shapes for s in made) <= ELEMENTS
+    small = outputs <= UNITS and outputs * sum(prod(s) for tensors in shapes for s in tensors) <= ELEMENTS
     what = JACOBIAN if small else JACOBIAN_FROM_BELOW
     measured: dict[int, float] = {}
     try:
@@ -46,8 +46,8 @@ def checks(case: Case) -> Iterator[Check]:
         built = build(graph)
         inputs = random_inputs(built, case.seed)
         if small:
-            found = jacobian_norms(built, inputs)
-            measured = {i: norm for i, norm in enumerate(found) if norm is not None}
+            norms = jacobian_norms(built, inputs)
+            measured = {i: norm for i, norm in enumerate(norms) if norm is not None}
         else:
             for i in _spread(len(graph.nodes)):
                 measured[i] = norm_from_below(built, inputs, i, case.seed)
@@ -86,5 +86,5 @@ def _check(what: str, name: str, row: Gradient, norm: float) -> Check:
 
 
 def _spread(count: int) -> list[int]:
-    """A few rows from the first to the last."""
+    """`ROWS` rows, spread from the first to the last."""
     return sorted({round(k * (count - 1) / ROWS) for k in range(ROWS)})

@@ -31,7 +31,7 @@ def run(
     progress: Progress | None,
     starts: int = 0,
 ) -> Verification:
-    """As `archcalc.verify`."""
+    """Implements `archcalc.verify`."""
     graph = _graph(source)
     if symbols:
         graph = with_values(graph, symbols)
@@ -40,10 +40,10 @@ def run(
     skipped: list[str] = []
     assignments = admissible_values(graph, SAMPLES, seed)
     for values in assignments:
-        given = {**(symbols or {}), **values}
+        assigned = {**(symbols or {}), **values}
         chosen = with_values(graph, values) if values else graph
         for check in _checks(chosen, sample, seed, tell, skipped, starts):
-            checks.append(replace(check, symbols=given))
+            checks.append(replace(check, symbols=assigned))
     return Verification(
         name=graph.name,
         source=graph.source,
@@ -67,7 +67,7 @@ def _graph(source: Any) -> Graph:
 
 
 def _silent(step: str, done: int, steps: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 def _checks(
@@ -80,7 +80,9 @@ def _checks(
         raise ArchcalcError(f"{graph.source or graph.name}: {fault}") from None
     opaque = [node.name for node in graph.nodes if type(node.layer).__name__ == "Opaque"]
     if opaque:
-        yield cannot_run("build", opaque[0], "an Opaque layer states figures; there is nothing to build")
+        yield cannot_run(
+            "build", opaque[0], "an Opaque layer only states figures, so there is nothing to build"
+        )
         return
     try:
         built = build(graph, initializers="zeros")
@@ -109,7 +111,7 @@ def _checks(
 
 
 def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[tuple[int, ...], int]:
-    """The nodes whose gradients are measured, outputs first others drawn, and from how many positions.
+    """The nodes whose gradients are measured (outputs first, others drawn), and from how many positions.
 
     A backward pass takes about as long as the multiply-adds before it. Without `sample` as
     many layers are measured as `WORK` allows, and the outputs in any case.

@@ -1,4 +1,4 @@
-"""Values to try for open symbols: random, and such that the layers of the network fit together."""
+"""Random values to try for open symbols, with which the layers of the network fit together."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LARGEST = 512
 
 
 def admissible_values(graph: Graph, count: int = 3, seed: int = 0) -> list[dict[str, int]]:
-    """Up to `count` different assignments to the open symbols that the network admits.
+    """Up to `count` different assignments to the open symbols with which the network's layers fit together.
 
-    Small values come first, because what they hide is rare and they run fast; one empty
-    assignment if nothing is open. Raises `ArchcalcError` if none is found.
+    Small values come first: they run fast and rarely hide a difference. One empty assignment if
+    nothing is open. Raises `ArchcalcError` if none is found.
     """
     symbols = open_symbols(graph)
     if not symbols:
         return [{}]
-    found: list[dict[str, int]] = []
+    assignments: list[dict[str, int]] = []
     problem = ""
     for values in _attempts(graph, symbols, random.Random(seed)):
-        if values in found:
+        if values in assignments:
             continue
         try:
             with arith.scope():
@@ -36,15 +36,15 @@ def admissible_values(graph: Graph, count: int = 3, seed: int = 0) -> list[dict[
         except ArchcalcError as fault:
             problem = f"{', '.join(f'{k}={v}' for k, v in values.items())}: {str(fault).splitlines()[0]}"
             continue
-        found.append(values)
-        if len(found) == count:
-            return found
-    if not found:
+        assignments.append(values)
+        if len(assignments) == count:
+            return assignments
+    if not assignments:
         raise ArchcalcError(
             f"{graph.source or graph.name}: no values for {', '.join(symbols)} were found that fit "
             f"(the last tried, {problem}); give them with --set"
         )
-    return found
+    return assignments
 
 
 def _attempts(graph: Graph, symbols: dict[str, Symbol], draw: random.Random) -> Iterator[dict[str, int]]:

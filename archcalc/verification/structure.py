@@ -1,4 +1,4 @@
-"""Shapes, weights and parameters against the real model, and against what its summary prints."""
+"""Compares shapes, weights and parameters with the real model, and with its printed summary."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LOCALLY_CONNECTED = ("LocallyConnected1D", "LocallyConnected2D")
 
 
 def checks(case: Case) -> Iterator[Check]:
-    """Every check of this kind."""
+    """The checks of shapes, weights, parameters and the printed summary."""
     yield from _shapes(case)
     yield from _weights(case)
     yield from summaries.checks(case)
 
 
 def _shapes(case: Case) -> Iterator[Check]:
-    for row, made in zip(case.report.rows, case.built.tensors, strict=True):
-        real = [tuple(tensor.shape[1:]) for tensor in made]
+    for row, tensors in zip(case.report.rows, case.built.tensors, strict=True):
+        real = [tuple(tensor.shape[1:]) for tensor in tensors]
         predicted = list(row.output_shapes)
         real = [
             # Keras leaves axes open that it could infer
@@ -66,7 +66,7 @@ def _path(weight: Any) -> str:
 
 
 def _unnamed(weight: Any) -> bool:
-    """Whether the layer's author left the name to Keras, which then counts (`variable_3`)."""
+    """Whether the layer's author left the name to Keras, which then numbers it (`variable_3`)."""
     return re.fullmatch(r"variable(_\d+)?", weight.name) is not None
 
 
@@ -76,7 +76,7 @@ def _in_words(name: str, shape: tuple[Any, ...], trainable: bool) -> str:
 
 
 def _against_tf_keras(case: Case, node: int, row: Row) -> Iterator[Check]:
-    """Keras 3 has no such layer: the layer of `tf_keras` says what is right."""
+    """Keras 3 has no such layer, so the layer of `tf_keras` is the reference."""
     try:
         import tf_keras
     except ImportError:

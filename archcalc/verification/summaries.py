@@ -1,4 +1,4 @@
-"""Parameters against the text that `model.summary()` prints."""
+"""Compares parameters with the text that `model.summary()` prints."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Summary:
 
 
 def printed_summary(model: Any) -> Summary:
-    """What the summary of a model of Keras 3 or `tf_keras` says, read back from its text."""
-    # the column of names has 0.3 of the width and cuts what is longer
+    """The counts in the summary of a model of Keras 3 or `tf_keras`, read from its text."""
+    # the column of names takes 0.3 of the width and cuts longer names
     width = 4 * (max((len(layer.name) for layer in model.layers), default=0) + 40)
     lines: list[str] = []
 
@@ -57,7 +57,7 @@ def printed_summary(model: Any) -> Summary:
 
 @contextmanager
 def _columns(width: int) -> Iterator[None]:
-    """Keras prints through rich, which cuts lines at the width that the environment states."""
+    """Sets COLUMNS: Keras prints through rich, which cuts lines at the width in the environment."""
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = str(width)
     try:
@@ -71,19 +71,19 @@ def _columns(width: int) -> Iterator[None]:
 
 def read_summary(text: str) -> Summary:
     """The numbers of a summary: framed columns in Keras 3, aligned ones in Keras 2."""
-    found = Summary()
+    summary = Summary()
     for line in text.splitlines():
         total = _TOTAL.match(line)
         if total:
-            found.totals[total[1].lower()] = _number(total[2])
+            summary.totals[total[1].lower()] = _number(total[2])
             continue
         cells = [cell.strip() for cell in _FRAME.split(line)[1:-1]] or re.split(r"\s{2,}", line.strip())
         if len(cells) >= 3:
             name = re.match(r"(.+?)\s+\([A-Za-z_0-9.>]+\)", cells[0])
             counts = [cell for cell in cells[2:] if _COUNT.match(cell)]
             if name and counts:
-                found.layers[name[1]] = _number(counts[0])
-    return found
+                summary.layers[name[1]] = _number(counts[0])
+    return summary
 
 
 def _number(text: str) -> int:

@@ -18,9 +18,9 @@ def verify(
     gradients: int = 0,
     progress: Progress | None = None,
 ) -> Verification:
-    """Build the real model of a network, run it, and compare it with what archcalc says.
+    """Build the real model of a network, run it, and compare it with archcalc's figures.
 
-    Compared are output shapes; every weight's name, shape and trainability; parameters with
+    It compares output shapes; every weight's name, shape and trainability; parameters with
     `count_params()` and with the text of `summary()` (for locally connected layers those of
     `tf_keras`); FLOPs with TensorFlow's profiler; bytes of activations with the real tensors;
     receptive fields with the support of gradients; effective fields with their spread.
@@ -30,15 +30,15 @@ def verify(
     source
         A graph, a live model, or anything that `archcalc.load` takes.
     sample
-        The most layers whose gradients are measured, outputs first and the others drawn; None
+        Maximum number of layers whose gradients are measured, outputs first and the others drawn; None
         for as many as a few minutes allow. What is left out is listed.
     seed
         For drawn layers, positions, weights, inputs and values of open symbols.
     symbols
         Values for open symbols. The others are drawn, several times.
     gradients
-        How many starts the gradient's norms are measured over, to be compared with the expected band; 0
-        measures none.
+        Over how many initialisations gradient norms are measured, to compare them with the expected
+        band; 0 measures none.
     progress
         Called with a step's name, how many of its parts are done, and how many there are.
 

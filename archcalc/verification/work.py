@@ -1,4 +1,4 @@
-"""FLOPs against TensorFlow's profiler, and activation bytes against the real tensors."""
+"""Compares FLOPs with TensorFlow's profiler, and activation bytes with the real tensors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from archcalc.verification.case import Case
 
 FLOPS = "FLOPs (tf-profiler)"
-MASKED = "a mask reaches this layer, and the profiler counts its sum"
+MASKED = "a mask reaches this layer, and the profiler counts the mask's sum"
 
 
 def checks(case: Case) -> Iterator[Check]:
-    """Every check of this kind."""
+    """The checks of FLOPs, then those of activation bytes."""
     yield from _flops(case)
     yield from _tensors(case)
 
@@ -50,10 +50,10 @@ def _flops(case: Case) -> Iterator[Check]:
 
 
 def _is_masked(case: Case, node: Node) -> bool:
-    """Whether a mean is taken of those steps alone that a mask lets through."""
-    given = [case.built.tensors[t.node][t.output] for t in node.inputs]
+    """Whether a mean is taken only over the steps that a mask keeps."""
+    tensors = [case.built.tensors[t.node][t.output] for t in node.inputs]
     return isinstance(node.layer, GlobalAveragePooling1D) and any(
-        getattr(tensor, "_keras_mask", None) is not None for tensor in given
+        getattr(tensor, "_keras_mask", None) is not None for tensor in tensors
     )
 
 
@@ -61,13 +61,13 @@ def _tensors(case: Case) -> Iterator[Check]:
     """Each layer's outputs for one sample, as arrays in memory."""
     failures: dict[int, str] = {}
     steps = len(case.graph.nodes)
-    for i, made in enumerate(outputs(case.built, failures, case.seed)):
+    for i, arrays in enumerate(outputs(case.built, failures, case.seed)):
         case.progress("running the model", i, steps)
         row = case.report.rows[i]
         if i in failures:
             yield cannot_run("activation bytes", row.name, failures[i], row.activation_bytes)
             continue
-        yield compare("activation bytes", row.name, row.activation_bytes, sum(y.nbytes for y in made))
-        shapes = [y.shape[1:] for y in made]
+        yield compare("activation bytes", row.name, row.activation_bytes, sum(y.nbytes for y in arrays))
+        shapes = [y.shape[1:] for y in arrays]
         if shapes != list(row.output_shapes):
             yield compare("tensor shape", row.name, list(row.output_shapes), shapes)

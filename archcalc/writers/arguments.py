@@ -1,4 +1,4 @@
-"""A layer's arguments as a spec writes them, and the sizes among them apart."""
+"""A layer's arguments as a spec writes them, and separately the sizes among them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import Kind, NamedKind, SpatialKind
-from archcalc.layers.inner import Inner, of
+from archcalc.layers.inner import Inner, inner_of
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 
-SIZE = {"size": None}  # stands where a size was taken out
+SIZE = {"size": None}  # replaces a size in a pattern
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """The type and the arguments of a layer that are not their defaults.
+    """The type of a layer, and its arguments that differ from their defaults (`data`).
 
-    `pattern` has every argument, sizes left out; `sizes` lists those as (key, size) in the
+    `pattern` is the JSON of all arguments without sizes; `sizes` lists these as (key, size) in the
     order of the pattern.
     """
 
@@ -36,9 +36,9 @@ class Arguments:
 
 
 def written(layer: Layer) -> Arguments:
-    """What a spec says of a layer beside its name and inputs.
+    """What a spec states about a layer besides its name and inputs.
 
-    Raises `ArchcalcError` for figures that are arrays.
+    Raises `ArchcalcError` for sizes that are arrays.
     """
     data: dict[str, Any] = {"type": type(layer).__name__}
     pattern: dict[str, Any] = dict(data)
@@ -53,7 +53,7 @@ def written(layer: Layer) -> Arguments:
             if kind is not None and default is not None:
                 default = kind.normalise(default, layer.rank)
             defaults[key] = _as_data(default, key, kind)
-            if default is None and (key, value) in _NOTHING and not _is_cast(layer, key):
+            if default is None and (key, value) in _UNSTATED and not _is_cast(layer, key):
                 value = None
         if key not in defaults or value != defaults[key]:
             data[key] = value
@@ -62,7 +62,7 @@ def written(layer: Layer) -> Arguments:
     return Arguments(data, json.dumps(pattern, default=str), tuple(sizes), defaults)
 
 
-# what people write first
+# arguments that people write first, in this order
 _FIRST = (
     *("filters", "units", "kernel_size", "pool_size", "strides", "padding", "dilation_rate", "groups"),
     *("depth_multiplier", "activation", "use_bias"),
@@ -70,8 +70,8 @@ _FIRST = (
 
 
 def _reading_order(field: dataclasses.Field[Any]) -> tuple[int, bool]:
-    place = _FIRST.index(field.name) if field.name in _FIRST else len(_FIRST)
-    return (place, field.default is not dataclasses.MISSING)
+    position = _FIRST.index(field.name) if field.name in _FIRST else len(_FIRST)
+    return (position, field.default is not dataclasses.MISSING)
 
 
 def _as_data(value: Any, key: str, kind: Kind | None) -> Any:
@@ -83,8 +83,8 @@ def _as_data(value: Any, key: str, kind: Kind | None) -> Any:
     return _plain(value)
 
 
-# what Keras writes out where nothing was asked for
-_NOTHING = (("activation", "linear"), ("data_format", "channels_last"), ("dtype", "float32"))
+# what Keras writes where the user stated nothing
+_UNSTATED = (("activation", "linear"), ("data_format", "channels_last"), ("dtype", "float32"))
 
 
 def _is_cast(layer: Layer, key: str) -> bool:
@@ -92,7 +92,7 @@ def _is_cast(layer: Layer, key: str) -> bool:
 
 
 def _shortest(value: Any, kind: Kind | None) -> Any:
-    """An initialiser by its name alone, where Keras's object says no more."""
+    """An initialiser as its name alone, if its serialised object holds nothing else."""
     if not isinstance(kind, NamedKind) or kind.what != "initializer" or not isinstance(value, dict):
         return value
     config = value.get("config")
@@ -103,11 +103,11 @@ def _shortest(value: Any, kind: Kind | None) -> Any:
 
 
 def with_sizes(arguments: Arguments, sizes: list[Any]) -> dict[str, Any]:
-    """The arguments with other sizes in the places of their own."""
+    """The arguments with `sizes` in place of their own sizes."""
     left = iter(sizes)
-    found = {key: _filled(value, left) for key, value in json.loads(arguments.pattern).items()}
-    kept = arguments.defaults
-    return {k: v for k, v in found.items() if k not in kept or v != kept[k]}
+    filled = {key: _filled(value, left) for key, value in json.loads(arguments.pattern).items()}
+    defaults = arguments.defaults
+    return {k: v for k, v in filled.items() if k not in defaults or v != defaults[k]}
 
 
 def _without(value: Any, key: str, sizes: list[tuple[str, Any]]) -> Any:
@@ -136,7 +136,7 @@ def _margins(value: tuple[Any, ...]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON: tuples as lists, expressions in their language, arrays as their elements."""
+    """A value as JSON: tuples as lists, expressions as text, constants as their elements."""
     if isinstance(value, Expr):
         return str(value)
     if isinstance(value, Unknown):
@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Constant):
         return value.value
     if isinstance(value, Inner):
-        named = {} if value.name == of(value.layer).name else {"name": value.name}
+        named = {} if value.name == inner_of(value.layer).name else {"name": value.name}
         return {**written(value.layer).data, **named}
     if isinstance(value, Weight):
         return {"name": value.name, "shape": _plain(value.shape), "trainable": value.trainable}

@@ -1,4 +1,4 @@
-"""Which uses are of the same block, and which sizes are its parameters."""
+"""Which block uses share one block, and which sizes become its parameters."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RESERVED = ("name", "block", "inputs", "repeat", "type", "shared_with")
 
 @dataclass
 class Block:
-    """One block: a body that stands for all its uses.
+    """One block: a body that represents all its uses.
 
-    `columns` has, for every size inside, its key; `rows` the sizes of each use. `written`
-    says what stands for each column: a size, or an expression of the parameters.
+    `columns` has the key of every size inside, `rows` the sizes of each use, and `written` what the
+    spec writes in each column: a size, or an expression of the parameters.
     """
 
     name: str
@@ -36,29 +36,29 @@ class Block:
 
 
 class Blocks:
-    """All blocks of a network; those inside others come before them."""
+    """All blocks of a network; a block comes after the blocks inside it."""
 
     def __init__(self, graph: Graph, arguments: Sequence[Arguments | None], symbols: Iterable[str]) -> None:
         self.graph = graph
         self.arguments = arguments
         self.symbols = set(symbols)
-        self.found: list[Block] = []
+        self.ordered: list[Block] = []
         self.of_body: dict[int, tuple[Block, list[Any]]] = {}  # by id of the body
         self._by_form: dict[str, Block] = {}
         self._names: set[str] = set()
         self._literal: set[str] = set()
 
     def collect(self, body: Body) -> None:
-        """Find the blocks of all uses inside a body, and settle their parameters."""
+        """Find the blocks of all uses inside a body, and choose their parameters."""
         while True:
             self._scan(body)
             crowded = [f for f, block in self._by_form.items() if _groups(block) > MAX_PARAMETERS]
             if not crowded:
                 break
-            # blocks that have too little in common: each set of sizes gets its own
+            # uses that have too little in common: each set of sizes gets its own block
             self._literal.update(crowded)
-            self.found, self.of_body, self._by_form, self._names = [], {}, {}, set()
-        for block in self.found:
+            self.ordered, self.of_body, self._by_form, self._names = [], {}, {}, set()
+        for block in self.ordered:
             _settle(block, self.symbols)
 
     def _scan(self, body: Body) -> None:
@@ -77,33 +77,33 @@ class Blocks:
         if block is None:
             block = Block(self._name(use), body, input_names(body), columns)
             self._by_form[key] = block
-            self.found.append(block)
+            self.ordered.append(block)
         block.rows.append(row)
         self.of_body[id(body)] = (block, row)
 
     def _described(self, body: Body) -> tuple[Any, list[str], list[Any]]:
         """A body without its sizes; the key of each size; the sizes."""
-        place = {node: k for k, node in enumerate(body.nodes())}
+        index = {node: k for k, node in enumerate(body.nodes())}
         outside = {tap: k for k, tap in enumerate(body.inputs)}
         columns: list[str] = []
         row: list[Any] = []
 
         def read(tap: Tap) -> Any:
-            if tap.node in place:
-                return ["in", place[tap.node], tap.output]
+            if tap.node in index:
+                return ["in", index[tap.node], tap.output]
             return ["out", outside[tap]]
 
         form: list[Any] = [len(body.inputs)]
         for item in body.items:
             if isinstance(item, Leaf):
                 node = self.graph.nodes[item.node]
-                made = self.arguments[item.node]
-                assert made is not None
-                owner = None if node.shared_with is None else place[node.shared_with]
-                form.append([item.name, made.pattern, [read(t) for t in node.inputs], owner])
+                arguments = self.arguments[item.node]
+                assert arguments is not None
+                owner = None if node.shared_with is None else index[node.shared_with]
+                form.append([item.name, arguments.pattern, [read(t) for t in node.inputs], owner])
                 if node.shared_with is None:
-                    columns.extend(key for key, _ in made.sizes)
-                    row.extend(size for _, size in made.sizes)
+                    columns.extend(key for key, _ in arguments.sizes)
+                    row.extend(size for _, size in arguments.sizes)
                 continue
             inner = item.copies[0]
             if item.twin is not None:
@@ -118,7 +118,7 @@ class Blocks:
         return form, columns, row
 
     def _name(self, use: Use) -> str:
-        """What a block is called: after its first use, without numbers."""
+        """A block's name: that of its first use, without numbers."""
         plain = re.sub(r"\[[^\]]*\]|[0-9]+$", "", use.name).rstrip("_.- ") or "block"
         name, number = plain, 2
         while name in self._names:
@@ -129,9 +129,9 @@ class Blocks:
 
 
 def input_names(body: Body) -> list[str]:
-    """What a block calls its inputs: `input`, and `skip`, `skip_2`, ... for further ones."""
+    """Names for a block's inputs: `input`, then `skip`, `skip_2`, ..."""
     taken = {item.name for item in body.items}
-    found: list[str] = []
+    names: list[str] = []
     for k in range(len(body.inputs)):
         plain = "input" if k == 0 else "skip"
         name, number = plain, 2
@@ -139,13 +139,13 @@ def input_names(body: Body) -> list[str]:
             name = f"{plain}_{number}"
             number += 1
         taken.add(name)
-        found.append(name)
-    return found
+        names.append(name)
+    return names
 
 
 # -- parameters ----------------------------------------------------------------------------------
 def _varying(block: Block) -> dict[tuple[str, ...], list[int]]:
-    """Columns that differ among uses, those that always agree together."""
+    """Columns whose sizes differ among uses, grouped where they always agree."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for k in range(len(block.columns)):
         column = tuple(str(row[k]) for row in block.rows)
@@ -159,7 +159,7 @@ def _groups(block: Block) -> int:
 
 
 def _settle(block: Block, symbols: set[str]) -> None:
-    """Name the parameters, smallest sizes first, and write every column in terms of them."""
+    """Name the parameters, smallest sizes first, and express every column by them."""
     block.written = list(block.rows[0])
     groups = _varying(block)
     taken = {*symbols, *RESERVED}
@@ -182,7 +182,7 @@ def _settle(block: Block, symbols: set[str]) -> None:
 
 
 def _multiple(sizes: list[Any], bases: list[tuple[str, list[int]]]) -> str | None:
-    """`4*filters`, where the sizes are always so many times those of a parameter."""
+    """`4*filters` if all sizes are the same multiple of a parameter, else None."""
     for name, base in bases:
         if not all(
             isinstance(n, int) and isinstance(b, int) and b > 0 and n % b == 0

@@ -1,9 +1,9 @@
-"""A graph as bodies: layers, and uses of blocks that hold bodies of their own.
+"""A graph as bodies: layers, and uses of blocks that have bodies of their own.
 
 Names say which nodes belong together: `stem/a` and `stem/b` are the block use `stem`,
 `body[1]/a`, `body[2]/a` two copies of a block that is repeated, `body[*]/a` one that is
-repeated a symbolic number of times. What cannot be said in a spec is taken apart again,
-and its names get a dot where the slash was.
+repeated a symbolic number of times. What a spec cannot express is taken apart again, and a dot
+replaces the slash in its names.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COPY = re.compile(r"(.*)\[([1-9][0-9]*)\]", re.DOTALL)
 
 @dataclass
 class Leaf:
-    """One node, under the name that it has inside its body."""
+    """One node, under its name inside the body."""
 
     name: str
     node: int
@@ -34,9 +34,9 @@ class Leaf:
 
 @dataclass
 class Use:
-    """A block: one body, or the bodies of all copies; `count` is None, an integer or symbolic.
+    """A block use: one body, or the bodies of all copies; `count` is None, an integer or symbolic.
 
-    `twin` is the earlier use whose weights this one shares, all of them.
+    `twin` is the earlier use with which this one shares all its weights.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Use:
 
 @dataclass
 class Body:
-    """Items in order, and the taps outside that they read; a repeat feeds the first one on."""
+    """Items in order, and the outside tensors that they read; a repeat chains its first input."""
 
     items: list[Leaf | Use] = field(default_factory=list)
     inputs: list[Tap] = field(default_factory=list)
@@ -69,28 +69,28 @@ class Body:
 
 
 def bodies(graph: Graph) -> Body:
-    """The whole network as a body; its inputs are the graph's."""
-    given = set(graph.inputs)
-    nodes = [i for i in range(len(graph.nodes)) if i not in given]
-    made = _Grouping(graph)
-    body = Body(made.items([(graph.nodes[i].name, i) for i in nodes]), [Tap(i) for i in graph.inputs])
-    made.settle(body)
+    """The whole network as a body, whose inputs are the graph's."""
+    inputs = set(graph.inputs)
+    nodes = [i for i in range(len(graph.nodes)) if i not in inputs]
+    grouping = _Grouping(graph)
+    body = Body(grouping.items([(graph.nodes[i].name, i) for i in nodes]), [Tap(i) for i in graph.inputs])
+    grouping.settle(body)
     return body
 
 
 class _Grouping:
-    """Items out of names; groups that a spec cannot express become leaves again."""
+    """Groups nodes by their names; a group that a spec cannot express becomes single layers again."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        # of regions that hold the same nodes the inner one comes first
+        # of regions with the same nodes the inner one comes first
         self.regions: dict[tuple[int, int], list[Repeat]] = {}
         for region in graph.repeats:
             self.regions.setdefault((region.first, region.last), []).append(region)
 
     # -- by name ---------------------------------------------------------------------------------
     def items(self, named: Sequence[tuple[str, int]], depth: int = 0) -> list[Leaf | Use]:
-        """Leaves and uses for names that belong to one body."""
+        """The layers and block uses of one body, from names."""
         runs: list[tuple[str, list[tuple[str, int]]]] = []
         for name, node in named:
             head, slash, rest = name.partition("/")
@@ -101,27 +101,27 @@ class _Grouping:
         heads = [head.removesuffix("/") for head, _ in runs]
         counts = Counter(heads)
         taken: set[str] = set()
-        found: list[Leaf | Use] = []
+        items: list[Leaf | Use] = []
         for (head, members), plain in zip(runs, heads, strict=True):
             once = counts[plain] == 1 and fault_of_name(plain) is None
             if once and head.endswith("/") and depth < MAX_DEPTH:
                 body = Body(self.items(members, depth + 1))
-                found.append(Use(plain, [body]))
+                items.append(Use(plain, [body]))
                 taken.add(plain)
             else:
                 for rest, node in members:
                     name = rest if head == rest else f"{head}{rest}"
-                    found.append(Leaf(free_name(legal_name(name), taken), node))
-        return self._copies(found)
+                    items.append(Leaf(free_name(legal_name(name), taken), node))
+        return self._copies(items)
 
     def _copies(self, items: list[Leaf | Use]) -> list[Leaf | Use]:
-        """Uses named `body[1]`, `body[2]`, ... in a row as one use with copies, for the moment."""
-        found: list[Leaf | Use] = []
+        """Uses named `body[1]`, `body[2]`, ... in a row, merged into one use; `settle` checks it."""
+        merged: list[Leaf | Use] = []
         for item in items:
             match = _COPY.fullmatch(item.name) if isinstance(item, Use) else None
-            before = found[-1] if found else None
+            before = merged[-1] if merged else None
             if match and isinstance(item, Use) and match[2] == "1" and _free(match[1], items):
-                found.append(Use(match[1], list(item.copies), 1))
+                merged.append(Use(match[1], list(item.copies), 1))
             elif (
                 match
                 and isinstance(item, Use)
@@ -132,12 +132,12 @@ class _Grouping:
                 before.copies += item.copies
                 before.count += 1
             else:
-                found.append(item)
-        return found
+                merged.append(item)
+        return merged
 
-    # -- what can be said --------------------------------------------------------------------------
+    # -- what a spec can express -------------------------------------------------------------------
     def settle(self, body: Body) -> None:
-        """Give every body inside its inputs; take apart what a spec cannot say."""
+        """Set the inputs of every body inside; take apart what a spec cannot express."""
         while True:
             wrong = self._first_wrong(body)
             if wrong is None:
@@ -167,11 +167,11 @@ class _Grouping:
         return self._shares_soundly(use, before)
 
     def _shares_soundly(self, use: Use, before: Sequence[Use]) -> bool:
-        """Inside a block weights are shared with that block's own layers, or all with another use."""
+        """Whether weights are shared only inside each copy, or all of them with one earlier use."""
         nodes = [i for copy in use.copies for i in copy.nodes()]
-        mine = set(nodes)
+        inside = set(nodes)
         owners = [self.graph.nodes[i].shared_with for i in nodes]
-        if all(owner is None or owner in mine for owner in owners):
+        if all(owner is None or owner in inside for owner in owners):
             return all(self._shares_inside(copy) for copy in use.copies)
         for other in before:
             if other.twin is None and owners == self._owners(other) and same_form(self.graph, use, other):
@@ -185,14 +185,14 @@ class _Grouping:
         return [i if owner is None else owner for i, owner in zip(nodes, owners, strict=True)]
 
     def _shares_inside(self, body: Body) -> bool:
-        own = set(body.nodes())
+        inside = set(body.nodes())
         return all(
-            self.graph.nodes[i].shared_with is None or self.graph.nodes[i].shared_with in own
+            self.graph.nodes[i].shared_with is None or self.graph.nodes[i].shared_with in inside
             for i in body.nodes()
         )
 
     def _take_apart(self, body: Body, wrong: Use) -> None:
-        """Put the contents of a use in its place, under longer names."""
+        """Replace a use by its contents, under longer names."""
         for item in list(body.items):
             if isinstance(item, Leaf):
                 continue
@@ -200,11 +200,11 @@ class _Grouping:
                 for copy in item.copies:
                     self._take_apart(copy, wrong)
                 continue
-            place = body.items.index(item)
+            index = body.items.index(item)
             taken = {i.name for i in body.items if i is not item}
             contents: list[Leaf | Use] = []
             if len(item.copies) > 1 or item.count == 1:
-                # copies that are not alike: uses of their own
+                # copies that differ become separate uses
                 contents = [
                     Use(free_name(f"{item.name}[{k}]", taken), [copy])
                     for k, copy in enumerate(item.copies, start=1)
@@ -213,7 +213,7 @@ class _Grouping:
                 for inner in item.copies[0].items:
                     inner.name = free_name(f"{item.name}.{inner.name}", taken)
                     contents.append(inner)
-            body.items[place : place + 1] = contents
+            body.items[index : index + 1] = contents
 
 
 def _free(name: str, items: Iterable[Leaf | Use]) -> bool:
@@ -225,7 +225,7 @@ def _free(name: str, items: Iterable[Leaf | Use]) -> bool:
 
 
 def _repeats_soundly(graph: Graph, use: Use, regions: dict[tuple[int, int], list[Repeat]]) -> bool:
-    """Whether copies are alike and each reads, first, what the one before gave; puts that input first."""
+    """Whether copies are equal and each reads the one before as one input; moves that input to the front."""
     first = use.copies[0]
     nodes = list(first.nodes())
     around = regions.get((nodes[0], nodes[-1]), []) if use.name.endswith(EACH) else []
@@ -259,13 +259,13 @@ def _repeats_soundly(graph: Graph, use: Use, regions: dict[tuple[int, int], list
 
 # -- comparing -----------------------------------------------------------------------------------
 def outside_taps(graph: Graph, body: Body) -> list[Tap]:
-    """What a body's nodes read of nodes outside, in order of first use."""
+    """The outside tensors that a body's nodes read, in order of first use."""
     inside = set(body.nodes())
     return list(dict.fromkeys(t for i in body.nodes() for t in graph.nodes[i].inputs if t.node not in inside))
 
 
 def same_form(graph: Graph, a: Use, b: Use) -> bool:
-    """Whether two uses differ in nothing but their names, their inputs and who owns the weights."""
+    """Whether two uses differ only in their names, their inputs and the owners of weights."""
     return (
         len(a.copies) == len(b.copies)
         and str(a.count) == str(b.count)
@@ -282,29 +282,29 @@ def same_body(graph: Graph, a: Body, b: Body) -> bool:
 
 
 def form(graph: Graph, body: Body, *, owners: bool = True) -> Any:
-    """A body's items with references counted inside it: equal for equal bodies."""
-    place = {node: k for k, node in enumerate(body.nodes())}
+    """A body's items with references numbered inside it: equal for equal bodies."""
+    index = {node: k for k, node in enumerate(body.nodes())}
     outside = {tap: k for k, tap in enumerate(body.inputs)}
 
     def read(tap: Tap) -> Any:
-        if tap.node in place:
-            return ("in", place[tap.node], tap.output)
+        if tap.node in index:
+            return ("in", index[tap.node], tap.output)
         return ("out", outside.get(tap, -1))
 
     def owner(node: int | None) -> int | None:
-        return place.get(node, -1) if owners and node is not None else None
+        return index.get(node, -1) if owners and node is not None else None
 
     def items(inner: Body) -> Any:
-        found: list[Any] = []
+        forms: list[Any] = []
         for item in inner.items:
             if isinstance(item, Leaf):
                 node = graph.nodes[item.node]
                 reads = tuple(map(read, node.inputs))
-                found.append((item.name, _arguments(node.layer), reads, owner(node.shared_with)))
+                forms.append((item.name, _arguments(node.layer), reads, owner(node.shared_with)))
             else:
                 copies = tuple(items(copy) for copy in item.copies)
-                found.append((item.name, str(item.count), copies))
-        return tuple(found)
+                forms.append((item.name, str(item.count), copies))
+        return tuple(forms)
 
     return items(body)
 
@@ -315,30 +315,30 @@ def _arguments(layer: Any) -> str:
 
 # -- names ---------------------------------------------------------------------------------------
 def legal_name(name: str) -> str:
-    """A name that a spec admits: dots for slashes, no spaces around, nothing unprintable."""
-    made = name.replace("/", ".").strip()
-    if fault_of_name(made) is None:
-        return made
-    made = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in made)
-    made = made[:200].strip()
-    return made if fault_of_name(made) is None else "layer"
+    """A name that a spec accepts: dots for slashes, no outer spaces, only printable characters."""
+    legal = name.replace("/", ".").strip()
+    if fault_of_name(legal) is None:
+        return legal
+    legal = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in legal)
+    legal = legal[:200].strip()
+    return legal if fault_of_name(legal) is None else "layer"
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """The name, or the first `name_2`, `name_3`, ... that is free; it is then taken."""
-    found, number = name, 2
-    while found in taken:
-        found = f"{name}_{number}"
+    """The name, or the first of `name_2`, `name_3`, ... that is free; adds it to `taken`."""
+    free, number = name, 2
+    while free in taken:
+        free = f"{name}_{number}"
         number += 1
-    taken.add(found)
-    return found
+    taken.add(free)
+    return free
 
 
 def free_use_name(name: str, taken: set[str]) -> str:
-    """As `free_name`, for a use whose copies will be called `name[1]`, `name[2]`, ..."""
-    found, number = name, 2
-    while found in taken or any(other.startswith(f"{found}[") for other in taken):
-        found = f"{name}_{number}"
+    """Like `free_name`, for a use whose copies will be called `name[1]`, `name[2]`, ..."""
+    free, number = name, 2
+    while free in taken or any(other.startswith(f"{free}[") for other in taken):
+        free = f"{name}_{number}"
         number += 1
-    taken.add(found)
-    return found
+    taken.add(free)
+    return free

@@ -1,4 +1,4 @@
-"""A network in another form: a spec, Keras code, or a `.keras` archive."""
+"""Converts a network to another form: a spec, Keras code, or a `.keras` archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
 
 def form_of(path: str | os.PathLike[str]) -> str:
-    """What a file's name asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
+    """The form that a file's suffix asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMS:
         known = ", ".join(f"{form} for {end}" for end, form in FORMS.items())
@@ -24,8 +24,8 @@ def form_of(path: str | os.PathLike[str]) -> str:
 def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
     """A graph as the text of a spec, or as Python code.
 
-    With `fold`, layers that the network repeats become blocks and get new names; without
-    it names stay. Raises `ArchcalcError` for what the form cannot hold.
+    With `fold`, repeated layers become blocks and get new names; without it names stay.
+    Raises `ArchcalcError` for what the form cannot express.
     """
     if form == "spec":
         from archcalc.writers.spec import to_spec
@@ -40,8 +40,8 @@ def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
 def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str, int] | None = None) -> None:
     """Build the model of a graph and save it as a `.keras` archive, whole or not at all.
 
-    Weights are those that training would start from. Raises `ArchcalcError` where symbols
-    need values, and `MissingExtraError` without Keras.
+    Weights have their initial values. Raises `ArchcalcError` where symbols need values, and
+    `MissingExtraError` without Keras.
     """
     from archcalc.keras import require_keras
 

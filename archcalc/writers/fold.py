@@ -1,9 +1,9 @@
-"""Where a network repeats itself: runs of layers that are alike become uses of blocks.
+"""Finds where a network repeats itself: runs of layers that are alike become uses of blocks.
 
-Alike are layers of the same types with the same arguments, sizes left out, in the same
-wiring. Copies in a row whose sizes are the same too and that feed one another become one
-`repeat`; the others are uses of one block with parameters. Layers get the names of their
-block use and of their place in it (`block1_conv2` becomes `block1/conv2`).
+Layers are alike if they have the same types, arguments (sizes left out) and wiring. Consecutive
+copies that also have the same sizes and feed one another become one `repeat`; others become uses
+of one block with parameters. Layers are named after their block use and their name inside the
+block (`block1_conv2` becomes `block1/conv2`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from archcalc.writers.bodies import Body, Leaf, Use, free_name, free_use_name, l
 MAX_PERIOD = 400
 MAX_ALIGNMENTS = 40
 MAX_CANDIDATES = 300
-MIN_SINGLE = 4  # so many single layers in a row are worth a repeat
-MIN_BLOCK = 3  # layers of a block that is used in several places
+MIN_SINGLE = 4  # single layers in a row that are worth a repeat
+MIN_BLOCK = 3  # layers of a block whose uses are apart
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class _Folding:
         self.body = body
         self.arguments = arguments
         self.items = list(body.items)
-        self.place = {item.node: k for k, item in enumerate(self.items) if isinstance(item, Leaf)}
+        self.index = {item.node: k for k, item in enumerate(self.items) if isinstance(item, Leaf)}
         keys: dict[str, int] = {}
         self.keys = [self._key(item, k, keys) for k, item in enumerate(self.items)]
         self.free = [isinstance(item, Leaf) for item in self.items]
         self._forms: dict[Span, Hashable | None] = {}
 
     def _key(self, item: Leaf | Use, number: int, keys: dict[str, int]) -> int:
-        """Equal for layers that are alike; a block use is like nothing else."""
-        made = self.arguments[item.node] if isinstance(item, Leaf) else None
-        return -1 - number if made is None else keys.setdefault(made.pattern, len(keys))
+        """A number that is equal for layers that are alike; a block use equals nothing else."""
+        arguments = self.arguments[item.node] if isinstance(item, Leaf) else None
+        return -1 - number if arguments is None else keys.setdefault(arguments.pattern, len(keys))
 
     def run(self) -> None:
         runs = self._runs()
@@ -72,7 +72,7 @@ class _Folding:
 
     # -- runs of copies ------------------------------------------------------------------------------
     def _runs(self) -> list[list[Span]]:
-        """Copies in a row, those first whose names go together and that save most lines; taken."""
+        """Runs of copies, best names and most saved lines first; their items are no longer free."""
         promising = sorted(self._candidates(), key=lambda c: -_gain(c[2] // c[1] + 1, c[1], 1))
         ranked = []
         for start, period, length in promising[:MAX_CANDIDATES]:
@@ -82,7 +82,7 @@ class _Folding:
                 ranked.append((self._together(spans) < len(spans), -gain, period, start, length))
         chosen: list[list[Span]] = []
         for _, _, period, start, length in sorted(ranked):
-            # what is left of the run beside copies that were taken already
+            # what earlier choices left of this run
             stretch = [k for k in range(start, start + period + length) if self.free[k]]
             for first, last in _stretches(stretch):
                 spans = self._aligned(first, last + 1, period)
@@ -93,7 +93,7 @@ class _Folding:
         return chosen
 
     def _together(self, spans: list[Span]) -> int:
-        """How many copies have names with a common beginning, other than that of the copy before."""
+        """How many copies have names with a common beginning that differs from the copy before."""
         prefixes = [self._prefix(span) for span in spans]
         return sum(bool(p) and (k == 0 or p != prefixes[k - 1]) for k, p in enumerate(prefixes))
 
@@ -113,18 +113,18 @@ class _Folding:
     def _alike(self, a: int, b: int, period: int) -> bool:
         if self.keys[a] != self.keys[b] or self.keys[a] < 0:
             return False
-        mine, theirs = self._distances(a), self._distances(b)
-        return len(mine) == len(theirs) and all(
-            x == y or (x > period and y > period) for x, y in zip(mine, theirs, strict=True)
+        first, second = self._distances(a), self._distances(b)
+        return len(first) == len(second) and all(
+            x == y or (x > period and y > period) for x, y in zip(first, second, strict=True)
         )
 
     def _distances(self, k: int) -> list[int]:
-        """How many items back each input stands: the body's own input before the first, others far away."""
-        found = []
+        """How many items back each input is: the body's first input precedes item 0, others are far away."""
+        distances = []
         for tap in self.graph.nodes[self._node(k)].inputs:
             before = -1 if self.body.inputs[:1] == [tap] else -(1 << 30)
-            found.append(k - self.place.get(tap.node, before))
-        return found
+            distances.append(k - self.index.get(tap.node, before))
+        return distances
 
     def _node(self, k: int) -> int:
         item = self.items[k]
@@ -132,7 +132,7 @@ class _Folding:
         return item.node
 
     def _aligned(self, start: int, stop: int, period: int) -> list[Span]:
-        """The copies between start and stop, begun where their names go together best."""
+        """The copies between start and stop, from the offset at which their names fit best."""
         best: list[Span] = []
         best_score = (-1, -1)
         for shift in range(min(period, stop - start - 2 * period + 1, MAX_ALIGNMENTS)):
@@ -148,17 +148,17 @@ class _Folding:
 
     def _longest_alike(self, spans: list[Span]) -> list[Span]:
         best: list[Span] = []
-        now: list[Span] = []
+        current: list[Span] = []
         for span in spans:
             form = self.form(span)
             if form is None:
-                now = []
-            elif now and form == self.form(now[-1]):
-                now.append(span)
+                current = []
+            elif current and form == self.form(current[-1]):
+                current.append(span)
             else:
-                now = [span]
-            if len(now) > len(best):
-                best = list(now)
+                current = [span]
+            if len(current) > len(best):
+                best = list(current)
         return best
 
     def _worth(self, spans: list[Span]) -> bool:
@@ -167,7 +167,7 @@ class _Folding:
             return len(self._groups(spans)) == 1 and len(spans) >= MIN_SINGLE
         return len(spans) * period - period - len(self._groups(spans)) >= 1
 
-    # -- the same block in other places ----------------------------------------------------------------
+    # -- the same block elsewhere ----------------------------------------------------------------------
     def _look_elsewhere(self, classes: dict[Hashable, list[Span]]) -> None:
         for form, spans in list(classes.items()):
             if len(spans[0]) >= MIN_BLOCK:
@@ -185,8 +185,8 @@ class _Folding:
                 self.free[first : last + 1] = [True] * len(gap)
 
     def _occurrences(self, form: Hashable, like: Span) -> list[Span]:
-        """Free spans of the same form, taken as they are found."""
-        found: list[Span] = []
+        """Free spans of the same form; their items are no longer free."""
+        spans: list[Span] = []
         wanted = self.keys[like.start : like.stop]
         k = 0
         while k + len(like) <= len(self.items):
@@ -197,19 +197,19 @@ class _Folding:
                 and self.keys[k : span.stop] == wanted
                 and self.form(span) == form
             ):
-                found.append(span)
+                spans.append(span)
                 self._take(span)
                 k = span.stop
             else:
                 k += 1
-        return found
+        return spans
 
     def _take(self, span: Span) -> None:
         self.free[span.start : span.stop] = [False] * len(span)
 
     # -- comparing ---------------------------------------------------------------------------------
     def form(self, span: Span) -> Hashable | None:
-        """The wiring of a span in itself; None if it cannot be a block."""
+        """The wiring inside a span; None if it cannot be a block."""
         if span not in self._forms:
             self._forms[span] = self._form(span)
         return self._forms[span]
@@ -217,7 +217,7 @@ class _Folding:
     def _form(self, span: Span) -> Hashable | None:
         inside = {self._node(k): k - span.start for k in range(span.start, span.stop)}
         outside: dict[Tap, int] = {}
-        found: list[Hashable] = []
+        items: list[Hashable] = []
         for k in range(span.start, span.stop):
             node = self.graph.nodes[self._node(k)]
             if node.shared_with is not None and node.shared_with not in inside:
@@ -229,15 +229,15 @@ class _Folding:
                 else (1, outside.setdefault(t, len(outside)), 0)
                 for t in node.inputs
             )
-            found.append((self.keys[k], reads, owner))
-        return tuple(found) if outside else None
+            items.append((self.keys[k], reads, owner))
+        return tuple(items) if outside else None
 
     def _sizes(self, span: Span) -> tuple[object, ...]:
-        made = [self.arguments[self._node(k)] for k in range(span.start, span.stop)]
-        return tuple(str(size) for one in made if one is not None for _, size in one.sizes)
+        arguments = [self.arguments[self._node(k)] for k in range(span.start, span.stop)]
+        return tuple(str(size) for layer in arguments if layer is not None for _, size in layer.sizes)
 
     def _groups(self, spans: list[Span]) -> list[list[Span]]:
-        """Consecutive copies that one `repeat` can stand for."""
+        """Consecutive copies that one `repeat` can represent."""
         groups: list[list[Span]] = []
         for span in spans:
             if groups and self._continues(groups[-1], span):
@@ -261,7 +261,7 @@ class _Folding:
 
     # -- names, and the new items --------------------------------------------------------------------
     def _prefix(self, span: Span) -> str:
-        """What the names of a span begin with, up to a separator; empty if nothing is left behind it."""
+        """The common beginning of a span's names, up to a separator; may be empty."""
         names = [self.items[k].name for k in range(span.start, span.stop)]
         return _common_prefix(names) if len(names) > 1 else re.sub(r"[^_.\-]*$", "", names[0])
 
@@ -298,20 +298,20 @@ class _Folding:
         return Body(leaves, self._reads(span))
 
     def _feed_first(self, group: list[Span], copies: list[Body]) -> None:
-        """The input that the copy before feeds comes first, as `repeat` wants it."""
+        """Put the input that the copy before feeds first, as `repeat` requires."""
         if len(copies) > 1:
             link = copies[1].inputs.index(Tap(copies[0].last))
             for copy in copies:
                 copy.inputs.insert(0, copy.inputs.pop(link))
 
     def _inner_names(self, spans: list[Span]) -> list[str]:
-        """Names inside the block: what is left behind the prefix, if it is the same everywhere."""
-        found = []
+        """Names inside the block: what follows the prefix, if it is the same in every span."""
+        by_span = []
         for span in spans:
             prefix = self._prefix(span)
-            found.append([self.items[k].name[len(prefix) :] for k in range(span.start, span.stop)])
-        names = found[0]
-        if all(other == names for other in found) and _usable(names):
+            by_span.append([self.items[k].name[len(prefix) :] for k in range(span.start, span.stop)])
+        names = by_span[0]
+        if all(other == names for other in by_span) and _usable(names):
             return names
         taken: set[str] = set()
         return [
@@ -328,19 +328,19 @@ class _Folding:
 
 
 def _gain(copies: int, period: int, groups: int) -> float:
-    """Lines that a block saves, for each line that it takes to declare it."""
+    """Lines that a block saves, per line of its declaration."""
     return (copies * period - period - groups) / (period + 2)
 
 
 def _stretches(numbers: list[int]) -> list[tuple[int, int]]:
     """Runs of consecutive numbers as (first, last)."""
-    found: list[tuple[int, int]] = []
+    stretches: list[tuple[int, int]] = []
     for n in numbers:
-        if found and found[-1][1] == n - 1:
-            found[-1] = (found[-1][0], n)
+        if stretches and stretches[-1][1] == n - 1:
+            stretches[-1] = (stretches[-1][0], n)
         else:
-            found.append((n, n))
-    return found
+            stretches.append((n, n))
+    return stretches
 
 
 def _common_prefix(names: list[str], *, digits: bool = True) -> str:

@@ -54,9 +54,9 @@ class _Code:
             if type(node.layer).__name__ == "Opaque":
                 raise ArchcalcError(f"layer {node.name!r}: Keras has no layer 'Opaque' to write")
         with arith.scope():
-            found = shapes.infer(graph)
-            weights = [w for row in parameters.weights(graph, found) for w in row]
-        self.several = [len(outputs) > 1 for outputs in found]
+            inferred = shapes.infer(graph)
+            weights = [w for row in parameters.weights(graph, inferred) for w in row]
+        self.several = [len(outputs) > 1 for outputs in inferred]
         self.in_weights = {s for w in weights for n in w.shape if isinstance(n, Expr) for s in n.symbols}
         inputs = set(graph.inputs)
         self.arguments: list[Arguments | None] = [
@@ -66,12 +66,12 @@ class _Code:
         if fold:
             fold_body(graph, self.body, self.arguments)
         self.owners = {n.shared_with for n in graph.nodes if n.shared_with is not None}
-        _open_what_is_seen_from_outside(graph, self.body)
+        _inline_uses_read_from_outside(graph, self.body)
         self.symbols = list(open_symbols(graph))
         self.blocks = Blocks(graph, self.arguments, self.symbols)
         self.blocks.collect(self.body)
         self.taken = {*_TAKEN, *self.symbols}
-        self.functions = {id(b): identifier(b.name, self.taken) for b in self.blocks.found}
+        self.functions = {id(b): identifier(b.name, self.taken) for b in self.blocks.ordered}
 
     def text(self) -> str:
         operations = any(isinstance(node.layer, Operation) for node in self.graph.nodes)
@@ -80,7 +80,7 @@ class _Code:
         lines += ["import keras", f"from keras import layers{', ops' if operations else ''}"]
         for module, names in self._imports().items():
             lines += [f"from {module} import {', '.join(sorted(names))}"]
-        for block in self.blocks.found:
+        for block in self.blocks.ordered:
             lines += ["", "", *self._function(block)]
         lines += ["", "", *self._build()]
         if all(self._may_stay_open(s) for s in self.symbols):
@@ -89,11 +89,11 @@ class _Code:
 
     def _imports(self) -> dict[str, set[str]]:
         """Modules of layers that are not in `keras.layers`, with their names."""
-        found: dict[str, set[str]] = {}
+        imports: dict[str, set[str]] = {}
         for layer in with_inner(node.layer for node in self.graph.nodes):
             if not isinstance(layer, Operation) and _module(layer) != "keras.layers":
-                found.setdefault(_module(layer), set()).add(type(layer).__name__)
-        return dict(sorted(found.items()))
+                imports.setdefault(_module(layer), set()).add(type(layer).__name__)
+        return dict(sorted(imports.items()))
 
     # -- functions ---------------------------------------------------------------------------------
     def _function(self, block: Block) -> Iterator[str]:
@@ -125,7 +125,7 @@ class _Code:
         return f"{_tuple([_code(n) for n in layer.shape])}{dtype}"
 
     def _may_stay_open(self, symbol: str) -> bool:
-        """Whether a symbol is nothing but an axis of an input, on which no weight depends."""
+        """Whether a symbol is only an axis of an input, on which no weight depends."""
         if symbol in self.in_weights:
             return False
         for i, node in enumerate(self.graph.nodes):
@@ -138,12 +138,12 @@ class _Code:
         return not any(symbol in _names(str(r.count)) for r in self.graph.repeats)
 
     def _arguments(self, node: int) -> Arguments:
-        made = self.arguments[node]
-        assert made is not None
-        return made
+        arguments = self.arguments[node]
+        assert arguments is not None
+        return arguments
 
     def _symbols_in(self, block: Block) -> list[str]:
-        """Open symbols that a block's function needs beside its parameters."""
+        """Open symbols that a block's function needs besides its parameters."""
         used = {name for value in block.written for name in _names(value)} - set(block.parameters)
         for item in block.body.items:
             if isinstance(item, Use):
@@ -170,46 +170,46 @@ class _Code:
         self, use: Use, block: Block, row: list[Any], before: list[str], result: str, inside: bool
     ) -> Iterator[str]:
         function = self.functions[id(block)]
-        given = [
+        keywords = [
             f"{name}={_code(row[source])}"
             for name, source in zip(block.parameters, block.sources, strict=True)
         ]
-        given += [f"{s}={s}" for s in self._symbols_in(block)]
+        keywords += [f"{s}={s}" for s in self._symbols_in(block)]
         if use.count is None:
-            arguments = [*before, _name(use.name, inside), *given]
+            arguments = [*before, _name(use.name, inside), *keywords]
             yield from _statement("    ", f"{result} = {function}", arguments)
             return
         if before[0] != result:
             yield f"    {result} = {before[0]}"
         yield f"    for i in range({_code(use.count)}):"
-        arguments = [result, *before[1:], _name(use.name, inside, copies=True), *given]
+        arguments = [result, *before[1:], _name(use.name, inside, copies=True), *keywords]
         yield from _statement("        ", f"{result} = {function}", arguments)
 
     def _leaf(
         self, item: Leaf, before: list[str], scope: _Scope, sizes: Iterator[Any] | None, inside: bool
     ) -> Iterator[str]:
         node = self.graph.nodes[item.node]
-        made = self._arguments(item.node)
+        stated = self._arguments(item.node)
         if sizes is None or node.shared_with is not None:
-            # a function has parameters for what its own layers say, once for each
-            sizes = iter([size for _, size in made.sizes])
-        filled = with_sizes(made, [_size(next(sizes)) for _ in made.sizes])
-        # some layers without weights refuse the word `trainable`, which says nothing about them
-        unsaid = ("type", "trainable") if isinstance(node.layer, Weightless) else ("type",)
-        arguments = {k: _value(v) for k, v in filled.items() if k not in unsaid}
+            # `sizes` holds those of layers that own their weights, each once
+            sizes = iter([size for _, size in stated.sizes])
+        filled = with_sizes(stated, [_size(next(sizes)) for _ in stated.sizes])
+        # some layers without weights refuse the argument `trainable`, which has no meaning for them
+        left_out = ("type", "trainable") if isinstance(node.layer, Weightless) else ("type",)
+        arguments = {k: _value(v) for k, v in filled.items() if k not in left_out}
         if isinstance(node.layer, Operation):
-            own = node.layer.keras_arguments()
-            arguments |= {k: _constant(own[k]) for k in arguments if _holds_constant(own.get(k))}
+            values = node.layer.keras_arguments()
+            arguments |= {k: _constant(values[k]) for k in arguments if _holds_constant(values.get(k))}
             called = _operation(node.layer, before, arguments)
             yield from _statement("    ", f"{scope.give(Tap(item.node), item.name)} = {called[0]}", called[1])
             return
-        said = [f"{k}={arguments.pop(k)}" for k in node.layer.call_arguments if k in arguments]
-        tensors = ", ".join([*_tensors(node.layer, before), *said])
+        keywords = [f"{k}={arguments.pop(k)}" for k in node.layer.call_arguments if k in arguments]
+        tensors = ", ".join([*_tensors(node.layer, before), *keywords])
         if node.shared_with is not None:
             layer = scope.layers[node.shared_with]
             yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
             return
-        function = _function(made.data["type"])
+        function = _function(stated.data["type"])
         words = [*(f"{k}={v}" for k, v in arguments.items()), f"name={_name(item.name, inside)}"]
         if item.node in self.owners:
             layer = scope.layer(item)
@@ -221,7 +221,7 @@ class _Code:
 
 
 def _module(layer: Layer | type[Layer]) -> str:
-    """Where a layer's class is imported from: ours in the place of what only Keras 2 has."""
+    """The module to import a layer's class from: archcalc's own for classes that only Keras 2 has."""
     name = layer.__name__ if isinstance(layer, type) else type(layer).__name__
     return "archcalc.keras" if name in OURS else layer.module
 
@@ -230,14 +230,14 @@ def _function(kind: str) -> str:
     return f"layers.{kind}" if _module(registered()[kind]) == "keras.layers" else kind
 
 
-def _tensors(layer: Layer, given: list[str]) -> list[str]:
-    """The tensors of a call, as the layer takes them: in a list, apart, or with states behind the first."""
-    if layer.call_style == "apart":
-        return given
-    if layer.call_style == "states" and len(given) > 1:
-        states = layer.nested(given[1:]) if isinstance(layer, Cell) else given[1:]
-        return [given[0], _nest(states)]
-    return [_one_or_list(given)]
+def _tensors(layer: Layer, tensors: list[str]) -> list[str]:
+    """The tensors of a call as the layer takes them: in a list, separately, or a tensor and its states."""
+    if layer.call_style == "separate":
+        return tensors
+    if layer.call_style == "states" and len(tensors) > 1:
+        states = layer.nested(tensors[1:]) if isinstance(layer, Cell) else tensors[1:]
+        return [tensors[0], _nest(states)]
+    return [_one_or_list(tensors)]
 
 
 def _nest(value: Any) -> str:
@@ -257,9 +257,9 @@ class _Scope:
     def give(self, tap: Tap, name: str, *, alone: bool = True) -> str:
         """A variable for a tensor, or for all outputs of a node."""
         key = tap.node if tap.output == 0 and self.code.several[tap.node] else tap
-        found = "x" if alone and tap in self._alone else identifier(name, self.taken)
-        self.variables[key] = found
-        return found
+        variable = "x" if alone and tap in self._alone else identifier(name, self.taken)
+        self.variables[key] = variable
+        return variable
 
     def layer(self, item: Leaf) -> str:
         """A variable for a layer that is called again."""
@@ -274,27 +274,27 @@ class _Scope:
 
 
 def _read_next_only(graph: Graph, body: Body) -> set[Tap]:
-    """Tensors that nothing but the item behind them reads, so that one variable serves them all."""
-    made: dict[Tap, int] = dict.fromkeys(body.inputs[:1], -1)
+    """Tensors that only the next item reads, so that one variable serves them all."""
+    maker: dict[Tap, int] = dict.fromkeys(body.inputs[:1], -1)
     for k, item in enumerate(body.items):
-        made[Tap(item.node if isinstance(item, Leaf) else item.copies[-1].last)] = k
+        maker[Tap(item.node if isinstance(item, Leaf) else item.copies[-1].last)] = k
     outputs = set(graph.outputs)
-    found = {tap for tap in made if tap not in outputs or made[tap] == len(body.items) - 1}
+    alone = {tap for tap in maker if tap not in outputs or maker[tap] == len(body.items) - 1}
     for k, item in enumerate(body.items):
         for tap in _reads(graph, item):
-            if made.get(tap) != k - 1:
-                found.discard(tap)
-                found.discard(Tap(tap.node))
-    return found
+            if maker.get(tap) != k - 1:
+                alone.discard(tap)
+                alone.discard(Tap(tap.node))
+    return alone
 
 
 def _reads(graph: Graph, item: Leaf | Use) -> Sequence[Tap]:
     return graph.nodes[item.node].inputs if isinstance(item, Leaf) else item.copies[0].inputs
 
 
-# -- what a function cannot hide -------------------------------------------------------------------
-def _open_what_is_seen_from_outside(graph: Graph, body: Body) -> None:
-    """Put the layers of a use in its place where their tensors or weights are used outside of it."""
+# -- uses that cannot become functions -------------------------------------------------------------
+def _inline_uses_read_from_outside(graph: Graph, body: Body) -> None:
+    """Replace a use by its layers where their tensors or weights are used outside of it."""
     read: dict[int, list[int]] = {}
     for i, node in enumerate(graph.nodes):
         for tap in node.inputs:
@@ -335,7 +335,7 @@ def _is_closed(graph: Graph, copy: Body, use: Use, read: dict[int, list[int]], o
 
 
 def _contents(use: Use) -> Iterator[Leaf | Use]:
-    """The items of all copies, under the names that they have from outside."""
+    """The items of all copies, under their names outside of the use."""
     for k, copy in enumerate(use.copies, start=1):
         prefix = use.name if use.count is None else f"{use.name}[{k}]"
         for item in copy.items:
@@ -380,14 +380,14 @@ def _operation(operation: Operation, tensors: list[str], arguments: dict[str, st
 
 
 def _holds_constant(value: Any) -> bool:
-    """Whether a value is one that a spec writes as a list and Python otherwise."""
+    """Whether a value holds something that a spec writes as a list but Python does not."""
     if isinstance(value, tuple) and not isinstance(value, Slice):
         return any(map(_holds_constant, value))
     return isinstance(value, Constant | Slice) or value is ...
 
 
 def _constant(value: Any) -> str:
-    """Arrays, slices and what stands beside them in an index."""
+    """Python code for arrays, slices and the other parts of an index."""
     if isinstance(value, Constant):
         return f"ops.array({_listed(value.value)}, dtype={_text(value.dtype)})"
     if isinstance(value, Slice):
@@ -420,7 +420,7 @@ def _text(text: str) -> str:
 
 
 class _Size(str):
-    """An expression that stands for a size, among texts that are no code."""
+    """An expression for a size, to tell it from texts that are not code."""
 
 
 def _size(size: Any) -> Any:
@@ -438,10 +438,10 @@ def _code(size: Any) -> str:
 
 
 def _name(name: str, inside: bool, *, copies: bool = False) -> str:
-    """Code for a layer's name; in a function behind that of the use."""
+    """Code for a layer's name; inside a function it follows the name of the use."""
     if not inside and not copies:
         return _text(to_keras_name(name))
-    # what an inner name adds to any name in front of it
+    # what an inner name adds to any name before it
     text = to_keras_name(f"x/{name}")[1:] if inside else to_keras_name(name)
     text = text.replace("{", "{{").replace("}", "}}")
     lead = "{name}" if inside else ""
@@ -453,18 +453,18 @@ def _names(text: Any) -> set[str]:
 
 
 def identifier(name: str, taken: set[str]) -> str:
-    """A Python name like this one that is free; it is then taken."""
+    """A free Python name like this one; adds it to `taken`."""
     plain = re.sub(r"\W+", "_", name).strip("_").lower() or "block"
     if plain in dir(builtins):
         plain += "s"
     if not plain[0].isalpha() or keyword.iskeyword(plain):
         plain = f"_{plain}"
-    found, number = plain, 2
-    while found in taken or not found.isidentifier():
-        found = f"{plain if plain.isidentifier() else 'block'}_{number}"
+    free, number = plain, 2
+    while free in taken or not free.isidentifier():
+        free = f"{plain if plain.isidentifier() else 'block'}_{number}"
         number += 1
-    taken.add(found)
-    return found
+    taken.add(free)
+    return free
 
 
 def _tuple(items: Sequence[str]) -> str:
@@ -472,5 +472,5 @@ def _tuple(items: Sequence[str]) -> str:
 
 
 def _one_or_list(items: Iterable[str]) -> str:
-    found = list(items)
-    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+    values = list(items)
+    return values[0] if len(values) == 1 else f"[{', '.join(values)}]"

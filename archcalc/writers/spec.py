@@ -20,7 +20,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class WrittenSpec:
-    """A spec as data, and for every name of the graph the one that the spec gives that layer."""
+    """A spec as data, and the spec's name of every layer of the graph."""
 
     data: dict[str, Any]
     names: Mapping[str, str]
@@ -29,15 +29,15 @@ class WrittenSpec:
 def to_spec(graph: Graph, *, fold: bool = True) -> dict[str, Any]:
     """The spec of a graph: the same network, figure by figure, when it is read again.
 
-    With `fold`, layers that the network repeats become uses of a block, named after what
-    their names have in common (`block1_conv2` becomes `block1/conv2`); without it every name
-    stays that a spec admits. Raises `ArchcalcError` where sizes are arrays, or there are no layers.
+    With `fold`, layers that the network repeats become uses of a block, named after the common
+    beginning of their names (`block1_conv2` becomes `block1/conv2`); without it every name stays that
+    a spec accepts. Raises `ArchcalcError` where sizes are arrays, or there are no layers.
     """
     return write_spec(graph, fold=fold).data
 
 
 def write_spec(graph: Graph, *, fold: bool = True) -> WrittenSpec:
-    """As `to_spec`, with the names that layers have in it."""
+    """Like `to_spec`, together with the names that layers have in it."""
     return _Writer(graph, fold).write()
 
 
@@ -68,10 +68,10 @@ class _Writer:
         data["inputs"] = {
             name: _input(graph.nodes[i].layer) for name, i in zip(inputs, graph.inputs, strict=True)
         }
-        if self.blocks.found:
-            data["blocks"] = {block.name: self._block(block) for block in self.blocks.found}
+        if self.blocks.ordered:
+            data["blocks"] = {block.name: self._block(block) for block in self.blocks.ordered}
         if not self.body.items:
-            raise ArchcalcError("a network of inputs alone is no spec, which has layers")
+            raise ArchcalcError("a spec needs layers, and this network has only inputs")
         data["layers"] = list(self._entries(self.body, scope, None))
         outputs = [scope.reference(tap) for tap in graph.outputs]
         if outputs != [self.body.items[-1].name]:
@@ -83,17 +83,17 @@ class _Writer:
         return WrittenSpec(data, names)
 
     def _block(self, block: Block) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        data: dict[str, Any] = {}
         if block.parameters:
-            made["parameters"] = dict.fromkeys(block.parameters)
+            data["parameters"] = dict.fromkeys(block.parameters)
         if block.inputs != ["input"]:
-            made["inputs"] = block.inputs
+            data["inputs"] = block.inputs
         scope = _Scope(self.graph, block.body, block.inputs)
-        made["layers"] = list(self._entries(block.body, scope, iter(block.written)))
-        return made
+        data["layers"] = list(self._entries(block.body, scope, iter(block.written)))
+        return data
 
     def _entries(self, body: Body, scope: _Scope, sizes: Iterator[Any] | None) -> Iterator[dict[str, Any]]:
-        """What stands for each item; `sizes` are those to write in place of the layers' own."""
+        """The entry of each item; `sizes` replace the layers' own sizes."""
         before: str | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         for item in body.items:
             entry: dict[str, Any] = {"name": item.name}
@@ -117,11 +117,11 @@ class _Writer:
             yield entry
 
     def _layer(self, node: int, sizes: Iterator[Any] | None) -> dict[str, Any]:
-        made = self.arguments[node]
-        assert made is not None
+        arguments = self.arguments[node]
+        assert arguments is not None
         if sizes is None:
-            return made.data
-        return with_sizes(made, [next(sizes) for _ in made.sizes])
+            return arguments.data
+        return with_sizes(arguments, [next(sizes) for _ in arguments.sizes])
 
     def _use(self, use: Use, sizes: Iterator[Any] | None) -> dict[str, Any]:
         block, row = self.blocks.of_body[id(use.copies[0])]
@@ -135,7 +135,7 @@ class _Writer:
 
 
 class _Scope:
-    """How a body calls its inputs, its layers, and the layers inside its block uses."""
+    """The names that a body uses for its inputs, its layers, and the layers inside its block uses."""
 
     def __init__(self, graph: Graph, body: Body, inputs: list[str]) -> None:
         self.graph = graph
@@ -166,7 +166,7 @@ def _paths(body: Body, prefix: str) -> Iterator[tuple[int, str]]:
 
 
 def _lasts(body: Body) -> Iterator[tuple[int, str]]:
-    """Nodes that a use's name alone means, or that of a copy."""
+    """Nodes that the name of a use, or of a copy, refers to."""
     for item in body.items:
         if isinstance(item, Use):
             for inside, copy in _copies(item):
@@ -199,21 +199,21 @@ def _input(layer: Any) -> Any:
 
 
 def _claim(claim: Claim, names: Mapping[str, str]) -> dict[str, Any]:
-    made: dict[str, Any] = {"quantity": claim.quantity}
-    layers = [name for given in claim.layers for name in _claimed(given, names)]
+    data: dict[str, Any] = {"quantity": claim.quantity}
+    layers = [name for layer in claim.layers for name in _claimed(layer, names)]
     if len(layers) == 1:
-        made["layer"] = layers[0]
+        data["layer"] = layers[0]
     elif layers:
-        made["layers"] = layers
+        data["layers"] = layers
     if claim.per is not None:
-        made["per"] = claim.per
-    made["value"] = list(claim.value) if isinstance(claim.value, tuple) else claim.value
-    made |= {k: v for k, v in (("written", claim.written), ("note", claim.note)) if v is not None}
-    return made
+        data["per"] = claim.per
+    data["value"] = list(claim.value) if isinstance(claim.value, tuple) else claim.value
+    data |= {k: v for k, v in (("written", claim.written), ("note", claim.note)) if v is not None}
+    return data
 
 
 def _claimed(name: str, names: Mapping[str, str]) -> list[str]:
-    """A layer's new name, or the layers of a block that may be called otherwise now."""
+    """A layer's new name, or the new names of the layers of a block."""
     if name in names:
         return [names[name]]
     inside = [new for old, new in names.items() if old.startswith((f"{name}/", f"{name}["))]

@@ -1,4 +1,4 @@
-"""A spec as text that people read and edit: one line a layer."""
+"""A spec as text that people read and edit: one line per layer."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ _ROWS = ("layers", "claims")
 
 
 def spec_text(data: Mapping[str, Any]) -> str:
-    """The JSON of a spec, each layer, block and claim on a line of its own."""
+    """The JSON of a spec, with each layer, block and claim on its own line."""
     return _object(data, "") + "\n"
 
 
 def _object(data: Mapping[str, Any], indent: str) -> str:
     inner = indent + "  "
-    lines = [f"{inner}{_one(key)}: {_value(key, value, inner)}" for key, value in data.items()]
+    lines = [f"{inner}{_inline(key)}: {_value(key, value, inner)}" for key, value in data.items()]
     return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
 
 
 def _value(key: str, value: Any, indent: str) -> str:
     inner = indent + "  "
     if key == "blocks":
-        blocks = [f"{inner}{_one(name)}: {_object(block, inner)}" for name, block in value.items()]
+        blocks = [f"{inner}{_inline(name)}: {_object(block, inner)}" for name, block in value.items()]
         return "{\n" + ",\n".join(blocks) + f"\n{indent}}}"
     if key in _ROWS and value:
-        return "[\n" + ",\n".join(f"{inner}{_one(row)}" for row in value) + f"\n{indent}]"
-    return _one(value)
+        return "[\n" + ",\n".join(f"{inner}{_inline(row)}" for row in value) + f"\n{indent}]"
+    return _inline(value)
 
 
-def _one(value: Any) -> str:
+def _inline(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     try:
         text.encode("utf-8")

@@ -1,4 +1,4 @@
-"""One torch twin for each layer that is compared on its own: what it is made of, and its inputs.
+"""A torch counterpart for each layer that is compared on its own: how to build it, and its inputs.
 
 Inputs are written as torch takes them, channels before space, without the batch axis.
 """

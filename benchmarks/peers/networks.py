@@ -120,7 +120,7 @@ class Sequence(nn.Module):
 
 
 class Encoder(nn.Module):
-    """One block of a transformer's encoder behind an embedding."""
+    """One block of a transformer's encoder after an embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Encoder(nn.Module):
 
 
 class Attending(nn.Module):
-    """Projections made of dense layers, and attention written out in products of matrices."""
+    """Projections by dense layers, and attention written as products of matrices."""
 
     def __init__(self) -> None:
         super().__init__()

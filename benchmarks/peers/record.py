@@ -1,4 +1,4 @@
-"""What the tools print of every twin, as JSON. Runs inside the tools' own environment."""
+"""What the tools print for every twin, as JSON. Runs inside the tools' own environment."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def main(names: list[str]) -> None:
     """Print the totals of all twins, or of those named."""
     torch.set_num_threads(1)
     wanted = {**LAYERS, **NETWORKS}
-    found = {n: tools.totals(*twin) for n, twin in wanted.items() if not names or n in names}
-    print(json.dumps({"versions": tools.versions(), "totals": found}, indent=1))
+    totals = {n: tools.totals(*twin) for n, twin in wanted.items() if not names or n in names}
+    print(json.dumps({"versions": tools.versions(), "totals": totals}, indent=1))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ MEASURED = ("torchinfo", "fvcore", "ptflops", "ptflops-aten", "thop")
 
 
 def main(repetitions: int) -> None:
-    """The least CPU time of one call each, the module and its input being there."""
+    """Print the least CPU time of one call for each tool, with module and input prepared."""
     torch.set_num_threads(1)
     image = [torch.zeros(1, 3, 224, 224)]
-    found: dict[str, float] = {}
+    least: dict[str, float] = {}
     for name in MEASURED:
         seconds = []
         for _ in range(repetitions + 1):  # the first call imports
@@ -25,8 +25,8 @@ def main(repetitions: int) -> None:
             start = time.process_time()
             tools.TOOLS[name](model, image)
             seconds.append(time.process_time() - start)
-        found[name] = min(seconds[1:])
-    print(json.dumps({"versions": tools.versions(), "seconds": found}))
+        least[name] = min(seconds[1:])
+    print(json.dumps({"versions": tools.versions(), "seconds": least}))
 
 
 if __name__ == "__main__":

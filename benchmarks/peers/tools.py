@@ -1,4 +1,4 @@
-"""What each tool says of a torch module: its total for one sample, or why it says nothing."""
+"""What each tool reports for a torch module: its total for one sample, or why there is none."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _calflops(model: nn.Module, inputs: list[torch.Tensor]) -> Any:
 
 
 class _Keyed(nn.Module):
-    """Takes inputs by keyword, as ptflops hands over several; adds nothing to what is counted."""
+    """Takes inputs by keyword, as ptflops passes several of them; adds nothing to what is counted."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -129,17 +129,17 @@ class _Anchored(nn.Module):
 def totals(build: Callable[[], nn.Module], shapes: Shapes) -> dict[str, Any]:
     """The total of every tool for a fresh copy of the module; the reason where it fails.
 
-    A process of its own: a tool that fails leaves torch's functions patched. calflops, which
-    does not put all of them back, comes last.
+    Runs in a separate process, because a tool that fails leaves torch's functions patched. calflops,
+    which does not restore all of them, comes last.
     """
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     child = context.Process(target=lambda: there.send({n: _measured(n, build, shapes) for n in TOOLS}))
     child.start()
     there.close()
-    found: dict[str, Any] = here.recv()
+    figures: dict[str, Any] = here.recv()
     child.join()
-    return found
+    return figures
 
 
 def _measured(name: str, build: Callable[[], nn.Module], shapes: Shapes) -> Any:

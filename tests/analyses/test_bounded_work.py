@@ -1,6 +1,6 @@
-"""Layers of absurd extent: every figure is found, or unknown with a reason, within a bounded number of steps.
+"""Layers of absurd extent: every figure is known, or unknown with a reason, after a bounded number of steps.
 
-Steps are counted (a tracer that gives up), not timed.
+A tracer counts executed lines; nothing is timed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_LINES = 3_000_000
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Raise once more lines than `MOST_LINES` have run."""
+    """Raise as soon as more than `MOST_LINES` lines have run."""
     left = MOST_LINES
 
     def line(*_: Any) -> Any:
@@ -49,7 +49,7 @@ CASES: dict[str, tuple[int, list[tuple[str, dict[str, Any]]]]] = {
     "transposed, stride": (8, [("Conv1DTranspose", {"filters": 1, "kernel_size": 3, "strides": HUGE})]),
     "transposed, kernel": (8, [("Conv1DTranspose", {"filters": 1, "kernel_size": HUGE, "strides": 2})]),
     "kernel": (8, [("Conv1D", {"filters": 1, "kernel_size": HUGE, "padding": "same", "dilation_rate": 3})]),
-    "kernel behind phases": (
+    "kernel after phases": (
         8,
         [
             ("Conv1DTranspose", {"filters": 1, "kernel_size": 1, "strides": 1000}),

@@ -1,4 +1,4 @@
-"""What exceeds a limit is unknown, and what just reaches it is not: the least that is enough, by hand."""
+"""The least value of each limit for which a figure is still known, by hand; below it, it is unknown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = tuple[tuple[int, ...], list[tuple[str, tuple[Read, ...]]]]
 
 
 def toy(shape: tuple[int, ...], **rows: Row) -> Graph:
-    """A network from (output, what is read how) rows; the channel axis is added."""
+    """A network from (output shape, windows by input) rows; the channel axis is added."""
     nodes: list[Any] = [("x", InputLayer(shape=(*shape, 1)), [])]
     for name, (out, inputs) in rows.items():
         reads = tuple((*window, Whole()) for _, window in inputs)
@@ -30,15 +30,15 @@ def toy(shape: tuple[int, ...], **rows: Row) -> Graph:
 
 
 def field(graph: Graph, figure: str = "min_size") -> Any:
-    found = fields(graph, infer(graph), "none")[-1]["x"]
-    assert found is not None
-    return getattr(found, figure)[0]
+    field = fields(graph, infer(graph), "none")[-1]["x"]
+    assert field is not None
+    return getattr(field, figure)[0]
 
 
 def spread(graph: Graph) -> Any:
-    found = effective_fields(graph, infer(graph))[-1]["x"]
-    assert found is not None
-    return found.variance[0]
+    effective = effective_fields(graph, infer(graph))[-1]["x"]
+    assert effective is not None
+    return effective.variance[0]
 
 
 def phases(step: int, *rows: tuple[int, ...]) -> Phases:
@@ -46,13 +46,13 @@ def phases(step: int, *rows: tuple[int, ...]) -> Phases:
 
 
 UP = phases(1, (0,), (0, 1), (1,))
-# three phases, of which units two apart see all three: 6 rows that read 12 units
+# three phases, read with step 2: 6 rows that read 12 units
 TWICE = toy((9,), a=((20,), [("x", (UP,))]), b=((20,), [("a", (phases(2, (0, 1), (0, 2)),))]))
-# back and forth, so that not only the first and last taps count: 3 phases, 2 x 3 taps each
+# not monotone, so that inner taps count too: 3 phases, 2 x 3 taps each
 BACK = phases(1, (2,), (0,), (1,))
 WIDE = toy((9,), a=((20,), [("x", (BACK,))]), b=((18,), [("a", (Taps(0, 1, 0, 5),))]))
 STRIDED = toy((9,), a=((20,), [("x", (BACK,))]), b=((6,), [("a", (Taps(0, 3, 0, 5),))]))
-# all of whose rows read the same of three phases
+# three phases, read with step 3
 THRICE = toy((9,), a=((20,), [("x", (UP,))]), b=((10,), [("a", (phases(3, (0, 1), (0, 2)),))]))
 BLOCKS = toy((9,), a=((20,), [("x", (BACK,))]), b=((20,), [("a", (Blocks(0, 4, 3),))]))
 # one branch along each axis of a tensor of 3 x 4
@@ -88,10 +88,10 @@ SEVERAL = toy((40,), a=((4,), [("x", (Taps(0, s),)) for s in (1, 2, 3, 4, 5)]))
         (moments, "MAX_TAPS", spread, THRICE, 4),
         (compose, "MAX_READS", field, BLOCKS, 12),
         (moments, "MAX_TAPS", spread, BLOCKS, 12),
-        (axis_figures, "MAX_PLACES", field, CROSSED, 12),
+        (axis_figures, "MAX_POSITIONS", field, CROSSED, 12),
         (axis_figures, "MAX_REGIONS", field, PARTS, 6),
-        (index_maps, "MAX_PIECES", field, SEVERAL, 5),
-        (moments, "MAX_PIECES", spread, SEVERAL, 5),
+        (index_maps, "MAX_MAPS", field, SEVERAL, 5),
+        (moments, "MAX_MAPS", spread, SEVERAL, 5),
     ],
 )
 def test_the_least_limit_that_is_enough(
@@ -102,13 +102,13 @@ def test_the_least_limit_that_is_enough(
     least: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    full = figure(graph)
-    assert not isinstance(full, Unknown)
+    unlimited = figure(graph)
+    assert not isinstance(unlimited, Unknown)
     enough = []
     for value in range(1, least + 4):
         monkeypatch.setattr(module, limit, value)
-        found = figure(graph)
-        if not isinstance(found, Unknown):
-            assert found == full
+        limited = figure(graph)
+        if not isinstance(limited, Unknown):
+            assert limited == unlimited
             enough.append(value)
     assert enough == list(range(least, least + 4))

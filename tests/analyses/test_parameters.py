@@ -1,4 +1,4 @@
-"""Counts against hand calculation and against real Keras."""
+"""Parameter counts against hand calculation and against real Keras."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.networks import chain, conv_pair, made, residual, tower
 
 
 def counted(graph: Graph) -> dict[str, tuple[object, object]]:
-    found = counts(graph, weights(graph, infer(graph)))
-    return {n.name: (c.parameters, c.non_trainable) for n, c in zip(graph.nodes, found, strict=True)}
+    by_node = counts(graph, weights(graph, infer(graph)))
+    return {n.name: (c.parameters, c.non_trainable) for n, c in zip(graph.nodes, by_node, strict=True)}
 
 
 def test_by_hand() -> None:
@@ -31,13 +31,13 @@ def test_against_keras() -> None:
 
     graph = residual()
     model = build(graph).model
-    found = counted(graph).values()
-    assert sum(int(p) for p, _ in found) == model.count_params()  # type: ignore[call-overload]
+    by_node = counted(graph).values()
+    assert sum(int(p) for p, _ in by_node) == model.count_params()  # type: ignore[call-overload]
     frozen = sum(w.numpy().size for w in model.non_trainable_weights)
-    assert sum(int(n) for _, n in found) == frozen == 2 * 4  # type: ignore[call-overload]
+    assert sum(int(n) for _, n in by_node) == frozen == 2 * 4  # type: ignore[call-overload]
 
 
-def test_a_frozen_layer_trains_nothing() -> None:
+def test_a_frozen_layer_has_no_trainable_parameters() -> None:
     graph = chain("x", (4, 4, 3), ("conv", made("Conv2D", filters=2, kernel_size=3, trainable=False)))
     assert counted(graph)["conv"] == (56, 56)
 

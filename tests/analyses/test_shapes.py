@@ -1,4 +1,4 @@
-"""Shapes of all nodes, and all faults of a network at once."""
+"""Shapes of all nodes, and networks with several faults."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def test_shapes_of_a_chain() -> None:
     assert infer(conv_pair()) == [((32, 32, 3),), ((30, 30, 16),), ((28, 28, 32),)]
 
 
-def test_symbolic_shapes_come_with_what_they_assume() -> None:
+def test_symbolic_shapes_list_their_assumptions() -> None:
     with arith.scope() as scope:
         shapes = infer(conv_pair(symbol("H")))
     assert str(shapes[-1][0][0]) == "H - 4"
     assert scope.assumptions.texts() == ["H >= 5"]
 
 
-def test_every_independent_fault_is_named_and_what_follows_is_not() -> None:
+def test_every_independent_fault_is_reported_and_no_consequence_of_one() -> None:
     graph = Graph.of(
         "broken",
         [
@@ -42,7 +42,7 @@ def test_every_independent_fault_is_named_and_what_follows_is_not() -> None:
     assert "shorter than the window of 5" in dict(caught.value.faults)["wide"]
 
 
-def test_reading_an_output_that_is_not_there() -> None:
+def test_reading_an_output_that_does_not_exist() -> None:
     graph = residual()
     nodes = list(graph.nodes)
     nodes[-1] = type(nodes[-1])("join", nodes[-1].layer, (Tap(4, 1), Tap(1)))

@@ -1,4 +1,4 @@
-"""Multiply-adds against a count of every multiplication of a naive loop."""
+"""Multiply-adds against a loop that counts every multiplication."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_convolution(k: int, s: int, groups: int) -> None:
     assert macs(graph, infer(graph))[1] == naive_macs((7, 6, 4), 4, k, s, groups)
 
 
-def test_elementwise_operations_are_apart() -> None:
+def test_elementwise_operations_are_counted_separately() -> None:
     graph = chain("x", (4, 4, 3), ("conv", made("Conv2D", filters=2, kernel_size=3, activation="relu")))
     # one bias and one activation for each of 2*2*2 units
     assert elementwise(graph, infer(graph)) == [0, 16]
@@ -37,6 +37,6 @@ def test_elementwise_operations_are_apart() -> None:
 
 def test_a_symbolic_repeat_multiplies() -> None:
     graph = tower()
-    found = macs(graph, infer(graph))
-    assert str(found[2]) == f"{8 * 8 * 4 * 4 * 9}*n"
+    by_node = macs(graph, infer(graph))
+    assert str(by_node[2]) == f"{8 * 8 * 4 * 4 * 9}*n"
     assert macs(conv_pair(), infer(conv_pair())) == [0, 30 * 30 * 16 * 27, 28 * 28 * 32 * 144]

@@ -1,4 +1,4 @@
-"""Bounds of symbolic sizes hold at every point, and monotonicity and periods are what they say."""
+"""Bounds of symbolic sizes hold at every point; monotonicity and periods are correct."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RANGES = st.fixed_dictionaries(
 
 
 @given(trees(leaves=8), RANGES, st.data())
-def test_every_value_lies_between_the_bounds(tree: Any, ranges: Any, data: st.DataObject) -> None:
+def test_every_value_lies_between_the_bounds(tree: Any, declared: Any, data: st.DataObject) -> None:
     x = expression(tree)
-    low, high = ranges.lower(x, ranges), ranges.upper(x, ranges)
+    low, high = ranges.lower(x, declared), ranges.upper(x, declared)
     for _ in range(5):
         point = {
             n: data.draw(st.integers(least, least + 60 if most is None else most))
-            for n, (least, most) in ranges.items()
+            for n, (least, most) in declared.items()
         }
         exact = value(tree, point)
         assert low is None or low <= exact

@@ -1,4 +1,4 @@
-"""Arithmetic that is the same on integers, symbols and arrays; questions with three answers; requirements."""
+"""Arithmetic on integers, symbols and arrays; questions with three answers; requirements."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from archcalc import arith
 from archcalc.arith import arrays, substitute
+from archcalc.arith.sizes import MAX_UNORDERED
 from archcalc.arith.symbolic import Expr, symbol
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError, UndecidedError
@@ -68,8 +69,8 @@ def test_extrema_of_what_can_be_ordered_are_not_kept() -> None:
 
 
 def test_a_largest_that_too_many_sizes_share_is_unknown() -> None:
-    many = [i * H + (1000 - i) * W for i in range(1, arith.MAX_UNORDERED + 2)]
-    assert str(arith.largest(*many[:-1])).count(",") == arith.MAX_UNORDERED - 1
+    many = [i * H + (1000 - i) * W for i in range(1, MAX_UNORDERED + 2)]
+    assert str(arith.largest(*many[:-1])).count(",") == MAX_UNORDERED - 1
     assert isinstance(arith.largest(*many), Unknown)
 
 
@@ -262,7 +263,7 @@ def test_a_window_longer_than_the_axis() -> None:
 
 @given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
 def test_same_padding_is_tensorflows(n: int, k: int, s: int, d: int) -> None:
-    """By trying: windows every s units cover the axis, the odd zero stands behind."""
+    """By counting: windows every s units cover the axis, an odd zero is added after it."""
     ke = d * (k - 1) + 1
     count = len(range(0, n, s))
     zeros = max((count - 1) * s + ke - n, 0)

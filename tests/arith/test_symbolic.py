@@ -20,25 +20,25 @@ H, W = SYMBOLS["H"], SYMBOLS["W"]
 
 @given(trees(), st.lists(points(), min_size=1, max_size=4))
 def test_an_expression_has_the_value_of_its_tree(tree: Any, at: list[dict[str, int]]) -> None:
-    found = expression(tree)
+    result = expression(tree)
     for point in at:
-        assert substitute(found, point) == value(tree, point)
-        assert type(substitute(found, point)) is int
+        assert substitute(result, point) == value(tree, point)
+        assert type(substitute(result, point)) is int
 
 
 @given(trees(), points())
 def test_symbols_may_be_replaced_one_after_the_other(tree: Any, point: dict[str, int]) -> None:
-    found = expression(tree)
+    result = expression(tree)
     for name in NAMES:
-        found = substitute(found, {name: point[name]})
-    assert found == value(tree, point)
+        result = substitute(result, {name: point[name]})
+    assert result == value(tree, point)
 
 
 @given(trees(), st.lists(points(), min_size=2, max_size=5))
 def test_symbols_may_be_replaced_by_arrays(tree: Any, at: list[dict[str, int]]) -> None:
     columns = {name: arrays.array([p[name] for p in at]) for name in NAMES}
-    found = substitute(expression(tree), columns)
-    values = list(found) if arith.is_array(found) else [found] * len(at)
+    result = substitute(expression(tree), columns)
+    values = list(result) if arith.is_array(result) else [result] * len(at)
     assert values == [value(tree, p) for p in at]
 
 
@@ -70,7 +70,7 @@ def test_whatever_is_constant_is_a_plain_integer() -> None:
         assert type(constant) is int
 
 
-# -- the normal form of floor division (rules.md section 1) ---------------------------------------
+# -- the normal form of floor division ------------------------------------------------------------
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(-30, 30), st.integers(-30, 30))
 def test_nested_floors_are_one_floor(a: int, b: int, c: int, e: int) -> None:
     nested = ((H + c) // a + e) // b
@@ -84,8 +84,8 @@ def test_integers_leave_the_floor(d: int, c: int, e: int) -> None:
 
 @given(st.integers(1, 40), st.integers(-50, 50), st.integers(1, 40))
 def test_common_factors_cancel(a: int, c: int, d: int) -> None:
-    found = (a * H + c) // d
-    floors = [atom for atom in getattr(found, "terms", {}) for atom, _ in atom if isinstance(atom, Floor)]
+    quotient = (a * H + c) // d
+    floors = [atom for atom in getattr(quotient, "terms", {}) for atom, _ in atom if isinstance(atom, Floor)]
     for floor in floors:
         coefficient = floor.numerator.terms[next(m for m in floor.numerator.terms if m)]
         assert 0 < coefficient < floor.divisor

@@ -1,8 +1,8 @@
-"""The rows of the contract test: how each layer type is exercised against real Keras.
+"""The rows of the contract test: how each layer type is tested against real Keras.
 
-A row lists input shapes and, for constructor arguments that the common table does not know,
-values. Everything else is derived: the arguments and their defaults from Keras's signatures,
-the grid by covering all pairs of values. See tests/test_contract.py for what is checked.
+A row lists input shapes, and values of the constructor arguments that are not in the common table.
+Everything else is derived: the arguments and their defaults from Keras's signatures, the grid by
+covering all pairs of values. tests/test_contract.py describes the checks.
 """
 
 from tests.contract.grid import candidates, cells, pairwise, types

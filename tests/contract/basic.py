@@ -1,4 +1,4 @@
-"""Rows of the layers of most convolutional networks."""
+"""Rows of the layer types of most convolutional networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BASIC: dict[str, Row] = {
         [()],
         {"shape": [(), (5,), (4, 3), (7, 6, 3)]},
         left_out={
-            "batch_shape": "a spelling of `shape` that the Keras reader translates",
+            "batch_shape": "another form of `shape`, which the Keras reader translates",
             "input_tensor": "a live tensor",
         },
     ),
@@ -60,7 +60,7 @@ BASIC: dict[str, Row] = {
     "LayerNormalization": Row(
         ANY_RANK,
         {"axis": [-1, 1, (2, 1), (1, -1), 3, 0], "rms_scaling": [False, True]},
-        added={"rms_scaling": "taken out of **kwargs, and written to every configuration"},
+        added={"rms_scaling": "read from **kwargs, and written to every config"},
         stricter=lambda cell: BATCH_AXIS if cell.arguments["axis"] == 0 else "",
     ),
     "Activation": Row([((5,),), ((3, 5, 4),)], {"activation": [None, *ACTIVATIONS]}, support="perturbation"),
@@ -117,7 +117,7 @@ BASIC: dict[str, Row] = {
             "size": [2, (1, 3), (4, 1)],
             "interpolation": ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"],
         },
-        dtype="float32",  # Lanczos' gradient has no float64, and weights are rounded by 1e-6
+        dtype="float32",  # TensorFlow has no float64 gradient of Lanczos; weights are rounded by 1e-6
         tolerance=2e-6,
     ),
     "UpSampling3D": spatial(3, values={"size": [2, (1, 3, 2)]}),

@@ -1,4 +1,4 @@
-"""The arguments that a row is tried with: all pairs of values, or all combinations."""
+"""The grid of a row's arguments: all pairs of values, or all combinations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.contract.table import ROWS
 
 
 def candidates(cls: type[Layer], argument: str) -> Sequence[Any] | None:
-    """The values that the grid gives an argument; None if nothing is known of it."""
+    """The values of an argument in the grid; None if no table has it."""
     row = ROWS[cls.__name__]
     if argument in row.values:
         return row.values[argument]
@@ -31,12 +31,12 @@ def cells(cls: type[Layer], arguments: Mapping[str, Sequence[Any]], *, full: boo
     for chosen in _some_of_all(factors, 400) if full else [*pairwise(factors), *_some_of_all(factors, 15)]:
         inputs = chosen.pop("inputs")
         yield Cell(chosen, inputs)
-    for given, inputs in ROWS[cls.__name__].also:
-        yield Cell({name: given.get(name, values[0]) for name, values in arguments.items()}, inputs)
+    for stated, inputs in ROWS[cls.__name__].also:
+        yield Cell({name: stated.get(name, values[0]) for name, values in arguments.items()}, inputs)
 
 
 def pairwise(factors: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Greedy covering array: each pair of values of two factors occurs in some combination."""
+    """A greedy covering array: each pair of values of two factors occurs in some combination."""
     choose = random.Random(0)
     names = list(factors)
     sizes = [len(factors[n]) for n in names]

@@ -1,4 +1,4 @@
-"""Rows of what is done to images before training."""
+"""Rows of image preprocessing and augmentation layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of encodings, and of normalisation, pooling and products of other kinds."""
+"""Rows of encodings, and of less common normalisation, pooling and product layers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.contract.rows import (
     pooling,
 )
 
-MISTAKEN = "Keras infers another shape than it computes, or takes samples together"
+MISTAKEN = "Keras infers another shape than it computes, or combines samples"
 
 
 def _encoding(values: Mapping[str, Sequence[Any]], **more: Any) -> Row:
-    # a step of one number moves an entry or two of a vector
+    # changing one number by a step changes one or two entries of a vector
     return Row(
         [((1,),), ((4,),), ((2, 3),), ((2, 1),), ((),)],
         values,
@@ -32,8 +32,8 @@ def _encoding(values: Mapping[str, Sequence[Any]], **more: Any) -> Row:
     )
 
 
-UNSUITED = "Keras does not hold the equation against the shape, and fails at the call or later"
-UNCOUNTED = "Keras does not count the axes of the input, and fails later or pools others"
+UNSUITED = "Keras does not check the equation against the shape, and fails at the call or later"
+UNCOUNTED = "Keras does not check the rank of the input, and fails later or pools other axes"
 
 
 def _rms_axes(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""What a row of the contract test holds, and the inputs and values that many of them share."""
+"""The type of a row of the contract test, and inputs and values that many rows share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 Shape = tuple[int, ...]
 Inputs = tuple[Shape, ...]
 
-# arguments of Keras's base class, and of its abstract bases that subclasses fill in
+# arguments of Keras's base class, and of its abstract bases, which subclasses set
 LAYER_ARGUMENTS = {"name", "trainable", "dtype", "activity_regularizer", "autocast"}
 INTERNAL_ARGUMENTS = {"rank", "pool_dimensions", "pool_mode"}
 
-# values for arguments by name; where they depend on the number of spatial axes, by rank
+# values of arguments by name; if they depend on the number of spatial axes, by rank
 COMMON: dict[str, Any] = {
     "activation": [None, "relu", "softmax"],
     "use_bias": [True, False],
@@ -50,7 +50,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of one type: constructor arguments as Keras gets them, and input shapes."""
+    """One configuration of a layer type: constructor arguments as for Keras, and input shapes."""
 
     arguments: dict[str, Any]
     inputs: Inputs
@@ -61,31 +61,31 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """How one type is tested; texts say why a row departs from the rule."""
+    """How one layer type is tested; texts give the reason for an exception."""
 
     inputs: Sequence[Inputs]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    # arguments of Keras that are no field of ours
+    # arguments of Keras that are not fields of archcalc, with the reason
     left_out: Mapping[str, str] = field(default_factory=dict)
-    # fields of ours that are no argument in Keras's signature
+    # fields of archcalc that are not in Keras's signature, with the reason
     added: Mapping[str, str] = field(default_factory=dict)
-    # why we refuse a cell although Keras's shape inference does not see the fault; "" elsewhere
+    # why archcalc refuses a cell that Keras's shape inference accepts; "" if it does not
     stricter: Callable[[Cell], str] = lambda _: ""
-    # how dependence is measured: "gradient", or "perturbation" where a gradient shows the winner only
+    # how dependence is measured: "gradient", or "perturbation" for functions such as a maximum
     support: str = "gradient"
     dtype: str = "float64"
     tolerance: float = 1e-9
     step: float = 10.0
-    # inputs (by number) of which single units read "less" than declared, a "box" with gaps, or all
-    # "together" just that
+    # for an input (by number): single units may read "less" than declared, all units "together" read
+    # what is declared, or a unit reads a "box" with gaps
     hull: Callable[[Cell, int], str] = lambda _cell, _number: ""
-    # what is read is looked up in a table, or hangs on a comparison: symbols leave it open
+    # the window comes from a table or depends on a comparison, so that it is unknown for symbols
     tables: bool = False
-    # cells beside the grid, where most combinations of values make no sense
+    # further cells, for types whose combinations of values are mostly invalid
     also: Sequence[tuple[dict[str, Any], Inputs]] = ()
-    # an axis of 1 means something else than longer ones, so that no array holds both
+    # axes of size 1 have a different meaning, so that one array cannot have them and longer ones
     ones_stay: bool = False
-    # no real class to compare with; its own tests stand elsewhere
+    # whether Keras has the class; if not, other tests cover the type
     keras: bool = True
 
 
@@ -106,9 +106,9 @@ MERGING: list[Inputs] = [
 ]
 CAUSAL = {"padding": ["valid", "same", "causal"]}
 # reasons to be stricter than Keras's shape inference
-BATCH_AXIS = "axis 0 is the batch: samples would mix, and no figure is per sample then"
-SINGLE_IMAGES = "Keras takes the batch for the height of a single image"
-AT_THE_CALL = "Keras notices it when the layer is called on numbers only, which the test does"
+BATCH_AXIS = "axis 0 is the batch: samples would be combined, and no figure would be per sample"
+SINGLE_IMAGES = "Keras reads the batch as the height of a single image"
+AT_THE_CALL = "Keras fails only when the layer is called on numbers, which the test does"
 
 
 def spatial(rank: int, **more: Any) -> Row:
@@ -116,8 +116,8 @@ def spatial(rank: int, **more: Any) -> Row:
 
 
 def pooling(rank: int) -> Row:
-    # A maximum's gradient shows the winner only, and TensorFlow's gradient of a mean is wrong where
-    # a `same` window is longer than the axis; kernels for three axes have no float64.
+    # The gradient of a maximum is nonzero at one unit only, and TensorFlow's gradient of a mean is wrong
+    # if a `same` window is longer than the axis; kernels for three axes have no float64.
     return spatial(rank, support="perturbation", dtype="float32" if rank == 3 else "float64", tolerance=1e-5)
 
 
@@ -126,7 +126,7 @@ def elementwise(**values: Sequence[Any]) -> Row:
 
 
 def augmenting(*unused: str, **values: Sequence[Any]) -> Row:
-    reason = "of the abstract base, which refuses it here"
+    reason = "an argument of the abstract base, which refuses it here"
     return Row(
         [*TWO_D, ((4, 5, 3),)],
         values=values,

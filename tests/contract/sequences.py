@@ -1,4 +1,4 @@
-"""Rows of recurrent layers, attention, and layers that wrap others."""
+"""Rows of recurrent layers, attention layers and wrappers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.contract.rows import (
 )
 
 SEQUENCES: list[Inputs] = [((5, 3),), ((4, 2),), ((3,),), ((2, 3, 4),)]
-IGNORED = "Keras ignores states that the cell has not"
-BASE = "of the abstract base, which the class fills in"
+IGNORED = "Keras ignores states that the cell does not have"
+BASE = "an argument of the abstract base, which the class sets"
 AT_CALL = dict.fromkeys(("use_causal_mask", "return_attention_scores"), "an argument of the call")
 
 
@@ -28,13 +28,13 @@ def _stricter_states(states: int) -> Callable[[Cell], str]:
 
 
 def _recurrent(states: int, **more: Any) -> Row:
-    given: list[Inputs] = [
+    with_states: list[Inputs] = [
         ((4, 2), *((3,),) * states),
         ((4, 2), *((2,),) * states),
         ((4, 2), (3,), (3,), (3,)),
     ]
     return Row(
-        [*SEQUENCES, *given],
+        [*SEQUENCES, *with_states],
         more,
         left_out={"cell": BASE},
         stricter=_stricter_states(states),
@@ -43,8 +43,8 @@ def _recurrent(states: int, **more: Any) -> Row:
 
 
 def _cell(states: int) -> Row:
-    given: list[Inputs] = [((4,), *((3,),) * states), ((5,), *((2,),) * states), ((4,), (3,), (3,), (3,))]
-    return Row(given, stricter=_stricter_states(states))
+    inputs: list[Inputs] = [((4,), *((3,),) * states), ((5,), *((2,),) * states), ((4,), (3,), (3,), (3,))]
+    return Row(inputs, stricter=_stricter_states(states))
 
 
 REPEATED = "Keras fails at the call, or repeats states along axes on which they do not fit"
@@ -52,7 +52,7 @@ REPEATED = "Keras fails at the call, or repeats states along axes on which they 
 
 def _conv_lstm(*inputs: Inputs) -> Row:
     def reads(cell: Cell, number: int) -> str:
-        """Later steps see further, dilated kernels leave gaps, and first steps read less of a state."""
+        """Later steps have larger fields, dilated kernels leave gaps, first steps read less of a state."""
         if number or cell.arguments["dilation_rate"] != 1:
             return "less"
         return "" if cell.arguments["kernel_size"] == 1 else "box"
@@ -74,12 +74,12 @@ def _attention(*inputs: Inputs, left_out: Mapping[str, str] | None = None, **val
     def reason(cell: Cell) -> str:
         several = cell.arguments.get("attention_axes") not in (None, 1) or len(cell.inputs[0]) > 2
         if masked(cell) and several and "attention_axes" in values:
-            return "a mask of the first axis says nothing of scores over others"
+            return "a mask of the first axis does not apply to scores over other axes"
         if cell.arguments.get("attention_axes") == (1, 2) and len(cell.inputs[0]) == 2:
-            return "the last axis holds the features, and Keras takes the heads in its place"
+            return "the last axis holds the features, and Keras uses the heads instead"
         return AT_THE_CALL
 
-    # the first of masked queries is scored against one key alone, and that score becomes 1
+    # the first masked query has a score for one key only, and that score is 1
     return Row(
         inputs,
         values,
@@ -127,7 +127,7 @@ SEQUENTIAL: dict[str, Row] = {
                 [{"type": "LSTMCell", "units": 2, "trainable": False}, {"type": "SimpleRNNCell", "units": 3}],
             ]
         },
-        hull=lambda _, number: "less" if number == 2 else "",  # c is read unit by unit, and then mixed
+        hull=lambda _, number: "less" if number == 2 else "",  # a unit reads one unit of c
     ),
     "ConvLSTM1D": _conv_lstm(((3, 6, 2),), ((2, 5, 3), (5, 4), (5, 4)), ((4, 3),)),
     "ConvLSTM2D": _conv_lstm(((2, 4, 5, 2),), ((3, 2, 3, 1),), ((4, 3, 2),)),

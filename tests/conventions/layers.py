@@ -1,4 +1,4 @@
-"""The layers that benchmarks/peers/layers.py builds in torch, as archcalc's: type, arguments, inputs."""
+"""The layers that benchmarks/peers/layers.py builds in torch, as (type, arguments, input shapes)."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ LAYERS: dict[str, Layered] = {
     "dot": ("Dot", {"axes": (2, 1)}, [(5, 4), (4, 3)]),
     "matmul": ("ops.matmul", {}, [(5, 4), (4, 3)]),
     "matmul of batches": ("ops.matmul", {}, [(2, 5, 4), (2, 4, 3)]),
-    **{f"functional {made}": (f"ops.{name}", {}, [IMAGE]) for made, name in FUNCTIONS.items()},
-    **{f"tensor {made}": (f"ops.{name}", {}, [IMAGE]) for made, name in UNARY.items()},
+    **{f"functional {in_torch}": (f"ops.{name}", {}, [IMAGE]) for in_torch, name in FUNCTIONS.items()},
+    **{f"tensor {in_torch}": (f"ops.{name}", {}, [IMAGE]) for in_torch, name in UNARY.items()},
     **{f"tensor {name}": (f"ops.{name}", {}, [IMAGE] * 2) for name in BINARY},
     **{f"tensor {name}": (f"ops.{name}", {"axis": (1, 2)}, [IMAGE]) for name in REDUCTIONS},
     "tensor reshape": ("ops.reshape", {"newshape": (-1, 72, 4)}, [IMAGE]),
@@ -130,8 +130,8 @@ LAYERS: dict[str, Layered] = {
     ),
     "multihead across": ("MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, [(6, 8), (5, 8)]),
     **{
-        made: ("Activation", {"activation": name}, [IMAGE])
-        for made, name in {
+        in_torch: ("Activation", {"activation": name}, [IMAGE])
+        for in_torch, name in {
             "celu": "celu",
             "selu": "selu",
             "gelu": "gelu",

@@ -1,4 +1,4 @@
-"""How conventions run over a graph: symbols, copies, layers that a tool has no counterpart for."""
+"""Conventions over whole graphs: symbols, copies, and layers without a counterpart in torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def flops(graph: Any, convention: str, **symbols: int) -> Any:
 
 
 @pytest.mark.parametrize("convention", NAMES)
-def test_open_symbols_give_what_their_values_give(convention: str) -> None:
+def test_symbolic_figures_at_a_point_are_those_of_the_integers(convention: str) -> None:
     layers = [
         ("conv", made("Conv2D", filters=6, kernel_size=3, strides=2, padding="same", activation="relu")),
         ("norm", made("BatchNormalization")),
@@ -37,9 +37,9 @@ def test_open_symbols_give_what_their_values_give(convention: str) -> None:
     ]
     closed = flops(chain("x", (symbol("H"), symbol("W"), 3), *layers), convention)
     for h, w in ((7, 12), (16, 9)):
-        here = flops(chain("x", (h, w, 3), *layers), convention)
-        assert isinstance(here, int)
-        assert arith.substitute(closed, {"H": h, "W": w}) == here
+        figure = flops(chain("x", (h, w, 3), *layers), convention)
+        assert isinstance(figure, int)
+        assert arith.substitute(closed, {"H": h, "W": w}) == figure
 
 
 @pytest.mark.parametrize("convention", NAMES)
@@ -48,19 +48,24 @@ def test_a_symbolic_repeat_counts_each_copy(convention: str) -> None:
 
 
 @pytest.mark.parametrize("convention", OTHERS)
-def test_what_has_no_counterpart_is_unknown_with_a_reason(convention: str) -> None:
+def test_layers_without_a_counterpart_are_unknown_with_a_reason(convention: str) -> None:
     report = archcalc.analyze(with_unknown(), convention=convention)
-    hidden = [row for row in report.rows if isinstance(row.flops, Unknown)]
-    assert [row.type for row in hidden] == ["Mystery"] or hidden[0].type == "Opaque"
+    unknown = [row for row in report.rows if isinstance(row.flops, Unknown)]
+    assert [row.type for row in unknown] == ["Mystery"] or unknown[0].type == "Opaque"
     assert isinstance(report.totals.flops, Unknown)
-    assert hidden[0].name in report.totals.unknown["flops"]
-    assert convention in hidden[0].unknown["flops"]
+    assert unknown[0].name in report.totals.unknown["flops"]
+    assert convention in unknown[0].unknown["flops"]
 
 
 NO_COUNTERPART = [
-    ("LocallyConnected2D", {"filters": 2, "kernel_size": 2}, [(5, 5, 2)], "kernels of their own"),
+    (
+        "LocallyConnected2D",
+        {"filters": 2, "kernel_size": 2},
+        [(5, 5, 2)],
+        "separate weights at every position",
+    ),
     ("LSTM", {"units": 3}, [(5, 2)], "recurrent"),
-    ("PReLU", {}, [(5, 5, 2)], "one slope a channel"),
+    ("PReLU", {}, [(5, 5, 2)], "one slope per channel"),
     ("ReLU", {"max_value": 2.0}, [(5,)], "a maximum other than 6"),
     ("ReLU", {"threshold": 0.5}, [(5,)], "threshold"),
     ("Softmax", {"axis": (1, 2)}, [(5, 5, 2)], "along one axis"),
@@ -73,7 +78,7 @@ NO_COUNTERPART = [
     ("Dot", {"axes": 1, "normalize": True}, [(4,), (4,)], "normalise"),
     ("Dot", {"axes": 1}, [(4,), (4,)], "multiplies matrices"),
     ("Attention", {"use_causal_mask": True}, [(4, 3), (4, 3)], "plain dot-product"),
-    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, [(4, 8), (4, 8)], "one width for all"),
+    ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}, [(4, 8), (4, 8)], "num_heads times key_dim"),
     ("MultiHeadAttention", {"num_heads": 2, "key_dim": 4, "use_causal_mask": True}, [(4, 8)] * 2, "a mask"),
     ("ops.matmul", {"x2": Constant.of([[1.0, 2.0]] * 4)}, [(5, 4)], "with constants"),
     ("AdditiveAttention", {}, [(4, 3), (4, 3)], "no counterpart of AdditiveAttention"),
@@ -88,7 +93,7 @@ def test_reasons(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, .
     assert reason in report.totals.unknown["flops"]
 
 
-def test_reasons_are_of_types_that_have_no_rule() -> None:
+def test_reasons_are_given_for_registered_types_without_a_rule() -> None:
     assert not set(NONE) & set(RULES)
     assert set(NONE) <= set(registered())
 
@@ -106,7 +111,7 @@ def test_the_report_names_the_convention_and_what_it_leaves_out() -> None:
     assert all(line.endswith(",fvcore") for line in report.to_csv().splitlines()[1:])
 
 
-def test_our_own_is_the_default() -> None:
+def test_archcalc_is_the_default_convention() -> None:
     report = archcalc.analyze(conv_pair())
     assert report.conventions["flops"] == "archcalc"
     assert all(row.flops == 2 * row.macs for row in report.rows)

@@ -1,7 +1,8 @@
-"""Every convention against the tool it is named after, to the last digit.
+"""Every convention against the tool that it is named after, to the last digit.
 
-`peers.json` holds what the tools print of twins in torch (benchmarks/flop_conventions.py writes
-it). With `ARCHCALC_PEERS` naming the tools' environment, a slow test measures again.
+`peers.json` holds the figures that the tools print for the same networks in torch;
+benchmarks/flop_conventions.py writes it. A slow test measures again, if `ARCHCALC_PEERS` is the virtual
+environment with the tools.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NETWORKS = [*sorted(path.stem for path in (HERE / "networks").glob("*.json")), "
 
 @cache
 def network(name: str) -> Graph:
-    """The network that a recorded name stands for."""
+    """The network of this name in peers.json."""
     if name in LAYERS:
         return graph_of(*LAYERS[name])
     return archcalc.load("keras:ResNet50" if name == "resnet50_keras" else HERE / "networks" / f"{name}.json")
@@ -56,7 +57,7 @@ def total_in(graph: Graph, convention: str) -> Any:
         return total(counted.flops for counted in flops(graph, infer(graph), convention))
 
 
-def test_recorded_are_exactly_the_layers_and_networks_and_the_versions_that_the_rules_name() -> None:
+def test_all_layers_and_networks_are_recorded_with_the_versions_of_the_rules() -> None:
     assert set(RECORDED["totals"]) == {*LAYERS, *NETWORKS}
     assert {tool.name: tool.version for tool in TOOLS} == {
         name: version.removesuffix("+cpu").replace("-", ".post")
@@ -68,16 +69,16 @@ def test_recorded_are_exactly_the_layers_and_networks_and_the_versions_that_the_
 @pytest.mark.parametrize("name", RECORDED["totals"])
 def test_equal_to_the_tool(name: str) -> None:
     for tool, figure in RECORDED["totals"][name].items():
-        ours = total_in(network(name), tool)
+        computed = total_in(network(name), tool)
         if isinstance(figure, dict):
-            # a tool that fails has no figure, and neither have we
-            assert isinstance(ours, Unknown), (tool, figure["fails"])
+            # a tool that fails has no figure, and neither has archcalc
+            assert isinstance(computed, Unknown), (tool, figure["fails"])
         else:
-            assert ours == figure, tool
+            assert computed == figure, tool
 
 
 def test_no_rule_is_unmeasured() -> None:
-    """Each rule for a Keras type, and each rule of each tool, takes part in a recorded figure."""
+    """Each rule for a Keras type, and each rule of each tool, contributes to a recorded figure."""
     types, kinds = set(), set()
     for name in RECORDED["totals"]:
         for node in network(name).nodes:
@@ -92,7 +93,7 @@ def test_no_rule_is_unmeasured() -> None:
 def counted_parts(graph: Graph) -> list[Part]:
     with arith.scope():
         restate(graph)
-        return [part for one in flops(graph, infer(graph), "torch") for part in one.parts]
+        return [part for counted in flops(graph, infer(graph), "torch") for part in counted.parts]
 
 
 @pytest.mark.parametrize(
@@ -107,11 +108,11 @@ def counted_parts(graph: Graph) -> list[Part]:
         ("calflops", 8_211_108_352),
     ],
 )
-def test_published_figures_of_torchvisions_resnet50(convention: str, figure: int) -> None:
+def test_published_figures_of_resnet50_in_torchvision(convention: str, figure: int) -> None:
     assert total_in(network("resnet50_torchvision"), convention) == figure
 
 
-def test_the_profilers_figure_of_keras_resnet50() -> None:
+def test_the_figure_of_the_profiler_for_keras_resnet50() -> None:
     assert total_in(network("resnet50_keras"), "tf-profiler") == 7_755_299_312
 
 

@@ -1,4 +1,4 @@
-"""The profiler's convention against TensorFlow's profiler, one layer at a time."""
+"""The rules of `tf_profiler` against TensorFlow's profiler, one layer at a time."""
 
 from __future__ import annotations
 
@@ -186,30 +186,34 @@ EXEMPT: list[Case] = [
 def graph_of(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> Graph:
     types = {**registered(), **registered_operations()}
     nodes: list[Any] = [(f"in{i}", types["InputLayer"](shape=s), []) for i, s in enumerate(inputs)]
-    given = [f"in{i}" for i in range(len(inputs))]
-    return Graph.of("one", [*nodes, ("layer", types[kind](**arguments), given)], ["layer"])
+    names = [f"in{i}" for i in range(len(inputs))]
+    return Graph.of("one", [*nodes, ("layer", types[kind](**arguments), names)], ["layer"])
 
 
 @pytest.mark.parametrize(("kind", "arguments", "inputs"), CASES, ids=str)
-def test_as_the_profiler_counts(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> None:
+def test_figures_are_those_of_the_profiler(
+    kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]
+) -> None:
     graph = graph_of(kind, arguments, inputs)
     assert tf_profiler.flops(graph.nodes[-1].layer, *inputs) == profiled_flops(build(graph))[-1]
 
 
 @pytest.mark.parametrize(("kind", "arguments", "inputs"), EXEMPT, ids=str)
-def test_what_is_exempt_says_why(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> None:
+def test_exempt_layers_have_a_reason(
+    kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]
+) -> None:
     layer = registered()[kind](**arguments)
     assert tf_profiler.flops(layer, *inputs) is None
     assert tf_profiler.exemption(layer)
 
 
-def test_every_covered_type_is_measured_and_every_type_is_one_or_the_other() -> None:
+def test_every_covered_type_is_measured_and_none_is_exempt() -> None:
     measured = {kind for kind, _, _ in CASES} | {"InputLayer"}
     assert measured == set(tf_profiler.covered())
     assert not set(tf_profiler.covered()) & set(tf_profiler.EXEMPT)
 
 
-def test_symbols_come_through() -> None:
+def test_symbolic_figures() -> None:
     side = symbolic.symbol("H")
     layer = registered()["Conv2D"](filters=6, kernel_size=3, strides=2, padding="same", activation="silu")
     with arith.scope():

@@ -74,15 +74,15 @@ def described(graph: Graph) -> list[Any]:
 )
 def test_as_if_read_with_the_values(values: dict[str, int]) -> None:
     data = spec()
-    given = with_values(read_spec(data, "net.json"), values)
+    graph = with_values(read_spec(data, "net.json"), values)
     read = read_spec(data, "net.json", symbols=values)
-    assert described(given) == described(read)
-    assert given.repeats == read.repeats
-    assert [given.nodes[t.node].name for t in given.outputs] == [
+    assert described(graph) == described(read)
+    assert graph.repeats == read.repeats
+    assert [graph.nodes[t.node].name for t in graph.outputs] == [
         read.nodes[t.node].name for t in read.outputs
     ]
-    assert set(open_symbols(given)) == {"n", "m", "w", "H"} - set(values)
-    assert {k: given.symbols[k] for k in values} == values
+    assert set(open_symbols(graph)) == {"n", "m", "w", "H"} - set(values)
+    assert {k: graph.symbols[k] for k in values} == values
 
 
 def test_one_after_the_other_is_all_at_once() -> None:
@@ -100,7 +100,7 @@ def test_a_name_that_is_no_symbol_and_a_value_out_of_range() -> None:
         with_values(graph, {"k": 1})
     with pytest.raises(ArchcalcError, match="m=6: declared as at least 2 and at most 5"):
         with_values(graph, {"m": 6})
-    with pytest.raises(ArchcalcError, match="n: a symbol stands for a positive integer, got True"):
+    with pytest.raises(ArchcalcError, match="n: expected a positive integer for a symbol, got True"):
         with_values(graph, {"n": True})
 
 

@@ -1,4 +1,4 @@
-"""The table of hostile inputs: what each is called, how it is made, and what the refusal must say."""
+"""The table of hostile inputs: their names, how each is made, and what the refusal must say."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.hostile.damage import KERAS, SPECS
 
 
 class Case(NamedTuple):
-    """`make` writes what it needs into a folder and returns SOURCE; `says` stands in the refusal.
+    """`make` writes what it needs into a folder and returns SOURCE; `says` is part of the refusal.
 
-    `harsh`: only for a process of its own, under hard limits of time and memory.
+    `harsh`: only in a separate process, under hard limits of time and memory.
     """
 
     name: str
@@ -30,7 +30,7 @@ Text = Callable[[bytes], bytes]
 
 
 def _first(member: bytes) -> Text:
-    """The object with one member more, in front of all others."""
+    """The object with one more member, before all others."""
     return lambda raw: b"{" + member + b", " + raw[1:]
 
 
@@ -43,7 +43,7 @@ TEXTS: list[tuple[str, Text, str, bool]] = [
     ("a NUL", lambda raw: raw[:1] + b"\x00" + raw[1:], "NUL byte", False),
     ("a NUL in a string", _first(b'"a\x00": 1'), "NUL byte", False),
     ("half a download", lambda raw: raw[: len(raw) // 2], "not valid JSON", False),
-    ("a duplicate key", _first(b'"a": 1, "a": 2'), "stands twice", False),
+    ("a duplicate key", _first(b'"a": 1, "a": 2'), "appears twice", False),
     ("NaN", _first(b'"a": NaN'), "NaN", False),
     ("Infinity", _first(b'"a": -Infinity'), "Infinity", False),
     ("1e999", _first(b'"a": 1e999'), "1e999", False),
@@ -73,9 +73,9 @@ def _file(raw: bytes, name: str = "net.json") -> Callable[[Path], str]:
 def archived(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A zip archive of these members."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as made:
+    with zipfile.ZipFile(file, "w", method) as zipped:
         for name, raw in members:
-            made.writestr(name, raw)
+            zipped.writestr(name, raw)
     return file.getvalue()
 
 
@@ -153,7 +153,7 @@ def call(kind: str, name: str, before: str, *, legacy: bool, **more: Any) -> dic
 
 
 def networks() -> Iterator[Case]:
-    """Valid JSON that describes what nobody should build."""
+    """Valid JSON that describes networks which must not be built."""
     ring = [{"name": f"l{i}", "type": "ReLU", "inputs": [f"l{(i + 1) % RING}"]} for i in range(RING)]
     yield Case("spec, a cycle of 20,000", _file(spec(*ring)), "a cycle", None, True)
     for name, painting in PAINTING.items():
@@ -166,12 +166,12 @@ def networks() -> Iterator[Case]:
         yield Case(
             f"{kind}, a cycle of 20,000",
             _file(functional([input_layer(legacy), *ring], "l0")),
-            "in a circle",
+            "form a cycle",
             None,
             True,
         )
         for name, painting in PAINTING.items():
-            # names are escaped there; the layer behind is refused
+            # names are escaped there; the layer after it is refused
             hurt = functional([input_layer(legacy), call("Nope", painting, "x", legacy=legacy)], painting)
             yield Case(f"{kind}, a name with {name}", _file(hurt), "Nope|surrogate")
         code = {"function": ["4wEAAAAAAAAAAQAAAAMAAAABAAAA", None, None], "function_type": "lambda"}
@@ -244,9 +244,12 @@ def _twice(config: bytes) -> bytes:
 
 
 def _bomb(folder: Path) -> str:
-    """Written piece by piece, so that the writer needs no gibibyte itself."""
+    """Written piece by piece, so that the writer needs no gibibyte of memory."""
     path = folder / "bomb.keras"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made, made.open("config.json", "w") as member:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped,
+        zipped.open("config.json", "w") as member,
+    ):
         for _ in range(1024):
             member.write(b" " * (1 << 20))
     return str(path)
@@ -254,7 +257,7 @@ def _bomb(folder: Path) -> str:
 
 # -- files ---------------------------------------------------------------------------------------------------
 def files() -> Iterator[Case]:
-    """What a name may lead to instead of a file."""
+    """What a name may refer to instead of a file."""
     for suffix in ("json", "keras"):
         yield Case(
             f"{suffix}, nothing there",

@@ -1,7 +1,7 @@
-"""Valid sources with one or several things broken, at places that a chooser picks.
+"""Valid sources with one or several things broken, in positions that a chooser picks.
 
 A chooser gives a number below another one: Hypothesis draws it (test_fuzz.py), or atheris
-takes it from its input (scripts/fuzz.py), so both look at the same kinds of damage.
+takes it from its input (scripts/fuzz.py), so both use the same kinds of damage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Choose = Callable[[int], int]  # a number from 0 up to, and without, the one given
+Choose = Callable[[int], int]  # a number from 0 up to, but without, the given one
 
 VALID = Path(__file__).with_name("valid")
 SPECS: list[dict[str, Any]] = [
@@ -104,7 +104,7 @@ TOKENS = [
 
 
 def chooser(numbers: bytes) -> Choose:
-    """Choices out of bytes, two for each."""
+    """A chooser that takes two bytes for each choice."""
     pairs = iter(zip(numbers[::2], numbers[1::2], strict=False))
 
     def choose(count: int) -> int:
@@ -115,7 +115,7 @@ def chooser(numbers: bytes) -> Choose:
 
 
 def source(choose: Choose) -> bytes:
-    """The bytes of a source: a spec, a configuration or an archive, broken in one to four places."""
+    """The bytes of a source: a spec, a configuration or an archive, broken in one to four positions."""
     data = copy.deepcopy(SOURCES[choose(len(SOURCES))])
     for _ in range(1 + choose(3)):
         data = damaged(data, choose)
@@ -128,18 +128,18 @@ def source(choose: Choose) -> bytes:
     return raw
 
 
-def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def part_paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths to every part of the data."""
-    found = [path] if path else []
+    paths = [path] if path else []
     children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in children:
-        found += places(value, (*path, key))
-    return found
+        paths += part_paths(value, (*path, key))
+    return paths
 
 
 def damaged(data: Any, choose: Choose) -> Any:
     """The data with one part replaced, removed, doubled, renamed or moved; it is changed in place."""
-    paths = places(data)
+    paths = part_paths(data)
     if not paths:
         return WORDS[choose(len(WORDS))]
     path = paths[choose(len(paths))]
@@ -166,7 +166,7 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
 
 
 def broken(raw: bytes, choose: Choose) -> bytes:
-    """The bytes with one place cut out, cut off, overwritten, doubled or filled with a token."""
+    """The bytes with one part cut out, cut off, overwritten, doubled or filled with a token."""
     start = choose(len(raw))
     end = min(len(raw), start + 1 + choose(30))
     token = TOKENS[choose(len(TOKENS))]
@@ -185,9 +185,9 @@ def broken(raw: bytes, choose: Choose) -> bytes:
 def archive(config: bytes, choose: Choose) -> bytes:
     """A `.keras` archive of this configuration, stored or deflated."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if choose(2) else zipfile.ZIP_STORED) as made:
-        made.writestr("metadata.json", b'{"keras_version": "3.15.0"}')
-        made.writestr("config.json", config)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if choose(2) else zipfile.ZIP_STORED) as zipped:
+        zipped.writestr("metadata.json", b'{"keras_version": "3.15.0"}')
+        zipped.writestr("config.json", config)
         if choose(2):
-            made.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
+            zipped.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
     return file.getvalue()

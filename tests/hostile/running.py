@@ -1,4 +1,4 @@
-"""Running the command line on a hostile case, here or in a process of its own."""
+"""Running the command line on a hostile case, here or in a separate process."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def run_apart(arguments: Sequence[str], stdin: bytes | None = None) -> Ran:
 
 
 def check(case: Case, source: str, ran: Ran) -> None:
-    """Refused, in few lines that name the file, and nothing else."""
+    """Check that the case is refused, in few lines that name the file, and with nothing else."""
     assert ran.code == 2, ran
     assert ran.out == ""
     lines = ran.err.splitlines()
-    # one line a fault, and a name may stand in three places; at most 20 and "more"
+    # one line per fault, and a name may appear three times in it; at most 20 and "more"
     assert 1 <= len(lines) <= 3, ran.err
     assert all(len(line) < 800 and line.isprintable() for line in lines)
     assert "Traceback" not in ran.err

@@ -1,4 +1,4 @@
-"""What any source must do: become a network whose figures can be shown, or be refused properly."""
+"""What becomes of any source: a network whose figures can be shown, or a proper refusal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_LAYERS = 500
 
 
 def outcome(raw: bytes, path: Path, *, allow_unknown: bool = False) -> str:
-    """Read these bytes from `path`, analyse, and write in one form: "network" or "refused".
+    """Read these bytes from `path`, analyse, and write in one format: "network" or "refused".
 
-    Any other exception than archcalc's own comes through, and so does a refusal that no
-    terminal should get. The form depends on the bytes alone, so that an outcome can be repeated.
+    Exceptions other than archcalc's own are not caught, and neither is a refusal that no terminal
+    should get. The format depends on the bytes alone, so that an outcome can be repeated.
     """
     path.write_bytes(raw)
     try:

@@ -17,7 +17,7 @@ from tests.hostile.running import ROOT, check, run_apart, run_here
 
 CASES = cases()
 GENTLE = [case for case in CASES if not case.harsh]
-# a process each: every kind by default, the same bytes by another way in the long suite
+# a separate process each: every kind by default, the same bytes by another way in the long suite
 HARSH = [
     pytest.param(case, marks=[pytest.mark.slow] if case.stdin or "Keras 2" in case.name else [], id=case.name)
     for case in CASES
@@ -41,7 +41,7 @@ def test_is_refused(case: Case, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", HARSH)
 def test_is_refused_within_limits(case: Case, tmp_path: Path) -> None:
-    """Of one GiB of address space and five seconds of CPU, for the whole process."""
+    """The limits are 1 GiB of address space and five seconds of CPU, for the whole process."""
     source = case.make(tmp_path)
     check(case, source, run_apart(["analyze", source, "--format", "json"], case.stdin))
 
@@ -75,7 +75,7 @@ def test_nothing_that_a_file_names_is_opened_imported_or_run() -> None:
     opened = 0
     for name, event, what in events:
         if event in ("pathlib.Path.glob", "os.scandir") and str(ROOT / "examples") in what:
-            continue  # our own examples, for a hint
+            continue  # archcalc's examples, for a hint
         source = name.rpartition(": ")[2]
         # the source itself, by its name and then by its descriptor
         assert event == "open", (name, event, what)

@@ -20,7 +20,7 @@ EXAMPLES, INPUTS = 500, 40
 # a failure names its bytes: shrinking lists of 40 inputs would take minutes
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
-# enough choices for one source; where they run out, the first of everything is chosen
+# enough choices for one source; after them, the first option is always chosen
 choices = st.binary(min_size=48, max_size=48)
 
 

@@ -1,6 +1,6 @@
 """Run every case that needs no limits under an audit hook; prints what the interpreter did.
 
-A program, not a test: the hook of a process cannot be taken off again.
+A program, not a test: an audit hook cannot be removed from a process.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def run() -> None:
 
     known = [case for case in cases() if not case.harsh]
     with tempfile.TemporaryDirectory() as top:
-        made = []
+        sources = []
         for i, case in enumerate(known):
             folder = Path(top) / str(i)
             folder.mkdir()
-            made.append(case.make(folder))
+            sources.append(case.make(folder))
         for watched in (False, True):  # the first round imports what reading needs
             if watched:
                 sys.addaudithook(hook)
-            for case, source in zip(known, made, strict=True):
+            for case, source in zip(known, sources, strict=True):
                 for command in COMMANDS:
                     at = f"{case.name}: {source}" if watched else ""
                     run_here([command, source], case.stdin)

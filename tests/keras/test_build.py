@@ -1,4 +1,4 @@
-"""Graphs as live Keras models: what comes out is what was declared, and it trains."""
+"""Graphs as live Keras models: they are what was declared, and they train."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def made(kind: str, **arguments: Any) -> Any:
 
 
 def small(image: Any = (8, 8, 3), filters: Any = 4) -> Graph:
-    """A convolution used twice, with names that neither Keras nor TensorFlow takes."""
+    """A convolution used twice, with names that neither Keras nor TensorFlow accepts."""
     return Graph.of(
         "größe",
         [
@@ -163,9 +163,9 @@ def test_operations_are_nodes_with_names_and_constants() -> None:
 def test_calls_that_would_end_the_process_are_refused() -> None:
     layer = registered()["AdaptiveMaxPooling1D"](output_size=1)
     graph = Graph.of("g", [("x", registered()["InputLayer"](shape=(4, 2)), ()), ("y", layer, ("x",))], ["y"])
-    found = archcalc.verify(graph)
-    assert not found.differences
-    (check,) = [c for c in found.checks if c.what == "activation bytes" and c.layer == "y"]
+    result = archcalc.verify(graph)
+    assert not result.differences
+    (check,) = [c for c in result.checks if c.what == "activation bytes" and c.layer == "y"]
     assert "ends the process" in check.reason
 
 

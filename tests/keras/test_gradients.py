@@ -1,4 +1,4 @@
-"""Expected gradients beside those of real Keras models."""
+"""Compares expected gradients with those of real Keras models."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_network_of_many_parts() -> None:
     measured = np.array(list(gradient_runs(graph, 6, batch=8))).mean(axis=0)
     assert all(row.log10 is not None for row in rows)
     off = measured - np.array([row.log10 for row in rows])
-    # within a factor of 1.3 everywhere but inside the gate, whose gradient is a sum over positions
+    # within a factor of 1.3 everywhere except inside the gate, whose gradient is a sum over positions
     outside = [i for i, node in enumerate(graph.nodes) if node.name not in ("squeeze", "gate")]
     assert np.abs(off[outside]).max() < np.log10(1.3)
     assert np.abs(off).max() < np.log10(2)
@@ -76,7 +76,7 @@ def mobile(channels: int, rate: float) -> Graph:
     before = "stem/norm"
     for b in "abcd":
         wide = 4 * channels
-        for name, kind, given in (
+        for name, kind, arguments in (
             ("expand", "Conv2D", {"filters": wide, "kernel_size": 1}),
             ("norm", "BatchNormalization", {}),
             ("swish", "Activation", {"activation": "silu"}),
@@ -87,7 +87,7 @@ def mobile(channels: int, rate: float) -> Graph:
             ("reduce", "Conv2D", {"filters": 8, "kernel_size": 1, "activation": "silu"}),
             ("gate", "Conv2D", {"filters": wide, "kernel_size": 1, "activation": "sigmoid"}),
         ):
-            rows.append((f"{b}/{name}", kind, given, (before if name == "expand" else rows[-1][0],)))
+            rows.append((f"{b}/{name}", kind, arguments, (before if name == "expand" else rows[-1][0],)))
         rows += [
             (f"{b}/gated", "Multiply", {}, (f"{b}/swish2", f"{b}/gate")),
             (f"{b}/project", "Conv2D", {"filters": channels, "kernel_size": 1}, (f"{b}/gated",)),
@@ -105,7 +105,7 @@ def mobile(channels: int, rate: float) -> Graph:
 
 @pytest.mark.parametrize("batch", [4, 32])
 def test_samples_that_differ_in_a_batch(batch: int) -> None:
-    """Dropped branches make samples unlike, swish the more so, and the batch's statistics are divided out."""
+    """Dropped branches make samples differ, swish even more, and the batch's statistics are divided out."""
     graph = mobile(32, 0.2)
     rows = expected_gradients(graph, infer(graph), batch=batch)
     measured = np.array(list(gradient_runs(graph, 8, batch=batch)))
@@ -118,20 +118,20 @@ def test_samples_that_differ_in_a_batch(batch: int) -> None:
 
 
 def test_verify_measures_beside_the_prediction() -> None:
-    found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=8)
-    checks = found.by_what()[GRADIENT]
+    result = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=8)
+    checks = result.by_what()[GRADIENT]
     assert [c.layer for c in checks] == ["input", "h0", "h1", "h2"]
-    assert found.agrees
+    assert result.agrees
 
 
 def test_verify_notices_a_wrong_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archcalc.verification import expected_gradients
+    from archcalc.verification import expected_gradients as checks
 
     wrong = plain("sigmoid", "glorot_uniform", 3, 64)
     rows = expected_gradients(wrong, infer(wrong))
-    monkeypatch.setattr(expected_gradients, "expected_gradients", lambda *_, **__: rows)
-    found = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=4)
-    assert {c.layer for c in found.differences} == {"input", "h0", "h1"}
+    monkeypatch.setattr(checks, "expected_gradients", lambda *_, **__: rows)
+    result = verify(plain("tanh", "glorot_uniform", 3, 64), gradients=4)
+    assert {c.layer for c in result.differences} == {"input", "h0", "h1"}
 
 
 def test_verify_measures_no_gradients_unasked() -> None:

@@ -1,8 +1,8 @@
-"""How far each layer's gradient bound lies above the Jacobian of the real layer: not below, and not by much.
+"""Compares each layer's gradient bound with the Jacobian of the real layer: not below it, nor far above.
 
 For each type some cells of the contract's grid, each alone in a network, with random weights in float64. The
-norm is the largest over a few inputs, so that a bound which is attained comes out as 1. `LOOSE` says by how
-much others may exceed it; what is in `UNBOUNDED` has no bound for some arguments, and then says why.
+norm is the largest over a few inputs, so that a bound which is attained has a ratio of 1. `LOOSE` limits the
+ratio of other types; types in `UNBOUNDED` have no bound for some arguments, and then state why.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ LOOSE = {
         ["AveragePooling1D", "Minimum", "Maximum", "LocallyConnected1D", "LocallyConnected2D"], 1.2
     ),
     **dict.fromkeys(["DepthwiseConv1D", "Normalization"], 1.5),
-    # a softmax behind: its slope is 1/2 where two of its units are alike and the others small
+    # a softmax follows: its slope is 1/2 where two of its units are equal and the others small
     **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D"], 3.0),
     **dict.fromkeys(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"], 3.0),
     **dict.fromkeys(["SpectralNormalization", "TimeDistributed"], 1.1),
     **dict.fromkeys(
         ["DepthwiseConv2D", "Softmax", "Multiply", "LayerScale", "UpSampling2D", "UpSampling3D"], 2.3
     ),
-    "Resizing": 4.0,  # what is cut away is counted
+    "Resizing": 4.0,  # what is cut away counts in the bound
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], 4.5),
     **dict.fromkeys(["GroupNormalization", "RMSNormalization"], 25.0),
     "LayerNormalization": 100.0,
@@ -61,7 +61,7 @@ UNBOUNDED = {
     *("AdditiveAttention", "Attention", "MultiHeadAttention", "GroupQueryAttention", "AutoContrast"),
     *("Resizing", "STFTSpectrogram"),
 }
-# no float64 kernels, no gradient by design, nothing that runs alone; an equation whose shape is left open
+# no float64 kernels, no gradient by design, nothing that runs alone; an equation with an open shape
 LEFT_OUT = {
     *("InputLayer", "Opaque", "AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D", "AveragePooling3D"),
     *("MaxPooling3D", "HashedCrossing", "RandomCrop", "EinsumDense"),
@@ -72,7 +72,7 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def alone(kind: str, cell: Cell) -> Graph:
-    """The layer on inputs of its own."""
+    """The layer with inputs of its own."""
     types = registered()
     nodes: list[Any] = [(f"x{i}", types["InputLayer"](shape=s), ()) for i, s in enumerate(cell.inputs)]
     layer = declared(types[kind], cell.arguments)
@@ -90,7 +90,7 @@ def measured(graph: Graph) -> tuple[Built, list[list[float | None]]]:
 
     Raises
     ------
-        ArchcalcError: for what archcalc refuses; whatever else, for what Keras refuses.
+        ArchcalcError: for what archcalc refuses; other errors for what Keras refuses.
     """
     with scope():
         shapes.infer(graph)
@@ -102,15 +102,15 @@ def measured(graph: Graph) -> tuple[Built, list[list[float | None]]]:
 def compared(
     graph: Graph, built: Built, norms: list[list[float | None]]
 ) -> Iterator[tuple[float, str | None]]:
-    """For each input the bound over the largest measured norm, infinite where there is none, and why."""
+    """For each input the ratio of bound and largest norm, infinite without a bound, and why."""
     values = weights_by_name(built)
     with scope():
         known = shapes.infer(graph)
-        given: Any = {"weights": "actual", "values": values, "input_range": (-1.0, 1.0)}
-        rows = gradients(graph, known, tier="tight", **given).rows
-        centred = gradients(graph, known, tier="centred", **given).rows
-    for row, nearer, *found in zip(rows[:-1], centred[:-1], *(n[:-1] for n in norms), strict=True):
-        largest = max(n or 0.0 for n in found)
+        arguments: Any = {"weights": "actual", "values": values, "input_range": (-1.0, 1.0)}
+        rows = gradients(graph, known, tier="tight", **arguments).rows
+        centred = gradients(graph, known, tier="centred", **arguments).rows
+    for row, nearer, *row_norms in zip(rows[:-1], centred[:-1], *(n[:-1] for n in norms), strict=True):
+        largest = max(n or 0.0 for n in row_norms)
         if not nearer.unbounded and nearer.upper_log10 is not None:
             assert largest <= 10.0**nearer.upper_log10 * (1 + 1e-6)
             assert row.unbounded or nearer.upper_log10 <= row.upper_log10 + 1e-9
@@ -174,7 +174,7 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
             graph = alone(kind, cell)
             built, norms = measured(graph)
         except (ArchcalcError, ValueError, TypeError, NotImplementedError, LookupError):
-            continue  # what the contract's grid refuses, or TensorFlow has no gradient of
+            continue  # what the contract's grid refuses, or TensorFlow has no gradient for
         except Exception as fault:
             if type(fault).__module__.startswith("tensorflow"):
                 continue
@@ -199,7 +199,7 @@ def test_bounds_are_attained_or_nearly(kind: str) -> None:
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("states", [False, True])
 @pytest.mark.parametrize("initial", [False, True])
-def test_stacked_cells_are_bounded_one_behind_the_other(
+def test_stacked_cells_are_bounded_one_after_the_other(
     cells: tuple[str, ...], sequences: bool, states: bool, initial: bool
 ) -> None:
     if initial and "LSTMCell" in cells:
@@ -225,7 +225,7 @@ def test_stacked_cells_are_bounded_one_behind_the_other(
     ],
 )
 def test_hidden_steps_are_kept_in_view(kind: str, arguments: dict[str, Any]) -> None:
-    """A masked step repeats what was before, and leaves fewer to a mean."""
+    """A masked step repeats the step before, and leaves fewer steps to a mean."""
     nodes = [("x", made("InputLayer", shape=(9, 4)), []), ("mask", made("Masking"), ["x"])]
     graph = Graph.of("hidden", [*nodes, ("y", made(kind, **arguments), ["mask"])], ["y"])
     built = build(graph)
@@ -246,11 +246,11 @@ def test_hidden_steps_are_kept_in_view(kind: str, arguments: dict[str, Any]) -> 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cap", [None, 2.0])
 def test_scores_of_a_table_are_a_matrix(tied: bool, cap: float | None) -> None:
-    """The argument stands in the call, so that the contract's grid has it not."""
-    given = {"input_dim": 7, "output_dim": 3, "tie_weights": tied, "logit_soft_cap": cap}
+    """The argument belongs to the call, so the contract's grid does not have it."""
+    arguments = {"input_dim": 7, "output_dim": 3, "tie_weights": tied, "logit_soft_cap": cap}
     nodes: list[Any] = [("x", made("InputLayer", shape=(2, 3)), [])]
     graph = Graph.of(
-        "scores", [*nodes, ("y", made("ReversibleEmbedding", reverse=True, **given), ["x"])], ["y"]
+        "scores", [*nodes, ("y", made("ReversibleEmbedding", reverse=True, **arguments), ["x"])], ["y"]
     )
     ((ratio, _),) = compared(graph, *measured(graph))
     assert 1 - 1e-6 <= ratio <= (1.0 if cap is None else 1.5) * (1 + 1e-6)

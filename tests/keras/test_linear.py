@@ -1,4 +1,4 @@
-"""What stands in linear models for Keras's layers, against these layers themselves."""
+"""Compares layers of linear models with the Keras layers that they replace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archcalc.keras.linear import linear
-from archcalc.keras.stand_ins import InGroups
+from archcalc.keras.linear_layers import InGroups
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,10 @@ def test_convolutions_in_groups(rank: int, channels: int, arguments: dict[str, A
     real = getattr(keras.layers, f"Conv{rank}D")(12, 3, dtype="float64", **arguments)
     x = np.random.default_rng(0).standard_normal((2, *(9, 8, 7)[:rank], channels))
     real(x)
-    found = linear(real)
-    assert isinstance(found, InGroups)
-    assert found.compute_output_shape(x.shape) == real.compute_output_shape(x.shape)
-    found(x)
-    found.inner.set_weights([np.random.default_rng(1).standard_normal(w.shape) for w in real.get_weights()])
-    real.set_weights(found.inner.get_weights())
-    np.testing.assert_allclose(found(x), real(x), rtol=1e-12, atol=1e-12)
+    changed = linear(real)
+    assert isinstance(changed, InGroups)
+    assert changed.compute_output_shape(x.shape) == real.compute_output_shape(x.shape)
+    changed(x)
+    changed.inner.set_weights([np.random.default_rng(1).standard_normal(w.shape) for w in real.get_weights()])
+    real.set_weights(changed.inner.get_weights())
+    np.testing.assert_allclose(changed(x), real(x), rtol=1e-12, atol=1e-12)

@@ -74,10 +74,10 @@ def figures(graph: Graph, *, names: bool = True) -> list[Any]:
     report = analyze(graph, clipped=True)
     rows = []
     for row in report.to_dict()["layers"]:
-        kept = {
+        data = {
             k: v for k, v in row.items() if k not in ("name", "inputs", "shared_with", "receptive_fields")
         }
-        rows.append((row["name"] if names else None, kept))
+        rows.append((row["name"] if names else None, data))
     return rows
 
 

@@ -27,7 +27,7 @@ LAYOUTS = [(1, "valid"), (2, "valid"), (2, "same"), (3, "valid"), (3, "same")]
 
 
 def compare(rank: int, arguments: dict[str, Any], sides: tuple[int, ...], channels: int) -> None:
-    """Build both layers on one input; every array of theirs must be equal."""
+    """Build both layers on one input; all of their arrays must be equal."""
     first = arguments["data_format"] == "channels_first"
     shape = (channels, *sides) if first else (*sides, channels)
     random = np.random.default_rng(0)
@@ -43,19 +43,19 @@ def compare(rank: int, arguments: dict[str, Any], sides: tuple[int, ...], channe
     theirs.set_weights(values)
     ours.set_weights(values)
 
-    found = []
-    for made in (theirs, ours):
-        variables = [w if made is theirs else w.value for w in made.trainable_weights]
-        given = tf.constant(x)
+    arrays = []
+    for layer in (theirs, ours):
+        variables = [w if layer is theirs else w.value for w in layer.trainable_weights]
+        inputs = tf.constant(x)
         with tf.GradientTape() as tape:
-            tape.watch(given)
-            y = made(given)
+            tape.watch(inputs)
+            y = layer(inputs)
             loss = tf.reduce_sum(tf.sin(y * 3))
-        gradients = tape.gradient(loss, [given, *variables])
-        found.append([y.numpy(), *(tf.convert_to_tensor(g).numpy() for g in gradients)])
-    for want, got in zip(*found, strict=True):
+        gradients = tape.gradient(loss, [inputs, *variables])
+        arrays.append([y.numpy(), *(tf.convert_to_tensor(g).numpy() for g in gradients)])
+    for want, got in zip(*arrays, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
-    assert ours.compute_output_shape((None, *shape))[1:] == found[0][0].shape[1:]
+    assert ours.compute_output_shape((None, *shape))[1:] == arrays[0][0].shape[1:]
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
@@ -100,9 +100,9 @@ def test_a_model_with_it_trains_saves_and_loads(tmp_path: Any) -> None:
 
 
 def test_mixed_precision_computes_in_half() -> None:
-    made = locally_connected.LocallyConnected2D(2, 3, dtype="mixed_float16")
-    assert made(np.ones((1, 4, 4, 1), "float32")).dtype == "float16"
-    assert made.kernel.dtype == "float32"
+    layer = locally_connected.LocallyConnected2D(2, 3, dtype="mixed_float16")
+    assert layer(np.ones((1, 4, 4, 1), "float32")).dtype == "float16"
+    assert layer.kernel.dtype == "float32"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How tight bounds are on whole networks, by tier: what docs/gradients.md says of them, with fewer inputs."""
+"""How tight bounds are on whole networks, by tier: docs/evidence/gradient-bounds.md, with fewer inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_worst_rows(name: str) -> None:
-    found = worst_rows(NETWORKS[name](), inputs=8)
+    worst = worst_rows(NETWORKS[name](), inputs=8)
     for tier, most in zip(("symbolic", "tight", "centred"), WORST[name], strict=True):
-        ratio, row = found[tier]
+        ratio, row = worst[tier]
         assert 1 <= ratio <= most, (tier, row)

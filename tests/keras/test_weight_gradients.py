@@ -1,4 +1,4 @@
-"""Bounds of a loss's gradient in kernels against those that the real model has."""
+"""Compares bounds of a loss's gradient with respect to kernels with those of the real model."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ CASES = [
 
 
 def largest_gradients(graph: Graph, loss: str, activation: str) -> tuple[dict[str, float], Any]:
-    """The largest norms over inputs and the targets that are most wrong, by layer; and the weights."""
+    """The largest norms over inputs and over the worst targets, by layer; and the weights."""
     built = build(graph)
     draw_weights(built, 1)
     random = np.random.default_rng(0)
-    found: dict[str, float] = {}
+    largest: dict[str, float] = {}
     names = {id(layer): n.name for n, layer in zip(graph.nodes, built.layers, strict=True)}
     kernels = [
         (names[id(layer)], w.value if hasattr(w, "value") else w)
@@ -73,8 +73,8 @@ def largest_gradients(graph: Graph, loss: str, activation: str) -> tuple[dict[st
         for (name, _), g in zip(kernels, tape.gradient(value, [w for _, w in kernels]), strict=True):
             squares[name] = squares.get(name, 0.0) + float(tf.reduce_sum(g * g))
         for name, square in squares.items():
-            found[name] = max(found.get(name, 0.0), math.sqrt(square))
-    return found, weights_by_name(built)
+            largest[name] = max(largest.get(name, 0.0), math.sqrt(square))
+    return largest, weights_by_name(built)
 
 
 @pytest.mark.parametrize(("activation", "given", "loss"), CASES)
@@ -87,18 +87,18 @@ def test_no_gradient_in_a_kernel_exceeds_its_bound(activation: str, given: str |
     assert set(measured) == {n for n, g in bounds.items() if g and g.weight_gradient_log10 is not None}
     for name, norm in measured.items():
         assert norm <= 10 ** bounds[name].weight_gradient_log10  # type: ignore[union-attr, operator]
-    # the last layer's bound has one inequality in it alone: that of the error
+    # the last layer's bound has only one inequality: that of the error
     assert 10 ** bounds["out"].weight_gradient_log10 < 10 * measured["out"]  # type: ignore[union-attr, operator]
 
 
 @pytest.mark.parametrize(("kind", "read"), [("Dense", 2 * math.sqrt(5)), ("Embedding", math.sqrt(5))])
 def test_how_large_the_input_of_a_kernel_may_be(kind: str, read: float) -> None:
-    """Five inputs up to 2 beside an error of sqrt(2); five rows of one table that may be the same."""
+    """Five inputs up to 2, with an error of sqrt(2); five rows of one table that may be equal."""
     table = made("Embedding", input_dim=7, output_dim=3)
     first = (
         [("in", made("Dense", units=4))] if kind == "Dense" else [("in", table), ("flat", made("Flatten"))]
     )
     graph = chain("first", (5,), *first, ("out", made("Softmax")))
     report = analyze(graph, gradients=True, input_range=(-2.0, 2.0))
-    found = report.layers["in"].gradient.weight_gradient_log10
-    assert 10**found == pytest.approx(math.sqrt(2) * read)
+    log = report.layers["in"].gradient.weight_gradient_log10
+    assert 10**log == pytest.approx(math.sqrt(2) * read)

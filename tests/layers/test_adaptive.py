@@ -31,18 +31,18 @@ def test_symbols_that_divide_are_exact() -> None:
 
 def test_open_sides_have_a_closed_form_for_every_number_of_windows() -> None:
     for windows in range(1, 13):
-        made = AdaptiveAveragePooling2D(output_size=(windows, 1)).elementwise_ops((symbol("n"), 1, 1))
+        work = AdaptiveAveragePooling2D(output_size=(windows, 1)).elementwise_ops((symbol("n"), 1, 1))
         for n in range(1, 30):
-            assert substitute(made, {"n": n}) == window_sizes(n, windows)
+            assert substitute(work, {"n": n}) == window_sizes(n, windows)
 
 
 def test_two_symbols_that_share_no_known_divisor_are_unknown() -> None:
     n, m = symbol("n"), symbol("m")
-    made = AdaptiveAveragePooling2D(output_size=(m, 1)).elementwise_ops((n, 1, 1))
-    assert isinstance(made, Unknown)
+    work = AdaptiveAveragePooling2D(output_size=(m, 1)).elementwise_ops((n, 1, 1))
+    assert isinstance(work, Unknown)
 
 
 def test_arrays_element_by_element() -> None:
     n = arrays.array([4, 5, 6])
-    made = AdaptiveAveragePooling2D(output_size=(4, 1)).elementwise_ops((n, 1, 1))
-    assert list(made) == [window_sizes(k, 4) for k in (4, 5, 6)]
+    work = AdaptiveAveragePooling2D(output_size=(4, 1)).elementwise_ops((n, 1, 1))
+    assert list(work) == [window_sizes(k, 4) for k in (4, 5, 6)]

@@ -1,6 +1,6 @@
-"""Sums, products and contractions, with arguments that fit and that do not, against numpy, unit by unit.
+"""Sums, products and contractions, with valid and invalid arguments, against numpy, unit by unit.
 
-What an output unit reads is what moves it: numpy computes anew with one unit of the input changed.
+An output unit depends on the input units whose change changes it in numpy.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from archcalc.errors import LayerError
 from archcalc.layers.operand import Constant
 from archcalc.layers.registry import registered_operations
-from archcalc.layers.window import Scattered, Unstated
+from archcalc.layers.window import Scattered, UnknownRead
 from tests.analyses.fields.toy import units_read
 
 OPERATIONS = registered_operations()
-BATCH = 5  # no side is as long
+BATCH = 5  # longer than any axis
 Shape = tuple[int, ...]
 
 axes = st.integers(-4, 4)
@@ -31,42 +31,42 @@ constants = st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple)
 
 
 def full(shape: Shape) -> Any:
-    """A tensor of so many numbers a sample, no two alike and none a sum of others."""
+    """A batch of samples of this shape with distinct numbers, none of which is a sum of others."""
     return np.sqrt(np.arange(2, 2 + BATCH * prod(shape))).reshape(BATCH, *shape)
 
 
 def check(name: str, arguments: dict[str, Any], inputs: list[Shape], function: Callable[..., Any]) -> Any:
-    """Compare shape, refusal and windows; the operation if there is one."""
+    """Compare shape, refusal and windows with numpy's; the operation if it is valid, else None."""
     note(f"{name} {arguments} of {inputs}")
     tensors = [full(shape) for shape in inputs]
     try:
-        found = np.asarray(function(*tensors))
+        result = np.asarray(function(*tensors))
     except (ValueError, IndexError):
-        found = np.zeros(())
-    moved = [changes(function, tensors, k) for k in range(len(inputs))] if found.ndim else []
-    # samples stay apart
-    fits = bool(moved) and len(found) == BATCH and not any(m[:, 1:].any() for m in moved)
+        result = np.zeros(())
+    moved = [changes(function, tensors, k) for k in range(len(inputs))] if result.ndim else []
+    # no sample depends on another
+    fits = bool(moved) and len(result) == BATCH and not any(m[:, 1:].any() for m in moved)
     try:
-        made = OPERATIONS[f"ops.{name}"](**arguments)
-        shape = made.output_shape(*inputs)
+        operation = OPERATIONS[f"ops.{name}"](**arguments)
+        shape = operation.output_shape(*inputs)
     except LayerError as fault:
         refused = str(fault)
     else:
         refused = ""
     if refused:
-        # products do not broadcast, nor does anything run over the batch, be it of no effect
+        # products do not broadcast, and operations over the batch are refused even without effect
         sides = [*inputs, *(a.shape for a in arguments.values() if isinstance(a, Constant))]
         alone = any(1 in shape for shape in sides) and "do not match" in refused
         batch = "batch" in refused and name != "einsum"
         assert not fits or "no rule" in refused or batch or alone, refused
         return None
     assert fits
-    assert shape == found.shape[1:]
-    for window, given_, seen in zip(made.window(*inputs), inputs, moved, strict=True):
+    assert shape == result.shape[1:]
+    for window, given_, seen in zip(operation.window(*inputs), inputs, moved, strict=True):
         for unit in np.ndindex(*shape):
             dependence = seen[(slice(None), 0, *unit)].reshape(given_)
             rows = [
-                None if isinstance(r, Scattered | Unstated) else set(units_read(r, n, unit))
+                None if isinstance(r, Scattered | UnknownRead) else set(units_read(r, n, unit))
                 for r, n in zip(window, given_, strict=True)
             ]
             if None in rows:
@@ -76,18 +76,18 @@ def check(name: str, arguments: dict[str, Any], inputs: list[Shape], function: C
             assert (dependence == expected).all(), (
                 f"unit {unit} reads {rows}, moves with {np.argwhere(dependence)}"
             )
-    return made
+    return operation
 
 
 def changes(function: Callable[..., Any], tensors: list[Any], number: int) -> Any:
-    """For each unit of sample 0 of one tensor, which units of the result move with it."""
+    """For each unit of sample 0 of one tensor, the units of the result that depend on it."""
     before = function(*tensors)
-    found = []
+    rows = []
     for unit in range(prod(tensors[number].shape[1:])):
         other = [t.copy() for t in tensors]
         other[number].reshape(BATCH, -1)[0, unit] += 0.3
-        found.append(~np.isclose(function(*other), before, rtol=1e-12, atol=1e-12))
-    return np.array(found)
+        rows.append(~np.isclose(function(*other), before, rtol=1e-12, atol=1e-12))
+    return np.array(rows)
 
 
 def constant(shape: Shape) -> Any:
@@ -101,7 +101,7 @@ REDUCTIONS = {"sum": np.sum, "mean": np.mean, "prod": np.prod, "std": np.std, "v
 @given(shape=shapes, axis=several, keepdims=st.booleans())
 def test_reductions(name: str, shape: Shape, axis: Any, keepdims: bool) -> None:
     if name in ("std", "var") and 1 in shape:
-        return  # of one unit it does not move
+        return  # the deviation of one unit is constant
     arguments = {"axis": axis, "keepdims": keepdims}
     check(name, arguments, [shape], lambda x: REDUCTIONS[name](x, **arguments))
 
@@ -124,11 +124,11 @@ def test_two_tensors_that_broadcast(name: str, one: Shape, other: Shape) -> None
 @given(shape=shapes, other=constants, first=st.booleans())
 def test_a_constant_that_broadcasts(name: str, shape: Shape, other: Shape, first: bool) -> None:
     value = constant(other)
-    made = Constant.of(value.tolist())
+    operand = Constant.of(value.tolist())
     if first:
-        check(name, {"x1": made}, [shape], lambda x: BINARY[name](value, x))
+        check(name, {"x1": operand}, [shape], lambda x: BINARY[name](value, x))
     else:
-        check(name, {"x2": made}, [shape], lambda x: BINARY[name](x, value))
+        check(name, {"x2": operand}, [shape], lambda x: BINARY[name](x, value))
 
 
 CONTRACTIONS = {"matmul": np.matmul, "dot": np.dot}
@@ -138,9 +138,11 @@ CONTRACTIONS = {"matmul": np.matmul, "dot": np.dot}
 @given(shape=shapes, other=constants)
 def test_products_with_a_constant(name: str, shape: Shape, other: Shape) -> None:
     value = constant(other)
-    made = check(name, {"x2": Constant.of(value.tolist())}, [shape], lambda x: CONTRACTIONS[name](x, value))
-    if made is not None:
-        assert made.macs(shape) == prod(made.output_shape(shape)) * shape[-1]
+    operation = check(
+        name, {"x2": Constant.of(value.tolist())}, [shape], lambda x: CONTRACTIONS[name](x, value)
+    )
+    if operation is not None:
+        assert operation.macs(shape) == prod(operation.output_shape(shape)) * shape[-1]
 
 
 pairs = st.lists(st.integers(-3, 3), min_size=1, max_size=2)
@@ -155,7 +157,7 @@ def test_products_over_chosen_axes(shape: Shape, other: Shape, chosen: Any) -> N
     ranks = (len(shape) + 1, len(other))
     rows = zip(chosen, ranks, strict=True) if isinstance(chosen, list) else ()
     if any(len({a % n for a in row}) < len(row) for row, n in rows):
-        return  # an axis that is summed twice
+        return  # an axis is named twice
     value = constant(other)
     arguments = {"x2": Constant.of(value.tolist()), "axes": chosen}
     check("tensordot", arguments, [shape], lambda x: np.tensordot(x, value, chosen))
@@ -163,9 +165,9 @@ def test_products_over_chosen_axes(shape: Shape, other: Shape, chosen: Any) -> N
 
 @given(one=shapes, other=shapes)
 def test_products_of_two_tensors(one: Shape, other: Shape) -> None:
-    made = check("matmul", {}, [one, other], np.matmul)
-    if made is not None:
-        assert made.macs(one, other) == prod(made.output_shape(one, other)) * one[-1]
+    operation = check("matmul", {}, [one, other], np.matmul)
+    if operation is not None:
+        assert operation.macs(one, other) == prod(operation.output_shape(one, other)) * one[-1]
 
 
 EQUATIONS = ("bij,bj->bi", "bi,bj->bij", "bij,bjk->bik", "bij,bij->b", "bi,b->bi", "bij,bik->bjk")
@@ -173,15 +175,17 @@ EQUATIONS = ("bij,bj->bi", "bi,bj->bij", "bij,bjk->bik", "bij,bij->b", "bi,b->bi
 
 @given(st.sampled_from(EQUATIONS), shapes, shapes)
 def test_products_by_letters(equation: str, one: Shape, other: Shape) -> None:
-    made = check("einsum", {"subscripts": equation}, [one, other], lambda x, y: np.einsum(equation, x, y))
-    if made is not None:
+    operation = check(
+        "einsum", {"subscripts": equation}, [one, other], lambda x, y: np.einsum(equation, x, y)
+    )
+    if operation is not None:
         operands = equation.split("->", maxsplit=1)[0].split(",")
         lengths = {
             c: n
             for row, s in zip(operands, (one, other), strict=True)
             for c, n in zip(row[1:], s, strict=True)
         }
-        assert made.macs(one, other) == prod(lengths.values())
+        assert operation.macs(one, other) == prod(lengths.values())
 
 
 @pytest.mark.parametrize("equation", ["bij,jk", "bij,jk->bik", "bij,ik", "bji,jk", "bij,xj"])

@@ -1,4 +1,4 @@
-"""Types of results, against those of real Keras on real tensors."""
+"""The dtypes of results, against those of real Keras on real tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archcalc.layers.registry import registered, registered_operations
 from tests import keras_oracle
 from tests.test_contract import REAL_TYPES, outcomes, words
 
-# what a type needs beside its tensors
+# required arguments of operations
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "ops.cast": {"dtype": "uint8"},
     "ops.clip": {"x_min": 0, "x_max": 3},
@@ -45,26 +45,26 @@ def real(function: Any, *dtypes: str) -> str:
     return str(function(*[tf.cast(tf.fill((1, 4, 2), 1), d) for d in dtypes]).dtype.name)
 
 
-# TensorFlow divides by zero, and ends the process, where these get integers
-DEADLY = ("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D")
+# TensorFlow divides by zero and ends the process when these get integers
+CRASHING = ("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D")
 
 
-@pytest.mark.parametrize("kind", [name for name in REAL_TYPES if name not in DEADLY])
+@pytest.mark.parametrize("kind", [name for name in REAL_TYPES if name not in CRASHING])
 def test_layers_keep_integers_or_compute(kind: str) -> None:
     """The first cell of the contract's grid, on tensors of each type that Keras takes."""
     accepted = (o for o in outcomes(kind) if o.layer is not None and o.keras is not None and o.cell.inputs)
-    found = next((o for o in accepted if o.cell.arguments.get("data_format") != "channels_first"), None)
-    if found is None:
+    outcome = next((o for o in accepted if o.cell.arguments.get("data_format") != "channels_first"), None)
+    if outcome is None:
         pytest.skip("takes no tensors")
-    assert found.layer is not None
+    assert outcome.layer is not None
     for dtype in ("uint8", "int32", "float32"):
-        call = keras_oracle.layer_call(keras_layer(found.layer), words(registered()[kind], found.cell))
-        inputs = [tf.cast(tf.ones((2, *shape)), dtype) for shape in found.cell.inputs]
+        call = keras_oracle.layer_call(keras_layer(outcome.layer), words(registered()[kind], outcome.cell))
+        inputs = [tf.cast(tf.ones((2, *shape)), dtype) for shape in outcome.cell.inputs]
         try:
-            made = call(inputs).dtype.name
-        except Exception:  # Keras, or TensorFlow's kernels, take no such numbers here
+            dtype_of_keras = call(inputs).dtype.name
+        except Exception:  # Keras or TensorFlow's kernels do not take this dtype
             continue
-        assert found.layer.result_dtype("float32", *[dtype] * len(inputs)) == made, dtype
+        assert outcome.layer.result_dtype("float32", *[dtype] * len(inputs)) == dtype_of_keras, dtype
 
 
 @pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
@@ -72,9 +72,9 @@ def test_layers_keep_integers_or_compute(kind: str) -> None:
     ("kind", "given"), [("Discretization", {"bin_boundaries": (0.0, 1.0)}), ("Hashing", {"num_bins": 3})]
 )
 def test_numbers_of_bins_are_integers_of_one_width(kind: str, given: dict[str, Any], mode: str) -> None:
-    found = registered()[kind](**given, output_mode=mode)
-    made = getattr(keras.layers, kind)(**given, output_mode=mode)(tf.ones((2, 5), "int32"))
-    assert found.result_dtype("float32", "int32") == made.dtype.name
+    layer = registered()[kind](**given, output_mode=mode)
+    bins = getattr(keras.layers, kind)(**given, output_mode=mode)(tf.ones((2, 5), "int32"))
+    assert layer.result_dtype("float32", "int32") == bins.dtype.name
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -86,12 +86,12 @@ def test_functions_of_one_tensor(name: str, dtype: str) -> None:
         pytest.skip("Keras widens the sum of bytes")
     if name == "negative" and dtype == "uint8":
         pytest.skip("TensorFlow has no negative bytes")
-    given = ARGUMENTS.get(f"ops.{name}", {})
-    operation = registered_operations()[f"ops.{name}"](**given)
+    arguments = ARGUMENTS.get(f"ops.{name}", {})
+    operation = registered_operations()[f"ops.{name}"](**arguments)
     function = getattr(keras.ops, name)
     if name == "get_item":
-        function, given = (lambda x: x[:, 1]), {}
-    assert operation.result_dtype("float32", dtype) == real(lambda x: function(x, **given), dtype)
+        function, arguments = (lambda x: x[:, 1]), {}
+    assert operation.result_dtype("float32", dtype) == real(lambda x: function(x, **arguments), dtype)
 
 
 @pytest.mark.parametrize("one", TYPES)

@@ -1,4 +1,4 @@
-"""Encodings of integers and their refusals, and layers that are given to layers."""
+"""Encodings of integers and their refusals, and layers as arguments of layers."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_how_a_product_weighs_its_inputs_depends_on_values(function: str) -> Non
     nodes: list[Any] = [("x", types["InputLayer"](shape=(9, 2)), ()), ("a", conv, ["x"]), ("b", conv, ["x"])]  # type: ignore[call-arg]
     by_tensor = Graph.of("two", [*nodes, ("y", other(), ["a", "b"])], ["y"], shared={"b": "a"})
     rows = {row.name: row for row in analyze(by_tensor).rows}
-    found = rows["y"].effective_receptive_field_sigma
-    assert found is None or all(isinstance(s, Unknown) for s in found)
-    # a constant does not move the weight from one unit to another
+    sigma = rows["y"].effective_receptive_field_sigma
+    assert sigma is None or all(isinstance(s, Unknown) for s in sigma)
+    # a constant factor does not change the distribution over units
     by_number = Graph.of("one", [*nodes[:2], ("y", other(x2=2.0), ["a"])], ["y"])
     rows = {row.name: row for row in analyze(by_number).rows}
     assert rows["y"].effective_receptive_field_sigma == rows["a"].effective_receptive_field_sigma
@@ -73,14 +73,14 @@ def test_an_index_in_words() -> None:
 
 
 def test_flash_attention_drops_nothing() -> None:
-    given = {"num_heads": 2, "key_dim": 3, "flash_attention": True}
-    assert made("MultiHeadAttention", **given).output_shape((4, 5), (4, 5)) == (4, 5)
+    arguments = {"num_heads": 2, "key_dim": 3, "flash_attention": True}
+    assert made("MultiHeadAttention", **arguments).output_shape((4, 5), (4, 5)) == (4, 5)
     with pytest.raises(LayerError, match="needs dropout=0"):
-        made("MultiHeadAttention", **given, dropout=0.5)
+        made("MultiHeadAttention", **arguments, dropout=0.5)
 
 
 @pytest.mark.parametrize(
-    ("noise_shape", "whole"),
+    ("noise_shape", "together"),
     [
         ([None, 1, 1], True),
         ((None, 1, 1), True),
@@ -93,9 +93,9 @@ def test_flash_attention_drops_nothing() -> None:
         (None, False),
     ],
 )
-def test_whole_samples_are_dropped_where_their_units_share_one_fate(noise_shape: Any, whole: bool) -> None:
-    (mask,) = made("Dropout", rate=0.5, noise_shape=noise_shape).primitives((3, 4))
-    assert mask.whole is whole
+def test_all_units_of_a_sample_may_be_dropped_together(noise_shape: Any, together: bool) -> None:
+    (dropout,) = made("Dropout", rate=0.5, noise_shape=noise_shape).primitives((3, 4))
+    assert dropout.per_sample is together
 
 
 def test_categories_need_their_number() -> None:

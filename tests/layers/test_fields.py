@@ -1,4 +1,4 @@
-"""How constructor arguments are normalised, and what is said where they do not fit."""
+"""Normalisation of constructor arguments, and the messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def made(name: str, **arguments: Any) -> Layer:
 def test_arguments_take_one_form(name: str, arguments: dict[str, Any], field: str, normal: Any) -> None:
     layer = made(name, **arguments)
     assert getattr(layer, field) == normal
-    # the normal form is its own normal form
+    # normalising twice changes nothing
     again = dataclasses.replace(layer)  # type: ignore[type-var]
     assert getattr(again, field) == normal
 
@@ -89,7 +89,9 @@ def test_numpy_numbers_become_plain() -> None:
         ("RNN", {"cell": {"type": "LSTMCell", "units": 0}}, "LSTMCell: units: expected a positive integer"),
     ],
 )
-def test_faults_say_what_came_and_what_would_do(name: str, arguments: dict[str, Any], message: str) -> None:
+def test_faults_say_what_was_received_and_what_was_expected(
+    name: str, arguments: dict[str, Any], message: str
+) -> None:
     with pytest.raises(LayerError, match=message):
         made(name, **arguments)
 
@@ -157,7 +159,7 @@ def kinds() -> dict[str, Kind]:
 
 @pytest.mark.parametrize("where", sorted(kinds()))
 def test_defaults_and_their_schema_agree(where: str) -> None:
-    """Every default is in normal form of its own kind, and the schema of that kind admits it."""
+    """Normalising a default twice changes nothing, and its schema accepts it."""
     jsonschema = pytest.importorskip("jsonschema")
     name, field = where.split(".")
     cls, kind = registered()[name], kinds()[where]

@@ -1,4 +1,4 @@
-"""Operations on images whose channels come first do what they do to channels that come last."""
+"""Operations on channels-first images give the same as on channels-last images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from archcalc.layers.registry import registered_operations
 from archcalc.layers.window import Read
 
-POSITIONS = {0: 1, 1: 2, 2: 0}  # of height, width and channels, where these come first
+POSITIONS = {0: 1, 1: 2, 2: 0}  # of height, width and channels, if channels come first
 
 CASES: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
     ("ops.image.resize", {"size": (12, 15)}, (6, 5, 2)),
@@ -37,7 +37,7 @@ def test_channels_first_is_channels_last_moved(
     operation = registered_operations()[kind]
     last, other = operation(**arguments), operation(**arguments, data_format="channels_first")
     assert other.output_shape(first(shape)) == first(last.output_shape(shape))
-    (window,), (found,) = last.window(shape), other.window(first(shape))
-    assert found == first(tuple(map(moved, window)))
+    (window,), (window_first,) = last.window(shape), other.window(first(shape))
+    assert window_first == first(tuple(map(moved, window)))
     assert other.elementwise_ops(first(shape)) == last.elementwise_ops(shape)
     assert operation(**arguments, data_format="channels_last").window(shape) == (window,)

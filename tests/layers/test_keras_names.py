@@ -1,4 +1,4 @@
-"""The mapping of names must be one to one, and TensorFlow must take what comes out."""
+"""The mapping of names is one to one, and TensorFlow accepts the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archcalc.layers.keras_names import from_keras_name, to_keras_name
 
-# what TensorFlow's node names and Keras (no slash) both take; tests/keras/test_build.py trains one
+# names that TensorFlow's nodes and Keras (no slash) both accept; tests/keras/test_build.py trains one
 ACCEPTED = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.-]*(>[A-Za-z0-9.][A-Za-z0-9_.-]*)*")
 PRINTABLE = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"])
 NAMES = st.text(PRINTABLE, min_size=1, max_size=12) | st.text(
@@ -45,9 +45,9 @@ def test_as_documented(name: str, keras: str) -> None:
 @example(".a")
 @example("")
 def test_there_and_back(name: str) -> None:
-    made = to_keras_name(name)
-    assert from_keras_name(made) == name
-    assert ACCEPTED.fullmatch(made)
+    keras_name = to_keras_name(name)
+    assert from_keras_name(keras_name) == name
+    assert ACCEPTED.fullmatch(keras_name)
 
 
 @given(NAMES)
@@ -56,7 +56,7 @@ def test_there_and_back(name: str) -> None:
 @example("a>.03")
 @example("a>.xa_b")
 def test_any_keras_name_is_told_apart(name: str) -> None:
-    """No two Keras names become one: a name is an image of its original or stays itself."""
+    """No two Keras names are mapped to the same name: a name is mapped back, or unchanged."""
     original = from_keras_name(name)
     assert original == name or to_keras_name(original) == name
     assert "\n" not in original

@@ -1,4 +1,4 @@
-"""Every kind of argument: what the reader takes, its schema admits, and what is refused, it refuses."""
+"""Every kind of argument: its schema accepts the values that it accepts, and refuses the others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VALUES: list[Any] = [
     *([{"name": "k"}], [{"shape": [2]}], [{"name": "k", "shape": [2], "size": 3}]),
 ]
 WORDS = ["", "x", "...", "a->b", "ab,bc->ac", "ab", "same", "relu", "zeros"]
-# their schemas only tell lists from numbers and words, or leave the number of elements open
+# kinds whose schemas only distinguish lists, numbers and strings, or leave the number of elements open
 COARSE = {
     *("OperandKind", "KernelKind", "KeyKind", "IndicesKind", "RealsKind"),
     *("InnerKind", "EquationKind", "NamedKind", "MarginsKind", "ShapeKind", "ShapeOrSizeKind"),
@@ -47,16 +47,16 @@ COARSE = {
 
 
 def kinds() -> dict[str, tuple[Kind, int]]:
-    """Every kind once, by its type, its own arguments and the rank."""
-    found = {}
+    """Every kind once, by its type, its arguments and the rank."""
+    by_arguments = {}
     for name, cls in {**registered(), **registered_operations()}.items():
         for field, kind in cls.kinds.items():
             if not isinstance(kind, UntrackedKind):
-                own = {k: v for k, v in vars(kind).items() if not callable(v)}
-                found.setdefault(
-                    f"{type(kind).__name__} {own} {cls.rank}", (f"{name}.{field}", kind, cls.rank)
+                arguments = {k: v for k, v in vars(kind).items() if not callable(v)}
+                by_arguments.setdefault(
+                    f"{type(kind).__name__} {arguments} {cls.rank}", (f"{name}.{field}", kind, cls.rank)
                 )
-    return {where: (kind, rank) for where, kind, rank in found.values()}
+    return {where: (kind, rank) for where, kind, rank in by_arguments.values()}
 
 
 KINDS = kinds()
@@ -64,7 +64,7 @@ KINDS = kinds()
 
 def values(kind: Kind, schema: dict[str, Any]) -> Iterator[Any]:
     yield from VALUES
-    if not kind.holds_sizes:  # words are expressions there, which are parsed before
+    if not kind.holds_sizes:  # else strings are expressions, which are parsed before
         yield from WORDS
         yield from (w for part in [schema, *schema.get("anyOf", [])] for w in part.get("enum", []))
 
@@ -85,7 +85,7 @@ def test_the_schema_admits_what_is_taken(where: str) -> None:
     for value in values(kind, schema):
         right, normal = taken(kind, value, rank)
         if value == [] and isinstance(kind, InnerKind):
-            continue  # which the layer refuses
+            continue  # refused by the layer
         some = some or right
         if right:
             assert validator.is_valid(value), f"{value!r} is taken as {normal!r}"

@@ -1,6 +1,6 @@
-"""Operations that move units, with arguments that fit and that do not, against numpy on numbered units.
+"""Operations that move units, with valid and invalid arguments, against numpy on numbered units.
 
-Each unit of the input holds its own number, so that numpy's answer says which unit stands where.
+Every unit of the input has a different number, so that numpy's result shows where each unit goes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from archcalc.errors import LayerError
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.registry import registered_operations
-from archcalc.layers.window import Scattered, Unstated
+from archcalc.layers.window import Scattered, UnknownRead
 from tests.analyses.fields.toy import units_read
 
 OPERATIONS = registered_operations()
-BATCH = 7  # no side is as long
+BATCH = 7  # longer than any axis
 Arguments = dict[str, Any]
 
 axes = st.integers(-4, 4)
@@ -49,7 +49,7 @@ def repeated(x: Any, repeats: int, axis: int) -> Any:
     return np.repeat(x, repeats, axis)
 
 
-# operation: how its arguments are drawn, and what numpy makes of them
+# operation: a strategy for its arguments, and the function in numpy
 ONE: dict[str, tuple[st.SearchStrategy[Arguments], Callable[..., Any]]] = {
     "flip": (st.fixed_dictionaries({"axis": some_axes}), np.flip),
     "roll": (st.fixed_dictionaries({"shift": st.integers(-3, 3), "axis": axes}), np.roll),
@@ -125,11 +125,11 @@ def numbered(shape: tuple[int, ...]) -> Any:
     return np.arange(BATCH * prod(shape)).reshape(BATCH, *shape)
 
 
-def by_sample(found: Any, units: int) -> bool:
-    """Whether each sample of the result is made of the units of its own sample, -1 standing for none."""
-    if not found.ndim or len(found) != BATCH or 0 in found.shape:
+def by_sample(result: Any, units: int) -> bool:
+    """Whether each sample of the result has only units of the same sample (-1 is a constant)."""
+    if not result.ndim or len(result) != BATCH or 0 in result.shape:
         return False
-    owners = np.where(found < 0, -1, found // units).reshape(BATCH, -1)
+    owners = np.where(result < 0, -1, result // units).reshape(BATCH, -1)
     return all(set(row) <= {i, -1} for i, row in enumerate(owners))
 
 
@@ -137,20 +137,20 @@ def check(name: str, arguments: Arguments, shapes: list[tuple[int, ...]], functi
     note(f"{name} {arguments} of {shapes}")
     units = prod(shapes[0])
     try:
-        whole = function(real)
-        found = whole if isinstance(whole, list) else [whole]
+        result = function(real)
+        results = result if isinstance(result, list) else [result]
     except (ValueError, IndexError):  # AxisError is both
-        found = []
-    fits = bool(found) and all(by_sample(each, units) for each in found)
+        results = []
+    fits = bool(results) and all(by_sample(each, units) for each in results)
     try:
-        made = OPERATIONS[f"ops.{name}"](**arguments)
-        outputs = made.output_shapes(*shapes)
+        operation = OPERATIONS[f"ops.{name}"](**arguments)
+        outputs = operation.output_shapes(*shapes)
     except LayerError as fault:
         refused = str(fault)
     else:
         refused = ""
     if refused:
-        # along the batch even what changes nothing is refused
+        # operations along the batch are refused even without effect
         along = [v for k, v in arguments.items() if k in ("axis", "axis1", "axis2")]
         batch = any(type(a) is int and a % (len(shapes[0]) + 1) == 0 for a in along)
         assert not fits or batch or "no rule" in refused, refused
@@ -159,15 +159,15 @@ def check(name: str, arguments: Arguments, shapes: list[tuple[int, ...]], functi
         assert not fits
         return
     assert fits
-    assert [each.shape[1:] for each in found] == list(outputs)
-    windows = made.window(*shapes)
+    assert [each.shape[1:] for each in results] == list(outputs)
+    windows = operation.window(*shapes)
     assert len(windows) == len(shapes)
     if len(outputs) > 1:
         return
-    for unit, number in np.ndenumerate(found[0][0]):
+    for unit, number in np.ndenumerate(results[0][0]):
         reads = [
             [
-                None if isinstance(r, Scattered | Unstated) else units_read(r, n, unit)
+                None if isinstance(r, Scattered | UnknownRead) else units_read(r, n, unit)
                 for r, n in zip(window, shape, strict=True)
             ]
             for window, shape in zip(windows, shapes, strict=True)
@@ -206,7 +206,7 @@ def test_units_of_several_tensors_do(name: str, shape: tuple[int, ...], axis: in
 
 @pytest.mark.parametrize("widths", [[1], [0, 0, 0]])
 def test_numbers_that_are_no_pair_are_no_widths(widths: list[int]) -> None:
-    """Numpy takes one number in a list for both sides of every axis; Keras does not."""
+    """Numpy applies one number in a list to both ends of every axis; Keras does not."""
     with pytest.raises(LayerError, match="expected a pair"):
         OPERATIONS["ops.pad"](pad_width=widths)
 

@@ -1,4 +1,4 @@
-"""A layer of unknown inside says what is stated of it, and nothing else."""
+"""An Opaque layer has the stated figures; all others are unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archcalc.arith.symbolic import symbol
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError
 from archcalc.layers.opaque import Opaque
-from archcalc.layers.window import Taps, Unstated, Whole
+from archcalc.layers.window import Taps, UnknownRead, Whole
 
 H = symbol("H")
 
@@ -35,10 +35,10 @@ def test_nothing_stated_is_nothing_known() -> None:
         assert word in figure.reason
     (window,) = layer.window(x)
     assert len(window) == 3
-    assert all(isinstance(r, Unstated) and "Lambda" in r.reason for r in window)
+    assert all(isinstance(r, UnknownRead) and "Lambda" in r.reason for r in window)
 
 
-def test_what_is_stated_is_said() -> None:
+def test_stated_figures_are_returned() -> None:
     layer = opaque(
         [4, 4, 6],
         weights=[{"name": "a", "shape": [3, 6]}, {"name": "b", "shape": [H], "trainable": False}],
@@ -58,7 +58,7 @@ def test_what_is_stated_is_said() -> None:
     ("n", "out", "window", "stride", "read"),
     [
         (32, 32, 5, None, Taps(0, 1, -2, 5)),
-        (32, 16, 3, None, Taps(0, 2, 0, 3)),  # as TF's `same`: the odd zero stands behind
+        (32, 16, 3, None, Taps(0, 2, 0, 3)),  # as TF's `same`: an odd zero is added at the end
         (224, 112, 7, None, Taps(0, 2, -2, 7)),
         (15, 7, 3, None, Taps(0, 2, 0, 3)),  # only `valid` at stride 2 gives 7
         (9, 1, 9, None, Taps(0, 9, 0, 9)),
@@ -80,7 +80,7 @@ def test_the_stride_follows_from_the_sizes(n: Any, out: Any, window: int, stride
 def test_an_uncertain_stride_is_unstated() -> None:
     for n, out in ((10, 2), (H, symbol("W")), (4, 8)):
         (reads,) = opaque([out, 8], window=3).window((n, 3))
-        assert isinstance(reads[0], Unstated)
+        assert isinstance(reads[0], UnknownRead)
         assert "stride" in reads[0].reason
 
 
@@ -90,15 +90,15 @@ def test_windows_per_axis_and_over_everything() -> None:
     (reads,) = opaque([7], window="whole").window((8, 8, 3))
     assert reads == (Whole(), Whole(), Whole())
     (reads,) = opaque([8, 8, 4], window=[3, 1, 1]).window((8, 8, 3))
-    assert all(isinstance(r, Unstated) for r in reads)
+    assert all(isinstance(r, UnknownRead) for r in reads)
     (reads,) = opaque([7], window=3).window((8, 8, 3))
-    assert all(isinstance(r, Unstated) for r in reads)
+    assert all(isinstance(r, UnknownRead) for r in reads)
 
 
 def test_every_input_has_a_window() -> None:
     first, second = opaque([8, 4], window=3).window((8, 3), (1,))
     assert first == (Taps(0, 1, -1, 3), Whole())
-    assert all(isinstance(r, Unstated) for r in second)
+    assert all(isinstance(r, UnknownRead) for r in second)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Arguments that a spec may leave out mean what Keras's functions mean without them."""
+"""The defaults of operations in a spec are those of Keras's functions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ OPERATIONS = registered_operations()
 
 
 def function(kind: str) -> Any:
-    found: Any = ops
+    function: Any = ops
     for name in kind.removeprefix("ops.").split("."):
-        found = getattr(found, name, None)
-    return found
+        function = getattr(function, name, None)
+    return function
 
 
 def plain(value: Any) -> Any:
@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
 def test_defaults_are_those_of_keras(kind: str) -> None:
     parameters = inspect.signature(function(kind)).parameters
     for field in dataclasses.fields(OPERATIONS[kind]):  # type: ignore[arg-type]
-        # a figure hangs on it, and neither side leaves it open
+        # a figure depends on it, and both sides have a default
         real = parameters.get(field.name)
         tracked = not isinstance(OPERATIONS[kind].kinds.get(field.name), UntrackedKind)
         if real is not None and tracked and None not in (field.default, real.default):

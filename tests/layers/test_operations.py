@@ -1,4 +1,4 @@
-"""Operations of `keras.ops`, as users write them, against what Keras makes of them."""
+"""Operations of `keras.ops`, written as in user code, against real Keras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archcalc.errors import LayerError, NetworkError, SourceError
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.elementwise import BINARY, CASTS, FILLED, FREE, UNARY
 from archcalc.layers.registry import registered_operations
-from archcalc.layers.window import Unstated
+from archcalc.layers.window import UnknownRead
 from archcalc.readers.keras_config import read_keras
 from tests import keras_oracle
 from tests.readers.keras.oracle import assert_same
@@ -30,15 +30,15 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Case:
-    """A call as a user writes it, on inputs of these shapes."""
+    """A call as in user code, on inputs of these shapes."""
 
     call: Callable[..., Any]
     shapes: tuple[Shape, ...]
     note: str = ""
-    measured: bool = True  # False: its output does not move with its input, for the reason in `note`
-    single: bool = True  # False: a line that Keras makes several operations of
-    scale: float = 1.0  # of the inputs, which lie around 1, to where the function is defined
-    bound: bool = False  # the declared window holds for all channels of a place together
+    measured: bool = True  # False: the output does not change with the input, for the reason in `note`
+    single: bool = True  # False: Keras makes several operations of the call
+    scale: float = 1.0  # of the inputs, which are around 1, to the domain of the function
+    bound: bool = False  # the declared window is that of all channels of a position together
 
 
 def one(call: Callable[..., Any], *shape: int, **more: Any) -> Case:
@@ -49,7 +49,7 @@ MATRIX = [[0.5, 1.0, 2.0], [1.5, 1.0, 0.5], [1.0, 2.0, 1.0], [0.3, 0.2, 0.1]]  #
 KERNEL = np.full((3, 2, 4, 5), 0.5, "float64")
 DEPTHWISE = np.full((3, 3, 4, 2), 0.5, "float64")
 
-# arguments that a function of one tensor needs
+# required arguments of functions of one tensor
 MORE: dict[str, tuple[Any, ...]] = {
     "clip": (0.5, 20.0),
     "cast": ("float64",),
@@ -89,7 +89,7 @@ REDUCTIONS = (
     "mean", "sum", "max", "min", "prod", "std", "var", "median", "any", "all", "logsumexp", "amax", "amin",
 )  # fmt: skip
 REDUCED: tuple[tuple[Any, bool], ...] = ((1, False), ((1, 2), True), (-1, False))
-ORDER = "a rank moves only when the order does"
+ORDER = "an index changes only when the order does"
 
 
 def reduction(name: str, axis: Any, keepdims: bool) -> Case:
@@ -235,8 +235,8 @@ SINGLY = pytest.mark.parametrize("case", SINGLE, ids=[f"{i}-{label(c)}" for i, c
 
 def operation_of(case: Case) -> Layer:
     """The only operation of a case."""
-    (found,) = [n.layer for n in read(case).nodes if n.inputs]
-    return found
+    (layer,) = [n.layer for n in read(case).nodes if n.inputs]
+    return layer
 
 
 def inputs_of(case: Case) -> tuple[Shape, ...]:
@@ -252,7 +252,7 @@ def test_symbols_and_arrays_give_what_integers_give(case: Case) -> None:
 
 
 def check_numbers(layer: Layer, inputs: tuple[Shape, ...]) -> None:
-    """Figures of symbols and of arrays are, at these sizes, those of integers."""
+    """Figures from symbols (with these values) and from arrays are those from integers."""
     expected = figures(layer, inputs)
     values: dict[str, int] = {}
 
@@ -262,18 +262,20 @@ def check_numbers(layer: Layer, inputs: tuple[Shape, ...]) -> None:
 
     symbolic = tuple(tuple(n if n == 1 else fresh(n) for n in s) for s in inputs)
     if type(layer).__name__ == "ops.unstack":
-        with arith.scope(), pytest.raises(LayerError, match="number of tensors that is not known"):
+        with arith.scope(), pytest.raises(LayerError, match="gives an unknown number of tensors"):
             figures(layer, symbolic)
         return
     with arith.scope() as scope:
-        found = figures(layer, symbolic)
-    at_point = [substitute(n, values) for n in found]
+        numbers = figures(layer, symbolic)
+    at_point = [substitute(n, values) for n in numbers]
     assert at_point == expected, f"{layer}: symbols give {at_point} for {expected}"
     for text in scope.assumptions.texts():
         assert eval(text, {"min": min, "max": max}, dict(values)) is True, text
     with arith.scope():
-        found = figures(layer, tuple(tuple(n if n == 1 else arrays.array([n, n]) for n in s) for s in inputs))
-    firsts = [int(np.asarray(n).ravel()[0]) for n in found]
+        numbers = figures(
+            layer, tuple(tuple(n if n == 1 else arrays.array([n, n]) for n in s) for s in inputs)
+        )
+    firsts = [int(np.asarray(n).ravel()[0]) for n in numbers]
     assert firsts == expected, f"{layer}: arrays give {firsts} for {expected}"
 
 
@@ -292,12 +294,12 @@ def test_windows_are_the_measured_dependence(case: Case) -> None:
 
 
 def dependence(case: Case) -> tuple[Any, list[np.ndarray]]:
-    """Units of the output, and for each input the units they move with; only `case.call` is asked."""
+    """Units of the output, and for each input the units they depend on, measured on `case.call`."""
 
     def call(xs: list[Any]) -> Any:
-        found = case.call(*(x * case.scale for x in xs))
-        found = found[0] if isinstance(found, list | tuple) else found
-        return ops.cast(found, "float64")
+        outputs = case.call(*(x * case.scale for x in xs))
+        outputs = outputs[0] if isinstance(outputs, list | tuple) else outputs
+        return ops.cast(outputs, "float64")
 
     moved = keras_oracle.perturbation_support(call, case.shapes, dtype="float64", tolerance=1e-6, step=0.75)
     try:
@@ -308,7 +310,7 @@ def dependence(case: Case) -> tuple[Any, list[np.ndarray]]:
 
 
 def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]) -> None:
-    """The operation's windows declare just what these units move with."""
+    """The windows of the operation are the measured dependence of these units."""
     (node,) = [n for n in graph.nodes if n.inputs]
     numbers = [int(graph.nodes[t.node].name[1:]) for t in node.inputs]
     windows = node.layer.window(*(case.shapes[k] for k in numbers))
@@ -316,8 +318,8 @@ def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]
     for k, window in zip(numbers, windows, strict=True):
         declared[k].append(window)
     for k, some in declared.items():
-        if any(isinstance(r, Unstated) for window in some for r in window):
-            continue  # nothing is said, and the reason is given
+        if any(isinstance(r, UnknownRead) for window in some for r in window):
+            continue  # unknown, with a reason
         for unit, seen in zip(units, supports[k], strict=True):
             boxes = [predicted(window, unit, case.shapes[k]) for window in some]
             if any(None in box for box in boxes):
@@ -333,7 +335,7 @@ def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]
 
 
 @pytest.mark.parametrize(
-    ("kind", "arguments", "inputs", "said"),
+    ("kind", "arguments", "inputs", "message"),
     [
         ("ops.reshape", {"newshape": "12"}, [(3, 4)], "expected a list of integers"),
         ("ops.reshape", {"newshape": [-1, 3, 2]}, [(3, 4)], "does not hold the 12 units"),
@@ -352,29 +354,33 @@ def check_windows(case: Case, graph: Any, units: Any, supports: list[np.ndarray]
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(
-    kind: str, arguments: dict[str, Any], inputs: list[Shape], said: str
+def test_invalid_arguments_are_refused(
+    kind: str, arguments: dict[str, Any], inputs: list[Shape], message: str
 ) -> None:
-    with pytest.raises(LayerError, match=said):
+    with pytest.raises(LayerError, match=message):
         registered_operations()[kind](**arguments).output_shape(*inputs)
 
 
 def test_defaults_of_keras_hold_where_a_spec_leaves_an_axis_out() -> None:
     operations = registered_operations()
     assert operations["ops.one_hot"](num_classes=5).output_shape((4, 3)) == (4, 3, 5)
-    for kind, given in (("ops.split", {"indices_or_sections": 2}), ("ops.unstack", {}), ("ops.stack", {})):
+    for kind, arguments in (
+        ("ops.split", {"indices_or_sections": 2}),
+        ("ops.unstack", {}),
+        ("ops.stack", {}),
+    ):
         with pytest.raises(LayerError, match="axis 0 is the batch axis"):
-            operations[kind](**given).output_shape((4, 3))
+            operations[kind](**arguments).output_shape((4, 3))
     assert operations["ops.reshape"](newshape=[None, -1, 4]).output_shape((3, 8)) == (6, 4)
 
 
 def test_whole_multiples_are_interpolated_from_known_pixels() -> None:
     resize = registered_operations()["ops.image.resize"]
     (window,) = resize(size=(12, 10)).window((6, 5, 2))
-    assert not any(isinstance(read, Unstated) for read in window)
-    for given in ({"antialias": True}, {"interpolation": "area"}, {"crop_to_aspect_ratio": True}):
-        (window,) = resize(size=(12, 10), **given).window((6, 5, 2))
-        assert isinstance(window[0], Unstated)
+    assert not any(isinstance(read, UnknownRead) for read in window)
+    for arguments in ({"antialias": True}, {"interpolation": "area"}, {"crop_to_aspect_ratio": True}):
+        (window,) = resize(size=(12, 10), **arguments).window((6, 5, 2))
+        assert isinstance(window[0], UnknownRead)
 
 
 # -- work -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every layer type says about its primitives: each weight named once, several inputs joined first."""
+"""Primitives of every layer type name each weight once and combine several inputs first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.test_contract import REAL_TYPES, Shape, declared, varied
 
 
 def accepted(name: str) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
-    """Every cell of the grid that the declaration accepts."""
+    """The layer and inputs of every valid cell of the grid."""
     for cell in contract.cells(registered()[name], varied(name)):
         try:
             layer = declared(registered()[name], cell.arguments)
@@ -31,17 +31,17 @@ def accepted(name: str) -> Iterator[tuple[Layer, tuple[Shape, ...]]]:
 
 
 def check(layer: Layer, inputs: tuple[Shape, ...]) -> None:
-    found = layer.primitives(*inputs)
-    assert all(isinstance(primitive, prim.Primitive) for primitive in found)  # type: ignore[arg-type]
-    named = Counter(prim.weights_of(found))
+    primitives = layer.primitives(*inputs)
+    assert all(isinstance(primitive, prim.Primitive) for primitive in primitives)  # type: ignore[arg-type]
+    named = Counter(prim.weights_of(primitives))
     assert named == Counter(weight.name for weight in layer.weights(*inputs))
     if len(inputs) > 1:
-        assert isinstance(found[0], prim.JOINING)
-    assert not any(isinstance(primitive, prim.Merge) for primitive in found[1:])
+        assert isinstance(primitives[0], prim.MULTI_INPUT)
+    assert not any(isinstance(primitive, prim.Merge) for primitive in primitives[1:])
 
 
 @pytest.mark.parametrize("name", REAL_TYPES)
-def test_stages_name_each_weight_and_join_several_inputs(name: str) -> None:
+def test_primitives_name_each_weight_and_combine_several_inputs(name: str) -> None:
     cells = list(accepted(name))
     assert cells
     for layer, inputs in cells:
@@ -49,20 +49,20 @@ def test_stages_name_each_weight_and_join_several_inputs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REAL_TYPES)
-def test_stages_of_symbolic_sizes_are_those_of_integers(name: str) -> None:
+def test_primitives_of_symbolic_sizes_are_those_of_integers(name: str) -> None:
     for layer, inputs in list(accepted(name))[:6]:
         twins = tuple(
             tuple(n if n == 1 else symbol(f"s{i}{j}") for j, n in enumerate(s)) for i, s in enumerate(inputs)
         )
         with arith.scope():
             try:
-                found = layer.primitives(*twins)
-            except LayerError:  # sizes that must be equal, and are different symbols
+                primitives = layer.primitives(*twins)
+            except LayerError:  # sizes that must be equal are different symbols
                 continue
-        kinds = [type(primitive) for primitive in found]
+        kinds = [type(primitive) for primitive in primitives]
         assert kinds == [type(primitive) for primitive in layer.primitives(*inputs)]
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.single], ids=label)
-def test_stages_of_operations(case: Case) -> None:
+def test_primitives_of_operations(case: Case) -> None:
     check(operation_of(case), inputs_of(case))

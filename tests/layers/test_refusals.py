@@ -1,4 +1,4 @@
-"""Every class under `keras.layers` is supported, or refused by its own name wherever it is met."""
+"""Every class in `keras.layers` is supported, or refused by name in every kind of file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archcalc.layers.registry import registered
 from archcalc.readers.keras.legacy import CLASS_NAMES
 from archcalc.readers.spec import read_spec
 
-# a configuration may name a class otherwise than the module that exports it
+# a config may have another class name than the module that exports it
 CLASSES = {
     CLASS_NAMES.get(cls.__name__, cls.__name__)
     for _, cls in inspect.getmembers(keras.layers, inspect.isclass)
@@ -36,16 +36,16 @@ def test_every_class_of_keras_is_supported_or_refused() -> None:
 def test_a_spec_says_why_and_what_to_do(name: str) -> None:
     spec = {"archcalc": 1, "inputs": {"x": [4, 4, 3]}, "layers": [{"name": "a", "type": name}]}
     inside = {"name": "a", "type": "TimeDistributed", "layer": {"type": name}}
-    for given in (spec, {**spec, "layers": [inside]}):
+    for data in (spec, {**spec, "layers": [inside]}):
         with pytest.raises(ArchcalcError) as caught:
-            read_spec(given, "net.json")
+            read_spec(data, "net.json")
         assert REFUSALS[name].reason in str(caught.value)
         assert REFUSALS[name].remedy in str(caught.value)
 
 
 def config(entry: dict[str, Any]) -> dict[str, Any]:
-    made = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Identity(name="a")])
-    data: dict[str, Any] = json.loads(made.to_json())
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Identity(name="a")])
+    data: dict[str, Any] = json.loads(model.to_json())
     data["config"]["layers"][1] = entry
     return data
 
@@ -62,8 +62,8 @@ def entry(name: str, **arguments: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(REFUSALS))
 def test_a_configuration_says_why(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.json"
-    for given in (entry(name), entry("TimeDistributed", layer=entry(name))):
-        path.write_text(json.dumps(config(given)), encoding="utf-8")
+    for layer in (entry(name), entry("TimeDistributed", layer=entry(name))):
+        path.write_text(json.dumps(config(layer)), encoding="utf-8")
         with pytest.raises(ArchcalcError) as caught:
             archcalc.load(path)
         assert REFUSALS[name].reason in str(caught.value)
@@ -79,12 +79,12 @@ def test_the_command_lists_what_is_refused(capsys: pytest.CaptureFixture[str]) -
     table = printed("--format", "markdown")
     assert {r["name"] for r in data["refused"]} == set(REFUSALS)
     for name, refusal in REFUSALS.items():
-        assert f"{refusal.said(name)}; {refusal.remedy}" in text
-        assert f"| {name} | {refusal.said(name)} | {refusal.remedy} |" in table
+        assert f"{refusal.described(name)}; {refusal.remedy}" in text
+        assert f"| {name} | {refusal.described(name)} | {refusal.remedy} |" in table
 
 
 def test_the_command_explains_one_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layers", "lambda", "Dense", "--width", "120"]) == 0
-    found = capsys.readouterr().out
-    assert "a Lambda, whose Python code is never run; use operations" in found
-    assert "C*units + units" in found
+    text = capsys.readouterr().out
+    assert "a Lambda, whose Python code is never run; use operations" in text
+    assert "C*units + units" in text

@@ -1,4 +1,4 @@
-"""Recurrent and attention layers: work counted by hand, and what real models make of them."""
+"""Recurrent and attention layers: work counted by hand, and models against real Keras."""
 
 from __future__ import annotations
 
@@ -173,19 +173,19 @@ MODELS = [
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 def test_sequence_models_verify(model: Any) -> None:
-    found = archcalc.verify(archcalc.from_keras(model()))
-    assert not [c for c in found.checks if c.verdict == "differs"]
-    measured = [c for c in found.checks if c.what.startswith("receptive field")]
+    verification = archcalc.verify(archcalc.from_keras(model()))
+    assert not [c for c in verification.checks if c.verdict == "differs"]
+    measured = [c for c in verification.checks if c.what.startswith("receptive field")]
     assert measured
     assert {c.verdict for c in measured} == {"agrees"}
 
 
 def test_a_conv_lstm_verifies() -> None:
-    """All but its field, which grows along the image with every step: no window along one axis says that."""
+    """Everything except the receptive field, which grows with every step and is unknown."""
     graph = archcalc.from_keras(next_frames())
-    found = archcalc.verify(graph)
-    assert not [c for c in found.checks if c.verdict == "differs"]
-    agreed = {c.what for c in found.checks if c.verdict == "agrees"}
+    verification = archcalc.verify(graph)
+    assert not [c for c in verification.checks if c.verdict == "differs"]
+    agreed = {c.what for c in verification.checks if c.verdict == "agrees"}
     assert agreed >= {"output shape", "parameters", "weights"}
     (row,) = (row for row in archcalc.analyze(graph).rows if row.name == "frame")
     assert "each step sees further" in row.unknown["receptive_field"]
@@ -224,7 +224,7 @@ def test_layers_inside_layers_in_a_spec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "said"),
+    ("layer", "message"),
     [
         ({"type": "RNN", "cell": {"type": "LSTM", "units": 4}}, "a LSTM is no cell"),
         ({"type": "RNN", "cell": {"type": "LSTMCel", "units": 4}}, "did you mean 'LSTMCell'"),
@@ -233,10 +233,10 @@ def test_layers_inside_layers_in_a_spec() -> None:
         ({"type": "TimeDistributed", "layer": 3}, "expected a layer such as"),
     ],
 )
-def test_layers_that_do_not_fit_inside(layer: dict[str, Any], said: str) -> None:
+def test_layers_that_do_not_fit_inside(layer: dict[str, Any], message: str) -> None:
     with pytest.raises(ArchcalcError) as caught:
         read_spec(spec(**layer), "net.json")
-    assert said.replace("'", '"') in str(caught.value).replace("'", '"')
+    assert message.replace("'", '"') in str(caught.value).replace("'", '"')
 
 
 @pytest.mark.parametrize("kind", ["SimpleRNNCell", "LSTMCell", "GRUCell"])
@@ -245,7 +245,7 @@ def test_a_sequence_is_as_much_work_as_its_steps(kind: str) -> None:
     assert sequence.macs((7, 4)) == 7 * made(kind, units=3).macs((4,)) > 0
 
 
-def test_attention_over_two_axes_is_as_much_work_as_over_one_of_as_many_places() -> None:
+def test_attention_over_two_axes_is_as_much_work_as_over_one_of_as_many_positions() -> None:
     layer = made("MultiHeadAttention", num_heads=2, key_dim=3, value_dim=4, use_gate=True)
     for count in (layer.macs, layer.elementwise_ops):
         assert count((3, 4, 8), (3, 4, 8)) == count((12, 8), (12, 8)) > 0

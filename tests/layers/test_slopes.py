@@ -1,4 +1,4 @@
-"""The slopes of activations against the derivative of Keras's own functions on a dense grid."""
+"""The slopes of activations against derivatives of Keras's functions on a dense grid."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from archcalc.layers.activations import ACTIVATIONS, FUNCTIONS, INFINITY, activa
 from archcalc.layers.primitives import Pointwise, Primitives
 from archcalc.layers.registry import registered
 
-CLOSE = 1e-7  # how far above the supremum a constant may lie
-# Dense where functions bend, at and close to their kinks, and far out where they approach their limits.
+CLOSE = 1e-7  # tolerance of a constant above the supremum
+# dense around zero, at and close to kinks, and at large values, where functions approach their limits
 _KINKS = np.array([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0])
 GRID = np.unique(
     np.concatenate(
@@ -31,8 +31,8 @@ def derivative(call: Callable[[Any], Any], grid: np.ndarray = GRID) -> np.ndarra
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = call(x)
-    found = tape.gradient(y, x)
-    values = np.zeros_like(grid) if found is None else np.asarray(found)
+    gradient = tape.gradient(y, x)
+    values = np.zeros_like(grid) if gradient is None else np.asarray(gradient)
     assert np.isfinite(values).all()
     return values
 
@@ -84,7 +84,7 @@ def test_activation_layers(kind: str, arguments: dict[str, Any]) -> None:
     check(of(registered()[kind](**arguments).primitives((4,))), derivative(real))
 
 
-# functions of `keras.ops` that have a bound, with the arguments they need
+# required arguments of functions of `keras.ops` with a bound
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "clip": (-1.0, 2.0),
     "maximum": (0.5,),
@@ -96,7 +96,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_functions_of_a_unit(name: str) -> None:
     function = getattr(ops, name)
-    # whole numbers are where rounding jumps
+    # rounding is discontinuous at multiples of 1/2
     grid = GRID[(GRID % 0.5 != 0) & (np.abs(GRID) < 1e2)]
     if name in ("isfinite", "isinf", "isnan", "logical_not"):
         measured = np.zeros(3)  # true or false: nothing to differentiate

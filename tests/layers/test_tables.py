@@ -1,4 +1,4 @@
-"""Tables of phases against what they tabulate: real resizing, the definition of a transposed convolution."""
+"""Tables of phases against real resizing and the definition of a transposed convolution."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_tables_too_long_to_be_worth_having_are_not_made() -> None:
 def test_a_fitting_stride_is_the_only_one(n: int, s: int, k: int) -> None:
     for m in {-(-n // s), (n - k) // s + 1 if n >= k else -(-n // s)}:
         fitting = {c for c in range(1, n + 1) if -(-n // c) == m or (n >= k and (n - k) // c + 1 == m)}
-        found = fitting_stride(n, m, k)
+        stride = fitting_stride(n, m, k)
         if n == m:
-            assert found == 1
+            assert stride == 1
         elif m == 1:
-            assert found == n  # there is no second window, and any stride will do
+            assert stride == n  # with one window every stride is possible
         elif len(fitting) == 1:
-            assert found == fitting.pop()
+            assert stride == fitting.pop()
         else:
-            assert found is None
+            assert stride is None

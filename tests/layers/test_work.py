@@ -1,4 +1,4 @@
-"""Work by layer type: multiply-adds against ones that real Keras adds up, the rest by hand.
+"""Work by layer type: multiply-adds against sums of ones in real Keras, other operations by hand.
 
 The convention is docs/conventions.md.
 """
@@ -45,7 +45,7 @@ def made(name: str, **arguments: Any) -> Layer:
 
 
 def ones_summed(layer: Layer, inputs: tuple[tuple[int, ...], ...]) -> int:
-    """With all inputs and weights 1 each output unit is the number of products in it."""
+    """The number of products in all output units: their sum if all inputs and weights are 1."""
     real = keras_oracle.make_raw(type(layer), {**layer.keras_arguments(), "dtype": "float64"})
     keras_oracle.build(real, inputs)
     for weight in real.weights:
@@ -53,7 +53,7 @@ def ones_summed(layer: Layer, inputs: tuple[tuple[int, ...], ...]) -> int:
     return round(float(np.sum(keras_oracle.layer_call(real)([np.ones((1, *s)) for s in inputs]))))
 
 
-# no zeros of padding among the products, and nothing behind the sums that changes them
+# arguments without which products are with padding, or something changes the sums
 PLAIN = {
     "mode": "real",
     "padding": "valid",
@@ -65,7 +65,7 @@ PLAIN = {
 
 
 def countable(name: str) -> Iterator[tuple[Layer, tuple[tuple[int, ...], ...]]]:
-    """The layers of the contract's grid, made plain, on all inputs that they take."""
+    """The layers of the contract's grid with the arguments `PLAIN`, on all valid inputs."""
     cls = registered()[name]
     for o in outcomes(name):
         plain = {cls.spec_names.get(k, k): PLAIN.get(k, v) for k, v in o.cell.arguments.items()}
@@ -93,7 +93,7 @@ def test_macs_are_the_products_of_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"])
 def test_padding_counts(name: str) -> None:
-    """`same` works as much as `valid` on the input with its padding around it."""
+    """`same` has the MACs of `valid` on the padded input."""
     for o in accepted(name):
         layer = o.layer
         if layer is None or layer.padding != "same" or layer.channels_first:  # type: ignore[attr-defined]

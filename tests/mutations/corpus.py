@@ -1,7 +1,7 @@
-"""The networks that mutants are held against: written so that each rule shows in some figure.
+"""Networks written for the comparison, so that a mistake in any rule changes some figure.
 
-Most are stars, many layers on one input: every layer is built, run and differentiated by
-real Keras in one model, which is what recording costs.
+Most are stars, many layers on one input: real Keras builds, runs and differentiates all of them in
+one model, which saves most of the time of recording.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ Rows = list[tuple[str, str, dict[str, Any], list[str]]]
 
 
 def star(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Rows:
-    """Every layer on the one input, and each of them an output."""
+    """A network of layers that all read the only input, each of them an output."""
     rows: Rows = [("x", "InputLayer", {"shape": shape}, [])]
-    return rows + [(f"l{i}", kind, given, ["x"]) for i, (kind, given) in enumerate(layers)]
+    return rows + [(f"l{i}", kind, arguments, ["x"]) for i, (kind, arguments) in enumerate(layers)]
 
 
 def line(shape: tuple[int, ...], *layers: tuple[str, dict[str, Any]]) -> Rows:
-    """One layer behind the other."""
+    """A sequential network."""
     rows: Rows = [("x", "InputLayer", {"shape": shape}, [])]
-    for i, (kind, given) in enumerate(layers):
-        rows.append((f"l{i}", kind, given, [rows[-1][0]]))
+    for i, (kind, arguments) in enumerate(layers):
+        rows.append((f"l{i}", kind, arguments, [rows[-1][0]]))
     return rows
 
 
@@ -183,7 +183,7 @@ def _shared() -> tuple[Rows, dict[str, str]]:
 
 
 def _sequences() -> Rows:
-    """Recurrent layers and their wrappers, each on the one sequence, and what reads their outputs."""
+    """Recurrent layers and their wrappers on one sequence, and layers that read their outputs."""
     lstm = {"type": "LSTM", "units": 3, "return_sequences": True}
     cells = [{"type": "LSTMCell", "units": 2}, {"type": "SimpleRNNCell", "units": 3, "trainable": False}]
     ways: list[tuple[str, dict[str, Any]]] = [
@@ -226,7 +226,7 @@ def _attention() -> Rows:
 
 
 def networks() -> Iterator[tuple[str, Rows, dict[str, str]]]:
-    """(name, layers, who shares whose weights)."""
+    """(name, layers, shared weights: layer -> owner)."""
     yield "one axis", star((11, 6), *ONE_D), {}
     yield "two axes", star((9, 8, 6), *TWO_D), {}
     yield "three axes", star((5, 6, 4, 2), *THREE_D), {}

@@ -1,7 +1,7 @@
-"""Small general mistakes at every position of a module's syntax: operators, constants, conditions, returns.
+"""Generic mistakes at every position of a module: operators, constants, conditions, returns.
 
-Left out, because no figure hangs on them: docstrings, annotations, decorators, texts of
-errors (f-strings, lambdas), assertions (`assert`, `strict=True`), constants of modules.
+Left out, because no figure depends on them: docstrings, annotations, decorators, error messages
+(f-strings, lambdas), assertions (`assert`, `strict=True`), constants of modules.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ COMPARISONS: dict[type[ast.AST], str] = {
 
 
 def sample(count: int, seed: int) -> list[Mutant]:
-    """Mutants drawn over all files, each position as likely as any other."""
+    """Random mutants of all files, each position equally likely."""
     return random.Random(seed).sample([m for file in FILES for m in every(file)], count)
 
 
@@ -53,7 +53,7 @@ def every(file: str) -> Iterator[Mutant]:
     for row in text.encode().splitlines(keepends=True):
         starts.append(starts[-1] + len(row))
     raw = text.encode()
-    for node, new in _Places(ast.parse(text)).found:
+    for node, new in _Positions(ast.parse(text)).found:
         start = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
         stop = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
         old = raw[start:stop].decode()
@@ -61,8 +61,8 @@ def every(file: str) -> Iterator[Mutant]:
         yield Mutant(position, file, old, new, start)
 
 
-class _Places(ast.NodeVisitor):
-    """(node, text in its place) for all that can be got wrong."""
+class _Positions(ast.NodeVisitor):
+    """Collects (node, replacement text) for every possible mistake."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.found: list[tuple[ast.AST, str]] = []
@@ -85,20 +85,20 @@ class _Places(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        if node.arg != "strict":  # as an assertion
+        if node.arg != "strict":  # an assertion
             self.visit(node.value)
 
     def visit_Raise(self, node: ast.Raise) -> None:
         self.found.append((node, "pass"))
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        """The text of an error."""
+        """Left out: an error message."""
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Likewise."""
+        """Left out: an error message."""
 
     def visit_Assert(self, node: ast.Assert) -> None:
-        """For the type checker."""
+        """Left out: an assertion."""
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         other = OPERATORS.get(type(node.op))

@@ -1,7 +1,7 @@
-"""Road: single layer types on the contract's grid, cell by cell, against what real Keras says of each.
+"""Comparison of single layer types with real Keras on the contract's grid, cell by cell.
 
 Shapes, weights, refusals, defaults and measured dependence are Keras's; symbols and arrays must
-give what integers give. The checks are those of `tests.test_contract`.
+give the same as integers. The checks are those of `tests.test_contract`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ Entry = dict[str, Any]
 
 # -- recording ---------------------------------------------------------------------------------------
 def record(share: float) -> list[Entry]:
-    """For each type Keras's arguments, and what it says of this share of the cells."""
+    """For each type Keras's arguments, and its outcomes of this share of the cells."""
     from archcalc.layers.registry import registered
     from tests import test_contract as contract
     from tests.contract import cells
 
-    found = []
+    entries = []
     for name in contract.REAL_TYPES:
         grid = list(cells(registered()[name], contract.varied(name)))
         chosen = random.Random(name).sample(grid, max(min(6, len(grid)), round(share * len(grid))))
         some = [_cell(name, contract.outcome(name, cell)) for cell in chosen]
-        found.append({"name": name, "arguments": contract.keras_arguments(name), "cells": some})
-    return found
+        entries.append({"name": name, "arguments": contract.keras_arguments(name), "cells": some})
+    return entries
 
 
 def _cell(name: str, o: Any) -> Entry:
     from tests import test_contract as contract
 
-    found = {
+    entry = {
         "arguments": o.cell.arguments,
         "inputs": o.cell.inputs,
         "shapes": None if o.keras is None else o.keras.shapes,
@@ -45,15 +45,15 @@ def _cell(name: str, o: Any) -> Entry:
     elif o.keras is not None and name != "InputLayer" and not contract.unmeasurable(o):
         try:
             measured = contract.measured(contract.ROWS[name], o)
-            found["support"] = (measured.units, measured.inputs)
+            entry["support"] = (measured.units, measured.inputs)
         except contract.keras_oracle.CannotRunError:
             pass
-    return found
+    return entry
 
 
 # -- comparing ---------------------------------------------------------------------------------------
 def differences(entries: list[Entry], module: str = "") -> Iterator[str]:
-    """What archcalc says otherwise; types that `module` has a part in come first."""
+    """The differences in archcalc; types that inherit from classes of `module` come first."""
     from archcalc.layers.registry import registered
 
     def foreign(entry: Entry) -> bool:
@@ -100,5 +100,5 @@ def _built(cell: Entry) -> Any:
 
 
 def _refused(o: Any, wanted: bool) -> None:
-    """What Keras builds, and fails to run, is refused as it was when that was shown."""
+    """A cell is refused if and only if it was refused when recorded."""
     assert (o.layer is None) == wanted, f"{o.cell}: {o.refusal or 'not refused'}"

@@ -1,6 +1,6 @@
-"""Road: figures of repeated blocks against those of the same network written out, and what must be unknown.
+"""Comparison of repeated blocks with the same network written out, and figures that must be unknown.
 
-Nothing is recorded: a block repeated n times has at n = 3 the figures of three blocks.
+Nothing is recorded: a block repeated n times must have the figures of three blocks at n = 3.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from archcalc.layers.registry import registered
 
 
 def differences(_: Any = None) -> Iterator[str]:
-    """What a repetition says otherwise than its copies."""
+    """The differences between a repeat and its copies."""
     yield from _repeats()
     yield from _enlarged_loop()
     yield from _reading_beside()
@@ -28,7 +28,7 @@ def differences(_: Any = None) -> Iterator[str]:
 
 
 def _repeats() -> Iterator[str]:
-    """A block repeated n times has at n = 3 the figures of three blocks."""
+    """A block repeated n times has the figures of three blocks at n = 3."""
     same = {"filters": 4, "padding": "same"}
     kinds: list[list[tuple[str, dict[str, Any]]]] = [
         [
@@ -70,36 +70,36 @@ def _repeats() -> Iterator[str]:
 
 
 def _looped(graph: Graph, first: str, last: str, source: str) -> Graph:
-    """The graph with a part of it repeated n times."""
+    """The graph with the nodes `first` to `last` repeated n times."""
     at, n = graph.index(), symbol("n")
     repeat = Repeat(at[first], at[last], Tap(at[source]), Tap(at[last]), n)
     return dataclasses.replace(graph, repeats=(repeat,), symbols={"n": None})
 
 
 def _enlarged(times: int) -> Graph:
-    made = registered()
+    types = registered()
     nodes: list[Any] = [
-        ("x", made["InputLayer"](shape=(30, 3)), []),
-        ("up", made["UpSampling1D"](size=3), ["x"]),
+        ("x", types["InputLayer"](shape=(30, 3)), []),
+        ("up", types["UpSampling1D"](size=3), ["x"]),
     ]
     for k in range(times):
         # a wider kernel would read a phase that depends on n, and the field would be unknown
-        conv = made["Conv1D"](filters=3, kernel_size=1)
+        conv = types["Conv1D"](filters=3, kernel_size=1)
         nodes.append((f"b{k}", conv, [nodes[-1][0]]))
-    nodes.append(("head", made["Conv1D"](filters=2, kernel_size=2, strides=2), [nodes[-1][0]]))
+    nodes.append(("head", types["Conv1D"](filters=2, kernel_size=2, strides=2), [nodes[-1][0]]))
     return Graph.of("enlarged", nodes, ["head"])
 
 
 def _enlarged_loop() -> Iterator[str]:
-    """A loop behind upsampling moves in phases: again the figures of three blocks at n = 3."""
+    """A repeat after upsampling has phases; it has the figures of three blocks at n = 3 too."""
     general = analyze(_looped(_enlarged(1), "b0", "b0", "up")).rows[-1].receptive_fields["x"]
     plain = analyze(_enlarged(3)).rows[-1].receptive_fields["x"]
     for name in ("size", "min_size", "stride", "offset"):
-        one, other = getattr(general, name)[0], getattr(plain, name)[0]
-        if isinstance(one, Unknown):
+        looped, other = getattr(general, name)[0], getattr(plain, name)[0]
+        if isinstance(looped, Unknown):
             yield f"enlarged loop: {name} is unknown"
-        elif (substitute(one, {"n": 3}) if arith.is_symbolic(one) else one) != other:
-            yield f"enlarged loop: {name} {one} for {other}"
+        elif (substitute(looped, {"n": 3}) if arith.is_symbolic(looped) else looped) != other:
+            yield f"enlarged loop: {name} {looped} for {other}"
     spread = (
         analyze(
             _looped(
@@ -113,63 +113,66 @@ def _enlarged_loop() -> Iterator[str]:
         .effective_fields["x"]
     )
     if not isinstance(spread.sigma[0], str) or "n" not in spread.sigma[0]:
-        yield f"the spread behind a loop has no closed form: {spread.sigma[0]}"
+        yield f"sigma after a repeat has no closed form: {spread.sigma[0]}"
 
 
 def _reading_beside() -> Iterator[str]:
-    """Each copy of a loop reads another layer beside its input: fields are unknown, and say why."""
-    made, conv = registered(), {"filters": 3, "kernel_size": 3, "padding": "same"}
+    """If each copy of a repeat also reads another layer, fields are unknown, with a reason."""
+    types, conv = registered(), {"filters": 3, "kernel_size": 3, "padding": "same"}
     graph = Graph.of(
         "beside",
         [
-            ("x", made["InputLayer"](shape=(30, 3)), []),
-            ("early", made["Conv1D"](**conv), ["x"]),
-            ("stem", made["Conv1D"](**conv), ["early"]),
-            ("b", made["Conv1D"](**conv), ["stem"]),
-            ("add", made["Add"](), ["b", "early"]),
+            ("x", types["InputLayer"](shape=(30, 3)), []),
+            ("early", types["Conv1D"](**conv), ["x"]),
+            ("stem", types["Conv1D"](**conv), ["early"]),
+            ("b", types["Conv1D"](**conv), ["stem"]),
+            ("add", types["Add"](), ["b", "early"]),
         ],
         ["add"],
     )
     for row in analyze(_looped(graph, "b", "add", "stem")).rows[-1:]:
         size = row.receptive_fields["x"].size
         if len(size) != 1 or not isinstance(size[0], Unknown) or "early" not in size[0].reason:
-            yield f"a loop that reads beside its input: field {size}"
+            yield f"a repeat that reads another layer too: field {size}"
 
 
 def _flattened_beside_global() -> Iterator[str]:
-    """Units of a flattened axis beside ones that see the whole axis: all see all of it.
+    """A flattened axis merged with units that see the whole input has the whole input as its field.
 
-    Beside one that sees a part only, the size is not known.
+    Merged with units that see only a part, its field is unknown.
     """
-    made = registered()
-    for kind, given, whole in (("Dense", {"units": 24}, True), ("Cropping1D", {"cropping": (2, 3)}, False)):
-        nodes: list[Any] = [("x", made["InputLayer"](shape=(8, 3)), []), ("flat", made["Flatten"](), ["x"])]
+    types = registered()
+    for kind, arguments, whole in (
+        ("Dense", {"units": 24}, True),
+        ("Cropping1D", {"cropping": (2, 3)}, False),
+    ):
+        nodes: list[Any] = [("x", types["InputLayer"](shape=(8, 3)), []), ("flat", types["Flatten"](), ["x"])]
         before = "x"
         if not whole:
-            nodes.append(("part", made[kind](**given), ["x"]))
+            nodes.append(("part", types[kind](**arguments), ["x"]))
             before = "part"
-        nodes.append(("all", made["Flatten"](), [before]))
-        nodes.append(("dense", made["Dense"](units=24), ["all"]))
-        nodes.append(("add", made["Add"](), ["flat", "dense"]))
+        nodes.append(("all", types["Flatten"](), [before]))
+        nodes.append(("dense", types["Dense"](units=24), ["all"]))
+        nodes.append(("add", types["Add"](), ["flat", "dense"]))
         size = analyze(Graph.of("flattened", nodes, ["add"])).rows[-1].receptive_fields["x"].size[0]
         if (size != 8) if whole else not isinstance(size, Unknown):
             yield f"a flattened axis beside {kind}: field {size}"
 
 
 def _tower(block: Any, times: int, residual: bool) -> Graph:
-    made = registered()
+    types = registered()
     nodes: list[Any] = [
-        ("x", made["InputLayer"](shape=(60, 3)), []),
-        ("stem", made["Conv1D"](filters=4, kernel_size=4, strides=3), ["x"]),
+        ("x", types["InputLayer"](shape=(60, 3)), []),
+        ("stem", types["Conv1D"](filters=4, kernel_size=4, strides=3), ["x"]),
     ]
     for k in range(times):
         before = nodes[-1][0]
-        for i, (kind, given) in enumerate(block):
-            nodes.append((f"b{k}/{i}", made[kind](**given), [nodes[-1][0]]))
+        for i, (kind, arguments) in enumerate(block):
+            nodes.append((f"b{k}/{i}", types[kind](**arguments), [nodes[-1][0]]))
         ends = [nodes[-1][0], before] if residual else [nodes[-1][0]]
-        nodes.append((f"b{k}/out", made["Add"]() if residual else made["Identity"](), ends))
-    # a branch of other reach beside the loop: where means differ, they enter the variance
-    nodes.append(("beside", made["Conv1D"](filters=4, kernel_size=2, padding="same"), ["stem"]))
-    nodes.append(("both", made["Average"](), [nodes[-2][0], "beside"]))
-    nodes.append(("head", made["Conv1D"](filters=2, kernel_size=2), ["both"]))
+        nodes.append((f"b{k}/out", types["Add"]() if residual else types["Identity"](), ends))
+    # a parallel branch of another field size: if the means differ, they contribute to the variance
+    nodes.append(("beside", types["Conv1D"](filters=4, kernel_size=2, padding="same"), ["stem"]))
+    nodes.append(("both", types["Average"](), [nodes[-2][0], "beside"]))
+    nodes.append(("head", types["Conv1D"](filters=2, kernel_size=2), ["both"]))
     return Graph.of("tower", nodes, ["head"])

@@ -1,8 +1,8 @@
-"""Source edits that live in a child process only: the working tree is never touched.
+"""Mutants: source edits that exist only in a child process and never change the working tree.
 
-A child is forked for each mutant, imports archcalc and the tests afresh with one module's text
-replaced, and checks. Third-party modules are loaded once, in the parent, which computes nothing:
-TensorFlow survives a fork as long as it has not run.
+A child is forked for each mutant, imports archcalc and the tests again with the text of one module
+replaced, and runs a check. The parent loads third-party modules once and computes nothing, because
+TensorFlow survives a fork only if it has not run.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-CPU_SECONDS = 900  # the net below the roads' own limits
-MEMORY = 4 << 30  # beyond what is mapped at the start
+CPU_SECONDS = 900  # upper limit; each comparison has a lower one
+MEMORY = 4 << 30  # in addition to what is mapped at the start
 THIRD_PARTY = ("click", "hypothesis", "keras", "networkx", "numpy", "pydantic", "pytest", "rich", "sympy")
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake: `old` becomes `new`, at `start` (a byte) or where `old` stands only once."""
+    """One mistake: `old` becomes `new`, at byte `start`, or at the only occurrence of `old`."""
 
     name: str
     file: str
@@ -38,7 +38,7 @@ class Mutant:
     start: int | None = None
 
     def source(self) -> str:
-        """The module's text with the mistake in it; raises `ValueError` where that is no Python."""
+        """The module's text with the mistake; raises `ValueError` if it is not valid Python."""
         text = (ROOT / self.file).read_bytes()
         old, start = self.old.encode(), self.start
         if start is None:
@@ -65,7 +65,7 @@ class Mutant:
 
 
 class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads one module from another text."""
+    """An importer that loads one module from another text."""
 
     def __init__(self, module: str, source: str) -> None:
         self.module, self.text = module, source
@@ -80,20 +80,20 @@ class Replaced(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def preload() -> None:
-    """Load what all children share."""
-    importlib.import_module("tests.conftest")  # how TensorFlow is to run here
+    """Import the modules that all children share."""
+    importlib.import_module("tests.conftest")  # settings of TensorFlow
     for name in (*THIRD_PARTY, "tensorflow", "tf_keras"):
         importlib.import_module(name)
 
 
 class LostError(Exception):
-    """The child ended without an answer: it used up its time or its memory."""
+    """The child ended without a result: it exceeded its time or memory."""
 
 
 def in_child(check: Callable[[], Any], mutant: Mutant | None = None) -> Any:
-    """What `check` answers in a process of its own, with the mistake in archcalc.
+    """The result of `check` in a child process, with the mistake in archcalc.
 
-    Raises `LostError` if there is no answer, and `RuntimeError` for what `check` raises.
+    Raises `LostError` if there is no result, and `RuntimeError` if `check` raises an exception.
     """
     source = mutant.source() if mutant else ""
     out, into = os.pipe()
@@ -114,11 +114,11 @@ def in_child(check: Callable[[], Any], mutant: Mutant | None = None) -> Any:
         os._exit(0)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
-        found = pipe.read()
+        data = pipe.read()
     os.waitpid(child, 0)
-    if not found:
+    if not data:
         raise LostError("no answer: too much time, or too much memory")
-    well, answer = pickle.loads(found)
+    well, answer = pickle.loads(data)
     if not well:
         raise RuntimeError(answer)
     return answer
@@ -132,7 +132,7 @@ def _limit() -> None:
 
 
 def _forget() -> None:
-    """Have archcalc and the tests loaded anew; third-party modules stay."""
+    """Unload archcalc and the tests, so that they are imported again; third-party modules stay."""
     for name in list(sys.modules):
         if name.split(".")[0] in ("archcalc", "tests") and name != __name__:
             del sys.modules[name]

@@ -1,7 +1,7 @@
-"""Road: whole networks, written ones (`corpus`) and drawn ones, against what real Keras says of them.
+"""Comparison of whole networks, written (`corpus`) and random ones, with real Keras.
 
-Nothing recorded is a figure of archcalc's, but for the choice of positions and the few weights that
-Keras leaves unnamed. Peaks of memory are found by going over all steps for every tensor.
+No recorded figure is archcalc's, except the choice of positions and the names of the few weights
+that Keras does not name. Peaks of memory are computed by adding up all tensors at every step.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Entry = dict[str, Any]
 POSITIONS = 5  # of each layer
 
 
-def made(kind: str, given: dict[str, Any]) -> Layer:
+def made(kind: str, arguments: dict[str, Any]) -> Layer:
     """A layer or operation from arguments by their names in a spec."""
     cls = registered().get(kind) or registered_operations()[kind]
-    return cls(**{cls.spec_names.get(k, k): v for k, v in given.items()})
+    return cls(**{cls.spec_names.get(k, k): v for k, v in arguments.items()})
 
 
 # -- recording ---------------------------------------------------------------------------------------
@@ -40,17 +40,17 @@ def written() -> list[Entry]:
     """The networks of the corpus."""
     from tests.mutations.corpus import networks
 
-    found = []
+    entries = []
     for name, rows, shared in networks():
-        nodes = [(n, made(kind, given), inputs) for n, kind, given, inputs in rows]
+        nodes = [(n, made(kind, arguments), inputs) for n, kind, arguments, inputs in rows]
         read = {i for *_, inputs in rows for i in inputs}
         ends = [n for n, *_ in rows if n not in read]
-        found.append(_entry(Graph.of(name, nodes, ends, shared=shared), rows, shared))
-    return found
+        entries.append(_entry(Graph.of(name, nodes, ends, shared=shared), rows, shared))
+    return entries
 
 
 def drawn(count: int) -> list[Entry]:
-    """Networks of the project's own strategies."""
+    """Random networks of archcalc's Hypothesis strategies."""
     import keras
 
     from archcalc.testing.drawing import each_drawn
@@ -61,7 +61,7 @@ def drawn(count: int) -> list[Entry]:
 
     if count:
         each_drawn(architectures(), graphs.append, count=count, seed=3)
-    found = []
+    entries = []
     for graph in graphs[:count]:
         keras.backend.clear_session()
         names = [node.name for node in graph.nodes]
@@ -70,13 +70,13 @@ def drawn(count: int) -> list[Entry]:
             given = arguments(n.layer).data
             rows.append((n.name, given.pop("type"), given, [(names[t.node], t.output) for t in n.inputs]))
         if any(kind.startswith("Random") for _, kind, *_ in rows):
-            continue  # what acts at random when called directly is no oracle
+            continue  # random when called directly, so not comparable
         shared = {n.name: names[n.shared_with] for n in graph.nodes if n.shared_with is not None}
         try:
-            found.append(_entry(graph, rows, shared))
-        except Exception:  # a network that does not run here says nothing
+            entries.append(_entry(graph, rows, shared))
+        except Exception:  # the network does not run here
             continue
-    return found
+    return entries
 
 
 def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
@@ -88,8 +88,8 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     from archcalc.keras.profile import profiled_flops
     from archcalc.verification.case import Case
     from archcalc.verification.fields import _measured, _positions
+    from archcalc.verification.run import _silent
     from archcalc.verification.structure import _path, _unnamed
-    from archcalc.verification.verify import _silent
 
     report = analyze(graph)
     built = build(graph, initializers="zeros")
@@ -97,8 +97,10 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     known = [[tuple(t.shape[1:]) for t in made] for made in built.tensors]
     weights: list[Any] = []
     for layer, node in zip(built.layers, graph.nodes, strict=True):
-        kept = [] if layer is None or node.shared_with is not None else getattr(layer, "weights", [])
-        weights.append([(None if _unnamed(w) else _path(w), tuple(w.shape), bool(w.trainable)) for w in kept])
+        owned = [] if layer is None or node.shared_with is not None else getattr(layer, "weights", [])
+        weights.append(
+            [(None if _unnamed(w) else _path(w), tuple(w.shape), bool(w.trainable)) for w in owned]
+        )
     failures: dict[int, str] = {}
     sizes = [[y.nbytes for y in made] for made in outputs(built, failures, 0)]
     try:
@@ -117,7 +119,7 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     boxes = _measured(case, linear, positions, reads.channels)
     fields = {
         i: [
-            # and whether archcalc knows the whole box: a mistake must not hide in "unknown"
+            # and whether archcalc knows the whole box: a mistake must not make it unknown unnoticed
             (p, list(f), all(None not in box for box in clipped_boxes(graph, known, reads, i, p).values()))
             for p, f in zip(positions[i], boxes[i], strict=True)
         ]
@@ -143,22 +145,22 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
 
 
 def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
-    """(layer, label, standard deviation along each axis; None where padding cuts the field off)."""
+    """(layer, label, standard deviation along each axis; None if padding clips the field)."""
     from archcalc.verification import effective_fields
 
-    found = []
+    spreads = []
     for check in effective_fields.checks(case, linear):
         if check.verdict == "agrees":
             pairs = zip(check.predicted, check.measured, strict=True)
             real = [
                 m if p is not None and isclose(p, m, rel_tol=1e-5, abs_tol=1e-5) else None for p, m in pairs
             ]
-            found.append((check.layer, check.what, real))
-    return found
+            spreads.append((check.layer, check.what, real))
+    return spreads
 
 
 def _peak(graph: Any, sizes: list[list[int]]) -> int:
-    """At each step in Keras's order, every tensor that is made and not yet read for the last time."""
+    """The peak over all steps in Keras's order of all tensors that exist and will be read again."""
     from archcalc.analyses.memory.order import keras_order
 
     when = dict.fromkeys(graph.inputs, -1)
@@ -181,17 +183,17 @@ def _peak(graph: Any, sizes: list[list[int]]) -> int:
 
 # -- comparing ---------------------------------------------------------------------------------------
 def differences(entries: list[Entry]) -> Iterator[str]:
-    """What archcalc says otherwise than Keras."""
+    """The differences between archcalc and Keras."""
     for entry in entries:
         yield from _network(entry)
 
 
 def _graph(entry: Entry, sides: Any = ()) -> Graph:
     nodes = []
-    for name, kind, given, inputs in entry["rows"]:
+    for name, kind, arguments, inputs in entry["rows"]:
         if name == entry["inputs"][0] and sides:
-            given = {**given, "shape": (*sides, given["shape"][-1])}
-        nodes.append((name, made(kind, given), inputs))
+            arguments = {**arguments, "shape": (*sides, arguments["shape"][-1])}
+        nodes.append((name, made(kind, arguments), inputs))
     return Graph.of(entry["name"], nodes, entry["outputs"], shared=entry["shared"])
 
 
@@ -217,9 +219,9 @@ def _network(entry: Entry) -> Iterator[str]:
             yield f"{at}: {row.activation_bytes} bytes for {entry['bytes'][i]}"
         if entry["flops"][i] is not None:
             read = graph.input_shapes([r.output_shapes for r in report.rows], graph.nodes[i])
-            found = tf_profiler.flops(graph.nodes[i].layer, *read)
-            if found != entry["flops"][i]:
-                yield f"{at}: {found} FLOPs for {entry['flops'][i]}"
+            flops = tf_profiler.flops(graph.nodes[i].layer, *read)
+            if flops != entry["flops"][i]:
+                yield f"{at}: {flops} FLOPs for {entry['flops'][i]}"
     if report.totals.parameters != entry["parameters"]:
         yield f"{where}: {report.totals.parameters} parameters for {entry['parameters']}"
     if entry["peak"] is not None and report.totals.peak_activation_bytes != entry["peak"]:
@@ -229,12 +231,12 @@ def _network(entry: Entry) -> Iterator[str]:
 
 
 def _weights(at: str, ours: Any, real: Any) -> Iterator[str]:
-    mine = [
+    named = [
         (name if k < len(real) and real[k][0] in (None, "(unnamed)") else w.name, tuple(w.shape), w.trainable)
         for k, (w, name) in enumerate((w, real[k][0] if k < len(real) else "") for k, w in enumerate(ours))
     ]
-    if mine != list(real):
-        yield f"{at}: weights {mine} for {real}"
+    if named != list(real):
+        yield f"{at}: weights {named} for {real}"
 
 
 def _fields(where: str, graph: Graph, report: Any, entry: Entry) -> Iterator[str]:
@@ -246,24 +248,24 @@ def _fields(where: str, graph: Graph, report: Any, entry: Entry) -> Iterator[str
         for position, boxes, clear in measured:
             predicted = clipped_boxes(graph, known, reads, i, position)
             for root, box in zip(graph.inputs, boxes, strict=True):
-                found = [predicted[root][a] for a in axes[root]]
+                field = [predicted[root][a] for a in axes[root]]
                 real = [(0, -1) if box is None else box[a] for a in axes[root]]
-                if (clear and None in found) or any(
-                    f is not None and f != r for f, r in zip(found, real, strict=True)
+                if (clear and None in field) or any(
+                    f is not None and f != r for f, r in zip(field, real, strict=True)
                 ):
-                    yield f"{where}, {row.name} at {position}: field {found} for {real}"
+                    yield f"{where}, {row.name} at {position}: field {field} for {real}"
     rows = {row.name: row for row in report.rows}
     for name, what, measured in entry["spreads"]:
         source = what.removeprefix("effective field in ") if " in " in what else entry["inputs"][0]
-        found = rows[name].effective_fields[source]
-        for one, real in zip(() if found is None else found.sigma, measured, strict=False):
+        field = rows[name].effective_fields[source]
+        for one, real in zip(() if field is None else field.sigma, measured, strict=False):
             if real is None or (isinstance(one, float) and isclose(one, real, rel_tol=1e-5, abs_tol=1e-5)):
                 continue
             yield f"{where}, {name}: sigma {one} for {real}"
 
 
 def _other_numbers(where: str, entry: Entry) -> Iterator[str]:
-    """Symbols at the recorded sizes, and arrays that hold them, give what Keras says."""
+    """Symbols with the recorded sizes as values, and arrays with them, give Keras's figures."""
     shape = next(given["shape"] for name, _, given, _ in entry["rows"] if name == entry["inputs"][0])
     if len(entry["inputs"]) > 1 or len(shape) < 2:
         return
@@ -272,7 +274,7 @@ def _other_numbers(where: str, entry: Entry) -> Iterator[str]:
         values = {f"s{a}": n for a, n in enumerate(sides)}
         report = analyze(_graph(entry, tuple(map(symbol, values))))
     except ArchcalcError:
-        report = None  # fixed sizes that hang on a side
+        report = None  # fixed sizes depend on a side
     if report is not None:
         for i, row in enumerate(report.rows):
             found = [tuple(substitute(n, values) for n in s) for s in row.output_shapes]

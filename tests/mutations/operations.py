@@ -1,6 +1,6 @@
-"""Road: operations of `keras.ops`, read from the configurations that Keras writes of them.
+"""Comparison of operations of `keras.ops`, read from Keras configs, with real Keras.
 
-Shapes and dependence are Keras's, products are counted as the nonzero slopes of a linear
+Shapes and dependence are Keras's; the number of products is that of nonzero slopes of a linear
 function. The cases and checks are those of `tests.layers.test_operations`.
 """
 
@@ -16,10 +16,10 @@ CONTRACTIONS = {"ops.matmul", "ops.einsum", "ops.dot", "ops.tensordot"}
 
 # -- recording ---------------------------------------------------------------------------------------
 def record() -> list[Entry]:
-    """What Keras makes of each case."""
+    """Keras's config, output shapes and dependence of each case."""
     from tests.layers import test_operations as operations
 
-    found = []
+    entries = []
     for number, case in enumerate(operations.EVERY):
         model = operations.live(case)
         entry = {
@@ -33,12 +33,12 @@ def record() -> list[Entry]:
             entry["dependence"] = operations.dependence(case)
         if case.single and type(operations.operation_of(case)).__name__ in CONTRACTIONS:
             entry["products"] = _products(case)
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
 def _products(case: Any) -> int:
-    """Of each output unit as many as there are units of the first input that it moves with."""
+    """The number of products: for each output unit the units of the first input that it depends on."""
     from itertools import product
 
     from tests.keras_oracle import gradient_support
@@ -52,7 +52,7 @@ def _products(case: Any) -> int:
 
 # -- comparing ---------------------------------------------------------------------------------------
 def differences(entries: list[Entry]) -> Iterator[str]:
-    """What archcalc says otherwise than Keras."""
+    """The differences between archcalc and Keras."""
     for entry in entries:
         try:
             _check(entry)
@@ -68,8 +68,8 @@ def _check(entry: Entry) -> None:
     case = operations.EVERY[entry["case"]]
     graph = read_keras(json.loads(entry["config"]), "model.json")
     shapes = infer(graph)
-    found = [shapes[t.node][t.output] for t in graph.outputs]
-    assert found == entry["outputs"], f"outputs {found} for {entry['outputs']}"
+    outputs = [shapes[t.node][t.output] for t in graph.outputs]
+    assert outputs == entry["outputs"], f"outputs {outputs} for {entry['outputs']}"
     if not case.single:
         return
     (node,) = [n for n in graph.nodes if n.inputs]

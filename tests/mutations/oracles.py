@@ -1,7 +1,7 @@
-"""The ways on which a mistake is noticed, cheapest first, and what real Keras says, recorded once for all.
+"""The comparisons that find a mistake, cheapest first, with figures of real Keras recorded once.
 
-A road holds archcalc's figures to figures that it did not make: `record` asks real Keras or
-brute force, `differences` compares and needs no TensorFlow.
+A comparison is between archcalc's figures and independent ones: `record` computes these with real
+Keras or by brute force, `differences` compares and needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from typing import Any, NamedTuple
 from tests.mutations.reach import Position, functions_run
 
 Oracle = dict[str, Any]
-Reach = dict[str, list[set[Position]]]  # by road, for each entry of its record, or for the road as one
+# by comparison: the functions that each entry of its record runs, or the comparison as a whole
+Reach = dict[str, list[set[Position]]]
 
 
 class Extent(NamedTuple):
     """How much is recorded."""
 
-    drawn: int  # networks
-    toys: int
+    drawn: int  # number of random networks
+    toys: int  # number of toy networks
     cells: float  # share of the contract's grid
 
 
 BRIEF = Extent(drawn=0, toys=80, cells=0.2)
 THOROUGH = Extent(drawn=80, toys=400, cells=1.0)
 
-ENTRIES = ("toys", "networks", "operations", "layers", "drawn")  # roads with a record of many entries
+ENTRIES = ("toys", "networks", "operations", "layers", "drawn")  # comparisons with a record of many entries
 NAMES = {
     "loading": "archcalc, or a network of the record, does not load",
     "loops": "repeated blocks against the same blocks written out",
-    "work": "multiply-adds of ones that Keras adds up, and counts by hand",
+    "work": "multiply-adds against sums of ones in Keras, and counts by hand",
     "toys": "fields of toy networks by brute force",
     "networks": "written networks against Keras",
     "operations": "operations of `keras.ops` against Keras",
@@ -44,7 +45,7 @@ NAMES = {
 
 
 def record(extent: Extent) -> Oracle:
-    """What Keras and brute force say, as plain data."""
+    """The figures of Keras and of brute force, as plain data."""
     from tests.mutations import layers, networks, operations, toys, work
 
     return {
@@ -59,7 +60,7 @@ def record(extent: Extent) -> Oracle:
 
 
 def compared(oracle: Oracle, module: str) -> Iterator[tuple[str, Callable[[], Iterator[str]]]]:
-    """(road, its differences) in the order that finds a mistake in `module` soonest."""
+    """(comparison, its differences), first the one that is most likely to find a mistake in `module`."""
     from tests.mutations import layers, loops, networks, operations, toys, work
 
     ways: dict[str, Callable[[], Iterator[str]]] = {
@@ -77,12 +78,12 @@ def compared(oracle: Oracle, module: str) -> Iterator[tuple[str, Callable[[], It
 
 
 class HangsError(BaseException):
-    """No code under test catches it."""
+    """Too much processor time; a `BaseException`, so that no code under test catches it."""
 
 
 @contextmanager
 def processor_time(seconds: float) -> Iterator[None]:
-    """Raise `HangsError` inside when so much of it is used up; the machine may be busy."""
+    """Raise `HangsError` inside after so many seconds of processor time."""
 
     def stop(*_: Any) -> None:
         raise HangsError(f"still computing after {seconds:.0f} s")
@@ -98,20 +99,20 @@ def processor_time(seconds: float) -> Iterator[None]:
 def first_difference(
     oracle: Oracle, module: str, limits: dict[str, float], reach: Reach, position: Position | None
 ) -> tuple[str, str]:
-    """The road and the first figure on it that differs, in words; both empty if all agree.
+    """The comparison that finds a difference first, and the difference as text; "" if all agree.
 
-    Only what runs the function at `place` is compared; everything, if that is None.
+    Only entries that run the function at `position` are compared; all entries if it is None.
     """
-    for road, differences in compared(reaching(oracle, reach, position), module):
-        if not _runs(reach[road], position):
+    for comparison, differences in compared(reaching(oracle, reach, position), module):
+        if not _runs(reach[comparison], position):
             continue
         try:
-            with processor_time(limits.get(road, 60.0)):
-                found = next(differences(), "")
+            with processor_time(limits.get(comparison, 60.0)):
+                difference = next(differences(), "")
         except (Exception, HangsError) as fault:
-            found = f"{type(fault).__name__}: {fault}"
-        if found:
-            return road, found
+            difference = f"{type(fault).__name__}: {fault}"
+        if difference:
+            return comparison, difference
     return "", ""
 
 
@@ -120,33 +121,35 @@ def _runs(reached: list[set[Position]], position: Position | None) -> bool:
 
 
 def reaching(oracle: Oracle, reach: Reach, position: Position | None) -> Oracle:
-    """The record without the entries that do not run a function."""
-    found = dict(oracle)
-    for road in ENTRIES if position else ():
-        pairs = zip(oracle[road], reach[road], strict=True)
-        found[road] = [entry for entry, functions in pairs if position in functions]
-    return found
+    """The part of the record whose entries run the function at `position`."""
+    part = dict(oracle)
+    for comparison in ENTRIES if position else ():
+        pairs = zip(oracle[comparison], reach[comparison], strict=True)
+        part[comparison] = [entry for entry, functions in pairs if position in functions]
+    return part
 
 
 def all_differences(oracle: Oracle) -> tuple[dict[str, float], Reach, list[str]]:
-    """Processor time of each road, what functions it runs, and everything that differs."""
-    spent, reach, found = {}, {}, []
+    """The processor time of each comparison, the functions that it runs, and all differences."""
+    spent, reach, texts = {}, {}, []
     loading = functions_run(_load)
 
-    def compare(road: str, part: Oracle) -> None:
-        found.extend(f"{road}: {text}" for text in dict(compared(part, ""))[road]())
+    def compare(comparison: str, part: Oracle) -> None:
+        texts.extend(f"{comparison}: {text}" for text in dict(compared(part, ""))[comparison]())
 
-    for road in oracle:
+    for comparison in oracle:
         start = time.process_time()
-        entries = oracle[road] if road in ENTRIES else [None]
-        parts = [{**oracle, road: [entry]} if road in ENTRIES else oracle for entry in entries]
-        reach[road] = [loading | functions_run(lambda r=road, p=part: compare(r, p)) for part in parts]
-        spent[road] = time.process_time() - start
-    return spent, reach, found
+        entries = oracle[comparison] if comparison in ENTRIES else [None]
+        parts = [{**oracle, comparison: [entry]} if comparison in ENTRIES else oracle for entry in entries]
+        reach[comparison] = [
+            loading | functions_run(lambda r=comparison, p=part: compare(r, p)) for part in parts
+        ]
+        spent[comparison] = time.process_time() - start
+    return spent, reach, texts
 
 
 def _load() -> None:
-    """Everything that roads import."""
+    """Import everything that comparisons import."""
     from archcalc.layers.registry import registered, registered_operations
     from tests import test_contract  # noqa: F401
     from tests.layers import test_operations, test_sequences, test_work  # noqa: F401

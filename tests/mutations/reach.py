@@ -1,7 +1,7 @@
-"""Which functions of the code under test a check runs: only those can betray a mistake in them.
+"""Which functions of the code under test a check runs: it can find mistakes only in those.
 
-Functions that run while archcalc is loaded, bodies of classes, and functions that remember
-their answers count as reached by every check.
+Functions that run while archcalc is loaded, bodies of classes, and functions that cache their
+results count as run by every check.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FOLDERS = tuple(str(ROOT / "archcalc" / folder) for folder in ("layers", "analys
 
 @contextmanager
 def following() -> Iterator[set[Position]]:
-    """Fills a set with the functions of `layers/` and `analyses/` that are called inside."""
+    """A context with a set that receives the functions of `layers/` and `analyses/` called inside."""
     codes: set[Any] = set()
-    found: set[Position] = set()
+    functions: set[Position] = set()
 
     def called(frame: Any, *_: Any) -> None:
         codes.add(frame.f_code)
@@ -31,10 +31,10 @@ def following() -> Iterator[set[Position]]:
     before = sys.gettrace()
     sys.settrace(called)
     try:
-        yield found
+        yield functions
     finally:
         sys.settrace(before)
-        found |= {
+        functions |= {
             (code.co_filename.removeprefix(f"{ROOT}/"), code.co_firstlineno)
             for code in codes
             if code.co_filename.startswith(FOLDERS)
@@ -48,10 +48,10 @@ def functions_run(check: Callable[[], Any]) -> set[Position]:
     return found
 
 
-def place_of(mutant: Mutant) -> Position | None:
-    """The innermost function that holds the mistake; None where every check has to be asked.
+def function_of(mutant: Mutant) -> Position | None:
+    """The innermost function with the mistake; None if every check may find it.
 
-    So it is of what decorators remember, and outside of the folders that are followed.
+    None for functions with a cache and for code outside functions or outside `FOLDERS`.
     """
     if not str(ROOT / mutant.file).startswith(FOLDERS):
         return None

@@ -1,4 +1,4 @@
-"""Mutants are judged only where the unmutated code passes, and by nothing but what runs their function."""
+"""Mutants are judged only if the unmutated code passes, and only by checks that run their function."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MUTANT = next(iter(every("archcalc/layers/core.py")))
 
 
 def oracle(products: list[Any]) -> dict[str, Any]:
-    """A record of nothing but these products."""
-    return {"loops": None, "work": products, **{road: [] for road in oracles.ENTRIES}}
+    """A record with only these products."""
+    return {"loops": None, "work": products, **{comparison: [] for comparison in oracles.ENTRIES}}
 
 
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No fork, and no mistake: every mutant is the code as it is."""
+    """No fork and no mistake: every mutant is the unchanged code."""
     monkeypatch.setattr(mutate, "in_child", lambda check, _=None: check())
     monkeypatch.setattr(work, "_by_hand", lambda: iter(()))
     monkeypatch.setattr(loops, "differences", lambda: iter(()))
@@ -39,7 +39,7 @@ def test_nothing_is_judged_where_a_road_fails_without_any_mistake() -> None:
 
 
 def test_nothing_is_judged_where_the_suite_fails_without_any_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    reached = {"tests/a.py::one": {reach.place_of(MUTANT)}}
+    reached = {"tests/a.py::one": {reach.function_of(MUTANT)}}
     monkeypatch.setattr(mutate, "heard_of", lambda *_: ("", reached))
     assert list(mutate.judged([MUTANT], oracle([]), suite=True)) == [mutate.Verdict("", "")]
     monkeypatch.setattr(mutate, "heard_of", lambda *_: ("tests/a.py::one", reached))
@@ -70,19 +70,19 @@ def test_checks_reach_the_functions_that_they_call() -> None:
     assert here not in reach.functions_run(lambda: layer.weights((5,)))
 
 
-def test_the_place_of_a_mutant_is_the_function_that_holds_it() -> None:
+def test_the_function_of_a_mutant_contains_it() -> None:
     file = "archcalc/layers/core.py"
     lines = (ROOT / file).read_text().splitlines()
     for mutant in every(file):
-        position = reach.place_of(mutant)
+        position = reach.function_of(mutant)
         if position is not None:
             assert "def " in lines[position[1] - 1] or lines[position[1] - 1].lstrip().startswith("@")
             assert position[1] <= int(mutant.name.split(":")[1])
     window = "archcalc/layers/window.py"
-    assert {reach.place_of(m) for m in every(window) if "Taps(axis)" in m.old} == {None}  # remembers
+    assert {reach.function_of(m) for m in every(window) if "Taps(axis)" in m.old} == {None}  # cached
 
 
-def test_a_planted_mistake_has_its_place_too() -> None:
-    mutant = Mutant("x", "archcalc/analyses/fields/index_sets.py", "place += 1", "place += 2")
-    file, line = reach.place_of(mutant) or ("", 0)
+def test_a_planted_mistake_has_a_function_too() -> None:
+    mutant = Mutant("x", "archcalc/analyses/fields/index_sets.py", "position += 1", "position += 2")
+    file, line = reach.function_of(mutant) or ("", 0)
     assert (ROOT / file).read_text().splitlines()[line - 1].startswith("def contains")

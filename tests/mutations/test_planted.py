@@ -1,6 +1,6 @@
-"""Domain mistakes, planted one at a time, against figures of real Keras and brute force.
+"""Domain mistakes, planted one at a time, are found by comparison with real Keras and brute force.
 
-No road compares with stored output: what Keras says is asked anew in each run.
+No stored output is used: Keras computes the figures again in each run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.mutations.planted import PLANTED
 
 @pytest.fixture(scope="module")
 def judged() -> dict[str, Any]:
-    # a process of its own: TensorFlow, once it has run, does not survive forks
+    # a separate process: after TensorFlow has run, the process cannot fork
     run = subprocess.run(
         [sys.executable, "-m", "scripts.mutate", "--planted", "--json"],
         cwd=ROOT,
@@ -28,18 +28,18 @@ def judged() -> dict[str, Any]:
         check=False,
     )
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    verdicts: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return verdicts
 
 
-def test_there_are_enough_mistakes_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_enough_mistakes_with_distinct_names() -> None:
     assert len({m.name for m in PLANTED}) == len(PLANTED) >= 90
 
 
 @pytest.mark.parametrize("name", [m.name for m in PLANTED])
 def test_a_planted_mistake_is_caught(judged: dict[str, Any], name: str) -> None:
-    road = judged[name]["road"]
-    assert road, "no figure differs"
-    # archcalc still loads, so that a figure was compared
-    assert road in oracles.NAMES
-    assert road not in ("loading", "suite")
+    comparison = judged[name]["comparison"]
+    assert comparison, "no figure differs"
+    # archcalc loads, so a figure was compared
+    assert comparison in oracles.NAMES
+    assert comparison not in ("loading", "suite")

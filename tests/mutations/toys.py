@@ -1,4 +1,4 @@
-"""Road: fields of random toy networks against brute force, unit by unit (`tests.analyses.fields.toy`)."""
+"""Comparison of receptive fields of random toy networks with brute force (`tests.analyses.fields.toy`)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FIGURES = ("size", "min_size", "local_size", "offset", "is_global", "clipped_siz
 
 # -- recording ---------------------------------------------------------------------------------------
 def record(count: int) -> list[Entry]:
-    """`count` networks, and what each unit of them sees."""
+    """`count` networks, with the receptive fields of their units by brute force."""
     from hypothesis import strategies as st
 
     from archcalc.testing.drawing import each_drawn
     from tests.analyses.fields.toy import networks
 
-    found: list[Entry] = []
+    toys: list[Entry] = []
     kinds = (networks(1), networks(1, causal=False), networks(2, holes=False), networks(1, parts=True))
 
-    each_drawn(st.one_of(*kinds), lambda graph: found.append(_toy(graph)), count=count, seed=5)
-    return found
+    each_drawn(st.one_of(*kinds), lambda graph: toys.append(_toy(graph)), count=count, seed=5)
+    return toys
 
 
 def _toy(graph: Any) -> Entry:
@@ -51,7 +51,7 @@ def _toy(graph: Any) -> Entry:
     fields = receptive_field.fields(graph, shapes, "all")
     spreads = effective_field.effective_fields(graph, shapes)
     cycle = prod(r.period for r in all_reads(graph) if isinstance(r, reads_of.Phases))
-    cycle *= prod(r.outer for r in all_reads(graph) if isinstance(r, reads_of.Blocks))
+    cycle *= prod(r.outputs for r in all_reads(graph) if isinstance(r, reads_of.Blocks))
     causal = any(isinstance(r, reads_of.Prefix | reads_of.Section) for r in all_reads(graph))
     expected: list[Any] = []
     for i, root in [(i, r) for i in range(len(names)) for r in graph.inputs]:
@@ -65,7 +65,7 @@ def _toy(graph: Any) -> Entry:
             hulls = [oracle.hull(i, u, root, axis) for u in units]
             local = [oracle.hull(i, u, root, axis, local=True) for u in units]
             column = [u[axis] for u in real]
-            # a mistake must not hide in "unknown" where archcalc has an answer
+            # a mistake must not turn a known figure into an unknown one unnoticed
             field, spread = fields[i][names[root]], spreads[i][names[root]]
             known = {f for f in FIGURES if field and not isinstance(getattr(field, f)[axis], Unknown)}
             if spread and not isinstance(spread.variance[axis], Unknown):
@@ -98,7 +98,7 @@ def _toy(graph: Any) -> Entry:
 
 # -- comparing ---------------------------------------------------------------------------------------
 def differences(entries: list[Entry]) -> Iterator[str]:
-    """What archcalc says otherwise than brute force."""
+    """The differences between archcalc and brute force."""
     for entry in entries:
         yield from _differences(entry)
 
@@ -107,12 +107,14 @@ def _differences(toy: Entry) -> Iterator[str]:
     from tests.analyses.fields.toy import Toy
 
     nodes: list[Any] = []
-    for name, shape, given, inputs in toy["rows"]:
+    for name, shape, reads, inputs in toy["rows"]:
         if not inputs:
             nodes.append((name, registered()["InputLayer"](shape=shape), []))
             continue
-        made = tuple(tuple(getattr(reads_of, kind)(**fields) for kind, fields in window) for window in given)
-        nodes.append((name, Toy(out=shape, reads=made), inputs))
+        windows = tuple(
+            tuple(getattr(reads_of, kind)(**fields) for kind, fields in window) for window in reads
+        )
+        nodes.append((name, Toy(out=shape, reads=windows), inputs))
     graph = Graph.of("toy", nodes, [toy["output"]])
     known = infer(graph)
     at = graph.index()

@@ -1,4 +1,4 @@
-"""What the properties share: how a drawn network is compared, and how a failure prints itself."""
+"""Shared by the properties: how a drawn network is compared, and how a failure is printed."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from archcalc.report.rows import Row
 from archcalc.report.verification import CANNOT_RUN, DIFFERS, Check, Verification
 from archcalc.writers.spec import to_spec
 
-# whole networks are large draws, and what they cost depends on the machine
+# whole networks are large draws, and their cost depends on the machine
 thorough = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
 def spec(graph: Graph) -> str:
-    """The network as anybody can read it, and give it to `archcalc verify`."""
+    """The network as a spec, to read and to give to `archcalc verify`."""
     return json.dumps(to_spec(graph), indent=1)
 
 
-def disagreements(found: Verification) -> list[Check]:
-    """Checks in which Keras says something else."""
-    return [check for check in found.checks if check.verdict == DIFFERS]
+def disagreements(result: Verification) -> list[Check]:
+    """Checks in which Keras differs."""
+    return [check for check in result.checks if check.verdict == DIFFERS]
 
 
-def left_out(found: Verification) -> list[tuple[str, str]]:
-    """(figure, reason) of the checks that could not be made."""
-    return [(check.what, check.reason) for check in found.checks if check.verdict == CANNOT_RUN]
+def left_out(result: Verification) -> list[tuple[str, str]]:
+    """(figure, reason) of the checks that could not run."""
+    return [(check.what, check.reason) for check in result.checks if check.verdict == CANNOT_RUN]
 
 
 def figures(row: Row) -> tuple[Any, ...]:
-    """All that a report says of a layer, but its name and neighbours' names."""
+    """All figures of a layer in a report, without its name and its neighbours' names."""
     fields = tuple(row.receptive_fields.values())
     return (
         row.type,
@@ -50,12 +50,12 @@ def figures(row: Row) -> tuple[Any, ...]:
 
 
 def by_name(report: Report) -> dict[str, tuple[Any, ...]]:
-    """Figures of each layer."""
+    """The figures of each layer."""
     return {row.name: figures(row) for row in report.rows}
 
 
 def rewired(graph: Graph, order: Iterable[int], name: Any = str) -> Graph:
-    """The same network, its nodes told in another order and under other names."""
+    """The same network, its nodes in another order and under other names."""
     names = {i: name(node.name) for i, node in enumerate(graph.nodes)}
 
     def tap(t: Tap) -> tuple[str, int]:

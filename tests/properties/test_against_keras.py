@@ -1,4 +1,4 @@
-"""Every figure of whole drawn networks against the real Keras model."""
+"""Compares every figure of whole drawn networks with the real Keras model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.properties.networks import disagreements, spec, thorough
 @given(architectures())
 def test_every_figure_agrees_with_keras(graph: Graph) -> None:
     keras.backend.clear_session()
-    found = disagreements(archcalc.verify(graph, sample=6))
+    differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
-    assert not found, "\n".join(map(str, found))
+    assert not differences, "\n".join(map(str, differences))
 
 
 @pytest.mark.slow
@@ -26,9 +26,9 @@ def test_every_figure_agrees_with_keras(graph: Graph) -> None:
 @given(architectures(with_operations=True))
 def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
     keras.backend.clear_session()
-    found = disagreements(archcalc.verify(graph, sample=6))
+    differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
-    assert not found, "\n".join(map(str, found))
+    assert not differences, "\n".join(map(str, differences))
 
 
 @pytest.mark.slow
@@ -36,6 +36,6 @@ def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
 @given(architectures(min_motifs=5, max_motifs=12))
 def test_every_figure_of_deeper_networks_agrees_with_keras(graph: Graph) -> None:
     keras.backend.clear_session()
-    found = disagreements(archcalc.verify(graph, sample=6))
+    differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
-    assert not found, "\n".join(map(str, found))
+    assert not differences, "\n".join(map(str, differences))

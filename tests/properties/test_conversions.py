@@ -20,7 +20,7 @@ from tests.properties.networks import by_name, figures, spec, thorough
 
 @settings(thorough, max_examples=150)
 @given(architectures())
-def test_a_spec_says_all_there_is(graph: Graph) -> None:
+def test_a_spec_holds_every_figure(graph: Graph) -> None:
     note(spec(graph))
     # through text, as a file would hold it
     data = json.loads(json.dumps(to_spec(graph, fold=False)))
@@ -42,14 +42,14 @@ def test_a_live_model_has_the_figures_of_its_graph(graph: Graph) -> None:
     note(spec(graph))
     keras.backend.clear_session()
     model = to_keras(graph, initializers="zeros")
-    # Keras keeps only the layers that lead to an output
-    kept = {from_keras_name(layer.name) for layer in model.layers}
+    # Keras leaves out layers that do not lead to an output
+    names = {from_keras_name(layer.name) for layer in model.layers}
     live = Counter(map(figures, archcalc.analyze(archcalc.from_keras(model)).rows))
-    known = Counter(figures(row) for row in archcalc.analyze(graph).rows if row.name in kept)
+    known = Counter(figures(row) for row in archcalc.analyze(graph).rows if row.name in names)
     shared_rows = Counter(figures(row) for row in archcalc.analyze(graph).rows if row.shared_with is not None)
     assert not known - live
     extra = live - known - shared_rows
     if any(type(node.layer).__name__ == "Masking" for node in graph.nodes):
-        # Keras hands the mask on by operations of their own: not_equal, any, those of a merge
+        # Keras passes the mask on by operations of its own: not_equal, any, those of a merge
         extra = Counter({row: n for row, n in extra.items() if not row[0].startswith("ops.")})
     assert not extra

@@ -1,4 +1,4 @@
-"""No bound of a drawn network's gradient lies below the Jacobian of the real model.
+"""No gradient bound of a drawn network is below the Jacobian of the real model.
 
 `python -m scripts.gradient_soundness` does the same with thousands.
 """

@@ -1,4 +1,4 @@
-"""What must not change a figure, and what must not shrink one."""
+"""Changes that must not change a figure, and changes that must not shrink one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archcalc.layers.base import Layer
 from archcalc.testing.strategies import architectures
 from tests.properties.networks import by_name, figures, rewired, spec, thorough
 
-NAMED = {"peak_activation_layer": None, "unknown": None}  # these two say names
+NAMED = {"peak_activation_layer": None, "unknown": None}  # these two hold names
 COMMUTING = {"Add", "Multiply", "Average", "Maximum", "Minimum"}
 
 
@@ -83,7 +83,7 @@ def test_a_wider_kernel_never_shrinks_a_field(graph: Graph, data: Any) -> None:
 
 
 def _widens(node: Node) -> bool:
-    """A convolution whose output keeps its shape whatever the kernel."""
+    """A convolution whose output keeps its shape for every kernel size."""
     return (
         type(node.layer).__name__ in {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D"}
         and node.layer.padding == "same"  # type: ignore[attr-defined]
@@ -91,5 +91,5 @@ def _widens(node: Node) -> bool:
 
 
 def _wider(layer: Layer) -> Layer:
-    made: Any = layer
-    return dataclasses.replace(made, kernel_size=tuple(k + 2 for k in made.kernel_size))
+    convolution: Any = layer
+    return dataclasses.replace(convolution, kernel_size=tuple(k + 2 for k in convolution.kernel_size))

@@ -23,13 +23,13 @@ from tests.properties.networks import by_name, spec, thorough
 
 
 def _with_sides(graph: Graph, sides: dict[int, Any]) -> Graph:
-    """The first input with other spatial sizes; all other inputs stay."""
+    """The first input with other spatial sizes; other inputs are unchanged."""
     first = graph.inputs[0]
     shape = list(graph.nodes[first].layer.shape)  # type: ignore[attr-defined]
     for axis, side in sides.items():
         shape[axis] = side
-    made: Any = graph.nodes[first].layer
-    node = dataclasses.replace(graph.nodes[first], layer=dataclasses.replace(made, shape=tuple(shape)))
+    layer: Any = graph.nodes[first].layer
+    node = dataclasses.replace(graph.nodes[first], layer=dataclasses.replace(layer, shape=tuple(shape)))
     return dataclasses.replace(graph, nodes=(*graph.nodes[:first], node, *graph.nodes[first + 1 :]))
 
 
@@ -59,7 +59,7 @@ def test_symbols_at_a_point_are_integers(graph: Graph) -> None:
     try:
         symbolic = archcalc.analyze(general)
     except ArchcalcError:
-        # shapes of weights that hang on a side, a Reshape to fixed sizes: refused, never guessed
+        # shapes of weights that depend on a side, a Reshape to fixed sizes: refused, never guessed
         return
     for general_figure, figure in zip(_totals(symbolic), _totals(concrete), strict=True):
         assert str(substitute(general_figure, values)) == str(figure)  # the unknown, with its reason
@@ -83,9 +83,9 @@ def test_arrays_are_integers_element_by_element(graph: Graph, sides: list[int]) 
             return
     valid = np.broadcast_to(np.asarray(notes.valid), (len(sides),))
     for k, side in enumerate(sides):
-        one = _with_sides(graph, {0: side})
+        network = _with_sides(graph, {0: side})
         try:
-            report = archcalc.analyze(one)
+            report = archcalc.analyze(network)
         except ArchcalcError:
             assert not valid[k], f"side {side} is refused as an integer, not as an array"
             continue

@@ -28,7 +28,7 @@ def names(graph: Graph) -> list[str]:
 
 
 def inputs(graph: Graph, name: str) -> list[str]:
-    """The names of what a node reads."""
+    """The names of a node's inputs."""
     node = graph.nodes[graph.index()[name]]
     return [graph.nodes[t.node].name for t in node.inputs]
 

@@ -13,7 +13,7 @@ from archcalc.analyze import analyze
 from archcalc.cli import shipped
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.readers import load
-from tests.hostile.damage import SPECS, places
+from tests.hostile.damage import SPECS, part_paths
 from tests.readers.test_spec import CONTRACT
 
 WORDS = [
@@ -42,7 +42,7 @@ BASES = [
 def damaged(draw: Any, data: Any) -> Any:
     """The data with one part replaced, removed, doubled, renamed or moved."""
     data = copy.deepcopy(data)
-    path = draw(st.sampled_from(places(data)))
+    path = draw(st.sampled_from(part_paths(data)))
     holder = data
     for key in path[:-1]:
         holder = holder[key]
@@ -58,7 +58,7 @@ def damaged(draw: Any, data: Any) -> Any:
             holder.insert(key, draw(scraps))
         case "move":
             other = data
-            for step in draw(st.sampled_from([(), *places(data)])):
+            for step in draw(st.sampled_from([(), *part_paths(data)])):
                 other = other[step]
             holder[key] = copy.deepcopy(other)
     return data
@@ -73,13 +73,13 @@ def check_refusal(refusal: SourceError) -> None:
 
 @given(st.data())
 def test_damaged_specs_are_read_or_refused(data: st.DataObject) -> None:
-    found = data.draw(st.sampled_from(BASES))
+    current = data.draw(st.sampled_from(BASES))
     for _ in range(data.draw(st.integers(1, 4))):
-        if isinstance(found, dict | list) and found:
-            found = damaged(data.draw, found)
-    raw = json.dumps(found)
+        if isinstance(current, dict | list) and current:
+            current = damaged(data.draw, current)
+    raw = json.dumps(current)
     try:
-        graph = load(json.loads(raw), max_layers=500) if isinstance(found, dict) else None
+        graph = load(json.loads(raw), max_layers=500) if isinstance(current, dict) else None
     except SourceError as refusal:
         check_refusal(refusal)
         return
@@ -88,7 +88,7 @@ def test_damaged_specs_are_read_or_refused(data: st.DataObject) -> None:
     try:
         report = analyze(graph)
     except ArchcalcError:
-        return  # shared weights of other shapes, say: analyses know more than the reader
+        return  # for example shared weights of other shapes: analyses know more than the reader
     assert len(report.to_dict()["layers"]) == len(graph.nodes)
 
 

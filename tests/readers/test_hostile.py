@@ -1,4 +1,4 @@
-"""Files made to hurt: each ends soon, in bounded memory, with a refusal and nothing else."""
+"""Files made to do harm: each is refused quickly, in bounded memory, and nothing else happens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.readers.specs import CONV, RELU, spec
 
 ROOT = Path(__file__).parents[2]
 GIBIBYTE = 1 << 30
-CPU_SECONDS = 10  # the issue asks for 5 on a quiet machine; the kernel ends what takes longer
+CPU_SECONDS = 10  # 5 are enough on a quiet machine; the kernel ends what takes longer
 
 
 def limits() -> None:
@@ -38,11 +38,11 @@ def analyzed(source: str, stdin: bytes | None = None) -> subprocess.CompletedPro
     )
 
 
-def refused(found: subprocess.CompletedProcess[bytes]) -> str:
-    """What stands on stderr; checks that it is a refusal."""
-    text = found.stderr.decode("utf-8")
-    assert found.returncode == 2, (found.returncode, text[:500])
-    assert found.stdout == b""
+def refused(result: subprocess.CompletedProcess[bytes]) -> str:
+    """The text on stderr, after a check that it is a refusal."""
+    text = result.stderr.decode("utf-8")
+    assert result.returncode == 2, (result.returncode, text[:500])
+    assert result.stdout == b""
     assert "Traceback" not in text
     assert 1 <= len(text.splitlines()) <= 21
     assert all(len(line) < 800 and line.isprintable() for line in text.splitlines())
@@ -50,7 +50,7 @@ def refused(found: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def bombs() -> Iterator[tuple[str, bytes, str]]:
-    """Name, content, and what the refusal says."""
+    """Name, content, and part of the refusal."""
 
     def dumped(data: Any) -> bytes:
         return json.dumps(data).encode()
@@ -151,7 +151,7 @@ WATCHED = """
 import json, sys
 from archcalc.readers import load
 from archcalc.errors import SourceError
-from archcalc.layers.base import registered
+from archcalc.layers.registry import registered
 from archcalc.readers.spec.arguments import keys, layer_type
 
 path = sys.argv[1]
@@ -194,14 +194,14 @@ def test_no_text_of_a_file_is_opened_imported_or_run(tmp_path: Path) -> None:
     )
     path = tmp_path / "net.json"
     path.write_text(json.dumps({**data, "$schema": NAMES[3], "claims": [{"quantity": n} for n in NAMES]}))
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", WATCHED, str(path)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         timeout=300,
         check=True,
     )
-    faults, events = json.loads(found.stdout)
+    faults, events = json.loads(result.stdout)
     assert faults > 20
     # the file itself, by its name and then by its descriptor
     assert [event for event, _ in events] == ["open", "open"]

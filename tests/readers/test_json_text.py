@@ -1,4 +1,4 @@
-"""Files and JSON: what is read, what is refused, and that each refusal names place and remedy."""
+"""Files and JSON: what is read, what is refused, and that each refusal says where and what to do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_valid_json_is_what_the_standard_library_reads(value: object, ascii: boo
 
 
 def ends(raw: bytes) -> None:
-    """Decoding gives a value or a refusal, nothing else."""
+    """Check that decoding gives a value or a refusal."""
     try:
         decode(raw, "net.json")
     except SourceError:
@@ -95,8 +95,8 @@ def test_what_is_no_json_is_refused_with_its_place(raw: bytes, problem: str) -> 
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (b'{"a": {"b c": 1, "b c": 2}}', "$.a: the key 'b c' stands twice"),
-        (b'{"a": 1, "a": 1}', "$: the key 'a' stands twice"),
+        (b'{"a": {"b c": 1, "b c": 2}}', "$.a: the key 'b c' appears twice"),
+        (b'{"a": 1, "a": 1}', "$: the key 'a' appears twice"),
         (b'{"a": [0, NaN]}', "$.a[1]: NaN is not JSON; write a number or null"),
         (b'{"a": -Infinity}', "$.a: -Infinity is not JSON"),
         (b'{"a": 1e999}', "$.a: the number '1e999' is too large"),
@@ -195,7 +195,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    # permissions do not bind the superuser, whom tests may run as
+    # permissions do not restrict the superuser, as whom tests may run
     monkeypatch.setattr(json_text.os, "open", refuse)
     assert "may not be read (permission denied)" in file_refusal(path)
 

@@ -1,4 +1,4 @@
-"""Every layer type as a spec writes it: JSON arguments come to the same layer, and the schema agrees."""
+"""Every layer type as a spec writes it: JSON arguments give the same layer, and the schema agrees."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def cells(name: str) -> list[dict[str, Any]]:
     cls = registered()[name]
     values = {}
     for f in dataclasses.fields(cast(Any, cls)):
-        found = contract.candidates(cls, cls.spec_key(f.name))
-        if found is not None:
-            values[f.name] = found
+        candidates = contract.candidates(cls, cls.spec_key(f.name))
+        if candidates is not None:
+            values[f.name] = candidates
     return [cell.arguments for cell in contract.cells(cls, values)]
 
 

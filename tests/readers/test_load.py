@@ -1,4 +1,4 @@
-"""`load`: what a source is, is seen from its content, then from its suffix."""
+"""`load`: a source is recognised by its content, then by its suffix."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def written(path: Path, content: Any) -> Path:
 def test_sources_that_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "net.json", SPEC)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
-    found = [load(path), load(str(path)), load(SPEC), load("-")]
-    assert len({tuple(n.name for n in g.nodes) for g in found}) == 1
+    graphs = [load(path), load(str(path)), load(SPEC), load("-")]
+    assert len({tuple(n.name for n in g.nodes) for g in graphs}) == 1
 
 
 @pytest.mark.parametrize("suffix", [".json", ".h5", ".onnx", ".txt", ""])
@@ -68,15 +68,15 @@ def test_a_doubly_encoded_file(tmp_path: Path) -> None:
         ("m.json", [1, 2], "neither a spec"),
         ("m.json", "text", "neither a spec"),
         ("m.json", {"a": 1}, "neither a spec"),
-        ("m.json", {"name": "m", "layers": []}, 'no spec (it needs "archcalc": 1'),
+        ("m.json", {"name": "m", "layers": []}, 'neither a spec (it needs "archcalc": 1'),
         ("m.json", {"name": "m", "layers": [], "inputs": {"x": [1]}}, '"archcalc" is missing'),
         ("m.json", b"PK\x03\x04", "damaged or incomplete archive"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, name: str, content: Any, problem: str) -> None:
     path = written(tmp_path / name, content)
-    found = faults(path)
-    assert any(problem in text for text in found), found
+    listed = faults(path)
+    assert any(problem in text for text in listed), listed
     with pytest.raises(SourceError) as raised:
         load(path)
     assert str(raised.value).startswith(str(path))
@@ -84,10 +84,10 @@ def test_what_is_refused(tmp_path: Path, name: str, content: Any, problem: str) 
 
 def test_a_mapping_is_held_to_what_a_file_may_hold() -> None:
     assert faults({**SPEC, "name": float("nan")})[0].startswith("$.name: NaN is not JSON")
-    assert "is no JSON" in faults({**SPEC, "name": object()})[0]
+    assert "is not JSON" in faults({**SPEC, "name": object()})[0]
     endless: dict[str, Any] = {}
     endless["a"] = endless
-    assert "is no JSON" in faults(endless)[0]
+    assert "is not JSON" in faults(endless)[0]
 
 
 def test_tuples_in_a_mapping_are_lists() -> None:
@@ -107,7 +107,7 @@ def test_the_collector_is_left_as_it_was(enabled: bool) -> None:
 
 
 def test_the_limit_of_layers_can_be_raised_and_lowered_for_every_reader(tmp_path: Path) -> None:
-    """Inputs come on top of it."""
+    """Inputs are not counted."""
     layers = [
         {"class_name": "ReLU", "module": "keras.layers", "config": {"name": f"r{i}"}, "name": f"r{i}"}
         for i in range(3)
@@ -116,8 +116,8 @@ def test_the_limit_of_layers_can_be_raised_and_lowered_for_every_reader(tmp_path
     keras = {"class_name": "Sequential", "config": {"name": "s", "layers": [first, *layers]}}
     ours = spec(*({"name": f"r{i}", **RELU} for i in range(3)))
     archive = tmp_path / "net.keras"
-    with zipfile.ZipFile(archive, "w") as made:
-        made.writestr("config.json", json.dumps(keras))
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("config.json", json.dumps(keras))
     for source in (ours, keras, str(archive)):
         assert len(load(source, max_layers=3).nodes) == 4
         with pytest.raises(SourceError, match=r"\(limit 2; --max|more than 2 layers .*--max-layers raises"):

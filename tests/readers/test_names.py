@@ -39,14 +39,14 @@ def test_names_that_are_fine(name: str) -> None:
         ("a\u2066b", "unprintable"),
         ("a\u2028b", "unprintable"),  # a line separator
         ("a\ufeff", "unprintable"),
-        ("a\u00a0b", "unprintable"),  # looks like a space and is none
+        ("a\u00a0b", "unprintable"),  # looks like a space but is not one
     ],
 )
 def test_names_that_are_not(name: str, problem: str) -> None:
-    found = fault_of_name(name)
-    assert found is not None
-    assert problem in found
-    assert found.isprintable()
+    fault = fault_of_name(name)
+    assert fault is not None
+    assert problem in fault
+    assert fault.isprintable()
 
 
 VALUES: Any = st.recursive(

@@ -31,8 +31,8 @@ def out_shapes(graph: Graph) -> dict[str, Any]:
 
 def counts(graph: Graph) -> dict[str, Any]:
     with arith.scope():
-        found = shapes.infer(graph)
-        owned = parameters.weights(graph, found)
+        inferred = shapes.infer(graph)
+        owned = parameters.weights(graph, inferred)
         return {
             n.name: c.parameters for n, c in zip(graph.nodes, parameters.counts(graph, owned), strict=True)
         }
@@ -241,7 +241,7 @@ def test_a_symbolic_repeat_stands_for_all_copies() -> None:
 
 @pytest.mark.parametrize("value", [1, 2, 6])
 def test_a_symbolic_repeat_with_a_value_is_an_integer_one(value: int) -> None:
-    """Reading with the value, and giving the value afterwards, come to the same."""
+    """Reading with the value, and substituting the value afterwards, give the same."""
     layers = [{"name": "body", "block": "pair", "f": 4, "repeat": "n"}, {"name": "out", **RELU}]
     read_with = read(*layers, blocks={"pair": PAIR}, symbols={"n": value})
     given_later = analyze(read(*layers, blocks={"pair": PAIR}, symbols={"n": None}), symbols={"n": value})

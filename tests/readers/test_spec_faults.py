@@ -1,4 +1,4 @@
-"""Broken specs: every kind of fault, its JSON path, its words, and all of them at once."""
+"""Broken specs: every kind of fault, its JSON path, its message, and all of them at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def without(key: str) -> dict[str, Any]:
     return data
 
 
-def one(data: Any, **options: Any) -> str:
+def only_fault(data: Any, **options: Any) -> str:
     """The only fault of a source."""
-    found = faults(data, **options)
-    assert len(found) == 1, found
-    return found[0]
+    listed = faults(data, **options)
+    assert len(listed) == 1, listed
+    return listed[0]
 
 
 # -- the outer form --------------------------------------------------------------------------------
@@ -72,8 +72,8 @@ def one(data: Any, **options: Any) -> str:
     ],
 )
 def test_sections(sections: dict[str, Any], fault: str) -> None:
-    found = faults(spec({"name": "a", **RELU}, **sections))
-    assert any(fault.replace("10^30", str(10**30)) in text for text in found), found
+    listed = faults(spec({"name": "a", **RELU}, **sections))
+    assert any(fault.replace("10^30", str(10**30)) in text for text in listed), listed
 
 
 @pytest.mark.parametrize("key", ["archcalc", "inputs", "layers"])
@@ -111,7 +111,7 @@ def test_what_is_required(key: str) -> None:
     ],
 )
 def test_claims(claim: Any, fault: str) -> None:
-    assert one(spec({"name": "a", **RELU}, claims=[claim])).startswith(f"$.claims{fault}")
+    assert only_fault(spec({"name": "a", **RELU}, claims=[claim])).startswith(f"$.claims{fault}")
 
 
 # -- entries ---------------------------------------------------------------------------------------
@@ -201,21 +201,21 @@ def test_entries(entry: Any, fault: str) -> None:
 )
 def test_arguments(arguments: dict[str, Any], fault: str) -> None:
     data = spec({"name": "a", **CONV, **arguments}, symbols={"w": 5})
-    assert one(data).startswith(f"$.layers{fault}"), one(data)
+    assert only_fault(data).startswith(f"$.layers{fault}"), only_fault(data)
 
 
 def test_a_missing_argument() -> None:
-    assert one(spec({"name": "a", "type": "Dense"})) == '$.layers[0]: Dense needs "units"'
+    assert only_fault(spec({"name": "a", "type": "Dense"})) == '$.layers[0]: Dense needs "units"'
 
 
 def test_the_first_of_several_inputs_must_be_chosen() -> None:
-    found = one(spec({"name": "a", **RELU}, inputs={"x": [1], "y": [1]}))
-    assert found == "$.layers[0]: the first layer needs \"inputs\", because there are several: 'x', 'y'"
+    message = only_fault(spec({"name": "a", **RELU}, inputs={"x": [1], "y": [1]}))
+    assert message == "$.layers[0]: the first layer needs \"inputs\", because there are several: 'x', 'y'"
 
 
 def test_duplicates() -> None:
-    assert one(spec({"name": "a", **RELU}, {"name": "b", **RELU}, {"name": "a", **RELU})) == (
-        "$.layers[2].name: the name 'a' already stands at $.layers[0]"
+    assert only_fault(spec({"name": "a", **RELU}, {"name": "b", **RELU}, {"name": "a", **RELU})) == (
+        "$.layers[2].name: the name 'a' is already used at $.layers[0]"
     )
 
 
@@ -225,14 +225,14 @@ def ring(length: int) -> dict[str, Any]:
 
 
 def test_a_cycle_is_named_from_layer_to_layer() -> None:
-    assert one(ring(3)) == "$.layers[0]: a cycle: l2 -> l1 -> l0 -> l2"
+    assert only_fault(ring(3)) == "$.layers[0]: a cycle: l2 -> l1 -> l0 -> l2"
 
 
 def test_a_long_cycle_is_shortened() -> None:
-    found = one(ring(20_000))
-    assert found.startswith("$.layers[0]: a cycle: l19999 -> l19998")
-    assert "... 19,995 more ..." in found
-    assert len(found) < 150
+    message = only_fault(ring(20_000))
+    assert message.startswith("$.layers[0]: a cycle: l19999 -> l19998")
+    assert "... 19,995 more ..." in message
+    assert len(message) < 150
 
 
 def test_a_cycle_beside_a_sound_part() -> None:
@@ -241,7 +241,7 @@ def test_a_cycle_beside_a_sound_part() -> None:
         {"name": "b", "type": "Add", "inputs": ["a", "c"]},
         {"name": "c", **RELU},
     ]
-    assert one(spec(*layers)) == "$.layers[1]: a cycle: c -> b -> c"
+    assert only_fault(spec(*layers)) == "$.layers[1]: a cycle: c -> b -> c"
 
 
 # -- blocks ----------------------------------------------------------------------------------------
@@ -267,8 +267,8 @@ def test_a_cycle_beside_a_sound_part() -> None:
     ],
 )
 def test_uses_of_blocks(use: dict[str, Any], fault: str) -> None:
-    found = one(spec({"name": "p", "block": "b", **use}, blocks={"b": BLOCK}))
-    assert fault in found
+    message = only_fault(spec({"name": "p", "block": "b", **use}, blocks={"b": BLOCK}))
+    assert fault in message
 
 
 def test_an_unused_block_is_checked_all_the_same() -> None:
@@ -283,7 +283,7 @@ def test_an_unused_block_is_checked_all_the_same() -> None:
     assert faults(spec({"name": "r", **RELU}, blocks={"b": block})) == [
         "$.blocks.b.layers[2].type: unknown layer type 'Softmx'; did you mean 'Softmax'?; "
         '`archcalc layers` lists all, "Opaque" describes others',
-        "$.blocks.b.layers[2].name: the name 'a' already stands at $.blocks.b.layers[0]",
+        "$.blocks.b.layers[2].name: the name 'a' is already used at $.blocks.b.layers[0]",
         "$.blocks.b.layers[1].inputs[0]: no layer or input of this block is named 'c'",
         "$.blocks.b.layers[0].filters: unknown symbol 'g'; declared: f (column 1 of 'g')",
     ]
@@ -295,8 +295,8 @@ def test_names_of_parameters_and_inputs() -> None:
         "inputs": ["a", "a", "b/c"],
         "layers": [{"name": "z", **RELU}],
     }
-    found = faults(spec({"name": "r", **RELU}, blocks={"b": block}))
-    assert [text.split(": ", 1)[0] for text in found] == [
+    listed = faults(spec({"name": "r", **RELU}, blocks={"b": block}))
+    assert [text.split(": ", 1)[0] for text in listed] == [
         "$.blocks.b.parameters",
         "$.blocks.b.parameters",
         "$.blocks.b.inputs[2]",
@@ -310,7 +310,7 @@ def test_a_block_cannot_contain_itself() -> None:
         "p": {"layers": [{"name": "r", **RELU}, {"name": "q", "block": "q"}]},
         "q": {"layers": [{"name": "p", "block": "p"}]},
     }
-    assert one(spec({"name": "a", "block": "p"}, blocks=blocks)) == (
+    assert only_fault(spec({"name": "a", "block": "p"}, blocks=blocks)) == (
         "$.blocks.p.layers[1].block: block 'p' contains itself: p -> q -> p"
     )
 
@@ -318,7 +318,7 @@ def test_a_block_cannot_contain_itself() -> None:
 def test_blocks_nest_to_a_limit() -> None:
     blocks = {f"b{i}": {"layers": [{"name": "i", "block": f"b{i + 1}"}]} for i in range(5_000)}
     blocks["b5000"] = {"layers": [{"name": "r", **RELU}]}
-    assert "blocks nested deeper than 16" in one(spec({"name": "a", "block": "b0"}, blocks=blocks))
+    assert "blocks nested deeper than 16" in only_fault(spec({"name": "a", "block": "b0"}, blocks=blocks))
 
 
 def test_nested_repeats_stop_at_the_cap() -> None:
@@ -326,25 +326,25 @@ def test_nested_repeats_stop_at_the_cap() -> None:
         f"b{i}": {"layers": [{"name": "i", "block": f"b{i + 1}", "repeat": 1_000_000}]} for i in range(10)
     }
     blocks["b10"] = {"layers": [{"name": "r", **RELU}]}
-    assert "more than 100,000 layers" in one(spec({"name": "a", "block": "b0"}, blocks=blocks))
+    assert "more than 100,000 layers" in only_fault(spec({"name": "a", "block": "b0"}, blocks=blocks))
 
 
 def test_the_cap_can_be_raised() -> None:
     data = spec({"name": "p", "block": "b", "f": 1, "repeat": 30}, blocks={"b": BLOCK})
-    assert "more than 29 layers" in one(data, max_layers=29)
-    assert len(load(data, max_layers=30).nodes) == 31  # the input is no layer
-    assert "3 layers (limit 2" in one(spec(*({"name": n, **RELU} for n in "abc")), max_layers=2)
-    assert "3 layers (limit 2" in one(
+    assert "more than 29 layers" in only_fault(data, max_layers=29)
+    assert len(load(data, max_layers=30).nodes) == 31  # the input is not counted
+    assert "3 layers (limit 2" in only_fault(spec(*({"name": n, **RELU} for n in "abc")), max_layers=2)
+    assert "3 layers (limit 2" in only_fault(
         spec(*({"name": n, **RELU} for n in "ab"), blocks={"b": BLOCK}), max_layers=2
     )
 
 
 def test_a_symbolic_repeat_needs_a_block_that_keeps_its_shape() -> None:
     data = spec({"name": "p", "block": "b", "f": 5, "repeat": "n"}, blocks={"b": BLOCK}, symbols={"n": None})
-    found = one(data)
-    assert "must keep its shape" in found
-    assert "(8, 8, 4)" in found
-    assert "(8, 8, 5)" in found
+    message = only_fault(data)
+    assert "must keep its shape" in message
+    assert "(8, 8, 4)" in message
+    assert "(8, 8, 5)" in message
 
 
 def test_copies_of_a_symbolic_repeat_cannot_be_told_apart() -> None:
@@ -354,10 +354,10 @@ def test_copies_of_a_symbolic_repeat_cannot_be_told_apart() -> None:
         blocks={"b": BLOCK},
         symbols={"n": None},
     )
-    assert one(data).startswith("$.layers[1].inputs[1]: 'p[*]/a' stands for every copy of a block")
+    assert only_fault(data).startswith("$.layers[1].inputs[1]: 'p[*]/a' stands for every copy of a block")
 
     data["layers"][1] = {"name": "s", "shared_with": "p[*]/a"}
-    assert one(data).startswith("$.layers[1].shared_with: 'p[*]/a' stands for every copy of a block")
+    assert only_fault(data).startswith("$.layers[1].shared_with: 'p[*]/a' stands for every copy of a block")
 
 
 def test_names_inside_blocks_are_suggested() -> None:
@@ -409,7 +409,7 @@ def test_shared_weights(entry: dict[str, Any], fault: str) -> None:
         {"name": "b", **entry},
         blocks={"b": BLOCK},
     )
-    assert one(data).startswith(f"$.layers[2]{fault}"), one(data)
+    assert only_fault(data).startswith(f"$.layers[2]{fault}"), only_fault(data)
 
 
 def test_long_chains_of_sharing_stay_cheap() -> None:
@@ -425,13 +425,13 @@ def test_long_chains_of_sharing_stay_cheap() -> None:
     ring = [{"name": f"a{i}", "shared_with": f"a{(i + 1) % count}"} for i in range(count)]
     assert {n.shared_with for n in load(spec(*forth)).nodes} == {None, 1}
     assert {n.shared_with for n in load(spec(*back)).nodes} == {None, 1}
-    assert "in turn, so nobody owns them" in one(spec(*ring))
+    assert "in turn, so no layer owns them" in only_fault(spec(*ring))
 
 
 def test_sharing_in_a_circle() -> None:
-    found = faults(spec({"name": "a", "shared_with": "b"}, {"name": "b", "shared_with": "a"}))
-    assert all("in turn, so nobody owns them" in text for text in found)
-    assert found
+    listed = faults(spec({"name": "a", "shared_with": "b"}, {"name": "b", "shared_with": "a"}))
+    assert all("in turn, so no layer owns them" in text for text in listed)
+    assert listed
 
 
 # -- shapes ----------------------------------------------------------------------------------------
@@ -455,15 +455,15 @@ def test_shared_weights_that_do_not_fit() -> None:
     )
     data["inputs"]["y"] = [8, 8, 3]
     data["layers"][0]["inputs"] = ["x"]
-    found = one(data)
-    assert found.startswith("$.layers[2]: layer 'b': shares the weights of 'a', kernel (3, 3, 4, 4)")
-    assert "would need kernel (3, 3, 3, 4)" in found
+    message = only_fault(data)
+    assert message.startswith("$.layers[2]: layer 'b': shares the weights of 'a', kernel (3, 3, 4, 4)")
+    assert "would need kernel (3, 3, 3, 4)" in message
 
 
 def test_a_misfit_inside_a_block_names_the_copy() -> None:
     block = {"layers": [{"name": "c", **CONV, "padding": "valid"}]}
     data = spec({"name": "p", "block": "b", "repeat": 5}, blocks={"b": block})
-    assert one(data).startswith("$.blocks.b.layers[0]: layer 'p[4]/c': an axis of 2 is shorter")
+    assert only_fault(data).startswith("$.blocks.b.layers[0]: layer 'p[4]/c': an axis of 2 is shorter")
 
 
 # -- values given from outside ---------------------------------------------------------------------
@@ -480,7 +480,7 @@ def test_a_misfit_inside_a_block_names_the_copy() -> None:
 )
 def test_overrides(symbols: dict[str, Any], fault: str) -> None:
     declared = {"width": {"default": 4, "min": 2, "max": 9}}
-    assert one(spec({"name": "a", **RELU}, symbols=declared), symbols=symbols).startswith(fault)
+    assert only_fault(spec({"name": "a", **RELU}, symbols=declared), symbols=symbols).startswith(fault)
 
 
 # -- all at once -----------------------------------------------------------------------------------
@@ -522,22 +522,22 @@ def test_a_broken_declaration_is_not_blamed_on_its_users() -> None:
 
 
 def test_at_most_twenty() -> None:
-    found = faults(spec(*({"name": f"l{i}", "type": "Zzz"} for i in range(50))))
-    assert len(found) == 21
-    assert found[-1] == "... and 30 more"
+    listed = faults(spec(*({"name": f"l{i}", "type": "Zzz"} for i in range(50))))
+    assert len(listed) == 21
+    assert listed[-1] == "... and 30 more"
 
 
 def test_many_faults_stay_cheap() -> None:
-    """Suggestions are looked for only where they are shown."""
+    """Suggestions are searched for only where they are shown."""
     layers = [{"name": f"layer{i}", **RELU, "inputs": [f"leyer{i}"]} for i in range(12_000)]
-    found = faults(spec(*layers))
-    assert found[0].endswith("did you mean 'layer0'?")
-    assert found[-1] == "... and 11,980 more"
+    listed = faults(spec(*layers))
+    assert listed[0].endswith("did you mean 'layer0'?")
+    assert listed[-1] == "... and 11,980 more"
     sound = [{"name": f"layer{i}", **RELU} for i in range(12_000)]
     claims = [{"quantity": "macs", "value": 1, "layer": f"leyer{i}"} for i in range(9_000)]
-    found = faults(spec(*sound, claims=claims))
-    assert found[0].endswith("did you mean 'layer0'?")
-    assert found[-1] == "... and 8,980 more"
+    listed = faults(spec(*sound, claims=claims))
+    assert listed[0].endswith("did you mean 'layer0'?")
+    assert listed[-1] == "... and 8,980 more"
     assert len(faults(spec(*sound, outputs=[f"leyer{i}" for i in range(900)]))) == 21
 
 

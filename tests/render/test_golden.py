@@ -1,4 +1,4 @@
-"""What users see, letter by letter: refreshed by `pytest --refresh-golden`, then read as a diff."""
+"""What users see, character by character: refreshed by `pytest --refresh-golden`, reviewed as a diff."""
 
 from __future__ import annotations
 

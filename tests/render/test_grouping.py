@@ -1,4 +1,4 @@
-"""Rows folded to one line a block."""
+"""Rows grouped into one row per block."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def named(*names: str) -> Any:
         (("a/x", "a/y"), 2, ("image", "a/x", "a/y")),
         (("body[1]/x", "body[1]/y", "body[2]/x", "body[2]/y"), 1, ("image", "body[1]", "body[2]")),
         (("block1_conv1", "block1_pool", "block2_conv1"), 1, ("image", "block1", "block2_conv1")),
-        # counters that Keras appends are no blocks
+        # counters that Keras appends are not blocks
         (("conv2d", "conv2d_1", "conv2d_2"), 1, ("image", "conv2d", "conv2d_1", "conv2d_2")),
         (
             ("conv2_block1_1_conv", "conv2_block1_2_conv", "conv2_block2_1_conv"),
             2,
             ("image", "conv2_block1", "conv2_block2_1_conv"),
         ),
-        # where blocks are written with `/`, `_` means nothing
+        # where blocks are written with `/`, `_` has no meaning
         (("a_1/x", "a_2/x", "a_2/y"), 1, ("image", "a_1/x", "a_2")),
         (("a/x", "b", "a/y"), 1, ("image", "a/x", "b", "a/y")),
     ],

@@ -49,7 +49,7 @@ def test_digits_are_never_folded(width: int) -> None:
     report = wide_network()
     lines = terminal_text(report, width=width).splitlines()
     for row in report.rows:
-        # the whole count stands on one line, and nothing is glued to it
+        # the whole count is on one line, and nothing is glued to it
         assert any(re.search(rf"(^| ){row.parameters:,}( |$)", line) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Plots of gradients: what is drawn, and what is said where nothing can be."""
+"""Plots of gradients: what is drawn, and the error where nothing can be drawn."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ def test_without_gradients_there_is_nothing_to_draw(tmp_path: Path) -> None:
         gradient_plot(analyze(plain("tanh", "glorot_uniform", 3, 8)), str(tmp_path / "x.png"))
 
 
-@pytest.mark.parametrize(("name", "said"), [("x.txt", "ends in .png"), ("no/where.png", "cannot be written")])
-def test_a_path_that_cannot_be_written(name: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "error"), [("x.txt", "ends in .png"), ("no/where.png", "cannot be written")]
+)
+def test_a_path_that_cannot_be_written(name: str, error: str, tmp_path: Path) -> None:
     report = analyze(plain("tanh", "glorot_uniform", 2, 8), gradients=True)
-    with pytest.raises(ArchcalcError, match=said):
+    with pytest.raises(ArchcalcError, match=error):
         gradient_plot(report, str(tmp_path / name))
     assert not any(tmp_path.iterdir())

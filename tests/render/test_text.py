@@ -108,7 +108,7 @@ def seen(size: Any, **more: Any) -> Field:
         (seen((9, 9), is_global=(True, True), local_size=(85, 3)), "whole (85×3)"),
         (seen((9, 9), is_global=(True, True), local_size=(None, None)), "whole"),
         (seen((9, 5), is_global=(True, False), local_size=(3, 5)), "whole×5"),
-        # a window that has outgrown its axis reads no whole axis
+        # a window larger than its axis does not read the axis as a whole
         (seen((483, 483), is_global=(True, True), stride=(32, 32)), "483×483 /32"),
         (seen((H + 2, 3)), "(H+2)×3"),
         (seen((H + 2, H + 2), stride=(4, 4)), "(H+2)² /4"),
@@ -181,7 +181,7 @@ def test_assumptions_in_plain_words(assumption: str, words: str) -> None:
     ],
 )
 def test_spread(variance: tuple[Any, ...], written: str, ascii: str) -> None:
-    found = EffectiveField(variance, variance)
-    assert text.spread(found) == written
-    assert text.spread(found, ASCII) == ascii
+    effective = EffectiveField(variance, variance)
+    assert text.spread(effective) == written
+    assert text.spread(effective, ASCII) == ascii
     assert text.spread(None) == "—"

@@ -1,4 +1,4 @@
-"""The formulas that `archcalc layers` prints, at numbers, against layers that Keras builds."""
+"""The formulas that `archcalc layers` prints, evaluated at numbers, against layers that Keras builds."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def arguments(e: Entry) -> dict[str, Any]:
     if e.name == "MultiHeadAttention":
         del inside["output_shape"]
     field = registered()[e.name].spec_names
-    given = {**VALUES, **inside}
-    return {field.get(a.name, a.name): given[a.name] for a in e.arguments if a.name in given}
+    values = {**VALUES, **inside}
+    return {field.get(a.name, a.name): values[a.name] for a in e.arguments if a.name in values}
 
 
 def test_every_type_is_listed_with_a_summary() -> None:

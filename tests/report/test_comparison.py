@@ -1,4 +1,4 @@
-"""The comparison of conventions: its sums, its words, its forms."""
+"""The comparison of conventions: its sums, its words, its formats."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def test_words_follow_the_terms(resnet: archcalc.Comparison) -> None:
     assert "10,588,136 for bias (1 a unit of Conv2d, Linear)" in words["torchinfo"]
     assert "multiply-adds twice" in words["torch"]
     assert "without bias, AdaptiveAvgPool2d, BatchNorm2d" in words["torch"]
-    assert "everything else apart" in words["archcalc"]
+    assert "everything else counts separately" in words["archcalc"]
 
 
 def test_other_networks_get_other_words() -> None:
-    """The words are made of the figures: nothing is said of what a network has not."""
+    """The words follow from the figures: nothing is said about what a network does not have."""
     (fvcore,) = (
         row
         for row in archcalc.compare_conventions(
@@ -56,13 +56,13 @@ def test_other_networks_get_other_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "moved", "own"),
+    ("source", "moved", "macs"),
     [("resnet50", 4_089_184_256, 3_857_973_248), ("resnet50_v15", 3_857_973_248, 4_089_184_256)],
 )
-def test_the_strides_position_explains_3_8_against_4_1(source: str, moved: int, own: int) -> None:
+def test_the_strides_position_explains_3_8_against_4_1(source: str, moved: int, macs: int) -> None:
     compared = archcalc.compare_conventions(archcalc.load(EXAMPLES / f"{source}.json"))
-    assert compared.macs == own
-    assert any(f"{moved:,} multiply-adds in place of {own:,}" in note for note in compared.notes)
+    assert compared.macs == macs
+    assert any(f"{moved:,} multiply-adds instead of {macs:,}" in note for note in compared.notes)
 
 
 def test_no_stride_no_note() -> None:

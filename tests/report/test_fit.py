@@ -20,11 +20,11 @@ from tests.networks import chain, conv_pair, made, residual
 @given(st.integers(1, 5), st.integers(1, 3_000_000), st.sampled_from(["float32", "mixed_float16"]))
 def test_one_sample_more_does_not_fit(batch: int, memory: int, dtype: str) -> None:
     graph = residual(8)
-    found = analyze(graph, batch=batch, memory=memory, dtype=dtype).fit
-    assert found is not None
+    result = analyze(graph, batch=batch, memory=memory, dtype=dtype).fit
+    assert result is not None
     for room, whole in (
-        (found.training, lambda t: t.training_bytes),
-        (found.inference, lambda t: t.weight_bytes + t.peak_activation_bytes),
+        (result.training, lambda t: t.training_bytes),
+        (result.inference, lambda t: t.weight_bytes + t.peak_activation_bytes),
     ):
         largest = room.largest_batch
         assert isinstance(largest, int)
@@ -61,24 +61,24 @@ def test_what_is_no_amount(amount: str | int) -> None:
 
 
 def test_symbols_and_unknown_layers_leave_it_open() -> None:
-    found = analyze(conv_pair(symbol("H")), memory="1GiB").fit
-    assert found is not None
-    assert isinstance(found.training.largest_batch, Unknown)
-    assert found.to_dict()["training"]["largest_batch"] is None
+    result = analyze(conv_pair(symbol("H")), memory="1GiB").fit
+    assert result is not None
+    assert isinstance(result.training.largest_batch, Unknown)
+    assert result.to_dict()["training"]["largest_batch"] is None
     graph = chain("x", (5, 2), ("lstm", made("LSTM", units=3)))
-    found = analyze(graph, memory="1GiB").fit
-    assert found is not None
-    assert isinstance(found.inference.largest_batch, int)
+    result = analyze(graph, memory="1GiB").fit
+    assert result is not None
+    assert isinstance(result.inference.largest_batch, int)
 
 
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     source = "examples/vgg16.json"
     assert main(["analyze", source, "--memory", "4GiB", "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)["fit"]
-    assert found["memory_bytes"] == 2**32
-    assert found["training"]["fits"] is True
+    result = json.loads(capsys.readouterr().out)["fit"]
+    assert result["memory_bytes"] == 2**32
+    assert result["training"]["fits"] is True
     assert main(["analyze", source, "--memory", "4GiB"]) == 0
-    batch = f"{found['training']['largest_batch']:,}"
+    batch = f"{result['training']['largest_batch']:,}"
     assert f"in 4.00 GiB: training up to batch {batch}, inference" in capsys.readouterr().out.replace(
         "\n ", ""
     )

@@ -51,14 +51,14 @@ FIELD = ("size", "min_size", "stride", "offset", "global", "local_size", "clippe
 
 def data(graph: Any, **options: Any) -> dict[str, Any]:
     """The report as a script gets it: through JSON text."""
-    found: dict[str, Any] = json.loads(
+    report: dict[str, Any] = json.loads(
         json.dumps(archcalc.analyze(graph, **options).to_dict(), allow_nan=False)
     )
-    return found
+    return report
 
 
 def test_the_keys_of_the_contract_are_there() -> None:
-    found = data(residual())
+    report = data(residual())
     assert {
         "schema_version",
         "tool",
@@ -71,22 +71,22 @@ def test_the_keys_of_the_contract_are_there() -> None:
         "formulas",
         "verdicts",
         "findings",
-    } <= found.keys()
-    assert found["schema_version"] == 1
-    assert found["tool"] == {"name": "archcalc", "version": archcalc.__version__}
-    assert {"name", "source", "format", "inputs", "outputs"} <= found["model"].keys()
-    assert set(TOTALS) <= found["totals"].keys()
-    for row in found["layers"]:
+    } <= report.keys()
+    assert report["schema_version"] == 1
+    assert report["tool"] == {"name": "archcalc", "version": archcalc.__version__}
+    assert {"name", "source", "format", "inputs", "outputs"} <= report["model"].keys()
+    assert set(TOTALS) <= report["totals"].keys()
+    for row in report["layers"]:
         assert set(ROW) <= row.keys()
         assert set(FIELD) <= row["receptive_field"].keys()
-    assert "gradient" not in found["layers"][0]  # comes with --gradients, and is no stub before
+    assert "gradient" not in report["layers"][0]  # only with --gradients
 
 
 def test_figures_of_conv_pair() -> None:
-    found = data(conv_pair(), batch=2, dtype="mixed_float16")
-    assert [row["parameters"] for row in found["layers"]] == [0, 448, 4640]
-    assert found["totals"]["parameters"] == 5088
-    second = found["layers"][2]
+    report = data(conv_pair(), batch=2, dtype="mixed_float16")
+    assert [row["parameters"] for row in report["layers"]] == [0, 448, 4640]
+    assert report["totals"]["parameters"] == 5088
+    second = report["layers"][2]
     assert second["inputs"] == ["first"]
     assert second["output_shape"] == [28, 28, 32]
     assert second["weights"] == [
@@ -95,12 +95,12 @@ def test_figures_of_conv_pair() -> None:
     ]
     assert second["receptive_field"]["size"] == [5, 5]
     assert second["receptive_field"]["clipped_size"] == [5, 5]
-    assert found["layers"][1]["receptive_field"]["clipped_size"] is None
+    assert report["layers"][1]["receptive_field"]["clipped_size"] is None
     assert second["macs"] * 2 == second["flops"] == 2 * 28 * 28 * 32 * 9 * 16
     assert second["activation_bytes"] == 2 * 2 * 28 * 28 * 32
-    assert found["model"]["inputs"] == {"image": [32, 32, 3]}
-    assert found["conventions"]["batch"] == 2
-    assert found["conventions"]["dtype"] == "mixed_float16"
+    assert report["model"]["inputs"] == {"image": [32, 32, 3]}
+    assert report["conventions"]["batch"] == 2
+    assert report["conventions"]["dtype"] == "mixed_float16"
 
 
 def test_training_memory_adds_up() -> None:
@@ -133,13 +133,13 @@ def test_columns_add_up_to_the_totals(graph: Any) -> None:
 
 # -- symbols ---------------------------------------------------------------------------------------
 def test_closed_forms_and_what_they_assume() -> None:
-    found = data(conv_pair(symbol("H")))
-    assert found["symbols"] == {"H": None}
-    assert found["assumptions"] == ["H >= 5"]
-    assert found["layers"][2]["output_shape"] == ["H - 4", "H - 4", 32]
-    assert found["totals"]["parameters"] == 5088
-    assert found["formulas"]["macs"] == found["totals"]["macs"] == "5040*H**2 - 38592*H + 75456"
-    assert "parameters" not in found["formulas"]
+    report = data(conv_pair(symbol("H")))
+    assert report["symbols"] == {"H": None}
+    assert report["assumptions"] == ["H >= 5"]
+    assert report["layers"][2]["output_shape"] == ["H - 4", "H - 4", 32]
+    assert report["totals"]["parameters"] == 5088
+    assert report["formulas"]["macs"] == report["totals"]["macs"] == "5040*H**2 - 38592*H + 75456"
+    assert "parameters" not in report["formulas"]
 
 
 def test_values_for_symbols() -> None:
@@ -153,9 +153,9 @@ def test_values_for_symbols() -> None:
 
 
 def test_depth_is_linear_in_a_symbolic_repeat() -> None:
-    found = data(tower())
-    assert found["totals"]["parameters"] == "148*n + 122"
-    assert {row["name"]: row["copies"] for row in found["layers"]}["body/a"] == "n"
+    report = data(tower())
+    assert report["totals"]["parameters"] == "148*n + 122"
+    assert {row["name"]: row["copies"] for row in report["layers"]}["body/a"] == "n"
     assert archcalc.analyze(tower(), {"n": 5}).totals.parameters == 5 * 148 + 122
 
 
@@ -179,24 +179,24 @@ def test_numpy_numbers_do_not_get_in() -> None:
 
 
 # -- unknown ---------------------------------------------------------------------------------------
-def test_what_hangs_on_an_unknown_layer_is_unknown_and_never_zero() -> None:
+def test_what_depends_on_an_unknown_layer_is_unknown_and_never_zero() -> None:
     report = archcalc.analyze(with_unknown())
-    found = data(with_unknown())
-    rows = {row["name"]: row for row in found["layers"]}
+    plain = data(with_unknown())
+    rows = {row["name"]: row for row in plain["layers"]}
     for figure in ("parameters", "macs", "flops", "elementwise_operations"):
         assert rows["secret"][figure] is None
         assert "nothing states" in rows["secret"]["unknown"][figure]
-        assert found["totals"][figure] is None
-        assert "'secret'" in found["totals"]["unknown"][figure]
+        assert plain["totals"][figure] is None
+        assert "'secret'" in plain["totals"]["unknown"][figure]
     assert rows["conv"]["unknown"] == {}
     assert rows["conv"]["parameters"] == 112
     assert rows["last"]["parameters"] == 10  # its input shape is stated
     assert "receptive_field" in rows["last"]["unknown"]
     for figure in ("weight_bytes", "training_bytes", "optimizer_bytes"):
-        assert found["totals"][figure] is None
+        assert plain["totals"][figure] is None
     assert isinstance(report.totals.parameters, Unknown)
     assert isinstance(report.layers["secret"].macs, Unknown)
-    assert found["formulas"] == {}
+    assert plain["formulas"] == {}
 
 
 def test_one_finding_for_each_layer_that_hides_something() -> None:
@@ -324,11 +324,11 @@ def test_effective_fields_are_there_and_unknown_ones_say_why() -> None:
         ],
         ["gate"],
     )
-    found = data(gated)
-    (gate,) = [row for row in found["layers"] if row["name"] == "gate"]
+    plain = data(gated)
+    (gate,) = [row for row in plain["layers"] if row["name"] == "gate"]
     assert gate["effective_receptive_field_sigma"] == [None, None]
     assert "effective_receptive_field_sigma" in gate["unknown"]
-    assert found["findings"] == []  # a property of the network, no layer is unknown
+    assert plain["findings"] == []  # a property of the network; no layer is unknown
 
 
 def test_several_inputs_have_a_field_each() -> None:

@@ -1,4 +1,4 @@
-"""`verify` agrees where archcalc is right, and catches it where it is made to lie."""
+"""`verify` agrees where archcalc is right, and notices planted errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archcalc.layers.base import Weight
 from archcalc.layers.window import Taps
 from archcalc.render import verification as render
 from archcalc.report.verification import Verification
-from archcalc.verification import verify as steps
+from archcalc.verification import run as steps
 from archcalc.verification.verify import verify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -42,18 +42,18 @@ MIXED = spec(
 )
 
 
-def differing(found: Verification) -> set[str]:
-    return {check.what for check in found.differences}
+def differing(result: Verification) -> set[str]:
+    return {check.what for check in result.differences}
 
 
 @pytest.mark.parametrize(
     "name", ["conv_pair", "conv_then_local", "inception_resnet_a", "cifar_cnn", "plain_sigmoid_n"]
 )
 def test_examples_agree(name: str) -> None:
-    found = verify(EXAMPLES / f"{name}.json")
-    assert not found.differences
-    assert found.agrees
-    assert not found.skipped
+    result = verify(EXAMPLES / f"{name}.json")
+    assert not result.differences
+    assert result.agrees
+    assert not result.skipped
 
 
 @pytest.mark.slow
@@ -74,8 +74,8 @@ def test_large_examples_agree(name: str, symbols: dict[str, int], sample: int | 
 
 
 def test_what_is_compared() -> None:
-    found = verify(MIXED)
-    assert not found.differences
+    result = verify(MIXED)
+    assert not result.differences
     kinds = {
         "output shape",
         "weights",
@@ -93,13 +93,13 @@ def test_what_is_compared() -> None:
         "receptive field",
         "effective field",
     }
-    assert kinds <= found.by_what().keys()
+    assert kinds <= result.by_what().keys()
     layers = [layer["name"] for layer in MIXED["layers"]]
     for what in ("output shape", "weights", "summary", "activation bytes", "receptive field"):
-        assert [c.layer for c in found.by_what()[what] if c.layer != "image"] == layers
+        assert [c.layer for c in result.by_what()[what] if c.layer != "image"] == layers
     # padding and flattening leave positions whose spread is not predicted
-    assert all(check.verdict == "agrees" for check in found.checks if check.what != "effective field")
-    assert [c.layer for c in found.by_what()["effective field"] if c.verdict == "agrees"] == layers[:3]
+    assert all(check.verdict == "agrees" for check in result.checks if check.what != "effective field")
+    assert [c.layer for c in result.by_what()["effective field"] if c.verdict == "agrees"] == layers[:3]
 
 
 def test_effective_fields_through_branches_and_strides() -> None:
@@ -115,10 +115,10 @@ def test_effective_fields_through_branches_and_strides() -> None:
         {"name": "again", **CONV, "padding": "same"},
     ]
     net = {"archcalc": 1, "inputs": {"image": [41, 43, 4]}, "layers": branches}
-    found = verify(net)
-    assert not found.differences
-    assert all(check.verdict == "agrees" for check in found.by_what()["effective field"])
-    spreads = {check.layer: check.predicted for check in found.by_what()["effective field"]}
+    result = verify(net)
+    assert not result.differences
+    assert all(check.verdict == "agrees" for check in result.by_what()["effective field"])
+    spreads = {check.layer: check.predicted for check in result.by_what()["effective field"]}
     assert spreads["wide"] == pytest.approx([2**0.5, 2**0.5], abs=1e-5), "(25 - 1)/12"
     # thirds of 2, 4*(9 - 1)/12 and 0
     assert spreads["sum"] == pytest.approx([(2 / 3 + 8 / 9) ** 0.5] * 2, abs=1e-5)
@@ -132,8 +132,8 @@ def test_a_spread_that_lies(monkeypatch: Any) -> None:
     def wrong(graph: Any, **more: Any) -> Any:
         report = right(graph, **more)
         for row in report.rows:
-            for found in row.effective_fields.values():
-                object.__setattr__(found, "sigma", tuple(s * 1.001 for s in found.sigma))
+            for field in row.effective_fields.values():
+                object.__setattr__(field, "sigma", tuple(s * 1.001 for s in field.sigma))
         return report
 
     monkeypatch.setattr(steps, "analyze", wrong)
@@ -146,7 +146,7 @@ def test_a_live_model_and_a_graph() -> None:
     assert not verify(archcalc.from_keras(model)).differences
 
 
-# -- lies ------------------------------------------------------------------------------------------
+# -- planted errors --------------------------------------------------------------------------------
 def test_a_forgotten_bias(monkeypatch: Any) -> None:
     monkeypatch.setattr(convolution, "bias_weight", lambda *_: ())
     assert differing(verify(MIXED)) == {
@@ -178,8 +178,8 @@ def test_weights_of_a_locally_connected_layer(monkeypatch: Any) -> None:
 
 def test_same_taken_for_valid(monkeypatch: Any) -> None:
     monkeypatch.setattr(convolution, "window_count", lambda n, k, s, d, _: (n - d * (k - 1) - 1) // s + 1)
-    found = verify(spec({**CONV, "padding": "same"}))
-    assert differing(found) >= {"output shape", "FLOPs (tf-profiler)", "activation bytes", "tensor shape"}
+    result = verify(spec({**CONV, "padding": "same"}))
+    assert differing(result) >= {"output shape", "FLOPs (tf-profiler)", "activation bytes", "tensor shape"}
 
 
 @pytest.mark.parametrize(
@@ -208,31 +208,31 @@ def test_a_window_that_lies(monkeypatch: Any, wrong: Any) -> None:
     monkeypatch.setattr(
         convolution, "sliding", lambda *a: tuple(wrong(t) if isinstance(t, Taps) else t for t in right(*a))
     )
-    found = verify(net)
-    assert "receptive field" in differing(found) <= {"receptive field", "effective field"}
-    assert re.search(r"at place \(.*\) .* is predicted, the gradient reaches", found.differences[0].reason)
+    result = verify(net)
+    assert "receptive field" in differing(result) <= {"receptive field", "effective field"}
+    assert re.search(r"at position \(.*\) .* is predicted, the gradient", result.differences[0].reason)
 
 
 def test_a_layer_that_keras_refuses(monkeypatch: Any) -> None:
     monkeypatch.setattr(convolution.Convolution, "group_channels", lambda *_: 1)
-    found = verify(spec({**CONV, "groups": 2}))
-    assert [(c.what, c.layer, c.verdict) for c in found.checks] == [("build", "conv2d0", "differs")]
-    assert "divi" in found.checks[0].reason
+    result = verify(spec({**CONV, "groups": 2}))
+    assert [(c.what, c.layer, c.verdict) for c in result.checks] == [("build", "conv2d0", "differs")]
+    assert "divi" in result.checks[0].reason
 
 
 # -- what cannot run, symbols, sampling -----------------------------------------------------------
 def test_gradients_that_do_not_fit_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure.os, "sysconf", {"SC_PHYS_PAGES": 3, "SC_PAGE_SIZE": 1024}.__getitem__)
-    found = verify(spec(CONV))
-    assert not found.differences
-    reasons = [c.reason for c in found.checks if c.verdict == "cannot run here"]
+    result = verify(spec(CONV))
+    assert not result.differences
+    reasons = [c.reason for c in result.checks if c.verdict == "cannot run here"]
     assert any("need about 0 GiB of 0: a smaller input needs less" in r for r in reasons)
 
 
 def test_what_cannot_run_here_says_why() -> None:
-    found = verify(spec({**CONV, "data_format": "channels_first"}, image=(3, 12, 11)))
-    stopped = {check.what: check.reason for check in found.checks if check.verdict == "cannot run here"}
-    assert not found.differences
+    result = verify(spec({**CONV, "data_format": "channels_first"}, image=(3, 12, 11)))
+    stopped = {check.what: check.reason for check in result.checks if check.verdict == "cannot run here"}
+    assert not result.differences
     assert {"activation bytes", "receptive field"} <= stopped.keys()
     assert all(stopped.values())
     opaque = spec({"type": "Opaque", "output_shape": [4]})
@@ -244,11 +244,11 @@ def test_open_symbols_are_tried_at_values_that_fit() -> None:
         {**CONV, "filters": "4*w"}, {**CONV, "filters": "w", "groups": "w"}, image=["H", "H", 3],
         symbols={"H": {"min": 30}, "w": {"max": 8}},
     )  # fmt: skip
-    found = verify(net)
-    assert not found.differences
-    assert len({tuple(s.items()) for s in found.samples}) == 3
-    assert all(s["H"] >= 30 and 1 <= s["w"] <= 8 for s in found.samples)
-    assert {tuple(c.symbols.items()) for c in found.checks} == {tuple(s.items()) for s in found.samples}
+    result = verify(net)
+    assert not result.differences
+    assert len({tuple(s.items()) for s in result.samples}) == 3
+    assert all(s["H"] >= 30 and 1 <= s["w"] <= 8 for s in result.samples)
+    assert {tuple(c.symbols.items()) for c in result.checks} == {tuple(s.items()) for s in result.samples}
     assert verify(net, symbols={"H": 31, "w": 2}).samples == ({"H": 31, "w": 2},)
 
 
@@ -260,19 +260,19 @@ def test_no_values_that_fit() -> None:
 
 
 def test_a_sample_says_what_it_leaves_out() -> None:
-    found = verify(MIXED, sample=3)
-    measured = [c.layer for c in found.checks if c.what == "receptive field"]
+    result = verify(MIXED, sample=3)
+    measured = [c.layer for c in result.checks if c.what == "receptive field"]
     assert len(measured) == 3
     assert measured[-1] == "dense6", "outputs come first"
-    assert found.skipped == ("fields of 4 of 8 layers are not measured (--sample 3)",)
+    assert result.skipped == ("fields of 4 of 8 layers are not measured (--sample 3)",)
     assert verify(MIXED, sample=3, seed=1) == verify(MIXED, sample=3, seed=1)
 
 
 def test_without_a_sample_the_work_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(steps, "WORK", 10)
-    found = verify(MIXED)
-    assert [c.layer for c in found.checks if c.what == "receptive field"] == ["dense6"]
-    assert "take long; --sample N" in found.skipped[0]
+    result = verify(MIXED)
+    assert [c.layer for c in result.checks if c.what == "receptive field"] == ["dense6"]
+    assert "take long; --sample N" in result.skipped[0]
 
 
 # -- output ------------------------------------------------------------------------------------------
@@ -307,12 +307,12 @@ def test_the_command(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
 
 
 def test_every_line_and_reasons_are_shown() -> None:
-    found = verify(spec({**CONV, "groups": 3, "filters": 3}, {"type": "ActivityRegularization", "l1": 0.1}))
-    text = render.terminal_text(found, width=140, every=True)
-    assert len(text.splitlines()) > len(found.checks)
+    result = verify(spec({**CONV, "groups": 3, "filters": 3}, {"type": "ActivityRegularization", "l1": 0.1}))
+    text = render.terminal_text(result, width=140, every=True)
+    assert len(text.splitlines()) > len(result.checks)
     assert "Keras compiles grouped convolutions with XLA" in text
     assert "\x1b" not in text
-    assert "\x1b[" in render.terminal_text(found, width=140, color=True)
+    assert "\x1b[" in render.terminal_text(result, width=140, color=True)
 
 
 def test_a_gate_is_measured_sample_by_sample() -> None:
@@ -323,8 +323,8 @@ def test_a_gate_is_measured_sample_by_sample() -> None:
     ]
     up = {"name": "up", "type": "Conv2DTranspose", "filters": 1, "kernel_size": 1, "strides": 2}
     for side in (2, 3, 4, 6):
-        found = verify(spec(up, *gated, image=(side, 3, 1)), sample=6)
-        assert not found.differences
+        result = verify(spec(up, *gated, image=(side, 3, 1)), sample=6)
+        assert not result.differences
 
 
 @pytest.mark.parametrize(("kind", "sides"), [("Conv2DTranspose", [5, 6]), ("Conv3D", [4, 5, 6])])
@@ -381,5 +381,5 @@ FOUND_BY_DRAWING = {
 
 @pytest.mark.parametrize("network", FOUND_BY_DRAWING.values(), ids=FOUND_BY_DRAWING)
 def test_what_drawn_networks_found(network: dict[str, Any]) -> None:
-    found = archcalc.verify(archcalc.load(network))
-    assert not [c for c in found.checks if c.verdict == "differs"]
+    result = archcalc.verify(archcalc.load(network))
+    assert not [c for c in result.checks if c.verdict == "differs"]

@@ -20,8 +20,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def figures(graph: Graph) -> list[Any]:
-    kept = ("name", "type", "output_shape", "parameters", "weights", "macs", "receptive_field")
-    return [{key: row[key] for key in kept} for row in analyze(graph).to_dict()["layers"]]
+    keys = ("name", "type", "output_shape", "parameters", "weights", "macs", "receptive_field")
+    return [{key: row[key] for key in keys} for row in analyze(graph).to_dict()["layers"]]
 
 
 @pytest.mark.parametrize("name", ["inception_resnet_a", "cifar_cnn"])

@@ -23,7 +23,7 @@ from archcalc.writers.keras_code import keras_code
 from archcalc.writers.spec import write_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-# builds every model of the files it is given and prints their configurations
+# builds every model of the given files and prints their configurations
 RUN = """
 import json, runpy, sys
 for line in sys.stdin:
@@ -59,7 +59,7 @@ def operations() -> Graph:
 
 
 def sequences() -> Graph:
-    """Layers with layers inside, arguments of calls, tensors and states that are handed on apart."""
+    """Layers with layers inside, arguments of calls, tensors and states that are passed separately."""
     stacked = [{"type": "GRUCell", "units": 2}, {"type": "LSTMCell", "units": 3}]
     return net(
         {"name": "local", "type": "TimeDistributed", "layer": {"type": "LocallyConnected1D", **TINY}},
@@ -83,19 +83,19 @@ def sequences() -> Graph:
 
 def networks() -> dict[str, tuple[Graph, dict[str, int]]]:
     """Networks by name, with values for their open symbols."""
-    found: dict[str, tuple[Graph, dict[str, int]]] = {
+    graphs: dict[str, tuple[Graph, dict[str, int]]] = {
         path.stem: (archcalc.load(path), {}) for path in EXAMPLES.glob("*.json")
     }
-    found["unet"] = (archcalc.load(EXAMPLES / "unet.json", symbols={"H": 188, "w": 4}), {})
-    found["resnet_depth_n"] = (found["resnet_depth_n"][0], {"n": 3})
-    found["plain_sigmoid_n"] = (found["plain_sigmoid_n"][0], {"n": 2})
+    graphs["unet"] = (archcalc.load(EXAMPLES / "unet.json", symbols={"H": 188, "w": 4}), {})
+    graphs["resnet_depth_n"] = (graphs["resnet_depth_n"][0], {"n": 3})
+    graphs["plain_sigmoid_n"] = (graphs["plain_sigmoid_n"][0], {"n": 2})
     for name in ("conv_pair", "conv_then_local", "local_pair"):
-        found[name] = (found[name][0], {"H": 12})
+        graphs[name] = (graphs[name][0], {"H": 12})
     for name in ("ResNet50", "DenseNet121", "MobileNetV3Small"):
-        found[name] = (archcalc.load(f"keras:{name}"), {})
-    found["operations"] = (operations(), {})
-    found["sequences"] = (sequences(), {})
-    found["shared"] = (
+        graphs[name] = (archcalc.load(f"keras:{name}"), {})
+    graphs["operations"] = (operations(), {})
+    graphs["sequences"] = (sequences(), {})
+    graphs["shared"] = (
         net(
             {"name": "a", **CONV},
             {"name": "first", "block": "two"},
@@ -117,7 +117,7 @@ def networks() -> dict[str, tuple[Graph, dict[str, int]]]:
         ),
         {},
     )  # fmt: skip
-    found["symbols"] = (
+    graphs["symbols"] = (
         read_spec(
             {
                 "archcalc": 1,
@@ -142,18 +142,18 @@ def networks() -> dict[str, tuple[Graph, dict[str, int]]]:
         ),
         {"w": 3, "n": 2, "k": 4},
     )
-    return found
+    return graphs
 
 
 def figures(graph: Graph) -> list[Any]:
-    """Rows but for the names of operations and of further calls, which Keras gives itself."""
+    """Rows without the names of operations and of further calls, which Keras chooses itself."""
     rows = []
     for row in analyze(graph).to_dict()["layers"]:
-        own = row["shared_with"] is None and not row["type"].startswith("ops.")
-        kept = {
+        named = row["shared_with"] is None and not row["type"].startswith("ops.")
+        data = {
             k: row[k] for k in ("type", "output_shape", "parameters", "weights", "macs", "activation_bytes")
         }
-        rows.append((row["name"] if own else "", json.dumps(kept, sort_keys=True)))
+        rows.append((row["name"] if named else "", json.dumps(data, sort_keys=True)))
     return sorted(rows)
 
 
@@ -234,7 +234,7 @@ def test_what_keras_does_not_have() -> None:
         keras_code(net({"name": "what", "type": "Opaque", "output_shape": [7]}))
 
 
-def test_a_shared_operation_is_called_anew() -> None:
+def test_a_shared_operation_is_called_again() -> None:
     """Found by fuzzing: in Keras 2 configurations an operation is a layer with two calls."""
     add = registered_operations()["ops.add"]
     nodes: list[Any] = [

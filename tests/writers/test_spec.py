@@ -35,12 +35,12 @@ FIGURES = [
 
 
 def again(spec: WrittenSpec) -> Graph:
-    """The spec, through its text."""
+    """The graph of a spec, read from its text."""
     return read_spec(json.loads(spec_text(spec.data)), "written.json")
 
 
 def assert_same(graph: Graph, spec: WrittenSpec) -> Graph:
-    """Every row has the figures, the inputs and the owner that it had, under its new name."""
+    """Assert that every row has the figures, inputs and owner that it had, under its new name."""
     read = again(spec)
     before, after = analyze(graph), analyze(read)
     names = spec.names
@@ -260,18 +260,18 @@ def test_every_kind_of_argument() -> None:
     spec = write_spec(graph)
     assert_same(graph, spec)
     for before, after in zip(graph.nodes, again(spec).nodes, strict=True):
-        mine, theirs = before.layer.keras_arguments(), after.layer.keras_arguments()
-        assert repr(mine) == repr(theirs) or before.name == "image"
+        first, second = before.layer.keras_arguments(), after.layer.keras_arguments()
+        assert repr(first) == repr(second) or before.name == "image"
 
 
 def test_no_activation_is_said_where_there_is_one_by_default() -> None:
     steps = {"name": "steps", "type": "RepeatVector", "n": 3}
     kinds = [{"type": "LSTM", "units": 4, "activation": "linear"}, {"type": "Dense", "units": 4}]
-    for kind, said in zip(kinds, ["linear", None], strict=True):
+    for kind, stated in zip(kinds, ["linear", None], strict=True):
         graph = net({"name": "flat", "type": "Flatten"}, steps, {"name": "x", **kind})
         spec = write_spec(graph)
         assert_same(graph, spec)
-        assert spec.data["layers"][-1].get("activation") == said
+        assert spec.data["layers"][-1].get("activation") == stated
 
 
 def test_blocks_inside_blocks_hand_their_parameters_on() -> None:
@@ -287,11 +287,11 @@ def test_blocks_inside_blocks_hand_their_parameters_on() -> None:
     read = assert_same(graph, spec)
     (block,) = spec.data["blocks"].values()
     assert block["parameters"].keys() == {"filters", "kernel_size"}
-    # and once more, from names that are blocks now
+    # and again, from names that are blocks now
     assert_same(read, write_spec(read))
 
 
 def test_inputs_alone_are_no_spec() -> None:
     graph = Graph.of("net", [("x", registered()["InputLayer"](shape=(3, 2)), ())], ["x"])
-    with pytest.raises(ArchcalcError, match="inputs alone"):
+    with pytest.raises(ArchcalcError, match="has only inputs"):
         to_spec(graph)

@@ -1,4 +1,4 @@
-"""The figures of a field along one axis: sizes over all unit positions, stride, offset, coverage."""
+"""The figures of a field along one input axis: its size over all units, stride, offset and coverage."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archcalc.analyses.fields.index_maps import (
     Dependence,
-    Edge,
-    Piece,
-    Scatter,
+    Endpoint,
+    IndexMap,
+    ScatteredUnit,
     at,
     difference,
     expand,
     extreme,
-    rows,
+    phase_range,
     same,
 )
 from archcalc.arith import Shape, Size, at_most, certainly, equal, is_array, largest, smallest
@@ -26,7 +26,7 @@ from archcalc.arith.unknown import Unknown
 from archcalc.layers.window import Scattered
 
 MAX_REGIONS = 64
-MAX_PLACES = 4096
+MAX_POSITIONS = 4096
 
 POSITION = Unknown("the smallest field depends on where branches cross; give the symbols values with --set")
 SEAMS = Unknown("the order of the parts of a concatenation depends on a symbol")
@@ -38,7 +38,7 @@ Lines: TypeAlias = "list[tuple[int, int]]"  # (step, value) of q -> step*q + val
 
 
 class AxisField(NamedTuple):
-    """A field along one axis of a model input (contract, section 4)."""
+    """A field along one axis of a model input; `receptive_field.Field` explains the entries."""
 
     size: Any
     min_size: Any
@@ -49,12 +49,12 @@ class AxisField(NamedTuple):
 
 
 def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
-    """The figures of what a layer's output of `shape` sees of an input axis of `extent` units."""
+    """The field of a layer's output of `shape` along an input axis of `extent` units."""
     if isinstance(dependence, Unknown):
         return AxisField(*(dependence,) * 6)
     if len(dependence) == 1:
         (part,) = dependence
-        if isinstance(part, Piece) and part.period == 1 and not part.domains and not part.whole:
+        if isinstance(part, IndexMap) and part.period == 1 and not part.domains and not part.whole:
             (step, low), (rate, high) = part.lo, part.hi
             if type(step) is type(rate) is int and step == rate:
                 size = high[0] - low[0] + 1
@@ -66,8 +66,8 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
     sizes, least, local, covers = [], [], [], []
     whole = False
     for region, span in regions:
-        near = [p for p in region if not (isinstance(p, Piece) and p.whole)]
-        far = [p for p in region if isinstance(p, Piece) and p.whole]
+        near = [p for p in region if not (isinstance(p, IndexMap) and p.whole)]
+        far = [p for p in region if isinstance(p, IndexMap) and p.whole]
         whole = whole or any(_reach(p, span, shape)[0] is not None for p in far)
         sizes.append(_widest(region, span, shape))
         least.append(_narrowest(region, span, shape))
@@ -77,7 +77,7 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
     return AxisField(
         largest(*sizes),
         smallest(*least),
-        _stride([p for p in dependence if not (isinstance(p, Piece) and p.whole)]),
+        _stride([p for p in dependence if not (isinstance(p, IndexMap) and p.whole)]),
         _offset(regions[0][0]),
         whole or _all(covers),
         largest(*local) if local else None,
@@ -85,20 +85,20 @@ def axis_field(dependence: Dependence, shape: Shape, extent: Size) -> AxisField:
 
 
 def _all(answers: Sequence[Any]) -> bool | None:
-    """Whether all hold; None where that is not decided."""
+    """Whether all answers are yes; None where that is undecided."""
     if all(certainly(a) for a in answers):
         return True
-    return False if any(map(_no, answers)) else None
+    return False if any(map(_certainly_not, answers)) else None
 
 
-def _no(answer: Any) -> bool:
-    """Whether an answer is certainly no, for every element of arrays."""
+def _certainly_not(answer: Any) -> bool:
+    """Whether an answer is certainly no, for every element of an array."""
     return answer is False or (is_array(answer) and not answer.any())
 
 
 # -- regions: the parts of a concatenation ------------------------------------------------------
-def _regions(dependence: Sequence[Piece | Scatter], shape: Shape) -> Iterator[Any]:
-    """(pieces, span of each axis) wherever the same pieces exist; yields one `Unknown` if unclear."""
+def _regions(dependence: Sequence[IndexMap | ScatteredUnit], shape: Shape) -> Iterator[Any]:
+    """(maps, span of each axis) for each region with the same maps; one `Unknown` if they are undecided."""
     domains = {d for p in dependence for d in p.domains}
     if not domains:
         yield dependence, {}
@@ -118,29 +118,29 @@ def _regions(dependence: Sequence[Piece | Scatter], shape: Shape) -> Iterator[An
     if count > MAX_REGIONS:
         yield SEAMS
         return
-    for chosen in product(*spans):
-        span = dict(chosen)
+    for region in product(*spans):
+        span = dict(region)
         yield [p for p in dependence if all(_inside(span[d.axis], d) for d in p.domains)], span
 
 
 def _ordered(ends: list[Size], n: Size) -> list[Size] | None:
-    """The distinct cuts within 0..n, in order; None where the order cannot be decided."""
-    kept: list[Size] = []
+    """The distinct cuts within 0..n in increasing order; None where their order is undecided."""
+    cuts: list[Size] = []
     for end in ends:
         if certainly(at_most(end, 0)):
             end = 0
         elif certainly(at_most(n, end)):
             end = n
         position = 0
-        for other in kept:
+        for other in cuts:
             if certainly(at_most(end, other)):
                 break
             if not certainly(at_most(other, end)):
                 return None
             position += 1
-        if position == len(kept) or not certainly(at_most(kept[position], end)):
-            kept.insert(position, end)
-    return kept
+        if position == len(cuts) or not certainly(at_most(cuts[position], end)):
+            cuts.insert(position, end)
+    return cuts
 
 
 def _inside(span: Span, domain: Any) -> bool:
@@ -154,13 +154,13 @@ def _span(axis: int | None, spans: Mapping[int, Span], shape: Shape) -> Span:
 
 
 # -- sizes ---------------------------------------------------------------------------------------
-def _widest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape) -> Size:
-    """The largest size of the hull over all unit positions."""
-    found = []
+def _widest(parts: Sequence[IndexMap | ScatteredUnit], spans: Mapping[int, Span], shape: Shape) -> Size:
+    """The size of the hull, the largest over all units."""
+    sizes = []
     for a in parts:
         for b in parts:
-            if isinstance(a, Scatter) or isinstance(b, Scatter):
-                found.append(_with_scatter(a, b, parts))
+            if isinstance(a, ScatteredUnit) or isinstance(b, ScatteredUnit):
+                sizes.append(_with_scattered(a, b, parts))
                 continue
             if a.axis == b.axis:
                 reach = extreme(difference(a.hi, b.lo), *_span(a.axis, spans, shape), is_max=True)
@@ -169,40 +169,42 @@ def _widest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: 
                 bottom = extreme(b.lo, *_span(b.axis, spans, shape), is_max=False)
                 reach = None if top is None or bottom is None else top - bottom
             if reach is not None:
-                found.append(reach + 1)
-    return _known_largest(found)
+                sizes.append(reach + 1)
+    return _largest_size(sizes)
 
 
-def _known_largest(found: list[Any]) -> Size:
-    if not found:
+def _largest_size(sizes: list[Any]) -> Size:
+    if not sizes:
         return 0
-    if all(type(f) is int for f in found):
-        return max(0, *found)
-    return largest(*found)
+    if all(type(s) is int for s in sizes):
+        return max(0, *sizes)
+    return largest(*sizes)
 
 
-def _with_scatter(a: Piece | Scatter, b: Piece | Scatter, parts: Sequence[Piece | Scatter]) -> Size:
-    if a is b and isinstance(a, Scatter):
+def _with_scattered(
+    a: IndexMap | ScatteredUnit, b: IndexMap | ScatteredUnit, parts: Sequence[IndexMap | ScatteredUnit]
+) -> Size:
+    if a is b and isinstance(a, ScatteredUnit):
         return a.largest
-    if all(isinstance(p, Scatter) or p.axis is None for p in parts) and len(parts) == 2:
-        # one unit of a flattened axis beside a constant box: known if the box contains all units
-        box = next((p for p in parts if isinstance(p, Piece)), None)
-        one = a if isinstance(a, Scatter) else b
-        if box is not None and isinstance(one, Scatter):
-            lo, hi = box.lo.values[0], box.hi.values[0]
-            if certainly(at_most(lo, one.lo)) and certainly(at_most(one.hi, hi)):
+    if all(isinstance(p, ScatteredUnit) or p.axis is None for p in parts) and len(parts) == 2:
+        # one unit of a flattened axis and a constant interval: known if that contains all units' intervals
+        interval = next((p for p in parts if isinstance(p, IndexMap)), None)
+        unit = a if isinstance(a, ScatteredUnit) else b
+        if interval is not None and isinstance(unit, ScatteredUnit):
+            lo, hi = interval.lo.values[0], interval.hi.values[0]
+            if certainly(at_most(lo, unit.lo)) and certainly(at_most(unit.hi, hi)):
                 return hi - lo + 1
     return FLATTENED_BRANCHES
 
 
-def _narrowest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape) -> Size:
-    """The smallest size of the hull over all unit positions; 0 where a unit sees nothing."""
+def _narrowest(parts: Sequence[IndexMap | ScatteredUnit], spans: Mapping[int, Span], shape: Shape) -> Size:
+    """The size of the hull, the smallest over all units; 0 where a unit sees nothing."""
     if not parts:
         return 0
     parts = _without_contained(parts, spans, shape)
     if len(parts) == 1:
         (part,) = parts
-        if isinstance(part, Scatter):
+        if isinstance(part, ScatteredUnit):
             return part.smallest
         width = difference(part.hi, part.lo)
         start, stop = _span(part.axis, spans, shape)
@@ -210,17 +212,17 @@ def _narrowest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shap
         if least is None or _has_hole(width, start, stop):
             return 0
         return max(least + 1, 0) if type(least) is int else least + 1
-    if any(isinstance(p, Scatter) for p in parts):
+    if any(isinstance(p, ScatteredUnit) for p in parts):
         return FLATTENED_BRANCHES
-    pieces = _integral(parts, spans, shape)
-    if pieces is None:
+    maps = _integral(parts, spans, shape)
+    if maps is None:
         return POSITION
-    axes = _axes(pieces)
+    axes = _axes(maps)
     if len(axes) > 1:
-        hulls = _hull_by_position(pieces, spans, shape)
+        hulls = _hull_by_position(maps, spans, shape)
         return POSITION if hulls is None else min(0 if h is None else h[1] - h[0] + 1 for h in hulls)
     sizes = []
-    for lows, highs, first, last in _phase_rows(pieces, *_span(axes[0], spans, shape)):
+    for lows, highs, first, last in _phase_rows(maps, *_span(axes[0], spans, shape)):
         if not lows:
             return 0
         at_row = _hull_width(lows, highs)
@@ -228,90 +230,89 @@ def _narrowest(parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shap
     return max(0, min(sizes) + 1)
 
 
-def _has_hole(edge: Edge, start: Size, stop: Size) -> bool:
+def _has_hole(endpoint: Endpoint, start: Size, stop: Size) -> bool:
     """Whether some unit of a span sees nothing."""
-    for r, value in enumerate(edge.values):
+    for r, value in enumerate(endpoint.values):
         if value is None:
-            first, last = rows(start, stop, len(edge.values), r)
+            first, last = phase_range(start, stop, len(endpoint.values), r)
             if not (type(first) is int and type(last) is int and first > last):
                 return True
     return False
 
 
 def _without_contained(
-    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape
-) -> Sequence[Piece | Scatter]:
-    """The parts without those that a constant one contains at every unit."""
-    boxes = [p for p in parts if isinstance(p, Piece) and p.axis is None]
-    if len(boxes) != 1 or len(parts) == 1:
+    parts: Sequence[IndexMap | ScatteredUnit], spans: Mapping[int, Span], shape: Shape
+) -> Sequence[IndexMap | ScatteredUnit]:
+    """The parts without those that the only constant interval contains at every unit."""
+    constants = [p for p in parts if isinstance(p, IndexMap) and p.axis is None]
+    if len(constants) != 1 or len(parts) == 1:
         return parts
-    (box,) = boxes
-    lo, hi = box.lo.values[0], box.hi.values[0]
-    kept: list[Piece | Scatter] = [box]
+    (interval,) = constants
+    lo, hi = interval.lo.values[0], interval.hi.values[0]
+    remaining: list[IndexMap | ScatteredUnit] = [interval]
     for part in parts:
-        if part is box:
+        if part is interval:
             continue
         low, high = _reach(part, spans, shape)
         inside = low is None or (certainly(at_most(lo, low)) and certainly(at_most(high, hi)))
         if not inside:
-            kept.append(part)
-    return kept
+            remaining.append(part)
+    return remaining
 
 
-def _reach(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape) -> tuple[Any, Any]:
-    if isinstance(part, Scatter):
+def _reach(part: IndexMap | ScatteredUnit, spans: Mapping[int, Span], shape: Shape) -> tuple[Any, Any]:
+    if isinstance(part, ScatteredUnit):
         return part.lo, part.hi
     span = _span(part.axis, spans, shape)
     return extreme(part.lo, *span, is_max=False), extreme(part.hi, *span, is_max=True)
 
 
 def _integral(
-    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape
-) -> list[Piece] | None:
-    """The pieces, if all that is known of them is integers."""
-    pieces = [p for p in parts if isinstance(p, Piece)]
-    numbers = [v for p in pieces for e in (p.lo, p.hi) for v in (e.step, *e.values) if v is not None]
-    numbers += [v for p in pieces for v in _span(p.axis, spans, shape)]
-    return pieces if len(pieces) == len(parts) and all(type(v) is int for v in numbers) else None
+    parts: Sequence[IndexMap | ScatteredUnit], spans: Mapping[int, Span], shape: Shape
+) -> list[IndexMap] | None:
+    """The parts, if all of them are maps whose numbers and spans are integers; else None."""
+    maps = [p for p in parts if isinstance(p, IndexMap)]
+    numbers = [v for p in maps for e in (p.lo, p.hi) for v in (e.step, *e.values) if v is not None]
+    numbers += [v for p in maps for v in _span(p.axis, spans, shape)]
+    return maps if len(maps) == len(parts) and all(type(v) is int for v in numbers) else None
 
 
-def _axes(pieces: Sequence[Piece]) -> list[int | None]:
-    """The axes along which pieces move; [None] if none does."""
-    moving = {p.axis for p in pieces if p.axis is not None}
+def _axes(maps: Sequence[IndexMap]) -> list[int | None]:
+    """The axes along which the maps vary; [None] if all are constant."""
+    moving = {p.axis for p in maps if p.axis is not None}
     return [*sorted(moving)] if moving else [None]
 
 
 def _hull_by_position(
-    pieces: Sequence[Piece], spans: Mapping[int, Span], shape: Shape
+    maps: Sequence[IndexMap], spans: Mapping[int, Span], shape: Shape
 ) -> list[tuple[int, int] | None] | None:
-    """The hull at every position, along the axes on which pieces move; None if there are too many."""
-    axes = _axes(pieces)
+    """The hull at every position along the axes on which the maps vary; None if there are too many."""
+    axes = _axes(maps)
     ranges = [range(*_span(axis, spans, shape)) for axis in axes]
-    if prod(map(len, ranges)) > MAX_PLACES:
+    if prod(map(len, ranges)) > MAX_POSITIONS:
         return None
-    found: list[tuple[int, int] | None] = []
+    hulls: list[tuple[int, int] | None] = []
     for position in product(*ranges):
         unit = {None: 0, **dict(zip(axes, position, strict=True))}
-        ends = [(at(p.lo, unit[p.axis]), at(p.hi, unit[p.axis])) for p in pieces]
+        ends = [(at(p.lo, unit[p.axis]), at(p.hi, unit[p.axis])) for p in maps]
         ends = [end for end in ends if end[0] is not None]
-        found.append((min(lo for lo, _ in ends), max(hi for _, hi in ends)) if ends else None)
-    return found
+        hulls.append((min(lo for lo, _ in ends), max(hi for _, hi in ends)) if ends else None)
+    return hulls
 
 
-def _phase_rows(pieces: Sequence[Piece], start: int, stop: int) -> Iterator[tuple[Lines, Lines, int, int]]:
-    """For each phase: (step, value) of the lower and upper edges that exist, and its range of q."""
-    period = lcm(*(p.period for p in pieces))
-    # a constant is constant in every period
-    lows = [expand(p.lo, period) for p in pieces]
-    highs = [expand(p.hi, period) for p in pieces]
+def _phase_rows(maps: Sequence[IndexMap], start: int, stop: int) -> Iterator[tuple[Lines, Lines, int, int]]:
+    """For each phase: (step, value) of the lower and the upper endpoints, and the first and last q."""
+    period = lcm(*(p.period for p in maps))
+    lows = [expand(p.lo, period) for p in maps]
+    highs = [expand(p.hi, period) for p in maps]
     for r in range(period):
-        first, last = rows(start, stop, period, r)
+        first, last = phase_range(start, stop, period, r)
         if first <= last:
             yield _row(lows, r), _row(highs, r), first, last
 
 
-def _row(edges: Sequence[Edge], r: int) -> Lines:
-    return [(e.step, e.values[r]) for e in edges if e.values[r] is not None]
+def _row(endpoints: Sequence[Endpoint], r: int) -> Lines:
+    return [(e.step, e.values[r]) for e in endpoints if e.values[r] is not None]
 
 
 def _hull_width(lows: Lines, highs: Lines) -> Callable[[int], int]:
@@ -319,7 +320,7 @@ def _hull_width(lows: Lines, highs: Lines) -> Callable[[int], int]:
 
 
 def _least_position(convex: Callable[[int], int], first: int, last: int) -> int:
-    """Where a convex function of an integer is least."""
+    """The argument in first..last at which a convex function is smallest."""
     while first < last:
         middle = (first + last) // 2
         if convex(middle + 1) >= convex(middle):
@@ -330,16 +331,16 @@ def _least_position(convex: Callable[[int], int], first: int, last: int) -> int:
 
 
 # -- stride, offset, coverage --------------------------------------------------------------------
-def _stride(parts: Sequence[Piece | Scatter]) -> Any:
-    """Input units from one unit to the next; None where that has no single answer."""
-    if not parts or any(isinstance(p, Scatter) for p in parts):
+def _stride(parts: Sequence[IndexMap | ScatteredUnit]) -> Any:
+    """Input units from one output unit to the next; None where the maps have no common stride."""
+    if not parts or any(isinstance(p, ScatteredUnit) for p in parts):
         return None
-    pieces = [p for p in parts if isinstance(p, Piece)]
-    moving = {p.axis for p in pieces}
+    maps = [p for p in parts if isinstance(p, IndexMap)]
+    moving = {p.axis for p in maps}
     rates: list[Any] = []
-    for piece in pieces:
-        for edge in (piece.lo, piece.hi):
-            rate = _ratio(edge.step, piece.period)
+    for index_map in maps:
+        for endpoint in (index_map.lo, index_map.hi):
+            rate = _ratio(endpoint.step, index_map.period)
             if not any(same(rate, other) for other in rates):
                 rates.append(rate)
     return rates[0] if len(rates) == 1 and len(moving) == 1 else None
@@ -356,40 +357,43 @@ def _ratio(step: Size, period: int) -> Any:
     return divide(step, period)
 
 
-def _offset(parts: Sequence[Piece | Scatter]) -> Any:
-    """The first index that unit 0 sees; None where it sees nothing or is not one unit."""
-    if any(isinstance(p, Scatter) for p in parts):
+def _offset(parts: Sequence[IndexMap | ScatteredUnit]) -> Any:
+    """The first index that unit 0 sees; None where it sees nothing or the axis is flattened."""
+    if any(isinstance(p, ScatteredUnit) for p in parts):
         return None
-    starts = [at(p.lo, 0) for p in parts if isinstance(p, Piece)]
-    found = [s for s in starts if s is not None]
-    return smallest(*found) if found else None
+    starts = [s for p in parts if isinstance(p, IndexMap) if (s := at(p.lo, 0)) is not None]
+    return smallest(*starts) if starts else None
 
 
 def _covers(
-    parts: Sequence[Piece | Scatter], spans: Mapping[int, Span], shape: Shape, extent: Size, size: Size
+    parts: Sequence[IndexMap | ScatteredUnit],
+    spans: Mapping[int, Span],
+    shape: Shape,
+    extent: Size,
+    size: Size,
 ) -> Any:
-    """Whether every unit sees the whole axis; None where that is not decided."""
+    """Whether every unit's interval covers the whole axis; None where that is undecided."""
     wide_enough = at_most(extent, size)
     if not certainly(wide_enough):
-        return False if _no(wide_enough) else None
+        return False if _certainly_not(wide_enough) else None
     answers = [_covered_by(p, spans, shape, extent) for p in parts]
     if len(parts) < 2:
         return answers[0] if answers else False
     if any(certainly(a) for a in answers):
         return True
-    pieces = _integral(parts, spans, shape)
-    if pieces is None or type(extent) is not int:
+    maps = _integral(parts, spans, shape)
+    if maps is None or type(extent) is not int:
         return None
-    axes = _axes(pieces)
+    axes = _axes(maps)
     if len(axes) > 1:
-        hulls = _hull_by_position(pieces, spans, shape)
+        hulls = _hull_by_position(maps, spans, shape)
         return hulls and all(h is not None and h[0] <= 0 and h[1] >= extent - 1 for h in hulls)
-    rows_of = _phase_rows(pieces, *_span(axes[0], spans, shape))
+    rows_of = _phase_rows(maps, *_span(axes[0], spans, shape))
     return all(_rows_cover(lows, highs, first, last, extent) for lows, highs, first, last in rows_of)
 
 
 def _rows_cover(lows: Lines, highs: Lines, first: int, last: int, extent: int) -> bool:
-    """Whether the hull of some lines contains 0..extent-1 for every q."""
+    """Whether the interval from the lowest of `lows` to the highest of `highs` covers the axis at every q."""
 
     def start(q: int) -> int:
         return -min((s * q + v for s, v in lows), default=1)
@@ -403,8 +407,8 @@ def _rows_cover(lows: Lines, highs: Lines, first: int, last: int, extent: int) -
     )
 
 
-def _covered_by(part: Piece | Scatter, spans: Mapping[int, Span], shape: Shape, extent: Size) -> Any:
-    if isinstance(part, Scatter):
+def _covered_by(part: IndexMap | ScatteredUnit, spans: Mapping[int, Span], shape: Shape, extent: Size) -> Any:
+    if isinstance(part, ScatteredUnit):
         return _between(part.last_lo, part.first_hi, extent)
     span = _span(part.axis, spans, shape)
     if part.period == 1 and part.axis is not None:
@@ -422,25 +426,25 @@ def _between(low: Size, high: Size, extent: Size) -> Any:
     reaches, inside = at_most(extent - 1, high), at_most(low, 0)
     if is_array(reaches) and is_array(inside):
         return reaches & inside
-    return reaches if inside is True else inside if reaches is True or _no(inside) else reaches
+    return reaches if inside is True else inside if reaches is True or _certainly_not(inside) else reaches
 
 
 # -- flattened axes -------------------------------------------------------------------------------
-def scattered(piece: Piece, read: Scattered, n: Size) -> Scatter | Unknown | None:
-    """Some one unit of the n that `piece` describes."""
-    if piece.domains:
+def scattered(index_map: IndexMap, read: Scattered, n: Size) -> ScatteredUnit | Unknown | None:
+    """One of the n units that `index_map` describes, not knowing which; None if they see nothing."""
+    if index_map.domains:
         return FLATTENED_BRANCHES
-    lo, hi = extreme(piece.lo, 0, n, is_max=False), extreme(piece.hi, 0, n, is_max=True)
+    lo, hi = extreme(index_map.lo, 0, n, is_max=False), extreme(index_map.hi, 0, n, is_max=True)
     if lo is None or hi is None:
         return None
-    shape = (n,) * ((piece.axis or 0) + 1)
-    found = Scatter(
+    shape = (n,) * ((index_map.axis or 0) + 1)
+    unit = ScatteredUnit(
         read.axes,
         lo,
         hi,
-        _widest([piece], {}, shape),
-        _narrowest([piece], {}, shape),
-        extreme(piece.lo, 0, n, is_max=True),
-        extreme(piece.hi, 0, n, is_max=False),
+        _widest([index_map], {}, shape),
+        _narrowest([index_map], {}, shape),
+        extreme(index_map.lo, 0, n, is_max=True),
+        extreme(index_map.hi, 0, n, is_max=False),
     )
-    return next((v for v in found if isinstance(v, Unknown)), found)
+    return next((v for v in unit if isinstance(v, Unknown)), unit)

@@ -1,9 +1,9 @@
-"""Which input units one place of an output really depends on: one pass backward through the graph.
+"""The input units that one position of an output depends on, without padding: a backward pass.
 
-What padding adds is cut off at every tensor on the way. Units are followed as sets and not
-only as intervals, because near a border a dilated window may hit the axis with one inner tap
-and miss it with all others; and as boxes (products of sets along the axes), because a branch
-that falls into the padding along one axis contributes nothing along the others.
+Padding is cut off at every tensor on the way. Index sets are followed and not only intervals,
+because near a border a dilated window may hit the axis with one inner tap and miss it with all
+others; and boxes (products of sets along the axes), because a branch that reads only padding along
+one axis contributes nothing along the others.
 """
 
 from __future__ import annotations
@@ -13,32 +13,31 @@ from heapq import heappop, heappush
 from typing import TypeAlias
 
 from archcalc.analyses.fields.index_sets import (
-    Runs,
-    Units,
+    IndexSet,
     contains,
-    reaches_out,
-    read_units,
+    indices_read,
+    reads_padding,
     union,
 )
 from archcalc.analyses.fields.windows import Windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape
 from archcalc.graph import Graph
-from archcalc.layers.window import Fixed, Phases, Scattered, Taps, Unstated, Whole, Window
+from archcalc.layers.window import Fixed, Phases, Scattered, Taps, UnknownRead, Whole, Window
 
-Box: TypeAlias = tuple[Units, ...]
+Box: TypeAlias = tuple[IndexSet | None, ...]
 
-# boxes of one tensor that are followed apart; beyond that their hulls along each axis are
+# boxes of one tensor that are followed separately; more are replaced by their union along each axis
 MAX_BOXES = 8
 
 
 def clipped_sizes(
     graph: Graph, shapes: Shapes, windows: Windows, roots: Mapping[int, Sequence[int]], node: int
 ) -> dict[int, tuple[int | None, ...]]:
-    """Extents of the input units behind place n//2 (all channels) of a node's output.
+    """The extents of the input units that position n//2 (all channels) of a node's output depends on.
 
     For each root (an input node and its axes of interest) an entry per axis: the number of
-    units from the first to the last, 0 if there are none, None if they are not known.
+    units from the first to the last, 0 if there are none, None if they are unknown.
     """
     boxes = _boxes_at_inputs(graph, shapes, windows, node)
     return {
@@ -50,10 +49,10 @@ def clipped_sizes(
 def clipped_boxes(
     graph: Graph, shapes: Shapes, windows: Windows, node: int, position: Sequence[int]
 ) -> dict[int, tuple[tuple[int, int] | None, ...]]:
-    """The bounding box of the input units behind one place (all channels) of a node's output.
+    """The bounding box of the input units that one position (all channels) of a node's output depends on.
 
-    `place` has an index for every axis of the output but the channels. For each input node an
-    entry per axis: the first and the last unit, (0, -1) if there are none, None if not known.
+    `position` has an index for every axis of the output except the channels. For each input node an
+    entry per axis: the first and the last unit, (0, -1) if there are none, None if they are unknown.
     """
     boxes = _boxes_at_inputs(
         graph, shapes, windows, node, _box(shapes[node][0], windows.channels[node], position)
@@ -65,7 +64,7 @@ def clipped_boxes(
 
 
 def is_cut(graph: Graph, shapes: Shapes, windows: Windows, node: int, position: Sequence[int]) -> bool:
-    """Whether a window on the way to one place reaches out of the tensor that it reads."""
+    """Whether padding cuts off a window on some path to one position of a node's output."""
     at = _box(shapes[node][0], windows.channels[node], position)
     cut: list[int] = []
     _boxes_at_inputs(graph, shapes, windows, node, at, cut)
@@ -80,42 +79,44 @@ def _boxes_at_inputs(
     at: Box | None = None,
     cut: list[int] | None = None,
 ) -> dict[int, list[Box]]:
-    """What is read of each input; `cut` takes the nodes whose windows reach out."""
+    """The boxes that are read of each model input; nodes that read padding are appended to `cut`."""
     if graph.repeats or not all(type(n) is int for i in graph.inputs for n in shapes[i][0]):
         return {i: [(None,) * len(shapes[i][0])] for i in graph.inputs}
-    at = _position(shapes[node][0], windows.channels[node]) if at is None else at
-    wanted: dict[int, list[Box]] = {node: [at]}
+    at = _middle_box(shapes[node][0], windows.channels[node]) if at is None else at
+    pending: dict[int, list[Box]] = {node: [at]}
     waiting = [-node]
-    found: dict[int, list[Box]] = {}
+    at_inputs: dict[int, list[Box]] = {}
     while waiting:
         i = -heappop(waiting)
-        boxes = wanted.pop(i)
+        boxes = pending.pop(i)
         reader = graph.nodes[i]
         if not reader.inputs:
-            found[i] = boxes
+            at_inputs[i] = boxes
             continue
         for tap, window in zip(reader.inputs, windows.reads[i], strict=True):
             shape = shapes[tap.node][tap.output]
-            made = [_read(box, window, shape, shapes[i][0]) for box in boxes]
+            boxes_read = [_box_read(box, window, shape, shapes[i][0]) for box in boxes]
             if cut is not None and any(
-                _reaches_out(box, window, shape, windows.channels[i]) for box in boxes
+                _reads_padding(box, window, shape, windows.channels[i]) for box in boxes
             ):
                 cut.append(i)
             if len(shape) != len(shapes[tap.node][0]):
-                # what another output of that layer reads is not stated
-                made = [None if box is None else (None,) * len(shapes[tap.node][0]) for box in made]
-            for box in made:
+                # windows describe the first output of a layer; what another output reads is unknown
+                boxes_read = [
+                    None if box is None else (None,) * len(shapes[tap.node][0]) for box in boxes_read
+                ]
+            for box in boxes_read:
                 if box is None:
                     continue
-                if tap.node not in wanted:
-                    wanted[tap.node] = [box]
+                if tap.node not in pending:
+                    pending[tap.node] = [box]
                     heappush(waiting, -tap.node)
                 else:
-                    _add(wanted[tap.node], box)
-    return found
+                    _add(pending[tap.node], box)
+    return at_inputs
 
 
-def _position(shape: Shape, channels: int | None) -> Box:
+def _middle_box(shape: Shape, channels: int | None) -> Box:
     return tuple(
         None if type(n) is not int else ((0, n),) if axis == channels else ((n // 2, n // 2 + 1),)
         for axis, n in enumerate(shape)
@@ -124,40 +125,43 @@ def _position(shape: Shape, channels: int | None) -> Box:
 
 def _box(shape: Shape, channels: int | None, position: Sequence[int]) -> Box:
     index = iter(position)
-    chosen = (
+    ranges = (
         range(n) if axis == channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
     )
-    return tuple(((units.start, units.stop),) for units in chosen)
+    return tuple(((units.start, units.stop),) for units in ranges)
 
 
-def _read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
+def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
     """What a layer reads of an input of this shape for a box of its output; None if nothing."""
     if all(units is None for units in box):
         return (None,) * len(shape)
-    made: list[Units] = []
-    sure = True
+    box_read: list[IndexSet | None] = []
+    certain = True
     for read, n in zip(window, shape, strict=True):
         if isinstance(read, Scattered):
             axes = read.axes or range(len(out))
             everything = type(n) is int and all(box[a] == ((0, out[a]),) for a in axes)
-            units: Units = ((0, n),) if everything else None
-        elif isinstance(read, Whole | Fixed | Unstated):
-            units = read_units(None, read, n)
+            units: IndexSet | None = ((0, n),) if everything else None
+        elif isinstance(read, Whole | Fixed | UnknownRead):
+            units = indices_read(None, read, n)
         else:
-            units = read_units(box[read.axis], read, n)
+            units = indices_read(box[read.axis], read, n)
         if units == ():
             return None
-        # of a flattened axis some unit is read; any other unknown set may lie in the padding,
+        # some unit of a flattened axis is certainly read; any other unknown set may be padding only,
         # and then nothing is read along the other axes either
-        sure = sure and (units is not None or isinstance(read, Scattered | Whole))
-        made.append(units)
-    return tuple(made) if sure else (None,) * len(made)
+        certain = certain and (units is not None or isinstance(read, Scattered | Whole))
+        box_read.append(units)
+    return tuple(box_read) if certain else (None,) * len(box_read)
 
 
-def _reaches_out(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:
-    """Along some axis; of the channels each input of a concatenation has its part, and lacks nothing."""
+def _reads_padding(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:
+    """Whether a window reads padding along some axis.
+
+    Along the channel axis the inputs of a concatenation are parts of the output; that is no padding.
+    """
     return any(
-        reaches_out(box[read.axis], read, n)
+        reads_padding(box[read.axis], read, n)
         for read, n in zip(window, shape, strict=True)
         if isinstance(read, Taps | Phases) and not (read.axis == channels and _is_part(read))
     )
@@ -168,14 +172,14 @@ def _is_part(read: Taps | Phases) -> bool:
 
 
 def _add(boxes: list[Box], box: Box) -> None:
-    """Join a box to others of the same tensor, in place."""
+    """Add a box to those of the same tensor, in place, merging it with one of them where that is exact."""
     for k, other in enumerate(boxes):
         if _inside(box, other):
             return
         if _inside(other, box):
             boxes[k] = box
             return
-        differing = [a for a, (one, two) in enumerate(zip(box, other, strict=True)) if one != two]
+        differing = [axis for axis, (old, new) in enumerate(zip(other, box, strict=True)) if old != new]
         if len(differing) == 1:
             (a,) = differing
             boxes[k] = (*box[:a], _union(box[a], other[a]), *box[a + 1 :])
@@ -184,30 +188,30 @@ def _add(boxes: list[Box], box: Box) -> None:
     if len(boxes) > MAX_BOXES:
         hull = boxes[0]
         for other in boxes[1:]:
-            hull = tuple(_union(one, two) for one, two in zip(hull, other, strict=True))
+            hull = tuple(map(_union, hull, other))
         boxes[:] = [hull]
 
 
 def _inside(box: Box, other: Box) -> bool:
     return all(
-        one == two or (one is not None and two is not None and contains(two, one))
-        for one, two in zip(box, other, strict=True)
+        a == b or (a is not None and b is not None and contains(b, a))
+        for a, b in zip(box, other, strict=True)
     )
 
 
-def _union(a: Units, b: Units) -> Units:
+def _union(a: IndexSet | None, b: IndexSet | None) -> IndexSet | None:
     return None if a is None or b is None else union(a, b)
 
 
-def _bounds(units: Sequence[Units]) -> tuple[int, int] | None:
-    known: list[Runs] = [u for u in units if u is not None]
+def _bounds(units: Sequence[IndexSet | None]) -> tuple[int, int] | None:
+    known: list[IndexSet] = [u for u in units if u is not None]
     if len(known) < len(units):
         return None
     return (min(u[0][0] for u in known), max(u[-1][1] for u in known) - 1) if known else (0, -1)
 
 
-def _extent(units: Sequence[Units]) -> int | None:
-    known: list[Runs] = [u for u in units if u is not None]
+def _extent(units: Sequence[IndexSet | None]) -> int | None:
+    known: list[IndexSet] = [u for u in units if u is not None]
     if len(known) < len(units):
         return None
     return max(u[-1][1] for u in known) - min(u[0][0] for u in known) if known else 0

@@ -1,7 +1,7 @@
-"""Composition: what a layer's output sees, from what its input sees and which units it reads.
+"""Composition: what a layer's output sees, from what its input sees and which units the layer reads.
 
-One function per `Read` of archcalc/layers/window.py. Every tap is followed (the hull of the
-taps, not of the interval they span), because a map may skip units or go back and forth.
+One function per `Read` of archcalc/layers/window.py. The result is the hull over the taps, not over the
+interval that they span, because a map may leave out units or be non-monotone.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from archcalc.analyses.fields.index_maps import (
     TOO_MANY_PHASES,
     Dependence,
     Domain,
-    Edge,
-    Piece,
-    Scatter,
+    Endpoint,
+    IndexMap,
+    ScatteredUnit,
     at,
     constant,
     extreme,
+    is_nondecreasing,
     join,
     known,
     monotone,
     reduced,
-    rises,
 )
 from archcalc.arith import Shape, Size, ceil_div, certainly, equal, is_array, largest, smallest
 from archcalc.arith.unknown import Unknown
@@ -42,219 +42,222 @@ from archcalc.layers.window import (
     Scattered,
     Section,
     Taps,
-    Unstated,
+    UnknownRead,
     Whole,
     Window,
 )
 
 SEAM = Unknown("a window reaches over the seam of a concatenation along this axis")
 FLATTENED = Unknown("a window slides over a flattened axis")
-ONE_OF_FLATTENED = Unknown("one fixed unit is read of a flattened axis")
-BACK_AND_FORTH = Unknown("a causal read of a field that does not move steadily")
+ONE_OF_FLATTENED = Unknown("a layer reads one fixed unit of a flattened axis")
+BACK_AND_FORTH = Unknown("a causal layer reads units whose fields move back and forth")
 CONFIGURATIONS = Unknown("the parts of a concatenation are followed for one configuration at a time")
 SYMBOLIC_BLOCKS = Unknown("how many units read the same block depends on a symbol")
 
-Made: TypeAlias = Piece | Scatter | Unknown | None
+Composed: TypeAlias = IndexMap | ScatteredUnit | Unknown | None
 
 
 def through(dependence: Dependence, window: Window, shape: Shape) -> Dependence:
-    """What the output of a layer sees, if its input of this shape sees `dependence`."""
+    """What the output of a layer sees whose input has this shape and sees `dependence`."""
     if isinstance(dependence, Unknown):
         return dependence
-    parts: list[Piece | Scatter] = []
+    parts: list[IndexMap | ScatteredUnit] = []
     changed = False
     for part in dependence:
-        if isinstance(part, Scatter):
-            made = _scatter_through(part, window, shape)
+        if isinstance(part, ScatteredUnit):
+            composed = _scattered_through(part, window, shape)
         else:
-            made = _piece_through(part, window, shape)
-        if isinstance(made, Unknown):
-            return made
-        changed = changed or made is not part
-        if made is not None:
-            parts.append(made)
+            composed = _map_through(part, window, shape)
+        if isinstance(composed, Unknown):
+            return composed
+        changed = changed or composed is not part
+        if composed is not None:
+            parts.append(composed)
     if not changed:
         return dependence
     return join(parts) if len(parts) > 1 else tuple(parts)
 
 
-def _piece_through(piece: Piece, window: Window, shape: Shape) -> Made:
-    made = _with_holes(piece, window) if piece.axis is None else _moved(piece, window, shape)
-    if isinstance(made, Piece) and (piece.domains or any(type(r) is Section for r in window)):
-        return _confined(piece, made, window)
-    return made
+def _map_through(index_map: IndexMap, window: Window, shape: Shape) -> Composed:
+    if index_map.axis is None:
+        composed = _constant_through(index_map, window)
+    else:
+        composed = _moving_through(index_map, window, shape)
+    if isinstance(composed, IndexMap) and (index_map.domains or any(type(r) is Section for r in window)):
+        return _restricted(index_map, composed, window)
+    return composed
 
 
-def _moved(piece: Piece, window: Window, shape: Shape) -> Made:
-    assert piece.axis is not None
-    read, n = window[piece.axis], shape[piece.axis]
+def _moving_through(index_map: IndexMap, window: Window, shape: Shape) -> Composed:
+    assert index_map.axis is not None
+    read, n = window[index_map.axis], shape[index_map.axis]
     match read:
         case Taps():
-            return _taps(piece, read)
+            return _taps(index_map, read)
         case Phases():
-            return _phases(piece, read.axis, read.step, [[o for o, _ in row] for row in read.reads])
+            return _phases(index_map, read.axis, read.step, [[o for o, _ in row] for row in read.reads])
         case Whole():
-            return _whole(piece, n)
+            return _whole(index_map, n)
         case Fixed():
-            return _fixed(piece, read.index)
+            return _fixed(index_map, read.index)
         case Prefix():
-            return _prefix(piece, read, n)
+            return _prefix(index_map, read, n)
         case Section():
-            return _taps(piece, Taps(read.axis, 1, -read.start))
+            return _taps(index_map, Taps(read.axis, 1, -read.start))
         case Blocks():
-            return _blocks(piece, read)
+            return _blocks(index_map, read)
         case Scattered():
-            return scattered(piece, read, n)
-        case Unstated():
+            return scattered(index_map, read, n)
+        case UnknownRead():
             return Unknown(read.reason)
     raise AssertionError(f"every read is known here, but not {read!r}")
 
 
-def _with_holes(piece: Piece, window: Window) -> Made:
-    """A constant piece behind a read that leaves out some phases, which then see nothing."""
+def _constant_through(index_map: IndexMap, window: Window) -> Composed:
+    """A constant map, of which units whose phase reads nothing see nothing."""
     for read in window:
         if type(read) is Phases and not all(read.reads):
             if not any(read.reads):
                 return None
             lo, hi = (
-                Edge(0, tuple(edge.values[0] if row else None for row in read.reads))
-                for edge in (piece.lo, piece.hi)
+                Endpoint(0, tuple(endpoint.values[0] if row else None for row in read.reads))
+                for endpoint in (index_map.lo, index_map.hi)
             )
-            return piece._replace(axis=read.axis, lo=lo, hi=hi)
-    return piece
+            return index_map._replace(axis=read.axis, lo=lo, hi=hi)
+    return index_map
 
 
 # -- taps and phases ------------------------------------------------------------------------------
-def _taps(piece: Piece, read: Taps) -> Made:
+def _taps(index_map: IndexMap, read: Taps) -> Composed:
     axis, stride, offset, count, dilation = read.axis, read.stride, read.offset, read.count, read.dilation
     if _is(stride, 1) and _is(offset, 0) and _is(count, 1):
-        return piece if axis == piece.axis else piece._replace(axis=axis)
-    period = piece.period
+        return index_map if axis == index_map.axis else index_map._replace(axis=axis)
+    period = index_map.period
     if period == 1:
         last = offset + dilation * (count - 1)
-        (lo, (low,)), (hi, (high,)) = piece.lo, piece.hi
+        (lo, (low,)), (hi, (high,)) = index_map.lo, index_map.hi
         ends = (
             (offset, last)
             if type(lo) is type(hi) is int and lo >= 0 <= hi
-            else _two_ends(piece, offset, last)
+            else _two_ends(index_map, offset, last)
         )
         if ends is None:
             return DIRECTION
-        made = Piece(
+        composed = IndexMap(
             axis,
-            Edge(lo * stride, (lo * ends[0] + low,)),
-            Edge(hi * stride, (hi * ends[1] + high,)),
-            piece.whole,
+            Endpoint(lo * stride, (lo * ends[0] + low,)),
+            Endpoint(hi * stride, (hi * ends[1] + high,)),
+            index_map.whole,
         )
-        return made if _is(stride, 1) and type(ends[0]) is type(ends[1]) is int else known(made)
+        return composed if _is(stride, 1) and type(ends[0]) is type(ends[1]) is int else known(composed)
     stride, offset, count, dilation = map(_plain, (stride, offset, count, dilation))
     if not all(type(v) is int for v in (stride, offset, count, dilation)):
         return PHASE
     new_period = period // gcd(period, stride)
     reads = [stride * r + offset for r in range(new_period)]
-    if monotone(piece.lo) and monotone(piece.hi):
+    if monotone(index_map.lo) and monotone(index_map.hi):
         offsets: Sequence[int] = (0, dilation * (count - 1))
     else:
-        # taps a whole cycle apart see the same phase: the extremes are among the first and last
+        # taps a whole cycle apart see the same phase, so the extremes are in the first or the last cycle
         cycle = min(count, period // gcd(period, dilation))
         if new_period * 2 * cycle > MAX_READS:
             return TOO_MANY_PHASES
         ends_of = {*range(cycle), *range(count - cycle, count)}
         offsets = [dilation * t for t in sorted(ends_of)]
-    return _table(piece, axis, stride * new_period, [[base + o for o in offsets] for base in reads])
+    return _table(index_map, axis, stride * new_period, [[base + o for o in offsets] for base in reads])
 
 
-def _two_ends(piece: Piece, first: Size, last: Size) -> tuple[Size, Size] | None:
-    """The taps that reach lowest and highest."""
-    up, down = rises(piece.lo), rises(piece.hi)
+def _two_ends(index_map: IndexMap, first: Size, last: Size) -> tuple[Size, Size] | None:
+    """The offsets of the taps that see the lowest and the highest index; None if they are unknown."""
+    up, down = is_nondecreasing(index_map.lo), is_nondecreasing(index_map.hi)
     if up is None or down is None:
         return None
     return (first if up else last), (last if down else first)
 
 
-def _phases(piece: Piece, axis: int, step: int, reads: Sequence[Sequence[int]]) -> Made:
+def _phases(index_map: IndexMap, axis: int, step: int, reads: Sequence[Sequence[int]]) -> Composed:
     """Unit `len(reads)*q + r` reads `step*q + o` for each o of `reads[r]`."""
-    times = piece.period // gcd(piece.period, step)
+    times = index_map.period // gcd(index_map.period, step)
     if times * len(reads) > MAX_PERIOD or times * sum(map(len, reads)) > MAX_READS:
         return TOO_MANY_PHASES
     rows = [[step * m + o for o in row] for m in range(times) for row in reads]
-    return _table(piece, axis, step * times, rows)
+    return _table(index_map, axis, step * times, rows)
 
 
-def _table(piece: Piece, axis: int, shift: int, reads: Sequence[Sequence[int]]) -> Made:
-    """Row r of the output reads the units `reads[r]`; one period on, all move by `shift` units."""
-    lo = _edge(piece.lo, shift, reads, smallest)
-    hi = _edge(piece.hi, shift, reads, largest)
+def _table(index_map: IndexMap, axis: int, shift: int, reads: Sequence[Sequence[int]]) -> Composed:
+    """Units of phase r read the units `reads[r]`, and one period later those `shift` units further."""
+    lo = _endpoint(index_map.lo, shift, reads, smallest)
+    hi = _endpoint(index_map.hi, shift, reads, largest)
     if all(v is None for v in lo.values):
         return None
-    return known(reduced(Piece(axis, lo, hi, piece.whole)))
+    return known(reduced(IndexMap(axis, lo, hi, index_map.whole)))
 
 
-def _edge(edge: Edge, shift: int, reads: Sequence[Sequence[int]], pick: Any) -> Edge:
+def _endpoint(endpoint: Endpoint, shift: int, reads: Sequence[Sequence[int]], pick: Any) -> Endpoint:
     values = []
     for row in reads:
-        seen = [v for v in (at(edge, unit) for unit in row) if v is not None]
+        seen = [v for v in (at(endpoint, unit) for unit in row) if v is not None]
         values.append(pick(*seen) if seen else None)
-    return Edge(edge.step * (shift // len(edge.values)), tuple(values))
+    return Endpoint(endpoint.step * (shift // len(endpoint.values)), tuple(values))
 
 
-def _blocks(piece: Piece, read: Blocks) -> Made:
-    if type(read.outer) is not int or type(read.inner) is not int:
+def _blocks(index_map: IndexMap, read: Blocks) -> Composed:
+    if type(read.outputs) is not int or type(read.inputs) is not int:
         return SYMBOLIC_BLOCKS
-    if monotone(piece.lo) and monotone(piece.hi):
-        whole_block: Sequence[int] = (0, read.inner - 1)
+    if monotone(index_map.lo) and monotone(index_map.hi):
+        whole_block: Sequence[int] = (0, read.inputs - 1)
     else:
-        whole_block = range(read.inner)
-    if read.outer * len(whole_block) > MAX_READS:
+        whole_block = range(read.inputs)
+    if read.outputs * len(whole_block) > MAX_READS:
         return TOO_MANY_PHASES
-    return _phases(piece, read.axis, read.inner, [whole_block] * read.outer)
+    return _phases(index_map, read.axis, read.inputs, [whole_block] * read.outputs)
 
 
-# -- reads that do not move -------------------------------------------------------------------------
+# -- whole axes, fixed units and prefixes --------------------------------------------------------------
 def _section(read: Section) -> Domain:
     return Domain(read.axis, read.start, read.start + read.length)
 
 
-def _whole(piece: Piece, n: Size) -> Made:
-    # units that all see the same, if anything, do not see more together
-    still = piece.period > 1 and all(
-        _is(edge.step, 0) and len({v for v in edge.values if v is not None}) == 1
-        for edge in (piece.lo, piece.hi)
+def _whole(index_map: IndexMap, n: Size) -> Composed:
+    # where all units that see anything see the same, reading all of them adds nothing
+    all_same = index_map.period > 1 and all(
+        _is(endpoint.step, 0) and len({v for v in endpoint.values if v is not None}) == 1
+        for endpoint in (index_map.lo, index_map.hi)
     )
-    return _hull(piece, 0, n, whole=piece.whole if still else True)
+    return _hull(index_map, 0, n, whole=index_map.whole if all_same else True)
 
 
-def _fixed(piece: Piece, index: Size) -> Made:
-    lo, hi = at(piece.lo, index), at(piece.hi, index)
-    return None if lo is None or hi is None else known(constant(lo, hi, whole=piece.whole))
+def _fixed(index_map: IndexMap, index: Size) -> Composed:
+    lo, hi = at(index_map.lo, index), at(index_map.hi, index)
+    return None if lo is None or hi is None else known(constant(lo, hi, whole=index_map.whole))
 
 
-def _hull(piece: Piece, start: Size, stop: Size, *, whole: bool) -> Made:
-    for domain in piece.domains:
-        if domain.axis == piece.axis:
+def _hull(index_map: IndexMap, start: Size, stop: Size, *, whole: bool) -> Composed:
+    for domain in index_map.domains:
+        if domain.axis == index_map.axis:
             start, stop = largest(start, domain.start), smallest(stop, domain.stop)
-    lo = extreme(piece.lo, start, stop, is_max=False)
-    hi = extreme(piece.hi, start, stop, is_max=True)
+    lo = extreme(index_map.lo, start, stop, is_max=False)
+    hi = extreme(index_map.hi, start, stop, is_max=True)
     return None if lo is None or hi is None else known(constant(lo, hi, whole=whole))
 
 
-def _prefix(piece: Piece, read: Prefix, n: Size) -> Made:
-    if not (monotone(piece.lo) and monotone(piece.hi)):
+def _prefix(index_map: IndexMap, read: Prefix, n: Size) -> Composed:
+    if not (monotone(index_map.lo) and monotone(index_map.hi)):
         return BACK_AND_FORTH
-    period = piece.period
+    period = index_map.period
     if read.backwards:
-        end = extreme(piece.hi, 0, n, is_max=True)
-        made = Piece(read.axis, piece.lo, Edge(0, (end,) * period), piece.whole)
+        end = extreme(index_map.hi, 0, n, is_max=True)
+        prefix = IndexMap(read.axis, index_map.lo, Endpoint(0, (end,) * period), index_map.whole)
     else:
-        start = Edge(0, (at(piece.lo, 0),) * period)
-        made = Piece(read.axis, start, piece.hi, piece.whole)
-    if read.turned:
-        return _taps(made, Taps(read.axis, -1, n - 1))
-    return known(made)
+        start = Endpoint(0, (at(index_map.lo, 0),) * period)
+        prefix = IndexMap(read.axis, start, index_map.hi, index_map.whole)
+    if read.mirrored:
+        return _taps(prefix, Taps(read.axis, -1, n - 1))
+    return known(prefix)
 
 
 def _plain(value: Size) -> Size:
-    """The integer that all elements of an array are; else the size itself."""
+    """The common value of an array whose elements are all equal; any other size unchanged."""
     if is_array(value):
         first = int(value.flat[0])
         return first if certainly(equal(value, first)) else value
@@ -266,34 +269,34 @@ def _is(value: Size, number: int) -> bool:
 
 
 # -- parts of a concatenation ------------------------------------------------------------------------
-def _confined(piece: Piece, made: Piece, window: Window) -> Made:
-    """`made` where `piece` exists and the sections of the window have units."""
-    kept = [_section(read) for read in window if isinstance(read, Section)]
-    for domain in piece.domains:
+def _restricted(index_map: IndexMap, composed: IndexMap, window: Window) -> Composed:
+    """`composed`, restricted to units that read the domains of `index_map` and the window's sections."""
+    domains = [_section(read) for read in window if isinstance(read, Section)]
+    for domain in index_map.domains:
         read = window[domain.axis]
         if isinstance(read, Section):
             read = Taps(read.axis, 1, -read.start)
         if isinstance(read, Taps):
             single = _is(read.count, 1)
             steady = type(read.stride) is int and read.stride > 0 and (single or _is(read.dilation, 1))
-            if not steady or (domain.axis == piece.axis and not single):
+            if not steady or (domain.axis == index_map.axis and not single):
                 return SEAM
             reach = read.count - 1
             start = ceil_div(domain.start - read.offset - reach, read.stride)
             stop = ceil_div(domain.stop - read.offset, read.stride)
-            kept.append(Domain(read.axis, start, stop))
+            domains.append(Domain(read.axis, start, stop))
         elif isinstance(read, Fixed) and all(type(v) is int for v in (read.index, domain.start, domain.stop)):
             if not domain.start <= read.index < domain.stop:
                 return None
         elif not isinstance(read, Whole):
             return SEAM
-    if any(is_array(end) for domain in kept for end in (domain.start, domain.stop)):
+    if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
         return CONFIGURATIONS
-    return made._replace(domains=tuple(sorted(kept, key=str)))
+    return composed._replace(domains=tuple(sorted(domains, key=str)))
 
 
 # -- flattened axes ---------------------------------------------------------------------------------
-def _scatter_through(part: Scatter, window: Window, shape: Shape) -> Made:
+def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape) -> Composed:
     axes = part.axes or tuple(range(len(shape)))
     reads = [window[a] for a in axes if not (type(shape[a]) is int and shape[a] == 1)]
     if part.domains:
@@ -305,19 +308,19 @@ def _scatter_through(part: Scatter, window: Window, shape: Shape) -> Made:
     if reads and all(isinstance(r, Fixed) for r in reads):
         return ONE_OF_FLATTENED
     if any(isinstance(r, Scattered | Section) for r in reads):
-        axes_now: tuple[int, ...] = ()
+        output_axes: tuple[int, ...] = ()
     else:
-        axes_now = tuple(sorted({r.axis for r in reads if isinstance(r, Taps | Phases)}))
+        output_axes = tuple(sorted({r.axis for r in reads if isinstance(r, Taps | Phases)}))
     domains = tuple(_section(r) for r in reads if isinstance(r, Section))
     if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
         return CONFIGURATIONS
-    if axes_now == part.axes and not domains:
+    if output_axes == part.axes and not domains:
         return part
-    return part._replace(axes=axes_now, domains=domains)
+    return part._replace(axes=output_axes, domains=domains)
 
 
 def _single(read: Read) -> bool:
-    """Whether one unit is read at most."""
+    """Whether a read reads at most one unit."""
     if isinstance(read, Taps):
         return _is(read.count, 1)
     if isinstance(read, Phases):

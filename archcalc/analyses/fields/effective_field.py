@@ -1,12 +1,12 @@
-"""The effective receptive field: how widely a unit's dependence is spread over its field.
+"""The effective receptive field: the spread of a unit's dependence over its receptive field.
 
-Assumed: layers are linear (activations and max pooling count as the identity and the mean),
-kernels are uniform and scaled by their fan-in, so that every layer passes on a mass of 1.
-With independent zero-mean weights of equal variance the same figures describe the expected
-*squared* gradient. Source: Luo, Li, Urtasun & Zemel 2016, "Understanding the Effective
-Receptive Field in Deep Convolutional Neural Networks": sigma^2 is the sum over the layers of
-d^2 (k^2 - 1)/12 * j^2, j being the stride so far. Here extended to branches, phases and
-global pooling (docs/receptive-field.md).
+Assumptions: layers are linear (activations count as the identity, max pooling as the mean), kernels
+are uniform and scaled by their fan-in, so that the weights of every layer add up to 1. With
+independent zero-mean weights of equal variance the same figures describe the expected *squared*
+gradient. Source: Luo, Li, Urtasun & Zemel 2016, "Understanding the Effective Receptive Field in Deep
+Convolutional Neural Networks": sigma^2 is the sum over the layers of d^2 (k^2 - 1)/12 * j^2, where j
+is the product of the strides before the layer. Extended to branches, phases and global pooling
+(docs/receptive-field.md).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from archcalc.analyses.fields.moments import (
     NOTHING,
     UNEQUAL,
     Component,
+    Composition,
     Exact,
     Floats,
-    Mixing,
     Moments,
     Numbers,
 )
-from archcalc.analyses.fields.propagate import Flow
+from archcalc.analyses.fields.propagate import Propagation
 from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, certainly, equal, is_array
@@ -40,24 +40,24 @@ OUT_OF_RANGE = Unknown("the spread exceeds the range of double precision")
 SEAM = Unknown("positions of a concatenation along a spatial axis depend on one input each")
 ARRAYS = Unknown("the spread is computed for one configuration at a time")
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
-UNEVEN = Unknown("how strongly branches mix may change from place to place along another axis")
-BEHIND_PHASES = Unknown("a block that is repeated a symbolic number of times stands behind upsampling")
+UNEVEN = Unknown("how strongly branches mix may change from position to position along another axis")
+AFTER_PHASES = Unknown("a block that is repeated a symbolic number of times follows upsampling")
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveField:
-    """The spread of the dependence of place n//2 along each spatial axis of an input.
+    """The spread of the dependence of position n//2 along each spatial axis of a model input.
 
-    `variance` in squared input units and `sigma`, its root: a float, an expression (`sigma`:
-    its text) where a symbol is left, or `Unknown` with the reason.
+    `variance` is in squared input units, `sigma` is its root. Entries are floats, expressions (for
+    `sigma` as text) where a symbol is left, or `Unknown` with the reason.
     """
 
     sigma: tuple[Any, ...]
     variance: tuple[Any, ...]
 
 
-class Spread(NamedTuple):
-    """What is carried: moments along each root axis, and the scale against other branches."""
+class AxisMoments(NamedTuple):
+    """Moments along each axis of a root, and the scale: the total weight relative to other branches."""
 
     axes: tuple[Moments, ...]
     scale: Any
@@ -66,12 +66,12 @@ class Spread(NamedTuple):
 def effective_fields(
     graph: Graph, shapes: Shapes, reads: Windows | None = None
 ) -> list[dict[str, EffectiveField | None]]:
-    """For each node the effective field of its output in each model input, by the input's name.
+    """The effective field of each node's output in each model input, by the input's name.
 
     Returns
     -------
-    One dictionary per node; an entry is None where no path leads from that input. Along an
-    axis the figure is unknown where values or trained weights decide how strongly units are
+    One dictionary per node; an entry is None where no path leads from that input to the node. Along
+    an axis the figure is `Unknown` where values or trained weights decide how strongly units are
     read: a product of two branches, attention, a recurrence, normalisation over that axis.
     """
     reads = windows(graph, shapes) if reads is None else reads
@@ -79,18 +79,15 @@ def effective_fields(
     if any(is_array(n) for outputs in shapes for shape in outputs for n in shape):
         return [_of_arrays(graph, roots) for _ in graph.nodes]
     numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
-    algebra = Spreads(numbers)
-    flow = Flow(graph, shapes, reads, roots, algebra)
+    algebra = MomentAlgebra(numbers)
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
-    found: list[dict[str, EffectiveField | None]] = []
-    for i, state in flow:
-        found.append(
-            {
-                name: algebra.figures(state[root], shapes[i][0]) if root in state else None
-                for root, name in names
-            }
-        )
-    return found
+    return [
+        {
+            name: algebra.effective_field(state[root], shapes[i][0]) if root in state else None
+            for root, name in names
+        }
+        for i, state in Propagation(graph, shapes, reads, roots, algebra)
+    ]
 
 
 def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, EffectiveField | None]:
@@ -100,7 +97,7 @@ def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, 
 
 
 def _symbolic(shapes: Shapes, reads: Windows) -> bool:
-    """Whether any size is an expression."""
+    """Whether any size in shapes or windows is an expression."""
     if any(isinstance(n, Expr) for outputs in shapes for shape in outputs for n in shape):
         return True
     for read in chain.from_iterable(chain.from_iterable(reads.reads)):
@@ -112,42 +109,44 @@ def _symbolic(shapes: Shapes, reads: Windows) -> bool:
     return False
 
 
-class Spreads:
-    """Moments as an algebra of the flow."""
+class MomentAlgebra:
+    """Moments as an algebra for `propagate`."""
 
     def __init__(self, numbers: Numbers) -> None:
         self.n = numbers
-        self.mixing = Mixing(numbers)
+        self.composition = Composition(numbers)
 
-    def start(self, axes: Sequence[int]) -> Spread:
-        return Spread(tuple(map(self.mixing.identity, axes)), self.n.one)
+    def start(self, axes: Sequence[int]) -> AxisMoments:
+        return AxisMoments(tuple(map(self.composition.identity, axes)), self.n.unit_scale)
 
-    def unknown(self, axes: int, why: Unknown) -> Spread:
-        return Spread((why,) * axes, why)
+    def unknown(self, axes: int, why: Unknown) -> AxisMoments:
+        return AxisMoments((why,) * axes, why)
 
-    def through(self, state: Spread, window: Window, shape: Shape) -> Spread:
+    def through(self, state: AxisMoments, window: Window, shape: Shape) -> AxisMoments:
         if any(type(read) is Section for read in window):
             return self.unknown(len(state.axes), SEAM)
         if _reads_nothing(window):
-            return Spread(((),) * len(state.axes), state.scale)
-        if len(state.axes) > 1 and _weighs_positions(window) and any(map(_is_open, state.axes)):
+            return AxisMoments(((),) * len(state.axes), state.scale)
+        if len(state.axes) > 1 and _weighs_positions(window) and any(map(_depends_on_weighing, state.axes)):
             return self.unknown(len(state.axes), UNEVEN)
         try:
-            made = [self.mixing.through(moments, window, shape) for moments in state.axes]
+            composed = [self.composition.through(moments, window, shape) for moments in state.axes]
         except OverflowError:
             return self.unknown(len(state.axes), OUT_OF_RANGE)
-        axes = tuple([moments for moments, _ in made])
+        axes = tuple([moments for moments, _ in composed])
         scale = state.scale
         if () in axes:
-            return Spread(((),) * len(axes), scale)
-        for _, factor in made:
+            return AxisMoments(((),) * len(axes), scale)
+        for _, factor in composed:
             if not (type(factor) is int and factor == 1):
                 scale = scale if isinstance(scale, Unknown) else self.n.scaled(scale, factor)
         if scale is state.scale and all(a is b for a, b in zip(axes, state.axes, strict=True)):
             return state
-        return Spread(axes, scale)
+        return AxisMoments(axes, scale)
 
-    def join(self, branches: Sequence[tuple[int, Spread]], node: Node, inputs: Sequence[Shape]) -> Spread:
+    def join(
+        self, branches: Sequence[tuple[int, AxisMoments]], node: Node, inputs: Sequence[Shape]
+    ) -> AxisMoments:
         alive = [branch for branch in branches if () not in branch[1].axes]
         if not alive:
             return branches[0][1]
@@ -155,10 +154,10 @@ class Spreads:
         shares = node.layer.shares(*inputs)
         if shares is None:
             why = Unknown(f"how {type(node.layer).__name__} weighs its inputs depends on their values")
-            if len(branches) == 1:  # what it is weighed with moves no unit, but what it weighs is open
+            if len(branches) == 1:  # the other inputs only change the weights: the scale is unknown
                 return branches[0][1]._replace(scale=why)
             return self.unknown(len(branches[0][1].axes), why)
-        scales = [self._scale(state, shares.each[k], shares.of) for k, state in branches]
+        scales = [self._scale(state, shares.parts[k], shares.total) for k, state in branches]
         if len(branches) == 1:
             return branches[0][1]._replace(scale=scales[0])
         unknown = next((s for s in scales if isinstance(s, Unknown)), None)
@@ -169,13 +168,13 @@ class Spreads:
         columns = list(zip(*(state.axes for _, state in branches), strict=True))
         uneven = [a for a, seen in enumerate(columns) if _is_uneven(seen)]
         axes = [
-            # along this axis the branches' parts are the same at every position of the others, or alike
+            # the branches' weights are the same at every position of the other axes, or do not matter
             self._mixed(seen, weights) if not set(uneven) - {a} or _are_alike(seen) else UNEVEN
             for a, seen in enumerate(columns)
         ]
-        return Spread(tuple(axes), scale)
+        return AxisMoments(tuple(axes), scale)
 
-    def _scale(self, state: Spread, each: Size, of: Size) -> Any:
+    def _scale(self, state: AxisMoments, each: Size, of: Size) -> Any:
         if isinstance(state.scale, Unknown) or (type(each) is type(of) is int and each == of):
             return state.scale
         ratio = self.n.ratio(each, of)
@@ -184,23 +183,23 @@ class Spreads:
     def _mixed(self, seen: Sequence[Moments], weights: Sequence[Any]) -> Moments:
         parts: list[Component] = []
         for moments, weight in zip(seen, weights, strict=True):
-            weighed = self.mixing.weighed(moments, weight)
+            weighed = self.composition.weighed(moments, weight)
             if isinstance(weighed, Unknown):
                 return weighed
             parts += weighed
         try:
-            return self.mixing.joined(parts)
+            return self.composition.joined(parts)
         except OverflowError:
             return OUT_OF_RANGE
 
     # -- repeated blocks ---------------------------------------------------------------------------
-    def power(self, block: Spread, count: Size, shape: Shape) -> Spread:
-        """Means and variances of `count` copies add up: each is a convolution with the same weights.
+    def power(self, block: AxisMoments, count: Size, shape: Shape) -> AxisMoments:
+        """`count` times the mean and variance of one copy: each is a convolution with the same weights.
 
-        Not so if phases, along any axis, weigh the branches of each copy differently.
+        Unknown if the block has phases along any axis, which may weigh its branches differently.
         """
         if any(part.period > 1 for seen in block.axes if not isinstance(seen, Unknown) for part in seen):
-            return Spread((NOT_STEADY,) * len(block.axes), NOT_STEADY)
+            return AxisMoments((NOT_STEADY,) * len(block.axes), NOT_STEADY)
         axes: list[Moments] = []
         for axis, moments in enumerate(block.axes):
             if isinstance(moments, Unknown):
@@ -214,20 +213,20 @@ class Spreads:
                     (part._replace(mean=(part.mean[0] * count,), variance=(part.variance[0] * count,)),)
                 )
         scale = block.scale
-        if not isinstance(scale, Unknown) and scale != self.n.one:
+        if not isinstance(scale, Unknown) and scale != self.n.unit_scale:
             scale = scale**count if isinstance(scale, int) else Unknown("a fraction to a symbolic power")
-        return Spread(tuple(axes), scale)
+        return AxisMoments(tuple(axes), scale)
 
-    def chain(self, relative: Spread, base: Spread) -> Spread:
+    def chain(self, relative: AxisMoments, base: AxisMoments) -> AxisMoments:
         scale = relative.scale
         if not isinstance(scale, Unknown):
             scale = base.scale if isinstance(base.scale, Unknown) else self.n.scaled(base.scale, scale)
-        axes = tuple(self._behind(relative, seen) for seen in base.axes)
-        if any(seen is BEHIND_PHASES for seen in axes):  # they may weigh the branches of the block
-            return Spread((BEHIND_PHASES,) * len(axes), BEHIND_PHASES)
-        return Spread(axes, scale)
+        axes = tuple(self._composed_map(relative, seen) for seen in base.axes)
+        if any(seen is AFTER_PHASES for seen in axes):  # phases may weigh the block's branches differently
+            return AxisMoments((AFTER_PHASES,) * len(axes), AFTER_PHASES)
+        return AxisMoments(axes, scale)
 
-    def _behind(self, relative: Spread, seen: Moments) -> Moments:
+    def _composed_map(self, relative: AxisMoments, seen: Moments) -> Moments:
         if isinstance(seen, Unknown):
             return seen
         parts: list[Component] = []
@@ -236,7 +235,7 @@ class Spreads:
                 parts.append(inner)
                 continue
             if inner.period > 1:
-                return BEHIND_PHASES
+                return AFTER_PHASES
             outer = relative.axes[inner.axis]
             if isinstance(outer, Unknown):
                 return outer
@@ -251,27 +250,27 @@ class Spreads:
                 )
                 for part in outer
             ]
-        return self.mixing.joined(parts)
+        return self.composition.joined(parts)
 
-    # -- figures -------------------------------------------------------------------------------------
-    def figures(self, state: Spread, shape: Shape) -> EffectiveField:
+    # -- results -------------------------------------------------------------------------------------
+    def effective_field(self, state: AxisMoments, shape: Shape) -> EffectiveField:
         variances = tuple(self._variance(moments, shape) for moments in state.axes)
-        if NOTHING in variances:  # what reads nothing along one axis reads nothing along the others
+        if NOTHING in variances:  # a unit that reads nothing along one axis reads nothing at all
             variances = (NOTHING,) * len(variances)
         return EffectiveField(tuple(map(_root, variances)), variances)
 
     def _variance(self, moments: Moments, shape: Shape) -> Any:
         try:
-            found = self.mixing.spread(moments, shape)
+            variance = self.composition.spread(moments, shape)
         except OverflowError:
             return OUT_OF_RANGE
-        if isinstance(found, Expr | Unknown):
-            return found
+        if isinstance(variance, Expr | Unknown):
+            return variance
         try:
-            found = float(found)
+            variance = float(variance)
         except OverflowError:
             return OUT_OF_RANGE
-        return found if isfinite(found) else OUT_OF_RANGE
+        return variance if isfinite(variance) else OUT_OF_RANGE
 
 
 def _reads_nothing(window: Window) -> bool:
@@ -279,22 +278,22 @@ def _reads_nothing(window: Window) -> bool:
 
 
 def _weighs_positions(window: Window) -> bool:
-    """Whether some units read with more weight than others."""
+    """Whether units of different phases read with different total weights."""
     reads = (read for read in window if type(read) is Phases)
     return any(len({sum(weight for _, weight in row) for row in read.reads}) > 1 for read in reads)
 
 
-def _is_open(moments: Moments) -> bool:
-    """Whether it is open how much a place has once positions are weighed.
+def _depends_on_weighing(moments: Moments) -> bool:
+    """Whether the moments may change if positions along another axis are weighed differently.
 
-    So it is where several axes here follow one of the input.
+    They may where several axes of the tensor depend on one axis of the input.
     """
     return isinstance(moments, Unknown) or len({part.axis for part in moments}) > 1
 
 
 def _is_uneven(seen: Sequence[Moments]) -> bool:
-    """Whether phases along an axis give (or may give) some branches more of a mixture, and others less."""
-    # where values decide how a whole axis is read, each position still has a mass of 1
+    """Whether the branches' weights in a mixture differ, or may differ, between phases along an axis."""
+    # where values decide how strongly a whole axis is read, each position still has a mass of 1
     known = [moments for moments in seen if moments is not UNEQUAL]
     if any(isinstance(moments, Unknown) for moments in known):
         return True
@@ -305,7 +304,7 @@ def _is_uneven(seen: Sequence[Moments]) -> bool:
 
 
 def _are_alike(seen: Sequence[Moments]) -> bool:
-    """Whether branches depend on an axis in the same way, so that it does not matter how they mix."""
+    """Whether all branches depend on an axis in the same way, so that their weights do not matter."""
     return all(not isinstance(m, Unknown) and m == seen[0] for m in seen)
 
 

@@ -2,9 +2,8 @@
 
 Unit `i = period*q + r` along one axis of a layer's output sees the indices from
 `lo.step*q + lo.values[r]` to `hi.step*q + hi.values[r]`: the bounding interval of what it
-depends on. The period is 1 but behind upsampling. All units of a layer, and all layers,
-are described by a handful of numbers each, so that fields compose forward along the graph
-(docs/receptive-field.md).
+depends on. The period is 1 except after upsampling. A few numbers describe all units of a
+layer, so that fields compose forward along the graph (docs/receptive-field.md).
 """
 
 from __future__ import annotations
@@ -18,40 +17,40 @@ from archcalc.arith.unknown import Unknown
 
 MAX_PERIOD = 1024
 MAX_READS = 1 << 16  # table entries looked up for one layer
-MAX_PIECES = 8
-MAX_BITS = 4096  # of a stride; sizes beyond are no figure that anybody reads
+MAX_MAPS = 8
+MAX_BITS = 4096  # of a stride
 
 TOO_MANY_PHASES = Unknown(f"the field repeats only after more than {MAX_PERIOD} units")
-TOO_MANY_PIECES = Unknown(f"more than {MAX_PIECES} branches move over the input at different rates")
+TOO_MANY_MAPS = Unknown(f"more than {MAX_MAPS} branches move over the input at different rates")
 TOO_LARGE = Unknown(f"the stride exceeds 2^{MAX_BITS}")
 PHASE = Unknown("which phase of an upsampling is read depends on a symbol; give it a value with --set")
 DIRECTION = Unknown("the sign of a stride depends on a symbol; give it a value with --set")
 
 
-class Edge(NamedTuple):
-    """One end of the interval: `step*q + values[r]` at unit `len(values)*q + r`; None sees nothing."""
+class Endpoint(NamedTuple):
+    """An end of the interval: `step*q + values[r]` at unit `len(values)*q + r`; None if that sees nothing."""
 
     step: Size
     values: tuple[Any, ...]
 
 
 class Domain(NamedTuple):
-    """Only units `start <= i < stop` along `axis` have this piece (parts of a concatenation)."""
+    """A map is defined for units `start <= i < stop` along `axis` (one input of a concatenation)."""
 
     axis: int
     start: Size
     stop: Size
 
 
-class Piece(NamedTuple):
-    """One interval, moving along `axis` of the layer's output (None: the same for all units).
+class IndexMap(NamedTuple):
+    """From units along `axis` of a layer's output to intervals `lo..hi` (None: the same for all units).
 
-    `whole` marks a dependence that came through a read of a whole axis.
+    `whole`: some layer on the path reads a whole axis. `domains`: the units for which it is defined.
     """
 
     axis: int | None
-    lo: Edge
-    hi: Edge
+    lo: Endpoint
+    hi: Endpoint
     whole: bool = False
     domains: tuple[Domain, ...] = ()
 
@@ -60,11 +59,11 @@ class Piece(NamedTuple):
         return len(self.lo.values)
 
 
-class Scatter(NamedTuple):
-    """The interval of some single unit of a flattened axis; which one is not tracked.
+class ScatteredUnit(NamedTuple):
+    """The interval of one unit of a flattened axis; which unit it is, is not tracked.
 
-    `axes` are those of the output that decide (empty: any). `lo`, `hi` bound the intervals
-    of all units, `last_lo` and `first_hi` what all of them contain.
+    `axes`: the output axes that determine the unit (empty: any may). `lo`, `hi`: the union of all
+    units' intervals; `last_lo`, `first_hi`: their intersection; `largest`, `smallest`: their sizes.
     """
 
     axes: tuple[int, ...]
@@ -77,117 +76,117 @@ class Scatter(NamedTuple):
     domains: tuple[Domain, ...] = ()
 
 
-# what the units of a layer see of one input axis: the hull of pieces; empty if they see nothing
-Dependence: TypeAlias = "tuple[Piece | Scatter, ...] | Unknown"
+# what the units of a layer see of one input axis: the hull of several maps; empty if they see nothing
+Dependence: TypeAlias = "tuple[IndexMap | ScatteredUnit, ...] | Unknown"
 
 
 def identity(axis: int) -> Dependence:
     """Unit i along `axis` sees index i."""
-    edge = Edge(1, (0,))
-    return (Piece(axis, edge, edge),)
+    endpoint = Endpoint(1, (0,))
+    return (IndexMap(axis, endpoint, endpoint),)
 
 
-def constant(lo: Size, hi: Size, *, whole: bool, domains: tuple[Domain, ...] = ()) -> Piece:
+def constant(lo: Size, hi: Size, *, whole: bool, domains: tuple[Domain, ...] = ()) -> IndexMap:
     """Every unit sees `lo..hi`."""
-    return Piece(None, Edge(0, (lo,)), Edge(0, (hi,)), whole, domains)
+    return IndexMap(None, Endpoint(0, (lo,)), Endpoint(0, (hi,)), whole, domains)
 
 
-# -- edges --------------------------------------------------------------------------------------
-def at(edge: Edge, unit: Size) -> Any:
-    """The edge at one unit: None where that sees nothing, unknown where its phase is."""
-    if len(edge.values) == 1:
-        value = edge.values[0]
-        return None if value is None else edge.step * unit + value
+# -- endpoints ----------------------------------------------------------------------------------
+def at(endpoint: Endpoint, unit: Size) -> Any:
+    """The endpoint of one unit: None if it sees nothing, `Unknown` if its phase depends on a symbol."""
+    if len(endpoint.values) == 1:
+        value = endpoint.values[0]
+        return None if value is None else endpoint.step * unit + value
     if type(unit) is not int:
         return PHASE
-    q, r = divmod(unit, len(edge.values))
-    value = edge.values[r]
-    return None if value is None else edge.step * q + value
+    q, r = divmod(unit, len(endpoint.values))
+    value = endpoint.values[r]
+    return None if value is None else endpoint.step * q + value
 
 
-def rises(edge: Edge) -> bool | None:
-    """Whether the edge never falls from one period to the next; None where nobody knows."""
-    if type(edge.step) is int:
-        return edge.step >= 0
-    if certainly(at_most(0, edge.step)):
+def is_nondecreasing(endpoint: Endpoint) -> bool | None:
+    """Whether an endpoint does not decrease from one period to the next; None where that is unknown."""
+    if type(endpoint.step) is int:
+        return endpoint.step >= 0
+    if certainly(at_most(0, endpoint.step)):
         return True
-    return False if certainly(at_most(edge.step, 0)) else None
+    return False if certainly(at_most(endpoint.step, 0)) else None
 
 
-def monotone(edge: Edge) -> bool:
-    """Whether the edge certainly never falls from any unit to the next, and no unit sees nothing."""
-    values = edge.values
+def monotone(endpoint: Endpoint) -> bool:
+    """Whether an endpoint certainly does not decrease from unit to unit, and every unit sees something."""
+    values = endpoint.values
     if len(values) == 1:
-        return values[0] is not None and rises(edge) is True
+        return values[0] is not None and is_nondecreasing(endpoint) is True
     if any(v is None for v in values):
         return False
-    after = (*values[1:], values[0] + edge.step)
-    return all(certainly(at_most(a, b)) for a, b in zip(values, after, strict=True))
+    following = (*values[1:], values[0] + endpoint.step)
+    return all(certainly(at_most(a, b)) for a, b in zip(values, following, strict=True))
 
 
-def expand(edge: Edge, period: int) -> Edge:
-    """The same edge, written with a multiple of its period."""
-    times = period // len(edge.values)
+def expand(endpoint: Endpoint, period: int) -> Endpoint:
+    """The same endpoint, written with a multiple of its period."""
+    times = period // len(endpoint.values)
     if times == 1:
-        return edge
-    values = [None if v is None else v + edge.step * m for m in range(times) for v in edge.values]
-    return Edge(edge.step * times, tuple(values))
+        return endpoint
+    values = [None if v is None else v + endpoint.step * m for m in range(times) for v in endpoint.values]
+    return Endpoint(endpoint.step * times, tuple(values))
 
 
-def reduced(piece: Piece) -> Piece:
-    """The same piece, written with its least period, and as constant if it does not move."""
-    period = piece.period
+def reduced(index_map: IndexMap) -> IndexMap:
+    """The same map, written with its least period, and with `axis=None` if it is constant."""
+    period = index_map.period
     for shorter in range(1, period // 2 + 1):
         if period % shorter == 0:
-            lo, hi = (_shortened(e, shorter) for e in (piece.lo, piece.hi))
+            lo, hi = (_shortened(e, shorter) for e in (index_map.lo, index_map.hi))
             if lo is not None and hi is not None:
-                still = shorter == 1 and lo.step == hi.step == 0
-                return piece._replace(axis=None if still else piece.axis, lo=lo, hi=hi)
-    return piece
+                is_constant = shorter == 1 and lo.step == hi.step == 0
+                return index_map._replace(axis=None if is_constant else index_map.axis, lo=lo, hi=hi)
+    return index_map
 
 
-def _shortened(edge: Edge, period: int) -> Edge | None:
-    times = len(edge.values) // period
-    if type(edge.step) is not int or edge.step % times or any(map(is_array, edge.values)):
+def _shortened(endpoint: Endpoint, period: int) -> Endpoint | None:
+    times = len(endpoint.values) // period
+    if type(endpoint.step) is not int or endpoint.step % times or any(map(is_array, endpoint.values)):
         return None
-    candidate = Edge(edge.step // times, edge.values[:period])
-    return candidate if expand(candidate, len(edge.values)) == edge else None
+    candidate = Endpoint(endpoint.step // times, endpoint.values[:period])
+    return candidate if expand(candidate, len(endpoint.values)) == endpoint else None
 
 
-def difference(a: Edge, b: Edge) -> Edge:
+def difference(a: Endpoint, b: Endpoint) -> Endpoint:
     """`a - b` unit by unit; None where either sees nothing."""
     period = lcm(len(a.values), len(b.values))
     a, b = expand(a, period), expand(b, period)
     values = (None if v is None or w is None else v - w for v, w in zip(a.values, b.values, strict=True))
-    return Edge(a.step - b.step, tuple(values))
+    return Endpoint(a.step - b.step, tuple(values))
 
 
-def extreme(edge: Edge, start: Size, stop: Size, *, is_max: bool) -> Any:
+def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any:
     """The largest or smallest value over units `start <= i < stop`; None if all see nothing."""
-    period = len(edge.values)
-    up = rises(edge)
-    still = type(edge.step) is int and edge.step == 0
+    period = len(endpoint.values)
+    up = is_nondecreasing(endpoint)
+    constant_step = type(endpoint.step) is int and endpoint.step == 0
     integral = type(start) is int and type(stop) is int
-    found = []
-    for r, value in enumerate(edge.values):
+    candidates = []
+    for r, value in enumerate(endpoint.values):
         if value is None:
             continue
-        if still and not integral:
-            found.append(value)
+        if constant_step and not integral:
+            candidates.append(value)
             continue
-        first, last = rows(start, stop, period, r)
+        first, last = phase_range(start, stop, period, r)
         if integral and first > last:
             continue
         if up is None or up is not is_max:
-            found.append(edge.step * first + value)
+            candidates.append(endpoint.step * first + value)
         if up is None or up is is_max:
-            found.append(edge.step * last + value)
-    if not found:
+            candidates.append(endpoint.step * last + value)
+    if not candidates:
         return None
-    return (largest if is_max else smallest)(*_distinct(found))
+    return (largest if is_max else smallest)(*_distinct(candidates))
 
 
-def rows(start: Size, stop: Size, period: int, r: int) -> tuple[Size, Size]:
+def phase_range(start: Size, stop: Size, period: int, r: int) -> tuple[Size, Size]:
     """The first and last q with `start <= period*q + r < stop`."""
     if period == 1:
         return start, stop - 1
@@ -201,31 +200,31 @@ def _distinct(values: list[Any]) -> Sequence[Any]:
         return values
 
 
-# -- pieces -------------------------------------------------------------------------------------
-def join(parts: Iterable[Piece | Scatter]) -> Dependence:
-    """The hull of what several branches see: pieces that move alike become one."""
-    kept: list[Piece | Scatter] = []
+# -- maps ---------------------------------------------------------------------------------------
+def join(parts: Iterable[IndexMap | ScatteredUnit]) -> Dependence:
+    """The hull of what several branches see: maps of equal axis and stride are merged into one."""
+    distinct: list[IndexMap | ScatteredUnit] = []
     for part in parts:
-        for k, other in enumerate(kept):
+        for k, other in enumerate(distinct):
             if part is other:
                 break
-            if isinstance(part, Scatter) or isinstance(other, Scatter):
+            if isinstance(part, ScatteredUnit) or isinstance(other, ScatteredUnit):
                 if part == other:
                     break
             elif _move_alike(part, other):
                 merged = _merged(part, other)
                 if isinstance(merged, Unknown):
                     return merged
-                kept[k] = merged
+                distinct[k] = merged
                 break
         else:
-            kept.append(part)
-    return tuple(kept) if len(kept) <= MAX_PIECES else TOO_MANY_PIECES
+            distinct.append(part)
+    return tuple(distinct) if len(distinct) <= MAX_MAPS else TOO_MANY_MAPS
 
 
 def join_all(dependences: Iterable[Dependence]) -> Dependence:
-    """The hull of several dependences; unknown if one is."""
-    parts: list[Piece | Scatter] = []
+    """The hull of several dependences; `Unknown` if one of them is."""
+    parts: list[IndexMap | ScatteredUnit] = []
     first: Dependence | None = None
     several = False
     for dependence in dependences:
@@ -237,7 +236,7 @@ def join_all(dependences: Iterable[Dependence]) -> Dependence:
     return join(parts) if several or first is None else first
 
 
-def _move_alike(a: Piece, b: Piece) -> bool:
+def _move_alike(a: IndexMap, b: IndexMap) -> bool:
     if a.axis != b.axis or a.whole is not b.whole or a.domains != b.domains:
         return False
     return same(a.lo.step * b.period, b.lo.step * a.period) and same(
@@ -246,7 +245,7 @@ def _move_alike(a: Piece, b: Piece) -> bool:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two numbers, or texts of fractions, are certainly equal."""
+    """Whether two numbers, or fractions written as text, are certainly equal."""
     if isinstance(a, str) or isinstance(b, str):
         return type(a) is type(b) and bool(a == b)
     if type(a) is int and type(b) is int:
@@ -254,7 +253,7 @@ def same(a: Any, b: Any) -> bool:
     return certainly(equal(a, b))
 
 
-def _merged(a: Piece, b: Piece) -> Piece | Unknown:
+def _merged(a: IndexMap, b: IndexMap) -> IndexMap | Unknown:
     if len(a.lo.values) == len(b.lo.values) == 1:
         (low,), (other_low,), (high,), (other_high,) = a.lo.values, b.lo.values, a.hi.values, b.hi.values
         if type(low) is type(other_low) is type(high) is type(other_high) is int:
@@ -270,19 +269,19 @@ def _merged(a: Piece, b: Piece) -> Piece | Unknown:
     return known(reduced(a._replace(lo=lo, hi=hi)))
 
 
-def _both(a: Edge, b: Edge, pick: Any) -> Edge:
+def _both(a: Endpoint, b: Endpoint, pick: Any) -> Endpoint:
     values = (
         w if v is None else v if w is None else pick(v, w) for v, w in zip(a.values, b.values, strict=True)
     )
-    return Edge(a.step, tuple(values))
+    return Endpoint(a.step, tuple(values))
 
 
-def known(piece: Piece) -> Piece | Unknown:
-    """The piece, or the unknown figure that entered it."""
-    for edge in (piece.lo, piece.hi):
-        for value in (edge.step, *edge.values):
+def known(index_map: IndexMap) -> IndexMap | Unknown:
+    """The map, or the `Unknown` among its numbers."""
+    for endpoint in (index_map.lo, index_map.hi):
+        for value in (endpoint.step, *endpoint.values):
             if isinstance(value, Unknown):
                 return value
-    if type(piece.hi.step) is int and piece.hi.step.bit_length() > MAX_BITS:
+    if type(index_map.hi.step) is int and index_map.hi.step.bit_length() > MAX_BITS:
         return TOO_LARGE
-    return piece
+    return index_map

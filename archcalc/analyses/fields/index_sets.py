@@ -1,4 +1,4 @@
-"""Sets of units of one axis as runs, and what a read makes of them."""
+"""Sets of indices along one axis as disjoint intervals, and the indices that a layer reads for them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from itertools import islice
 from typing import TypeAlias
 
 from archcalc.arith import Size
-from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Section, Taps, Unstated, Whole
+from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Section, Taps, UnknownRead, Whole
 
-# disjoint [start, stop) in order, with gaps between; None if the set is not known
-Runs: TypeAlias = tuple[tuple[int, int], ...]
-Units: TypeAlias = "Runs | None"
+# half-open intervals [start, stop) in increasing order, with gaps between them; an unknown set is None
+IndexSet: TypeAlias = tuple[tuple[int, int], ...]
 
-MAX_RUNS = 1 << 16
+MAX_INTERVALS = 1 << 16
 
 
-def union(a: Runs, b: Runs) -> Units:
-    """The units of either set."""
+def union(a: IndexSet, b: IndexSet) -> IndexSet | None:
+    """The union of two sets; None if it has too many intervals."""
     return merged([*a, *b])
 
 
-def contains(a: Runs, b: Runs) -> bool:
-    """Whether every unit of b is one of a."""
+def contains(a: IndexSet, b: IndexSet) -> bool:
+    """Whether b is a subset of a."""
     position = 0
     for start, stop in b:
         while position < len(a) and a[position][1] < stop:
@@ -32,25 +31,25 @@ def contains(a: Runs, b: Runs) -> bool:
     return True
 
 
-def merged(runs: Iterable[tuple[int, int]]) -> Units:
-    """Runs in any order as a set; None if there are too many to be worth following."""
-    given = list(islice(runs, 4 * MAX_RUNS + 1))
-    if len(given) > 4 * MAX_RUNS:
+def merged(intervals: Iterable[tuple[int, int]]) -> IndexSet | None:
+    """The set that intervals in any order cover; None if there are more than `MAX_INTERVALS`."""
+    unordered = list(islice(intervals, 4 * MAX_INTERVALS + 1))
+    if len(unordered) > 4 * MAX_INTERVALS:
         return None
-    found: list[tuple[int, int]] = []
-    for start, stop in sorted(given):
-        if found and start <= found[-1][1]:
-            if stop > found[-1][1]:
-                found[-1] = (found[-1][0], stop)
+    disjoint: list[tuple[int, int]] = []
+    for start, stop in sorted(unordered):
+        if disjoint and start <= disjoint[-1][1]:
+            if stop > disjoint[-1][1]:
+                disjoint[-1] = (disjoint[-1][0], stop)
         else:
-            found.append((start, stop))
-    return tuple(found) if len(found) <= MAX_RUNS else None
+            disjoint.append((start, stop))
+    return tuple(disjoint) if len(disjoint) <= MAX_INTERVALS else None
 
 
-def read_units(units: Units, read: Read, n: Size) -> Units:
-    """The units inside an axis of n that are read for `units` of the output axis of `read`.
+def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None:
+    """The indices of an input axis of size n that output `units` read through `read`, without padding.
 
-    None where they are not known: symbolic sizes and reads, flattened axes, unstated reads.
+    None where they are unknown: symbolic sizes or reads, flattened axes, reads that are not stated.
     """
     if type(n) is not int:
         return None
@@ -58,11 +57,11 @@ def read_units(units: Units, read: Read, n: Size) -> Units:
         return ((0, n),)
     if isinstance(read, Fixed):
         return _clipped([(read.index, read.index + 1)], n) if type(read.index) is int else None
-    if units is None or isinstance(read, Unstated):
+    if units is None or isinstance(read, UnknownRead):
         return None
     if isinstance(read, Prefix):
         first, last = units[0][0], units[-1][1]
-        if read.turned:
+        if read.mirrored:
             first, last = n - last, n - first
         return _clipped([(first, n) if read.backwards else (0, last)], n)
     if isinstance(read, Taps):
@@ -75,15 +74,15 @@ def read_units(units: Units, read: Read, n: Size) -> Units:
             return None
         return _clipped([(a - read.start, b - read.start) for a, b in units], min(n, read.length))
     if isinstance(read, Blocks):
-        outer, inner = read.outer, read.inner
+        outer, inner = read.outputs, read.inputs
         if type(outer) is not int or type(inner) is not int:
             return None
         return _clipped([(inner * (a // outer), inner * ((b - 1) // outer + 1)) for a, b in units], n)
     return None
 
 
-def reaches_out(units: Units, read: Read, n: Size) -> bool:
-    """Whether some of what is read for `units` lies before or behind an axis of n; False where not known."""
+def reads_padding(units: IndexSet | None, read: Read, n: Size) -> bool:
+    """Whether output `units` read padding before or after an input axis of size n; False where unknown."""
     if units is None or type(n) is not int:
         return False
     if isinstance(read, Taps):
@@ -97,12 +96,12 @@ def reaches_out(units: Units, read: Read, n: Size) -> bool:
     return False
 
 
-def _clipped(runs: Iterable[tuple[int, int]], n: int) -> Units:
-    return merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)
+def _clipped(intervals: Iterable[tuple[int, int]], n: int) -> IndexSet | None:
+    return merged((max(a, 0), min(b, n)) for a, b in intervals if a < n and b > 0)
 
 
 def _taps(
-    units: Runs, n: int, stride: int, offset: int, count: int, dilation: int
+    units: IndexSet, n: int, stride: int, offset: int, count: int, dilation: int
 ) -> Iterator[tuple[int, int]]:
     reach = dilation * (count - 1)
     for a, b in units:
@@ -125,18 +124,18 @@ def _taps(
 
 
 def _within(a: int, b: int, stride: int, offset: int, reach: int, n: int) -> range:
-    """The units of a run whose taps touch 0..n-1."""
+    """The output units in [a, b) some of whose taps may be in 0..n-1."""
     if stride > 0:
         return range(max(a, -((reach + offset) // stride)), min(b, -((offset - n) // stride)))
     return range(a, b)
 
 
 def _taps_within(a: int, b: int, n: int, count: int, dilation: int) -> range:
-    """The taps t for which the units a..b-1, moved by `dilation*t`, touch 0..n-1."""
+    """The taps t for which the indices a..b-1, shifted by `dilation*t`, meet 0..n-1."""
     return range(max(0, -((b - 1) // dilation)), min(count, -((a - n) // dilation)))
 
 
-def _phases(units: Runs, read: Phases) -> Iterator[tuple[int, int]]:
+def _phases(units: IndexSet, read: Phases) -> Iterator[tuple[int, int]]:
     period, step = read.period, read.step
     for a, b in units:
         for r, row in enumerate(read.reads):

@@ -1,4 +1,4 @@
-"""Bounding intervals carried along the graph: the algebra behind `receptive_field.fields`."""
+"""Bounding intervals of receptive fields as an algebra for `propagate`; `receptive_field.fields` uses it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from archcalc.analyses.fields.index_maps import (
     PHASE,
     TOO_MANY_PHASES,
     Dependence,
-    Edge,
-    Piece,
-    Scatter,
+    Endpoint,
+    IndexMap,
+    ScatteredUnit,
     at,
     constant,
     identity,
@@ -29,99 +29,101 @@ from archcalc.arith.unknown import Unknown
 from archcalc.graph import Node
 from archcalc.layers.window import Window
 
-# what is seen along each axis of a root
-Hull: TypeAlias = tuple[Dependence, ...]
+# what a layer's units see along each axis of a root (a model input, or the input of a repeated block)
+Dependences: TypeAlias = tuple[Dependence, ...]
 
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
 FLATTENED_BLOCK = Unknown("a block that is repeated a symbolic number of times flattens an axis")
 
 
-class Hulls:
-    """Each root axis is described by itself."""
+class IntervalAlgebra:
+    """Intervals along each axis of a root, independently of its other axes."""
 
-    def start(self, axes: Sequence[int]) -> Hull:
+    def start(self, axes: Sequence[int]) -> Dependences:
         return tuple(identity(a) for a in axes)
 
-    def unknown(self, axes: int, why: Unknown) -> Hull:
+    def unknown(self, axes: int, why: Unknown) -> Dependences:
         return (why,) * axes
 
-    def through(self, state: Hull, window: Window, shape: Shape) -> Hull:
-        made = tuple([through(dependence, window, shape) for dependence in state])
-        # layers that change nothing share one object, and their figures are worked out once
-        return state if all(a is b for a, b in zip(made, state, strict=True)) else made
+    def through(self, state: Dependences, window: Window, shape: Shape) -> Dependences:
+        composed = tuple([through(dependence, window, shape) for dependence in state])
+        # layers that change nothing share one object, so that their fields are computed once
+        return state if all(a is b for a, b in zip(composed, state, strict=True)) else composed
 
-    def join(self, branches: Sequence[tuple[int, Hull]], node: Node, inputs: Sequence[Shape]) -> Hull:
+    def join(
+        self, branches: Sequence[tuple[int, Dependences]], node: Node, inputs: Sequence[Shape]
+    ) -> Dependences:
         if len(branches) == 1:
             return branches[0][1]
         return tuple(join_all(seen) for seen in zip(*(state for _, state in branches), strict=True))
 
-    def power(self, block: Hull, count: Size, shape: Shape) -> Hull:
+    def power(self, block: Dependences, count: Size, shape: Shape) -> Dependences:
         return tuple(_power(seen, axis, count) for axis, seen in enumerate(block))
 
-    def chain(self, relative: Hull, base: Hull) -> Hull:
+    def chain(self, relative: Dependences, base: Dependences) -> Dependences:
         return tuple(_chain(relative, seen) for seen in base)
 
 
 def _power(block: Dependence, axis: int, count: Size) -> Dependence:
-    """`count` copies of a block that reads `i+a .. i+b`: `i + count*a .. i + count*b`.
+    """What `count` copies of a block see: `i + count*a .. i + count*b` where one copy sees `i+a .. i+b`.
 
-    A whole-axis read in the block sees the hull of what all units of the copy before see.
+    Where the block reads a whole axis, it sees the hull of what all units of the previous copy see.
     """
     if isinstance(block, Unknown):
         return block
-    made: list[Piece] = []
+    maps: list[IndexMap] = []
     low: Size = 0
     high: Size = 0
     for part in block:
-        if isinstance(part, Scatter):
+        if isinstance(part, ScatteredUnit):
             return FLATTENED_BLOCK
         if part.axis is None:
             continue
         steady = part.period == 1 and all(certainly(equal(e.step, 1)) for e in (part.lo, part.hi))
-        if part.axis != axis or not steady or part.domains or made:
+        if part.axis != axis or not steady or part.domains or maps:
             return NOT_STEADY
         low, high = part.lo.values[0], part.hi.values[0]
-        moved = Edge(1, (count * low,)), Edge(1, (count * high,))
-        made.append(Piece(axis, *moved))
+        moved = Endpoint(1, (count * low,)), Endpoint(1, (count * high,))
+        maps.append(IndexMap(axis, *moved))
     for part in block:
-        if isinstance(part, Piece) and part.axis is None:
+        if isinstance(part, IndexMap) and part.axis is None:
             if not part.whole:
                 return NOT_STEADY
             first, last = part.lo.values[0], part.hi.values[0]
-            made.append(
+            maps.append(
                 constant(
                     smallest(first, first + (count - 1) * low),
                     largest(last, last + (count - 1) * high),
                     whole=True,
                 )
             )
-    return tuple(made)
+    return tuple(maps)
 
 
-def _chain(relative: Hull, base: Dependence) -> Dependence:
-    """What sees `relative` of a tensor whose units see `base`."""
+def _chain(relative: Dependences, base: Dependence) -> Dependence:
+    """What units see that see `relative` of a tensor whose own units see `base`."""
     if isinstance(base, Unknown):
         return base
-    parts: list[Piece | Scatter] = []
+    parts: list[IndexMap | ScatteredUnit] = []
     for seen in base:
-        if isinstance(seen, Piece) and seen.axis is None:
+        if isinstance(seen, IndexMap) and seen.axis is None:
             parts.append(seen)
             continue
-        axes = [seen.axis] if isinstance(seen, Piece) and seen.axis is not None else range(len(relative))
+        axes = [seen.axis] if isinstance(seen, IndexMap) and seen.axis is not None else range(len(relative))
         for block in (relative[a] for a in axes):
             if isinstance(block, Unknown):
                 return block
             for part in block:
-                made = _behind(part, seen)
-                if isinstance(made, Unknown):
-                    return made
-                parts.append(made)
+                composed = _composed_map(part, seen)
+                if isinstance(composed, Unknown):
+                    return composed
+                parts.append(composed)
     return join(parts)
 
 
-def _behind(part: Piece | Scatter, seen: Piece | Scatter) -> Piece | Unknown:
-    """The composition of two pieces, whose inner one must not go back and forth."""
-    if isinstance(part, Scatter) or isinstance(seen, Scatter):
+def _composed_map(part: IndexMap | ScatteredUnit, seen: IndexMap | ScatteredUnit) -> IndexMap | Unknown:
+    """The map that applies `part` and then `seen`, which must be monotone."""
+    if isinstance(part, ScatteredUnit) or isinstance(seen, ScatteredUnit):
         return FLATTENED
     if part.domains or seen.domains:
         return SEAM
@@ -137,14 +139,16 @@ def _behind(part: Piece | Scatter, seen: Piece | Scatter) -> Piece | Unknown:
         return PHASE
     if times * part.period > MAX_PERIOD:
         return TOO_MANY_PHASES
-    lo, hi = (_composed(outer, inner, times) for outer, inner in ((part.lo, seen.lo), (part.hi, seen.hi)))
-    return known(Piece(part.axis, lo, hi, whole))
-
-
-def _composed(outer: Edge, inner: Edge, times: int) -> Edge:
-    values = tuple(
-        None if v is None else at(inner, outer.step * m + v) for m, v in product(range(times), outer.values)
+    lo, hi = (
+        _composed_endpoint(first, then, times) for first, then in ((part.lo, seen.lo), (part.hi, seen.hi))
     )
-    if len(inner.values) == 1:
-        return Edge(inner.step * outer.step, values)
-    return Edge(inner.step * (outer.step * times // len(inner.values)), values)
+    return known(IndexMap(part.axis, lo, hi, whole))
+
+
+def _composed_endpoint(first: Endpoint, then: Endpoint, times: int) -> Endpoint:
+    values = tuple(
+        None if v is None else at(then, first.step * m + v) for m, v in product(range(times), first.values)
+    )
+    if len(then.values) == 1:
+        return Endpoint(then.step * first.step, values)
+    return Endpoint(then.step * (first.step * times // len(then.values)), values)

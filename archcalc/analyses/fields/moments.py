@@ -1,8 +1,8 @@
 """Mass, mean and variance of a unit's dependence along one axis of a model input.
 
-Like the maps of `field_maps`, moments repeat with a period behind upsampling and move by a
-step from one period to the next. Numbers are floats where all sizes are integers, and exact
-(fractions and expressions) where a size is symbolic.
+As for the maps of `index_maps`, moments after upsampling are given for each unit of a period, and
+means move by a step from one period to the next. Numbers are floats where all sizes are integers,
+and exact (fractions and expressions) where a size is symbolic.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from math import gcd, lcm, log2
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from archcalc.analyses.fields.index_maps import (
+    MAX_MAPS,
     MAX_PERIOD,
-    MAX_PIECES,
     PHASE,
+    TOO_MANY_MAPS,
     TOO_MANY_PHASES,
-    TOO_MANY_PIECES,
 )
 from archcalc.arith import Size, certainly, equal
 from archcalc.arith.symbolic import Expr, divide
 from archcalc.arith.unknown import Unknown
-from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Taps, Unstated, Whole
+from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Taps, UnknownRead, Whole
 
 UNEQUAL = Unknown("how strongly a whole axis is read depends on weights or values")
 UNEQUAL_BLOCK = Unknown("how strongly a group of units is read depends on weights or values")
 ORDERED = Unknown("how strongly earlier units are read depends on weights or values")
 MOVED = Unknown("which units of a flattened or joined axis are read is not a steady window")
-NOTHING = Unknown("place n//2 reads nothing of this input")
-SYMBOLIC_PHASES = Unknown("a window behind upsampling depends on a symbol; give it a value with --set")
+NOTHING = Unknown("position n//2 reads nothing of this input")
+SYMBOLIC_PHASES = Unknown("a window after upsampling depends on a symbol; give it a value with --set")
 SIGNS = Unknown("bicubic and Lanczos kernels have weights of both signs, which cancel along some paths")
-MANY_TAPS = Unknown("a window behind upsampling has too many taps to follow one by one")
+MANY_TAPS = Unknown("a window after upsampling has too many taps to follow one by one")
 
 MAX_TAPS = 1 << 14  # that are followed one by one
-# where branches mix, exact fractions double in length with each merge: beyond so many bits
-# they are rounded, which changes a figure by less than a part in 10^15
+# exact fractions double in length with each merge of branches; larger denominators are rounded to
+# this one, which changes a figure by less than a part in 10^15
 MAX_DENOMINATOR = 1 << 60
 
 
 class Component(NamedTuple):
-    """A part of the dependence, for each phase r of units along `axis` (None: all units alike).
+    """One component of a mixture, for each phase r of units along `axis` (None: the same for all units).
 
     At unit `period*q + r` its mean is `step*q + mean[r]`, its variance `variance[r]` and its
-    mass `mass[r]`; masses of all components and phases of an axis are 1 on average.
+    mass `mass[r]`. The masses of all components of an axis add up to 1 on average over the phases.
     """
 
     axis: int | None
@@ -57,37 +57,37 @@ class Component(NamedTuple):
         return len(self.mean)
 
 
-# of one axis; empty if nothing is read
+# the mixture along one axis; empty if nothing is read
 Moments: TypeAlias = "tuple[Component, ...] | Unknown"
 
 
 class Numbers(Protocol):
-    """The numbers that moments are made of, and scales, which need a range of their own."""
+    """The arithmetic of moments, and of scales, whose range may exceed that of floats."""
 
     def number(self, x: Any) -> Any:
-        """An exact number as one of these."""
+        """An exact number, converted."""
 
     def ratio(self, a: Any, b: Any) -> Any:
         """`a / b`."""
 
     def rounded(self, x: Any) -> Any:
-        """A number of bounded length."""
+        """The number, rounded if its representation has become too long."""
 
     @property
-    def one(self) -> Any:
+    def unit_scale(self) -> Any:
         """The scale 1."""
 
     def scaled(self, scale: Any, factor: Any) -> Any:
         """A scale times a number."""
 
     def parts(self, scales: Sequence[Any]) -> tuple[list[Any], Any] | Unknown:
-        """Each scale as a part of their sum, and the sum."""
+        """Each scale as a fraction of their sum, and the sum."""
 
 
 class Floats:
-    """Double precision; scales as log2, since sums of residual branches double at each."""
+    """Double precision. Scales are stored as log2, because they double at each residual sum."""
 
-    one = 0.0
+    unit_scale = 0.0
 
     def number(self, x: Any) -> float:
         return float(x)
@@ -111,7 +111,7 @@ class Floats:
 class Exact:
     """Fractions, and expressions where a symbol is left."""
 
-    one = 1
+    unit_scale = 1
 
     def number(self, x: Any) -> Any:
         return Fraction(x) if isinstance(x, float) else x
@@ -137,14 +137,14 @@ class Exact:
         return [self.rounded(e) for e in each], whole
 
 
-class Mixing:
-    """Composition of moments in one kind of numbers."""
+class Composition:
+    """Composition of moments, in floats or exact numbers."""
 
     def __init__(self, numbers: Numbers) -> None:
         self.n = numbers
 
     def identity(self, axis: int) -> Moments:
-        """Unit i along `axis` is index i."""
+        """The moments of units along `axis` of which unit i depends on index i."""
         return (self.component(axis, 1, [(1, 0, 0)]),)
 
     def component(self, axis: int | None, step: Size, rows: Iterable[tuple[Any, Any, Any]]) -> Component:
@@ -154,24 +154,24 @@ class Mixing:
 
     # -- composition -----------------------------------------------------------------------------
     def through(self, moments: Moments, window: Sequence[Read], shape: Sequence[Size]) -> tuple[Moments, Any]:
-        """What a layer depends on through an input, and the factor that its mass takes."""
+        """The moments of a layer's output through one input, normalised, and the factor of its mass."""
         if isinstance(moments, Unknown):
             return moments, 1
-        found: list[Component] = []
+        components: list[Component] = []
         for part in moments:
             if part.axis is None:
-                made: Component | Unknown | None = self._in_phases(part, window)
+                composed: Component | Unknown | None = self._constant_through(part, window)
             else:
-                made = self._moved(part, window[part.axis], shape[part.axis])
-            if isinstance(made, Unknown):
-                return made, 1
-            if made is not None:
-                found.append(made)
-        if len(found) == len(moments) and all(a is b for a, b in zip(found, moments, strict=True)):
+                composed = self._moving_through(part, window[part.axis], shape[part.axis])
+            if isinstance(composed, Unknown):
+                return composed, 1
+            if composed is not None:
+                components.append(composed)
+        if len(components) == len(moments) and all(a is b for a, b in zip(components, moments, strict=True)):
             return moments, 1
-        return self._normal(self.joined(found))
+        return self._normalised(self.joined(components))
 
-    def _moved(self, part: Component, read: Read, n: Size) -> Component | Unknown | None:
+    def _moving_through(self, part: Component, read: Read, n: Size) -> Component | Unknown | None:
         match read:
             case Taps():
                 return self._taps(part, read)
@@ -181,12 +181,12 @@ class Mixing:
             case Blocks(uniform=False):
                 return UNEQUAL_BLOCK
             case Blocks():
-                if type(read.outer) is not int or type(read.inner) is not int:
+                if type(read.outputs) is not int or type(read.inputs) is not int:
                     return SYMBOLIC_PHASES
-                if read.outer * read.inner > MAX_TAPS:
+                if read.outputs * read.inputs > MAX_TAPS:
                     return MANY_TAPS
-                rows = [[(j, 1.0 / read.inner) for j in range(read.inner)]] * read.outer
-                return self._phases(part, read.axis, read.inner, rows)
+                rows = [[(j, 1.0 / read.inputs) for j in range(read.inputs)]] * read.outputs
+                return self._phases(part, read.axis, read.inputs, rows)
             case Whole(uniform=True):
                 return self._whole(part, n)
             case Whole():
@@ -194,14 +194,14 @@ class Mixing:
             case Fixed():
                 row = self.at(part, read.index)
                 return row if isinstance(row, Unknown) else self.component(None, 0, [row])
-            case Unstated():
+            case UnknownRead():
                 return Unknown(read.reason)
             case Prefix():
                 return ORDERED
         return MOVED
 
-    def _in_phases(self, part: Component, window: Sequence[Read]) -> Component | None:
-        """A constant component behind a read whose phases differ in strength."""
+    def _constant_through(self, part: Component, window: Sequence[Read]) -> Component | None:
+        """A constant component, whose mass varies where the phases of a read have different weights."""
         for read in window:
             if type(read) is Phases:
                 rows = _balanced(read)
@@ -254,16 +254,16 @@ class Mixing:
         for row in reads:
             seen = []
             for unit, weight in row:
-                found = self.at(part, unit)
-                if isinstance(found, Unknown):
-                    return found
-                mass, mean, variance = found
+                moments = self.at(part, unit)
+                if isinstance(moments, Unknown):
+                    return moments
+                mass, mean, variance = moments
                 seen.append((mass * weight, mean, variance))
             rows.append(self.mixture(seen))
         return self.component(axis, part.step * (shift // part.period), rows)
 
     def _whole(self, part: Component, n: Size) -> Component | Unknown:
-        """The uniform mixture over n units: step^2 (n^2 - 1)/12 and what each has by itself."""
+        """The uniform mixture over n units: variance step^2 (n^2 - 1)/12 plus that of each unit."""
         if part.period == 1:
             groups = [(n, 0)]
         elif type(n) is int:
@@ -305,19 +305,19 @@ class Mixing:
         return mass, self.n.rounded(origin + shift), self.n.rounded(variance)
 
     def joined(self, parts: Iterable[Component]) -> Moments:
-        """Components that move alike become one."""
-        kept: list[Component] = []
+        """The mixture of components; those of equal axis and stride are merged into one."""
+        distinct: list[Component] = []
         for part in parts:
-            for k, other in enumerate(kept):
+            for k, other in enumerate(distinct):
                 if part.axis == other.axis and _same(part.step * other.period, other.step * part.period):
                     period = lcm(part.period, other.period)
                     if period > MAX_PERIOD:
                         return TOO_MANY_PHASES
-                    kept[k] = self._both(_expand(other, period, self.n), _expand(part, period, self.n))
+                    distinct[k] = self._both(_expand(other, period, self.n), _expand(part, period, self.n))
                     break
             else:
-                kept.append(part)
-        return tuple(kept) if len(kept) <= MAX_PIECES else TOO_MANY_PIECES
+                distinct.append(part)
+        return tuple(distinct) if len(distinct) <= MAX_MAPS else TOO_MANY_MAPS
 
     def _both(self, a: Component, b: Component) -> Component:
         rows = [
@@ -327,13 +327,13 @@ class Mixing:
         return self.component(a.axis, a.step, rows)
 
     def weighed(self, moments: Moments, weight: Any) -> Moments:
-        """The moments as a part of a mixture."""
+        """The moments with all masses multiplied by `weight`."""
         if isinstance(moments, Unknown):
             return moments
         return tuple(c._replace(mass=tuple(m * weight for m in c.mass)) for c in moments)
 
-    def _normal(self, moments: Moments) -> tuple[Moments, Any]:
-        """Masses brought to 1 on average, and the average that they had."""
+    def _normalised(self, moments: Moments) -> tuple[Moments, Any]:
+        """The moments with an average mass of 1, and the average mass before."""
         if isinstance(moments, Unknown):
             return moments, 1
         if all(part.period == 1 for part in moments) and len(moments) == 1:
@@ -349,7 +349,7 @@ class Mixing:
         return self.weighed(moments, self.n.ratio(1, average)), average
 
     def spread(self, moments: Moments, shape: Sequence[Size]) -> Any:
-        """The variance at place n//2 of an output of this shape."""
+        """The variance at position n//2 of an output of this shape."""
         if isinstance(moments, Unknown):
             return moments
         if len(moments) == 1:
@@ -385,7 +385,7 @@ def _zero(x: Any) -> bool:
 
 
 def _balanced(read: Phases) -> list[list[tuple[int, float]]] | None:
-    """The reads with weights that sum to 1 over a phase on average; None if nothing is read."""
+    """The reads, with weights that add up to 1 on average over the phases; None if nothing is read."""
     weight = sum(w for row in read.reads for _, w in row)
     if not weight > 0:
         return None

@@ -1,9 +1,9 @@
-"""One pass over the graph that carries what each node's output sees of each model input.
+"""A forward pass over the graph: for each node, what its output sees of each model input.
 
-What is carried (an interval, moments of a weight) is the business of an `Algebra`; the
-order of nodes, merging, and blocks that are repeated a symbolic number of times are the
-same for all. A repeated block is first described relative to what it reads; its
-description is then raised to the power of its copies and put behind what came before.
+How this is described (by intervals, by moments) is up to an `Algebra`; the order of nodes,
+merging, and blocks that are repeated a symbolic number of times are the same for all. A repeated
+block is first described relative to its input; its description is raised to the power of the
+number of copies and then composed with that of its input.
 """
 
 from __future__ import annotations
@@ -23,36 +23,39 @@ S = TypeVar("S")
 
 
 class Algebra(Protocol[S]):
-    """How a description of "what a layer's output sees of one root" is made and composed."""
+    """Descriptions of what a layer's output sees of one root, and how they compose.
+
+    A root is a model input, or the input of a repeated block.
+    """
 
     def start(self, axes: Sequence[int]) -> S:
-        """The root itself, whose `axes` are described."""
+        """The description of the root itself along its `axes`."""
 
     def unknown(self, axes: int, why: Unknown) -> S:
-        """Nothing is known along so many axes."""
+        """The description for this number of axes where it is unknown."""
 
     def through(self, state: S, window: Window, shape: Shape) -> S:
         """What a layer sees through one of its inputs, which has this shape and sees `state`."""
 
     def join(self, branches: Sequence[tuple[int, S]], node: Node, inputs: Sequence[Shape]) -> S:
-        """What a layer sees through several inputs, each with its position."""
+        """What a layer sees through several inputs, given as (index of the input, state)."""
 
     def power(self, block: S, count: Size, shape: Shape) -> S:
-        """`count` copies in a row of a block that reads and gives a tensor of this shape."""
+        """`count` copies in a row of a block whose input and output have this shape."""
 
     def chain(self, relative: S, base: S) -> S:
-        """What sees `relative` of a tensor that sees `base` of a root."""
+        """What a layer sees of a root if it sees `relative` of a tensor that sees `base` of the root."""
 
 
-class Flow(Generic[S]):
+class Propagation(Generic[S]):
     """The pass itself: iterate over it for (node, what its output sees of each root).
 
-    `roots` are input nodes with the axes to describe. `states` holds what is still needed:
-    a node's entry is emptied once all of its readers have been given out.
+    `roots`: the input nodes with the axes to describe. `states`: the descriptions by node; the entry
+    of a node is emptied once all of its readers have been yielded.
     """
 
-    # Inside a repeated block, states are relative to what its first copy reads: its root is
-    # the negative number of the block. Closing a block puts its nodes behind the outer root.
+    # Inside a repeated block, states are relative to the block's input: its root is the negative
+    # number of the block. Closing a block makes the states of its nodes relative to the outer root.
 
     def __init__(
         self,
@@ -76,40 +79,40 @@ class Flow(Generic[S]):
         for node in self.graph.nodes:
             for tap in node.inputs:
                 readers[tap.node] += 1
-        given = 0
+        yielded = 0
         for i, node in enumerate(self.graph.nodes):
             while blocks and blocks[-1][1].first == i:
                 number, repeat = blocks.pop()
                 self.open.append((-number, repeat))
-            self.states.append(self.seen_by(i, node))
+            self.states.append(self.state_of(i, node))
             while self.open and self.open[-1][1].last == i:
-                self.close()
-            while given <= i and not self.open:
-                yield given, self.states[given]
-                for tap in self.graph.nodes[given].inputs:
+                self.close_block()
+            while yielded <= i and not self.open:
+                yield yielded, self.states[yielded]
+                for tap in self.graph.nodes[yielded].inputs:
                     readers[tap.node] -= 1
                     if not readers[tap.node]:
                         self.states[tap.node] = {}
-                given += 1
+                yielded += 1
 
-    def seen_by(self, i: int, node: Node) -> dict[int, S]:
+    def state_of(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:
             return {i: self.algebra.start(self.roots[i])} if i in self.roots else {}
         branches: dict[int, list[tuple[int, S]]] = {}
         inputs = self.graph.input_shapes(self.shapes, node)
         for position, (tap, window) in enumerate(zip(node.inputs, self.windows.reads[i], strict=True)):
-            # maps speak of the axes of the first output
-            other = len(inputs[position]) != len(self.shapes[tap.node][0])
-            for root, state in self.read(tap, len(self.open)).items():
+            # states describe the axes of a node's first output
+            other_output = len(inputs[position]) != len(self.shapes[tap.node][0])
+            for root, state in self.state_at(tap, len(self.open)).items():
                 try:
-                    if other:
-                        made = self.algebra.unknown(self.axes(root), self.other_output(tap))
+                    if other_output:
+                        branch = self.algebra.unknown(self.axes(root), self.why_other_output(tap))
                     else:
-                        made = self.algebra.through(state, window, inputs[position])
+                        branch = self.algebra.through(state, window, inputs[position])
                 except ExpressionError as fault:
-                    made = self.algebra.unknown(self.axes(root), Unknown(str(fault)))
-                branches.setdefault(root, []).append((position, made))
-        return {root: self.joined(root, found, node, inputs) for root, found in branches.items()}
+                    branch = self.algebra.unknown(self.axes(root), Unknown(str(fault)))
+                branches.setdefault(root, []).append((position, branch))
+        return {root: self.joined(root, states, node, inputs) for root, states in branches.items()}
 
     def joined(self, root: int, branches: list[tuple[int, S]], node: Node, inputs: Sequence[Shape]) -> S:
         if len(inputs) == 1:
@@ -119,7 +122,7 @@ class Flow(Generic[S]):
         except ExpressionError as fault:
             return self.algebra.unknown(self.axes(root), Unknown(str(fault)))
 
-    def other_output(self, tap: Tap) -> Unknown:
+    def why_other_output(self, tap: Tap) -> Unknown:
         name = self.graph.nodes[tap.node].name
         return Unknown(f"nothing states what output number {tap.output} of {name!r} sees")
 
@@ -132,7 +135,7 @@ class Flow(Generic[S]):
         return self.shapes[tap.node][tap.output]
 
     # -- repeated blocks -------------------------------------------------------------------------
-    def read(self, tap: Tap, depth: int) -> dict[int, S]:
+    def state_at(self, tap: Tap, depth: int) -> dict[int, S]:
         """What a tap sees, relative to the innermost of the first `depth` open blocks."""
         if depth == 0:
             return self.states[tap.node]
@@ -142,26 +145,28 @@ class Flow(Generic[S]):
         axes = range(len(self.shape(repeat.source)))
         if tap == repeat.source:
             return {root: self.algebra.start(axes)}
-        if not self.read(tap, 0):
+        if not self.state_at(tap, 0):
             return {}
-        why = f"each copy of a repeated block reads {self.graph.nodes[tap.node].name!r} beside its input"
+        why = f"each copy of a repeated block reads {self.graph.nodes[tap.node].name!r} besides its input"
         return {root: self.algebra.unknown(len(axes), Unknown(why))}
 
-    def close(self) -> None:
+    def close_block(self) -> None:
         root, repeat = self.open[-1]
-        base = self.read(repeat.source, len(self.open) - 1)
+        base = self.state_at(repeat.source, len(self.open) - 1)
         block = self.states[repeat.out.node].get(root)
         if block is None:
-            last: dict[int, S] = {}
+            last_input: dict[int, S] = {}
         else:
-            before = self.algebra.power(block, repeat.count - 1, self.shape(repeat.source))
-            last = {outer: self.algebra.chain(before, state) for outer, state in base.items()}
+            previous = self.algebra.power(block, repeat.count - 1, self.shape(repeat.source))
+            last_input = {outer: self.algebra.chain(previous, state) for outer, state in base.items()}
         inside = range(repeat.first, repeat.last + 1)
         relative = [self.states[i].get(root) for i in inside]
-        done: dict[int, dict[int, S]] = {}
+        composed: dict[int, dict[int, S]] = {}
         for i, state in zip(inside, relative, strict=True):
             if state is not None:
-                if id(state) not in done:
-                    done[id(state)] = {o: self.algebra.chain(state, seen) for o, seen in last.items()}
-                self.states[i] = done[id(state)]
+                if id(state) not in composed:
+                    composed[id(state)] = {
+                        outer: self.algebra.chain(state, base) for outer, base in last_input.items()
+                    }
+                self.states[i] = composed[id(state)]
         self.open.pop()

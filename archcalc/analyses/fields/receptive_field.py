@@ -1,10 +1,10 @@
 """Receptive fields of every node, by one forward composition over the graph.
 
-What a unit of a layer's output *can* depend on, by architecture alone: the bounding
-interval along each spatial axis of each model input, padding included. Linear in the number
-of edges for all nodes together (source: Araujo, Norris & Sim 2019, "Computing Receptive
-Fields of Convolutional Neural Networks", generalised to phases, whole-axis reads and
-branches; docs/receptive-field.md).
+The receptive field is what a unit of a layer's output *can* depend on, by architecture alone: a
+bounding interval along each spatial axis of each model input, padding included. All nodes together
+take time linear in the number of edges (source: Araujo, Norris & Sim 2019, "Computing Receptive
+Fields of Convolutional Neural Networks", generalised to phases, whole-axis reads and branches;
+docs/receptive-field.md).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 from archcalc.analyses.fields.axis_figures import AxisField, axis_field
 from archcalc.analyses.fields.clipping import clipped_sizes
-from archcalc.analyses.fields.index_maps import Dependence, Scatter
-from archcalc.analyses.fields.intervals import Hull, Hulls
-from archcalc.analyses.fields.propagate import Flow
+from archcalc.analyses.fields.index_maps import Dependence, ScatteredUnit
+from archcalc.analyses.fields.intervals import Dependences, IntervalAlgebra
+from archcalc.analyses.fields.propagate import Propagation
 from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape
@@ -29,29 +29,28 @@ from archcalc.graph import Graph
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one unit of a layer's output sees of one model input; an entry per spatial axis.
+    """The receptive field of a layer's output in one model input; an entry per spatial axis.
 
-    A unit is a place with all of its channels. Entries are integers, expressions, None where
-    the figure has no meaning, or `Unknown` with the reason.
+    It is the field of one position with all of its channels. Entries are integers, expressions, None
+    where the figure has no meaning, or `Unknown` with the reason.
 
     Attributes
     ----------
     size, min_size
-        Input units between the first and the last that are seen, padding included: the
+        Input units from the first to the last that a position sees, padding included: the
         largest and the smallest over all positions of the output.
     stride
-        Input units from one place to the next (`"1/2"` after upsampling), along the paths
-        that do not read a whole axis; None where branches disagree or nothing moves.
+        Input units from one position to the next (`"1/2"` after upsampling), along the paths
+        that do not read a whole axis; None where branches disagree or the field does not move.
     offset
         The first index that position 0 sees; negative in the padding.
     is_global
-        Whether a read of a whole axis lies on a path, or every position's interval covers the axis.
+        Whether a layer on some path reads a whole axis, or every position's interval covers the axis.
     local_size
-        `size` without the paths that read a whole axis; None where there are no others.
+        `size` without the paths that read a whole axis; None where there are no other paths.
     clipped_size
-        Extent of the input units that position n//2 really depends on, with everything that
-        padding cuts off left out at every layer; None where it was not asked for or a size
-        is symbolic.
+        Extent of the input units that position n//2 depends on, without the padding of any layer;
+        None where it was not requested or a size is symbolic.
     """
 
     size: tuple[Any, ...]
@@ -72,90 +71,96 @@ def fields(
     clipped: str | Iterable[int] = "outputs",
     reads: Windows | None = None,
 ) -> Fields:
-    """For each node, what its output sees of each model input, by the input's name.
+    """The receptive field of each node's output in each model input, by the input's name.
 
     Parameters
     ----------
     graph, shapes
-        The network and the shapes that `shapes.infer` found.
+        The network and its shapes, as `shapes.infer` returns them.
     clipped
         For which nodes `clipped_size` is computed, one backward pass each: `"outputs"`,
         `"all"`, `"none"`, or node numbers.
     reads
-        `windows(graph, shapes)`, if they are at hand already.
+        `windows(graph, shapes)`, if already computed.
 
     Returns
     -------
     One dictionary per node with an entry for every model input, None where no path leads
-    from that input.
+    from that input to the node.
 
     Raises
     ------
     ArchcalcError
-        `clipped` is not one of its words.
+        `clipped` is a string other than these.
     """
     reads = windows(graph, shapes) if reads is None else reads
     roots = spatial_axes(graph, shapes)
     names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
-    flow = Flow(graph, shapes, reads, roots, Hulls())
-    found: Fields = []
+    propagation = Propagation(graph, shapes, reads, roots, IntervalAlgebra())
+    by_node: Fields = []
     flattened: set[tuple[int, int, int]] = set()  # node, root, axis
-    for i, state in flow:
+    for i, state in propagation:
         row: dict[str, Field | None] = {}
         for root, name, extents in names:
-            hull = state.get(root)
-            if hull is None:
+            axes = state.get(root)
+            if axes is None:
                 row[name] = None
                 continue
-            row[name] = _inherited(graph, shapes, flow, found, i, root, hull) or _field(
-                hull, shapes[i][0], extents
+            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or _field(
+                axes, shapes[i][0], extents
             )
-            flattened |= {(i, root, a) for a, seen in enumerate(hull) if _is_scattered(seen)}
-        found.append(row)
-    for i in _asked(graph, clipped):
+            flattened |= {(i, root, a) for a, seen in enumerate(axes) if _has_scattered(seen)}
+        by_node.append(row)
+    for i in _nodes_to_clip(graph, clipped):
         sizes = clipped_sizes(graph, shapes, reads, roots, i)
         for root, name, _ in names:
-            field = found[i][name]
+            field = by_node[i][name]
             if field is not None:
-                # place n//2 of a flattened axis is no place of the input's axis
+                # position n//2 of a flattened axis is no position along the input's axis
                 exact = (None if (i, root, a) in flattened else size for a, size in enumerate(sizes[root]))
-                found[i][name] = replace(field, clipped_size=tuple(exact))
-    return found
+                by_node[i][name] = replace(field, clipped_size=tuple(exact))
+    return by_node
 
 
-def _is_scattered(seen: Dependence) -> bool:
-    return not isinstance(seen, Unknown) and any(isinstance(part, Scatter) for part in seen)
+def _has_scattered(seen: Dependence) -> bool:
+    return not isinstance(seen, Unknown) and any(isinstance(part, ScatteredUnit) for part in seen)
 
 
 def _inherited(
-    graph: Graph, shapes: Shapes, flow: Flow[Hull], found: Fields, node: int, root: int, hull: Hull
+    graph: Graph,
+    shapes: Shapes,
+    propagation: Propagation[Dependences],
+    by_node: Fields,
+    node: int,
+    root: int,
+    axes: Dependences,
 ) -> Field | None:
-    """The field of a layer that a node reads, if the node changes neither field nor shape."""
+    """The field of an input of a node, if the node changes neither the field nor the shape."""
     for tap in graph.nodes[node].inputs:
-        if flow.states[tap.node].get(root) is hull:
-            one, other = shapes[node][0], shapes[tap.node][0]
-            if one is other or (_comparable(one) and _comparable(other) and one == other):
-                return found[tap.node][graph.nodes[root].name]
+        if propagation.states[tap.node].get(root) is axes:
+            shape, before = shapes[node][0], shapes[tap.node][0]
+            if shape is before or (_comparable(shape) and _comparable(before) and shape == before):
+                return by_node[tap.node][graph.nodes[root].name]
     return None
 
 
-def _field(hull: Hull, shape: Shape, extents: Shape) -> Field:
-    axes: list[AxisField] = []
-    for k, (seen, extent) in enumerate(zip(hull, extents, strict=True)):
-        # square images and kernels: the second axis repeats the first
-        if k and _alike(hull[0], seen, shape) and _comparable((extent,)) and extent == extents[0]:
-            axes.append(axes[0])
+def _field(axes: Dependences, shape: Shape, extents: Shape) -> Field:
+    fields: list[AxisField] = []
+    for k, (seen, extent) in enumerate(zip(axes, extents, strict=True)):
+        # with square images and kernels the second axis repeats the first
+        if k and _alike(axes[0], seen, shape) and _comparable((extent,)) and extent == extents[0]:
+            fields.append(fields[0])
         else:
-            axes.append(axis_field(seen, shape, extent))
-    return Field(*zip(*axes, strict=True)) if axes else Field(*((),) * len(AxisField._fields))
+            fields.append(axis_field(seen, shape, extent))
+    return Field(*zip(*fields, strict=True)) if fields else Field(*((),) * len(AxisField._fields))
 
 
-def _alike(one: Dependence, other: Dependence, shape: Shape) -> bool:
-    """Whether two axes see the same in numbers."""
-    if isinstance(one, Unknown) or isinstance(other, Unknown) or len(one) != 1 or len(other) != 1:
+def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:
+    """Whether the dependences along two axes have the same numbers."""
+    if isinstance(first, Unknown) or isinstance(second, Unknown) or len(first) != 1 or len(second) != 1:
         return False
-    (a,), (b,) = one, other
-    if isinstance(a, Scatter) or isinstance(b, Scatter) or a.axis is None or b.axis is None:
+    (a,), (b,) = first, second
+    if isinstance(a, ScatteredUnit) or isinstance(b, ScatteredUnit) or a.axis is None or b.axis is None:
         return False
     if a.whole or b.whole or a.domains or b.domains:
         return False
@@ -166,11 +171,11 @@ def _alike(one: Dependence, other: Dependence, shape: Shape) -> bool:
 
 
 def _comparable(shape: Shape) -> bool:
-    """Whether `==` of such sizes is a truth value, as that of arrays is not."""
+    """Whether `==` of these sizes is a truth value, which it is not for arrays."""
     return all(type(n) is int or isinstance(n, Expr) or n is None for n in shape)
 
 
-def _asked(graph: Graph, clipped: str | Iterable[int]) -> list[int]:
+def _nodes_to_clip(graph: Graph, clipped: str | Iterable[int]) -> list[int]:
     if clipped == "outputs":
         return list(dict.fromkeys(t.node for t in graph.outputs))
     if clipped == "all":

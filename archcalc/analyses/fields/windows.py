@@ -1,4 +1,4 @@
-"""What every node reads, which axis of its output holds channels, and what of an input is spatial."""
+"""The windows of every node, the channel axis of its output, and the spatial axes of the model inputs."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from archcalc.layers.window import Blocks, Fixed, Phases, Read, Section, Taps, W
 
 
 class Windows(NamedTuple):
-    """For each node the reads of each of its inputs, and the axis of its output that holds channels."""
+    """For each node: `reads`, a window for each of its inputs, and `channels`, its output's channel axis."""
 
     reads: Sequence[tuple[Window, ...]]
     channels: Sequence[int | None]
 
 
-# how many layers behind an input are asked where its channels are
-MAX_ASKED = 64
+# how many layers after an input are searched for a data format
+MAX_SEARCHED = 64
 
 
 def windows(graph: Graph, shapes: Shapes) -> Windows:
-    """What every node of a graph reads.
+    """The windows and the channel axis of every node of a graph.
 
-    A place of a layer's output counts with all of its channels, so a concatenation of
-    channels reads all of its inputs: its section of the channel axis is not confined.
+    Fields are those of a position with all of its channels, so every position of a concatenation of
+    channels reads all of its inputs: the windows have no `Section` along the channel axis.
     """
     sources = channel_axes(graph, shapes)
     reads: list[tuple[Window, ...]] = []
     channels: list[int | None] = []
     for i, (node, shape) in enumerate(zip(graph.nodes, shapes, strict=True)):
         if node.inputs:
-            made = node.layer.window(*graph.input_shapes(shapes, node))
-            axis = _channels(node.layer, made, [channels[t.node] for t in node.inputs], len(shape[0]))
-            reads.append(tuple(_unconfined(w, axis) for w in made) if len(made) > 1 else made)
+            of_inputs = node.layer.window(*graph.input_shapes(shapes, node))
+            axis = _channels(node.layer, of_inputs, [channels[t.node] for t in node.inputs], len(shape[0]))
+            reads.append(
+                tuple(_all_channels(w, axis) for w in of_inputs) if len(of_inputs) > 1 else of_inputs
+            )
             channels.append(axis)
         else:
             reads.append(())
@@ -47,14 +49,13 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
 
 
 def channel_axes(graph: Graph, shapes: Shapes) -> dict[int, int | None]:
-    """The channel axis of every node without inputs: the last, unless layers behind it say otherwise.
+    """The channel axis of every node without inputs: the last, unless later layers say otherwise.
 
-    The first layers with a data format decide; integers that are looked up in a table have
-    no channels.
+    The nearest layer with a data format decides. None for a scalar and for the indices of an Embedding.
     """
     consumers = graph.consumers()
     return {
-        i: _asked(graph, consumers, i, len(shapes[i][0]))
+        i: _source_channels(graph, consumers, i, len(shapes[i][0]))
         for i, node in enumerate(graph.nodes)
         if not node.inputs
     }
@@ -66,7 +67,7 @@ def spatial_axes(graph: Graph, shapes: Shapes) -> Mapping[int, tuple[int, ...]]:
     return {i: tuple(a for a in range(len(shapes[i][0])) if a != channels[i]) for i in graph.inputs}
 
 
-def _asked(graph: Graph, consumers: Sequence[Sequence[int]], node: int, rank: int) -> int | None:
+def _source_channels(graph: Graph, consumers: Sequence[Sequence[int]], node: int, rank: int) -> int | None:
     waiting = deque([node])
     seen = {node}
     while waiting:
@@ -76,45 +77,44 @@ def _asked(graph: Graph, consumers: Sequence[Sequence[int]], node: int, rank: in
                 return None
             if isinstance(layer, ChannelsLast) and layer.channel_axis < rank:
                 return layer.channel_axis
-            if reader not in seen and len(seen) < MAX_ASKED:
+            if reader not in seen and len(seen) < MAX_SEARCHED:
                 seen.add(reader)
                 waiting.append(reader)
     return rank - 1 if rank else None
 
 
-def _channels(layer: Layer, made: Sequence[Window], before: Sequence[int | None], rank: int) -> int | None:
-    """Where a layer's output has its channels: where its input's went, or where the layer says.
+def _channels(
+    layer: Layer, windows: Sequence[Window], input_channels: Sequence[int | None], rank: int
+) -> int | None:
+    """The channel axis of a layer's output: where its input's goes, or where the layer's data format says.
 
-    Of inputs that are read alike, as by a sum, none comes first: where their channels are
-    different axes, it is the last of these.
+    Where inputs that are read alike (as by a sum) have different channel axes, it is the last of these.
     """
     if rank == 0:
         return None
-    alike = [(w, axis) for w, axis in zip(made, before, strict=True) if _alike(w, made[0])]
-    went = [_goes_to(w[axis]) for w, axis in alike if axis is not None and axis < len(w)]
-    if any(axis is not None for axis in went):
-        return max(axis for axis in went if axis is not None)
+    alike = [(w, axis) for w, axis in zip(windows, input_channels, strict=True) if _alike(w, windows[0])]
+    output_axes = [_output_axis(w[axis]) for w, axis in alike if axis is not None and axis < len(w)]
+    if any(axis is not None for axis in output_axes):
+        return max(axis for axis in output_axes if axis is not None)
     if isinstance(layer, ChannelsLast) and layer.channel_axis < rank:
         return layer.channel_axis
     return rank - 1
 
 
 def _alike(a: Window, b: Window) -> bool:
-    """Whether the axes of two inputs go to the same axes, but for those of 1 that are broadcast."""
+    """Whether the axes of two inputs go to the same output axes, except for axes of size 1 (broadcast)."""
     return len(a) == len(b) and all(
-        isinstance(x, Fixed) or isinstance(y, Fixed) or _goes_to(x) == _goes_to(y)
+        isinstance(x, Fixed) or isinstance(y, Fixed) or _output_axis(x) == _output_axis(y)
         for x, y in zip(a, b, strict=True)
     )
 
 
-def _goes_to(read: Read) -> int | None:
-    """The output axis along which an input's axis is read; none where units read it alike."""
+def _output_axis(read: Read) -> int | None:
+    """The output axis along which an input axis is read; None where all output units read the same."""
     return read.axis if isinstance(read, Taps | Phases | Blocks | Section) else None
 
 
-def _unconfined(window: Window, channels: int | None) -> Window:
-    return tuple(_opened(r) if isinstance(r, Section) and r.axis == channels else r for r in window)
-
-
-def _opened(read: Section) -> Read:
-    return Taps(read.axis, 1, -read.start)
+def _all_channels(window: Window, channels: int | None) -> Window:
+    return tuple(
+        Taps(r.axis, 1, -r.start) if isinstance(r, Section) and r.axis == channels else r for r in window
+    )

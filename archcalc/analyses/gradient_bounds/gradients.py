@@ -1,4 +1,4 @@
-"""Gradient figures of every row, as they are reported."""
+"""Gradient bounds of every row of a report."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import Any, NamedTuple
 
 from archcalc.analyses.gradient_bounds import products
 from archcalc.analyses.gradient_bounds.products import Model, RowBounds
-from archcalc.analyses.gradient_bounds.terms import Bound, Linear
+from archcalc.analyses.gradient_bounds.terms import Bound, LinearLog
 from archcalc.analyses.gradient_bounds.value_ranges import ANY, Interval
 from archcalc.analyses.gradient_bounds.weight_gradients import weight_gradients
-from archcalc.analyses.gradient_bounds.weight_norms import Expected, Norms, Open
+from archcalc.analyses.gradient_bounds.weight_norms import ExpectedNorms, Norms, SymbolicNorms
 from archcalc.analyses.shapes import Shapes
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 
 WEIGHTS = ("symbolic", "expected", "actual")
 TIERS = ("symbolic", "tight", "centred")
-# what a computed bound is rounded up by, in log10: far above the rounding of its sums
+# added to a computed bound, in log10: far above the rounding errors of its sums
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """How a change of this row's output reaches the model's output.
+    """Bounds of the gradient at this row's output, and its expectation at initialisation.
 
-    `local_log10` bounds the layer's own Jacobian; `upper_log10` and `lower_log10` the 2-norm of the
-    Jacobian of the model's output in this row's output (None: unbounded, or no number). They are texts
-    where a symbolic size is left. `tier` says which bound it is, `formula` what the upper bound is made
-    of, `cause` why it is infinite. `expected_log10` and its 90 % band predict the gradient's norm here
-    over that at the output at initialisation; where they are None, `no_expectation` says why.
-    `weight_gradient_log10` bounds the norm of a loss's gradient in the layer's kernels, for one sample;
-    where kernels have no bound, `no_weight_gradient` says why.
+    `local_log10` bounds the 2-norm of the layer's own Jacobian, `upper_log10` and `lower_log10` that of
+    the Jacobian of the model's output with respect to this row's output (None: unbounded, or without a
+    number). They are texts where a symbolic size is left. `tier` is the kind of bound, `formula` the
+    formula of the upper bound, `cause` the reason why it is infinite. `expected_log10` and its 90 % band
+    predict the norm of the gradient here over that at the output, at initialisation; where they are
+    None, `no_expectation` is the reason. `weight_gradient_log10` bounds the norm of a loss's gradient
+    with respect to the layer's kernels, for one sample; where kernels have no bound,
+    `no_weight_gradient` is the reason.
     """
 
     local_log10: float | str | None
@@ -72,17 +73,17 @@ class Gradient:
 
 
 class Gradients(NamedTuple):
-    """Every row's figures, and of which loss the gradients in kernels are, in words."""
+    """The bounds of every row, and a description of the loss whose gradients in kernels are bounded."""
 
     rows: list[Gradient]
     loss: str
 
 
 def log10_of(bound: Bound, *, below: bool = False) -> float | str | None:
-    """The bound in log10, rounded to the safe side; None for zero, infinity and open norms."""
+    """The bound in log10, rounded to the safe side; None for zero, infinity and symbolic norms."""
     if bound.log is None or bound.log in (inf, -inf):
         return None
-    if isinstance(bound.log, Linear):
+    if isinstance(bound.log, LinearLog):
         return bound.log.log10()
     value = bound.log / log(10)
     return value if value == 0.0 else value - ROUNDING if below else value + ROUNDING
@@ -99,26 +100,31 @@ def gradients(
     input_range: tuple[float, float] | None = None,
     loss: str | None = None,
 ) -> Gradients:
-    """Bounds for every row.
+    """Gradient bounds for every row.
 
     Parameters
     ----------
     weights
-        `symbolic` leaves norms open, `expected` takes those expected at initialisation, `actual`
+        `symbolic` leaves norms as symbols, `expected` uses those expected at initialisation, `actual`
         those of `values`.
     values
-        Arrays of every layer that owns weights: by node name, then by weight name.
+        The arrays of every layer with weights: by node name, then by weight name.
     tier
-        `symbolic` (norm times cover), `tight` (the best bound of each map) or `centred` (of the whole
-        network around its mean slopes; needs `actual` weights). Default: the tightest that `weights`
-        admits apart from `centred`.
+        `symbolic` (norm times sqrt(cover)), `tight` (the best bound of each map) or `centred` (of the
+        whole network, linearised at the middle of each range of slopes); the last two need `actual`
+        weights. Default: `tight` for `actual` weights, else `symbolic`.
     training
-        Bounds of training: batch statistics, dropout.
+        Whether the bounds are those of training (batch statistics, dropout) instead of inference.
     input_range
-        The interval that all inputs lie in, where it is known.
+        The interval of all input values, if known.
     loss
-        Of which the gradients in kernels are bounded (`losses`); without one the
+        The loss whose gradients in kernels are bounded (one of `losses.LOSSES`). Default: the
         cross-entropy that belongs to a softmax or a sigmoid at the end.
+
+    Raises
+    ------
+    ArchcalcError
+        An argument has none of its values, or `values` are needed and missing.
     """
     if weights not in WEIGHTS:
         raise ArchcalcError(f"weights={weights!r}: expected {' or '.join(map(repr, WEIGHTS))}")
@@ -130,17 +136,17 @@ def gradients(
     if weights == "actual" and values is None:
         raise ArchcalcError("weights='actual' needs their values: a .keras file, or `archcalc.read_weights`")
     norms = _norms(graph, shapes, weights, values)
-    given = ANY if input_range is None else Interval(*input_range)
-    model = Model(graph, shapes, norms, training, tier != "symbolic", given)
-    found = products.bounds(model)
+    inputs = ANY if input_range is None else Interval(*input_range)
+    model = Model(graph, shapes, norms, training, tier != "symbolic", inputs)
+    bounds = products.bounds(model)
     if tier == "centred":
         from archcalc.analyses.gradient_bounds import centred
 
-        upper = centred.bounds(model, {i: row.upper for i, row in enumerate(found)})
-        found = [row._replace(upper=upper[i]) for i, row in enumerate(found)]
+        upper = centred.bounds(model, {i: row.upper for i, row in enumerate(bounds)})
+        bounds = [row._replace(upper=upper[i]) for i, row in enumerate(bounds)]
     kernels = weight_gradients(model, loss)
-    rows = [_gradient(row, tier, kernel) for row, kernel in zip(found, kernels.rows, strict=True)]
-    return Gradients(rows, kernels.words)
+    rows = [_gradient(row, tier, kernel) for row, kernel in zip(bounds, kernels.rows, strict=True)]
+    return Gradients(rows, kernels.loss)
 
 
 def _gradient(row: RowBounds, tier: str, kernel: Bound | None) -> Gradient:
@@ -159,17 +165,17 @@ def _gradient(row: RowBounds, tier: str, kernel: Bound | None) -> Gradient:
 def _norms(
     graph: Graph, shapes: Shapes, weights: str, values: Mapping[str, Mapping[str, Any]] | None
 ) -> Sequence[Norms]:
-    found: list[Norms] = []
+    by_node: list[Norms] = []
     for node in graph.nodes:
         owner = node if node.shared_with is None else graph.nodes[node.shared_with]
         if weights == "symbolic":
-            found.append(Open())
+            by_node.append(SymbolicNorms())
         elif weights == "expected":
             declared = owner.layer.weights(*graph.input_shapes(shapes, owner))
-            found.append(Expected({w.name: w for w in declared}))
+            by_node.append(ExpectedNorms({w.name: w for w in declared}))
         else:
-            from archcalc.analyses.gradient_bounds.spectral import Actual
+            from archcalc.analyses.gradient_bounds.spectral import ActualNorms
 
             assert values is not None
-            found.append(Actual(values.get(owner.name, {})))
-    return found
+            by_node.append(ActualNorms(values.get(owner.name, {})))
+    return by_node

@@ -1,4 +1,4 @@
-"""Primitives applied to arrays: the linear ones as they are, for a batch of samples; biases are left out."""
+"""Linear primitives applied to arrays (batch, axes of a sample...), without their biases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from archcalc.analyses.gradient_bounds import resampling
-from archcalc.analyses.gradient_bounds.spectral import Actual, local_matrix
+from archcalc.analyses.gradient_bounds.spectral import ActualNorms, local_matrix
 from archcalc.layers import primitives as prim
 from archcalc.layers.operand import Constant
 
@@ -18,12 +18,12 @@ Array: TypeAlias = np.ndarray
 Map: TypeAlias = Callable[[Array], Array]
 
 
-def linear_map(primitive: prim.Primitive, norms: Actual) -> Map | None:
-    """What a linear primitive does to a batch (batch, sample...); None for primitives that are not linear."""
+def linear_map(primitive: prim.Primitive, norms: ActualNorms) -> Map | None:
+    """A linear primitive as a function of arrays (batch, ...); None if it is nonlinear or lacks weights."""
     match primitive:
         case prim.Matrix():
             return _matrix(primitive, norms)
-        case prim.Convolve() if not primitive.alike:
+        case prim.Convolve() if not primitive.shared_kernel:
             kernel = norms.kernel(primitive)
             if kernel is None:
                 return None
@@ -44,7 +44,7 @@ def linear_map(primitive: prim.Primitive, norms: Actual) -> Map | None:
             return _margin(pairs)
         case prim.Pool("average", windows):
             return _along([(s.axis, s) for s in windows])
-        case prim.Upsample(axis) | prim.Blend(axis):
+        case prim.Upsample(axis) | prim.ConstantMatrix(axis):
             return _along([(axis, primitive)])
         case prim.Reduce("mean", axes, _, keepdims):
             return lambda x: x.mean(tuple(a + 1 for a in axes), keepdims=keepdims)
@@ -55,7 +55,7 @@ def linear_map(primitive: prim.Primitive, norms: Actual) -> Map | None:
     return None
 
 
-def _matrix(primitive: prim.Matrix, norms: Actual) -> Map | None:
+def _matrix(primitive: prim.Matrix, norms: ActualNorms) -> Map | None:
     weight = norms.array(primitive.weight, primitive.adapter)
     if weight is None:
         return None
@@ -64,10 +64,10 @@ def _matrix(primitive: prim.Matrix, norms: Actual) -> Map | None:
         operand, _, kernel = left.partition(",")
         batched = f"...{operand},{kernel}->...{out}"
         return lambda x: np.einsum(batched, x, weight)
-    if (primitive.inputs, primitive.outputs, primitive.shared) != ((0,), (1,), ()):
+    if (primitive.input_axes, primitive.output_axes, primitive.shared_axes) != ((0,), (1,), ()):
         return None
-    turned = weight.T if primitive.transposed else weight
-    return lambda x: x @ turned
+    matrix = weight.T if primitive.transposed else weight
+    return lambda x: x @ matrix
 
 
 def _last(primitive: prim.Convolve, x: Array) -> Array:
@@ -75,20 +75,22 @@ def _last(primitive: prim.Convolve, x: Array) -> Array:
 
 
 def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
-    """For each tap where its units stand on an axis that begins with the padding."""
-    found: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
+    """Each tap with the slices of the padded axes that it reads."""
+    taps: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
     for tap in product(*(range(s.kernel) for s in windows)):
         where = tuple(
             slice(s.dilation * t, s.dilation * t + s.stride * (s.positions - 1) + 1, s.stride)
             for t, s in zip(tap, windows, strict=True)
         )
-        found.append((tap, where))
-    return found
+        taps.append((tap, where))
+    return taps
 
 
 def _extent(s: prim.SlidingWindow) -> int:
-    """Units from the first to the last that windows reach, the padding before included."""
-    return max(int(s.stride * (s.positions - 1) + s.dilation * (s.kernel - 1) + 1), int(s.before + s.size))
+    """The size of the axis with its padding."""
+    return max(
+        int(s.stride * (s.positions - 1) + s.dilation * (s.kernel - 1) + 1), int(s.pad_before + s.size)
+    )
 
 
 def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
@@ -97,7 +99,7 @@ def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
 
     def apply(x: Array) -> Array:
         x = _last(primitive, x)
-        margins = [(s.before, _extent(s) - s.before - s.size) for s in primitive.windows]
+        margins = [(s.pad_before, _extent(s) - s.pad_before - s.size) for s in primitive.windows]
         x = np.pad(x, [(0, 0), *margins, (0, 0)])
         positions = [s.positions for s in primitive.windows]
         y = np.zeros((len(x), *positions, groups, cout))
@@ -117,13 +119,13 @@ def _transposed(primitive: prim.Convolve, kernel: Array) -> Map:
         y = np.zeros((len(x), *map(_extent, primitive.windows), weight.shape[-2]))
         for tap, where in _taps(primitive.windows):
             y[(slice(None), *where)] += x @ weight[tap].T
-        kept = tuple(slice(s.before, s.before + s.size) for s in primitive.windows)
-        return np.moveaxis(y[(slice(None), *kept)], -1, primitive.channel_axis + 1)
+        inside = tuple(slice(s.pad_before, s.pad_before + s.size) for s in primitive.windows)
+        return np.moveaxis(y[(slice(None), *inside)], -1, primitive.channel_axis + 1)
 
     return apply
 
 
-def _local(primitive: prim.LocallyConnected, norms: Actual) -> Map | None:
+def _local(primitive: prim.LocallyConnected, norms: ActualNorms) -> Map | None:
     matrix = local_matrix(norms.array(primitive.weight), primitive)
     if matrix is None:
         return None
@@ -138,7 +140,7 @@ def _local(primitive: prim.LocallyConnected, norms: Actual) -> Map | None:
 
 
 def _spread(values: Array, axes: tuple[int, ...], rank: int) -> Array:
-    """Values along some axes, to be multiplied with a batch of samples of this rank."""
+    """Values along some axes, reshaped to broadcast against a batch of samples of this rank."""
     order = sorted(range(len(axes)), key=lambda i: axes[i])
     shape = [1] * (rank + 1)
     for i in order:
@@ -146,7 +148,7 @@ def _spread(values: Array, axes: tuple[int, ...], rank: int) -> Array:
     return values.transpose(order).reshape(shape)
 
 
-def _factor(primitive: prim.Scale, norms: Actual) -> Map | None:
+def _factor(primitive: prim.Scale, norms: ActualNorms) -> Map | None:
     if primitive.weight is not None:
         weight = norms.array(primitive.weight)
         return None if weight is None else lambda x: x * _spread(weight, primitive.axes, x.ndim - 1)
@@ -156,14 +158,14 @@ def _factor(primitive: prim.Scale, norms: Actual) -> Map | None:
     return lambda x: x / value if primitive.reciprocal else x * value
 
 
-def _batch(primitive: prim.BatchStandardise, norms: Actual) -> Map | None:
+def _batch(primitive: prim.BatchStandardise, norms: ActualNorms) -> Map | None:
     variance = norms.array(primitive.variance)
     gamma = np.ones(1) if primitive.gamma is None else norms.array(primitive.gamma)
     if variance is None or gamma is None:
         return None
     if primitive.floor:
-        spread = np.maximum(np.sqrt(variance), primitive.epsilon)
-        scale = spread if primitive.inverse else 1 / spread
+        deviation = np.maximum(np.sqrt(variance), primitive.epsilon)
+        scale = deviation if primitive.inverse else 1 / deviation
     else:
         scale = gamma / np.sqrt(variance + primitive.epsilon)
     if scale.ndim != len(primitive.axes):
@@ -172,31 +174,33 @@ def _batch(primitive: prim.BatchStandardise, norms: Actual) -> Map | None:
 
 
 def _margin(pairs: tuple[tuple[Any, Any], ...]) -> Map:
-    grown = [(0, 0), *((max(a, 0), max(b, 0)) for a, b in pairs)]
+    padding = [(0, 0), *((max(a, 0), max(b, 0)) for a, b in pairs)]
 
     def apply(x: Array) -> Array:
-        kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[1:], pairs, strict=True))
-        return np.pad(x[(slice(None), *kept)], grown)
+        cropped = tuple(
+            slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[1:], pairs, strict=True)
+        )
+        return np.pad(x[(slice(None), *cropped)], padding)
 
     return apply
 
 
 def _along(maps: list[tuple[int, resampling.AxisMap]]) -> Map | None:
-    found = []
-    for axis, of in maps:
-        table = resampling.rows(of)
+    matrices = []
+    for axis, axis_map in maps:
+        table = resampling.rows(axis_map)
         if table is None:
             return None
         width = 1 + max(j for row in table for j, _ in row)
-        size = getattr(of, "size", width)
+        size = getattr(axis_map, "size", width)
         matrix = np.zeros((len(table), int(size)))
         for i, row in enumerate(table):
             for j, w in row:
                 matrix[i, j] += w
-        found.append((axis + 1, matrix))
+        matrices.append((axis + 1, matrix))
 
     def apply(x: Array) -> Array:
-        for axis, matrix in found:
+        for axis, matrix in matrices:
             x = np.moveaxis(np.tensordot(x, matrix, axes=(axis, 1)), -1, axis)
         return x
 
@@ -204,5 +208,5 @@ def _along(maps: list[tuple[int, resampling.AxisMap]]) -> Map | None:
 
 
 def units(shape: tuple[int, ...]) -> int:
-    """Units of a sample."""
+    """The number of units of a sample of this shape."""
     return prod(shape)

@@ -1,11 +1,12 @@
-"""How large the gradient of a usual loss is where it enters the network, at most.
+"""Upper bounds of the gradient of a loss with respect to an output of the network.
 
-The losses are Keras's, of one sample: the mean over all positions, and for the mean of squares and
-binary cross-entropy over units too. With a softmax or sigmoid at the end a cross-entropy's gradient is
-taken in front of it, where it is the error p - y: of two points of a simplex, so of norm sqrt(2)
-at most, or in [-1, 1] for each unit. The mean of squares has the function's slope as a
-further factor and goes to zero where it saturates, however wrong the answer. Targets lie in the range of
-the outputs. Sources: Bridle 1990 (softmax with cross-entropy), Glorot & Bengio 2010 (saturation).
+The losses are Keras's for one sample: the mean over all positions, and for mean squared error and
+binary cross-entropy over units too. If the output ends in a softmax or sigmoid, the gradient of a
+cross-entropy is taken before it, where it is the error p - y: a difference of two points of a simplex,
+with norm at most sqrt(2), or in [-1, 1] for each unit. The gradient of mean squared error has the slope
+of the last function as a further factor and vanishes where it saturates, however wrong the prediction.
+Targets are assumed to be in the range of the outputs. Sources: Bridle 1990 (softmax with cross-entropy),
+Glorot & Bengio 2010 (saturation).
 """
 
 from __future__ import annotations
@@ -31,25 +32,26 @@ DIAMETER = 2**0.5 * (1 + 1e-15)  # of the simplex
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a loss's gradient enters one output, how large it is at most, and how the loss is called.
+class LossGradient:
+    """The gradient of a loss at one output: the loss, a bound of the gradient's norm, a description.
 
-    `fused`: it is that in front of the output's last function, which the loss undoes.
+    `fused`: it is the gradient before the output's last function, which cancels in the loss.
     """
 
     loss: str
     size: Bound
     fused: bool
-    words: str
+    description: str
 
 
-def entry(
+def loss_gradient(
     loss: str | None, primitives: prim.Primitives, shape: Shape, values: Interval, fusible: bool
-) -> Entry | None:
-    """The gradient of a loss at an output of this shape; None without a loss where none suggests itself.
+) -> LossGradient | None:
+    """The gradient of a loss at an output of this shape; None if `loss` is None and has no default.
 
-    `primitives` are those of the output's layer, `fusible` says that nothing else reads the output.
-    Raises `ArchcalcError` for a loss that is not known or does not fit the output.
+    The default is the cross-entropy for a softmax or sigmoid. `primitives` are those of the output's
+    layer; `fusible`: no other layer reads the output. Raises `ArchcalcError` for a loss that is
+    unknown or does not fit the output.
     """
     last = primitives[-1] if primitives else None
     function = last.function if isinstance(last, prim.Pointwise) else None
@@ -66,42 +68,42 @@ def entry(
         raise ArchcalcError(f"loss={loss!r} takes probabilities or logits, and the output ends in {function}")
     if loss in SOFTMAX:
         if softmax and not fusible:
-            return Entry(loss, infinite("the slope of log(p) at p = 0"), False, loss)
-        # a mean over positions, at each of which two points of the simplex differ
+            return LossGradient(loss, infinite("the slope of log(p) is unbounded at p = 0"), False, loss)
+        # the mean over positions of differences of two points of a simplex
         classes = last.count if isinstance(last, prim.Softmax) else shape[-1]
-        return Entry(
+        return LossGradient(
             loss,
             times(number(DIAMETER), inverse_root(_positions(shape, classes))),
             softmax,
-            f"{loss}: at most sqrt(2) in front of the softmax",
+            f"{loss}: at most sqrt(2) before the softmax",
         )
     if function == "sigmoid" and not fusible:
-        return Entry(loss, infinite("the slope of log(p) at p = 0"), False, loss)
-    return Entry(
+        return LossGradient(loss, infinite("the slope of log(p) is unbounded at p = 0"), False, loss)
+    return LossGradient(
         loss,
         inverse_root(prod(shape)),
         function == "sigmoid",
-        f"{loss}: p - y for each unit in front of the sigmoid, at most 1, which no wrong answer saturates",
+        f"{loss}: p - y for each unit before the sigmoid, at most 1, not zero for any wrong answer",
     )
 
 
-def _squares(function: str | None, shape: Shape, values: Interval, fusible: bool) -> Entry:
+def _squares(function: str | None, shape: Shape, values: Interval, fusible: bool) -> LossGradient:
     sup = SATURATING.get(function or "")
     if sup is not None and fusible:
-        words = (
+        description = (
             f"{SQUARES}: 2 (p - y) times the slope of {function} for each unit, at most {2 * sup:.3f}, "
             "and zero where it saturates"
         )
-        return Entry(SQUARES, times(number(2 * sup), inverse_root(prod(shape))), True, words)
+        return LossGradient(SQUARES, times(number(2 * sup), inverse_root(prod(shape))), True, description)
     width = values.high - values.low
     if width == inf:
-        return Entry(
+        return LossGradient(
             SQUARES,
-            infinite("an error has no bound where outputs have no range"),
+            infinite("the error is unbounded because the range of the outputs is"),
             False,
             f"{SQUARES}: no bound",
         )
-    return Entry(
+    return LossGradient(
         SQUARES,
         times(number(2 * width), inverse_root(prod(shape))),
         False,
@@ -110,11 +112,11 @@ def _squares(function: str | None, shape: Shape, values: Interval, fusible: bool
 
 
 def inverse_root(size: Size) -> Bound:
-    """One over the square root of a size; 1, which is no less, where the size is open."""
+    """A bound of 1 / sqrt(size); 1 where the size is symbolic."""
     return number(float(size) ** -0.5 * (1 + 1e-15)) if type(size) is int else number(1.0)
 
 
 def _positions(shape: Shape, classes: Size) -> Size:
     units = prod(shape)
-    whole = type(units) is int and type(classes) is int
-    return units // classes if whole else 1
+    known = type(units) is int and type(classes) is int
+    return units // classes if known else 1

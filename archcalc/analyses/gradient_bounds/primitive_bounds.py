@@ -1,14 +1,14 @@
-"""How much a primitive stretches a small change at most: the bound of its Jacobian's 2-norm.
+"""Upper bounds of the 2-norm of the Jacobian of a primitive, and of a chain of primitives.
 
-Table and sources: docs/gradients.md. A chain's bound is the product; where a slope depends on
-values, the interval of the primitive's input decides.
+Table and sources: docs/gradients.md. The bound of a chain is a product. Where a slope depends on
+values, it is bounded over the range of the primitive's input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import gcd, inf, pi, sin, sqrt
+from math import gcd, inf, pi, prod, sin, sqrt
 from math import log as ln
 from typing import Any
 
@@ -37,7 +37,7 @@ from archcalc.layers import primitives as prim
 
 @dataclass(frozen=True, slots=True)
 class ChainBound:
-    """What a chain does: a bound for each of its inputs, and the interval of its output."""
+    """A bound of the Jacobian of a chain for each of its inputs, and the range of its output."""
 
     bounds: tuple[Bound, ...]
     values: Interval
@@ -49,23 +49,23 @@ class ChainBound:
 def chain_bound(
     primitives: prim.Primitives, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
 ) -> ChainBound:
-    """The bounds of a chain for inputs of these shapes whose values lie in these intervals."""
+    """The bounds of a chain for inputs of these shapes and ranges of values."""
     if not primitives:
         return ChainBound(tuple(IDENTITY for _ in values), values[0] if values else ANY)
     first, *rest = primitives
-    if isinstance(first, prim.JOINING):
-        found = _joining(first, shapes, values, setting)
+    if isinstance(first, prim.MULTI_INPUT):
+        chain = _multi_input(first, shapes, values, setting)
     else:
-        found = ChainBound((IDENTITY,), values[0])
+        chain = ChainBound((IDENTITY,), values[0])
         rest = list(primitives)
     for primitive in rest:
-        found = found.then(*primitive_bound(primitive, found.values, setting))
-    return found
+        chain = chain.then(*primitive_bound(primitive, chain.values, setting))
+    return chain
 
 
 # -- one input ----------------------------------------------------------------------------------------
 def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    """The bound of a primitive of one input, and the interval of what it makes."""
+    """The bound of a primitive with one input of range x, and the range of its output."""
     match primitive:
         case prim.Matrix() | prim.Convolve() | prim.LocallyConnected():
             return linear(primitive, setting), _linear_values(primitive, x, setting)
@@ -95,10 +95,12 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
         case prim.Standardise():
             return _standardise(primitive, x, setting)
         case prim.DivideByStd():
-            return _unspread(primitive, x, setting)
+            return _divide_by_std(primitive, x, setting)
         case prim.Normalise(_, _, epsilon):
             bound = (
-                infinite("a norm of zero has no bound beside it") if epsilon == 0.0 else number(1 / epsilon)
+                infinite("without an epsilon the slope is unbounded near a norm of zero")
+                if epsilon == 0.0
+                else number(1 / epsilon)
             )
             return bound, ranges.symmetric(1.0)
         case prim.Pool(kind, windows):
@@ -108,8 +110,8 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
         case prim.Reduce():
             return _reduce(primitive, x, setting.masked)
         case prim.Cumulative(kind, _, size):
-            return _running(kind, size, x)
-        case prim.Upsample() | prim.Resample() | prim.Blend():
+            return _cumulative(kind, size, x)
+        case prim.Upsample() | prim.Resample() | prim.ConstantMatrix():
             return axis_norm(primitive), axis_range(primitive, x)
         case prim.Permute() | prim.Reshape():
             return IDENTITY, x
@@ -118,27 +120,29 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
             return IDENTITY, x.with_zero() if grown else x
         case prim.Select():
             return IDENTITY, x.with_zero()
-        case prim.Copies(count):
+        case prim.Repeat(count):
             return root_of(count), x
         case prim.Softmax(_, count, log):
             if not log:
                 return number(0.5), UNIT
-            # I - 1 p^T: an oblique projection, whose norm is that of 1 p^T
+            # the Jacobian I - 1 p^T is an oblique projection, whose norm is that of 1 p^T
             low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
             return root_of(count), Interval(low, 0.0)
         case prim.Sparsemax(_, count):
-            # of the units above the threshold I - 1 w^T / k, w = (k, ..., 1) on the k largest: of norm
-            # sqrt(n) |w| / k at most, which is largest for k = n
+            # the Jacobian of the k units above the threshold is I - 1 w^T / k with w = (k, ..., 1); the
+            # second term has norm at most sqrt(n) |w| / k, which is largest for k = n
             slope = times(number(1 / sqrt(6)), root_of((count + 1) * (2 * count + 1)))
             return plus([IDENTITY, slope]), _thresholded(x, count)
         case prim.PerStep(prefix, inner) | prim.Nested(prefix, inner):
-            found = chain_bound(inner, [()], [x], replace(setting, norms=Below(setting.norms, prefix)))
-            return found.bounds[0], found.values
+            chain = chain_bound(
+                inner, [()], [x], replace(setting, norms=PrefixedNorms(setting.norms, prefix))
+            )
+            return chain.bounds[0], chain.values
     raise TypeError(f"no bound for {type(primitive).__name__}")
 
 
 def _thresholded(x: Interval, count: Size) -> Interval:
-    """At most the largest unit less the threshold: ((k + 1) x_min / 2 - 1/k) or more, k <= n."""
+    """The range of sparsemax: 0 to x_max - threshold, where threshold >= (k + 1) x_min / 2 - 1/k, k <= n."""
     if type(count) is not int or x.size == inf:
         return Interval(0.0, inf)
     least = x.low if x.low > 0 else x.low * (count + 1) / 2
@@ -146,19 +150,19 @@ def _thresholded(x: Interval, count: Size) -> Interval:
 
 
 def cover(slide: prim.SlidingWindow | prim.AdaptiveWindow) -> Size:
-    """How many windows read one unit at most."""
+    """The largest number of windows that read the same unit."""
     if isinstance(slide, prim.AdaptiveWindow):
-        return resampling.shared(slide)
+        return resampling.overlap(slide)
     k, s, d = slide.kernel, slide.stride, slide.dilation
     if not all(type(n) is int for n in (k, s, d)):
         return k if not (type(d) is int and d == 1) else ceil_div(k, s)
-    # taps d*t fall into classes modulo the stride; windows that share a unit share the class
+    # taps d*t fall into classes modulo the stride; windows that read the same unit read it by one class
     most = -(-k // (s // gcd(d, s)))
     return min(most, slide.positions) if type(slide.positions) is int else most
 
 
 def linear(primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, setting: Setting) -> Bound:
-    """The norm of the weight as a matrix, times the root of the cover; or a better one of real weights."""
+    """The norm of the weight as a matrix times sqrt(cover), or a better bound from real weights."""
     weight = primitive.weight if isinstance(primitive.weight, str) else "kernel"
     name = f"norm({setting.layer}/{weight})"
     covers = [] if isinstance(primitive, prim.Matrix) else [root_of(cover(s)) for s in primitive.windows]
@@ -166,15 +170,15 @@ def linear(primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, setti
     better = setting.norms.operator(primitive) if setting.tight else None
     if better is None or not isinstance(bound.log, float):
         return bound
-    found = named(f"norm({setting.layer})", better)
-    return found if isinstance(found.log, float) and found.log < bound.log else bound
+    operator = named(f"norm({setting.layer})", better)
+    return operator if isinstance(operator.log, float) and operator.log < bound.log else bound
 
 
 def _linear_values(
     primitive: prim.Matrix | prim.Convolve | prim.LocallyConnected, x: Interval, setting: Setting
 ) -> Interval:
-    found = setting.norms.reach(primitive) if x.size < inf else None
-    return ANY if found is None else ranges.symmetric(found[0] * x.size + found[1])
+    reach = setting.norms.reach(primitive) if x.size < inf else None
+    return ANY if reach is None else ranges.symmetric(reach[0] * x.size + reach[1])
 
 
 def _pointwise(primitive: prim.Pointwise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
@@ -186,12 +190,12 @@ def _pointwise(primitive: prim.Pointwise, x: Interval, setting: Setting) -> tupl
         return bound, ANY if alpha is None or x.size == inf else ranges.symmetric(max(1.0, alpha) * x.size)
     low, high = ranges.slope(primitive.function, parameters, x)
     most = max(abs(low), abs(high))
-    bound = infinite(f"{primitive.function} has no bound on its slope") if most == inf else number(most)
+    bound = infinite(f"the slope of {primitive.function} is unbounded") if most == inf else number(most)
     return bound, ranges.image(primitive.function, parameters, x)
 
 
 def _ends(value: Any) -> tuple[float, float]:
-    """The smallest and the largest of a number or nested rows of numbers."""
+    """The smallest and the largest element of a number or nested sequence; infinite if it is unknown."""
     if isinstance(value, bool | int | float):
         return float(value), float(value)
     if isinstance(value, tuple | list) and value:
@@ -212,7 +216,7 @@ def _factor(primitive: prim.Scale, x: Interval, setting: Setting) -> tuple[Bound
         if values.least == 0.0:
             return infinite("a division by zero"), ANY
         values = ranges.hull(1 / values.low, 1 / values.high)
-    bound = infinite("the constant's values are not known") if values.size == inf else number(values.size)
+    bound = infinite("the values of the constant are unknown") if values.size == inf else number(values.size)
     return bound, ranges.product(x, values)
 
 
@@ -220,7 +224,7 @@ def _mask(primitive: prim.Dropout, x: Interval, setting: Setting) -> tuple[Bound
     if not setting.training or primitive.rate == 0.0:
         return IDENTITY, x
     if primitive.noise:
-        return infinite("Gaussian noise multiplies without bound"), ANY
+        return infinite("a factor with Gaussian noise is unbounded"), ANY
     if primitive.rate >= 1.0:
         return ZERO, Interval(0.0, 0.0)
     if primitive.alpha:
@@ -232,8 +236,8 @@ def _mask(primitive: prim.Dropout, x: Interval, setting: Setting) -> tuple[Bound
 
 def _batch(primitive: prim.BatchStandardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     layer, norms = setting.layer, setting.norms
-    if setting.training and primitive.moving:
-        # holds for the batch as one vector: the statistics couple its samples
+    if setting.training and primitive.batch_statistics:
+        # a bound for the batch as one vector, since the statistics couple its samples
         gamma = (
             IDENTITY
             if primitive.gamma is None
@@ -241,22 +245,22 @@ def _batch(primitive: prim.BatchStandardise, x: Interval, setting: Setting) -> t
         )
         return times(number(primitive.epsilon**-0.5), gamma), ANY
     if isinstance(primitive.variance, str):
-        found = norms.normalised(
+        scale = norms.normalised(
             primitive.gamma, primitive.variance, primitive.epsilon if not primitive.floor else 0.0
         )
-        if primitive.floor and found is not None:
-            least, most = (min(v, 1 / primitive.epsilon) for v in found)
-            found = (
+        if primitive.floor and scale is not None:
+            least, most = (min(v, 1 / primitive.epsilon) for v in scale)
+            scale = (
                 (least, most)
                 if not primitive.inverse
                 else (1 / most if most else inf, 1 / least if least else inf)
             )
-        bound = named(f"scale({layer})", None if found is None else found[1])
-        return bound, _affine(primitive, x, found, norms)
+        bound = named(f"scale({layer})", None if scale is None else scale[1])
+        return bound, _affine(primitive, x, scale, norms)
     low, high = _ends(getattr(primitive.variance, "value", primitive.variance))
     least, most = max(sqrt(max(low, 0.0)), primitive.epsilon), max(sqrt(max(high, 0.0)), primitive.epsilon)
-    found = (least, most) if primitive.inverse else (1 / most, 1 / least)
-    return number(found[1]), _affine(primitive, x, found, norms)
+    scale = (least, most) if primitive.inverse else (1 / most, 1 / least)
+    return number(scale[1]), _affine(primitive, x, scale, norms)
 
 
 def _affine(
@@ -278,39 +282,39 @@ def _affine(
     )
 
 
-def _largest(given: Any, setting: Setting) -> tuple[Bound, float | None]:
-    """The largest magnitude of gamma or beta: a weight's, a constant's, or 1 where there is none."""
-    if given is None:
+def _largest(parameter: Any, setting: Setting) -> tuple[Bound, float | None]:
+    """The largest magnitude of gamma or beta, a weight or a constant; 1 if the layer has none."""
+    if parameter is None:
         return IDENTITY, 1.0
-    if isinstance(given, str):
-        size = setting.norms.largest(given)
-        return named(f"max(abs({setting.layer}/{given}))", size), size
-    most = Interval(*_ends(given)).size
+    if isinstance(parameter, str):
+        size = setting.norms.largest(parameter)
+        return named(f"max(abs({setting.layer}/{parameter}))", size), size
+    most = Interval(*_ends(parameter)).size
     return number(most), most
 
 
 def _standardise(primitive: prim.Standardise, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
-    """(I - x x^T / n) / deviation at most, which is at least the root of epsilon."""
+    """The Jacobian is a projection divided by the standard deviation, which is at least sqrt(epsilon)."""
     if primitive.epsilon <= 0.0:
-        return infinite("without an epsilon a deviation of zero has no bound beside it"), ANY
+        return infinite("without an epsilon the slope is unbounded near a deviation of zero"), ANY
     gamma, size = _largest(primitive.gamma, setting)
     shift = 0.0 if primitive.beta is None else _largest(primitive.beta, setting)[1]
     image = ANY
     if size is not None and shift is not None:
-        # n units of mean square 1 at most
+        # a unit is at most sqrt(n), if all n units have a mean square of at most 1
         most = sqrt(primitive.count) if type(primitive.count) is int else inf
         spread = 2 * x.size if primitive.centre else x.size
         image = ranges.symmetric(size * min(most, spread / sqrt(primitive.epsilon)) + shift)
     return times(number(primitive.epsilon**-0.5), gamma), image
 
 
-def _unspread(primitive: prim.DivideByStd, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
+def _divide_by_std(primitive: prim.DivideByStd, x: Interval, setting: Setting) -> tuple[Bound, Interval]:
     """X / s with s^2 = variance + epsilon: its Jacobian is I/s - x (x - mean)^T / (n s^3).
 
     The second part has norm |x| |x - mean| / (n s^3) <= sup|x| / epsilon, since |x - mean| <= sqrt(n) s.
     """
     if x.size == inf or primitive.epsilon <= 0.0:
-        return infinite("divided by its deviation, a value without bound has no bound on its slope"), ANY
+        return infinite("the slope of a value divided by its deviation is unbounded if the value is"), ANY
     gamma, size = _largest(primitive.gamma, setting)
     root = sqrt(primitive.epsilon)
     image = ANY if size is None else ranges.symmetric(size * x.size / root)
@@ -319,7 +323,7 @@ def _unspread(primitive: prim.DivideByStd, x: Interval, setting: Setting) -> tup
 
 def _reduce(primitive: prim.Reduce, x: Interval, masked: bool) -> tuple[Bound, Interval]:
     match primitive.kind:
-        case "mean" if masked:  # of one step at least
+        case "mean" if masked:  # a mask may leave a single step
             return IDENTITY, x.with_zero()
         case "max" | "min" | "median":
             return IDENTITY, x
@@ -330,18 +334,18 @@ def _reduce(primitive: prim.Reduce, x: Interval, masked: bool) -> tuple[Bound, I
         case "mean":
             return _inverse_root(primitive.count), x
         case "sum":
-            whole = type(primitive.count) is int
-            return root_of(primitive.count), x.scaled(float(primitive.count)) if whole else ANY
+            known = type(primitive.count) is int
+            return root_of(primitive.count), x.scaled(float(primitive.count)) if known else ANY
         case "std":
-            # the gradient of the deviation is a unit vector over the root of the count
+            # the gradient of the deviation is a unit vector divided by sqrt(count)
             return _inverse_root(primitive.count), Interval(0.0, inf)
         case "var" if x.size < inf:
-            # 2/n (x - mean), whose norm is at most 2/n * sqrt(n) * (high - low)/2
+            # the gradient 2/n (x - mean) has norm at most 2/n * sqrt(n) * (high - low)/2
             width = number(x.high - x.low)
             return times(_inverse_root(primitive.count), width), Interval(
                 0.0, (x.high - x.low) * (x.high - x.low) / 4
             )
-    return infinite(f"the slope of a {primitive.kind} over an axis has no bound"), ANY
+    return infinite(f"the slope of a {primitive.kind} over an axis is unbounded"), ANY
 
 
 def _inverse_root(count: Size) -> Bound:
@@ -350,17 +354,17 @@ def _inverse_root(count: Size) -> Bound:
     return named(f"1/sqrt({count})", None)
 
 
-def _running(kind: str, size: Size, x: Interval) -> tuple[Bound, Interval]:
+def _cumulative(kind: str, size: Size, x: Interval) -> tuple[Bound, Interval]:
     if kind != "sum":
-        return infinite("a running product has no bound on its slope"), ANY
+        return infinite("the slope of a cumulative product is unbounded"), ANY
     if type(size) is not int:
         return named(f"({size})", None), ANY
-    # the 2-norm of the lower triangle of ones
+    # the 2-norm of the lower triangular matrix of ones
     return number(1 / (2 * sin(pi / (4 * size + 2)))), x.scaled(float(size)).with_zero() if size > 1 else x
 
 
 # -- several inputs ---------------------------------------------------------------------------------
-def _joining(
+def _multi_input(
     primitive: prim.Primitive, shapes: Sequence[Shape], values: Sequence[Interval], setting: Setting
 ) -> ChainBound:
     match primitive:
@@ -374,32 +378,36 @@ def _joining(
             return _branches(chains, merge, shapes, values, setting)
         case prim.Unbounded(reason):
             return ChainBound(
-                tuple(infinite(reason) for _ in values), _of_unbounded(primitive, values, setting)
+                tuple(infinite(reason) for _ in values), _unbounded_values(primitive, values, setting)
             )
     raise TypeError(f"no bound for {type(primitive).__name__}")
 
 
-def _of_unbounded(primitive: prim.Unbounded, values: Sequence[Interval], setting: Setting) -> Interval:
-    if primitive.of is None:
+def _unbounded_values(primitive: prim.Unbounded, values: Sequence[Interval], setting: Setting) -> Interval:
+    if primitive.input_index is None:
         return ANY
-    found = chain_bound(primitive.values, [()], [values[primitive.of]], setting).values
-    return found if primitive.beside is None else ranges.around((found, Interval(*primitive.beside)))
+    image = chain_bound(primitive.value_map, [()], [values[primitive.input_index]], setting).values
+    return (
+        image
+        if primitive.extra_range is None
+        else ranges.enclosing((image, Interval(*primitive.extra_range)))
+    )
 
 
 def _recurrence(
     primitive: prim.Recur | prim.Stacked, values: Sequence[Interval], setting: Setting
 ) -> tuple[tuple[Bound, ...], Interval]:
-    def through(primitives: prim.Primitives, x: Interval) -> tuple[Bound, Interval]:
-        found = chain_bound(primitives, [()], [x], setting)
-        return found.bounds[0], found.values
+    def bound_of(primitives: prim.Primitives, x: Interval) -> tuple[Bound, Interval]:
+        chain = chain_bound(primitives, [()], [x], setting)
+        return chain.bounds[0], chain.values
 
     if isinstance(primitive, prim.Stacked):
-        return stacked(primitive, values, setting, through)
-    return recurrent(primitive, values, setting, through)
+        return stacked(primitive, values, setting, bound_of)
+    return recurrent(primitive, values, setting, bound_of)
 
 
 def _merge(primitive: prim.Merge, values: Sequence[Interval]) -> ChainBound:
-    copies = [root_of(n) for n in primitive.copies]
+    copies = [root_of(n) for n in primitive.repeats]
     count = len(values)
     if primitive.kind == "add":
         coefficients = primitive.coefficients
@@ -413,10 +421,10 @@ def _merge(primitive: prim.Merge, values: Sequence[Interval]) -> ChainBound:
             others = [v for j, v in enumerate(values) if j != i]
             factor = _sup(others)
             bounds.append(times(copies[i], factor))
-        found = values[0]
+        image = values[0]
         for v in values[1:]:
-            found = ranges.product(found, v)
-        return ChainBound(tuple(bounds), found)
+            image = ranges.product(image, v)
+        return ChainBound(tuple(bounds), image)
     elif primitive.kind == "divide":
         top, bottom = values
         least = bottom.least
@@ -428,37 +436,37 @@ def _merge(primitive: prim.Merge, values: Sequence[Interval]) -> ChainBound:
         picked = [v for v, c in zip(values, primitive.coefficients, strict=True) if c]
         return ChainBound(
             tuple(times(c, number(w)) for c, w in zip(copies, primitive.coefficients, strict=True)),
-            ranges.around(picked).with_zero(),
+            ranges.enclosing(picked).with_zero(),
         )
     elif primitive.kind in ("concatenate", "stack", "maximum", "minimum"):
-        return ChainBound(tuple(copies), ranges.around(values))
+        return ChainBound(tuple(copies), ranges.enclosing(values))
     elif primitive.kind in ("hypot", "logaddexp"):
         return ChainBound(tuple(copies), ANY)
     else:
-        return ChainBound((infinite(f"{primitive.kind} has no bound on its slope"),) * count, ANY)
+        return ChainBound((infinite(f"the slope of {primitive.kind} is unbounded"),) * count, ANY)
     sums = ranges.summed(v.scaled(c) for v, c in zip(values, coefficients, strict=True))
     return ChainBound(
         tuple(times(c, number(abs(w))) for c, w in zip(copies, coefficients, strict=True)), sums
     )
 
 
-def _sup(others: Sequence[Interval]) -> Bound:
-    """The largest magnitude of a product of values."""
-    if any(v.size == inf for v in others) and not any(v.size == 0.0 for v in others):
-        return infinite("a product with values that have no bound")
+def _sup(factors: Sequence[Interval]) -> Bound:
+    """The largest magnitude of a product of values from these intervals."""
+    if any(v.size == inf for v in factors) and not any(v.size == 0.0 for v in factors):
+        return infinite("a product with unbounded values")
     size = 1.0
-    for v in others:
+    for v in factors:
         size = 0.0 if v.size == 0.0 else size * v.size
     return number(size)
 
 
 def _contract(primitive: prim.Contract, shapes: Sequence[Shape], values: Sequence[Interval]) -> ChainBound:
-    """Each entry of the Jacobian is a product of the other operands.
+    """The bounds of an einsum, whose Jacobian's elements are products of elements of the other operands.
 
-    Its norm is at most the root of its largest row sum times its largest column sum.
+    The norm is at most the square root of the largest row sum times the largest column sum.
     """
     if primitive.normalised:
-        # x / max(norm(x), 1e-7), as Keras scales its vectors
+        # Keras divides vectors by max(norm(x), 1e-7)
         values = [ranges.symmetric(1.0)] * len(values)
     left, _, output = primitive.equation.partition("->")
     labels = left.split(",")
@@ -474,30 +482,26 @@ def _contract(primitive: prim.Contract, shapes: Sequence[Shape], values: Sequenc
     for label, shape, _, _ in operands:
         sizes |= dict(zip(label, shape, strict=True))
     if not all(type(n) is int for n in sizes.values()):
-        return ChainBound((infinite("sizes of the product are open"),) * len(values), ANY)
+        return ChainBound((infinite("a size of the product is symbolic"),) * len(values), ANY)
     bounds = []
-    whole = 1
+    products = 1
     for n in sizes.values():
-        whole *= n
+        products *= n
     outputs = _size(output[1:], sizes)
-    everything = Interval(1.0, 1.0)
+    term = Interval(1.0, 1.0)
     for _, _, interval, _ in operands:
-        everything = ranges.product(everything, interval)
+        term = ranges.product(term, interval)
     for i, (label, _, _, tensor) in enumerate(operands):
         if not tensor:
             continue
         sup = _sup([v for j, (_, _, v, _) in enumerate(operands) if j != i])
-        rows, columns = whole // outputs, whole // _size(label, sizes)
+        rows, columns = products // outputs, products // _size(label, sizes)
         bounds.append(times(number(1e7 if primitive.normalised else 1.0), number(sqrt(rows * columns)), sup))
-    reach = everything.scaled(float(whole // outputs))
-    return ChainBound(tuple(bounds), reach)
+    return ChainBound(tuple(bounds), term.scaled(float(products // outputs)))
 
 
 def _size(labels: str, sizes: dict[str, int]) -> int:
-    found = 1
-    for label in set(labels):
-        found *= sizes[label]
-    return found
+    return prod(sizes[label] for label in set(labels))
 
 
 def _branches(
@@ -507,26 +511,28 @@ def _branches(
     values: Sequence[Interval],
     setting: Setting,
 ) -> ChainBound:
-    """Chains on the same first input; further inputs are divided among them in order."""
-    half = (len(values) - 1) // len(chains)
-    made = []
+    """Chains on the same first input; the other inputs are divided equally among the chains, in order."""
+    share = (len(values) - 1) // len(chains)
+    branches = []
     for i in range(len(chains)):
-        mine = [0, *range(1 + i * half, 1 + (i + 1) * half)]
-        made.append(chain_bound(chains[i], [shapes[j] for j in mine], [values[j] for j in mine], setting))
+        inputs = [0, *range(1 + i * share, 1 + (i + 1) * share)]
+        branches.append(
+            chain_bound(chains[i], [shapes[j] for j in inputs], [values[j] for j in inputs], setting)
+        )
     if merge is None:
-        edges: list[Bound] = [IDENTITY] * len(chains)
-        image = ranges.around(m.values for m in made)
+        factors: list[Bound] = [IDENTITY] * len(chains)
+        image = ranges.enclosing(b.values for b in branches)
     else:
-        joined = _merge(merge, [m.values for m in made])
-        edges, image = list(joined.bounds), joined.values
-    apart = merge is None or merge.kind == "concatenate"
-    first = [times(m.bounds[0], e) for m, e in zip(made, edges, strict=True)]
-    rest = [times(b, e) for m, e in zip(made, edges, strict=True) for b in m.bounds[1:]]
-    return ChainBound((hypot(first) if apart else plus(first), *rest), image)
+        merged = _merge(merge, [b.values for b in branches])
+        factors, image = list(merged.bounds), merged.values
+    separate = merge is None or merge.kind == "concatenate"
+    first = [times(b.bounds[0], f) for b, f in zip(branches, factors, strict=True)]
+    rest = [times(bound, f) for b, f in zip(branches, factors, strict=True) for bound in b.bounds[1:]]
+    return ChainBound((hypot(first) if separate else plus(first), *rest), image)
 
 
-class Below(Norms):
-    """The weights below a name."""
+class PrefixedNorms(Norms):
+    """The norms of a nested layer, whose weights have a prefix in the names of the outer layer."""
 
     def __init__(self, norms: Norms, prefix: str) -> None:
         self.norms = norms
@@ -562,7 +568,7 @@ class Below(Norms):
 
 
 def is_plain_sum(primitives: prim.Primitives) -> bool:
-    """Whether a layer adds its inputs, and does nothing else."""
+    """Whether a layer only adds its inputs."""
     if len(primitives) != 1 or not isinstance(primitives[0], prim.Merge):
         return False
     return primitives[0].kind == "add" and all(c == 1.0 for c in primitives[0].coefficients)

@@ -1,8 +1,8 @@
 """Bounds of the gradient at every layer: products of norms along paths, added where paths meet.
 
-For each row the 2-norm of the Jacobian of the model's output (all outputs as one vector) in the
-row's output is at most B, with B = 1 at the output and B(u) the sum over the readers v of
-B(v) * L(v <- u): one pass in reverse topological order. A block repeated a symbolic number of times
+The 2-norm of the Jacobian of the model's output (all outputs as one vector) with respect to the output
+of node u is at most B(u), where B = 1 at the output and B(u) is the sum of B(v) * L(v <- u) over the
+nodes v that read u: one pass in reverse topological order. A block repeated a symbolic number of times
 contributes the power of one copy's bound.
 """
 
@@ -22,7 +22,7 @@ from archcalc.analyses.gradient_bounds.terms import (
     Bound,
     hypot,
     number,
-    one_less,
+    one_minus,
     plus,
     power,
     text,
@@ -35,7 +35,7 @@ from archcalc.graph import Graph, Repeat, Tap
 
 
 class RowBounds(NamedTuple):
-    """Of one row: its own factor, and bounds of the gradient at its output from above and below."""
+    """A bound of a row's own Jacobian, and upper and lower bounds of the gradient at its output."""
 
     local: Bound
     upper: Bound
@@ -49,9 +49,9 @@ class RowBounds(NamedTuple):
 
 @dataclass
 class Model:
-    """A network with what each layer does to a change, ready for passes backward.
+    """A network with bounds of each layer's Jacobian and with the range of values of each node.
 
-    `norms` has one entry a node; `inputs` the interval of values for model inputs (by name, or for all).
+    `norms` has an entry per node; `inputs` is the range of the model inputs (by name, or of all).
     """
 
     graph: Graph
@@ -70,41 +70,41 @@ class Model:
         self.masked = []
         for node in self.graph.nodes:
             self.masked.append(node.layer.makes_mask or any(self.masked[t.node] for t in node.inputs))
-        starts = [0] * len(self.graph.nodes)  # of the innermost block that a node is repeated in
+        starts = [0] * len(self.graph.nodes)  # the first node of the innermost repeated block around a node
         for repeat in self.graph.repeats:
             for i in range(repeat.first, repeat.last + 1):
                 starts[i] = max(starts[i], repeat.first)
         for i, node in enumerate(self.graph.nodes):
             shapes = self.graph.input_shapes(self.shapes, node)
-            # what a later copy of a block reads is not known from the first one
+            # later copies of a block may read values outside of the range that the first copy reads
             values = [ANY if t.node < starts[i] else self.values[t.node] for t in node.inputs]
             if not node.inputs:
                 self.chain_bounds.append(ChainBound((), ANY))
-                self.values.append(self._given(node.name))
+                self.values.append(self._input_range(node.name))
                 continue
-            found = primitive_bounds.chain_bound(
+            chain = primitive_bounds.chain_bound(
                 node.layer.primitives(*shapes), shapes, values, self.setting(i)
             )
-            bounds = tuple(b.because(node.name) for b in found.bounds)
-            self.chain_bounds.append(ChainBound(bounds, found.values))
-            self.values.append(found.values)
+            bounds = tuple(b.attributed_to(node.name) for b in chain.bounds)
+            self.chain_bounds.append(ChainBound(bounds, chain.values))
+            self.values.append(chain.values)
 
     def setting(self, node: int) -> Setting:
-        """What bounds of a node's primitives depend on besides these."""
-        named = self.graph.nodes[node]
-        hidden = self.masked[node] and named.layer.reads_masks
-        return Setting(named.name, self.norms[node], self.training, self.tight, hidden)
+        """The setting in which a node's primitives are bounded."""
+        name, layer = self.graph.nodes[node].name, self.graph.nodes[node].layer
+        masked = self.masked[node] and layer.reads_masks
+        return Setting(name, self.norms[node], self.training, self.tight, masked)
 
-    def _given(self, name: str) -> Interval:
+    def _input_range(self, name: str) -> Interval:
         return self.inputs.get(name, ANY) if isinstance(self.inputs, Mapping) else self.inputs
 
     def local(self, node: int) -> Bound:
-        """The layer's own factor: of all its inputs together."""
+        """A bound of the layer's Jacobian with respect to all its inputs together."""
         return hypot(self.chain_bounds[node].bounds) if self.chain_bounds[node].bounds else IDENTITY
 
 
 class Backward:
-    """One pass from some outputs back to every tensor."""
+    """One pass from the tensors in `seeds` back to the nodes `first` to `last`."""
 
     def __init__(
         self, model: Model, seeds: Mapping[Tap, Bound], first: int = 0, last: int | None = None
@@ -131,7 +131,7 @@ class Backward:
         ]
 
     def run(self) -> dict[int, Bound]:
-        """The bound at every node's output (all outputs of it together)."""
+        """The bound at every node's outputs, taken together."""
         i = self.last
         while i >= self.first:
             repeat = self._repeats.get(i)
@@ -146,8 +146,7 @@ class Backward:
 
     def _gathered(self, node: int) -> Bound:
         outputs = len(self.model.shapes[node])
-        made = [plus(self.taps.pop(Tap(node, k), ())) for k in range(outputs)]
-        return hypot(made)
+        return hypot([plus(self.taps.pop(Tap(node, k), ())) for k in range(outputs)])
 
     def _send(self, node: int) -> None:
         bound = self.at[node]
@@ -158,86 +157,86 @@ class Backward:
             self.taps.setdefault(tap, []).append(times(factor, bound))
 
     def _through(self, repeat: Repeat) -> None:
-        """`count` copies in a row: rows stand for the first copy, the farthest from the output."""
+        """`count` copies in a row; the bounds are those of the first copy, the farthest from the output."""
         after = plus(self.taps.pop(repeat.out, ()))
         inner = Backward(self.model, {repeat.out: IDENTITY}, repeat.first, repeat.last)
         relative = inner.run()
-        one = plus(inner.taps.get(repeat.source, ()))
-        behind = times(power(one, repeat.count - 1), after)
+        one_copy = plus(inner.taps.get(repeat.source, ()))
+        following = times(power(one_copy, repeat.count - 1), after)
         for node, bound in relative.items():
-            self.at[node] = times(bound, behind)
+            self.at[node] = times(bound, following)
         if not after.is_zero:
-            self.taps.setdefault(repeat.source, []).append(times(power(one, repeat.count), after))
+            self.taps.setdefault(repeat.source, []).append(times(power(one_copy, repeat.count), after))
 
 
 def bounds(model: Model) -> list[RowBounds]:
     """Bounds for every row of a network."""
     graph = model.graph
-    # an output that stands twice counts twice in the vector of all outputs
+    # an output that is listed twice counts twice in the vector of all outputs
     seeds = {tap: number(graph.outputs.count(tap) ** 0.5) for tap in graph.outputs}
     upper = Backward(model, seeds).run()
     lower = _lower(model)
     return [RowBounds(model.local(i), upper[i], lower[i]) for i in range(len(graph.nodes))]
 
 
-# -- from below -------------------------------------------------------------------------------------------
+# -- lower bounds -----------------------------------------------------------------------------------------
 def _lower(model: Model) -> list[Bound]:
-    """Of rows on the only way to the single output: what every layer keeps at least, and 1 - L past a skip.
+    """Lower bounds for nodes with a single path to the single output, apart from identity skips; else zero.
 
-    With J = A B, norm(J) >= norm(A) * s where B shrinks no vector that comes from behind by more than s:
-    s = 1 for a permutation, the smallest singular value of a matrix with no more rows than columns, and
-    1 - L for x + F(x) with an L-Lipschitz F.
+    For J = A B, norm(J) >= norm(A) * s if norm(B^T v) >= s * norm(v) for all v: s = 1 for a permutation,
+    the smallest singular value of a matrix whose transpose is injective, and 1 - L for x + F(x) with an
+    L-Lipschitz F.
     """
     graph = model.graph
-    found = [ZERO] * len(graph.nodes)
+    lower = [ZERO] * len(graph.nodes)
     if len(graph.outputs) != 1 or graph.repeats:
-        return found
+        return lower
     consumers = graph.consumers()
     output = graph.outputs[0].node
-    found[output] = IDENTITY
-    joins = _joins(graph, consumers)
+    lower[output] = IDENTITY
+    joins = _residual_blocks(graph, consumers)
     for i in range(output - 1, -1, -1):
         readers = set(consumers[i])
         if len(model.shapes[i]) > 1 or not readers:
             continue
         if len(consumers[i]) == 1:
             (v,) = readers
-            found[i] = times(_keeps(model, v), found[v])
+            lower[i] = times(_node_gain(model, v), lower[v])
         elif i in joins:
             v = joins[i]
-            found[i] = times(_past_skip(model, i, v), found[v])
-    return found
+            lower[i] = times(_residual_gain(model, i, v), lower[v])
+    return lower
 
 
-def _keeps(model: Model, node: int) -> Bound:
-    """What a layer of one input keeps of any change behind it."""
-    layer = model.graph.nodes[node]
-    if len(layer.inputs) != 1:
+def _node_gain(model: Model, node: int) -> Bound:
+    """The smallest gain of a layer with one input, at inference; else zero."""
+    reader = model.graph.nodes[node]
+    if len(reader.inputs) != 1:
         return ZERO
-    shapes = model.graph.input_shapes(model.shapes, layer)
+    shapes = model.graph.input_shapes(model.shapes, reader)
     if model.training:
         return ZERO
-    return smallest_gain(layer.layer.primitives(*shapes), model.norms[node])
+    return smallest_gain(reader.layer.primitives(*shapes), model.norms[node])
 
 
-def _joins(graph: Graph, consumers: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Forks of an identity skip and the addition where all ways from the fork meet again."""
-    found: dict[int, int] = {}
+def _residual_blocks(graph: Graph, consumers: Sequence[Sequence[int]]) -> dict[int, int]:
+    """The nodes at which an identity skip begins, with the node at which all paths from there meet again."""
+    joins: dict[int, int] = {}
     for v, node in enumerate(graph.nodes):
         for tap in node.inputs:
             u = tap.node
-            if len(node.inputs) == 2 and len(consumers[u]) == 2 and u not in found and v == max(consumers[u]):
-                # everything between must stay between: read by nothing behind the addition
+            if len(node.inputs) == 2 and len(consumers[u]) == 2 and u not in joins and v == max(consumers[u]):
+                # nodes between the two read nothing before the fork, and no node after the join reads them
                 inside = range(u + 1, v)
                 if all(
                     t.node <= u or t.node in inside for j in inside for t in graph.nodes[j].inputs
                 ) and all(j <= v for i in inside for j in consumers[i]):
-                    found[u] = v
-    return found
+                    joins[u] = v
+    return joins
 
 
-def _past_skip(model: Model, fork: int, join: int) -> Bound:
-    """1 - L of a residual block x + F(x); zero for any other way of joining."""
+def _residual_gain(model: Model, fork: int, join: int) -> Bound:
+    """1 - L for a residual block x + F(x) with an L-Lipschitz F; zero if the join is no plain sum."""
     node = model.graph.nodes[join]
     shapes = model.graph.input_shapes(model.shapes, node)
     primitives = node.layer.primitives(*shapes)
@@ -250,7 +249,7 @@ def _past_skip(model: Model, fork: int, join: int) -> Bound:
     other = next(t for t in node.inputs if t.node != fork)
     inner = Backward(model, {other: IDENTITY}, fork + 1, join - 1)
     inner.run()
-    return one_less(plus(inner.taps.get(Tap(fork, 0), ())))
+    return one_minus(plus(inner.taps.get(Tap(fork, 0), ())))
 
 
 __all__ = ["Backward", "Model", "RowBounds", "bounds"]

@@ -1,4 +1,4 @@
-"""What the bounds of one layer depend on besides its primitives."""
+"""The setting in which the primitives of a layer are bounded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from archcalc.analyses.gradient_bounds.weight_norms import Norms
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the bounds of one layer's primitives depend on besides the primitives."""
+    """What the bounds of one layer depend on besides its primitives."""
 
     layer: str
     norms: Norms
     training: bool = False
-    tight: bool = True  # whether better bounds than norm times cover are taken
-    masked: bool = False  # whether steps may be hidden from a layer that minds
+    tight: bool = True  # whether bounds better than norm times sqrt(cover) are used
+    masked: bool = False  # whether a mask may hide steps from a layer that reads masks

@@ -1,4 +1,4 @@
-"""What a primitive keeps at least of a change behind it: the smallest stretch of its transposed Jacobian."""
+"""The smallest gain of a layer's backward pass: norm(J^T v) / norm(v), at least, for its Jacobian J."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archcalc.layers import primitives as prim
 
 
 def smallest_gain(primitives: prim.Primitives, norms: Norms) -> Bound:
-    """The product over a chain; zero where a primitive may swallow a direction."""
+    """The smallest gain of a chain, the product over its primitives; zero where one may lose a direction."""
     return times(*(_of(primitive, norms) for primitive in primitives)) if primitives else IDENTITY
 
 
@@ -23,10 +23,10 @@ def _of(primitive: prim.Primitive, norms: Norms) -> Bound:
             low, high = slope(function, dict(parameters), ANY)
             return number(max(low, -high, 0.0))
         case prim.Matrix() | prim.Convolve() | prim.LocallyConnected():
-            found = norms.smallest_singular_value(primitive)
-            return named(f"smallest singular value of {primitive.weight}", found) if found else ZERO
+            smallest = norms.smallest_singular_value(primitive)
+            return named(f"smallest singular value of {primitive.weight}", smallest) if smallest else ZERO
         case prim.Pad(pairs) if all(type(n) is int and n <= 0 for pair in pairs for n in pair):
-            return IDENTITY  # a crop: its transpose pads
+            return IDENTITY  # the transpose of cropping is padding
         case prim.BatchStandardise(_, epsilon, _, variance, gamma, floor=False) if isinstance(variance, str):
             scale = norms.normalised(gamma, variance, epsilon)
             return ZERO if scale is None else number(scale[0])
@@ -35,7 +35,7 @@ def _of(primitive: prim.Primitive, norms: Norms) -> Bound:
         case prim.Reduce("sum", _, count) if type(count) is int:
             return number(sqrt(count))
         case prim.Reduce("max" | "min", _, count) if type(count) is int:
-            return number(1 / sqrt(count))  # units that tie share the gradient
+            return number(1 / sqrt(count))  # equal units share the gradient
         case prim.Upsample(_, _, factor, "nearest") if type(factor) is int and factor == 1:
             return IDENTITY
     return ZERO

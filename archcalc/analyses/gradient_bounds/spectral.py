@@ -1,12 +1,12 @@
 """Norms of real weights: exact 2-norms of matrices, and upper bounds of the 2-norms of convolutions.
 
-A convolution with zero padding is a part of the same one on a torus that is large enough for
-nothing to wrap around; on a torus it falls apart into one small matrix for each frequency. With
-stride s the s^2 frequencies that alias stand side by side, divided by the root of their number. A
-coarser grid of frequencies is enough: the largest magnitude of a trigonometric polynomial of
-degree d is at most 1/cos(pi d / N) times that on N > 2d points (Ehlich & Zeller 1964). Cheap
-bounds: the kernel as a matrix times the root of the cover; the root of the number of taps times
-the least of its reshapings (Singla & Feizi 2021, arXiv 1911.10258); the sum over taps.
+A convolution with zero padding is a submatrix of the circular convolution on a torus that is large
+enough for no window to wrap around, and a circular convolution decomposes into a small matrix for each
+frequency. With stride s the matrices of the s^2 aliasing frequencies are concatenated and divided by
+the square root of their number. A coarser grid of frequencies is enough: the largest magnitude of a
+trigonometric polynomial of degree d is at most 1/cos(pi d / N) times that on N > 2d points (Ehlich &
+Zeller 1964). Bounds without frequencies: the square root of the number of taps times the least norm of
+four reshapes of the kernel (Singla & Feizi 2021, arXiv 1911.10258), and the sum over taps.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from archcalc.layers.primitives import Adapter, Convolve, LocallyConnected, Matr
 T = TypeVar("T")
 
 Array = np.ndarray
-# relative: above the rounding of an eigenvalue
+# a factor above the rounding errors of an eigenvalue
 SAFE = 1 + 1e-12
-# multiplications that one layer's frequencies may take; grids tried, finest first
+# multiplications for the frequencies of one layer, and the numbers of frequencies to try
 BUDGET = 2e10
 GRIDS = (64, 48, 32, 24, 16, 12, 8, 6)
 # larger matrices are bounded by powers of their Gram matrix
 EXACT = 96
 SQUARINGS = 6
-# a locally connected layer of more elements is bounded by its positions alone
+# larger matrices of locally connected layers are bounded by row and column sums
 DENSE = 4_000_000
 
 
 def largest_singular(matrices: Array) -> float:
-    """An upper bound of the largest singular value in a stack of matrices; exact if they are small."""
+    """An upper bound of the largest singular value of a stack of matrices; exact for small matrices."""
     if matrices.size == 0:
         return 0.0
     stack = matrices.reshape(-1, *matrices.shape[-2:])
@@ -56,7 +56,7 @@ def largest_singular(matrices: Array) -> float:
 
 
 def _by_powers(gram: Array) -> float:
-    """The largest eigenvalue is at most the Frobenius norm of a power, to the inverse power."""
+    """A bound of the largest eigenvalue: the p-th root of the Frobenius norm of the p-th power."""
     logs = np.zeros(len(gram))
     for k in range(SQUARINGS):
         norm = np.sqrt((np.abs(gram) ** 2).sum(axis=(-1, -2)))
@@ -72,9 +72,9 @@ def _by_powers(gram: Array) -> float:
 def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
     """An upper bound of the 2-norm of a convolution; the kernel is (groups, taps..., channels in, out)."""
     grid = _grid(kernel, windows)
-    cheap = _cheap(kernel)
+    without_frequencies = _without_frequencies(kernel)
     if grid is None:
-        return cheap
+        return without_frequencies
     groups, *taps, _, _ = kernel.shape
     hat: Array = kernel.astype(complex)
     factor = 1.0
@@ -84,7 +84,7 @@ def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
         factor *= 1.0 if wrapped or degree == 0 else 1 / cos(pi * degree / n)
         phases = np.exp(-2j * pi * np.outer(np.arange(n), slide.dilation * np.arange(taps[axis])) / n)
         hat = np.moveaxis(np.tensordot(phases, hat, axes=(1, axis + 1)), 0, axis + 1)
-    # aliases side by side: frequency w + a N/s
+    # aliasing frequencies w + a N/s on one axis
     strides = [s.stride for s in windows]
     shape = [groups]
     for n, s in zip(grid, strides, strict=True):
@@ -99,11 +99,11 @@ def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
         2 + 2 * rank,
     ]
     hat = hat.transpose(order)
-    # real kernels: a frequency and its mirror image have the same norm
+    # the kernel is real: the frequencies w and -w have the same norm
     half = hat.shape[1] // 2 + 1
     hat = hat[:, :half]
     matrices = hat.reshape(-1, prod(strides) * hat.shape[-2], hat.shape[-1])
-    return min(cheap, factor * largest_singular(matrices) / sqrt(prod(strides)))
+    return min(without_frequencies, factor * largest_singular(matrices) / sqrt(prod(strides)))
 
 
 def _degree(slide: SlidingWindow) -> int:
@@ -111,17 +111,17 @@ def _degree(slide: SlidingWindow) -> int:
 
 
 def _torus(slide: SlidingWindow) -> int:
-    """The least size on which no window wraps around, a multiple of the stride."""
-    last = slide.stride * (slide.positions - 1) + slide.dilation * (slide.kernel - 1) - slide.before
-    return int(-(-(max(slide.size, last + 1) + slide.before) // slide.stride) * slide.stride)
+    """The smallest multiple of the stride on which no window wraps around."""
+    last = slide.stride * (slide.positions - 1) + slide.dilation * (slide.kernel - 1) - slide.pad_before
+    return int(-(-(max(slide.size, last + 1) + slide.pad_before) // slide.stride) * slide.stride)
 
 
 def _grid(kernel: Array, windows: tuple[SlidingWindow, ...]) -> tuple[int, ...] | None:
-    """Frequencies along each axis: as many as the budget admits."""
+    """The number of frequencies along each axis, as large as `BUDGET` permits; None if none is."""
     groups, *_, cin, cout = kernel.shape
     aliases = prod(s.stride for s in windows)
     small = min(cin * aliases, cout)
-    each = cin * aliases * cout * small + (SQUARINGS * small**3 if small > EXACT else 25 * small**3)
+    cost = cin * aliases * cout * small + (SQUARINGS * small**3 if small > EXACT else 25 * small**3)
     for limit in GRIDS:
         sizes = []
         for slide in windows:
@@ -130,170 +130,176 @@ def _grid(kernel: Array, windows: tuple[SlidingWindow, ...]) -> tuple[int, ...] 
             n = -(-n // slide.stride) * slide.stride
             sizes.append(min(n, _torus(slide)) if least > 1 else slide.stride)
         frequencies = groups * prod(n // s.stride for n, s in zip(sizes, windows, strict=True))
-        if frequencies * each * 2 <= BUDGET:
+        if frequencies * cost * 2 <= BUDGET:
             return tuple(sizes)
     return None
 
 
-def _cheap(kernel: Array) -> float:
-    """Bounds without frequencies: the sum over taps, and the root of their number times a reshaping."""
+def _without_frequencies(kernel: Array) -> float:
+    """The least of the sum of the taps' norms and sqrt(number of taps) times the least norm of a reshape."""
     groups, *taps, cin, cout = kernel.shape
     by_taps = kernel.reshape(groups, -1, cin, cout)
     count = by_taps.shape[1]
-    tap_norms = sum(largest_singular(by_taps[:, t]) for t in range(count))
+    sum_of_taps = sum(largest_singular(by_taps[:, t]) for t in range(count))
     planar = kernel if len(taps) == 2 else by_taps[:, :, None]
-    return min(tap_norms, sqrt(count) * min(_reshapings(planar)))
+    return min(sum_of_taps, sqrt(count) * min(_reshape_norms(planar)))
 
 
-def _reshapings(kernel: Array) -> list[float]:
-    """Norms of the kernel as matrices: taps with the inputs, with the outputs, one axis with each."""
+def _reshape_norms(kernel: Array) -> list[float]:
+    """Norms of the kernel as matrices: both axes of taps with the inputs, with the outputs, one with each."""
     groups, a, b, cin, cout = kernel.shape
-    together = largest_singular(kernel.reshape(groups, a * b * cin, cout))
-    apart = largest_singular(kernel.transpose(0, 3, 1, 2, 4).reshape(groups, cin, a * b * cout))
+    with_inputs = largest_singular(kernel.reshape(groups, a * b * cin, cout))
+    with_outputs = largest_singular(kernel.transpose(0, 3, 1, 2, 4).reshape(groups, cin, a * b * cout))
     if b == 1:
-        return [together, apart]
+        return [with_inputs, with_outputs]
     rows = largest_singular(kernel.transpose(0, 1, 3, 2, 4).reshape(groups, a * cin, b * cout))
     columns = largest_singular(kernel.transpose(0, 2, 3, 1, 4).reshape(groups, b * cin, a * cout))
-    return [together, apart, rows, columns]
+    return [with_inputs, with_outputs, rows, columns]
 
 
-class Actual(Norms):
+class ActualNorms(Norms):
     """Norms of the arrays of one layer, by weight name."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
-        self._known: dict[Any, Any] = {}
+        self._cache: dict[Any, Any] = {}
 
     def array(self, weight: Any, adapter: Adapter | None = None) -> Array | None:
-        """A weight in double precision, with its adapter."""
+        """A weight in double precision, its adapter included; None if its values are unknown."""
         if isinstance(weight, Constant):
-            found = np.asarray(weight.value, float)
-            return found if found.shape == weight.shape else None
+            array = np.asarray(weight.value, float)
+            return array if array.shape == weight.shape else None
         value = self.values.get(weight)
         if value is None:
             return None
-        found = np.asarray(value, float)
+        array = np.asarray(value, float)
         a, b = self.values.get(f"lora_{weight}_a"), self.values.get(f"lora_{weight}_b")
         if adapter is not None and a is not None and b is not None:
             alpha = adapter.rank if adapter.alpha is None else adapter.alpha
-            found = found + alpha / adapter.rank * (np.asarray(a, float) @ np.asarray(b, float))
-        return found
+            array = array + alpha / adapter.rank * (np.asarray(a, float) @ np.asarray(b, float))
+        return array
 
-    def _remembered(self, key: Any, compute: Callable[[], T]) -> T:
-        if key not in self._known:
-            self._known[key] = compute()
-        found: T = self._known[key]
-        return found
+    def _cached(self, key: Any, compute: Callable[[], T]) -> T:
+        if key not in self._cache:
+            self._cache[key] = compute()
+        result: T = self._cache[key]
+        return result
 
     # -- linear primitives ---------------------------------------------------------------------------------
     def matrices(self, primitive: Matrix) -> Array | None:
-        """(shared, inputs, outputs)."""
-        found = self.array(primitive.weight, primitive.adapter)
-        if found is None:
+        """The weight as matrices (shared, inputs, outputs)."""
+        weight = self.array(primitive.weight, primitive.adapter)
+        if weight is None:
             return None
-        shape = found.shape
-        turned = found.transpose(*primitive.shared, *primitive.inputs, *primitive.outputs)
-        inputs, outputs = prod(shape[a] for a in primitive.inputs), prod(shape[a] for a in primitive.outputs)
-        turned = turned.reshape(-1, inputs, outputs)
-        return turned.swapaxes(-1, -2) if primitive.transposed else turned
+        shape = weight.shape
+        ordered = weight.transpose(*primitive.shared_axes, *primitive.input_axes, *primitive.output_axes)
+        inputs, outputs = (
+            prod(shape[a] for a in primitive.input_axes),
+            prod(shape[a] for a in primitive.output_axes),
+        )
+        matrices = ordered.reshape(-1, inputs, outputs)
+        return matrices.swapaxes(-1, -2) if primitive.transposed else matrices
 
     def kernel(self, primitive: Convolve) -> Array | None:
-        """(groups, taps..., channels in, channels out) of the convolution that the windows describe."""
-        found = self.array(primitive.weight, primitive.adapter)
-        if found is None:
+        """The kernel (groups, taps..., channels in, channels out) of the convolution along the windows."""
+        weight = self.array(primitive.weight, primitive.adapter)
+        if weight is None:
             return None
         if primitive.depthwise:
-            return np.moveaxis(found, -2, 0)[..., None, :]
-        *taps, cin, cout = found.shape
-        grouped = found.reshape(*taps, cin, primitive.groups, cout // primitive.groups)
+            return np.moveaxis(weight, -2, 0)[..., None, :]
+        *taps, cin, cout = weight.shape
+        grouped = weight.reshape(*taps, cin, primitive.groups, cout // primitive.groups)
         return np.moveaxis(grouped, -2, 0)
 
     def local(self, primitive: LocallyConnected) -> Array | None:
-        """(positions, inputs of a place, filters) where it is stored so, else None."""
-        found = self.array(primitive.weight)
-        return found if found is not None and primitive.implementation == 1 else None
+        """The weight (positions, inputs of a window, filters) of implementation 1; None for others."""
+        weight = self.array(primitive.weight)
+        return weight if weight is not None and primitive.implementation == 1 else None
 
     def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
-        return self._remembered(("spectral", primitive), lambda: self._spectral(primitive))
+        return self._cached(("spectral", primitive), lambda: self._spectral(primitive))
 
     def _spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         if isinstance(primitive, Matrix):
-            found = self.matrices(primitive)
+            matrices = self.matrices(primitive)
         elif isinstance(primitive, Convolve):
-            found = self.kernel(primitive)
-            if found is not None:
-                found = found.reshape(len(found), -1, found.shape[-1])
+            matrices = self.kernel(primitive)
+            if matrices is not None:
+                matrices = matrices.reshape(len(matrices), -1, matrices.shape[-1])
         else:
-            found = self.local(primitive)
-        if found is not None:
-            return largest_singular(found)
+            matrices = self.local(primitive)
+        if matrices is not None:
+            return largest_singular(matrices)
         return self.operator(primitive) if isinstance(primitive, LocallyConnected) else None
 
     def operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
-        return self._remembered(("operator", primitive), lambda: self._operator(primitive))
+        return self._cached(("operator", primitive), lambda: self._operator(primitive))
 
     def _operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         if isinstance(primitive, Convolve):
             kernel = self.kernel(primitive)
             return None if kernel is None else convolution(kernel, primitive.windows)
         if isinstance(primitive, LocallyConnected):
-            found = local_matrix(self.array(primitive.weight), primitive)
-            if found is None:
+            matrix = local_matrix(self.array(primitive.weight), primitive)
+            if matrix is None:
                 return None
-            if found.size <= DENSE:
-                return largest_singular(found[None])
-            return sqrt(float(np.abs(found).sum(0).max()) * float(np.abs(found).sum(1).max()))
+            if matrix.size <= DENSE:
+                return largest_singular(matrix[None])
+            return sqrt(float(np.abs(matrix).sum(0).max()) * float(np.abs(matrix).sum(1).max()))
         return None
 
     def reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
-        return self._remembered(("reach", primitive), lambda: self._reach(primitive))
+        return self._cached(("reach", primitive), lambda: self._reach(primitive))
 
     def _reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
         if isinstance(primitive, Matrix):
-            found = self.matrices(primitive)
+            matrices = self.matrices(primitive)
         elif isinstance(primitive, Convolve):
-            found = self.kernel(primitive)
-            if found is not None and primitive.transposed:
-                found = found.swapaxes(-1, -2)
-            if found is not None:
-                found = found.reshape(len(found), -1, found.shape[-1])
+            matrices = self.kernel(primitive)
+            if matrices is not None and primitive.transposed:
+                matrices = matrices.swapaxes(-1, -2)
+            if matrices is not None:
+                matrices = matrices.reshape(len(matrices), -1, matrices.shape[-1])
         else:
-            found = local_matrix(self.array(primitive.weight), primitive)
-            found = None if found is None else found[None]
-        if found is None or found.size == 0:
+            matrix = local_matrix(self.array(primitive.weight), primitive)
+            matrices = None if matrix is None else matrix[None]
+        if matrices is None or matrices.size == 0:
             return None
         bias = 0.0 if primitive.bias is None else self.largest(primitive.bias)
-        return None if bias is None else (float(np.abs(found).sum(-2).max()), bias)
+        return None if bias is None else (float(np.abs(matrices).sum(-2).max()), bias)
 
     def smallest_singular_value(self, primitive: Matrix | Convolve | LocallyConnected) -> float:
         if not isinstance(primitive, Matrix):
             return 0.0
-        found = self.matrices(primitive)
-        if found is None or found.shape[-1] > found.shape[-2]:
+        matrices = self.matrices(primitive)
+        if matrices is None or matrices.shape[-1] > matrices.shape[-2]:
             return 0.0
-        return float(np.linalg.svd(found, compute_uv=False)[..., -1].min()) * (1 - 1e-9)
+        return float(np.linalg.svd(matrices, compute_uv=False)[..., -1].min()) * (1 - 1e-9)
 
     # -- elements -----------------------------------------------------------------------------------------
     def largest(self, weight: str) -> float | None:
-        found = self.array(weight)
-        return None if found is None or found.size == 0 else float(np.abs(found).max())
+        array = self.array(weight)
+        return None if array is None or array.size == 0 else float(np.abs(array).max())
 
     def smallest(self, weight: str) -> float | None:
-        found = self.array(weight)
-        return None if found is None or found.size == 0 else float(np.abs(found).min())
+        array = self.array(weight)
+        return None if array is None or array.size == 0 else float(np.abs(array).min())
 
     def normalised(self, gamma: str | None, variance: Any, epsilon: float) -> tuple[float, float] | None:
-        spread = self.array(variance)
-        top = np.ones(1) if gamma is None else self.array(gamma)
-        if spread is None or top is None:
+        variances = self.array(variance)
+        gammas = np.ones(1) if gamma is None else self.array(gamma)
+        if variances is None or gammas is None:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.abs(top) / np.sqrt(spread + epsilon)
+            scale = np.abs(gammas) / np.sqrt(variances + epsilon)
         return (float(scale.min()), float(scale.max()) * SAFE) if np.isfinite(scale).all() else None
 
 
 def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | None:
-    """A locally connected layer as one matrix (units in, units out), channels last."""
+    """A locally connected layer as one matrix (input units, output units), channels last.
+
+    None if the weight is unknown, a size is symbolic, or the matrix is too large.
+    """
     if weight is None or not all(
         type(n) is int for s in primitive.windows for n in (s.size, s.positions, s.kernel, s.stride)
     ):
@@ -303,12 +309,12 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
     if primitive.implementation == 2:
         rank = len(sides)
         first = primitive.channel_axis == 0
-        back = weight
+        channels_last = weight
         if first:
-            back = np.moveaxis(np.moveaxis(weight, 0, rank), rank + 1, -1)
+            channels_last = np.moveaxis(np.moveaxis(weight, 0, rank), rank + 1, -1)
         mask = _connected(primitive)
-        cin, cout = back.shape[rank], back.shape[-1]
-        masked: Array = back * mask.reshape(*sides, 1, *positions, 1)
+        cin, cout = channels_last.shape[rank], channels_last.shape[-1]
+        masked: Array = channels_last * mask.reshape(*sides, 1, *positions, 1)
         return masked.reshape(prod(sides) * cin, prod(positions) * cout)
     mask = _connected(primitive).reshape(prod(sides), prod(positions))
     count = int(mask.sum())
@@ -318,7 +324,7 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
         cin = weight.size // (count * primitive.filters)
     if prod(sides) * cin * prod(positions) * primitive.filters > 16 * DENSE:
         return None
-    made = np.zeros((prod(sides), cin, prod(positions), primitive.filters))
+    matrix = np.zeros((prod(sides), cin, prod(positions), primitive.filters))
     if primitive.implementation == 1:
         for p in range(prod(positions)):
             inside = np.flatnonzero(mask[:, p])
@@ -328,9 +334,9 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
                 if primitive.channel_axis
                 else weight[p].reshape(cin, taps, -1).swapaxes(0, 1)
             )
-            made[inside, :, p, :] = block
+            matrix[inside, :, p, :] = block
     else:
-        # sorted pairs of (unit out, unit in), which order differs between the two layouts
+        # weights in the order of pairs (output unit, input unit), which depends on the data format
         flat = iter(weight.ravel())
         outs = [(p, f) for p in range(prod(positions)) for f in range(primitive.filters)]
         if primitive.channel_axis == 0:
@@ -341,19 +347,19 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
             if primitive.channel_axis == 0:
                 ins = [(j, c) for c in range(cin) for j in inside]
             for j, c in ins:
-                made[j, c, p, f] = next(flat)
-    return made.reshape(prod(sides) * cin, prod(positions) * primitive.filters)
+                matrix[j, c, p, f] = next(flat)
+    return matrix.reshape(prod(sides) * cin, prod(positions) * primitive.filters)
 
 
 def _connected(primitive: LocallyConnected) -> Array:
-    """Which unit each position reads: (sides..., positions...)."""
-    made = np.ones([1] * (2 * len(primitive.windows)), bool)
+    """Whether an output position reads an input unit, as an array (sides..., positions...)."""
+    mask = np.ones([1] * (2 * len(primitive.windows)), bool)
     rank = len(primitive.windows)
     for axis, s in enumerate(primitive.windows):
-        start = s.stride * np.arange(s.positions)[None, :] - s.before
+        start = s.stride * np.arange(s.positions)[None, :] - s.pad_before
         unit = np.arange(s.size)[:, None]
-        one = (unit >= start) & (unit < start + s.kernel)
+        along_axis = (unit >= start) & (unit < start + s.kernel)
         shape = [1] * (2 * rank)
-        shape[axis], shape[rank + axis] = one.shape
-        made = made & one.reshape(shape)
-    return made
+        shape[axis], shape[rank + axis] = along_axis.shape
+        mask = mask & along_axis.reshape(shape)
+    return mask

@@ -1,8 +1,8 @@
 """Bounds as numbers and as formulas: products and sums of norms that stay readable at any depth.
 
-A number is kept as its natural logarithm, so that neither 10^5000 nor 10^-5000 leaves its range. A
-formula is a tree that shares its parts, and what all terms of a sum have in common is drawn out in
-front: a residual block gives `(1 + L)`, and a chain of them stays a product.
+A number is stored as its natural logarithm, so that 10^5000 and 10^-5000 are in range. A formula is a
+tree with shared subtrees, and a factor that all terms of a sum end with is factored out: a residual
+block gives `(1 + L)`, and a chain of them stays a product.
 """
 
 from __future__ import annotations
@@ -15,63 +15,63 @@ from typing import TypeAlias
 from archcalc.arith import Size, is_array
 from archcalc.arith.symbolic import Expr
 
-# how far back along a product a common part is looked for: a block of a network is not longer
+# factors of a product that are searched for a common end: more than a block of a network has
 MAX_BRANCH = 64
-# a longer formula is cut: nobody reads it
+# longer formulas are truncated
 MAX_FACTORS = 40
 
 
 # -- formulas ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, eq=False)
 class Number:
-    """A plain number, by its logarithm."""
+    """A number, by its logarithm."""
 
     log: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Norm:
-    """A quantity with a name: `norm(conv1/kernel)`."""
+    """A symbol such as `norm(conv1/kernel)`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Times:
-    """A product; chains of them lean to the right, towards the output of the network."""
+class Product:
+    """A product; `rest` is the part nearer to the output of the network."""
 
     first: Term
     rest: Term
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plus:
-    """A sum, or with `root` the root of the sum of squares."""
+class Sum:
+    """A sum; with `root` the square root of the sum of squares."""
 
     terms: tuple[Term, ...]
     root: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Raised:
+class Power:
     """A power with a symbolic exponent."""
 
     base: Term
     exponent: Size
 
 
-Term: TypeAlias = Number | Norm | Times | Plus | Raised
+Term: TypeAlias = Number | Norm | Product | Sum | Power
 ONE = Number(0.0)
 
 
 def text(term: Term) -> str:
-    """A formula as text, of `MAX_FACTORS` factors at most."""
+    """A formula as text, with at most `MAX_FACTORS` factors."""
     factors: list[str] = []
     coefficient, cut = 0.0, False
     waiting: list[Term] = [term]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, Times):
+        if isinstance(part, Product):
             waiting += [part.rest, part.first]
         elif isinstance(part, Number):
             coefficient += part.log
@@ -84,22 +84,22 @@ def text(term: Term) -> str:
         return "0"
     if cut:
         factors.append("...")
-    front, back = _number(coefficient)
+    prefix, suffix = _number(coefficient)
     if not factors:
-        return (front or "1") + back
-    return "*".join([*([front] if front else []), *factors]) + back
+        return (prefix or "1") + suffix
+    return "*".join([*([prefix] if prefix else []), *factors]) + suffix
 
 
 def _factor(part: Term) -> str:
     match part:
         case Norm(name):
             return name
-        case Raised(base, exponent):
+        case Power(base, exponent):
             power = str(exponent) if str(exponent).isalnum() else f"({exponent})"
             inner = text(base)
-            closed = inner.isalnum() or isinstance(base, Plus)
+            closed = inner.isalnum() or isinstance(base, Sum)
             return f"{inner if closed else f'({inner})'}^{power}"
-        case Plus(terms, root):
+        case Sum(terms, root):
             if root:
                 return f"sqrt({' + '.join(f'({text(t)})^2' for t in terms)})"
             return f"({' + '.join(map(text, terms))})"
@@ -107,7 +107,7 @@ def _factor(part: Term) -> str:
 
 
 def _number(logarithm: float) -> tuple[str, str]:
-    """A coefficient as it is written before the factors, and behind them."""
+    """The text of a coefficient: a prefix and a suffix of the factors, one of which is empty."""
     if logarithm == 0.0:
         return "", ""
     if abs(logarithm) > 600:
@@ -123,28 +123,28 @@ def _number(logarithm: float) -> tuple[str, str]:
 
 
 def _common(terms: Sequence[Term]) -> Term | None:
-    """The part that all terms end with; None if there is none within reach."""
+    """The subtree that all terms end with; None if it begins after their first `MAX_BRANCH` factors."""
     paths: list[list[Term]] = []
     for term in terms:
         path = [term]
-        while isinstance(path[-1], Times) and len(path) < MAX_BRANCH:
+        while isinstance(path[-1], Product) and len(path) < MAX_BRANCH:
             path.append(path[-1].rest)
         paths.append(path)
-    shared = set(map(id, paths[0])).intersection(*(map(id, p) for p in paths[1:]))
-    return next((part for part in paths[0] if id(part) in shared), None)
+    common = set(map(id, paths[0])).intersection(*(map(id, p) for p in paths[1:]))
+    return next((part for part in paths[0] if id(part) in common), None)
 
 
 def _before(term: Term, end: Term) -> Term:
-    """The product without the part that it ends with."""
+    """The product without the subtree `end`, with which it ends."""
     factors = []
     while term is not end:
-        assert isinstance(term, Times)
+        assert isinstance(term, Product)
         factors.append(term.first)
         term = term.rest
-    found: Term = ONE
+    product: Term = ONE
     for factor in reversed(factors):
-        found = factor if found is ONE else Times(factor, found)
-    return found
+        product = factor if product is ONE else Product(factor, product)
+    return product
 
 
 def _summed(terms: Sequence[Term], *, root: bool) -> Term:
@@ -152,14 +152,14 @@ def _summed(terms: Sequence[Term], *, root: bool) -> Term:
         return terms[0]
     end = _common(terms)
     if end is None or end is ONE:
-        return Plus(tuple(terms), root)
-    return Times(Plus(tuple(_before(t, end) for t in terms), root), end)
+        return Sum(tuple(terms), root)
+    return Product(Sum(tuple(_before(t, end) for t in terms), root), end)
 
 
 # -- numbers -------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class Linear:
-    """A logarithm that is linear in symbolic sizes: a constant, and a coefficient for each size."""
+class LinearLog:
+    """A logarithm that is linear in symbolic sizes: a constant and a coefficient for each size."""
 
     constant: float
     terms: tuple[tuple[Size, float], ...]
@@ -175,27 +175,27 @@ def _in_product(size: Size) -> str:
     return shown if shown.isalnum() else f"({shown})"
 
 
-Log: TypeAlias = "float | Linear | None"
+Log: TypeAlias = "float | LinearLog | None"
 
 
 def _added(a: Log, b: Log) -> Log:
     if a is None or b is None:
-        # zero times something that has no number is still zero
+        # zero times a norm without a number is zero
         return -inf if -inf in (a, b) else None
     if isinstance(a, float) and isinstance(b, float):
         return -inf if -inf in (a, b) else a + b
-    left = a if isinstance(a, Linear) else Linear(a, ())
-    right = b if isinstance(b, Linear) else Linear(b, ())
+    left = a if isinstance(a, LinearLog) else LinearLog(a, ())
+    right = b if isinstance(b, LinearLog) else LinearLog(b, ())
     if not isfinite(left.constant + right.constant):
         return left.constant + right.constant
-    found = dict(left.terms)
+    coefficients = dict(left.terms)
     for size, value in right.terms:
-        found[size] = found.get(size, 0.0) + value
-    return Linear(left.constant + right.constant, tuple((s, v) for s, v in found.items() if v))
+        coefficients[size] = coefficients.get(size, 0.0) + value
+    return LinearLog(left.constant + right.constant, tuple((s, v) for s, v in coefficients.items() if v))
 
 
 def _log_sum(logs: Sequence[Log], power: float) -> Log:
-    """Log of (the sum of powers)^(1/power)."""
+    """The logarithm of (the sum of x^power)^(1/power), from the logarithms of all x."""
     present = [x for x in logs if x != -inf]
     if not present:
         return -inf
@@ -207,20 +207,20 @@ def _log_sum(logs: Sequence[Log], power: float) -> Log:
     if len(numbers) == len(present):
         most = max(numbers)
         return most + log(sum(exp(power * (x - most)) for x in numbers)) / power
-    linear = [x if isinstance(x, Linear) else Linear(x, ()) for x in present if x is not None]
+    linear = [x if isinstance(x, LinearLog) else LinearLog(x, ()) for x in present if x is not None]
     if len(linear) == len(present) and len({x.terms for x in linear}) == 1:
         constant = _log_sum([x.constant for x in linear], power)
         assert isinstance(constant, float)
-        return Linear(constant, linear[0].terms)
+        return LinearLog(constant, linear[0].terms)
     return None
 
 
-# -- both ------------------------------------------------------------------------------------------------
+# -- bounds ----------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A factor that a norm grows by at most: its logarithm, its formula, and why it is infinite.
+    """A bound of a Jacobian's norm: its logarithm, its formula, and the cause if it is infinite.
 
-    `log` is a float, linear in symbolic sizes, or None where it holds a norm without a number.
+    `log` is a float, a `LinearLog`, or None if the formula contains a norm without a number.
     """
 
     log: Log
@@ -235,8 +235,8 @@ class Bound:
     def unbounded(self) -> bool:
         return self.cause is not None
 
-    def because(self, layer: str) -> Bound:
-        """The same, an infinite one with the layer that it comes from."""
+    def attributed_to(self, layer: str) -> Bound:
+        """The same bound; if it is infinite, its cause begins with the name of the layer."""
         return self if self.cause is None else Bound(self.log, self.term, f"{layer}: {self.cause}")
 
 
@@ -245,23 +245,23 @@ ZERO = Bound(-inf, Number(-inf))
 
 
 def number(value: float) -> Bound:
-    """A plain factor."""
+    """A bound that is a plain number."""
     if value == 1.0:
         return IDENTITY
     if value == 0.0:
         return ZERO
     if value == inf:
-        return infinite("the factor has no bound")
+        return infinite("an infinite factor")
     return Bound(log(value), Number(log(value)))
 
 
 def infinite(cause: str) -> Bound:
-    """No bound, for this reason."""
+    """An infinite bound, for this reason."""
     return Bound(inf, Norm("inf"), cause)
 
 
 def named(name: str, value: float | None) -> Bound:
-    """A norm with a name, and its value where there is one."""
+    """A bound written as a symbol, with its value if known."""
     if value is None:
         return Bound(None, Norm(name))
     if value == inf:
@@ -270,39 +270,39 @@ def named(name: str, value: float | None) -> Bound:
 
 
 def root_of(size: Size) -> Bound:
-    """The square root of a size."""
+    """The square root of a size, as a bound."""
     if type(size) is int:
         return number(float(size) ** 0.5)
     if isinstance(size, Expr):
         return Bound(None, Norm(f"sqrt({size})"))
-    return infinite(f"of a size that is {'an array' if is_array(size) else 'unknown'}")
+    return infinite(f"a size is {'an array' if is_array(size) else 'unknown'}")
 
 
 def times(*factors: Bound) -> Bound:
-    """The product; the last factors are those nearest to the network's output."""
+    """The product of bounds, the last of which is nearest to the network's output."""
     if any(f.is_zero for f in factors):
         return ZERO
     for f in factors:
         if f.cause is not None:
             return f
-    found = factors[-1]
+    product = factors[-1]
     for factor in reversed(factors[:-1]):
         if factor is IDENTITY:
             continue
-        if found is IDENTITY:
-            found = factor
+        if product is IDENTITY:
+            product = factor
             continue
-        found = Bound(_added(factor.log, found.log), Times(factor.term, found.term))
-    return found
+        product = Bound(_added(factor.log, product.log), Product(factor.term, product.term))
+    return product
 
 
 def plus(bounds: Iterable[Bound]) -> Bound:
-    """The sum: paths side by side."""
+    """The sum of bounds of parallel paths."""
     return _joined(bounds, 1.0)
 
 
 def hypot(bounds: Iterable[Bound]) -> Bound:
-    """The root of the sum of squares: parts of one tensor."""
+    """The root of the sum of squares, for bounds of different parts of one tensor."""
     return _joined(bounds, 2.0)
 
 
@@ -320,22 +320,22 @@ def _joined(bounds: Iterable[Bound], power: float) -> Bound:
 
 
 def power(base: Bound, exponent: Size) -> Bound:
-    """A power: whole, or with a symbolic exponent, where the logarithm becomes linear in it."""
+    """A power with an integer exponent, or with a symbolic one, in which the logarithm is then linear."""
     if base.is_zero or base.cause is not None or base is IDENTITY:
         return base
-    found: Log
-    if base.log is None or isinstance(base.log, Linear):
-        found = None
+    logarithm: Log
+    if base.log is None or isinstance(base.log, LinearLog):
+        logarithm = None
     elif isinstance(exponent, Expr):
-        found = Linear(0.0, ((exponent, base.log),)) if base.log else 0.0
+        logarithm = LinearLog(0.0, ((exponent, base.log),)) if base.log else 0.0
     else:
-        found = base.log * exponent
-    return Bound(found, Raised(base.term, exponent))
+        logarithm = base.log * exponent
+    return Bound(logarithm, Power(base.term, exponent))
 
 
-def one_less(loss: Bound) -> Bound:
-    """`max(0, 1 - loss)`: what an identity keeps beside a branch; zero where the branch has no number."""
-    if not isinstance(loss.log, float) or loss.log >= 0:
+def one_minus(branch: Bound) -> Bound:
+    """`max(0, 1 - branch)`, a lower bound of identity plus branch; zero if the branch has no number."""
+    if not isinstance(branch.log, float) or branch.log >= 0:
         return ZERO
-    kept = log1p(-exp(loss.log))
-    return Bound(kept, Plus((ONE, Times(Number(0.0), loss.term)))) if kept else IDENTITY
+    logarithm = log1p(-exp(branch.log))
+    return Bound(logarithm, Sum((ONE, Product(Number(0.0), branch.term)))) if logarithm else IDENTITY

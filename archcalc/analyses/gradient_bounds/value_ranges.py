@@ -1,6 +1,6 @@
-"""The interval that all values of a tensor lie in, and what a function of a unit makes of it.
+"""Interval arithmetic for the values of tensors: ranges of functions and of their slopes.
 
-Needed where a slope depends on values: a product with another tensor, an exponential.
+It is needed where a slope depends on values, as for a product of tensors or an exponential.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def symmetric(size: float) -> Interval:
 
 
 def hull(*values: float) -> Interval:
-    """The smallest interval around these values."""
+    """The smallest interval that contains these values."""
     return Interval(min(values), max(values))
 
 
-def around(intervals: Iterable[Interval]) -> Interval:
-    """The smallest interval around these."""
-    found = list(intervals)
-    return Interval(min(i.low for i in found), max(i.high for i in found))
+def enclosing(intervals: Iterable[Interval]) -> Interval:
+    """The smallest interval that contains these intervals."""
+    parts = list(intervals)
+    return Interval(min(i.low for i in parts), max(i.high for i in parts))
 
 
 def times(a: float, b: float) -> float:
@@ -61,17 +61,17 @@ def times(a: float, b: float) -> float:
 
 
 def product(a: Interval, b: Interval) -> Interval:
-    """All products of one value of each."""
+    """The interval of products of a value of `a` and a value of `b`."""
     return hull(*(times(x, y) for x in a for y in b))
 
 
-def summed(parts: Iterable[Interval]) -> Interval:
-    """All sums of one value of each."""
-    found = list(parts)
-    return Interval(sum(i.low for i in found), sum(i.high for i in found))
+def summed(intervals: Iterable[Interval]) -> Interval:
+    """The interval of sums of a value of each."""
+    parts = list(intervals)
+    return Interval(sum(i.low for i in parts), sum(i.high for i in parts))
 
 
-# the values of a function over all inputs, rounded outward
+# the range of a function over all inputs, rounded outward
 _IMAGES: dict[str, Interval] = {
     "absolute": Interval(0.0, inf),
     "cos": Interval(-1.0, 1.0),
@@ -113,8 +113,8 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + exp(-x)) if x > -700 else 0.0
 
 
-# functions that rise: their values at the ends are the ends of their values
-_RISING: dict[str, Callable[[float], float]] = {
+# nondecreasing functions: the ends of an interval are mapped to the ends of its image
+_NONDECREASING: dict[str, Callable[[float], float]] = {
     "tanh": tanh,
     "erf": erf,
     "sigmoid": _sigmoid,
@@ -137,27 +137,28 @@ def image(function: str, parameters: Mapping[str, Any], x: Interval) -> Interval
         return _clip(parameters, x)
     if function == "prelu":
         return ANY
-    found = _IMAGES.get(function, ANY)
-    if function in _RISING and x.size < inf:
-        f = _RISING[function]
+    full = _IMAGES.get(function, ANY)
+    if function in _NONDECREASING and x.size < inf:
+        f = _NONDECREASING[function]
         low, high = f(x.low), f(x.high)
         return Interval(
-            max(low - _ROUNDING * abs(low), found.low), min(high + _ROUNDING * abs(high), found.high)
+            max(low - _ROUNDING * abs(low), full.low), min(high + _ROUNDING * abs(high), full.high)
         )
     if function == "elu":
         alpha = parameters.get("alpha")
-        found = (
+        full = (
             ANY if alpha is not None and alpha < 0 else Interval(-float(1.0 if alpha is None else alpha), inf)
         )
     if x.size == inf or function not in _AT_ZERO:
-        return found
-    # between phi(0) - L |x| and phi(0) + L |x|
+        return full
+    # values are between phi(0) - L |x| and phi(0) + L |x|, where L is the largest slope
     low, high = slope(function, parameters, x)
     reach = max(abs(low), abs(high)) * x.size
-    start = _AT_ZERO[function]
-    return Interval(max(found.low, start - reach), min(found.high, start + reach))
+    at_zero = _AT_ZERO[function]
+    return Interval(max(full.low, at_zero - reach), min(full.high, at_zero + reach))
 
 
+# the value of a function at 0
 _AT_ZERO: dict[str, float] = {
     **dict.fromkeys(
         ("leaky_relu", "elu", "celu", "selu", "gelu", "silu", "swish", "mish", "softsign", "tanh_shrink"), 0.0
@@ -180,7 +181,7 @@ def _clip(parameters: Mapping[str, Any], x: Interval) -> Interval:
     least, most = parameters.get("x_min"), parameters.get("x_max")
     if not isinstance(least, int | float) or not isinstance(most, int | float):
         return ANY
-    # where they cross, the upper end wins
+    # if x_min > x_max, the result is x_max
     return Interval(min(max(x.low, least), most), min(max(x.high, least), most))
 
 

@@ -1,10 +1,11 @@
-"""Bounds of a loss's gradient in the kernels of every layer, for one sample.
+"""Bounds of a loss's gradient with respect to the kernels of every layer, for one sample.
 
-A kernel's gradient is the sum over positions of (error behind) x (values read), so its norm is at most the
-error's times that of all values read: each value as often as windows read it. Dense: norm(error) *
-norm(input); convolutions: the same times sqrt(cover) (docs/gradients.md). The error is the loss's
-gradient at the output times the bound of the Jacobian between, the input's norm at most
-sqrt(units) times the largest magnitude in its range.
+The gradient of a kernel is the sum over positions of the outer products of the error at the kernel's output
+and the values that the window reads. For a Dense layer its norm is norm(error) * norm(input), for a
+convolution at most sqrt(cover) times that, since windows read a value up to `cover` times
+(docs/gradients.md). The norm of the error is at most that of the loss's gradient at the output times the
+bound of the Jacobian from the kernel to the output, and the norm of the input at most sqrt(units) times the
+largest magnitude in its range.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import NamedTuple
 
 from archcalc.analyses import parameters
 from archcalc.analyses.gradient_bounds import primitive_bounds
-from archcalc.analyses.gradient_bounds.losses import Entry, entry
-from archcalc.analyses.gradient_bounds.primitive_bounds import Below, ChainBound
+from archcalc.analyses.gradient_bounds.losses import LossGradient, loss_gradient
+from archcalc.analyses.gradient_bounds.primitive_bounds import ChainBound, PrefixedNorms
 from archcalc.analyses.gradient_bounds.products import Backward, Model
 from archcalc.analyses.gradient_bounds.setting import Setting
 from archcalc.analyses.gradient_bounds.terms import (
@@ -35,7 +36,7 @@ from archcalc.graph import Tap
 from archcalc.layers import primitives as prim
 
 _KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected, prim.Lookup)
-# without a bias the norm of what they make is at most their bound times that of what they read
+# without a bias, the norm of their output is at most their bound times the norm of their input
 _LINEAR = (
     prim.Matrix,
     prim.Convolve,
@@ -48,36 +49,41 @@ _LINEAR = (
 )
 
 
-class Losses(NamedTuple):
-    """The bound for each row that owns kernels, else None; and what the loss is, in words."""
+class WeightGradients(NamedTuple):
+    """The bound for each row with kernels (None for other rows), and a description of the loss."""
 
     rows: list[Bound | None]
-    words: str
+    loss: str
 
 
-def weight_gradients(model: Model, loss: str | None) -> Losses:
-    """For each row a bound of norm(dL/dW) over all kernels of the layer together.
+def weight_gradients(model: Model, loss: str | None) -> WeightGradients:
+    """A bound of norm(dL/dW) for each row, over all kernels of its layer together.
 
-    With several outputs the losses are added. No figure for kernels that are frozen or adapted, and for
-    recurrent and attention layers; with statistics of the batch samples have no gradient of their own.
+    The losses of several outputs are added. Kernels that are frozen or have an adapter, and those of
+    recurrent and attention layers, have no bound. There is none in training with batch statistics,
+    where the gradient of a sample depends on the other samples.
     """
     graph = model.graph
-    none: list[Bound | None] = [None] * len(graph.nodes)
+    rows: list[Bound | None] = [None] * len(graph.nodes)
     chains = [
         node.layer.primitives(*graph.input_shapes(model.shapes, node)) if node.inputs else ()
         for node in graph.nodes
     ]
     entries = _entries(model, chains, loss)
     if entries is None:
-        return Losses(none, "no loss is given, and the outputs suggest none")
-    words = "; ".join(dict.fromkeys(e.words for e in entries.values()))
-    if model.training and any(isinstance(s, prim.BatchStandardise) and s.moving for c in chains for s in c):
-        return Losses(none, f"{words}; no figure where samples share the statistics of a batch")
-    fused = _in_front(model, chains, {tap.node for tap, e in entries.items() if e.fused})
+        return WeightGradients(rows, "no loss is given, and the outputs suggest none")
+    description = "; ".join(dict.fromkeys(e.description for e in entries.values()))
+    if model.training and any(
+        isinstance(s, prim.BatchStandardise) and s.batch_statistics for c in chains for s in c
+    ):
+        return WeightGradients(
+            rows, f"{description}; no figure where samples share the statistics of a batch"
+        )
+    fused = _without_last_function(model, chains, {tap.node for tap, e in entries.items() if e.fused})
     back = Backward(fused, {tap: e.size for tap, e in entries.items()}).run()
     owned = parameters.weights(graph, model.shapes)
     for i, node in enumerate(graph.nodes):
-        # the calls of one layer add up where its weights stand
+        # the gradients of all calls of a shared layer are added in the row with its weights
         owner = i if node.shared_with is None else node.shared_with
         trained = {w.name for w in owned[owner] if w.trainable}
         if not node.inputs or not trained:
@@ -90,85 +96,93 @@ def weight_gradients(model: Model, loss: str | None) -> Losses:
         parts = _kernels(chain, shapes[0], model.values[node.inputs[0].node], setting, trained)
         if not parts:
             continue
-        made = times(hypot(parts), back[i]).because(node.name)
-        before = none[owner]
-        none[owner] = made if before is None else plus([before, made])
-    return Losses(none, words)
+        bound = times(hypot(parts), back[i]).attributed_to(node.name)
+        earlier = rows[owner]
+        rows[owner] = bound if earlier is None else plus([earlier, bound])
+    return WeightGradients(rows, description)
 
 
-def _entries(model: Model, chains: Sequence[prim.Primitives], loss: str | None) -> Mapping[Tap, Entry] | None:
+def _entries(
+    model: Model, chains: Sequence[prim.Primitives], loss: str | None
+) -> Mapping[Tap, LossGradient] | None:
     graph = model.graph
     consumers = graph.consumers()
-    found: dict[Tap, Entry] = {}
+    by_output: dict[Tap, LossGradient] = {}
     for tap in graph.outputs:
-        alone = not consumers[tap.node] and graph.outputs.count(tap) == 1 and len(model.shapes[tap.node]) == 1
-        made = entry(
-            loss, chains[tap.node], model.shapes[tap.node][tap.output], model.values[tap.node], alone
+        fusible = (
+            not consumers[tap.node] and graph.outputs.count(tap) == 1 and len(model.shapes[tap.node]) == 1
         )
-        if made is None:
+        gradient = loss_gradient(
+            loss, chains[tap.node], model.shapes[tap.node][tap.output], model.values[tap.node], fusible
+        )
+        if gradient is None:
             return None
         count = graph.outputs.count(tap)
-        found[tap] = made if count == 1 else replace(made, size=times(number(float(count)), made.size))
-    return found
+        size = gradient.size if count == 1 else times(number(float(count)), gradient.size)
+        by_output[tap] = replace(gradient, size=size)
+    return by_output
 
 
-def _in_front(model: Model, chains: Sequence[prim.Primitives], nodes: set[int]) -> Model:
-    """The model without the last function of these nodes."""
+def _without_last_function(model: Model, chains: Sequence[prim.Primitives], nodes: set[int]) -> Model:
+    """The model without the last primitive of these nodes."""
     if not nodes:
         return model
-    made = object.__new__(Model)
-    vars(made).update(vars(model))
-    made.chain_bounds = list(model.chain_bounds)
+    shortened = object.__new__(Model)
+    vars(shortened).update(vars(model))
+    shortened.chain_bounds = list(model.chain_bounds)
     for i in nodes:
         node = model.graph.nodes[i]
         shapes = model.graph.input_shapes(model.shapes, node)
         values = [model.values[t.node] for t in node.inputs]
         setting = model.setting(i)
-        found = primitive_bounds.chain_bound(chains[i][:-1], shapes, values, setting)
-        made.chain_bounds[i] = ChainBound(tuple(b.because(node.name) for b in found.bounds), found.values)
-    return made
+        chain = primitive_bounds.chain_bound(chains[i][:-1], shapes, values, setting)
+        bounds = tuple(b.attributed_to(node.name) for b in chain.bounds)
+        shortened.chain_bounds[i] = ChainBound(bounds, chain.values)
+    return shortened
 
 
 def _kernels(
     chain: prim.Primitives, shape: Shape, x: Interval, setting: Setting, trained: Set[str]
 ) -> list[Bound]:
-    """For each trained kernel of a chain the bound of its gradient over that at the chain's end."""
-    found: list[Bound] = []
-    read = (
-        infinite("its input has no range") if x.size == inf else times(number(x.size), root_of(prod(shape)))
+    """For each trained kernel of a chain, a bound of its gradient relative to that at the chain's output."""
+    by_kernel: list[Bound] = []
+    input_norm = (
+        infinite("the range of its input is unbounded")
+        if x.size == inf
+        else times(number(x.size), root_of(prod(shape)))
     )
     for position, primitive in enumerate(chain):
-        if isinstance(primitive, (*prim.JOINING, prim.PerStep)):
+        if isinstance(primitive, (*prim.MULTI_INPUT, prim.PerStep)):
             break
         if isinstance(primitive, prim.Nested):
             below = f"{primitive.prefix}/"
             names = {name.removeprefix(below) for name in trained if name.startswith(below)}
-            inner = replace(setting, norms=Below(setting.norms, primitive.prefix))
-            return found + _kernels(primitive.inner, shape, x, inner, names)
-        bound, after = primitive_bounds.primitive_bound(primitive, x, setting)
+            inner = replace(setting, norms=PrefixedNorms(setting.norms, primitive.prefix))
+            return by_kernel + _kernels(primitive.inner, shape, x, inner, names)
+        bound, output_range = primitive_bounds.primitive_bound(primitive, x, setting)
         weight = getattr(primitive, "weight", None)
         if (
             isinstance(primitive, _KERNELS)
             and weight in trained
             and getattr(primitive, "adapter", None) is None
         ):
-            behind = _behind(chain[position + 1 :], after, setting)
+            following = _bounds_of(chain[position + 1 :], output_range, setting)
             if isinstance(primitive, prim.Lookup):
-                # a row that is looked up several times gets all their gradients
-                mine = root_of(prod(shape))
+                # the gradients of all look-ups of the same row are added
+                factor = root_of(prod(shape))
             else:
                 windows = primitive.windows if isinstance(primitive, prim.Convolve) else ()
-                mine = times(read, *(root_of(primitive_bounds.cover(s)) for s in windows))
-            found.append(times(mine, *behind))
+                factor = times(input_norm, *(root_of(primitive_bounds.cover(s)) for s in windows))
+            by_kernel.append(times(factor, *following))
         linear = isinstance(primitive, _LINEAR) and getattr(primitive, "bias", None) is None
-        read = times(read, bound) if linear else infinite("the size of what it reads is not followed")
-        x = after
-    return found
+        input_norm = times(input_norm, bound) if linear else infinite("the norm of its input is not bounded")
+        x = output_range
+    return by_kernel
 
 
-def _behind(chain: prim.Primitives, x: Interval, setting: Setting) -> list[Bound]:
-    made = []
+def _bounds_of(chain: prim.Primitives, x: Interval, setting: Setting) -> list[Bound]:
+    bounds = []
     for primitive in chain:
         bound, x = primitive_bounds.primitive_bound(primitive, x, setting)
-        made.append(bound)
-    return made
+        bounds.append(bound)
+    return bounds

@@ -1,7 +1,7 @@
-"""Where the norms of weights come from: left open, expected at initialisation, or computed from values.
+"""Norms of weights: symbolic, or expected at initialisation.
 
-`Norms` is what the bounds ask; this module answers without arrays. Answers from real weights are in
-`archcalc.analyses.gradient_bounds.spectral`.
+`Norms` is the interface that bounds use. Norms of arrays are in `gradient_bounds.spectral`, so that
+this module needs no numpy.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from archcalc.layers.primitives import Convolve, LocallyConnected, Matrix
 
 
 class Norms(ABC):
-    """What is known of the weights of one layer, by their names in `Layer.weights`."""
+    """Norms of the weights of one layer, by their names in `Layer.weights`; None where a norm is unknown."""
 
     @abstractmethod
     def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
-        """The 2-norm of a linear primitive's weight as a matrix (inputs of one place, outputs of one place).
+        """The 2-norm of a linear primitive's weight as a matrix (inputs of a window, outputs of a position).
 
-        The largest over groups, channels (depthwise) or positions; None if it has no number.
+        The largest over groups, channels (depthwise) or positions.
         """
 
     def operator(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
-        """A bound of the whole map that may be better than norm times cover; None if there is none."""
+        """A bound of the norm of the whole map that may be better than `spectral` times sqrt(cover)."""
         return None
 
     @abstractmethod
@@ -39,7 +39,7 @@ class Norms(ABC):
         """The smallest magnitude among a weight's elements."""
 
     def normalised(self, gamma: str | None, variance: Any, epsilon: float) -> tuple[float, float] | None:
-        """The smallest and largest |gamma| / sqrt(variance + epsilon)."""
+        """The smallest and the largest |gamma| / sqrt(variance + epsilon)."""
         low, high = (1.0, 1.0) if gamma is None else (self.smallest(gamma), self.largest(gamma))
         least, most = self.smallest(variance), self.largest(variance)
         if low is None or high is None or least is None or most is None:
@@ -47,16 +47,16 @@ class Norms(ABC):
         return low / sqrt(most + epsilon), high / sqrt(least + epsilon)
 
     def reach(self, primitive: Matrix | Convolve | LocallyConnected) -> tuple[float, float] | None:
-        """The largest sum of magnitudes into one output unit, and the largest magnitude of the bias."""
+        """The largest sum of |weights| of one output unit, and the largest |bias|."""
         return None
 
     def smallest_singular_value(self, primitive: Matrix | Convolve | LocallyConnected) -> float:
-        """How much the transposed map keeps of every vector at least."""
+        """The smallest singular value of the transposed map; 0 if it is unknown or not injective."""
         return 0.0
 
 
-class Open(Norms):
-    """Nothing is known of the values."""
+class SymbolicNorms(Norms):
+    """Norms of unknown weights: all are None."""
 
     def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         return None
@@ -68,13 +68,13 @@ class Open(Norms):
         return None
 
 
-class Expected(Norms):
+class ExpectedNorms(Norms):
     """The expected norms at initialisation.
 
-    A matrix of m x n independent entries of deviation s has an expected 2-norm of at most
-    s (sqrt(m) + sqrt(n)) if they are Gaussian (Davidson & Szarek 2001), and the same in the limit
-    for all that Keras draws (Bai & Yin 1993). Constants, orthogonal matrices and
-    the identity have exact ones.
+    A matrix of m x n independent elements of standard deviation s has an expected 2-norm of at most
+    s (sqrt(m) + sqrt(n)) if they are Gaussian (Davidson & Szarek 2001), and of the same in the limit of
+    large matrices for all distributions in Keras (Bai & Yin 1993). The norms of constants, orthogonal
+    matrices and the identity are exact.
     """
 
     def __init__(self, weights: Mapping[str, Weight]) -> None:
@@ -85,30 +85,30 @@ class Expected(Norms):
         if weight is None or not all(type(n) is int for n in weight.shape):
             return None
         inputs, outputs = matrix_sizes(primitive, weight.shape)
-        drawn = draw(weight.initializer, weight.shape)
-        if drawn is None:
+        element = draw(weight.initializer, weight.shape)
+        if element is None:
             return identity_gain(weight.initializer)
-        if drawn.orthogonal:
-            return sqrt(drawn.variance * max(prod(weight.shape[:-1]), weight.shape[-1]))
-        # of the mean, a matrix of rank 1, and of what is drawn around it
-        return abs(drawn.mean) * sqrt(inputs * outputs) + sqrt(drawn.variance) * (
+        if element.orthogonal:
+            return sqrt(element.variance * max(prod(weight.shape[:-1]), weight.shape[-1]))
+        # the mean is a matrix of rank 1, to which a matrix of mean 0 is added
+        return abs(element.mean) * sqrt(inputs * outputs) + sqrt(element.variance) * (
             sqrt(inputs) + sqrt(outputs)
         )
 
     def largest(self, weight: str) -> float | None:
-        found = self.weights.get(weight)
-        drawn = None if found is None else draw(found.initializer, found.shape)
-        return abs(drawn.mean) if drawn is not None and drawn.variance == 0.0 else None
+        declared = self.weights.get(weight)
+        element = None if declared is None else draw(declared.initializer, declared.shape)
+        return abs(element.mean) if element is not None and element.variance == 0.0 else None
 
     def smallest(self, weight: str) -> float | None:
         return self.largest(weight)
 
 
 def matrix_sizes(primitive: Matrix | Convolve | LocallyConnected, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Rows and columns of a linear primitive's weight as `Norms.spectral` reads it."""
+    """Rows and columns of the matrix whose norm `Norms.spectral` gives."""
     match primitive:
         case Matrix():
-            return prod(shape[a] for a in primitive.inputs), prod(shape[a] for a in primitive.outputs)
+            return prod(shape[a] for a in primitive.input_axes), prod(shape[a] for a in primitive.output_axes)
         case Convolve():
             if primitive.depthwise:
                 return prod(shape[:-2]), shape[-1]

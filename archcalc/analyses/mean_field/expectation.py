@@ -17,7 +17,7 @@ from archcalc.analyses.mean_field.state import (
     Backward,
     Dims,
     Forward,
-    Pull,
+    Pullback,
     Unpredicted,
 )
 from archcalc.graph import Graph
@@ -47,7 +47,7 @@ class Expected:
 class _Step:
     inputs: tuple[Key, ...]
     output: Key
-    pulls: tuple[Pull, ...]
+    pullbacks: tuple[Pullback, ...]
     fault: str | None = None
 
 
@@ -85,7 +85,9 @@ class _Run:
             for i, node in enumerate(graph.nodes)
         ]
         primitives = [primitive for chain in self.chains for primitive in chain]
-        batches = training and any(isinstance(s, prim.BatchStandardise) and s.moving for s in primitives)
+        batches = training and any(
+            isinstance(s, prim.BatchStandardise) and s.batch_statistics for s in primitives
+        )
         self.noise = Noise(seed, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
@@ -113,7 +115,7 @@ class _Run:
     def _input(self, node: int, shape: Dims) -> Forward:
         units_ = math.prod(shape)
         ones = np.zeros((1,) * len(shape))
-        noise = self.noise.of_square(2 / max(units_, 1))
+        noise = self.noise.square_fluctuation(2 / max(units_, 1))
         return Forward(tuple(shape), ones, ones, 0.0, noise, self.bit(node, ""), units_)
 
     def _chain(
@@ -160,12 +162,12 @@ class _Run:
             self.steps.append(_Step(keys, key, (lambda g: g,)))
             return
         try:
-            made, pulls = interpret(primitive, known, context)
+            made, pullbacks = interpret(primitive, known, context)
         except Unpredicted as fault:
             self._fault(keys, key, str(fault))
             return
         self.tensors[key] = made
-        self.steps.append(_Step(keys, key, tuple(pulls)))
+        self.steps.append(_Step(keys, key, tuple(pullbacks)))
 
     def _fault(self, keys: tuple[Key, ...], key: Key, reason: str) -> None:
         name = self.graph.nodes[key[0]].name
@@ -193,7 +195,7 @@ class _Run:
             sent.setdefault((t.node, t.output), []).append(seed)
         found: dict[Key, Backward | str] = {}
         for step in reversed(self.steps):
-            g = self._gathered(sent.pop(step.output, []), step.output)
+            g = self._summed_gradients(sent.pop(step.output, []), step.output)
             if g is None:
                 continue
             found[step.output] = g
@@ -201,21 +203,21 @@ class _Run:
                 if isinstance(g, str) or step.fault:
                     sent.setdefault(key, []).append(step.fault or str(g))
                 else:
-                    sent.setdefault(key, []).append(step.pulls[position](g))
+                    sent.setdefault(key, []).append(step.pullbacks[position](g))
         for key in [k for k in sent if k[0] in graph.inputs]:
-            g = self._gathered(sent[key], key)
+            g = self._summed_gradients(sent[key], key)
             if g is not None:
                 found[key] = g
         return [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
 
-    def _gathered(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
+    def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if not parts:
             return None
         reasons = [p for p in parts if isinstance(p, str)]
         if reasons:
             return reasons[0]
         try:
-            return units.gathered([p for p in parts if isinstance(p, Backward)], self.noise)
+            return units.summed_gradients([p for p in parts if isinstance(p, Backward)], self.noise)
         except Unpredicted as fault:
             return f"at {self.graph.nodes[key[0]].name!r}: {fault}"
 
@@ -224,10 +226,10 @@ class _Run:
             return Expected(None, reason="no path leads from here to an output")
         if isinstance(g, str):
             return Expected(None, reason=g)
-        if g.total <= FLOOR / 2:
+        if g.log_squared_norm <= FLOOR / 2:
             return Expected(None, reason=ZERO)
         scale = 2 * math.log(10)
-        logs, batches = g.noise / scale, self.noise.of_batches(g.sample_squares) / scale
-        middle = (g.total - math.log(size)) / scale + float(logs.mean()) + float(batches.mean())
+        logs, batches = g.fluctuation / scale, self.noise.batch_means(g.sample_squares) / scale
+        middle = (g.log_squared_norm - math.log(size)) / scale + float(logs.mean()) + float(batches.mean())
         spread = math.hypot(float(logs.std()), float(batches.std()))
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)

@@ -1,7 +1,6 @@
-"""Keras's functions of one unit as numpy functions: value, slope, and where the slope jumps or bends.
+"""Keras's elementwise functions in numpy: value, slope and the points where they are not smooth.
 
-They are needed where an expectation has no closed form; Keras's own are the reference that the
-tests compare them with.
+They are needed for expectations without a closed form. Tests compare them with Keras's functions.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 class Function(NamedTuple):
-    """A function of one unit; `kinks` are the points where it or its slope is not smooth.
+    """An elementwise function; `kinks` are the points where it or its slope is not smooth.
 
-    `kind` is "linear" (a straight line through 0), "broken" (two straight lines that meet in 0, with the
-    slopes `slopes` left and right), or "" where only numbers help.
+    `kind` is "linear" (a line through 0), "broken" (piecewise linear with one kink at 0 and the slopes
+    `slopes` left and right of it), or "" for functions that are integrated numerically.
     """
 
     value: Callable[[Array], Array]
@@ -35,19 +34,19 @@ class Function(NamedTuple):
 
 
 def function(name: Any, parameters: Mapping[str, Any] | None = None) -> Function | None:
-    """The function by its Keras name and arguments; None for one that is not here."""
-    given = dict(parameters or {})
+    """The function by its Keras name (or configuration) and arguments; None if it is not implemented."""
+    arguments = dict(parameters or {})
     if isinstance(name, dict):
-        given = {**(name.get("config") or {}), **given}
-        given.pop("name", None)
-        given.pop("dtype", None)
+        arguments = {**(name.get("config") or {}), **arguments}
+        arguments.pop("name", None)
+        arguments.pop("dtype", None)
     plain = activation_name(name)
     plain = _ALIASES.get(plain, plain)
     make = _FUNCTIONS.get(plain)
     if make is None:
         return None
     try:
-        return make(**given)
+        return make(**arguments)
     except TypeError:
         return None
 
@@ -81,17 +80,15 @@ _STEPS, _EDGE = 128, 128 * 12
 
 
 def _cumulative(x: Array) -> Array:
-    """The normal distribution function, to 1e-11: cubic between exact values, whose slopes are the
-    density.
-    """
+    """The standard normal distribution function to 1e-11, by cubic Hermite interpolation of exact values."""
     table = _cumulative_table()
     position = np.clip(x, -11.99, 11.99) * _STEPS + _EDGE
     i = position.astype(int)
     t, left = position - i, (i - _EDGE) / _STEPS
     a, b = table[i], table[i + 1]
     da, db = _density(left) / _STEPS, _density(left + 1 / _STEPS) / _STEPS
-    found: Array = a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))
-    return found
+    value: Array = a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (da + db - 2 * (b - a))))
+    return value
 
 
 def _line(slope: float = 1.0) -> Function:
@@ -155,8 +152,8 @@ def _gelu(approximate: bool = False) -> Function:
         return root * (x + 0.044715 * x**3)
 
     def slope(x: Array) -> Array:
-        bend = root * (1 + 3 * 0.044715 * x * x)
-        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * bend
+        inner_slope = root * (1 + 3 * 0.044715 * x * x)
+        return 0.5 * (1 + np.tanh(inner(x))) + 0.5 * x * _tanh_slope(inner(x)) * inner_slope
 
     return Function(lambda x: 0.5 * x * (1 + np.tanh(inner(x))), slope)
 
@@ -177,7 +174,7 @@ def _squareplus(b: float = 4) -> Function:
 
 
 def _clipped(low: float, high: float, gain: float, shift: float) -> Function:
-    """`gain * x + shift`, constant outside [low, high]."""
+    """`gain * x + shift`, constant outside of [low, high]."""
     return Function(
         lambda x: gain * np.clip(x, low, high) + shift,
         lambda x: np.where((x > low) & (x < high), gain, 0.0),

@@ -1,4 +1,4 @@
-"""What finite width and finite batches add at random, from fixed generators, so that figures repeat."""
+"""Random fluctuations due to finite width and finite batches, from generators with fixed seeds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, log_of
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, log_of
 
 
 class Noise:
-    """Independent standard normals in pairs of opposite sign; seeded, so that figures repeat.
+    """A source of random numbers with a fixed seed, so that the same graph always gives the same figures.
 
-    With a `batch` of several its samples differ, which matters where its statistics are divided out.
+    With a `batch` size the samples of a batch differ, which matters where its statistics are divided out.
     """
 
     def __init__(self, seed: int = 0, *, batch: int | None = None) -> None:
@@ -24,21 +24,22 @@ class Noise:
         self.zero = np.zeros(REPLICAS)
 
     def normal(self) -> Array:
+        """`REPLICAS` standard normal numbers, in pairs of opposite sign."""
         half = self._random.standard_normal(REPLICAS // 2)
-        # unit variance within the copies too: the spread is then exact for a sum of few terms
+        # scaled to a sample variance of exactly 1, so that sums of few terms have the exact variance
         half /= math.sqrt(float((half * half).mean()))
         return np.concatenate([half, -half])
 
     def sample_factors(self, variance: Array) -> Array:
-        """Log of a factor of each sample and of each position, of these variances and mean 1."""
+        """Log of lognormal factors of mean 1 and this variance, for each sample and each position."""
         if self._samples is None:
-            return ALIKE
-        spread = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
-        drawn: Array = spread * self._samples.standard_normal(ALIKE.shape) - spread**2 / 2
-        return drawn
+            return EQUAL_SAMPLES
+        stddev = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
+        logs: Array = stddev * self._samples.standard_normal(EQUAL_SAMPLES.shape) - stddev**2 / 2
+        return logs
 
-    def of_batches(self, sample_squares: Array) -> Array:
-        """Log of each batch's mean, for its samples."""
+    def batch_means(self, sample_squares: Array) -> Array:
+        """Log of the mean over each batch, repeated for all of its samples."""
         if self._samples is None:
             return np.zeros(REPLICAS)
         starts = np.arange(max(REPLICAS // self.batch, 1)) * self.batch
@@ -48,22 +49,23 @@ class Noise:
         return repeated
 
     def neighbours(self, count: int) -> list[Any]:
-        """For each position of `REPLICAS` itself and others at random, `count` in all."""
+        """`count` index arrays over positions: each position itself, then random other ones."""
         if self._samples is None or count <= 1:
             return []
         positions = np.arange(REPLICAS)
         return [positions, *(self._samples.permutation(REPLICAS) for _ in range(count - 1))]
 
-    def of_kept(self, rate: float) -> Array:
-        """Log of a factor of mean 1 that is zero for this share of the samples."""
+    def kept_samples(self, rate: float) -> Array:
+        """Log of factors of mean 1 that are zero for a share `rate` of the samples."""
         if self._samples is None:
-            return ALIKE
+            return EQUAL_SAMPLES
         kept = self._samples.random(REPLICAS) >= rate
-        return np.stack([log_of(kept / kept.mean()), ALIKE[1]])
+        return np.stack([log_of(kept / kept.mean()), EQUAL_SAMPLES[1]])
 
-    def of_square(self, variance: float, normal: Any = None) -> Array:
-        """Log of a sum of squares whose relative variance is this: of a gamma variable, so its mean is
-        below 0.
+    def square_fluctuation(self, variance: float, normal: Any = None) -> Array:
+        """Log of a mean square of expectation 1 and this variance, with the moments of log gamma.
+
+        Its mean is below 0. `normal` are the standard normal numbers to use.
         """
         if variance <= 0:
             return self.zero
@@ -76,7 +78,7 @@ class Noise:
 
 
 def digamma(x: float) -> float:
-    """Derivative of log gamma, x > 0 (Abramowitz & Stegun 6.3.5, 6.3.18)."""
+    """The derivative of log gamma for x > 0 (Abramowitz & Stegun 6.3.5, 6.3.18)."""
     shift = 0.0
     while x < 8:
         shift -= 1 / x
@@ -86,7 +88,7 @@ def digamma(x: float) -> float:
 
 
 def trigamma(x: float) -> float:
-    """Second derivative of log gamma, x > 0 (Abramowitz & Stegun 6.4.6, 6.4.12)."""
+    """The second derivative of log gamma for x > 0 (Abramowitz & Stegun 6.4.6, 6.4.12)."""
     shift = 0.0
     while x < 8:
         shift += 1 / (x * x)

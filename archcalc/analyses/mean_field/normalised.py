@@ -1,9 +1,9 @@
-"""Normalisation at initialisation, and softmax.
+"""Mean-field rules of normalisation and softmax.
 
-Batch normalisation in training subtracts what all samples and positions of a channel have in common and
-divides by the deviation of the rest: of E x^2 the part `corr` goes, and the gradient is divided by the same
-deviation (Yang et al. 2019). The two statistics cost the gradient its mean and its part along x: of n
-independent samples and positions, a share of 1/n each. What samples differ by stays.
+Batch normalisation in training subtracts the mean over samples and positions of a channel, which is the share
+`corr` of E x^2, and divides by the standard deviation of the rest; so it divides the gradient (Yang et al.
+2019). The gradient also loses its mean and its component along x, a share of 1/n each for n independent
+samples and positions. Differences between samples remain.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import numpy as np
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
-    ALIKE,
+    EQUAL_SAMPLES,
     FLOOR,
     REPLICAS,
     Backward,
     Forward,
-    Pull,
+    Pullback,
     Unpredicted,
     balanced,
     log_of,
     of_samples,
-    standard,
+    to_quantiles,
 )
 
-FEW_UNITS = "normalisation of so few units that their size says nothing of what they were"
+FEW_UNITS = "normalisation of so few units that its output is constant"
 
 
 def over_batch(
     x: Forward, axes: Sequence[int], epsilon: float, gamma: float, noise: Noise
-) -> tuple[Forward, Pull]:
-    """Statistics of the batch for each entry of `axes`; gamma is the scale's initial value."""
+) -> tuple[Forward, Pullback]:
+    """Batch normalisation with statistics for each entry of `axes`; gamma is the initial scale."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
     q, sample_squares = _centred_squares(x)
     variance = q.mean(axis=others, keepdims=True)
@@ -46,37 +46,40 @@ def over_batch(
     if positions * noise.batch <= 2:
         raise Unpredicted(FEW_UNITS)
     scale = -log_of(variance + epsilon) + _log_square(gamma)
-    level = float(variance.mean())
-    # what a batch's own variance is divided by, over the same of the expected one
-    batches = np.stack([_left(noise.of_batches(sample_squares), level, epsilon), ALIKE[1]])
+    mean_variance = float(variance.mean())
+    batches = np.stack(
+        [_log_divisor(noise.batch_means(sample_squares), mean_variance, epsilon), EQUAL_SAMPLES[1]]
+    )
     centred = replace(
         x,
         corr=0.0,
         ratio=x.ratio * 0,
-        noise=x.noise * 0,
-        law=x.channel_law if x.channel_law is not None else _centred(x),
+        fluctuation=x.fluctuation * 0,
+        quantiles=x.channel_quantiles if x.channel_quantiles is not None else _centred_quantiles(x),
         channel_variance=0.0,
-        channel_law=None,
+        channel_quantiles=None,
         shared_elasticity=1.0,
         sample_squares=balanced(sample_squares - batches)[1],
     )
-    # over channels of unlike variance v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
-    held = epsilon / level
-    less = math.log1p(-min(x.channel_variance * held / (1 + held) ** 2, 0.5))
-    more = -math.log1p(-min(x.channel_variance / (1 + held) ** 2, 0.5))
-    made, pull = _divided(centred, x, log_of(q) + scale + less, scale + more, level, epsilon)
+    # channels of different variances v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
+    epsilon_ratio = epsilon / mean_variance
+    log_forward = math.log1p(-min(x.channel_variance * epsilon_ratio / (1 + epsilon_ratio) ** 2, 0.5))
+    log_back = -math.log1p(-min(x.channel_variance / (1 + epsilon_ratio) ** 2, 0.5))
+    output, pullback = _divided(
+        centred, x, log_of(q) + scale + log_forward, scale + log_back, mean_variance, epsilon
+    )
 
     def back(g: Backward) -> Backward:
-        # behind other statistics only what functions have made of the gradient has a mean again
-        alike = 0.0 if g.centred else g.corr
-        lost = (2 + (positions - 1) * alike) / (positions * noise.batch)
-        g = pull(g)
-        left = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
-        return replace(g, surplus=more - less, centred=True, log_b=left).with_sample_squares(
-            g.sample_squares - batches
-        )
+        # a centred gradient gets a mean again only by functions, which make it small
+        corr = 0.0 if g.centred else g.corr
+        lost = (2 + (positions - 1) * corr) / (positions * noise.batch)
+        g = pullback(g)
+        log_b = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
+        return replace(
+            g, log_channel_excess=log_back - log_forward, centred=True, log_b=log_b
+        ).with_sample_squares(g.sample_squares - batches)
 
-    return made, back
+    return output, back
 
 
 def _centred_squares(x: Forward) -> tuple[Array, Array]:
@@ -87,27 +90,29 @@ def _centred_squares(x: Forward) -> tuple[Array, Array]:
     """
     left = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / left if left > 0 else 1.0
-    rises = np.exp(power * (x.log_q - x.level))
-    return rises * (left * math.exp(x.level) / float(rises.mean())), balanced(power * x.sample_squares)[1]
+    rises = np.exp(power * (x.log_q - x.log_mean_q))
+    return rises * (left * math.exp(x.log_mean_q) / float(rises.mean())), balanced(power * x.sample_squares)[
+        1
+    ]
 
 
-def _centred(x: Forward) -> Array | None:
-    return None if x.law is None else standard(x.law - x.law.mean())
+def _centred_quantiles(x: Forward) -> Array | None:
+    return None if x.quantiles is None else to_quantiles(x.quantiles - x.quantiles.mean())
 
 
-def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tuple[Forward, Pull]:
-    """Moving statistics as they start: mean 0 and this variance."""
+def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tuple[Forward, Pullback]:
+    """Normalisation by stored statistics: mean 0 and this variance."""
     scale = _log_square(gamma) - math.log(variance + epsilon)
-    made = replace(x, log_q=np.maximum(x.log_q + scale, FLOOR))
-    return made, lambda g: replace(g, log_b=np.maximum(g.log_b + scale, FLOOR))
+    output = replace(x, log_q=np.maximum(x.log_q + scale, FLOOR))
+    return output, lambda g: replace(g, log_b=np.maximum(g.log_b + scale, FLOOR))
 
 
 def over_sample(
     x: Forward, axes: Sequence[int], epsilon: float, gamma: float, *, centre: bool
-) -> tuple[Forward, Pull]:
-    """Statistics of each sample over `axes`: what its units have in common is their mean.
+) -> tuple[Forward, Pullback]:
+    """Normalisation of each sample over `axes`, with or without subtracting the mean.
 
-    Of n units the gradient loses its mean and its part along x, a share of 1/n each.
+    The gradient loses its mean and its component along x, a share of 1/n each for n units.
     """
     lost = (2 if centre else 1) / math.prod(x.shape[a] for a in axes)
     if lost >= 1:
@@ -116,91 +121,93 @@ def over_sample(
     q = np.exp(x.log_q) * max(1 - mean_square, 0.0)
     variance = q.mean(axis=tuple(axes), keepdims=True)
     if not np.all(variance > 0):
-        raise Unpredicted("normalisation of a tensor whose units are all alike")
+        raise Unpredicted("normalisation of a tensor whose units are all equal")
     scale = -log_of(variance + epsilon) + _log_square(gamma)
-    level = float(variance.mean())
-    kept = replace(
+    mean_variance = float(variance.mean())
+    centred = replace(
         x,
         corr=min(max((x.corr - mean_square) / max(1 - mean_square, 1e-12), 0.0), 1.0),
         ratio=x.ratio * (0.0 if centre else 1.0),
-        noise=x.noise * 0,
-        law=_centred(x) if centre else x.law,
+        fluctuation=x.fluctuation * 0,
+        quantiles=_centred_quantiles(x) if centre else x.quantiles,
     )
-    made, pull = _divided(kept, x, log_of(q) + scale, scale, level, epsilon)
-    left = _left(x.sample_squares, level, epsilon)
+    output, pullback = _divided(centred, x, log_of(q) + scale, scale, mean_variance, epsilon)
+    divisors = _log_divisor(x.sample_squares, mean_variance, epsilon)
     if math.prod(x.shape[a] for a in axes) > x.channels:
-        left = of_samples(left)
+        divisors = of_samples(divisors)
 
     def back(g: Backward) -> Backward:
-        g = pull(g)
-        return replace(g, log_b=g.log_b + math.log1p(-lost)).with_sample_squares(g.sample_squares - left)
+        g = pullback(g)
+        return replace(g, log_b=g.log_b + math.log1p(-lost)).with_sample_squares(g.sample_squares - divisors)
 
-    return made.with_sample_squares(x.sample_squares - left), back
+    return output.with_sample_squares(x.sample_squares - divisors), back
 
 
 def _divided(
-    made: Forward, x: Forward, log_q: Array, scale: Array, level: float, epsilon: float
-) -> tuple[Forward, Pull]:
-    """The realised variance is divided out; only what epsilon holds back is left of its fluctuation."""
-    left = _left(x.noise, level, epsilon)
-    made = replace(made, log_q=np.maximum(log_q, FLOOR), noise=x.noise - left)
+    output: Forward, x: Forward, log_q: Array, scale: Array, mean_variance: float, epsilon: float
+) -> tuple[Forward, Pullback]:
+    """The division by the realised variance, which cancels its fluctuation except for the effect of epsilon."""
+    divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
+    output = replace(output, log_q=np.maximum(log_q, FLOOR), fluctuation=x.fluctuation - divisor)
 
-    def pull(g: Backward) -> Backward:
-        return replace(g, log_b=np.maximum(g.log_b + scale, FLOOR), noise=g.noise - left)
+    def pullback(g: Backward) -> Backward:
+        return replace(g, log_b=np.maximum(g.log_b + scale, FLOOR), fluctuation=g.fluctuation - divisor)
 
-    return made, pull
+    return output, pullback
 
 
-def _left(log_realised: Array, level: float, epsilon: float) -> Array:
-    """Log of what a realised variance is divided by, over the same of the expected one."""
-    return np.log(level * np.exp(log_realised) + epsilon) - math.log(level + epsilon)
+def _log_divisor(log_realised: Array, mean_variance: float, epsilon: float) -> Array:
+    """Log of (realised variance + epsilon) over (expected variance + epsilon)."""
+    return np.log(mean_variance * np.exp(log_realised) + epsilon) - math.log(mean_variance + epsilon)
 
 
 def _log_square(value: float) -> float:
     return 2 * math.log(abs(value)) if value else FLOOR
 
 
-DRAWS = 200_000  # Gaussian numbers that a softmax's slopes are averaged over
+DRAWS = 200_000  # Gaussian numbers over which the slopes of a softmax are averaged
 
 
-def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward, Pull]:
-    """P of `count` Gaussian logits, and the norm of its Jacobian diag(p) - p p^T on a random gradient.
+def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward, Pullback]:
+    """Softmax (or log-softmax) of `count` Gaussian logits, with its Jacobian on a random gradient.
 
-    The average over draws from a fixed generator; no closed form is known for small counts.
+    Averages over samples from a fixed generator, because small counts have no closed form.
     """
     rows = max(min(DRAWS // max(count, 1), REPLICAS), 8)
     z = np.random.default_rng(1).standard_normal((rows, count))
-    q = math.exp(min(x.level, 20.0)) * (1 - min(float((x.ratio**2).mean()), 1.0))
+    q = math.exp(min(x.log_mean_q, 20.0)) * (1 - min(float((x.ratio**2).mean()), 1.0))
     z = z * math.sqrt(q)
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     if log:
-        # I - 1 p^T
+        # the Jacobian is I - 1 p^T
         squares = (1 - 2 / count) + (p * p).sum(axis=1)
         value = np.log(p)
     else:
+        # the Jacobian is diag(p) - p p^T
         p2 = (p * p).sum(axis=1)
         squares = (p2 - 2 * (p**3).sum(axis=1) + p2**2) / count
         value = p
     logs = np.log(np.maximum(squares, 1e-300))
     mean_square = float((value**2).mean())
     ones = np.ones((1,) * len(x.shape))
-    made = replace(
+    output = replace(
         x,
         log_q=math.log(mean_square) * ones,
         ratio=float(value.mean()) / math.sqrt(mean_square) * ones,
         corr=min(float(value.mean()) ** 2 / mean_square + x.corr, 1.0),
-        noise=x.noise * 0,
-        law=None,
-        sample_squares=ALIKE,
+        fluctuation=x.fluctuation * 0,
+        quantiles=None,
+        sample_squares=EQUAL_SAMPLES,
     )
-    center = math.log(float(squares.mean()))
-    spread = float(logs.std())
+    log_mean_square = math.log(float(squares.mean()))
+    stddev = float(logs.std())
 
-    def pull(g: Backward) -> Backward:
-        # the mean of the log and its spread; a direction drawn at random adds its own
-        own = float(logs.mean()) - center + spread * noise.normal()
-        own = own + noise.of_square(min(2 / max(g.effective, 1.0), 2.0))
-        return replace(g, log_b=np.maximum(g.log_b + center, FLOOR), noise=g.noise + own)
+    def pullback(g: Backward) -> Backward:
+        # the fluctuation of the Jacobian, and that of the random direction of the gradient
+        added = float(logs.mean()) - log_mean_square + stddev * noise.normal()
+        added = added + noise.square_fluctuation(min(2 / max(g.effective_units, 1.0), 2.0))
+        log_b = np.maximum(g.log_b + log_mean_square, FLOOR)
+        return replace(g, log_b=log_b, fluctuation=g.fluctuation + added)
 
-    return made, pull
+    return output, pullback

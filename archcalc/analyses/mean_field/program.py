@@ -13,13 +13,13 @@ from archcalc.analyses.initial import Draw, draw
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
-from archcalc.analyses.mean_field.state import FLOOR, Forward, Pull, Unpredicted
+from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 from archcalc.layers.interpolation import INTERPOLATIONS, phases
 from archcalc.layers.operand import Constant
 
-Made = tuple[Forward, list[Pull]]
+Result = tuple[Forward, list[Pullback]]
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Context:
     """What a primitive may need besides its inputs: the layer's weights and the bits of its roots."""
 
     weights: dict[str, Weight]
-    root: Callable[[str], int]
+    weight_bit: Callable[[str], int]
     noise: Noise
     training: bool
 
-    def drawn(self, name: str) -> Draw:
+    def element(self, name: str) -> Draw:
         weight = self.weights[name]
         shape = [int(n) for n in weight.shape]
         found = draw(weight.initializer, shape)
@@ -39,15 +39,15 @@ class Context:
             raise Unpredicted(f"the initialiser of {name}, whose elements are not independent")
         return found
 
-    def start(self, name: str | None, default: float = 1.0) -> float:
+    def initial_value(self, name: str | None, default: float = 1.0) -> float:
         """Where a weight starts that is a constant; the root mean square of one that is drawn."""
         if name is None:
             return default
-        found = self.drawn(name)
+        found = self.element(name)
         return math.copysign(math.sqrt(found.mean**2 + found.variance), found.mean or 1.0)
 
 
-def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Context) -> Made:
+def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Context) -> Result:
     """The primitive's output, and the way back for each input; raises `Unpredicted` with a reason."""
     handler = _HANDLERS.get(type(primitive))
     if handler is None:
@@ -55,48 +55,55 @@ def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Con
             getattr(primitive, "reason", None) or f"{type(primitive).__name__.lower()} has no mean-field rule"
         )
         raise Unpredicted(why)
-    made: Made = handler(primitive, inputs, context)
-    return made
+    output: Result = handler(primitive, inputs, context)
+    return output
 
 
-def _one(made: tuple[Forward, Pull]) -> Made:
-    return made[0], [made[1]]
+def _one(output: tuple[Forward, Pullback]) -> Result:
+    return output[0], [output[1]]
 
 
-def _matrix(primitive: prim.Matrix, inputs: Sequence[Forward], c: Context) -> Made:
+def _matrix(primitive: prim.Matrix, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
-    if primitive.equation is not None or primitive.shared or primitive.adapter is not None:
+    if primitive.equation is not None or primitive.shared_axes or primitive.adapter is not None:
         raise Unpredicted("a matrix by an einsum equation or with an adapter has no mean-field rule")
     weight = c.weights[primitive.weight]
-    made_axis = primitive.inputs[0] if primitive.transposed else primitive.outputs[0]
+    made_axis = primitive.input_axes[0] if primitive.transposed else primitive.output_axes[0]
     count = int(weight.shape[made_axis])
-    made, pull = weighted.matrix(x, c.drawn(primitive.weight), count, c.root(primitive.weight), c.noise)
-    return _biased(made, pull, primitive.bias, c)
+    output, pullback = weighted.matrix(
+        x, c.element(primitive.weight), count, c.weight_bit(primitive.weight), c.noise
+    )
+    return _biased(output, pullback, primitive.bias, c)
 
 
-def _biased(made: Forward, pull: Pull, bias: str | None, c: Context) -> Made:
+def _biased(output: Forward, pullback: Pullback, bias: str | None, c: Context) -> Result:
     if bias is None:
-        return made, [pull]
-    drawn = c.drawn(bias)
-    moved, _ = units.offset(made, drawn.mean, drawn.variance)
-    return moved, [pull]
+        return output, [pullback]
+    element = c.element(bias)
+    moved, _ = units.offset(output, element.mean, element.variance)
+    return moved, [pullback]
 
 
-def _reads(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Any]]:
+def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Any]]:
     return [
-        (s.axis, _portions(int(s.size), int(s.positions)))
+        (s.axis, _adaptive_taps(int(s.size), int(s.positions)))
         if isinstance(s, prim.AdaptiveWindow)
         else (
             s.axis,
             weighted.taps(
-                int(s.size), int(s.positions), int(s.kernel), int(s.stride), int(s.dilation), int(s.before)
+                int(s.size),
+                int(s.positions),
+                int(s.kernel),
+                int(s.stride),
+                int(s.dilation),
+                int(s.pad_before),
             ),
         )
         for s in windows
     ]
 
 
-def _portions(size: int, positions: int) -> Any:
+def _adaptive_taps(size: int, positions: int) -> Any:
     """Which units each window reads."""
     taps = np.zeros((positions, size))
     for i in range(positions):
@@ -104,11 +111,11 @@ def _portions(size: int, positions: int) -> Any:
     return taps
 
 
-def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -> Made:
+def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.adapter is not None:
         raise Unpredicted("a kernel with an adapter has no mean-field rule")
-    reads = _reads(primitive.windows)
+    reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     if primitive.transposed:
         reads = [(axis, taps.T) for axis, taps in reads]
@@ -119,61 +126,63 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
         shape[primitive.channel_axis] = x.shape[primitive.channel_axis] * int(weight.shape[-1])
     else:
         shape[primitive.channel_axis] = int(weight.shape[-2 if primitive.transposed else -1])
-    made, pull = weighted.convolution(
+    output, pullback = weighted.convolution(
         x,
-        c.drawn(primitive.weight),
+        c.element(primitive.weight),
         tuple(shape),
         reads,
         primitive.channel_axis,
         int(primitive.groups),
         primitive.depthwise,
-        c.root(primitive.weight),
+        c.weight_bit(primitive.weight),
         c.noise,
     )
-    return _biased(made, pull, primitive.bias, c)
+    return _biased(output, pullback, primitive.bias, c)
 
 
-def _local(primitive: prim.LocallyConnected, inputs: Sequence[Forward], c: Context) -> Made:
+def _local(primitive: prim.LocallyConnected, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.implementation == 2:
         raise Unpredicted("implementation 2 draws a masked matrix, whose fans are those of the whole")
-    reads = _reads(primitive.windows)
+    reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     for axis, taps in reads:
         shape[axis] = len(taps)
     shape[primitive.channel_axis] = int(primitive.filters)
-    made, pull = weighted.convolution(
+    output, pullback = weighted.convolution(
         x,
-        c.drawn(primitive.weight),
+        c.element(primitive.weight),
         tuple(shape),
         reads,
         primitive.channel_axis,
         1,
         False,
-        c.root(primitive.weight),
+        c.weight_bit(primitive.weight),
         c.noise,
     )
-    return _biased(made, pull, primitive.bias, c)
+    return _biased(output, pullback, primitive.bias, c)
 
 
-def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context) -> Made:
+def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     parameters = dict(primitive.parameters)
     name = primitive.function
     if name == "prelu":
-        name, parameters = "leaky_relu", {"negative_slope": c.start(primitive.weight, 0.0)}
+        name, parameters = "leaky_relu", {"negative_slope": c.initial_value(primitive.weight, 0.0)}
     phi = function(name, parameters)
     if phi is None:
         raise Unpredicted(f"the function {primitive.function} has no mean-field rule")
-    made, pull = units.pointwise(x, phi, c.noise)
+    output, pullback = units.pointwise(x, phi, c.noise)
     if phi.kind != "linear":
-        made = made.of_gaussian((phi, x.level, float(x.ratio.mean()), x.corr))
-    return made, [pull]
+        output = output.with_source((phi, x.log_mean_q, float(x.ratio.mean()), x.corr))
+    return output, [pullback]
 
 
-def _factor(primitive: prim.Scale, inputs: Sequence[Forward], c: Context) -> Made:
+def _factor(primitive: prim.Scale, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
-    value = np.asarray(primitive.value if primitive.weight is None else c.start(primitive.weight), float)
+    value = np.asarray(
+        primitive.value if primitive.weight is None else c.initial_value(primitive.weight), float
+    )
     if primitive.reciprocal:
         value = 1 / value
     with np.errstate(divide="ignore"):
@@ -182,46 +191,46 @@ def _factor(primitive: prim.Scale, inputs: Sequence[Forward], c: Context) -> Mad
     return _one(units.factor(x, log_square, -1.0 if np.all(value < 0) else 1.0))
 
 
-def _offset(primitive: prim.Offset, inputs: Sequence[Forward], c: Context) -> Made:
+def _offset(primitive: prim.Offset, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.weight is not None:
-        drawn = c.drawn(primitive.weight)
-        return _one(units.offset(x, drawn.mean, drawn.variance))
+        element = c.element(primitive.weight)
+        return _one(units.offset(x, element.mean, element.variance))
     if primitive.value is None:
         return x, [lambda g: g]
     value = np.asarray(primitive.value, float)
     return _one(units.offset(x, float(value.mean()), float(value.var())))
 
 
-def _within(primitive: prim.Nested, inputs: Sequence[Forward], c: Context) -> Made:
+def _nested(primitive: prim.Nested, inputs: Sequence[Forward], c: Context) -> Result:
     below = f"{primitive.prefix}/"
     inner = replace(
         c,
         weights={k.removeprefix(below): w for k, w in c.weights.items()},
-        root=lambda name: c.root(below + name),
+        weight_bit=lambda name: c.weight_bit(below + name),
     )
     (x,) = inputs
-    pulls: list[Pull] = []
+    pullbacks: list[Pullback] = []
     for step in primitive.inner:
-        x, (pull,) = interpret(step, (x,), inner)
-        pulls.append(pull)
+        x, (pullback,) = interpret(step, (x,), inner)
+        pullbacks.append(pullback)
 
     def back(g: Any) -> Any:
-        for pull in reversed(pulls):
-            g = pull(g)
+        for pullback in reversed(pullbacks):
+            g = pullback(g)
         return g
 
     return x, [back]
 
 
-def _disturb(_: prim.TrainingNoise, inputs: Sequence[Forward], c: Context) -> Made:
+def _training_noise(_: prim.TrainingNoise, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if c.training:
         raise Unpredicted("a random change in training has no mean-field rule")
     return x, [lambda g: g]
 
 
-def _mask(primitive: prim.Dropout, inputs: Sequence[Forward], c: Context) -> Made:
+def _dropout(primitive: prim.Dropout, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if not c.training or primitive.rate == 0:
         return x, [lambda g: g]
@@ -229,21 +238,21 @@ def _mask(primitive: prim.Dropout, inputs: Sequence[Forward], c: Context) -> Mad
         raise Unpredicted("alpha dropout has no mean-field rule")
     return _one(
         units.drop_samples(x, primitive.rate, c.noise)
-        if primitive.whole
+        if primitive.per_sample
         else units.dropout(x, primitive.rate)
     )
 
 
-def _batch(primitive: prim.BatchStandardise, inputs: Sequence[Forward], c: Context) -> Made:
+def _batch(primitive: prim.BatchStandardise, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.inverse:
         raise Unpredicted("an inverted normalisation has no mean-field rule")
-    gamma = c.start(primitive.gamma)
-    if primitive.moving and c.training:
-        made, pull = normalised.over_batch(x, primitive.axes, primitive.epsilon, gamma, c.noise)
+    gamma = c.initial_value(primitive.gamma)
+    if primitive.batch_statistics and c.training:
+        output, pullback = normalised.over_batch(x, primitive.axes, primitive.epsilon, gamma, c.noise)
     else:
         if isinstance(primitive.variance, str | None):
-            variance = c.start(primitive.variance)
+            variance = c.initial_value(primitive.variance)
         else:  # statistics of the data, known before training
             mean, spread = (_numbers(s) for s in (primitive.mean, primitive.variance))
             variance = float(spread.mean())
@@ -251,37 +260,39 @@ def _batch(primitive: prim.BatchStandardise, inputs: Sequence[Forward], c: Conte
         epsilon = primitive.epsilon
         if primitive.floor:
             variance, epsilon = max(variance, epsilon**2), 0.0
-        made, pull = normalised.by_constant(x, variance, epsilon, gamma)
-    return _biased(made, pull, primitive.beta if isinstance(primitive.beta, str) else None, c)
+        output, pullback = normalised.by_constant(x, variance, epsilon, gamma)
+    return _biased(output, pullback, primitive.beta if isinstance(primitive.beta, str) else None, c)
 
 
 def _numbers(constant: Any) -> Any:
     return np.asarray(constant.value if isinstance(constant, Constant) else constant, float)
 
 
-def _standardise(primitive: prim.Standardise, inputs: Sequence[Forward], c: Context) -> Made:
+def _standardise(primitive: prim.Standardise, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     gamma = (
-        c.start(primitive.gamma)
+        c.initial_value(primitive.gamma)
         if isinstance(primitive.gamma, str | None)
         else float(np.mean(primitive.gamma))
     )
-    made, pull = normalised.over_sample(x, primitive.axes, primitive.epsilon, gamma, centre=primitive.centre)
-    return _biased(made, pull, primitive.beta if isinstance(primitive.beta, str) else None, c)
+    output, pullback = normalised.over_sample(
+        x, primitive.axes, primitive.epsilon, gamma, centre=primitive.centre
+    )
+    return _biased(output, pullback, primitive.beta if isinstance(primitive.beta, str) else None, c)
 
 
-def _pool(primitive: prim.Pool, inputs: Sequence[Forward], c: Context) -> Made:
+def _pool(primitive: prim.Pool, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
-    reads = _reads(primitive.windows)
+    reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     for axis, taps in reads:
         shape[axis] = len(taps)
     if primitive.kind == "average":
         return _one(spatial.average(x, tuple(shape), reads))
-    return _one(spatial.largest(x, tuple(shape), reads, c.noise, x.gaussian))
+    return _one(spatial.largest(x, tuple(shape), reads, c.noise, x.source))
 
 
-def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Made:
+def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     shape = tuple(
         1 if a in primitive.axes else n
@@ -303,16 +314,16 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Ma
         reads = [(a, np.ones((1, x.shape[a]))) for a in primitive.axes]
         kept = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
         sign = 1.0 if primitive.kind == "max" else -1.0
-        behind = x.gaussian if sign > 0 else None
-        made, pull = spatial.largest(x, kept, reads, c.noise, behind, sign)
+        source = x.source if sign > 0 else None
+        output, pullback = spatial.largest(x, kept, reads, c.noise, source, sign)
         if primitive.keepdims:
-            return made, [pull]
-        flat, unflatten = spatial.reshaped(made, shape)
-        return flat, [lambda g: pull(unflatten(g))]
+            return output, [pullback]
+        flat, unflatten = spatial.reshaped(output, shape)
+        return flat, [lambda g: pullback(unflatten(g))]
     raise Unpredicted(f"the reduction {primitive.kind} has no mean-field rule")
 
 
-def _enlarge(primitive: prim.Upsample, inputs: Sequence[Forward], _: Context) -> Made:
+def _upsample(primitive: prim.Upsample, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
     size, f = int(primitive.size), int(primitive.factor)
     rows = np.zeros((size * f, size))
@@ -328,42 +339,42 @@ def _enlarge(primitive: prim.Upsample, inputs: Sequence[Forward], _: Context) ->
     return _along(x, primitive.axis, rows)
 
 
-def _blend(primitive: prim.Blend, inputs: Sequence[Forward], _: Context) -> Made:
+def _constant_matrix(primitive: prim.ConstantMatrix, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
     return _along(x, primitive.axis, np.array(primitive.rows))
 
 
-def _along(x: Forward, axis: int, rows: Any) -> Made:
+def _along(x: Forward, axis: int, rows: Any) -> Result:
     shape = (*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
     return _one(spatial.linear(x, shape, axis, rows))
 
 
-def _permute(primitive: prim.Permute, inputs: Sequence[Forward], _: Context) -> Made:
+def _permute(primitive: prim.Permute, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
     return _one(spatial.permuted(x, primitive.order))
 
 
-def _reshape(primitive: prim.Reshape, inputs: Sequence[Forward], _: Context) -> Made:
+def _reshape(primitive: prim.Reshape, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
     return _one(spatial.reshaped(x, tuple(int(n) for n in primitive.shape)))
 
 
-def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Made:
+def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
     pairs = [(int(a), int(b)) for a, b in primitive.pairs]
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
-    made, pull = spatial.margin(x, pairs, shape)
-    if x.gaussian is not None:
-        made = made.of_gaussian(x.gaussian)
-    return made, [pull]
+    output, pullback = spatial.margin(x, pairs, shape)
+    if x.source is not None:
+        output = output.with_source(x.source)
+    return output, [pullback]
 
 
-def _softmax(primitive: prim.Softmax, inputs: Sequence[Forward], c: Context) -> Made:
+def _softmax(primitive: prim.Softmax, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     return _one(normalised.softmax(x, int(primitive.count), c.noise, log=primitive.log))
 
 
-def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Made:
+def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Result:
     if primitive.kind == "concatenate":
         assert primitive.axis is not None
         shape = list(inputs[0].shape)
@@ -376,17 +387,17 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Made
     ]
     shape_ = tuple(np.broadcast_shapes(*(x.shape for x in parts)))
     if primitive.kind == "add":
-        made, pulls = units.add(parts, primitive.coefficients or (1.0,) * len(parts), shape_, c.noise)
+        output, pullbacks = units.add(parts, primitive.coefficients or (1.0,) * len(parts), shape_, c.noise)
     elif primitive.kind == "multiply":
-        made, pulls = units.multiply(parts, shape_)
+        output, pullbacks = units.multiply(parts, shape_)
     else:
         raise Unpredicted(f"the function {primitive.kind} of several tensors has no mean-field rule")
-    return made, [_to_shape(pull, x) for pull, x in zip(pulls, inputs, strict=True)]
+    return output, [_to_shape(pullback, x) for pullback, x in zip(pullbacks, inputs, strict=True)]
 
 
-def _to_shape(pull: Pull, x: Forward) -> Pull:
+def _to_shape(pullback: Pullback, x: Forward) -> Pullback:
     def back(g: Any) -> Any:
-        found = pull(g)
+        found = pullback(g)
         if found.shape == x.shape:
             return found
         return spatial.reshaped(x, found.shape)[1](found)
@@ -401,15 +412,15 @@ _HANDLERS: dict[type, Any] = {
     prim.Pointwise: _pointwise,
     prim.Scale: _factor,
     prim.Offset: _offset,
-    prim.Nested: _within,
-    prim.TrainingNoise: _disturb,
-    prim.Dropout: _mask,
+    prim.Nested: _nested,
+    prim.TrainingNoise: _training_noise,
+    prim.Dropout: _dropout,
     prim.BatchStandardise: _batch,
     prim.Standardise: _standardise,
     prim.Pool: _pool,
     prim.Reduce: _reduce,
-    prim.Upsample: _enlarge,
-    prim.Blend: _blend,
+    prim.Upsample: _upsample,
+    prim.ConstantMatrix: _constant_matrix,
     prim.Permute: _permute,
     prim.Reshape: _reshape,
     prim.Pad: _pad,

@@ -21,9 +21,9 @@ _KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initialize
 _BENDING = {"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign", "relu", "gelu", "silu", "elu", "selu"}
 
 
-def remedies(found: Structure) -> Iterator[Tried]:
+def remedies(structure: Structure) -> Iterator[Tried]:
     """Every remedy that applies: its name, the changed graph and its shapes."""
-    for name, changed in _candidates(found):
+    for name, changed in _candidates(structure):
         if changed is None:
             continue
         try:
@@ -32,17 +32,17 @@ def remedies(found: Structure) -> Iterator[Tried]:
             continue
 
 
-def _candidates(found: Structure) -> Iterator[tuple[str, Graph | None]]:
-    yield "ReLU and he_normal", _with(found, "relu", "he_normal")
-    yield "SELU and lecun_normal", _with(found, "selu", "lecun_normal")
+def _candidates(structure: Structure) -> Iterator[tuple[str, Graph | None]]:
+    yield "ReLU and he_normal", _with(structure, "relu", "he_normal")
+    yield "SELU and lecun_normal", _with(structure, "selu", "lecun_normal")
     for initializer in INITIALIZERS:
-        yield f"the initialiser {initializer}", _with(found, None, initializer)
-    yield "batch normalisation before each activation", _normalised(found)
-    skipping = _skipping(found)
+        yield f"the initialiser {initializer}", _with(structure, None, initializer)
+    yield "batch normalisation before each activation", _normalised(structure)
+    skipping = _skipping(structure)
     yield "a skip over every two layers", skipping
     yield "skips over every two layers whose branches start as zero", _zeroed(_again(skipping))
-    yield "branches scaled by 1/sqrt(number of sums)", _scaled(found)
-    yield "branches that start as zero (zero gamma or zero last weights)", _zeroed(found)
+    yield "branches scaled by 1/sqrt(number of sums)", _scaled(structure)
+    yield "branches that start as zero (zero gamma or zero last weights)", _zeroed(structure)
 
 
 def _again(graph: Graph | None) -> Structure | None:
@@ -62,14 +62,14 @@ def _changed(layer: Layer, **arguments: Any) -> Layer:
     return made
 
 
-def _head(found: Structure) -> set[int]:
+def _head(structure: Structure) -> set[int]:
     """The last layer with weights and what follows it: they answer to the task."""
-    return set(range(found.weighted[-1], len(found.graph.nodes)))
+    return set(range(structure.weighted[-1], len(structure.graph.nodes)))
 
 
-def _with(found: Structure, activation: str | None, initializer: str) -> Graph | None:
+def _with(structure: Structure, activation: str | None, initializer: str) -> Graph | None:
     """Other activations (but the head's) and another initialiser."""
-    head = _head(found)
+    head = _head(structure)
 
     def change(i: int, layer: Layer) -> Layer:
         arguments: dict[str, Any] = {k: initializer for k in _KERNELS if hasattr(layer, k)}
@@ -79,12 +79,12 @@ def _with(found: Structure, activation: str | None, initializer: str) -> Graph |
         arguments = {k: v for k, v in arguments.items() if getattr(layer, k) != v}
         return _changed(layer, **arguments) if arguments else layer
 
-    return _replaced(found.graph, change)
+    return _replaced(structure.graph, change)
 
 
-def _rebuilt(found: Structure, add: Callable[[int, list[Any], str], str]) -> Graph | None:
+def _rebuilt(structure: Structure, add: Callable[[int, list[Any], str], str]) -> Graph | None:
     """The graph with nodes put behind others: `add` appends them to a list and names what replaces node i."""
-    graph = found.graph
+    graph = structure.graph
     nodes: list[Any] = []
     stands: dict[int, str] = {}
     shared = {}
@@ -100,13 +100,13 @@ def _rebuilt(found: Structure, add: Callable[[int, list[Any], str], str]) -> Gra
     return Graph.of(graph.name, nodes, outputs, shared=shared)
 
 
-def _normalised(found: Structure) -> Graph | None:
+def _normalised(structure: Structure) -> Graph | None:
     """BatchNormalization between weights and activation, where the layer has both."""
-    head, types = _head(found), registered()
-    weighted = set(found.weighted)
+    head, types = _head(structure), registered()
+    weighted = set(structure.weighted)
 
     def add(i: int, nodes: list[Any], name: str) -> str:
-        layer = found.layer(i)
+        layer = structure.layer(i)
         own = getattr(layer, "activation", None)
         if i not in weighted or i in head or own is None or activation_name(own) not in _BENDING:
             return name
@@ -115,7 +115,7 @@ def _normalised(found: Structure) -> Graph | None:
         nodes.append((f"{name}/activation", _activation(own), [f"{name}/normalised"]))
         return f"{name}/activation"
 
-    return _rebuilt(found, add)
+    return _rebuilt(structure, add)
 
 
 def _activation(name: Any) -> Layer:
@@ -123,23 +123,23 @@ def _activation(name: Any) -> Layer:
     return make(activation=name)
 
 
-def _skipping(found: Structure) -> Graph | None:
+def _skipping(structure: Structure) -> Graph | None:
     """H + W2 phi(W1 h) over pairs of layers in a row that keep the shape; the second loses its activation."""
-    head, types = _head(found), registered()
+    head, types = _head(structure), registered()
     ends: dict[int, int] = {}  # the end of a pair -> the node whose output skips
     linear: set[int] = set()
     used = -1
-    for i in found.weighted:
-        before = found.graph.nodes[i].inputs[0].node
-        if i <= used or i in head or len(found.consumers[before]) != 1:
+    for i in structure.weighted:
+        before = structure.graph.nodes[i].inputs[0].node
+        if i <= used or i in head or len(structure.consumers[before]) != 1:
             continue
-        run = found.run(i)
-        after = found.consumers[run[-1]]
-        if len(after) != 1 or after[0] not in found.weighted or after[0] in head:
+        run = structure.segment(i)
+        after = structure.consumers[run[-1]]
+        if len(after) != 1 or after[0] not in structure.weighted or after[0] in head:
             continue
-        end = found.run(after[0])
-        if found.shapes[before][0] == found.shapes[end[-1]][0] and hasattr(
-            found.layer(after[0]), "activation"
+        end = structure.segment(after[0])
+        if structure.shapes[before][0] == structure.shapes[end[-1]][0] and hasattr(
+            structure.layer(after[0]), "activation"
         ):
             ends[end[-1]] = before
             linear.add(after[0])
@@ -157,23 +157,23 @@ def _skipping(found: Structure) -> Graph | None:
             nodes.append((stands[i], types["Add"](), [stands[ends[i]], name]))
         return stands[i]
 
-    return _rebuilt(found, add)
+    return _rebuilt(structure, add)
 
 
-def _ends(found: Structure) -> set[int]:
+def _ends(structure: Structure) -> set[int]:
     """The last layers of residual branches."""
     ends = set()
-    for i in found.sums:
-        reached = [found.branch_end(t.node) for t in found.graph.nodes[i].inputs]
+    for i in structure.sums:
+        reached = [structure.branch_end(t.node) for t in structure.graph.nodes[i].inputs]
         # one input is the skip, whatever it went through
         branches = [e for e in reached if e is not None]
         ends.update(branches if len(branches) < len(reached) else branches[1:])
     return ends
 
 
-def _scaled(found: Structure) -> Graph | None:
+def _scaled(structure: Structure) -> Graph | None:
     """Each branch's last weights with 1/n of their variance, n being the number of sums."""
-    ends, n = _ends(found), len(found.sums)
+    ends, n = _ends(structure), len(structure.sums)
 
     def change(i: int, layer: Layer) -> Layer:
         if i not in ends:
@@ -184,7 +184,7 @@ def _scaled(found: Structure) -> Graph | None:
         name = next((k for k in _KERNELS if hasattr(layer, k)), None)
         if name is None:
             return layer
-        read = found.graph.input_shapes(found.shapes, found.graph.nodes[i])
+        read = structure.graph.input_shapes(structure.shapes, structure.graph.nodes[i])
         shape = [int(s) for s in layer.weights(*read)[0].shape]
         drawn = draw(getattr(layer, name), shape)
         if drawn is None:
@@ -197,14 +197,14 @@ def _scaled(found: Structure) -> Graph | None:
         }
         return _changed(layer, **{name: {"class_name": "VarianceScaling", "config": config}})
 
-    return _replaced(found.graph, change) if ends else None
+    return _replaced(structure.graph, change) if ends else None
 
 
-def _zeroed(found: Structure | None) -> Graph | None:
+def _zeroed(structure: Structure | None) -> Graph | None:
     """Zero gamma where a branch ends in normalisation, zero last weights elsewhere."""
-    if found is None:
+    if structure is None:
         return None
-    ends = _ends(found)
+    ends = _ends(structure)
 
     def change(i: int, layer: Layer) -> Layer:
         if i not in ends:
@@ -214,4 +214,4 @@ def _zeroed(found: Structure | None) -> Graph | None:
         name = next((k for k in _KERNELS if hasattr(layer, k)), None)
         return layer if name is None else _changed(layer, **{name: "zeros"})
 
-    return _replaced(found.graph, change) if ends else None
+    return _replaced(structure.graph, change) if ends else None

@@ -1,4 +1,4 @@
-"""Where a network has weights, what they lead to, and where branches meet."""
+"""The structure of a network for verdicts and remedies: layers with weights, sums, ends of branches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 
 
 class Structure:
-    """A graph with its shapes, looked at for weights and branches."""
+    """The weighted layers and the branches of a graph."""
 
     def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]]) -> None:
         self.graph = graph
@@ -30,7 +30,7 @@ class Structure:
 
     @cached_property
     def weighted(self) -> list[int]:
-        """Nodes whose primitives hold a matrix or kernel."""
+        """Nodes with a matrix or a kernel."""
         return [i for i, chain in enumerate(self.chains) if any(isinstance(s, KERNELS) for s in chain)]
 
     @cached_property
@@ -39,43 +39,50 @@ class Structure:
         return [
             i
             for i, chain in enumerate(self.chains)
-            if chain and isinstance(chain[0], prim.Merge) and chain[0].kind == "add" and self._several(i)
+            if chain
+            and isinstance(chain[0], prim.Merge)
+            and chain[0].kind == "add"
+            and self._has_several_inputs(i)
         ]
 
-    def _several(self, node: int) -> bool:
+    def _has_several_inputs(self, node: int) -> bool:
         return len(self.graph.nodes[node].inputs) > 1
 
     @cached_property
     def units(self) -> list[int]:
-        return [math.prod(int(n) for n in made[0]) for made in self.shapes]
+        """The units of each node's first output."""
+        return [math.prod(int(n) for n in outputs[0]) for outputs in self.shapes]
 
     def layer(self, node: int) -> Layer:
         return self.graph.nodes[node].layer
 
-    def run(self, node: int) -> list[int]:
-        """The node and those behind it, up to the next weights, fork or meeting of branches."""
-        found = [node]
-        while len(self.consumers[found[-1]]) == 1:
-            (after,) = self.consumers[found[-1]]
-            if after < 0 or after in self._weights or self._several(after):
+    def segment(self, node: int) -> list[int]:
+        """The node and its successors, up to the next weights, fork or merge."""
+        segment_nodes = [node]
+        while len(self.consumers[segment_nodes[-1]]) == 1:
+            (successor,) = self.consumers[segment_nodes[-1]]
+            if successor < 0 or successor in self._weights or self._has_several_inputs(successor):
                 break
-            found.append(after)
-        return found
+            segment_nodes.append(successor)
+        return segment_nodes
 
     @cached_property
     def _weights(self) -> set[int]:
         return set(self.weighted)
 
-    def steps(self, log10: Sequence[float | None]) -> Iterator[tuple[int, float]]:
-        """For each node with weights that alone reads its input: what the gradient gains over its run."""
+    def gains(self, log10: Sequence[float | None]) -> Iterator[tuple[int, float]]:
+        """(node, log10 of the factor by which the gradient grows over its segment), going backward.
+
+        Yields each node with weights whose input no other node reads.
+        """
         for i in self.weighted:
             before = self.graph.nodes[i].inputs[0].node
-            a, b = log10[before], log10[self.run(i)[-1]]
+            a, b = log10[before], log10[self.segment(i)[-1]]
             if len(self.consumers[before]) == 1 and a is not None and b is not None:
                 yield i, a - b
 
     def branch_end(self, node: int) -> int | None:
-        """The last layer with weights or scale on the way to this node, if nothing else reads that way."""
+        """The last layer with weights or normalisation in the chain that ends at this node; else None."""
         while len(self.consumers[node]) == 1:
             if node in self._weights or any(isinstance(s, prim.BatchStandardise) for s in self.chains[node]):
                 return node

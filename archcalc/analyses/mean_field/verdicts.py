@@ -74,23 +74,23 @@ class Verdict:
 
 def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected]) -> Verdict | None:
     """The verdict on a network's expected gradient; None for one of fewer than two layers with weights."""
-    found = Structure(graph, shapes)
-    if len(found.weighted) < 2:
+    structure = Structure(graph, shapes)
+    if len(structure.weighted) < 2:
         return None
-    judged = _judged(found, rows)
+    judged = _judged(structure, rows)
     if judged.verdict not in ("vanishing", "exploding"):
         return judged
     tried = []
     if len(graph.nodes) <= LARGEST:
-        for name, changed, its_shapes in remedies(found):
+        for name, changed, its_shapes in remedies(structure):
             other = _judged(Structure(changed, its_shapes), expected_gradients(changed, its_shapes))
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(judged, remedies=tuple(tried), message=judged.message + _advice(tried))
 
 
-def _judged(found: Structure, rows: Sequence[Expected]) -> Verdict:
-    graph = found.graph
-    first, last = found.weighted[0], found.weighted[-1]
+def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
+    graph = structure.graph
+    first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
     start = first
     if rows[first].reason == ZERO and rows[graph.nodes[first].inputs[0].node].log10 is not None:
@@ -117,8 +117,8 @@ def _judged(found: Structure, rows: Sequence[Expected]) -> Verdict:
             f"the gradient's norm {does} by {abs(change):.1f} orders of magnitude {way} "
             f"(90 % of starts: {ends[0]:.1f} to {ends[1]:.1f})"
         )
-    blame, why = _blame(found, rows, kind) if kind != "stable" else (None, "")
-    limits = tuple(_limits(found, rows))
+    blame, why = _blame(structure, rows, kind) if kind != "stable" else (None, "")
+    limits = tuple(_limits(structure, rows))
     for dtype, row, what in limits:
         text += f"; in {dtype} its elements are {what} from {row!r} back"
     return Verdict(kind, text + why, *names, change, low, high, blame, limits)
@@ -128,20 +128,20 @@ def _factor(change: float) -> str:
     return f"{10**change:.2g}" if change >= 0 else f"1/{10**-change:.2g}"
 
 
-def _blame(found: Structure, rows: Sequence[Expected], kind: str) -> tuple[str | None, str]:
+def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[str | None, str]:
     """The step that loses or gains most, and whether it stands out."""
     sign = -1 if kind == "vanishing" else 1
-    steps = [(sign * gain, i) for i, gain in found.steps([r.log10 for r in rows])]
+    steps = [(sign * gain, i) for i, gain in structure.gains([r.log10 for r in rows])]
     if not steps:
         return None, ""
     most, node = max(steps)
-    name = found.graph.nodes[node].name
+    name = structure.graph.nodes[node].name
     mean = sum(gain for gain, _ in steps) / len(steps)
     does = "loses" if sign < 0 else "gains"
     why = f"; {name!r} {does} most, {most:.2f} orders"
     if most < 2 * mean:
         why += f", and the {len(steps)} steps with weights {mean:.2f} each"
-    sums = len(found.sums)
+    sums = len(structure.sums)
     if sums and sign > 0:
         why += (
             f"; each of the {sums} sums adds its branch's gradient to the skip's, and branches that are not "
@@ -150,7 +150,7 @@ def _blame(found: Structure, rows: Sequence[Expected], kind: str) -> tuple[str |
     return name, why
 
 
-def _limits(found: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, str]]:
+def _limits(structure: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, str]]:
     """Number types in which a typical element has no value, and from which row (next to the output) on."""
     made = []
     for dtype, (least, most) in NUMBERS.items():
@@ -158,10 +158,10 @@ def _limits(found: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, 
             value = rows[i].log10
             if value is None:
                 continue
-            element = value - math.log10(max(found.units[i], 1)) / 2
+            element = value - math.log10(max(structure.units[i], 1)) / 2
             if element < least or element > most:
                 what = "zero" if element < least else "infinite"
-                made.append((dtype, found.graph.nodes[i].name, what))
+                made.append((dtype, structure.graph.nodes[i].name, what))
                 break
     return made
 

@@ -1,8 +1,8 @@
-"""What the backward pass reads of the forward pass: one rule per layer type.
+"""What a layer saves in the forward pass for the backward pass: one rule per layer type.
 
-Read off TensorFlow's traced graph of a training step of Keras 3.15, which tests repeat for
-every rule. Statistics of the batch (a number a channel) are left out, and so are the copies
-of weights that mixed precision makes.
+The rules follow TensorFlow's traced graph of a training step in Keras 3.15; tests check every rule
+against such a graph. Statistics of the batch (one number per channel) are left out, and so are the
+copies of weights in mixed precision.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer
 
 
-class Kept(NamedTuple):
-    """What one call of a layer keeps: inputs by number, its output, units inside it, bytes of masks.
+class Saved(NamedTuple):
+    """What one call of a layer saves: inputs by number, its output, units inside it, bytes of masks.
 
-    `inputs` are read for the gradient of the other inputs, `for_weights` and the units of
-    `copied` (a rearranged copy of the input, in its place) for that of the layer's own
-    weights only. `hidden` counts units in the type of activations. Where that is half
-    precision, `single` counts further units in float32, and with `upcast` inputs are copied
-    to float32 and hidden units are float32.
+    `inputs` are saved for the gradients of the other inputs, `for_weights` and `copied` (units of a
+    rearranged copy that replaces the input) for those of the layer's own weights only. `hidden` counts
+    units in the type of activations. Where that is half precision, `single` counts further units in
+    float32, and with `upcast` inputs are copied to float32 and hidden units are float32.
     """
 
     inputs: tuple[int, ...] = ()
@@ -35,8 +34,8 @@ class Kept(NamedTuple):
     upcast: bool = False
 
 
-class Slope(NamedTuple):
-    """What the derivative of an activation reads: its input, its output, more a unit, masks a unit."""
+class SavedByActivation(NamedTuple):
+    """What an activation's derivative needs: input, output, and per unit `hidden` values and mask bytes."""
 
     input: bool = False
     output: bool = False
@@ -44,24 +43,26 @@ class Slope(NamedTuple):
     masks: int = 0
 
 
-_INPUT, _OUTPUT = Slope(input=True), Slope(output=True)
+_INPUT, _OUTPUT = SavedByActivation(input=True), SavedByActivation(output=True)
 
-SLOPES: Mapping[str, Slope] = {
-    "linear": Slope(),
+SAVED_BY_ACTIVATION: Mapping[str, SavedByActivation] = {
+    "linear": SavedByActivation(),
     **dict.fromkeys(["relu", "relu6", "elu", "selu", "sigmoid", "tanh", "exponential"], _OUTPUT),
     **dict.fromkeys(["softmax", "log_softmax"], _OUTPUT),
     **dict.fromkeys(["leaky_relu", "silu", "swish", "softplus", "softsign"], _INPUT),
-    **dict.fromkeys(["log_sigmoid", "tanh_shrink", "hard_sigmoid"], Slope(hidden=1)),
-    **dict.fromkeys(["mish", "hard_tanh"], Slope(input=True, hidden=1)),
-    **dict.fromkeys(["celu", "squareplus", "hard_silu", "hard_swish"], Slope(input=True, hidden=2)),
-    "gelu": Slope(hidden=3),
-    "hard_shrink": Slope(masks=1),
-    "soft_shrink": Slope(masks=2),
-    "sparse_sigmoid": Slope(masks=2),
-    "sparse_plus": Slope(hidden=1, masks=2),
+    **dict.fromkeys(["log_sigmoid", "tanh_shrink", "hard_sigmoid"], SavedByActivation(hidden=1)),
+    **dict.fromkeys(["mish", "hard_tanh"], SavedByActivation(input=True, hidden=1)),
+    **dict.fromkeys(
+        ["celu", "squareplus", "hard_silu", "hard_swish"], SavedByActivation(input=True, hidden=2)
+    ),
+    "gelu": SavedByActivation(hidden=3),
+    "hard_shrink": SavedByActivation(masks=1),
+    "soft_shrink": SavedByActivation(masks=2),
+    "sparse_sigmoid": SavedByActivation(masks=2),
+    "sparse_plus": SavedByActivation(hidden=1, masks=2),
 }
 
-# results that are views of their input: nothing is copied
+# layers whose output is a view of their input
 VIEWS = frozenset(
     [
         "Flatten",
@@ -74,52 +75,52 @@ VIEWS = frozenset(
     ]
 )
 
-Rule = Callable[..., Kept | None]
+Rule = Callable[..., Saved | None]
 
 
-def kept(layer: Layer, *inputs: Shape) -> Kept | None:
-    """What a call of this layer keeps for the backward pass, or None where no rule says.
+def saved_for_backward(layer: Layer, *inputs: Shape) -> Saved | None:
+    """What a call of this layer saves for the backward pass, per sample; None if its type has no rule.
 
-    Shapes have no batch axis; figures are those of one sample.
+    Shapes have no batch axis.
     """
     rule = RULES.get(type(layer).__name__)
     return None if rule is None else rule(layer, *inputs)
 
 
 def is_view(layer: Layer) -> bool:
-    """Whether the output is the input's buffer."""
+    """Whether the layer's output shares the buffer of its input."""
     name = getattr(layer, "activation", "") if type(layer).__name__ == "Activation" else ""
     return type(layer).__name__ in VIEWS or name == "linear"
 
 
 # -- rules -------------------------------------------------------------------------------------
-def _nothing(*_: Any) -> Kept:
-    return Kept()
+def _nothing(*_: Any) -> Saved:
+    return Saved()
 
 
-def _input(*_: Any) -> Kept:
-    return Kept(inputs=(0,))
+def _input(*_: Any) -> Saved:
+    return Saved(inputs=(0,))
 
 
-def _output(*_: Any) -> Kept:
-    return Kept(output=True)
+def _output(*_: Any) -> Saved:
+    return Saved(output=True)
 
 
-def _input_and_output(*_: Any) -> Kept:
-    return Kept(inputs=(0,), output=True)
+def _input_and_output(*_: Any) -> Saved:
+    return Saved(inputs=(0,), output=True)
 
 
 def _hidden(times: int, *, masks: int = 0, inputs: tuple[int, ...] = ()) -> Rule:
-    return lambda _, x: Kept(inputs, hidden=times * prod(x), masks=masks * prod(x))
+    return lambda _, x: Saved(inputs, hidden=times * prod(x), masks=masks * prod(x))
 
 
-def _weighted(layer: Any, x: Shape) -> Kept | None:
-    """The input, and behind it what the activation named on the layer reads."""
-    return _activated(layer, prod(layer.output_shape(x)), Kept(for_weights=(0,)))
+def _weighted(layer: Any, x: Shape) -> Saved | None:
+    """The input, and what the derivative of the layer's activation needs."""
+    return _activated(layer, prod(layer.output_shape(x)), Saved(for_weights=(0,)))
 
 
-def _convolution(layer: Any, x: Shape) -> Kept | None:
-    """Dilated and causal kernels run on a padded copy, whose dilated sides are multiples of the rate."""
+def _convolution(layer: Any, x: Shape) -> Saved | None:
+    """As `_weighted`; dilated or causal kernels save a padded copy, dilated sides rounded up to the rate."""
     causal = layer.padding == "causal"
     if not causal and all(certainly(equal(d, 1)) for d in layer.dilation_rate):
         return _weighted(layer, x)
@@ -128,153 +129,153 @@ def _convolution(layer: Any, x: Shape) -> Kept | None:
         padded = n if layer.padding == "valid" else n + d * (k - 1)
         sides.append(n if certainly(equal(d, 1)) and not causal else ceil_div(padded, d) * d)
     copy = layer.channels(x) * prod(sides)
-    return _activated(layer, prod(layer.output_shape(x)), Kept(copied=copy))
+    return _activated(layer, prod(layer.output_shape(x)), Saved(copied=copy))
 
 
-def _separable(layer: Any, x: Shape) -> Kept | None:
-    """And the result of the depthwise half."""
+def _separable(layer: Any, x: Shape) -> Saved | None:
+    """As `_weighted`, and the output of the depthwise convolution."""
     between = layer.middle_channels(x) * prod(layer.output_sides(x))
-    return _activated(layer, prod(layer.output_shape(x)), Kept(for_weights=(0,), hidden=between))
+    return _activated(layer, prod(layer.output_shape(x)), Saved(for_weights=(0,), hidden=between))
 
 
-def _activated(layer: Any, units: Size, so_far: Kept) -> Kept | None:
-    """The activation's input is no other layer's tensor here."""
-    slope = _slope(layer.activation)
-    if slope is None:
+def _activated(layer: Any, units: Size, so_far: Saved) -> Saved | None:
+    """`so_far`, and what the activation needs, whose input is a tensor inside the layer."""
+    saved = _saved_by_activation(layer.activation)
+    if saved is None:
         return None
-    more = (int(slope.input) + slope.hidden) * units
+    more = (int(saved.input) + saved.hidden) * units
     return so_far._replace(
-        output=slope.output, hidden=so_far.hidden + more, masks=so_far.masks + slope.masks * units
+        output=saved.output, hidden=so_far.hidden + more, masks=so_far.masks + saved.masks * units
     )
 
 
-def _slope(activation: Any) -> Slope | None:
-    return None if isinstance(activation, dict) else SLOPES.get(activation_name(activation))
+def _saved_by_activation(activation: Any) -> SavedByActivation | None:
+    return None if isinstance(activation, dict) else SAVED_BY_ACTIVATION.get(activation_name(activation))
 
 
-def _activation(layer: Any, x: Shape) -> Kept | None:
-    slope = _slope(layer.activation)
-    if slope is None:
+def _activation(layer: Any, x: Shape) -> Saved | None:
+    saved = _saved_by_activation(layer.activation)
+    if saved is None:
         return None
-    inputs = (0,) if slope.input else ()
-    return Kept(inputs, (), slope.output, slope.hidden * prod(x), slope.masks * prod(x))
+    inputs = (0,) if saved.input else ()
+    return Saved(inputs, (), saved.output, saved.hidden * prod(x), saved.masks * prod(x))
 
 
 def _named(name: str) -> Rule:
-    slope = SLOPES[name]
-    inputs = (0,) if slope.input else ()
-    return lambda _, x: Kept(inputs, (), slope.output, slope.hidden * prod(x), slope.masks * prod(x))
+    saved = SAVED_BY_ACTIVATION[name]
+    inputs = (0,) if saved.input else ()
+    return lambda _, x: Saved(inputs, (), saved.output, saved.hidden * prod(x), saved.masks * prod(x))
 
 
-def _relu(layer: Any, x: Shape) -> Kept | None:
+def _relu(layer: Any, x: Shape) -> Saved | None:
     match (layer.max_value, layer.negative_slope, layer.threshold):
         case (None | 6, 0, 0):
-            return Kept(output=True)
+            return Saved(output=True)
         case (None, _, 0):
-            return Kept(inputs=(0,))
+            return Saved(inputs=(0,))
         case (_, 0, 0):
-            return Kept(hidden=2 * prod(x))
+            return Saved(hidden=2 * prod(x))
         case _:
             return None
 
 
-def _elu(layer: Any, x: Shape) -> Kept:
-    return Kept(output=True) if layer.alpha == 1 else Kept(hidden=prod(x), masks=prod(x))
+def _elu(layer: Any, x: Shape) -> Saved:
+    return Saved(output=True) if layer.alpha == 1 else Saved(hidden=prod(x), masks=prod(x))
 
 
-def _softmax(layer: Any, x: Shape) -> Kept | None:
+def _softmax(layer: Any, x: Shape) -> Saved | None:
     axes = layer.axes(x)
     if len(axes) > 1:
         return None
-    # along another axis it runs on a turned copy
-    return Kept(output=True) if axes[0] == len(x) - 1 else Kept(hidden=prod(x))
+    # along another axis it runs on a transposed copy
+    return Saved(output=True) if axes[0] == len(x) - 1 else Saved(hidden=prod(x))
 
 
-def _layer_normalization(layer: Any, x: Shape) -> Kept:
+def _layer_normalization(layer: Any, x: Shape) -> Saved:
     n = prod(x)
     groups = exact_div(n, prod(x[axis] for axis in layer.axes(x)))
     if layer.rms_scaling:
-        return Kept(inputs=(0,), hidden=2 * n + groups, upcast=True)
-    return Kept(inputs=(0,), hidden=int(layer.scale) * n + 3 * groups, upcast=True)
+        return Saved(inputs=(0,), hidden=2 * n + groups, upcast=True)
+    return Saved(inputs=(0,), hidden=int(layer.scale) * n + 3 * groups, upcast=True)
 
 
-def _batch_normalization(layer: Any, _: Shape) -> Kept | None:
-    return None if layer.renorm else Kept(inputs=(0,), upcast=True)
+def _batch_normalization(layer: Any, _: Shape) -> Saved | None:
+    return None if layer.renorm else Saved(inputs=(0,), upcast=True)
 
 
-def _dropout(layer: Any, x: Shape) -> Kept:
-    return Kept(masks=prod(x)) if layer.rate else Kept()
+def _dropout(layer: Any, x: Shape) -> Saved:
+    return Saved(masks=prod(x)) if layer.rate else Saved()
 
 
-def _channel_dropout(layer: Any, x: Shape) -> Kept:
-    return Kept(masks=x[-1]) if layer.rate else Kept()
+def _channel_dropout(layer: Any, x: Shape) -> Saved:
+    return Saved(masks=x[-1]) if layer.rate else Saved()
 
 
-def _noisy(layer: Any, x: Shape) -> Kept:
-    return Kept(inputs=(0,), hidden=prod(x)) if layer.rate else Kept()
+def _noisy(layer: Any, x: Shape) -> Saved:
+    return Saved(inputs=(0,), hidden=prod(x)) if layer.rate else Saved()
 
 
-def _upsampling(layer: Any, x: Shape) -> Kept:
-    """Interpolation is computed in float32, and clipped to the range of a half."""
+def _upsampling(layer: Any, x: Shape) -> Saved:
+    """Interpolation is computed in float32, and then clipped to the range of float16."""
     if getattr(layer, "interpolation", "nearest") == "nearest":
-        return Kept()
-    return Kept(inputs=(0,), single=2 * prod(layer.output_shape(x)))
+        return Saved()
+    return Saved(inputs=(0,), single=2 * prod(layer.output_shape(x)))
 
 
-def _pairwise(layer: Any, *inputs: Shape) -> Kept:
-    """Each operand, and every partial result but the last."""
+def _pairwise(layer: Any, *inputs: Shape) -> Saved:
+    """All operands, and every partial result except the last."""
     partial = [prod(layer.output_shape(*inputs[:n])) for n in range(2, len(inputs))]
     hidden: Size = 0
     for units in partial:
         hidden = hidden + units
-    return Kept(inputs=tuple(range(len(inputs))), hidden=hidden)
+    return Saved(inputs=tuple(range(len(inputs))), hidden=hidden)
 
 
-def _average(layer: Any, *inputs: Shape) -> Kept:
-    """The sum that is divided."""
-    return Kept(hidden=prod(layer.output_shape(*inputs)))
+def _average(layer: Any, *inputs: Shape) -> Saved:
+    """The sum before the division."""
+    return Saved(hidden=prod(layer.output_shape(*inputs)))
 
 
-def _dot(layer: Any, *_: Shape) -> Kept | None:
-    return None if layer.normalize else Kept(inputs=(0, 1))
+def _dot(layer: Any, *_: Shape) -> Saved | None:
+    return None if layer.normalize else Saved(inputs=(0, 1))
 
 
-def _attention(layer: Any, *inputs: Shape) -> Kept | None:
-    """Query and value, a turned copy of the key, the scores behind the softmax (and before a scale)."""
-    given = layer.given(inputs)
+def _attention(layer: Any, *inputs: Shape) -> Saved | None:
+    """Query and value, a transposed copy of the key, the scores after the softmax (and before a scale)."""
+    named = layer.named_inputs(inputs)
     if layer.score_mode != "dot" or layer.dropout or layer.return_attention_scores:
         return None
-    scores = layer.pairs(given)
-    return Kept(inputs=(0, 1), hidden=(1 + int(layer.use_scale)) * scores + prod(given.key))
+    scores = layer.pairs(named)
+    return Saved(inputs=(0, 1), hidden=(1 + int(layer.use_scale)) * scores + prod(named.key))
 
 
-def _additive_attention(layer: Any, *inputs: Shape) -> Kept | None:
-    given = layer.given(inputs)
+def _additive_attention(layer: Any, *inputs: Shape) -> Saved | None:
+    named = layer.named_inputs(inputs)
     if layer.dropout or layer.return_attention_scores or not layer.use_scale:
         return None
-    scores = layer.pairs(given)
-    return Kept(inputs=(1,), hidden=scores * (given.query[-1] + 1))
+    scores = layer.pairs(named)
+    return Saved(inputs=(1,), hidden=scores * (named.query[-1] + 1))
 
 
-def _projected(layer: Any, *inputs: Shape) -> Kept | None:
-    """The inputs, their projections, the scores behind the softmax, and the weighted values."""
-    given = layer.given(inputs)
+def _projected(layer: Any, *inputs: Shape) -> Saved | None:
+    """The inputs, their projections, the scores after the softmax, and the weighted values."""
+    named = layer.named_inputs(inputs)
     if layer.use_gate or layer.return_attention_scores:
         return None
-    query, key, value = layer.heads(given)
-    positions, others = prod(given.query[:-1]), prod(given.value[:-1])
-    # heads of keys and values that several queries share are repeated
+    query, key, value = layer.heads(named)
+    positions, others = prod(named.query[:-1]), prod(named.value[:-1])
+    # heads of keys and values that several queries share are copied for each of them
     repeated = 0 if certainly(equal(query[0], key[0])) else 1
     heads = query[0] if repeated else key[0]
-    scores = layer.pairs(given) * query[0]
+    scores = layer.pairs(named) * query[0]
     dropped = int(layer.dropout > 0) * scores
     hidden = positions * prod(query) + others * heads * (key[1] + value[1]) + positions * query[0] * value[1]
-    # the softmax of a half is computed in float32
+    # in half precision the softmax is computed in float32
     single = 0 if layer.dropout > 0 else scores
-    return Kept(tuple(range(len(inputs))), (), False, hidden + scores + dropped, dropped, single=single)
+    return Saved(tuple(range(len(inputs))), (), False, hidden + scores + dropped, dropped, single=single)
 
 
-_MOVING = [
+_SAVING_NOTHING = [
     *("InputLayer", "Permute", "RepeatVector", "Concatenate", "Add", "Subtract", "GaussianNoise"),
     *("Rescaling", "CustomScaleLayer"),
     *VIEWS,
@@ -285,15 +286,15 @@ _MOVING = [
     ),
 ]
 
-_MOVING_OPERATIONS = ("add", "subtract", "concatenate", "transpose", "mean", "sum")
+_OPERATIONS_SAVING_NOTHING = ("add", "subtract", "concatenate", "transpose", "mean", "sum")
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(_MOVING, _nothing),
+    **dict.fromkeys(_SAVING_NOTHING, _nothing),
     **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"], _convolution),
     "Dense": _weighted,
     **{f"Conv{rank}DTranspose": _weighted for rank in (1, 2, 3)},
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
-    "Embedding": lambda *_: Kept(for_weights=(0,)),
+    "Embedding": lambda *_: Saved(for_weights=(0,)),
     "BatchNormalization": _batch_normalization,
     "LayerNormalization": _layer_normalization,
     "Normalization": _hidden(1),
@@ -315,9 +316,9 @@ RULES: Mapping[str, Rule] = {
     "Attention": _attention,
     "AdditiveAttention": _additive_attention,
     **dict.fromkeys(["MultiHeadAttention", "GroupQueryAttention"], _projected),
-    **{f"ops.{name}": _nothing for name in _MOVING_OPERATIONS},
-    "ops.multiply": lambda _, *inputs: Kept(inputs=tuple(range(len(inputs))) if len(inputs) > 1 else ()),
-    "ops.matmul": lambda _, *inputs: Kept(inputs=tuple(range(len(inputs)))),
-    **{f"ops.{name}": _named(name) for name in SLOPES if name not in
+    **{f"ops.{name}": _nothing for name in _OPERATIONS_SAVING_NOTHING},
+    "ops.multiply": lambda _, *inputs: Saved(inputs=tuple(range(len(inputs))) if len(inputs) > 1 else ()),
+    "ops.matmul": lambda _, *inputs: Saved(inputs=tuple(range(len(inputs)))),
+    **{f"ops.{name}": _named(name) for name in SAVED_BY_ACTIVATION if name not in
        ("linear", "exponential", "mish", "swish", "hard_swish", "softmax", "gelu", "log_softmax")},
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Activation memory of inference: its peak in Keras's order, and in the best order found."""
+"""Peak activation memory of inference, in Keras's order of layers and in the best order found."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from archcalc.graph import Graph
 
 
 class Inference(NamedTuple):
-    """`best` is never above `usual`; `order` is None where that is Keras's order itself.
+    """The peak in Keras's order (`usual`) and in the best order found (`best`, never above `usual`).
 
-    `optimal`: it is proved that no order holds less.
+    `order` is the best order found, None if that is Keras's; `optimal`: it is proved to be the best.
     """
 
     usual: Peak
@@ -25,19 +25,19 @@ class Inference(NamedTuple):
     optimal: bool = False
 
 
-def inference(graph: Graph, made: Sequence[Sequence[Size]]) -> Inference:
-    """Peaks of the given bytes of tensors, by node and output."""
+def inference(graph: Graph, tensor_bytes: Sequence[Sequence[Size]]) -> Inference:
+    """The peaks for tensors of these bytes, by node and output."""
     order = keras_order(graph)
-    usual = peak(graph, made, order)
+    usual = peak(graph, tensor_bytes, order)
     if is_forced(graph) and not graph.repeats:
         return Inference(usual, usual, None, True)
     if isinstance(usual.bytes, Unknown):
         return Inference(usual, usual)
-    if graph.repeats or not all(type(size) is int for mine in made for size in mine):
+    if graph.repeats or not all(type(size) is int for of_node in tensor_bytes for size in of_node):
         reason = "which order is the best depends on symbols; give them values with --set"
         return Inference(usual, Peak(Unknown(reason), None))
     assert isinstance(usual.bytes, int)
-    found = schedule.best(graph, made, schedule.Schedule(order, usual.bytes, False))
-    if found.order is order:
-        return Inference(usual, usual, None, found.optimal)
-    return Inference(usual, peak(graph, made, found.order), found.order, found.optimal)
+    best = schedule.best(graph, tensor_bytes, schedule.Schedule(order, usual.bytes, False))
+    if best.order is order:
+        return Inference(usual, usual, None, best.optimal)
+    return Inference(usual, peak(graph, tensor_bytes, best.order), best.order, best.optimal)

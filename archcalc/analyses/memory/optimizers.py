@@ -1,4 +1,4 @@
-"""What Keras's optimisers keep, by their names."""
+"""The size of the state of Keras's optimisers, by their names."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ Numbers = Callable[[str, Weight], Size]
 
 
 def _adafactor(_: str, weight: Weight) -> Size:
-    """A velocity, and where there are two axes its means along either of the last two."""
-    whole = weight.parameters
+    """A velocity; for weights of two or more axes also its means along each of the last two axes."""
     if len(weight.shape) < 2:
-        return whole
+        return weight.parameters
     *others, rows, columns = weight.shape
-    return whole + prod(others) * (rows + columns)
+    return weight.parameters + prod(others) * (rows + columns)
 
 
 def _muon(path: str, weight: Weight) -> Size:
-    """A momentum for all; matrices that are no embeddings need nothing else, the rest goes by Adam."""
+    """A momentum; Adam's second moment too, except for matrices that are not embeddings."""
     orthogonal = len(weight.shape) == 2 and "embedding" not in path.lower()
     return (1 if orthogonal else 2) * weight.parameters
 
@@ -30,9 +29,9 @@ _BY_WEIGHT: Mapping[str, Numbers] = {"adafactor": _adafactor, "muon": _muon}
 
 
 def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]]) -> Size:
-    """The numbers kept for all trained weights; each group has its layer's name and its copies.
+    """The number of state variables for all trained weights, given as (layer name, copies, its weights).
 
-    Step counters and the like are left out: a few numbers, for Adafactor two more a vector.
+    Scalars such as step counters are left out: a few numbers, for Adafactor two more per vector.
     """
     slots = OPTIMIZERS[optimizer]
     rule = _BY_WEIGHT[optimizer] if slots is None else lambda _, weight: slots * weight.parameters

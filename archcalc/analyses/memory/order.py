@@ -1,4 +1,4 @@
-"""Orders in which one forward pass may run the nodes."""
+"""The order in which Keras runs the nodes in a forward pass."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from archcalc.graph import Graph
 def keras_order(graph: Graph) -> Sequence[int]:
     """Node numbers in the order in which a Functional model of Keras runs them.
 
-    Keras runs nodes by depth, the longest way to an output, and among equals in the order in
-    which its walk back from the outputs came upon them (`keras.src.ops.function.map_graph`).
-    A layer that is called several times gives all its calls the depth of its deepest one so far.
-    Nodes that lead to no output come last. Rows keep their order where a block stands for a
-    symbolic number of copies, and in Keras configurations with nested models, which Keras runs
-    as one step each: readers list both as they run.
+    Keras runs nodes by decreasing depth (the longest path to an output), and nodes of equal depth in
+    the order in which its search from the outputs visits them (`keras.src.ops.function.map_graph`).
+    Each call of a shared layer gets at least the depth of the layer's calls visited before it. Nodes
+    without a path to an output come last. Nodes keep the graph's order where a block represents a
+    symbolic number of copies, and in Keras configurations with nested models, each of which Keras
+    runs as one step: readers list these nodes in the order in which they run.
     """
     rows = range(len(graph.nodes))
     nested = graph.format.startswith("keras") and any("/" in node.name for node in graph.nodes)
@@ -31,29 +31,29 @@ def keras_order(graph: Graph) -> Sequence[int]:
         of_layer[owner] = depths[i] = depth
         for tap in node.inputs:
             depths[tap.node] = max(depth + 1, depths.get(tap.node, 0))
-    found = sorted(depths, key=lambda i: -depths[i])  # keeps the order of equals
-    return [*found, *(i for i in rows if i not in depths)]
+    by_depth = sorted(depths, key=lambda i: -depths[i])  # a stable sort
+    return [*by_depth, *(i for i in rows if i not in depths)]
 
 
 def is_forced(graph: Graph) -> bool:
-    """Whether the rows are the only order: each node but the inputs reads the one in front of it."""
+    """Whether the graph's order is the only one: each node except inputs reads the node before it."""
     inputs = set(graph.inputs)
     steps = [i for i in range(len(graph.nodes)) if i not in inputs]
     return all(any(t.node == a for t in graph.nodes[b].inputs) for a, b in pairwise(steps))
 
 
 def _inputs_first(graph: Graph) -> list[int]:
-    """What leads to an output, as a depth-first walk back from the outputs leaves it."""
-    left: list[int] = []
+    """The nodes with a path to an output, in postorder of a depth-first search from the outputs."""
+    postorder: list[int] = []
     seen: set[int] = set()
     for output in graph.outputs:
         stack = [(output.node, False)]
         while stack:
             i, done = stack.pop()
             if done:
-                left.append(i)
+                postorder.append(i)
             elif i not in seen:
                 seen.add(i)
                 stack.append((i, True))
                 stack += [(t.node, False) for t in reversed(graph.nodes[i].inputs)]
-    return left
+    return postorder

@@ -1,10 +1,10 @@
-"""The most bytes of activations that inference holds at once.
+"""Peak activation memory of inference: the most bytes that are held at once.
 
-Inference holds a tensor from the step that makes it to its last reader; model inputs from
-the start, model outputs to the end; the order is Keras's (`order`), or another. Each layer call makes one
-tensor per output: an activation named on the layer works in place, and a Reshape is counted
-as a copy. What training holds stands in `training`. Buffers that a
-kernel needs inside one step (im2col, cuDNN workspaces) are in neither.
+Inference holds a tensor from the step that computes it to the last step that reads it, model inputs
+from the start, model outputs to the end. The order of steps is Keras's (`order`) or any other. Each
+layer call computes one tensor per output: an activation named on the layer works in place, a Reshape
+counts as a copy. `training` covers training. Buffers that a kernel needs inside one step (im2col,
+cuDNN workspaces) are counted in neither.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MAX_NESTED_REPEATS = 6
 
 
 class Peak(NamedTuple):
-    """The most bytes alive at once, at whose step, and whose tensors they are.
+    """The most bytes alive at once, the node that runs then, and the tensors that are alive.
 
-    `node` is None, and `held` empty, where that depends on symbols.
+    `node` is None and `held` is empty where they depend on symbols.
     """
 
     bytes: Size
@@ -30,60 +30,59 @@ class Peak(NamedTuple):
     held: tuple[tuple[Tap, Size], ...] = ()
 
 
-def peak(graph: Graph, made: Sequence[Sequence[Size]], order: Sequence[int]) -> Peak:
-    """The most bytes that are alive at once while inference walks the nodes in this order.
+def peak(graph: Graph, tensor_bytes: Sequence[Sequence[Size]], order: Sequence[int]) -> Peak:
+    """The peak while inference runs the nodes in this order; `tensor_bytes` as `memory.tensors` returns them.
 
-    All inputs are there from the start; one that nobody reads is gone before the first step.
-    `made` are the bytes of `tensors`. Where blocks stand for a symbolic number of copies, the
-    order has to be that of the rows.
+    All inputs are alive at the start; an input that no node reads is freed before the first step.
+    Where blocks represent a symbolic number of copies, `order` has to be that of the nodes.
     """
-    walk = _Walk(graph, order)
-    if walk.too_deep:
+    run = _Run(graph, order)
+    if run.too_deep:
         return Peak(Unknown(f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep"), None)
     last: dict[Tap, int] = {}
-    for number, step in enumerate(walk.steps):
+    for number, step in enumerate(run.steps):
         for tap in step.reads:
             last[tap] = number
-    kept = {walk.made_by(t) for t in graph.outputs}
+    outputs = {run.source(t) for t in graph.outputs}
     inputs = set(graph.inputs)
-    spans: list[tuple[Tap, Size, int, int]] = []  # what is alive from which step to which
-    freed: list[list[Size]] = [[] for _ in walk.steps]
-    for number, step in enumerate(walk.steps):
+    lifetimes: list[tuple[Tap, Size, int, int]] = []  # tensor, its bytes, first and last step
+    freed: list[list[Size]] = [[] for _ in run.steps]
+    for number, step in enumerate(run.steps):
         begins = 0 if step.node in inputs else number
-        for output, size in enumerate(made[step.node]):
+        for output, size in enumerate(tensor_bytes[step.node]):
             ends = last.get(Tap(number, output), number)
-            if Tap(number, output) in kept:
-                ends = len(walk.steps)
+            if Tap(number, output) in outputs:
+                ends = len(run.steps)
             else:
                 freed[ends].append(size)
-            spans.append((Tap(step.node, output), size, begins, ends))
-    alive: Size = total(size for i in graph.inputs for size in made[i])
-    heights: dict[Size, int] = {}
-    for number, (step, gone) in enumerate(zip(walk.steps, freed, strict=True)):
+            lifetimes.append((Tap(step.node, output), size, begins, ends))
+    alive: Size = total(size for i in graph.inputs for size in tensor_bytes[i])
+    first_step: dict[Size, int] = {}  # by the bytes that are alive in it
+    for number, (step, sizes) in enumerate(zip(run.steps, freed, strict=True)):
         if step.node not in inputs:
-            alive = alive + total(made[step.node])
-        heights.setdefault(alive, number)
-        alive = alive - total(gone)
-    most = largest(*heights) if heights else 0
-    if most not in heights:
+            alive = alive + total(tensor_bytes[step.node])
+        first_step.setdefault(alive, number)
+        alive = alive - total(sizes)
+    most = largest(*first_step) if first_step else 0
+    if most not in first_step:
         return Peak(most, None)
-    at = heights[most]
-    held = tuple((tap, size) for tap, size, begins, ends in spans if begins <= at <= ends)
-    return Peak(most, walk.steps[at].node, held)
+    at = first_step[most]
+    held = tuple((tap, size) for tap, size, begins, ends in lifetimes if begins <= at <= ends)
+    return Peak(most, run.steps[at].node, held)
 
 
 class _Step(NamedTuple):
-    """One execution of a node; the taps in `reads` number steps, not nodes."""
+    """One execution of a node; the taps in `reads` hold numbers of steps, not of nodes."""
 
     node: int
     reads: tuple[Tap, ...]
 
 
-class _Walk:
+class _Run:
     """The steps of one forward pass.
 
-    A block that is repeated a symbolic number of times runs twice here: what is alive in
-    its third copy and later is what is alive in the second.
+    A block that is repeated a symbolic number of times runs twice: its later copies hold as many
+    bytes as the second one.
     """
 
     def __init__(self, graph: Graph, order: Sequence[int]) -> None:
@@ -91,7 +90,7 @@ class _Walk:
         self.too_deep = False
         self._nodes = graph.nodes
         self._step_of: dict[int, int] = {}
-        self._instead: dict[Tap, Tap] = {}
+        self._replaced: dict[Tap, Tap] = {}
         self._starting: dict[int, list[Repeat]] = {}
         for repeat in sorted(graph.repeats, key=lambda r: -r.last):
             self._starting.setdefault(repeat.first, []).append(repeat)
@@ -105,9 +104,9 @@ class _Walk:
                 if i not in self._inputs:
                     self._step(i)
 
-    def made_by(self, tap: Tap) -> Tap:
-        """The step whose output a tap of the graph is, at this point of the order."""
-        return self._instead.get(tap) or Tap(self._step_of[tap.node], tap.output)
+    def source(self, tap: Tap) -> Tap:
+        """The latest step that computed a tensor of the graph, and the number of its output."""
+        return self._replaced.get(tap) or Tap(self._step_of[tap.node], tap.output)
 
     def _run(self, first: int, last: int, inside: tuple[Repeat, ...]) -> None:
         i = first
@@ -122,7 +121,7 @@ class _Walk:
             i += 1
 
     def _step(self, i: int) -> None:
-        self.steps.append(_Step(i, tuple(map(self.made_by, self._nodes[i].inputs))))
+        self.steps.append(_Step(i, tuple(map(self.source, self._nodes[i].inputs))))
         self._step_of[i] = len(self.steps) - 1
 
     def _run_twice(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
@@ -130,10 +129,10 @@ class _Walk:
         if len(inside) > MAX_NESTED_REPEATS:
             self.too_deep = True
             return
-        before = self._instead.get(repeat.source)
-        self._instead[repeat.source] = self.made_by(repeat.out)
+        before = self._replaced.get(repeat.source)
+        self._replaced[repeat.source] = self.source(repeat.out)
         self._run(repeat.first, repeat.last, inside)
         if before is None:
-            del self._instead[repeat.source]
+            del self._replaced[repeat.source]
         else:
-            self._instead[repeat.source] = before
+            self._replaced[repeat.source] = before

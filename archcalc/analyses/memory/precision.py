@@ -1,4 +1,4 @@
-"""Bytes of a number by its type, and what optimisers keep: tables, light enough for `--help`."""
+"""Tables of dtype policies and of optimisers' state; they import little, because `--help` lists them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PRECISIONS = {
     "mixed_bfloat16": Precision(4, 2, "bfloat16"),
 }
 
-# numbers that Keras's optimisers keep for each trained one, in its own type; None: it depends on the
-# weight (`optimizers`). `sgd` has no momentum, as Keras's default, `momentum` is SGD with it
+# state variables of Keras's optimisers per trained parameter, of the parameter's type; None: depends on
+# the weight (see `optimizers`). `sgd` is Keras's default without momentum, `momentum` is SGD with it
 OPTIMIZERS: dict[str, int | None] = {
     "adam": 2,
     "adamw": 2,

@@ -1,4 +1,4 @@
-"""Bytes of the tensors that a network makes."""
+"""Bytes of the tensors that a network computes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from archcalc.layers.dtypes import BYTES
 
 
 def tensors(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:
-    """For each node the bytes of each of its outputs over the batch, one copy of it."""
-    found = []
+    """The bytes of each output of each node over the batch; a repeated node counts once."""
+    by_node = []
     types: list[str] = []
     for node, outputs in zip(graph.nodes, shapes, strict=True):
         types.append(node.layer.result_dtype(precision.compute, *(types[t.node] for t in node.inputs)))
-        each = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
-        found.append([each * prod(shape) for shape in outputs])
-    return found
+        per_unit = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
+        by_node.append([per_unit * prod(shape) for shape in outputs])
+    return by_node
 
 
-def activations(graph: Graph, made: Sequence[Sequence[Size]]) -> list[Size]:
-    """For each node the bytes of its outputs, times the copies it stands for."""
+def activations(graph: Graph, tensor_bytes: Sequence[Sequence[Size]]) -> list[Size]:
+    """The bytes of all outputs of each node, times the number of copies that the node represents."""
     copies = graph.multiplicities()
-    return [copies.get(i, 1) * total(mine) for i, mine in enumerate(made)]
+    return [copies.get(i, 1) * total(of_node) for i, of_node in enumerate(tensor_bytes)]

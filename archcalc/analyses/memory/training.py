@@ -1,15 +1,15 @@
 """Bytes of activations that training holds: what the backward pass reads, each tensor once.
 
-A tensor that two layers read is held once; a view (Flatten, Reshape) is what it views. Where
-no weight in front is trained, no gradient flows, and nothing is held. What leaves the model
-is held for the loss.
+A tensor that two layers read is held once; a view (Flatten, Reshape) counts as the tensor that it
+views. Where neither the layer nor a layer before it is trained, no gradient flows and nothing is
+held. The outputs of the model are held for the loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcalc.analyses.memory.backward import is_view, kept
+from archcalc.analyses.memory.backward import is_view, saved_for_backward
 from archcalc.analyses.memory.precision import Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, prod, total
@@ -22,72 +22,71 @@ SINGLE = 4  # bytes of a float32
 def activations(
     graph: Graph,
     shapes: Shapes,
-    made: Sequence[Sequence[Size]],
+    tensor_bytes: Sequence[Sequence[Size]],
     trained: Sequence[bool],
     precision: Precision,
     batch: Size = 1,
 ) -> list[Size]:
-    """For each node the bytes held of it over the batch, times the copies it stands for.
+    """The bytes held for each node over the batch, times the number of copies that it represents.
 
-    `made` are the bytes of its outputs (`memory.tensors`).
-    `trained` says of each node whether weights that it uses are trained. A node whose type has
-    no rule makes its own figure an `Unknown`.
+    `tensor_bytes` are the bytes of its outputs (`memory.tensors`); `trained` says of each node whether
+    it uses trained weights. The figure of a node is an `Unknown` if its layer type has no rule.
     """
-    roots = _roots(graph)
-    flows = _flows(graph, trained)
-    held: set[Tap] = {roots.get(tap, tap) for tap in graph.outputs}
+    viewed = _viewed(graph)
+    has_gradient = _has_gradient(graph, trained)
+    held: set[Tap] = {viewed.get(tap, tap) for tap in graph.outputs}
     inside: list[Size] = []
     for i, node in enumerate(graph.nodes):
-        if not flows[i]:
+        if not has_gradient[i]:
             inside.append(0)
             continue
-        found = kept(node.layer, *graph.input_shapes(shapes, node))
-        if found is None:
+        saved = saved_for_backward(node.layer, *graph.input_shapes(shapes, node))
+        if saved is None:
             inside.append(
                 Unknown(f"no rule says what {type(node.layer).__name__} keeps for the backward pass")
             )
             continue
         half = precision.activation < SINGLE
-        upcast = found.upcast and half
-        wanted = [k for k in found.inputs if _wanted(graph, flows, trained, i, k)]
-        wanted += found.for_weights if trained[i] else ()
-        taps = [node.inputs[k] for k in wanted]
-        if found.output:
-            held.add(roots.get(Tap(i), Tap(i)))
+        upcast = saved.upcast and half
+        operands = [k for k in saved.inputs if _is_read(graph, has_gradient, trained, i, k)]
+        operands += saved.for_weights if trained[i] else ()
+        taps = [node.inputs[k] for k in operands]
+        if saved.output:
+            held.add(viewed.get(Tap(i), Tap(i)))
         if not upcast:
-            held |= {roots.get(tap, tap) for tap in taps}
-        hidden = found.hidden + (found.copied if trained[i] else 0)
+            held |= {viewed.get(tap, tap) for tap in taps}
+        hidden = saved.hidden + (saved.copied if trained[i] else 0)
         units = hidden + (total(prod(shapes[t.node][t.output]) for t in taps) if upcast else 0)
-        own = (SINGLE if upcast else precision.activation) * units + found.masks
-        inside.append(batch * (own + (SINGLE * found.single if half else 0)))
+        per_sample = (SINGLE if upcast else precision.activation) * units + saved.masks
+        inside.append(batch * (per_sample + (SINGLE * saved.single if half else 0)))
     copies = graph.multiplicities()
     figures = []
-    for i, outputs in enumerate(made):
-        mine = inside[i] + total(size for k, size in enumerate(outputs) if Tap(i, k) in held)
-        figures.append(copies.get(i, 1) * mine)
+    for i, outputs in enumerate(tensor_bytes):
+        of_node = inside[i] + total(size for k, size in enumerate(outputs) if Tap(i, k) in held)
+        figures.append(copies.get(i, 1) * of_node)
     return figures
 
 
-def _roots(graph: Graph) -> dict[Tap, Tap]:
-    """What each view is a view of."""
-    found: dict[Tap, Tap] = {}
+def _viewed(graph: Graph) -> dict[Tap, Tap]:
+    """The tensor of which each view is a view."""
+    viewed: dict[Tap, Tap] = {}
     for i, node in enumerate(graph.nodes):
         if node.inputs and is_view(node.layer):
-            found[Tap(i)] = found.get(node.inputs[0], node.inputs[0])
-    return found
+            viewed[Tap(i)] = viewed.get(node.inputs[0], node.inputs[0])
+    return viewed
 
 
-def _flows(graph: Graph, trained: Sequence[bool]) -> list[bool]:
-    """Whether a gradient flows through each node: it, or something in front of it, is trained."""
-    found: list[bool] = []
+def _has_gradient(graph: Graph, trained: Sequence[bool]) -> list[bool]:
+    """Whether a gradient is computed at each node: it, or a node before it, is trained."""
+    flags: list[bool] = []
     for i, node in enumerate(graph.nodes):
-        found.append(trained[i] or any(found[tap.node] for tap in node.inputs))
-    return found
+        flags.append(trained[i] or any(flags[tap.node] for tap in node.inputs))
+    return flags
 
 
-def _wanted(graph: Graph, flows: Sequence[bool], trained: Sequence[bool], i: int, k: int) -> bool:
-    """Whether an operand is read: for the gradient of another one, of weights, or of itself alone."""
+def _is_read(graph: Graph, has_gradient: Sequence[bool], trained: Sequence[bool], i: int, k: int) -> bool:
+    """Whether gradients of node i's weights, its other operands, or its only operand need operand k."""
     inputs = graph.nodes[i].inputs
     if trained[i] or len(inputs) == 1:
         return True
-    return any(flows[tap.node] for j, tap in enumerate(inputs) if j != k)
+    return any(has_gradient[tap.node] for j, tap in enumerate(inputs) if j != k)

@@ -1,9 +1,9 @@
-"""The contract of an operation: a node of `keras.ops`, with tensors and constants in its call.
+"""The base class of operations: calls of `keras.ops` functions on tensors and constants.
 
-An operation is a layer type too (the same rules, the same analyses), kept in a table of its
-own, because Keras has layers and operations of the same name. Its type is written as users
-write the function: `ops.add`. Fields are the arguments of that function; an operand that is
-None is a tensor and comes from the node's inputs.
+An operation is a layer type too (the same rules, the same analyses), but has its own registry,
+because Keras has layers and operations of the same name. Its type is named as in code: `ops.add`.
+Fields are the arguments of the function; an operand that is None is a tensor, one of the node's
+inputs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from archcalc.layers.registry import register_operation
 O = TypeVar("O", bound="type[Operation]")  # noqa: E741
 
 Operand = Annotated[Any, OperandKind()]
-# what a rule sees of an operand: the shape of a tensor (without the batch), a number, or an array
-Given: TypeAlias = "Shape | Constant | float"
+# an operand as rules use it: the shape of a tensor (without the batch), a number, or an array
+OperandValue: TypeAlias = "Shape | Constant | float"
 
 
 class Operation(Weightless, NoMacs):
@@ -37,32 +37,32 @@ class Operation(Weightless, NoMacs):
     keras_class: ClassVar[str] = ""
     parameters: ClassVar[tuple[str, ...]] = ("x",)
     operands: ClassVar[tuple[str, ...]] = ("x",)
-    # the type of the result where it does not hang on the operands
+    # the dtype of the result if it does not depend on the operands
     result: ClassVar[str | None] = None
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """As Keras promotes the operands; a function without a rule for integers computes in float32."""
+        """The promoted dtype of the operands; float32 for integers that the function does not keep."""
         if self.result is not None:
             return self.result
         constants = [getattr(self, name, None) for name in self.operands]
         arrays = [c.dtype for c in constants if isinstance(c, Constant)]
-        found = promoted(*inputs, *arrays)
+        dtype = promoted(*inputs, *arrays)
         real = any(isinstance(c, float) for c in constants)
-        return found if floating(found) or (self.keeps_integers and not real) else "float32"
+        return dtype if floating(dtype) or (self.keeps_integers and not real) else "float32"
 
-    def given(self, inputs: tuple[Shape, ...]) -> tuple[Given, ...]:
-        """Every operand in order: constants from the fields, shapes from the inputs.
+    def operand_values(self, inputs: tuple[Shape, ...]) -> tuple[OperandValue, ...]:
+        """All operands in order: constants from the fields, shapes of tensors from the inputs.
 
-        Raises `LayerError` where there are more or fewer inputs than tensors are wanted.
+        Raises `LayerError` if the number of inputs is not that of the tensor operands.
         """
-        left = iter(inputs)
-        found = tuple(self._operands(left))
-        if len(found) != len(self.operands) or any(True for _ in left):
+        shapes = iter(inputs)
+        values = tuple(self._operands(shapes))
+        if len(values) != len(self.operands) or any(True for _ in shapes):
             wanted = sum(getattr(self, name, None) is None for name in self.operands)
             raise LayerError(f"{type(self).__name__} takes {wanted} tensors here, got {len(inputs)}")
-        return found
+        return values
 
-    def _operands(self, inputs: Iterator[Shape]) -> Iterator[Given]:
+    def _operands(self, inputs: Iterator[Shape]) -> Iterator[OperandValue]:
         for name in self.operands:
             constant = getattr(self, name, None)
             if constant is not None:
@@ -75,7 +75,7 @@ class Operation(Weightless, NoMacs):
 
     def one(self, inputs: tuple[Shape, ...]) -> Shape:
         """The shape of the only tensor."""
-        (x,) = self.given(inputs)
+        (x,) = self.operand_values(inputs)
         assert isinstance(x, tuple)
         return x
 
@@ -84,15 +84,15 @@ class Operation(Weightless, NoMacs):
 def operation(function: str, keras_class: str) -> Callable[[O], O]:
     """Class decorator that registers an operation as `ops.<function>`.
 
-    `keras_class` is the name that configurations hold.
+    `keras_class` is the name of the operation's class in Keras configs.
     """
 
     def register(cls: O) -> O:
-        made = family(cls)
-        made.function = function
-        made.keras_class = keras_class
-        made.__name__ = f"ops.{function}"
-        register_operation(made)
-        return made
+        declared = family(cls)
+        declared.function = function
+        declared.keras_class = keras_class
+        declared.__name__ = f"ops.{function}"
+        register_operation(declared)
+        return declared
 
     return register

@@ -1,4 +1,4 @@
-"""Products of tensors that are summed over axes: einsum, and what is written as one."""
+"""Sums of products of tensors: einsum, and operations that are special cases of it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family
 from archcalc.layers.fields import Untracked
 from archcalc.layers.operand import Constant
-from archcalc.layers.operations.base import Given, Operand, Operation, operation
+from archcalc.layers.operations.base import Operand, OperandValue, Operation, operation
 from archcalc.layers.primitives import Contract, Primitives
 from archcalc.layers.window import Read, Taps, Whole
 
-BATCH = "\0"  # the label of the batch axis, which is no size
+BATCH = "\0"  # in place of the size of the batch axis
 
 
 class Labels(NamedTuple):
-    """A name for every axis of every operand and of the output; equal names are summed or kept together."""
+    """A letter for each axis of each operand and of the output, as in einsum."""
 
     operands: tuple[str, ...]
     output: str
@@ -26,7 +26,7 @@ class Labels(NamedTuple):
 
 @family
 class Contraction(Operation):
-    """Sums of products along the axes whose label the output lacks: one multiply-add a product."""
+    """Sums of products over axes that are not in the output; one multiply-add per product."""
 
     keeps_integers = True
 
@@ -37,22 +37,22 @@ class Contraction(Operation):
     x2: Operand = None
 
     def labels(self, ranks: tuple[int, ...]) -> Labels:
-        """The labels of operands with so many axes (of tensors: the batch included)."""
+        """The labels of operands of these ranks (for tensors including the batch)."""
         raise NotImplementedError
 
     def _resolved(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Size]]:
-        """Labels with the batch marked, and each label's size."""
-        given = self.given(inputs)
-        shapes = [self._shape(x) for x in given]
+        """The labels, and the size of each label (`BATCH` for the batch axis)."""
+        values = self.operand_values(inputs)
+        shapes = [self._shape(x) for x in values]
         labels = self.labels(tuple(map(len, shapes)))
-        batch = {s[:1] for s, x in zip(labels.operands, given, strict=True) if isinstance(x, tuple)}
+        batch = {s[:1] for s, x in zip(labels.operands, values, strict=True) if isinstance(x, tuple)}
         if len(batch) != 1 or labels.output[:1] not in batch or "" in batch:
             raise LayerError(
                 f"{type(self).__name__}: the batch must stay the first axis of every tensor and of the result"
             )
         (first,) = batch
-        if any(first in s for s, x in zip(labels.operands, given, strict=True) if isinstance(x, Constant)):
-            raise LayerError(f"{type(self).__name__}: a constant has a batch axis of its own")
+        if any(first in s for s, x in zip(labels.operands, values, strict=True) if isinstance(x, Constant)):
+            raise LayerError(f"{type(self).__name__}: a constant has the label of the batch axis")
         sizes: dict[str, Size] = {first: BATCH}
         for s, shape in zip(labels.operands, shapes, strict=True):
             if len(s) != len(shape):
@@ -75,12 +75,12 @@ class Contraction(Operation):
             )
         return labels, sizes
 
-    def _shape(self, given: Given) -> Shape:
-        if isinstance(given, tuple):
-            return (BATCH, *given)
-        if isinstance(given, Constant):
-            return given.shape
-        raise LayerError(f"{type(self).__name__} takes arrays, got the number {given}")
+    def _shape(self, value: OperandValue) -> Shape:
+        if isinstance(value, tuple):
+            return (BATCH, *value)
+        if isinstance(value, Constant):
+            return value.shape
+        raise LayerError(f"{type(self).__name__} takes arrays, got the number {value}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         labels, sizes = self._resolved(inputs)
@@ -89,26 +89,28 @@ class Contraction(Operation):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         labels, _ = self._resolved(inputs)
         tensors = (
-            s for s, x in zip(labels.operands, self.given(inputs), strict=True) if isinstance(x, tuple)
+            s
+            for s, x in zip(labels.operands, self.operand_values(inputs), strict=True)
+            if isinstance(x, tuple)
         )
         return tuple(tuple(_read(label, s, labels.output) for label in s[1:]) for s in tensors)
 
     def macs(self, *inputs: Shape) -> Size:
         _, sizes = self._resolved(inputs)
-        return prod(n for n in sizes.values() if n is not BATCH) * (len(self.given(inputs)) - 1)
+        return prod(n for n in sizes.values() if n is not BATCH) * (len(self.operand_values(inputs)) - 1)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
 
     def primitives(self, *inputs: Shape) -> Primitives:
         labels, sizes = self._resolved(inputs)
-        constants = tuple(x if isinstance(x, Constant) else None for x in self.given(inputs))
+        constants = tuple(x if isinstance(x, Constant) else None for x in self.operand_values(inputs))
         count = prod(n for label, n in sizes.items() if label not in labels.output)
         return (Contract(f"{','.join(labels.operands)}->{labels.output}", constants, count),)
 
 
-def _read(label: str, mine: str, output: str) -> Read:
-    if mine.count(label) > 1 or output.count(label) != 1:
+def _read(label: str, labels: str, output: str) -> Read:
+    if labels.count(label) > 1 or output.count(label) != 1:
         return Whole()
     return Taps(output.index(label) - 1)
 
@@ -124,15 +126,17 @@ class Einsum(Contraction):
             raise LayerError(f"subscripts: expected letters, ',' and '->', got {self.subscripts!r:.60}")
 
     def labels(self, ranks: tuple[int, ...]) -> Labels:
-        left, _, right = self.subscripts.replace(" ", "").partition("->")
-        operands = tuple(left.split(","))
+        before_arrow, _, output = self.subscripts.replace(" ", "").partition("->")
+        operands = tuple(before_arrow.split(","))
         if len(operands) != len(ranks):
             raise LayerError(
                 f"subscripts={self.subscripts!r} names {len(operands)} operands, there are {len(ranks)}"
             )
         if "->" not in self.subscripts:
-            right = "".join(sorted(c for c in set(left) if left.count(c) == 1 and c.isalpha()))
-        return Labels(operands, right)
+            output = "".join(
+                sorted(c for c in set(before_arrow) if before_arrow.count(c) == 1 and c.isalpha())
+            )
+        return Labels(operands, output)
 
 
 def _letters(count: int) -> str:
@@ -141,7 +145,7 @@ def _letters(count: int) -> str:
 
 @operation("matmul", "Matmul")
 class Matmul(Contraction):
-    """A product of matrices along the last two axes, repeated over those before them."""
+    """A product of matrices in the last two axes, for each index of the axes before them."""
 
     def labels(self, ranks: tuple[int, ...]) -> Labels:
         a, b = ranks
@@ -155,7 +159,7 @@ class Matmul(Contraction):
 
 @operation("dot", "Dot")
 class Dot(Contraction):
-    """The last axis of the first by the last but one of the second; all other axes stay."""
+    """Sums over the last axis of the first operand and the last but one of the second."""
 
     def labels(self, ranks: tuple[int, ...]) -> Labels:
         a, b = ranks
@@ -169,7 +173,7 @@ class Dot(Contraction):
 
 @operation("tensordot", "Tensordot")
 class Tensordot(Contraction):
-    """Summed over the last `axes` of the first and the first of the second, or over the axes named."""
+    """Sums over the last `axes` axes of the first operand and the first of the second, or named axes."""
 
     axes: Untracked = 2
 
@@ -190,14 +194,14 @@ class Tensordot(Contraction):
         if type(axes) is int and 0 <= axes <= min(a, b):
             return [(a - axes + i, i) for i in range(axes)]
         if isinstance(axes, list | tuple) and len(axes) == 2:
-            left, right = ([v] if type(v) is int else v for v in axes)
-            rows = isinstance(left, list | tuple) and isinstance(right, list | tuple)
+            axes_a, axes_b = ([v] if type(v) is int else v for v in axes)
+            rows = isinstance(axes_a, list | tuple) and isinstance(axes_b, list | tuple)
             if (
                 rows
-                and len(left) == len(right)
-                and all(type(i) is int and -n <= i < n for n, row in ((a, left), (b, right)) for i in row)
+                and len(axes_a) == len(axes_b)
+                and all(type(i) is int and -n <= i < n for n, row in ((a, axes_a), (b, axes_b)) for i in row)
             ):
-                return [(i % a, j % b) for i, j in zip(left, right, strict=True)]
+                return [(i % a, j % b) for i, j in zip(axes_a, axes_b, strict=True)]
         raise LayerError(
             f"axes={axes!r:.60} name no axes of operands with {a} and {b} axes, the batch included"
         )

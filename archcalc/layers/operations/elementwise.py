@@ -1,4 +1,4 @@
-"""Operations on each unit by itself, and on units of several tensors at the same position."""
+"""Elementwise operations on one tensor, and on several with broadcasting."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Window, family, identity, show
 from archcalc.layers.fields import Untracked
-from archcalc.layers.merging import aligned, copies
+from archcalc.layers.merging import aligned, repeat_count
 from archcalc.layers.operand import Constant
-from archcalc.layers.operations.base import Given, Operand, Operation, operation
+from archcalc.layers.operations.base import Operand, OperandValue, Operation, operation
 from archcalc.layers.window import Phases, Shares
 
 
 # -- one operand -------------------------------------------------------------------------------
 @family
 class Unary(Operation):
-    """A function of each unit: one elementwise operation a unit."""
+    """A function of each unit; one elementwise operation per unit."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.one(inputs)
@@ -30,14 +30,14 @@ class Unary(Operation):
         return prod(self.one(inputs))
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
-        # arguments that a configuration leaves out are Keras's defaults
-        given = ((name, getattr(self, name)) for name in UNARY.get(self.function, ("", ()))[1])
-        return (prim.Pointwise(self.function, tuple((n, v) for n, v in given if v is not None)),)
+        # arguments that a config leaves out have Keras's defaults
+        parameters = ((name, getattr(self, name)) for name in UNARY.get(self.function, ("", ()))[1])
+        return (prim.Pointwise(self.function, tuple((n, v) for n, v in parameters if v is not None)),)
 
 
 @family
 class Free(Unary):
-    """A function that computes nothing: a copy, another dtype, a barrier to gradients."""
+    """A function that computes nothing: a copy, a cast, `stop_gradient`."""
 
     keeps_integers = True
 
@@ -70,7 +70,7 @@ class Filled(Free):
         return (prim.ZeroGradient(),)
 
 
-# function -> class in Keras's configurations, and the arguments that change no figure
+# function -> class in Keras configs, and the untracked arguments
 UNARY: dict[str, tuple[str, tuple[str, ...]]] = {
     "absolute": ("Absolute", ()),
     "arccos": ("Arccos", ()),
@@ -164,7 +164,7 @@ FILLED: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-# functions that give integers for integers, and those that give truth values
+# functions whose results for integers are integers, and those whose results are truth values
 _INTEGERS = {
     *("absolute", "clip", "nan_to_num", "negative", "relu", "relu6", "round", "sign", "square", "trunc"),
     *("add", "floor_divide", "fmod", "maximum", "minimum", "mod", "multiply", "power", "subtract"),
@@ -176,7 +176,7 @@ _TRUTHS = {
 
 
 def _declare(base: type[Operation], function: str, keras_class: str, untracked: tuple[str, ...]) -> None:
-    """A class of the table above, as if it were written out."""
+    """Define and register the class of one entry of the tables above."""
     body: dict[str, Any] = {
         "__doc__": f"`keras.ops.{function}` of each unit.",
         "__module__": __name__,
@@ -196,17 +196,17 @@ for _base, _table in ((Unary, UNARY), (Free, FREE), (Casting, CASTS), (Filled, F
 # -- several operands ----------------------------------------------------------------------------
 @family
 class Broadcasting(Operation):
-    """Operands matched axis by axis from the last, sizes of 1 repeated: one operation a unit.
+    """A function of several operands, with broadcasting from the last axis; one operation per unit.
 
-    Tensors must have equally many axes: with fewer, Keras would match an axis with the batch.
+    Tensors must have the same rank: otherwise Keras would broadcast an axis against the batch.
     """
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self._met(self.given(inputs))
+        return self._met(self.operand_values(inputs))
 
-    def _met(self, given: tuple[Given, ...]) -> Shape:
+    def _met(self, values: tuple[OperandValue, ...]) -> Shape:
         out: Shape | None = None
-        for x in given:
+        for x in values:
             if isinstance(x, tuple):
                 if out is not None and len(x) != len(out):
                     raise LayerError(
@@ -216,13 +216,13 @@ class Broadcasting(Operation):
                 out = x if out is None else self._meet(out, x)
         if out is None:
             raise LayerError(f"{type(self).__name__}: needs at least one tensor, got constants alone")
-        for x in given:
+        for x in values:
             if isinstance(x, Constant):
                 out = self._meet(out, self._constant_shape(x, len(out)))
         return out
 
     def _constant_shape(self, constant: Constant, rank: int) -> Shape:
-        """The shape of a constant beside samples of `rank` axes."""
+        """The shape of a constant, broadcast to `rank` axes without the batch."""
         if len(constant.shape) > rank + 1 or (len(constant.shape) == rank + 1 and constant.shape[0] != 1):
             raise LayerError(
                 f"{type(self).__name__}: a constant of shape {show(constant.shape)} reaches over the batch"
@@ -245,10 +245,10 @@ class Broadcasting(Operation):
 
     def _tensors(self, inputs: tuple[Shape, ...]) -> tuple[bool, ...]:
         """Which operands are tensors."""
-        return tuple(isinstance(x, tuple) for x in self.given(inputs))
+        return tuple(isinstance(x, tuple) for x in self.operand_values(inputs))
 
     def _repeated(self, x: Shape, out: Shape) -> prim.Primitives:
-        """The axes of size 1 that meet longer ones of a constant."""
+        """The primitives that repeat axes of size 1 which are broadcast against a constant."""
         return tuple(
             prim.Upsample(axis, 1, m)
             for axis, (n, m) in enumerate(zip(x, out, strict=True))
@@ -280,7 +280,7 @@ class Binary(Broadcasting):
         if len(inputs) == 1:
             return (*self._repeated(inputs[0], out), *self._with_constant())
         kind, coefficients = _MERGES.get(self.function, (self.function, ()))
-        return (prim.Merge(kind, tuple(copies(x, out) for x in inputs), coefficients),)
+        return (prim.Merge(kind, tuple(repeat_count(x, out) for x in inputs), coefficients),)
 
     def _with_constant(self) -> prim.Primitives:
         first = self.x1 is not None
@@ -331,7 +331,7 @@ for _function, _class in BINARY.items():
     _declare(Binary, _function, _class, ())
 
 
-# no gradient passes where the result only jumps
+# results that are piecewise constant pass no gradient
 _STEPS = {
     *("equal", "greater", "greater_equal", "less", "less_equal", "not_equal", "floor_divide"),
     *("logical_and", "logical_or", "logical_xor"),
@@ -358,7 +358,7 @@ class Where(Broadcasting):
     x2: Operand = None
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
-        """Of the two that are chosen between; the condition has a type of its own."""
+        """The promoted dtype of `x1` and `x2`; that of the condition does not matter."""
         tensor = self.condition is None
         return super().result_dtype(compute, *inputs[1:] if tensor else inputs)
 
@@ -370,4 +370,4 @@ class Where(Broadcasting):
         if len(inputs) == 1:
             return (*self._repeated(inputs[0], out), prim.Select())
         weights = (0.0,) * condition + (1.0,) * sum(chosen)
-        return (prim.Merge("choose", tuple(copies(x, out) for x in inputs), weights),)
+        return (prim.Merge("choose", tuple(repeat_count(x, out) for x in inputs), weights),)

@@ -1,4 +1,4 @@
-"""Operations on images: resizing, and blocks of pixels as channels."""
+"""Operations on images: resizing, greyscale, and pixel blocks to channels and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.primitives import (
-    Blend,
+    ConstantMatrix,
     Primitives,
     Select,
 )
@@ -28,7 +28,7 @@ from archcalc.layers.window import Blocks, Taps, Whole
 
 @family
 class OfImages(Operation):
-    """An operation on samples of two spatial axes and channels."""
+    """An operation on images: two spatial axes and a channel axis."""
 
     rank = 2
     data_format: DataFormat = None
@@ -79,7 +79,7 @@ class Resize(OfImages):
 
 @family
 class Blockwise(OfImages):
-    """Blocks of `block_size` by `block_size` pixels against channels; nothing is computed."""
+    """Moves units between blocks of `block_size` by `block_size` pixels and channels."""
 
     keeps_integers = True
 
@@ -151,4 +151,4 @@ class RGBToGrayscale(OfImages):
         x = self.one(inputs)
         if certainly(equal(self._channels(x), 1)):
             return ()
-        return (Blend(0 if self.spatial(x) == (1, 2) else 2, ((0.2989, 0.587, 0.114),)),)
+        return (ConstantMatrix(0 if self.spatial(x) == (1, 2) else 2, ((0.2989, 0.587, 0.114),)),)

@@ -1,4 +1,4 @@
-"""Parts of a tensor: `x[:, 1:-1, ::2, None]`, and chosen indices along an axis."""
+"""Indexing of tensors, as in `x[:, 1:-1, ::2, None]`, and `take`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from archcalc.layers.fields import Axis, FieldError, Kind
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import operation
 from archcalc.layers.operations.reshaping import Moving
-from archcalc.layers.primitives import Copies, Primitives, Select
-from archcalc.layers.window import Fixed, Read, Taps, Unstated
+from archcalc.layers.primitives import Primitives, Repeat, Select
+from archcalc.layers.window import Fixed, Read, Taps, UnknownRead
 
 
 class Slice(NamedTuple):
@@ -29,24 +29,24 @@ class Slice(NamedTuple):
         return ":".join(ends) + ("" if self.step is None else f":{self.step}")
 
 
-# an index of one unit, a slice, a new axis (None), or the axes in between (...)
+# an index, a slice, a new axis (None), or all axes in between (...)
 Part: TypeAlias = "int | Slice | ellipsis | None"  # noqa: F821
 
 WHOLE = Slice(None, None, None)
 
 
 class KeyKind(Kind):
-    """What stands between the brackets, the batch first.
+    """The index between the brackets, beginning with the batch.
 
-    In a spec a list of integers, `[start, stop, step]`, null (a new axis) and `"..."`.
+    In a spec: a list of integers, `[start, stop, step]`, null (a new axis) and `"..."`.
     """
 
     def normalise(self, value: Any, rank: int) -> Any:
         parts = value if isinstance(value, list | tuple) and not isinstance(value, Slice) else [value]
-        found = tuple(self._part(p) for p in parts)
-        if sum(p is ... for p in found) > 1:
+        key = tuple(self._part(p) for p in parts)
+        if sum(p is ... for p in key) > 1:
             raise FieldError("an index can have only one '...'")
-        return found
+        return key
 
     def _part(self, part: Any) -> Part:
         if part is None or part is ... or isinstance(part, Slice) or type(part) is int:
@@ -70,16 +70,16 @@ class KeyKind(Kind):
 
 @operation("get_item", "GetItem")
 class GetItem(Moving):
-    """`x[key]`: units, ranges with a step, new axes; the batch stays whole."""
+    """`x[key]` with integers, slices and new axes; the batch axis cannot be indexed."""
 
     parameters = ("x", "key")
 
     key: Annotated[Any, KeyKind()]
 
     def parts(self, x: Shape) -> tuple[tuple[Part, int | None], ...]:
-        """For each part of the key the axis of a sample that it takes from (None: a new axis).
+        """Each part of the key with the axis of a sample that it indexes (None: a new axis).
 
-        Raises `LayerError` where the batch is cut, or more axes are named than there are.
+        Raises `LayerError` if the batch is indexed, or if there are more indices than axes.
         """
         taken = sum(p is not None and p is not ... for p in self.key)
         missing = len(x) + 1 - taken
@@ -90,12 +90,12 @@ class GetItem(Moving):
         parts[position : position + 1] = [WHOLE] * missing
         if not parts or parts[0] != WHOLE:
             raise LayerError("the index cuts the batch axis, or puts a new axis before it")
-        found: list[tuple[Part, int | None]] = []
+        paired: list[tuple[Part, int | None]] = []
         axis = 0
         for part in parts[1:]:
-            found.append((part, None if part is None else axis))
+            paired.append((part, None if part is None else axis))
             axis += part is not None
-        return tuple(found)
+        return tuple(paired)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
@@ -125,14 +125,14 @@ class GetItem(Moving):
         return (tuple(reads),)
 
     def _index(self, index: Any, n: Size) -> Size:
-        """The unit that a Python index names."""
+        """The position of a Python index, which may be negative."""
         position = index + n if index < 0 else index
         require_at_least(position, 0, lambda: f"index {index} of an axis of {n}")
         require_at_least(n, position + 1, lambda: f"index {index} of an axis of {n}")
         return position
 
     def _span(self, part: Slice, n: Size) -> tuple[Size, Size]:
-        """(first unit, number of units) of a slice; raises `LayerError` for an empty one."""
+        """(first position, number of units) of a slice; raises `LayerError` if it is empty."""
         step = 1 if part.step is None else part.step
         if step < 0 and (part.start, part.stop) != (None, None):
             raise LayerError(f"the slice {part!r} with a negative step and ends has no rule")
@@ -144,7 +144,7 @@ class GetItem(Moving):
         return start, ceil_div(stop - start, step)
 
     def _end(self, end: int, n: Size) -> Size:
-        """An end of a slice within 0..n."""
+        """An end of a slice, clipped to 0..n."""
         return largest(n + end, 0) if end < 0 else smallest(end, n)
 
     def primitives(self, *inputs: Shape) -> Primitives:
@@ -169,7 +169,7 @@ class IndicesKind(Kind):
 
 @operation("take", "Take")
 class Take(Moving):
-    """The units at `indices` along `axis`; one index leaves the axis out."""
+    """The units at `indices` along `axis`; a single index removes the axis."""
 
     parameters = ("x", "indices")
 
@@ -199,19 +199,19 @@ class Take(Moving):
         )
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        return (Copies(_most(self.indices if isinstance(self.indices, tuple) else (self.indices,))),)
+        return (Repeat(_most(self.indices if isinstance(self.indices, tuple) else (self.indices,))),)
 
 
 def _most(indices: tuple[int, ...]) -> int:
-    """How often a unit is taken at most: an index from the end may name what one from the front does."""
+    """How often a unit is taken at most; a negative index may name the same unit as another index."""
     front = Counter(i for i in indices if i >= 0)
     back = Counter(i for i in indices if i < 0)
-    return sum(count for found in (front, back) for _, count in found.most_common(1))
+    return sum(count for counter in (front, back) for _, count in counter.most_common(1))
 
 
 def _evenly(axis: int, positions: list[Size]) -> Read:
-    """Places at equal distances, as a window with that stride."""
+    """The read of these positions, if they are evenly spaced: a window with that stride."""
     steps = [b - a for a, b in pairwise(positions)] or [1]
     if all(certainly(equal(step, steps[0])) for step in steps):
         return Taps(axis, steps[0], positions[0])
-    return Unstated("the indices that are taken are not evenly spaced")
+    return UnknownRead("the indices that are taken are not evenly spaced")

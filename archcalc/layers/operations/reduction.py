@@ -1,4 +1,4 @@
-"""Operations that reduce axes, or couple the units along one."""
+"""Operations that reduce axes, or in which units depend on all units along an axis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.elementwise import Unary
 from archcalc.layers.window import Prefix, Read, Taps, Whole, whole_along
 
-# no gradient passes where the result is a position, a count or a truth
+# results that are positions, counts or truth values pass no gradient
 _STEPS = {"any", "all", "count_nonzero", "argmax", "argmin"}
 
 OptionalAxes = Annotated[Any, AxisKind(several=True, optional=True)]
@@ -22,7 +22,7 @@ OptionalAxes = Annotated[Any, AxisKind(several=True, optional=True)]
 
 @family
 class OverAxes(Operation):
-    """An operation over `axis`, an axis or several; None means all of them, the batch included."""
+    """An operation over one or several axes (`axis`); None means all of them, including the batch."""
 
     axis: OptionalAxes = None
 
@@ -30,31 +30,31 @@ class OverAxes(Operation):
         """The axes of a sample; raises `LayerError` if the batch is among them."""
         if self.axis is None:
             raise LayerError(f"{type(self).__name__} without `axis` runs over the batch too")
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        return tuple(axis_index(self, a, len(x)) for a in given)
+        numbers = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        return tuple(axis_index(self, a, len(x)) for a in numbers)
 
 
 @family
 class Reducing(OverAxes):
-    """One number out of all units along `axis`: one operation for each unit that goes in."""
+    """Reduces the units along `axis` to one; one operation per input unit."""
 
     @property
     def leaves_ones(self) -> bool:
-        """Whether axes of size 1 are left where axes are reduced."""
+        """Whether reduced axes are kept with size 1."""
         return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        gone = self.axes(x)
+        reduced = self.axes(x)
         if self.leaves_ones:
-            return tuple(1 if a in gone else n for a, n in enumerate(x))
-        return tuple(n for a, n in enumerate(x) if a not in gone)
+            return tuple(1 if a in reduced else n for a, n in enumerate(x))
+        return tuple(n for a, n in enumerate(x) if a not in reduced)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        gone = self.axes(x)
-        kept = [a for a in range(len(x)) if self.leaves_ones or a not in gone]
-        return (tuple(self.read if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
+        reduced = self.axes(x)
+        remaining = [a for a in range(len(x)) if self.leaves_ones or a not in reduced]
+        return (tuple(self.read if a in reduced else Taps(remaining.index(a)) for a in range(len(x))),)
 
     @property
     def read(self) -> Read:
@@ -75,7 +75,7 @@ class Reducing(OverAxes):
 
 @family
 class Reduction(Reducing):
-    """A reduction that may leave axes of size 1."""
+    """A reduction with the argument `keepdims`."""
 
     keepdims: Flag = False
 
@@ -193,30 +193,30 @@ class Norm(Reduction):
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         if self.ord not in (None, 2, "fro"):
-            return (prim.Unbounded(f"no bound is kept for a norm of order {self.ord}"),)
+            return (prim.Unbounded(f"no bound is known for a norm of order {self.ord}"),)
         return super().primitives(*inputs)
 
 
 @operation("argmax", "Argmax")
 class Argmax(Reduction):
-    """Where along `axis` the largest unit is."""
+    """The index of the largest unit along `axis`."""
 
     result = "int32"
 
 
 @operation("argmin", "Argmin")
 class Argmin(Reduction):
-    """Where along `axis` the smallest unit is."""
+    """The index of the smallest unit along `axis`."""
 
     result = "int32"
 
 
 def _values(constant: Any) -> Any:
-    """The numbers of a constant operand."""
+    """The value of an operand that may be a `Constant`."""
     return constant.value if isinstance(constant, Constant) else constant
 
 
-# -- the same shape, coupled along an axis -----------------------------------------------------------
+# -- functions that keep the shape, and depend on all units along an axis ------------------------------
 @family
 class Along(Unary, OverAxes):
     """Each unit depends on all units along `axis`."""
@@ -256,7 +256,7 @@ class LogSoftmax(Along):
 
 @operation("sparsemax", "Sparsemax")
 class Sparsemax(Along):
-    """Units along `axis` less a threshold, or 0; as in Keras no projection onto the simplex."""
+    """Each unit minus a threshold along `axis`, or 0; as in Keras not a projection onto the simplex."""
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         x = self.one(inputs)
@@ -349,7 +349,7 @@ class Argsort(Along):
 
 @family
 class Accumulation(Unary, OverAxes):
-    """Each unit depends on those before it along `axis`."""
+    """A cumulative operation: each unit depends on those up to it along `axis`."""
 
     keeps_integers = True
 

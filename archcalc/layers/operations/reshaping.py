@@ -1,4 +1,4 @@
-"""Operations that move units: other axes, other order, copies, joins and cuts."""
+"""Operations that rearrange units: reshaping, permuting, repeating, joining, splitting, padding."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.reduction import OptionalAxes
-from archcalc.layers.window import Blocks, Fixed, Read, Scattered, Shares, Taps, Unstated
+from archcalc.layers.window import Blocks, Fixed, Read, Scattered, Shares, Taps, UnknownRead
 
-MAX_PARTS = 10_000  # of one split
+MAX_PARTS = 10_000  # outputs of one split
 
 
 @family
 class Moving(Operation):
-    """Each output unit is one input unit, or none: no work."""
+    """An operation whose output units are input units or constants; it computes nothing."""
 
     keeps_integers = True
 
@@ -44,10 +44,10 @@ class Moving(Operation):
 
 @family
 class Permuting(Moving):
-    """The axes of a tensor in another order, the batch in front."""
+    """The axes of a tensor in another order; the batch axis must stay first."""
 
     def order(self, rank: int) -> tuple[int, ...]:
-        """For each output axis the input axis, both counted with the batch."""
+        """For each output axis the input axis, both including the batch."""
         raise NotImplementedError
 
     def _samples(self, x: Shape) -> tuple[int, ...]:
@@ -73,15 +73,15 @@ class Permuting(Moving):
 
 @operation("transpose", "Transpose")
 class Transpose(Permuting):
-    """The axes in the order `axes`; None turns all of them around."""
+    """The axes in the order `axes`; None reverses the order."""
 
     axes: OptionalAxes = None
 
     def order(self, rank: int) -> tuple[int, ...]:
         if self.axes is None:
             return tuple(reversed(range(rank)))
-        given = self.axes if isinstance(self.axes, tuple) else (self.axes,)
-        return tuple(a % rank if -rank <= a < rank else a for a in given)
+        numbers = self.axes if isinstance(self.axes, tuple) else (self.axes,)
+        return tuple(a % rank if -rank <= a < rank else a for a in numbers)
 
 
 @operation("swapaxes", "Swapaxes")
@@ -106,29 +106,29 @@ class Moveaxis(Permuting):
     destination: Axes
 
     def order(self, rank: int) -> tuple[int, ...]:
-        source = [_with_batch(self, a, rank) for a in _several(self.source)]
-        destination = [_with_batch(self, a, rank) for a in _several(self.destination)]
+        source = [_with_batch(self, a, rank) for a in _as_tuple(self.source)]
+        destination = [_with_batch(self, a, rank) for a in _as_tuple(self.destination)]
         if len(source) != len(destination):
             raise LayerError(
                 f"{type(self).__name__}: source={source} and destination={destination} differ in number"
             )
-        left = [a for a in range(rank) if a not in source]
+        order = [a for a in range(rank) if a not in source]
         for position, axis in sorted(zip(destination, source, strict=True)):
-            left.insert(position, axis)
-        return tuple(left)
+            order.insert(position, axis)
+        return tuple(order)
 
 
-def _several(axes: Any) -> tuple[int, ...]:
+def _as_tuple(axes: Any) -> tuple[int, ...]:
     return axes if isinstance(axes, tuple) else (axes,)
 
 
 def _distinct(owner: Operation, axes: Any, rank: int) -> tuple[int, ...]:
-    """The positions of axes among `rank`; raises `LayerError` where one is named twice."""
-    found = tuple(axis_index(owner, a, rank) for a in _several(axes))
-    for a in found:
-        if found.count(a) > 1:
+    """The indices of axes in shapes without the batch; raises `LayerError` if one is named twice."""
+    positions = tuple(axis_index(owner, a, rank) for a in _as_tuple(axes))
+    for a in positions:
+        if positions.count(a) > 1:
             raise LayerError(f"{type(owner).__name__}: axis {a + 1} is named twice")
-    return found
+    return positions
 
 
 def _with_batch(owner: Operation, axis: int, rank: int) -> int:
@@ -140,7 +140,7 @@ def _with_batch(owner: Operation, axis: int, rank: int) -> int:
 
 
 class NewShapeKind(Kind):
-    """A shape with the batch in front (-1 or null); one of the others may be -1."""
+    """A shape that begins with the batch (-1 or null); one of the other sizes may be -1."""
 
     holds_sizes = True
 
@@ -149,11 +149,11 @@ class NewShapeKind(Kind):
             raise FieldError(f"expected a list of integers, the batch first, got {value!r}")
         first, *rest = value
         if first not in (None, -1):
-            raise FieldError(f"expected -1 or null for the batch in front, got {first!r}")
-        found = tuple(-1 if n == -1 else size(n, 1, "a positive integer or -1") for n in rest)
-        if sum(type(n) is int and n == -1 for n in found) > (first is None):
+            raise FieldError(f"expected -1 or null for the batch, which is first, got {first!r}")
+        sizes = tuple(-1 if n == -1 else size(n, 1, "a positive integer or -1") for n in rest)
+        if sum(type(n) is int and n == -1 for n in sizes) > (first is None):
             raise FieldError(f"only one size of {list(value)} may be -1")
-        return (first, *found)
+        return (first, *sizes)
 
     def schema(self, rank: int) -> dict[str, Any]:
         return {"type": "array", "items": {"type": ["integer", "string", "null"]}, "minItems": 1}
@@ -161,7 +161,7 @@ class NewShapeKind(Kind):
 
 @operation("reshape", "Reshape")
 class Reshape(Moving):
-    """The units of each sample in row-major order under another shape."""
+    """The units of each sample in row-major order in another shape."""
 
     newshape: Annotated[Any, NewShapeKind()]
 
@@ -194,8 +194,8 @@ class ExpandDims(Moving):
     axis: Axes
 
     def positions(self, x: Shape) -> tuple[int, ...]:
-        """Where the new axes stand in the output."""
-        return tuple(sorted(_distinct(self, self.axis, len(x) + len(_several(self.axis)))))
+        """The positions of the new axes in the output."""
+        return tuple(sorted(_distinct(self, self.axis, len(x) + len(_as_tuple(self.axis)))))
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
@@ -207,8 +207,8 @@ class ExpandDims(Moving):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         positions = self.positions(x)
-        kept = [a for a in range(len(x) + len(positions)) if a not in positions]
-        return (tuple(map(Taps, kept)),)
+        remaining = [a for a in range(len(x) + len(positions)) if a not in positions]
+        return (tuple(map(Taps, remaining)),)
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         return (prim.Reshape(self.output_shape(*inputs)),)
@@ -216,29 +216,29 @@ class ExpandDims(Moving):
 
 @operation("squeeze", "Squeeze")
 class Squeeze(Moving):
-    """Axes of size 1 left out; without `axis` all of them."""
+    """Removes axes of size 1; without `axis` all of them."""
 
     axis: OptionalAxes = None
 
-    def gone(self, x: Shape) -> tuple[int, ...]:
-        """The axes that go; raises `LayerError` for one that is not of size 1."""
+    def removed_axes(self, x: Shape) -> tuple[int, ...]:
+        """The axes that are removed; raises `LayerError` if the size of one is not 1."""
         if self.axis is None:
             return tuple(a for a, n in enumerate(x) if certainly(equal(n, 1)))
-        axes = tuple(axis_index(self, a, len(x)) for a in _several(self.axis))
+        axes = tuple(axis_index(self, a, len(x)) for a in _as_tuple(self.axis))
         for a in axes:
             require_equal(x[a], 1, lambda a=a: f"axis {a + 1} of {show(x)} is not of size 1")
         return axes
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        gone = self.gone(x)
-        return tuple(n for a, n in enumerate(x) if a not in gone)
+        removed = self.removed_axes(x)
+        return tuple(n for a, n in enumerate(x) if a not in removed)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        gone = self.gone(x)
-        kept = [a for a in range(len(x)) if a not in gone]
-        return (tuple(Fixed() if a in gone else Taps(kept.index(a)) for a in range(len(x))),)
+        removed = self.removed_axes(x)
+        remaining = [a for a in range(len(x)) if a not in removed]
+        return (tuple(Fixed() if a in removed else Taps(remaining.index(a)) for a in range(len(x))),)
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         return (prim.Reshape(self.output_shape(*inputs)),)
@@ -246,40 +246,40 @@ class Squeeze(Moving):
 
 @operation("flip", "Flip")
 class Flip(Moving):
-    """The order along `axis` turned around."""
+    """The units along `axis` in reverse order."""
 
     axis: Axes
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        self._turned(x)
+        self._flipped(x)
         return x
 
-    def _turned(self, x: Shape) -> tuple[int, ...]:
+    def _flipped(self, x: Shape) -> tuple[int, ...]:
         return _distinct(self, self.axis, len(x))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        turned = self._turned(x)
-        return (tuple(Taps(a, -1, n - 1) if a in turned else Taps(a) for a, n in enumerate(x)),)
+        flipped = self._flipped(x)
+        return (tuple(Taps(a, -1, n - 1) if a in flipped else Taps(a) for a, n in enumerate(x)),)
 
 
 @operation("roll", "Roll")
 class Roll(Moving):
-    """Moved along `axis`, what leaves at one end comes in at the other."""
+    """The units shifted along `axis`; those beyond one end re-enter at the other."""
 
     shift: Untracked
     axis: Axes
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        for a in _several(self.axis):
+        for a in _as_tuple(self.axis):
             axis_index(self, a, len(x))
         return x
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
-        moved = {axis_index(self, a, len(x)) for a in _several(self.axis)}
+        moved = {axis_index(self, a, len(x)) for a in _as_tuple(self.axis)}
         return (tuple(Scattered((a,)) if a in moved else Taps(a) for a in range(len(x))),)
 
 
@@ -309,7 +309,7 @@ class Repeat(Moving):
 
 
 class RepeatsKind(Kind):
-    """How often along each axis, the batch (1) first."""
+    """The number of repetitions along each axis, beginning with the batch (1)."""
 
     holds_sizes = True
 
@@ -324,12 +324,12 @@ class RepeatsKind(Kind):
 
 @operation("tile", "Tile")
 class Tile(Moving):
-    """The whole tensor `repeats` times along each axis, the last axes first."""
+    """The tensor repeated along each axis; fewer `repeats` than axes apply to the last axes."""
 
     repeats: Annotated[Any, RepeatsKind()]
 
     def times(self, x: Shape) -> Shape:
-        """The copies along each axis of a sample."""
+        """The number of repetitions along each axis of a sample."""
         full: Shape = (1,) * (len(x) + 1 - len(self.repeats)) + self.repeats
         if len(full) > len(x) + 1:
             raise LayerError(f"repeats={show(self.repeats)} for {len(x) + 1} axes, the batch included")
@@ -350,13 +350,13 @@ class Tile(Moving):
         )
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
-        return (prim.Copies(prod(self.times(self.one(inputs)))),)
+        return (prim.Repeat(prod(self.times(self.one(inputs)))),)
 
 
-# -- joins and cuts --------------------------------------------------------------------------------
+# -- joining and splitting -------------------------------------------------------------------------
 @operation("concatenate", "Concatenate")
 class Concatenate(Moving):
-    """Tensors one behind the other along `axis`."""
+    """Tensors joined along `axis`."""
 
     parameters = ("xs",)
     operands = ("xs",)
@@ -385,7 +385,7 @@ class Stack(Moving):
     axis: Axis = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        first, *others = merging.several(self, inputs)
+        first, *others = merging.require_inputs(self, inputs)
         for x in others:
 
             def misfit(x: Shape = x) -> str:
@@ -399,7 +399,7 @@ class Stack(Moving):
         return (*first[:position], len(inputs), *first[position:])
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
-        # each tensor is all there is along the new axis at its own place: a section of length 1
+        # windows do not express that each tensor fills only one position of the new axis
         rank = len(inputs[0])
         position = axis_index(self, self.axis, rank + 1)
         return (tuple(Taps(a if a < position else a + 1) for a in range(rank)),) * len(inputs)
@@ -411,7 +411,7 @@ class Stack(Moving):
 
 @operation("split", "Split")
 class Split(Moving):
-    """Cut along `axis` into equal parts, or before the given indices."""
+    """The tensor split along `axis` into equal parts, or before the given indices."""
 
     indices_or_sections: Untracked
     axis: Axis = 0
@@ -448,8 +448,8 @@ class Split(Moving):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
-        cut = Unstated("the parts of a split read different units along its axis")
-        return (tuple(cut if a == axis else Taps(a) for a in range(len(x))),)
+        unknown = UnknownRead("the parts of a split read different units along its axis")
+        return (tuple(unknown if a == axis else Taps(a) for a in range(len(x))),)
 
 
 def _require_few(parts: int) -> None:
@@ -459,7 +459,7 @@ def _require_few(parts: int) -> None:
 
 @operation("unstack", "Unstack")
 class Unstack(Moving):
-    """The units along `axis`, each as a tensor of its own."""
+    """The units along `axis` as separate tensors."""
 
     num: OptionalCount = None
     axis: Axis = 0
@@ -470,7 +470,7 @@ class Unstack(Moving):
         count = x[axis] if self.num is None else self.num
         require_equal(x[axis], count, lambda: f"num={count} for an axis of {x[axis]}")
         if type(count) is not int:
-            raise LayerError(f"an axis of {count} comes apart into a number of tensors that is not known")
+            raise LayerError(f"an axis of {count} gives an unknown number of tensors")
         _require_few(count)
         return ((*x[:axis], *x[axis + 1 :]),) * count
 
@@ -480,12 +480,12 @@ class Unstack(Moving):
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
         axis = axis_index(self, self.axis, len(x))
-        apart = Unstated("the parts of an unstack read different units along its axis")
-        return (tuple(apart if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
+        unknown = UnknownRead("the parts of an unstack read different units along its axis")
+        return (tuple(unknown if a == axis else Taps(a if a < axis else a - 1) for a in range(len(x))),)
 
 
 class PaddingKind(Kind):
-    """(before, after) for every axis, the batch included."""
+    """(before, after) for every axis, including the batch."""
 
     def normalise(self, value: Any, rank: int) -> Any:
         if type(value) is int:
@@ -508,7 +508,7 @@ class PaddingKind(Kind):
 
 @operation("pad", "Pad")
 class Pad(Moving):
-    """Units added before and after each axis; `mode` says which."""
+    """Units added before and after each axis, with values by `mode`."""
 
     parameters = ("x", "constant_values")
 
@@ -536,14 +536,14 @@ class Pad(Moving):
     def _read(self, axis: int, before: int, after: int) -> Read:
         if self.mode == "constant" or (before, after) == (0, 0):
             return Taps(axis, 1, -before)
-        return Unstated(f"{self.mode} padding reads units near the border twice")
+        return UnknownRead(f"{self.mode} padding reads units near the border twice")
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         pairs = self.margins(self.one(inputs))
         if self.mode == "constant":
             return (prim.Pad(pairs),)
-        # a unit near a border stands once more for each side that mirrors it
-        return (prim.Copies(prod(1 + sum(margin > 0 for margin in pair) for pair in pairs)),)
+        # a unit near a border occurs once more for each end that mirrors it
+        return (prim.Repeat(prod(1 + sum(margin > 0 for margin in pair) for pair in pairs)),)
 
 
 @operation("one_hot", "OneHot")

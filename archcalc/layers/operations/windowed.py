@@ -1,4 +1,4 @@
-"""Pooling and convolution as operations: the rules are those of the layers of the same name."""
+"""Pooling and convolution as operations; their rules are those of the corresponding layers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archcalc.layers.primitives import Convolve, Primitives
 
 @family
 class AsLayer(Operation):
-    """An operation that does what a layer does, for inputs of any rank."""
+    """An operation that does the same as a layer, for inputs of several ranks."""
 
     parameters: ClassVar[tuple[str, ...]] = ("inputs",)
     operands: ClassVar[tuple[str, ...]] = ("inputs",)
@@ -25,7 +25,7 @@ class AsLayer(Operation):
     data_format: DataFormat = None
 
     def layer(self, x: Shape) -> Layer:
-        """The layer for such an input."""
+        """The layer for an input of this shape."""
         raise NotImplementedError
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -59,17 +59,17 @@ def _of_rank(owner: Operation, kinds: tuple[Any, ...], x: Shape) -> Any:
 
 @family
 class Pool(AsLayer):
-    """One number out of each window."""
+    """Each window reduced to one unit."""
 
     pool_size: Untracked
     strides: Untracked = None
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
 
     def _made(self, kinds: tuple[Any, ...], x: Shape) -> Layer:
-        made: Layer = _of_rank(self, kinds, x)(
+        built: Layer = _of_rank(self, kinds, x)(
             pool_size=self.pool_size, strides=self.strides, padding=self.padding, data_format=self.data_format
         )
-        return made
+        return built
 
 
 @operation("max_pool", "MaxPool")
@@ -94,15 +94,15 @@ class KernelKind(OperandKind):
     """A constant kernel, or its shape as a list of integers."""
 
     def normalise(self, value: Any, rank: int) -> Any:
-        found = super().normalise(value, rank)
-        if not isinstance(found, Constant):
+        kernel = super().normalise(value, rank)
+        if not isinstance(kernel, Constant):
             raise FieldError(f"expected a constant kernel, got {value!r:.60}")
-        return found
+        return kernel
 
 
 @family
 class WithKernel(AsLayer):
-    """A convolution by a constant kernel, which is no weight."""
+    """A convolution with a constant kernel, which is not a weight."""
 
     parameters = ("inputs", "kernel")
 
@@ -140,12 +140,12 @@ class Conv(WithKernel):
     """A convolution."""
 
     def layer(self, x: Shape) -> Layer:
-        made = _of_rank(self, (convolution.Conv1D, convolution.Conv2D, convolution.Conv3D), x)
+        cls = _of_rank(self, (convolution.Conv1D, convolution.Conv2D, convolution.Conv3D), x)
         arguments = self._arguments(x)
         cin, within = self.channels(x), self.kernel.shape[-2]
         require_equal(cin, within, lambda: f"{cin} input channels for a kernel of {within}")
-        found: Layer = made(filters=self.kernel.shape[-1], **arguments)
-        return found
+        built: Layer = cls(filters=self.kernel.shape[-1], **arguments)
+        return built
 
 
 @operation("depthwise_conv", "DepthwiseConv")
@@ -153,7 +153,7 @@ class DepthwiseConv(WithKernel):
     """A convolution of each channel by itself."""
 
     def layer(self, x: Shape) -> Layer:
-        made = _of_rank(self, (convolution.DepthwiseConv1D, convolution.DepthwiseConv2D), x)
+        cls = _of_rank(self, (convolution.DepthwiseConv1D, convolution.DepthwiseConv2D), x)
         arguments = self._arguments(x)
-        found: Layer = made(depth_multiplier=self.kernel.shape[-1], **arguments)
-        return found
+        built: Layer = cls(depth_multiplier=self.kernel.shape[-1], **arguments)
+        return built

@@ -1,4 +1,4 @@
-"""What each call of a member means: its tensors in order, and a declaration with its arguments."""
+"""The calls of a member: the input tensors of each in order, and its layer with the call's arguments."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from archcalc.readers.keras.tf_functions import function_call
 from archcalc.readers.keras.values import refs
 from archcalc.readers.names import show as brief
 
-# the tensors of calls that take more than `inputs`, in the order in which layers read them
+# layers whose calls take more than `inputs`: their tensor arguments, in the order of the layer's inputs
 TENSORS = {
     "MultiHeadAttention": ("query", "value", "key"),
     "GroupQueryAttention": ("query", "value", "key"),
 }
 
-# arguments that say how to run a call, not what it computes at inference
+# arguments that control how a call runs, and do not change what it computes at inference
 IGNORED = frozenset({"training"})
 
 
 def complete(model: Model, member: Member, reading: Reading) -> None:
-    """Settle every call of a member; each fault is noted at its place."""
+    """Fill in the inputs and the layer of every call of a member; each fault is noted with its path."""
     if member.kind == "unknown":
         _unknown(model, member, reading)
     elif member.kind in ("functional", "sequential"):
@@ -61,18 +61,18 @@ def _layer(member: Member, reading: Reading) -> None:
 
 
 def _tensors(class_name: str, call: Call) -> Iterator[Ref]:
-    """The tensors of a call, masks left out: they carry no gradient, and units behind them stay read."""
+    """The tensors of a call without masks, which carry no gradient and do not shrink a receptive field."""
     names = TENSORS.get(class_name, ())
-    given: dict[str, Any] = dict(zip(names, call.args, strict=False))
+    arguments: dict[str, Any] = dict(zip(names, call.args, strict=False))
     if not names:
         yield from refs(call.args)
-    given |= {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}
-    for name in sorted(given, key=lambda n: names.index(n) if n in names else len(names)):
-        yield from refs(given[name])
+    arguments |= {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}
+    for name in sorted(arguments, key=lambda n: names.index(n) if n in names else len(names)):
+        yield from refs(arguments[name])
 
 
 def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
-    """The declaration with the call's own arguments, such as `use_causal_mask`."""
+    """The layer with arguments that only the call states, such as `use_causal_mask`."""
     known = {f.name for f in dataclasses.fields(layer)}
     more = {}
     for key, value in call.kwargs.items():
@@ -89,33 +89,35 @@ def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
     if not more:
         return layer
     arguments = {layer.spec_key(f.name): getattr(layer, f.name) for f in dataclasses.fields(layer)}
-    made = construct(type(layer), arguments | more, f"{call.path}.kwargs", reading)
-    return layer if made is None else made
+    changed = construct(type(layer), arguments | more, f"{call.path}.kwargs", reading)
+    return layer if changed is None else changed
 
 
 # -- models ------------------------------------------------------------------------------------
 def _model_inputs(call: Call, model: Model, expected: int, reading: Reading) -> Iterator[Ref]:
-    """The tensors for a nested model's inputs, in the order of the model's own."""
+    """The tensors for a nested model's inputs, in the order in which the model declares its inputs."""
     if not call.args and call.kwargs:
-        given = call.kwargs.get("inputs", next(iter(call.kwargs.values())))
+        argument = call.kwargs.get("inputs", next(iter(call.kwargs.values())))
     else:
-        given = call.args[0] if len(call.args) == 1 else call.args
+        argument = call.args[0] if len(call.args) == 1 else call.args
     wanted = model.inputs
-    if isinstance(given, dict):
+    if isinstance(argument, dict):
         names = wanted if isinstance(wanted, dict) else {ref.member: ref for ref in leaves(wanted)}
-        missing = [k for k in names if k not in given]
+        missing = [k for k in names if k not in argument]
         if not missing:
-            given = {k: given[k] for k in names} if isinstance(wanted, dict) else [given[k] for k in names]
-    found = list(refs(given))
-    if len(found) != expected:
+            argument = (
+                {k: argument[k] for k in names} if isinstance(wanted, dict) else [argument[k] for k in names]
+            )
+    tensors = list(refs(argument))
+    if len(tensors) != expected:
         reading.fault(
-            call.path, f"the model {model.name!r} has {expected} inputs and is called with {len(found)}"
+            call.path, f"the model {model.name!r} has {expected} inputs and is called with {len(tensors)}"
         )
         return
-    yield from found
+    yield from tensors
 
 
-# -- what nobody knows ----------------------------------------------------------------------------
+# -- unknown layers ------------------------------------------------------------------------------
 def _unknown(model: Model, member: Member, reading: Reading) -> None:
     if not reading.allow_unknown:
         reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
@@ -143,6 +145,6 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
 
 
 def _sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:
-    """A recorded shape; axes that it leaves open are unknown."""
-    open_axis = Unknown(f"the file leaves an axis behind layer {name!r} open")
+    """The sizes of a recorded shape; a size that it leaves open is `Unknown`."""
+    open_axis = Unknown(f"the file leaves an axis after layer {name!r} open")
     return tuple(open_axis if n is None else n for n in shape)

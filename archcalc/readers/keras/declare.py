@@ -11,7 +11,7 @@ from archcalc.layers.activations import ACTIVATIONS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
-from archcalc.layers.inner import InnerKind, of
+from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.refusals import REFUSALS
 from archcalc.layers.registry import registered
 from archcalc.readers.json_text import member
@@ -19,7 +19,7 @@ from archcalc.readers.keras.legacy import CLASS_NAMES, modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
 
-# activation layers that Keras lets stand where a function's name is expected
+# activation layers that Keras accepts where it expects the name of a function
 _ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
     ("ReLU", None): "relu",
     ("ReLU", 6): "relu6",
@@ -31,26 +31,26 @@ _ACTIVATION_ARGUMENT = {"ReLU": "max_value", "Softmax": "axis", "ELU": "alpha", 
 
 
 def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
-    """The layer that a Keras class and its arguments describe; faults and None if it makes no sense.
+    """The layer that a Keras class and its arguments describe; None, with faults noted, if they are invalid.
 
-    `path` is that of the arguments.
+    `path` is the JSON path of the arguments.
     """
     arguments = modern(class_name, {k: v for k, v in config.items() if k != "name"})
     return construct(registered()[class_name], arguments, path, reading)
 
 
 def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: Reading) -> Layer | None:
-    """A declaration of this class; every argument that does not fit is a fault at its own path."""
+    """A layer of this class; None, with a fault noted at the path of each invalid argument."""
     known = {cls.spec_key(f.name): f for f in dataclasses.fields(cls)}
     faults = len(reading.faults)
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in arguments.items():
         if key not in known:
             if value is not None:
                 hint = reading.hint(key, known)
                 reading.fault(member(path, key), f"{cls.__name__} has no argument {show(key)} here{hint}")
             continue
-        given[key] = (
+        values[key] = (
             dtype_name(value) if key == "dtype" else _plain(cls, key, value, f"{path}.{key}", reading)
         )
     for name, field in known.items():
@@ -58,11 +58,11 @@ def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: R
             reading.fault(path, f"{cls.__name__} needs {name!r}")
     if len(reading.faults) == faults:
         try:
-            return cls(**{known[k].name: v for k, v in given.items()})
+            return cls(**{known[k].name: v for k, v in values.items()})
         except ArchcalcError as fault:
             refusal = f"{cls.__name__}: {fault}" if isinstance(fault, LayerError) else str(fault)
     # the constructor stops at its first fault
-    for key, value in given.items():
+    for key, value in values.items():
         try:
             if known[key].name in cls.kinds:
                 cls.kinds[known[key].name].normalise(value, cls.rank)
@@ -74,7 +74,7 @@ def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: R
 
 
 def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) -> Any:
-    """Serialised activations as names, initialisers from elsewhere as "not known"."""
+    """Serialised activations as names; initialisers that are not Keras's own as None (not known)."""
     kind = cls.kinds.get(key)
     if isinstance(kind, InnerKind):
         return inner_layers(value, path, reading)
@@ -88,23 +88,23 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
 
 
 def inner_layers(value: Any, path: str, reading: Reading) -> Any:
-    """Serialised layers inside a layer's arguments as declarations; faults and None for what is none."""
+    """Layers serialised inside a layer's arguments; None, with faults noted, for those without a rule."""
     if isinstance(value, list):
-        found = [inner_layers(v, f"{path}[{i}]", reading) for i, v in enumerate(value)]
-        return None if any(v is None for v in found) else found
+        layers = [inner_layers(v, f"{path}[{i}]", reading) for i, v in enumerate(value)]
+        return None if any(v is None for v in layers) else layers
     if not isinstance(value, dict) or "class_name" not in value:
         return value
     name = CLASS_NAMES.get(str(value["class_name"]), str(value["class_name"]))
     if name in REFUSALS:
-        reading.fault(path, f"{REFUSALS[name].said(name)}, stands in a layer's arguments")
+        reading.fault(path, f"{REFUSALS[name].described(name)}, is in a layer's arguments")
         return None
     if name not in registered():
         what = "a model" if name in ("Functional", "Sequential", "Model") else f"the class {show(name)}"
-        reading.fault(path, f"{what} stands in a layer's arguments, for which archcalc has no rule")
+        reading.fault(path, f"{what} is in a layer's arguments, and archcalc has no rule for it")
         return None
     config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
-    made = declare(name, config, f"{path}.config", reading)
-    return None if made is None else of(made, config.get("name"))
+    layer = declare(name, config, f"{path}.config", reading)
+    return None if layer is None else inner_of(layer, config.get("name"))
 
 
 def _name(value: Any) -> Any:
@@ -123,7 +123,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
         if name is not None and all(config.get(k, v) == v for k, v in defaults.items()):
             return name
         reading.fault(
-            path, f"{class_name} with these arguments stands as an activation; make it a layer of its own"
+            path, f"{class_name} with these arguments is used as an activation; make it a separate layer"
         )
         return None
     return value

@@ -1,4 +1,4 @@
-"""What an entry of a configuration stands for: decided by its names, which are only compared."""
+"""What an entry of a configuration is; its names are only compared with tables, never imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archcalc.readers.names import show as brief
 
 # classes that Keras 2 wraps around functions of TensorFlow
 TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
-# what archcalc.keras adds to Keras 3
+# classes that archcalc.keras adds to Keras 3
 OURS = ("archcalc>LocallyConnected1D", "archcalc>LocallyConnected2D")
 GRAPHS = ("Functional", "Model")
 
@@ -26,7 +26,7 @@ class Identity(NamedTuple):
 
 
 def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | None:
-    """What a serialised object is; a fault and None where it does not say."""
+    """What a serialised object is; None, with a fault noted, if it does not say."""
     name = reading.text(entry.get("class_name"), f"{path}.class_name", "the name of a class")
     if name is None:
         return None
@@ -52,21 +52,21 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
     if name in registered():
         return Identity("layer", name)
     if name in REFUSALS:
-        return Identity("unknown", name, REFUSALS[name].said(name))
+        return Identity("unknown", name, REFUSALS[name].described(name))
     return Identity("unknown", printable(name), f"of the class {brief(name)}, which archcalc has no rule for")
 
 
 def is_keras(entry: dict[str, Any]) -> bool:
-    """Whether the entry names one of Keras's own classes, going by module and registered name.
+    """Whether the entry names one of Keras's own classes, judged by module and registered name.
 
-    Keras 2 up to 2.12 wrote neither, so their absence says nothing; the layers of its own
-    applications it registered as a user would.
+    Keras 2 up to 2.12 wrote neither, so their absence proves nothing. Layers inside Keras's own
+    applications are registered as `Custom>`, like a user's.
     """
     registered_name, name = entry.get("registered_name"), entry.get("class_name")
     if registered_name in OURS:
         return True
-    own = (None, name, f"Custom>{name}" if ".applications." in str(entry.get("module")) else None)
-    if registered_name not in own:
+    expected = (None, name, f"Custom>{name}" if ".applications." in str(entry.get("module")) else None)
+    if registered_name not in expected:
         return False
     if "module" not in entry:
         return ">" not in str(name)

@@ -20,14 +20,14 @@ _AXES_CHANNELS_FIRST = {3: "CHW", 4: "CDHW"}
 
 
 def axis_names(shape: tuple[int | None, ...]) -> list[str]:
-    """What the axes of a sample are called, going by their number and by which are given."""
+    """Letters for the axes of a sample, chosen by their number and by which sizes are known."""
     first = bool(shape) and shape[0] is not None and shape[-1] is None
     letters = (_AXES_CHANNELS_FIRST if first else {}).get(len(shape)) or _AXES.get(len(shape))
     return list(letters) if letters else [f"N{i + 1}" for i in range(len(shape))]
 
 
 def input_layer(config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
-    """The declaration of a model's input from its configuration."""
+    """The input layer that a configuration describes; None, with a fault noted, if its shape is invalid."""
     key = next((k for k in ("batch_shape", "batch_input_shape", "shape") if config.get(k) is not None), None)
     if key is None:
         reading.fault(path, "the input has no batch_shape")
@@ -42,7 +42,7 @@ def input_layer(config: dict[str, Any], path: str, reading: Reading) -> Layer | 
 def batch_free(
     value: Any, path: str, reading: Reading, *, has_batch: bool = True
 ) -> tuple[int | None, ...] | None:
-    """A shape's sizes without the batch axis; a fault and None where it is no shape."""
+    """A shape's sizes without the batch axis; None, with a fault noted, if it is not a shape."""
     if not isinstance(value, list | tuple) or (has_batch and not value):
         reading.fault(path, f"expected a shape, got {show(value)}")
         return None
@@ -56,24 +56,27 @@ def batch_free(
 
 
 def open_axes(shape: tuple[int | None, ...], path: str, reading: Reading) -> tuple[Any, ...] | None:
-    """The sizes of an input, open axes filled from `--input-shape`, given symbols, or left as symbols."""
-    given = reading.input_shape
-    if given is not None:
-        if len(given) != len(shape) or any(n not in (None, m) for n, m in zip(shape, given, strict=False)):
+    """The sizes of an input; open axes come from `--input-shape`, from `symbols`, or stay symbolic."""
+    input_shape = reading.input_shape
+    if input_shape is not None:
+        if len(input_shape) != len(shape) or any(
+            n not in (None, m) for n, m in zip(shape, input_shape, strict=False)
+        ):
             reading.fault(
-                path, f"--input-shape {','.join(map(str, given))} does not fit the file's {_show(shape)}"
+                path,
+                f"--input-shape {','.join(map(str, input_shape))} does not fit the file's {_show(shape)}",
             )
             return None
-        return given
+        return input_shape
     return tuple(
         _open(name, reading) if n is None else n for n, name in zip(shape, axis_names(shape), strict=True)
     )
 
 
-def given_shape(given: Sequence[int | str], reading: Reading) -> tuple[Any, ...]:
+def given_shape(entries: Sequence[int | str], reading: Reading) -> tuple[Any, ...]:
     """The sizes of `--input-shape`: positive integers, and names of symbols for open axes."""
     sizes: list[Any] = []
-    for n in given:
+    for n in entries:
         if isinstance(n, str) and is_symbol_name(n):
             sizes.append(_named(n, reading))
             continue
@@ -83,7 +86,7 @@ def given_shape(given: Sequence[int | str], reading: Reading) -> tuple[Any, ...]
             size = 0
         if size < 1:
             reading.fault("", f"input shape: expected positive integers or names of symbols, got {show(n)}")
-            return tuple(given)
+            return tuple(entries)
         sizes.append(size)
     return tuple(sizes)
 

@@ -1,4 +1,4 @@
-"""How Keras 2 named what Keras 3 names otherwise."""
+"""Classes and arguments that Keras 2 names differently from Keras 3."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CLASS_NAMES: Mapping[str, str] = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
     "Convolution3D": "Conv3D",
-    "GroupedQueryAttention": "GroupQueryAttention",  # the class calls itself otherwise than its module does
+    "GroupedQueryAttention": "GroupQueryAttention",  # Keras exports the class under the shorter name
 }
 
-# arguments of the layer base and of single classes that no figure depends on and Keras 3 dropped
+# arguments that Keras 3 dropped and no figure depends on: of every layer (""), and of single classes
 DROPPED: Mapping[str, frozenset[str]] = {
     "": frozenset(
         {"autocast", "batch_input_shape", "batch_shape", "input_shape", "batch_size", "seed_generator"}
@@ -40,7 +40,7 @@ DROPPED: Mapping[str, frozenset[str]] = {
         ),
         frozenset({"implementation", "unroll", "stateful"}),
     ),
-    # these inherit arguments from Conv2D in Keras 2 and never use them
+    # in Keras 2 these inherit arguments from Conv2D and never use them
     **dict.fromkeys(
         ("DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
         frozenset({"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"}),
@@ -54,7 +54,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
 
 
 def modern(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments under their Keras 3 names, without those that say nothing about a figure."""
+    """The arguments under their Keras 3 names, without those that no figure depends on."""
     dropped = DROPPED[""] | DROPPED.get(class_name, frozenset())
     renamed = RENAMED.get(class_name, {})
     return {
@@ -80,6 +80,6 @@ def _if_true(value: Any) -> Any:
 _VALUES: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("BatchNormalization", "axis"): _only,
     ("LayerNormalization", "axis"): _only,
-    # only the default has a rule; None says nothing
+    # time_major=False is the default and is dropped; True has no rule and is refused
     **{(name, "time_major"): _if_true for name in ("SimpleRNN", "LSTM", "GRU", "RNN")},
 }

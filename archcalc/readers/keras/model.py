@@ -10,7 +10,7 @@ from archcalc.layers.base import Layer
 
 
 class Ref(NamedTuple):
-    """One output of one call of a member; `shape` is what the file records for it, if it does."""
+    """One output of one call of a member; `shape` is what the file records for it, if anything."""
 
     member: str
     call: int
@@ -50,7 +50,7 @@ class Member:
 
     @property
     def shared_id(self) -> int | None:
-        """Archives mark objects that are one and the same."""
+        """The number by which an archive marks objects that are one and the same; None without a mark."""
         mark = self.entry.get("shared_object_id")
         return mark if type(mark) is int else None
 
@@ -67,13 +67,13 @@ class Model:
     legacy: bool = False  # written by Keras 2
 
     def recorded(self, member: Member) -> dict[tuple[int, int], tuple[int | None, ...]]:
-        """What the file records as the shapes of this member's outputs: (call, output) -> shape."""
+        """The shapes that the file records for this member's outputs: (call, output) -> shape."""
         return self._recorded.get(member.name, {})
 
     _recorded: dict[str, dict[tuple[int, int], tuple[int | None, ...]]] = field(default_factory=dict)
 
     def record(self, ref: Ref, shape: tuple[int | None, ...] | None) -> None:
-        """Note that some reader of this tensor gives its shape."""
+        """Note the shape of a tensor that one of its readers states."""
         if shape is not None:
             self._recorded.setdefault(ref.member, {}).setdefault((ref.call, ref.output), shape)
 

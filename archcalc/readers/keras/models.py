@@ -1,4 +1,4 @@
-"""Functional and Sequential models: named layers, and for every call of each the tensors that it takes.
+"""Functional and Sequential models: named layers, and the input tensors of each of their calls.
 
 A Sequential is a chain whose input may be missing from the file.
 """
@@ -24,7 +24,7 @@ UNBUILT = (
 
 
 def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
-    """The model that a Functional's configuration states; `path` is that of the configuration."""
+    """The model that a Functional configuration describes; `path` is that of the configuration."""
     model = Model(printable(str(config.get("name") or "model")), frozen=config.get("trainable") is False)
     entries = reading.sequence(config.get("layers"), f"{path}.layers", "the layers")
     for i, entry in enumerate(entries):
@@ -33,7 +33,7 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
         if member is None:
             continue
         if member.name in model.members:
-            reading.fault(f"{at}.name", f"the name {member.name!r} stands twice in this model")
+            reading.fault(f"{at}.name", f"the name {member.name!r} appears twice in this model")
         model.members[member.name] = member
     model.legacy = any(isinstance(n, list) for m in model.members.values() for n in _nodes(m, reading))
     for member in model.members.values():
@@ -53,7 +53,7 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
 
 
 def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member | None:
-    """The part of a model that an entry of its list of layers states; faults and None if it is none."""
+    """The part of a model that an entry of `layers` describes; None, with faults noted, if it is invalid."""
     if not reading.mapping(entry, path, "a layer"):
         if isinstance(entry, dict):
             reading.fault(path, "an empty layer")
@@ -81,7 +81,7 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
 
 
 def nested(entry: dict[str, Any], kind: str, path: str, reading: Reading) -> Model | None:
-    """A model inside a model; None for one that only its own code describes."""
+    """A nested model; None for one that only its Python code describes."""
     config = _config(entry)
     if kind == "sequential":
         return parse_sequential(entry, path, reading, outer=False)
@@ -131,8 +131,8 @@ def _ends(config: dict[str, Any], key: str, path: str, reading: Reading) -> Any:
 def _renumber(model: Model) -> None:
     """Make every reference count a member's calls from 0.
 
-    Keras numbers the calls of a nested model from 1, because call 0 is the one that made
-    it: Keras 2 everywhere, Keras 3 only for Functional models and only in `output_layers`.
+    Keras numbers the calls of a nested model from 1, because call 0 created it: Keras 2
+    everywhere, Keras 3 only for Functional models and only in `output_layers`.
     """
 
     def shifted(tree: Any, kinds: tuple[str, ...]) -> Any:
@@ -158,7 +158,7 @@ def _renumber(model: Model) -> None:
 
 
 def _note_shapes(model: Model, member: Member) -> None:
-    """Collect the shapes that the file records for tensors: inside Keras 3's tensors, or per built layer."""
+    """Collect the shapes that the file records for tensors: in Keras 3's tensors, or per built layer."""
     for number, call in enumerate(member.calls):
         taken = list(refs([call.args, call.kwargs]))
         for ref in taken:
@@ -169,13 +169,13 @@ def _note_shapes(model: Model, member: Member) -> None:
             several = isinstance(shape, list) and bool(shape) and isinstance(shape[0], list)
             shapes = shape if several and shape is not None else [shape]
             if len(shapes) == len(taken):
-                for ref, one in zip(taken, shapes, strict=True):
-                    model.record(ref, recorded_shape(one))
+                for ref, stated in zip(taken, shapes, strict=True):
+                    model.record(ref, recorded_shape(stated))
 
 
 # -- sequential ------------------------------------------------------------------------------------
 def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
-    """The model that a serialised Sequential states; `path` is that of the serialised object."""
+    """The model that a serialised Sequential describes; `path` is that of the serialised object."""
     config = entry.get("config")
     if isinstance(config, list):  # before Keras 2.2.3
         config, at = {"layers": config}, f"{path}.config"
@@ -191,7 +191,7 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
         if member is None:
             continue
         if member.name in names:
-            reading.fault(f"{at}[{i}].config.name", f"the name {member.name!r} stands twice in this model")
+            reading.fault(f"{at}[{i}].config.name", f"the name {member.name!r} appears twice in this model")
         names.add(member.name)
         members.append(member)
     if not members:
@@ -208,7 +208,7 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
 def _missing_input(
     config: dict[str, Any], first: Member, path: str, reading: Reading, *, outer: bool
 ) -> Member:
-    """The input that is not among the layers: from the model's or the first layer's recorded shape."""
+    """The input that the list of layers lacks; its shape is recorded by the model or its first layer."""
     member = Member(f"{first.name}_input", path, {}, "input", "InputLayer")
     if not outer:
         return member

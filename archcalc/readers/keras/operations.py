@@ -1,4 +1,4 @@
-"""Calls of `keras.ops`: which arguments are tensors, which are constants, and the declaration."""
+"""Calls of `keras.ops`: which arguments are tensors, which are constants, and the resulting layer."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from archcalc.readers.keras.values import constant, refs
 
 
 def operation_call(member: Member, call: Call, reading: Reading) -> None:
-    """Settle a call of an operation that Keras 3 wrote."""
+    """Fill in a call of a `keras.ops` operation, as Keras 3 writes it."""
     cls = keras_operations()[member.class_name]
     path = f"{member.path}.config"
     config = reading.mapping(member.entry.get("config"), path, "the arguments of an operation")
-    own = {k: v for k, v in config.items() if k != "name"}
-    bind(cls, call, own, path, reading)
+    arguments = {k: v for k, v in config.items() if k != "name"}
+    bind(cls, call, arguments, path, reading)
 
 
-def bind(cls: type[Operation], call: Call, own: dict[str, Any], path: str, reading: Reading) -> None:
-    """Give the call its tensors and its declaration; `own` are arguments that belong to the operation."""
+def bind(cls: type[Operation], call: Call, config: dict[str, Any], path: str, reading: Reading) -> None:
+    """Give the call its tensors and its layer; `config` holds arguments of the operation itself."""
     faults = len(reading.faults)
-    arguments = dict(own)
+    arguments = dict(config)
     inputs: list[Ref] = []
-    given = dict(zip(cls.parameters, call.args, strict=False)) | call.kwargs
+    values = dict(zip(cls.parameters, call.args, strict=False)) | call.kwargs
     if len(call.args) > len(cls.parameters):
-        given |= {f"argument {i + 1}": v for i, v in enumerate(call.args) if i >= len(cls.parameters)}
-    for name in (*cls.parameters, *(k for k in given if k not in cls.parameters)):
-        value = given.get(name)
+        values |= {f"argument {i + 1}": v for i, v in enumerate(call.args) if i >= len(cls.parameters)}
+    for name in (*cls.parameters, *(k for k in values if k not in cls.parameters)):
+        value = values.get(name)
         at = f"{call.path}.{name}"
         tensors = list(refs(value))
         if name in cls.operands and tensors:
@@ -42,7 +42,7 @@ def bind(cls: type[Operation], call: Call, own: dict[str, Any], path: str, readi
             arguments[name] = constant(_plain(value), "float32", at, reading)
         elif tensors:
             reading.fault(at, f"{cls.__name__}: a tensor as {name!r} has no rule")
-        elif name in given:
+        elif name in values:
             arguments[name] = value
     if len(reading.faults) == faults:
         call.inputs = tuple(inputs)

@@ -1,4 +1,4 @@
-"""One reading of one configuration: its options, and every fault found on the way."""
+"""The state of reading one configuration: its options, and every fault so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
-    "--allow-unknown goes on from the shapes in the file, with unknown figures for this layer; "
+    "--allow-unknown continues with the shapes in the file and reports this layer's figures as unknown; "
     "a spec can describe it as Opaque"
 )
 
@@ -28,13 +28,13 @@ class Reading:
     max_layers: int = MAX_LAYERS
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
-    letters: dict[str, int] = field(default_factory=dict)  # of open axes -> the last number given
+    letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
 
     def hint(self, word: str, known: Collection[str]) -> str:
-        """`; did you mean ...?`, as long as anybody will read it: the search takes time."""
+        """`; did you mean ...?`, or nothing once enough faults are noted: the search takes time."""
         return did_you_mean(word, known) if len(self.faults) < MAX_FAULTS else ""
 
     def worst(self) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""TensorFlow functions that Keras 2 keeps as `TFOpLambda`, as operations of `keras.ops`.
+"""TensorFlow functions that Keras 2 stores as `TFOpLambda`, translated to operations of `keras.ops`.
 
 The function's name is only looked up in the table below.
 """
@@ -16,7 +16,7 @@ from archcalc.readers.keras.reading import Reading, printable
 
 
 class Function(NamedTuple):
-    """The operation that a function is, and what its arguments are called there, in order.
+    """The operation that a function corresponds to, and what its arguments are called there, in order.
 
     An argument renamed to "" changes no figure and is left out.
     """
@@ -27,7 +27,7 @@ class Function(NamedTuple):
 
 
 def function_call(member: Member, call: Call, reading: Reading) -> None:
-    """Settle a call of a TensorFlow function; leaves a function without a rule unsettled."""
+    """Fill in a call of a TensorFlow function; a function without a rule leaves `call.layer` None."""
     config = reading.mapping(
         member.entry.get("config"), f"{member.path}.config", "the arguments of a function"
     )
@@ -38,21 +38,21 @@ def function_call(member: Member, call: Call, reading: Reading) -> None:
         member.class_name = printable(str(name))
         return
     names = list(function.arguments)
-    given = dict(zip(names, call.args, strict=False)) | {
+    stated = dict(zip(names, call.args, strict=False)) | {
         k: v for k, v in call.kwargs.items() if k != "name" and not (v is None and k not in names)
     }
-    arguments = {function.arguments.get(k, k): v for k, v in given.items() if function.arguments.get(k, k)}
+    arguments = {function.arguments.get(k, k): v for k, v in stated.items() if function.arguments.get(k, k)}
     if function.convert is not None:
         arguments = function.convert(arguments)
     cls: Any = registered_operations()[f"ops.{function.operation}"]
-    own = {k: v for k, v in arguments.items() if k not in cls.parameters}
+    settings = {k: v for k, v in arguments.items() if k not in cls.parameters}
     plain = Call(call.path, [], {k: v for k, v in arguments.items() if k in cls.parameters})
-    bind(cls, plain, own, call.path, reading)
+    bind(cls, plain, settings, call.path, reading)
     call.inputs, call.layer = plain.inputs, plain.layer
 
 
 def _canonical(name: str) -> str:
-    """`compat.v1.transpose`, `math.add`, `__operators__.add`: by their last word, except inside `nn`."""
+    """A function's name without its TensorFlow module: `math.add` is `add`; names in `nn` keep theirs."""
     return (
         name.removeprefix("compat.v1.")
         .removeprefix("math.")
@@ -63,7 +63,7 @@ def _canonical(name: str) -> str:
 
 # -- conversions ---------------------------------------------------------------------------------
 def _split(arguments: dict[str, Any]) -> dict[str, Any]:
-    """TensorFlow cuts by sizes, Keras before indices."""
+    """TensorFlow states the sizes of the parts, Keras the indices of the cuts."""
     sizes = arguments.get("indices_or_sections")
     if isinstance(sizes, list) and all(type(n) is int for n in sizes):
         arguments = arguments | {"indices_or_sections": list(accumulate(sizes))[:-1]}
@@ -76,8 +76,8 @@ def _pad(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resize(arguments: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in arguments.items() if v is not False}
-    return {"interpolation": "bilinear"} | kept
+    arguments = {k: v for k, v in arguments.items() if v is not False}
+    return {"interpolation": "bilinear"} | arguments
 
 
 def _axis_given(arguments: dict[str, Any]) -> dict[str, Any]:

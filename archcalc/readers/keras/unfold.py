@@ -1,4 +1,4 @@
-"""From a Keras model to archcalc's graph: nested models are unfolded, every call becomes a node."""
+"""From a Keras model to a `Graph`: nested models are unfolded, and every call becomes a node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.limits import WRITTEN_A_LAYER
 
-# nested models may be used without adding a layer, so what is walked through has a cap of its own
+# a nested model may be called without adding a layer, so the calls walked through have a limit of their own
 STEPS_A_LAYER = 10
 
 
@@ -23,9 +23,9 @@ STEPS_A_LAYER = 10
 class _Unfolding:
     reading: Reading
     nodes: list[Node] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)  # and how often each was asked for
+    names: dict[str, int] = field(default_factory=dict)  # name -> how often it was used
     owners: dict[Any, int] = field(default_factory=dict)  # an object's identity -> the node of its first call
-    orders: dict[int, list[tuple[Member, int, Call]]] = field(default_factory=dict)  # of each model's calls
+    orders: dict[int, list[tuple[Member, int, Call]]] = field(default_factory=dict)  # by the model's id
     inputs: int = 0
     steps: int = 0
     characters: int = 0
@@ -46,7 +46,7 @@ class _Unfolding:
         return len(self.nodes) - 1
 
     def step(self, count: int) -> None:
-        """Note work that adds no layer by itself."""
+        """Count a step that adds no layer."""
         self.steps += count
         if self.steps > STEPS_A_LAYER * self.reading.max_layers:
             self._refuse()
@@ -62,36 +62,36 @@ class _Unfolding:
         raise SourceError(self.reading.source, [Fault("$", text)])
 
     def _unique(self, name: str) -> str:
-        found = name
-        while found in self.names:
+        unique = name
+        while unique in self.names:
             self.names[name] += 1
-            found = f"{name}[{self.names[name]}]"
-        self.names[found] = 1
-        return found
+            unique = f"{name}[{self.names[name]}]"
+        self.names[unique] = 1
+        return unique
 
 
 def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
-    """The graph of a model; faults and None where its calls do not fit together."""
+    """The graph of a model; None, with faults noted, if its calls do not fit together."""
     unfolding = _Unfolding(reading)
-    given: list[Tap | None] = []
+    taps: list[Tap | None] = []
     inputs: list[int] = []
     for ref in leaves(model.inputs):
         member = model.members.get(ref.member)
         if member is None or member.kind != "input":
-            reading.fault(ref.path, f"{ref.member!r} is no input of this model")
-            given.append(None)
+            reading.fault(ref.path, f"{ref.member!r} is not an input of this model")
+            taps.append(None)
         elif member.layer is None:
-            given.append(None)
+            taps.append(None)
         else:
-            unfolding.inputs += 1  # they come on top of the layers
+            unfolding.inputs += 1  # they do not count as layers
             inputs.append(
                 unfolding.add(from_keras_name(member.name), member.layer, (), member.name, frozen=False)
             )
-            given.append(Tap(inputs[-1]))
+            taps.append(Tap(inputs[-1]))
     if reading.faults:
         _check(model, reading)
         return None
-    outputs = _model(unfolding, model, given, "", (), frozen=model.frozen)
+    outputs = _model(unfolding, model, taps, "", (), frozen=model.frozen)
     if reading.faults:
         return None
     return Graph(
@@ -106,7 +106,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
 
 
 def _check(model: Model, reading: Reading) -> None:
-    """References that lead nowhere, in a model that has other faults too."""
+    """Note references to nothing, in a model that has other faults too."""
     for member in model.members.values():
         for call in member.calls:
             for ref in call.inputs:
@@ -131,7 +131,7 @@ def _known(model: Model, ref: Ref, reading: Reading) -> Member | None:
 def _model(
     unfolding: _Unfolding,
     model: Model,
-    given: list[Tap | None],
+    taps: list[Tap | None],
     prefix: str,
     identity: tuple[Any, ...],
     *,
@@ -139,65 +139,65 @@ def _model(
 ) -> list[Tap | None]:
     """Add the nodes of one use of a model; its outputs. `identity` tells uses of the same model apart.
 
-    `frozen`: the model as a whole is not trainable. In Keras 3 only that of the outermost
-    model counts, because setting it sets every layer's own; in Keras 2 that of all around.
+    `frozen`: the model as a whole is not trainable. In Keras 3 only the outermost model's flag counts,
+    because setting it sets the flag of every layer; in Keras 2 those of all enclosing models count.
     """
     reading = unfolding.reading
-    made: dict[tuple[str, int], list[Tap | None] | int | None] = {}
-    for ref, tap in zip(leaves(model.inputs), given, strict=True):
-        made[ref.member, 0] = [tap]
-    unfolding.step(1 + len(given) + sum(1 for _ in leaves(model.outputs)))
+    results: dict[tuple[str, int], list[Tap | None] | int | None] = {}
+    for ref, tap in zip(leaves(model.inputs), taps, strict=True):
+        results[ref.member, 0] = [tap]
+    unfolding.step(1 + len(taps) + sum(1 for _ in leaves(model.outputs)))
     for member, number, call in unfolding.order(model):
         unfolding.step(1 + len(call.inputs))
-        inputs = tuple(_tap(model, ref, made, unfolding.nodes, reading) for ref in call.inputs)
+        inputs = tuple(_tap(model, ref, results, unfolding.nodes, reading) for ref in call.inputs)
         whole = tuple(t for t in inputs if t is not None)
         if len(whole) < len(inputs):
-            made[member.name, number] = None
+            results[member.name, number] = None
             continue
-        mine = (*identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
+        key = (*identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
         if member.model is not None:
             name = from_keras_name(member.name)
             name = name if number == 0 else f"{name}[{number + 1}]"
             inner = f"{prefix}{name}/"
             inside = frozen or (model.legacy and member.model.frozen)
-            made[member.name, number] = _model(
-                unfolding, member.model, list(inputs), inner, mine, frozen=inside
+            results[member.name, number] = _model(
+                unfolding, member.model, list(inputs), inner, key, frozen=inside
             )
         elif call.layer is not None:
             name = prefix + from_keras_name(member.name)
-            made[member.name, number] = unfolding.add(name, call.layer, whole, mine, frozen=frozen)
-    return [_tap(model, ref, made, unfolding.nodes, reading) for ref in leaves(model.outputs)]
+            results[member.name, number] = unfolding.add(name, call.layer, whole, key, frozen=frozen)
+    return [_tap(model, ref, results, unfolding.nodes, reading) for ref in leaves(model.outputs)]
 
 
-def _tap(model: Model, ref: Ref, made: dict[Any, Any], nodes: list[Node], reading: Reading) -> Tap | None:
+def _tap(model: Model, ref: Ref, results: dict[Any, Any], nodes: list[Node], reading: Reading) -> Tap | None:
     member = _known(model, ref, reading)
     if member is None:
         return None
-    found = made.get((ref.member, ref.call))
-    if isinstance(found, int):
-        if ref.output and type(nodes[found].layer).output_shapes is Layer.output_shapes:
+    result = results.get((ref.member, ref.call))
+    if isinstance(result, int):
+        if ref.output and type(nodes[result].layer).output_shapes is Layer.output_shapes:
             reading.fault(ref.path, f"output number {ref.output} of {ref.member!r}, which has one")
             return None
-        return Tap(found, ref.output)
-    if isinstance(found, list):
-        if ref.output < len(found):
-            return found[ref.output]  # type: ignore[no-any-return]
-        reading.fault(ref.path, f"output number {ref.output} of {ref.member!r}, which has {len(found)}")
+        return Tap(result, ref.output)
+    if isinstance(result, list):
+        if ref.output < len(result):
+            return result[ref.output]  # type: ignore[no-any-return]
+        reading.fault(ref.path, f"output number {ref.output} of {ref.member!r}, which has {len(result)}")
     return None
 
 
 def _ordered(model: Model, reading: Reading) -> Iterator[tuple[Member, int, Call]]:
-    """All calls so that none comes before what it reads; else in the order of the file."""
+    """All calls, each after the calls that it reads, otherwise in the order of the file."""
     calls = [(m, n, c) for m in model.members.values() for n, c in enumerate(m.calls)]
-    place = {(m.name, n): i for i, (m, n, _) in enumerate(calls)}
-    parents = [[place[key] for r in c.inputs if (key := (r.member, r.call)) in place] for _, _, c in calls]
+    index = {(m.name, n): i for i, (m, n, _) in enumerate(calls)}
+    parents = [[index[key] for r in c.inputs if (key := (r.member, r.call)) in index] for _, _, c in calls]
     order = topological_order(parents)
     if len(order) < len(calls):
         stuck = sorted(set(range(len(calls))) - set(order))
         names = list(dict.fromkeys(calls[i][0].name for i in stuck))
         reading.fault(
             calls[stuck[0]][2].path,
-            f"layers read one another in a circle: {', '.join(map(repr, names[:5]))}"
+            f"these layers form a cycle: {', '.join(map(repr, names[:5]))}"
             + (", ..." if len(names) > 5 else ""),
         )
     for i in order:

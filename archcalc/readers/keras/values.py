@@ -43,7 +43,7 @@ def _tensor(config: dict[str, Any], path: str, reading: Reading) -> Ref | None:
 
 
 def reference(value: Any, path: str, reading: Reading) -> Ref | None:
-    """`[layer, call, output]`; a fault and None where it is something else."""
+    """`[layer, call, output]` as a `Ref`; None, with a fault noted, if it is something else."""
     if is_reference(value):
         return Ref(printable(value[0]), value[1], value[2], path)
     reading.fault(path, f"expected [layer name, call number, output number], got {brief(value)}")

@@ -1,4 +1,4 @@
-"""archcalc's own format, the spec: from JSON data to a graph, or to every fault of the file."""
+"""archcalc's own format, the spec: from JSON data to a graph, or to the list of all its faults."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMAT_NAME = "archcalc-1"
 
 
 def is_spec(data: Any) -> bool:
-    """Whether decoded JSON looks like a spec rather than a configuration of something else."""
+    """Whether decoded JSON looks like a spec rather than another tool's configuration."""
     return isinstance(data, dict) and ("archcalc" in data or ("layers" in data and "inputs" in data))
 
 
@@ -51,11 +51,11 @@ def read_spec(
     data
         The decoded JSON.
     source
-        What messages call the file.
+        The file's name in messages.
     symbols
-        Values that override those of the file; None leaves a symbol open though it has one.
+        Values that override those of the file; None leaves a symbol open even if it has a value.
     max_layers
-        The most layers that blocks and repeats may write out.
+        The most layers after blocks and repeats are written out.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def read_spec(
 
 
 class _Reader:
-    """One reading: sections, then bodies, then nodes, then shapes; each stage ends if it found faults."""
+    """Reads one spec: sections, bodies, nodes, shapes; a step with faults ends the reading."""
 
     def __init__(self, faults: Faults, overrides: Mapping[str, int | None], max_layers: int) -> None:
         self.faults = faults
@@ -125,7 +125,7 @@ class _Reader:
             self.faults.add(Severity.NAMES, "$.name", problem)
 
     def _check_size(self, envelope: Envelope) -> None:
-        """More layers than may be read are not read at all."""
+        """Refuse a spec with too many layers before any is read."""
         count = len(envelope.layers) + sum(len(block.layers) for block in envelope.blocks.values())
         if count > self.max_layers:
             text = f"{count:,} layers (limit {self.max_layers:,}; --max-layers raises it)"
@@ -141,8 +141,8 @@ class _Reader:
                 self.faults.add(
                     Severity.VALUES, "$.symbols", f"no symbol is named {show(name)}{hint or declared}"
                 )
-        found = {name: self._symbol(name, declared) for name, declared in envelope.symbols.items()}
-        return {name: value for name, value in found.items() if is_symbol_name(name)}
+        values = {name: self._symbol(name, declared) for name, declared in envelope.symbols.items()}
+        return {name: value for name, value in values.items() if is_symbol_name(name)}
 
     def _symbol(self, name: str, declared: SymbolDeclaration) -> Any:
         where = member("$.symbols", name)
@@ -171,7 +171,7 @@ class _Reader:
         return symbolic.symbol(name)
 
     def _blocks(self, envelope: Envelope) -> dict[str, Body]:
-        found = {}
+        bodies = {}
         for name, declared in envelope.blocks.items():
             where = member("$.blocks", name)
             for parameter in declared.parameters:
@@ -180,10 +180,10 @@ class _Reader:
                         Severity.NAMES, f"{where}.parameters", f"{show(parameter)} cannot name a parameter"
                     )
             check_input_names(f"{where}.inputs", declared.inputs, self.faults, listed=True)
-            found[name] = read_body(
+            bodies[name] = read_body(
                 where, declared.layers, declared.inputs, declared.parameters, envelope.blocks, self.faults
             )
-        return found
+        return bodies
 
     def _inputs(self, envelope: Envelope, expansion: Expansion) -> dict[str, Tap]:
         cls = layer_type("InputLayer")
@@ -195,28 +195,28 @@ class _Reader:
                 text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"'
                 self.faults.add(Severity.VALUES, where, text)
                 continue
-            made = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())
-            if isinstance(made, list):
-                for _, problem in made:
+            layer = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())
+            if isinstance(layer, list):
+                for _, problem in layer:
                     self.faults.add(Severity.VALUES, where, problem)
             else:
-                env[name] = expansion.add_input(name, made, where)
+                env[name] = expansion.add_input(name, layer, where)
         return env
 
     def _outputs(self, envelope: Envelope, network: Body) -> list[tuple[str, int]]:
         if envelope.outputs is None:
             return [(network.entries[-1].name, 0)]
-        found = []
+        references = []
         for i, name in enumerate(envelope.outputs):
             reference = network.reference(name)
             if reference is None:
                 self.faults.add(Severity.NAMES, f"$.outputs[{i}]", partial(dangling, name, network))
             else:
-                found.append(reference)
-        return found
+                references.append(reference)
+        return references
 
-    def _output(self, name: str, number: int, expansion: Expansion, place: int) -> Tap:
-        tap = expansion.inner(name, f"$.outputs[{place}]") or Tap(0)
+    def _output(self, name: str, number: int, expansion: Expansion, index: int) -> Tap:
+        tap = expansion.inner(name, f"$.outputs[{index}]") or Tap(0)
         return Tap(tap.node, number) if number else tap
 
     # -- claims -------------------------------------------------------------------------------------
@@ -228,24 +228,24 @@ class _Reader:
                 )
 
     def _claims(self, envelope: Envelope, expansion: Expansion) -> tuple[Claim, ...]:
-        found = []
+        claims = []
         for i, claim in enumerate(envelope.claims):
             where = f"$.claims[{i}]"
             layers = (claim.layer,) if claim.layer is not None else tuple(claim.layers or ())
             for k, name in enumerate(layers):
-                place = f"{where}.layer" if claim.layer is not None else f"{where}.layers[{k}]"
+                path = f"{where}.layer" if claim.layer is not None else f"{where}.layers[{k}]"
                 if name not in expansion.taps:
-                    self.faults.add(Severity.CLAIMS, place, partial(expansion.missing, name))
+                    self.faults.add(Severity.CLAIMS, path, partial(expansion.missing, name))
             value = tuple(claim.value) if isinstance(claim.value, list) else claim.value
-            found.append(Claim(claim.quantity, value, layers, claim.per, claim.written, claim.note, where))
-        return tuple(found)
+            claims.append(Claim(claim.quantity, value, layers, claim.per, claim.written, claim.note, where))
+        return tuple(claims)
 
     # -- shapes -------------------------------------------------------------------------------------
     def _check_shapes(self, graph: Graph, expansion: Expansion) -> None:
         try:
-            found = shapes.infer(graph)
+            inferred = shapes.infer(graph)
             if expansion.owners:
-                parameters.weights(graph, found)
+                parameters.weights(graph, inferred)
         except NetworkError as problem:
             numbers = graph.index()
             for name, reason in problem.faults:
@@ -255,5 +255,5 @@ class _Reader:
 
 
 def _stem(source: str) -> str:
-    """A network without a name is called after its file."""
+    """The name of a network without one: that of its file."""
     return PurePath(source).stem or "network"

@@ -1,7 +1,7 @@
 """Constructor arguments of layers, as a spec writes them: one pydantic model per layer type.
 
-The models come from the layer classes' own declarations, and only for the types that a spec
-uses: a union of all of them takes longer to build than most specs to read.
+The models are derived from the layer classes, and only for the types that a spec uses: building a
+union of all of them takes longer than reading most specs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pydantic import (
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import Kind
-from archcalc.layers.inner import InnerKind, of
+from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.refusals import REFUSALS
 from archcalc.layers.registry import registered, registered_operations
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.sizes import Sizes
 
-Misfit = tuple[str | None, str]  # an argument (None: all of them together) and what is wrong with it
+Misfit = tuple[str | None, str]  # an argument (None: several of them together) and what is wrong with it
 
 
 def layer_type(name: str) -> type[Layer] | None:
@@ -44,8 +44,8 @@ def type_names() -> list[str]:
 
 
 def refused(name: str) -> str:
-    """Why a class of Keras has no rule, and the way out."""
-    return f"{REFUSALS[name].said(name)}, has no rule; {REFUSALS[name].remedy}"
+    """Why archcalc has no rule for a class of Keras, and what to do instead."""
+    return f"{REFUSALS[name].described(name)}, has no rule; {REFUSALS[name].remedy}"
 
 
 def keys(cls: type[Layer]) -> list[str]:
@@ -56,15 +56,15 @@ def keys(cls: type[Layer]) -> list[str]:
 def build(cls: type[Layer], arguments: Mapping[str, Any], sizes: Sizes) -> Layer | list[Misfit]:
     """The layer with these arguments, or everything that is wrong with them.
 
-    Raises `UndecidedError` where it hangs on a symbol whether the arguments make sense.
+    Raises `UndecidedError` where the value of a symbol decides whether the arguments are valid.
     """
     model = _model(cls)
     try:
-        given = model.model_validate(arguments, context=sizes)
+        validated = model.model_validate(arguments, context=sizes)
     except ValidationError as problem:
         return [_misfit(cls, error) for error in problem.errors(include_url=False, include_context=True)]
     try:
-        return cls(**{name[len(_PREFIX) :]: getattr(given, name) for name in given.model_fields_set})
+        return cls(**{name[len(_PREFIX) :]: getattr(validated, name) for name in validated.model_fields_set})
     except LayerError as fault:
         return [(None, str(fault))]
 
@@ -76,7 +76,7 @@ def normalised(cls: type[Layer], key: str, value: Any, sizes: Sizes) -> Any:
     return value if kind is None else _checked(value, kind, cls.rank, sizes)
 
 
-# pydantic has attributes of its own, so the fields of its models stand apart
+# pydantic's models have attributes of their own, so the names of fields get a prefix
 _PREFIX = "argument_"
 
 
@@ -88,12 +88,12 @@ def _model(cls: type[Layer]) -> type[BaseModel]:
         annotation = Annotated[Any, AfterValidator(_validator(cls.kinds.get(f.name), cls.rank))]
         alias = cls.spec_key(f.name)
         fields[_PREFIX + f.name] = (annotation, Field(alias=alias) if required else Field(None, alias=alias))
-    made: type[BaseModel] = create_model(
+    model: type[BaseModel] = create_model(
         f"{cls.__name__}Arguments",
         __config__=ConfigDict(extra="forbid"),
         **fields,
     )
-    return made
+    return model
 
 
 def _validator(kind: Kind | None, rank: int) -> Any:
@@ -112,7 +112,7 @@ def _checked(value: Any, kind: Kind, rank: int, sizes: Sizes) -> Any:
 
 
 def _inner(value: Any, sizes: Sizes) -> Any:
-    """Layers inside an argument, `{"type": ...}`, built; raises `ValueError` with all that is wrong."""
+    """Layers inside an argument, `{"type": ...}`, constructed; raises `ValueError` with all that is wrong."""
     if isinstance(value, list):
         return [_inner(v, sizes) for v in value]
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
@@ -125,11 +125,11 @@ def _inner(value: Any, sizes: Sizes) -> Any:
         raise ValueError(f"no layer type {show(kind)}{did_you_mean(kind, type_names())}")
     if name is not None and (not isinstance(name, str) or not name or "/" in name):
         raise ValueError(f"expected a name without '/', got {show(name)}")
-    made = build(cls, {k: v for k, v in value.items() if k not in ("type", "name")}, sizes)
-    if isinstance(made, Layer):
-        return of(made, name)
+    built = build(cls, {k: v for k, v in value.items() if k not in ("type", "name")}, sizes)
+    if isinstance(built, Layer):
+        return inner_of(built, name)
     raise ValueError(
-        "; ".join(f"{kind}: {text}" if key is None else f"{kind}.{key}: {text}" for key, text in made)
+        "; ".join(f"{kind}: {text}" if key is None else f"{kind}.{key}: {text}" for key, text in built)
     )
 
 

@@ -1,8 +1,8 @@
 """A body: the layers of a network or of a block, with every reference checked once.
 
 Inside a body a name means a layer, a block use or an input of that body; `stem/a` and
-`body[3]/a` mean a layer inside a block used there. A block use is one unit of the order:
-it runs once all its inputs are there.
+`body[3]/a` mean a layer inside a block used there. A block use counts as one entry of the order:
+it comes after all its inputs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _OUTPUT = re.compile(r"(.+):([0-9]{1,4})", re.DOTALL)
 
 @dataclass
 class Body:
-    """Checked entries. `order` lists them so that each stands behind what it reads."""
+    """Checked entries. `order` lists their indices so that each comes after what it reads."""
 
     path: str
     inputs: dict[str, None]
     parameters: Mapping[str, Any]
     entries: list[Entry] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
+    indices: dict[str, int] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
 
     def reference(self, text: str) -> tuple[str, int] | None:
-        """A reference as (name, output number), `lstm:1` being an output; None if nothing fits."""
+        """A reference as (name, output number): `lstm:1` is output 1 of `lstm`; None if nothing fits."""
         if self._head(text) is not None:
             return text, 0
         match = _OUTPUT.fullmatch(text)
@@ -41,31 +41,35 @@ class Body:
             return match[1], int(match[2])
         return None
 
-    def unit(self, name: str) -> int | None:
-        """Which entry a name that was found belongs to; None for inputs of the body."""
+    def entry_of(self, name: str) -> int | None:
+        """The index of the entry that a known name belongs to; None for inputs of the body."""
         head = self._head(name)
-        return None if head is None else self.places.get(head)
+        return None if head is None else self.indices.get(head)
 
     def _head(self, text: str) -> str | None:
-        if text in self.places or text in self.inputs:
+        if text in self.indices or text in self.inputs:
             return text
         for match in re.finditer(r"[/\[]", text):
-            place = self.places.get(text[: match.start()])
-            if place is not None and self.is_block(place):
+            index = self.indices.get(text[: match.start()])
+            if index is not None and self.is_block(index):
                 return text[: match.start()]
         return None
 
-    def is_block(self, place: int) -> bool:
+    def is_block(self, index: int) -> bool:
         """Whether the entry is the use of a block, or one that shares a block's weights."""
-        entry = self.entries[place]
+        entry = self.entries[index]
         if isinstance(entry, SharedEntry):
-            target = self.places.get(entry.target)
+            target = self.indices.get(entry.target)
             return target is not None and isinstance(self.entries[target], BlockEntry)
         return isinstance(entry, BlockEntry)
 
+    def is_layer(self, name: str) -> bool:
+        """Whether a name is that of an entry which is a single layer."""
+        return name in self.indices and not self.is_block(self.indices[name])
+
     def known(self) -> Iterator[str]:
         yield from self.inputs
-        yield from self.places
+        yield from self.indices
 
 
 def read_body(
@@ -76,7 +80,7 @@ def read_body(
     blocks: Collection[str],
     faults: Faults,
 ) -> Body:
-    """A body out of its raw entries; what is wrong is noted, and the rest checked all the same."""
+    """A body from its raw entries; faults are noted, and the remaining entries still checked."""
     body = Body(path, dict.fromkeys(inputs), parameters)
     before = faults.count
     previous = next(iter(body.inputs)) if len(body.inputs) == 1 else None
@@ -85,12 +89,12 @@ def read_body(
         entry = read_entry(raw, where, blocks, faults)
         name = entry.name if entry is not None else _name_of(raw)
         if name:
-            _place(body, name, where, faults)
+            _add_name(body, name, where, faults)
         if entry is not None:
             _fill_inputs(entry, previous, body, faults)
             body.entries.append(entry)
         else:
-            # keeps the numbers of the entries, and its name for those who read it
+            # keeps the numbering of the entries, and the name for those that refer to it
             body.entries.append(Entry(path=where, name=name or ""))
         previous = name or None
     _check_references(body, faults)
@@ -104,14 +108,14 @@ def _name_of(raw: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _place(body: Body, name: str, where: str, faults: Faults) -> None:
+def _add_name(body: Body, name: str, where: str, faults: Faults) -> None:
     if name in body.inputs:
         faults.add(Severity.NAMES, f"{where}.name", f"the name {show(name)} already names an input here")
-    elif name in body.places:
-        first = body.entries[body.places[name]].path
-        faults.add(Severity.NAMES, f"{where}.name", f"the name {show(name)} already stands at {first}")
+    elif name in body.indices:
+        first = body.entries[body.indices[name]].path
+        faults.add(Severity.NAMES, f"{where}.name", f"the name {show(name)} is already used at {first}")
     else:
-        body.places[name] = len(body.entries)
+        body.indices[name] = len(body.entries)
 
 
 def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults) -> None:
@@ -129,17 +133,17 @@ def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults)
 def _check_references(body: Body, faults: Faults) -> None:
     for entry in body.entries:
         for i, text in enumerate(entry.inputs or ()):
-            found = body.reference(text)
-            if found is None:
+            reference = body.reference(text)
+            if reference is None:
                 where = f"{entry.path}.inputs[{i}]"
                 faults.add(Severity.NAMES, where, partial(dangling, text, body))
             else:
-                entry.reads.append(found)
+                entry.reads.append(reference)
         if isinstance(entry, SharedEntry):
-            if body.unit(entry.target) is None:
+            if body.entry_of(entry.target) is None:
                 where = f"{entry.path}.shared_with"
                 faults.add(Severity.NAMES, where, partial(dangling, entry.target, body))
-            elif entry.also and (entry.target not in body.places or body.is_block(body.places[entry.target])):
+            elif entry.also and not body.is_layer(entry.target):
                 (key, *_) = entry.also
                 faults.add(
                     Severity.STRUCTURE,
@@ -149,7 +153,7 @@ def _check_references(body: Body, faults: Faults) -> None:
 
 
 def dangling(text: str, body: Body) -> str:
-    """What to say of a name that means nothing in this body."""
+    """The message for a name that means nothing in this body."""
     what = "layer or input" if body.path == "$" else "layer or input of this block"
     return f"no {what} is named {show(text)}{did_you_mean(text, body.known())}"
 
@@ -157,21 +161,22 @@ def dangling(text: str, body: Body) -> str:
 def _arrange(body: Body, faults: Faults) -> None:
     """Set the order; a cycle is a fault at its first entry."""
     parents = [
-        [unit for name, _ in entry.reads if (unit := body.unit(name)) is not None] for entry in body.entries
+        [index for name, _ in entry.reads if (index := body.entry_of(name)) is not None]
+        for entry in body.entries
     ]
     body.order = topological_order(parents)
     if len(body.order) == len(body.entries):
         return
     left = set(range(len(body.entries))) - set(body.order)
-    place = min(left)
+    current = min(left)
     seen: dict[int, int] = {}
-    while place not in seen:
-        seen[place] = len(seen)
-        place = next(p for p in parents[place] if p in left)
-    loop = [body.entries[p].name for p in seen if seen[p] >= seen[place]][::-1]
+    while current not in seen:
+        seen[current] = len(seen)
+        current = next(p for p in parents[current] if p in left)
+    loop = [body.entries[p].name for p in seen if seen[p] >= seen[current]][::-1]
     names = [*loop, loop[0]]
     shown = names if len(names) <= 8 else [*names[:4], f"... {len(loop) - 5:,} more ...", *names[-2:]]
-    first = min(p for p in seen if seen[p] >= seen[place])
+    first = min(p for p in seen if seen[p] >= seen[current])
     faults.add(Severity.NAMES, body.entries[first].path, f"a cycle: {' -> '.join(map(_bare, shown))}")
 
 
@@ -180,11 +185,11 @@ def _bare(name: str) -> str:
 
 
 def check_input_names(path: str, inputs: list[str], faults: Faults, *, listed: bool) -> None:
-    """The names of inputs: of a block, which lists them, or of the network, whose keys they are."""
+    """Check the names of inputs: of a block, which lists them, or of the network, whose keys they are."""
     for i, name in enumerate(inputs):
         problem = fault_of_name(name)
         if problem is not None:
             faults.add(Severity.NAMES, f"{path}[{i}]" if listed else path, problem)
     if len(set(inputs)) < len(inputs):
         twice = next(n for i, n in enumerate(inputs) if n in inputs[:i])
-        faults.add(Severity.NAMES, path, f"the name {show(twice)} stands twice")
+        faults.add(Severity.NAMES, path, f"the name {show(twice)} appears twice")

@@ -1,4 +1,4 @@
-"""The outer form of a spec: its sections, what each entry may hold, and every misfit in words."""
+"""The outer form of a spec: its sections, the keys of their entries, and a message for each misfit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
 )
-REPORTED: Any = object()  # stands where something faulty was taken out
-BLOCK_INPUT = "input"  # what a block's layers call its input where the block declares no names
+REPORTED: Any = object()  # replaces a part whose fault is noted
+BLOCK_INPUT = "input"  # the input's name in a block that declares none
 
 
 class Declaration(BaseModel):
-    """A part of a spec; keys that it does not know are faults."""
+    """A part of a spec; unknown keys are faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -69,7 +69,7 @@ class ClaimDeclaration(Declaration):
 
 
 def _symbol(value: Any) -> Any:
-    """A bare value is a default; `true` is no integer and stays for the check of its field."""
+    """A bare value is a default; `true` is not an integer and is left to the check of its field."""
     return value if isinstance(value, dict) else {"default": value}
 
 
@@ -99,46 +99,46 @@ _REQUIRED: dict[str, Any] = {"archcalc": FORMAT, "inputs": {"input": [1]}, "laye
 
 
 def read_envelope(data: Mapping[str, Any], faults: Faults) -> Envelope:
-    """The sections of a spec; what is faulty is noted, left out, and the rest read all the same."""
-    kept = dict(data)
+    """The sections of a spec; faulty parts are noted and left out, and the rest is still read."""
+    remaining = dict(data)
     for section, limit in MAX_ENTRIES.items():
-        found = kept.get(section)
-        if isinstance(found, dict | list) and len(found) > limit:
-            faults.add(Severity.STRUCTURE, f"$.{section}", f"{len(found):,} entries (limit {limit:,})")
-            del kept[section]
+        content = remaining.get(section)
+        if isinstance(content, dict | list) and len(content) > limit:
+            faults.add(Severity.STRUCTURE, f"$.{section}", f"{len(content):,} entries (limit {limit:,})")
+            del remaining[section]
             if section in _REQUIRED:
-                kept[section] = _REQUIRED[section]
+                remaining[section] = _REQUIRED[section]
     for _ in range(3):
         try:
-            return Envelope.model_validate(kept)
+            return Envelope.model_validate(remaining)
         except ValidationError as problem:
-            found = problem.errors(include_url=False, include_context=True)
-            for error in found:
-                faults.add(*_described(error, kept))
-            kept = _without(kept, [error["loc"] for error in found])
+            errors = problem.errors(include_url=False, include_context=True)
+            for error in errors:
+                faults.add(*_described(error, remaining))
+            remaining = _without(remaining, [error["loc"] for error in errors])
     raise AssertionError("without its faulty parts an envelope is valid")
 
 
-def _without(data: dict[str, Any], places: list[tuple[int | str, ...]]) -> dict[str, Any]:
-    """The data without what stands at the places; what is required is replaced."""
-    kept = dict(data)
+def _without(data: dict[str, Any], locations: list[tuple[int | str, ...]]) -> dict[str, Any]:
+    """The data without the faulty parts at `locations`; a required section is replaced by a valid one."""
+    remaining = dict(data)
     entries: dict[str, set[int | str]] = {}
-    for place in places:
-        section = str(place[0])
-        if len(place) > 1 and section in _PARTS:
-            entries.setdefault(section, set()).add(place[1])
+    for location in locations:
+        section = str(location[0])
+        if len(location) > 1 and section in _PARTS:
+            entries.setdefault(section, set()).add(location[1])
         elif section in _REQUIRED:
-            kept[section] = _REQUIRED[section]
+            remaining[section] = _REQUIRED[section]
         else:
-            kept.pop(section, None)
+            remaining.pop(section, None)
     for section, gone in entries.items():
-        found = kept[section]
-        if isinstance(found, dict):
-            # the name stays known, so that nobody who uses it is blamed
-            kept[section] = {k: _harmless(section) if k in gone else v for k, v in found.items()}
-        elif isinstance(found, list):
-            kept[section] = [v for i, v in enumerate(found) if i not in gone]
-    return kept
+        content = remaining[section]
+        if isinstance(content, dict):
+            # the name stays known, so that its uses are not reported as faults too
+            remaining[section] = {k: _harmless(section) if k in gone else v for k, v in content.items()}
+        elif isinstance(content, list):
+            remaining[section] = [v for i, v in enumerate(content) if i not in gone]
+    return remaining
 
 
 def _harmless(section: str) -> Any:
@@ -146,22 +146,22 @@ def _harmless(section: str) -> Any:
 
 
 def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
-    """One of pydantic's errors as severity, path and words."""
-    place: tuple[int | str, ...] = error["loc"]
-    if place[0] == "symbols" and len(place) == 3 and not isinstance(data["symbols"][place[1]], dict):
-        place = place[:2]
-    key = str(place[-1]) if place else ""
+    """One of pydantic's errors as severity, path and message."""
+    location: tuple[int | str, ...] = error["loc"]
+    if location[0] == "symbols" and len(location) == 3 and not isinstance(data["symbols"][location[1]], dict):
+        location = location[:2]
+    key = str(location[-1]) if location else ""
     got = show(error["input"])
     severity = Severity.STRUCTURE
-    path = json_path(place)
+    path = json_path(location)
     match error["type"]:
         case "missing":
-            path = json_path(place[:-1])
+            path = json_path(location[:-1])
             message = f'"{key}" is missing'
-            if len(place) == 1:
+            if len(location) == 1:
                 severity = Severity.FORMAT if key == "archcalc" else severity
         case "extra_forbidden":
-            part = _PARTS[str(place[0])] if len(place) > 1 else Envelope
+            part = _PARTS[str(location[0])] if len(location) > 1 else Envelope
             known = [f.alias or name for name, f in part.model_fields.items()]
             hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
             message = f"unknown key {show(key)}{hint}"
@@ -177,7 +177,7 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
             message = "must not be empty"
         case "too_long":
             message = f"too many entries (limit {error['ctx']['max_length']:,})"
-        case "model_type" if place[0] == "inputs":
+        case "model_type" if location[0] == "inputs":
             message = f"expected a list of sizes, as in [32, 32, 3], got {got}"
         case _:
             message = f"expected {_EXPECTED.get(error['type'], error['msg'])}, got {got}"
@@ -195,9 +195,9 @@ _EXPECTED = {
 }
 
 
-def json_path(place: tuple[int | str, ...]) -> str:
+def json_path(location: tuple[int | str, ...]) -> str:
     """`$.layers[3].filters`."""
     path = "$"
-    for step in place:
+    for step in location:
         path = f"{path}[{step}]" if isinstance(step, int) else member(path, str(step))
     return path

@@ -21,7 +21,7 @@ BLOCK_KEYS = ("name", "block", "inputs", "repeat")
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """What all entries have; `inputs` is None where the file leaves it to the order."""
+    """What all entries have; `inputs` is None where the file states none."""
 
     path: str
     name: str
@@ -50,7 +50,7 @@ class SharedEntry(Entry):
 
 
 def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> Entry | None:
-    """The entry, or None and faults where it cannot be told what it is."""
+    """The entry; None, with faults noted, if it does not say what it is."""
     if raw is REPORTED:
         return None
     if not isinstance(raw, dict):
@@ -163,6 +163,6 @@ def _unknown_type(word: str) -> str:
     )
 
 
-def place_of(entry: Entry, key: str | None) -> str:
+def path_of(entry: Entry, key: str | None) -> str:
     """The JSON path of one of the entry's keys."""
     return entry.path if key is None else member(entry.path, key)

@@ -2,7 +2,7 @@
 
 `{"name": "stem", "block": "pair"}` becomes `stem/a`, `stem/b`; with an integer `repeat`
 `stem[1]/a`, `stem[1]/b`, `stem[2]/a`, ...; with a symbolic one `stem[*]/a`, `stem[*]/b`, which
-stand for all copies. A copy reads in its first input what the copy before gave; its other
+represent all copies. The first input of a copy is the output of the copy before it; its other
 inputs, if the block has several, are the same for every copy.
 """
 
@@ -22,26 +22,26 @@ from archcalc.readers.limits import WRITTEN_A_LAYER
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec import arguments
 from archcalc.readers.spec.bodies import Body
-from archcalc.readers.spec.entries import BLOCK_KEYS, BlockEntry, Entry, LayerEntry, SharedEntry, place_of
+from archcalc.readers.spec.entries import BLOCK_KEYS, BlockEntry, Entry, LayerEntry, SharedEntry, path_of
 from archcalc.readers.spec.faults import Faults, Severity
 from archcalc.readers.spec.sizes import MAX_SIZE, Sizes
 
 MAX_BLOCK_DEPTH = 16
 EACH = "[*]"  # in names: every copy of a block that is repeated a symbolic number of times
-_EVERY_COPY = "stands for every copy of a block whose repeat is symbolic; only its output can be"
+_EVERY_COPY = "stands for every copy of a block whose repeat is symbolic; only the block's output can be"
 
 Binding = tuple[tuple[str, Any], ...]
 
 
 class TooManyLayersError(Exception):
-    """The cap on layers is reached; nothing more is worth reading."""
+    """The limit on layers is reached, so reading ends."""
 
 
 class Expansion:
-    """The nodes of a network, as its bodies are written out.
+    """The nodes of a network, added as its bodies are written out.
 
-    `taps` gives the tensor behind every name: layers, block uses (their last layer) and
-    copies (`body[2]`); `paths` where each node is declared.
+    `taps` maps each name to its tensor: layers, block uses (the output of their last layer) and
+    copies (`body[2]`); `paths` holds the JSON path of each node.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Expansion:
         self.symbols = symbols
         self.faults = faults
         self.max_layers = max_layers
-        self._limit = max_layers  # inputs come on top
+        self._limit = max_layers  # each input raises it by one
         self._left = WRITTEN_A_LAYER * max(max_layers, 10_000)
         self.nodes: list[Node] = []
         self.paths: list[str] = []
@@ -65,7 +65,7 @@ class Expansion:
 
     # -- checking, before anything is written out ---------------------------------------------------
     def check_block(self, body: Body) -> None:
-        """Note what is wrong with a block's layers whatever its parameters are bound to."""
+        """Note what is wrong with a block's layers for any values of its parameters."""
         unbound = {name: symbol(name, -MAX_SIZE) for name in body.parameters}
         binding = tuple(unbound.items())
         with arith.scope():
@@ -86,14 +86,14 @@ class Expansion:
     ) -> Tap:
         """Write out a body; `env` gives its inputs, `twin` the prefix of the copy that owns the weights."""
         layers = self._layers(body, binding)
-        for place in body.order:
-            entry = body.entries[place]
+        for index in body.order:
+            entry = body.entries[index]
             reads = tuple(self._read(entry, i, env, prefix) for i in range(len(entry.reads)))
             name = prefix + entry.name
             owner = None if twin is None else twin + entry.name
             use: Entry | None = entry
-            if isinstance(entry, SharedEntry) and body.is_block(place):
-                use = body.entries[body.places[entry.target]]
+            if isinstance(entry, SharedEntry) and body.is_block(index):
+                use = body.entries[body.indices[entry.target]]
                 owner = owner or prefix + entry.target
             if isinstance(use, BlockEntry):
                 tap = self._use(use, entry, binding, reads, name, owner)
@@ -103,7 +103,7 @@ class Expansion:
                     self.faults.add(Severity.NAMES, where, f"{show(entry.target)} {_EVERY_COPY} read")
                 tap = self._node(name, None, reads, entry.path, prefix + entry.target)
             else:
-                tap = self._node(name, layers[place], reads, entry.path, owner)
+                tap = self._node(name, layers[index], reads, entry.path, owner)
             env[entry.name] = tap
         return env[body.entries[-1].name]
 
@@ -120,7 +120,7 @@ class Expansion:
         bound = self._bound(use, body, binding)
         count = self._count(use, binding)
         if bound is None or count is None or not self._reads_fit(use, entry):
-            return self._alias(name, Tap(0), entry)  # the fault is noted; whoever reads it has none
+            return self._alias(name, Tap(0), entry)  # the fault is noted; readers of this output have none
         if use.repeat is None:
             return self._alias(name, self._copy(body, bound, reads, name, owner), entry)
         if isinstance(count, Expr):
@@ -159,7 +159,7 @@ class Expansion:
         if name in self._numbers:
             first = self.paths[self._numbers[name]]
             self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
-        # a layer that is missing here belongs to the owner of its weights and is filled in by `share`
+        # a missing layer is that of the owner of the weights; `share` fills it in
         self.nodes.append(Node(name, layer, reads))  # type: ignore[arg-type]
         self.paths.append(path)
         self._numbers[name] = number
@@ -184,7 +184,7 @@ class Expansion:
         return Tap(tap.node, output) if output else tap
 
     def inner(self, name: str, path: str, prefix: str = "") -> Tap | None:
-        """The tensor of a layer inside a block; None, and a fault, if there is no such layer."""
+        """The tensor of a layer inside a block; None, with a fault noted, if there is no such layer."""
         tap = self.taps.get(prefix + name)
         if f"{EACH}/" in name and tap is not None:
             self.faults.add(Severity.NAMES, path, f"{show(name)} {_EVERY_COPY} read")
@@ -193,7 +193,7 @@ class Expansion:
         return tap
 
     def missing(self, name: str, prefix: str = "") -> str:
-        """What to say of a name that no layer has, once all are written out."""
+        """The message for a name that no layer has after all blocks are written out."""
         head = prefix + name.split("/")[0].split("[")[0]
         inside = [n[len(prefix) :] for n in self.taps if n.startswith(head)]
         return f"no layer is named {show(name)}{did_you_mean(name, inside or self.taps)}"
@@ -201,7 +201,7 @@ class Expansion:
     # -- shared weights -----------------------------------------------------------------------------
     def share(self) -> None:
         """Give every sharing node the number of the node that owns its weights, and its layer."""
-        roots: dict[int, int] = {}  # of every sharing node that was followed
+        roots: dict[int, int] = {}  # sharing node -> the node that owns its weights
         for number in self.owners:
             root = number
             chain: dict[int, None] = {}
@@ -211,7 +211,7 @@ class Expansion:
                 problem = (
                     "no layer has that name; weights are shared with a layer or a block use"
                     if owner is None
-                    else "it shares its weights with this layer in turn, so nobody owns them"
+                    else "it shares its weights with this layer in turn, so no layer owns them"
                 )
                 if owner is None or owner in chain:
                     text = f"{show(self.owners[root])}: {problem}"
@@ -225,20 +225,20 @@ class Expansion:
 
     # -- values -------------------------------------------------------------------------------------
     def sizes(self, binding: Binding = ()) -> Sizes:
-        """How expressions are read under a binding of block parameters."""
-        found = self._sizes.get(binding)
-        if found is None:
-            found = self._sizes[binding] = Sizes({**self.symbols, **dict(binding)})
-        return found
+        """Evaluates sizes with these values of block parameters."""
+        cached = self._sizes.get(binding)
+        if cached is None:
+            cached = self._sizes[binding] = Sizes({**self.symbols, **dict(binding)})
+        return cached
 
     def _layers(self, body: Body, binding: Binding, *, undecided_is_fine: bool = False) -> list[Layer | None]:
-        """The layer of each entry that has one of its own; faults are noted, with the binding."""
-        found = self._built.get((body.path, binding))
-        if found is None:
+        """The layer of each entry that declares one; faults are noted, with the parameters' values."""
+        layers = self._built.get((body.path, binding))
+        if layers is None:
             sizes = self.sizes(binding)
-            found = [self._layer(entry, sizes, body, binding, undecided_is_fine) for entry in body.entries]
-            self._built[body.path, binding] = found
-        return found
+            layers = [self._layer(entry, sizes, body, binding, undecided_is_fine) for entry in body.entries]
+            self._built[body.path, binding] = layers
+        return layers
 
     def _layer(
         self, entry: Entry, sizes: Sizes, body: Body, binding: Binding, undecided_is_fine: bool
@@ -256,27 +256,27 @@ class Expansion:
         if same is not None:
             return same
         try:
-            made = arguments.build(entry.cls, entry.arguments, sizes)
+            built = arguments.build(entry.cls, entry.arguments, sizes)
         except UndecidedError as open_question:
-            made = [] if undecided_is_fine else [(None, str(open_question))]
-        if isinstance(made, Layer):
-            self._interned[identity] = made
-            return made
+            built = [] if undecided_is_fine else [(None, str(open_question))]
+        if isinstance(built, Layer):
+            self._interned[identity] = built
+            return built
         bound = ", ".join(f"{name} = {value}" for name, value in binding)
-        for key, problem in made:
+        for key, problem in built:
             text = problem if undecided_is_fine or not bound else f"{problem} (with {bound})"
             severity = Severity.STRUCTURE if "has no argument" in problem else Severity.VALUES
-            self.faults.add(severity, place_of(entry, key), text)
+            self.faults.add(severity, path_of(entry, key), text)
         return None
 
     def _check_repeated(self, entry: SharedEntry, sizes: Sizes, body: Body) -> None:
-        """Arguments that a sharing layer states once more must be those of the owner."""
-        place = body.places.get(entry.target)
-        target = None if place is None else body.entries[place]
+        """Note arguments of a sharing layer that contradict those of the owner."""
+        index = body.indices.get(entry.target)
+        target = None if index is None else body.entries[index]
         if not isinstance(target, LayerEntry):
             return
         for key, value in entry.also.items():
-            where = place_of(entry, key)
+            where = path_of(entry, key)
             if key == "type":
                 if value != target.cls.__name__:
                     text = (
@@ -291,27 +291,27 @@ class Expansion:
                 )
                 continue
             try:
-                mine = arguments.normalised(target.cls, key, value, sizes)
+                stated = arguments.normalised(target.cls, key, value, sizes)
                 built = arguments.build(target.cls, target.arguments, sizes)
             except (ArchcalcError, ValueError) as fault:
                 self.faults.add(Severity.VALUES, where, str(fault))
                 continue
             field = target.cls.spec_names.get(key, key)
-            if isinstance(built, Layer) and getattr(built, field) != mine:
+            if isinstance(built, Layer) and getattr(built, field) != stated:
                 text = (
                     f"{show(value)} contradicts {show(entry.target)}, whose weights and arguments it shares"
                 )
                 self.faults.add(Severity.VALUES, where, text)
 
     def _check_use(self, use: BlockEntry, binding: Binding) -> None:
-        """Whether a block is used as it declares; the values themselves are checked where it is bound."""
+        """Check a block use against the block's declaration, and its values and repeat."""
         body = self.blocks[use.block]
         for key in use.arguments.keys() - body.parameters.keys():
             hint = did_you_mean(key, [*body.parameters, *BLOCK_KEYS])
             known = f"; its parameters: {', '.join(body.parameters) or 'none'}"
             self.faults.add(
                 Severity.STRUCTURE,
-                place_of(use, key),
+                path_of(use, key),
                 f"block {show(use.block)} has no parameter {show(key)}{hint or known}",
             )
         for name, default in body.parameters.items():
@@ -324,7 +324,7 @@ class Expansion:
         self._count(use, binding)
 
     def _reads_fit(self, use: BlockEntry, entry: Entry) -> bool:
-        """Whether an entry (the use itself, or a twin of it) gives the block as many inputs as it takes."""
+        """Whether an entry (the use, or one that shares its weights) has the block's number of inputs."""
         wanted = self.blocks[use.block].inputs
         if entry.inputs is None or len(entry.inputs) == len(wanted):
             return entry.inputs is not None
@@ -335,14 +335,14 @@ class Expansion:
 
     def _bound(self, use: BlockEntry, body: Body, binding: Binding) -> Binding | None:
         """The block's parameters with their values at this use; None after a fault."""
-        found = []
+        values = []
         for name, default in body.parameters.items():
             if name in use.arguments:
-                value = self._value(use.arguments[name], self.sizes(binding), place_of(use, name))
+                value = self._value(use.arguments[name], self.sizes(binding), path_of(use, name))
             else:
                 value = self._value(default, self.sizes(), member(f"{body.path}.parameters", name))
-            found.append((name, value))
-        return None if any(value is None for _, value in found) else tuple(found)
+            values.append((name, value))
+        return None if any(value is None for _, value in values) else tuple(values)
 
     def _count(self, use: BlockEntry, binding: Binding) -> Any:
         """How many copies: 1, an integer, or an expression; None after a fault."""
@@ -362,7 +362,7 @@ class Expansion:
     def _value(self, raw: Any, sizes: Sizes, where: str) -> Any:
         """One integer or expression; None after a fault."""
         if raw is None:
-            return None  # a parameter without a value, which is a fault elsewhere
+            return None  # a parameter without a value; that fault is noted elsewhere
         try:
             if isinstance(raw, str) or (isinstance(raw, int) and not isinstance(raw, bool)):
                 return sizes(raw)
@@ -392,8 +392,8 @@ def check_nesting(blocks: Mapping[str, Body], faults: Faults) -> None:
             waiting[user] -= 1
             if waiting[user] == 0:
                 ready.append(user)
-    for name, found in depth.items():
-        if found == MAX_BLOCK_DEPTH + 1:
+    for name, level in depth.items():
+        if level == MAX_BLOCK_DEPTH + 1:
             faults.add(Severity.VALUES, blocks[name].path, f"blocks nested deeper than {MAX_BLOCK_DEPTH}")
     left = [name for name in blocks if name not in depth]
     if left:

@@ -1,4 +1,4 @@
-"""Every fault of one spec: collected, ordered, and cut to what a person reads."""
+"""Collects all faults of one spec, orders them, and limits how many are shown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_LENGTH = 400
 
 
 class Severity(IntEnum):
-    """How much of the file a fault makes unreadable; the worst stand first."""
+    """How much of the file a fault makes unreadable; the worst come first."""
 
-    FORMAT = 0  # it is no spec, or not one of this format
+    FORMAT = 0  # not a spec, or not of this format
     STRUCTURE = 1  # keys and types
     NAMES = 2  # duplicates, references, cycles
     VALUES = 3  # arguments of layers
     SHAPES = 4  # layers that do not fit together
-    CLAIMS = 5  # what is said about the network
+    CLAIMS = 5  # claims about the network
 
 
 class Faults:
@@ -30,11 +30,11 @@ class Faults:
         self.source = source
         self.count = 0
         self._counts = [0] * len(Severity)
-        self._kept: list[tuple[Severity, Fault]] = []
+        self._shown: list[tuple[Severity, Fault]] = []
         self._seen: set[Fault] = set()
 
     def add(self, severity: Severity, path: str, message: str | Callable[[], str]) -> None:
-        """Note a fault, unless it was noted before (a block's fault comes back with each copy)."""
+        """Note a fault, unless it was noted before (a block's fault is found again in each copy)."""
         if sum(self._counts[: severity + 1]) >= MAX_SHOWN:
             self.count += 1
             return
@@ -44,7 +44,7 @@ class Faults:
         fault = Fault(printable(path), printable(text))
         if fault not in self._seen:
             self._seen.add(fault)
-            self._kept.append((severity, fault))
+            self._shown.append((severity, fault))
             self._counts[severity] += 1
             self.count += 1
 
@@ -55,6 +55,6 @@ class Faults:
         """Raise `SourceError` if there are faults: the worst first, at most twenty."""
         if not self:
             return
-        ordered = [fault for _, fault in sorted(self._kept, key=lambda kept: kept[0])][:MAX_SHOWN]
+        ordered = [fault for _, fault in sorted(self._shown, key=lambda pair: pair[0])][:MAX_SHOWN]
         more = self.count - len(ordered)
         raise SourceError(self.source, [*ordered, Fault("", f"... and {more:,} more")] if more else ordered)

@@ -1,4 +1,4 @@
-"""Sizes in a spec: integers and expressions, with the values of the symbols in reach."""
+"""Sizes in a spec: integers, and expressions in the symbols that are in scope."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ MAX_SIZE = 2**31
 
 
 class Sizes:
-    """Turns what stands in a spec where a size is expected into sizes."""
+    """Evaluates sizes in a spec: integers, and expressions in the symbols in scope."""
 
     def __init__(self, symbols: Mapping[str, Any]) -> None:
         self.symbols = symbols
         self._parsed: dict[str, Any] = {}
 
     def __call__(self, value: Any, words: Collection[str] = ()) -> Any:
-        """The value with every expression inside replaced by its size; `words` stay words.
+        """The value with every expression inside replaced by its size; `words` stay unchanged.
 
-        Lists are walked, and the lists inside objects (a weight's shape). Anything else that
-        is no size is left for the field's own check. Raises `ExpressionError`.
+        Lists are walked through, also those inside objects (a weight's shape). Anything else that
+        is not a size is left to the field's own check. Raises `ExpressionError`.
         """
         if isinstance(value, str):
             return value if value in words else self._expression(value)
@@ -35,13 +35,13 @@ class Sizes:
         return value
 
     def _expression(self, text: str) -> Any:
-        found = self._parsed.get(text)
-        if found is None:
-            found = parse(text, self.symbols)
-            if isinstance(found, int):
-                _bounded(found, lambda size: f"{text!r} = {size}")
-            self._parsed[text] = found
-        return found
+        result = self._parsed.get(text)
+        if result is None:
+            result = parse(text, self.symbols)
+            if isinstance(result, int):
+                _bounded(result, lambda size: f"{text!r} = {size}")
+            self._parsed[text] = result
+        return result
 
 
 def _bounded(size: int, text: Any) -> int:

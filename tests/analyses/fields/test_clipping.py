@@ -1,4 +1,4 @@
-"""Whether padding cuts the field of a place, against a walk over every tap."""
+"""Whether padding clips the field of a position, against a loop over every tap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KERNELS = [(3, 1, 1), (2, 1, 1), (3, 2, 1), (3, 1, 2), (1, 3, 1)]
 
 
 def leaves(n: int, position: int, layers: list[tuple[int, int, int]]) -> bool:
-    """Whether a tap of some layer lies outside, by Keras's rule that `same` pads less before than behind."""
+    """Whether a tap of some layer lies in the padding; `same` pads less before than after, as in Keras."""
     sides = [n]
     for _, stride, _ in layers:
         sides.append(-(-sides[-1] // stride))
@@ -33,7 +33,7 @@ def leaves(n: int, position: int, layers: list[tuple[int, int, int]]) -> bool:
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(KERNELS, KERNELS)))
-def test_a_place_is_cut_where_a_tap_of_some_layer_leaves_its_tensor(
+def test_a_position_is_cut_where_a_tap_of_some_layer_reads_padding(
     first: tuple[int, int, int], second: tuple[int, int, int]
 ) -> None:
     n, layers = 11, [first, second]
@@ -61,7 +61,7 @@ def test_a_place_is_cut_where_a_tap_of_some_layer_leaves_its_tensor(
         assert is_cut(graph, shapes, reads, 2, (position,)) == leaves(n, position, layers)
 
 
-def test_a_branch_that_is_cut_on_its_way_to_a_whole_axis_is_cut() -> None:
+def test_a_position_is_cut_if_only_a_layer_after_a_whole_axis_read_pads() -> None:
     whole = registered()["Softmax"](axis=1)
     padded = registered()["Conv2D"](filters=1, kernel_size=(2, 1), padding="same")
     graph = Graph.of(

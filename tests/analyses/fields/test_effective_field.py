@@ -1,4 +1,4 @@
-"""Effective fields against the weights of every position, summed path by path, and published values."""
+"""Effective fields against brute force: the weights of every position, summed over all paths."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given
 
 import archcalc
 from archcalc import arith
-from archcalc.analyses.fields.effective_field import UNEVEN, Spreads, effective_fields
-from archcalc.analyses.fields.index_maps import TOO_MANY_PIECES
+from archcalc.analyses.fields.effective_field import UNEVEN, MomentAlgebra, effective_fields
+from archcalc.analyses.fields.index_maps import TOO_MANY_MAPS
 from archcalc.analyses.fields.moments import Exact
-from archcalc.analyses.fields.propagate import Flow
+from archcalc.analyses.fields.propagate import Propagation
 from archcalc.analyses.fields.windows import spatial_axes, windows
 from archcalc.analyses.shapes import infer
 from archcalc.arith.unknown import Unknown
@@ -21,7 +21,7 @@ from archcalc.layers.registry import registered
 from tests.analyses.fields.toy import Oracle, networks
 
 LAYERS = registered()
-OPEN = (TOO_MANY_PIECES, UNEVEN)  # why a figure of a toy may be unknown
+REASONS = (TOO_MANY_MAPS, UNEVEN)  # why a figure of a toy may be unknown
 
 
 def network(*rows: Any) -> Graph:
@@ -44,12 +44,12 @@ def last(graph: Graph) -> Any:
 
 # -- brute force ----------------------------------------------------------------------------------
 @given(networks(1, causal=False))
-def test_the_spread_is_that_of_all_paths_together(graph: Graph) -> None:
+def test_the_spread_over_one_axis_is_that_of_all_paths_together(graph: Graph) -> None:
     compare(graph)
 
 
 @given(networks(2, causal=False))
-def test_so_it_is_along_each_of_two_axes(graph: Graph) -> None:
+def test_the_spread_over_two_axes_is_that_of_all_paths_together(graph: Graph) -> None:
     compare(graph)
 
 
@@ -63,7 +63,7 @@ def compare(graph: Graph) -> None:
             for axis in range(len(position)):
                 wanted = oracle.variance(i, (*position, 0), root, axis)
                 if field is None or isinstance(field.variance[axis], Unknown):
-                    assert wanted is None or (field and field.variance[axis] in OPEN)
+                    assert wanted is None or (field and field.variance[axis] in REASONS)
                     continue
                 assert wanted is not None
                 assert isclose(field.variance[axis], wanted, rel_tol=1e-9, abs_tol=1e-9)
@@ -71,7 +71,7 @@ def compare(graph: Graph) -> None:
 
 
 def test_a_mixture_that_changes_along_the_other_axis_is_unknown() -> None:
-    """Only each third place of the second branch, along both axes, holds anything."""
+    """The second branch is nonzero only at each third position along both axes."""
     graph = network(
         ("x", "InputLayer", {"shape": (6, 6, 1)}, []),
         ("a", "Conv2D", {"filters": 1, "kernel_size": 3, "strides": 3}, ["x"]),
@@ -84,20 +84,22 @@ def test_a_mixture_that_changes_along_the_other_axis_is_unknown() -> None:
 @given(networks(1, causal=False))
 def test_exact_numbers_agree_with_floats(graph: Graph) -> None:
     shapes = infer(graph)
-    algebra = Spreads(Exact())
-    flow = Flow(graph, shapes, windows(graph, shapes), spatial_axes(graph, shapes), algebra)
-    exact = [{r: algebra.figures(s, shapes[i][0]) for r, s in state.items()} for i, state in flow]
+    algebra = MomentAlgebra(Exact())
+    propagation = Propagation(graph, shapes, windows(graph, shapes), spatial_axes(graph, shapes), algebra)
+    exact = [
+        {r: algebra.effective_field(s, shapes[i][0]) for r, s in state.items()} for i, state in propagation
+    ]
     for row, other in zip(exact, effective_fields(graph, shapes), strict=True):
         for root, field in row.items():
-            (one,), two = field.variance, other[graph.nodes[root].name]
-            assert two is not None
-            if isinstance(one, Unknown):
-                assert isinstance(two.variance[0], Unknown)
+            (variance,), floats = field.variance, other[graph.nodes[root].name]
+            assert floats is not None
+            if isinstance(variance, Unknown):
+                assert isinstance(floats.variance[0], Unknown)
             else:
-                assert isclose(one, two.variance[0], rel_tol=1e-9, abs_tol=1e-9)
+                assert isclose(variance, floats.variance[0], rel_tol=1e-9, abs_tol=1e-9)
 
 
-def test_a_group_along_the_sequence_is_read_by_values() -> None:
+def test_the_spread_over_a_normalised_group_depends_on_values() -> None:
     layers = [{"name": "n", "type": "GroupNormalization", "groups": 2, "axis": 1}]
     report = archcalc.analyze(archcalc.load({"archcalc": 1, "inputs": {"x": [18, 4]}, "layers": layers}))
     (sigma,) = report.layers["n"].effective_fields["x"].sigma

@@ -1,4 +1,4 @@
-"""Fields of known networks, symbolic sizes and depths, and the corners that names can be given to."""
+"""Fields of published networks, fields with symbolic sizes and depths, and special cases."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def last(graph: Graph, clipped: str = "outputs") -> Field:
 
 
 def spread(graph: Graph) -> EffectiveField:
-    (found,) = all_spreads(graph)[graph.nodes[-1].name].values()
-    assert found is not None
-    return found
+    (field,) = all_spreads(graph)[graph.nodes[-1].name].values()
+    assert field is not None
+    return field
 
 
 def example(name: str, tmp_path: Path, **symbols: Any) -> Graph:
-    """An example that ships, with other values of its symbols; the image is H wide."""
+    """A network of `examples/`, with other values of its symbols; H is the width of the image."""
     spec = json.loads((ROOT / "examples" / f"{name}.json").read_text(encoding="utf-8"))
     spec["symbols"] |= symbols
     path = tmp_path / f"{name}.json"
@@ -78,7 +78,7 @@ def example(name: str, tmp_path: Path, **symbols: Any) -> Graph:
 
 
 # -- published values -----------------------------------------------------------------------------
-# Araujo, Norris & Sim 2019, table of the supplement; EfficientNet's local size: rules.md of the project
+# Araujo, Norris & Sim 2019, table of the supplement; EfficientNet: its size without squeeze-and-excite paths
 PUBLISHED = [
     ("VGG16", "block5_pool", 212),
     ("ResNet50", "conv5_block3_out", 483),
@@ -103,21 +103,21 @@ def test_published_fields_of_keras_applications(model: str, layer: str, size: in
 
 @pytest.mark.parametrize(("name", "size"), [("vgg16", 212), ("resnet50", 483)])
 def test_a_symbolic_image_changes_no_field_of_a_window(name: str, size: int, tmp_path: Path) -> None:
-    found = all_fields(example(name, tmp_path, H=None))
-    sizes = [f.size for row in found.values() for f in row.values() if f and f.local_size[0] is not None]
+    by_layer = all_fields(example(name, tmp_path, H=None))
+    sizes = [f.size for row in by_layer.values() for f in row.values() if f and f.local_size[0] is not None]
     assert (size, size) in sizes
     assert max(int(s[0]) for s in sizes) == size
 
 
 def test_squeeze_and_excite_makes_later_layers_global_and_keeps_their_local_size() -> None:
-    found = all_fields(load("keras:EfficientNetB0"))
-    (before,) = found["stem_conv"].values()
-    (behind,) = found["top_activation"].values()
+    by_layer = all_fields(load("keras:EfficientNetB0"))
+    (before,) = by_layer["stem_conv"].values()
+    (after,) = by_layer["top_activation"].values()
     assert before is not None
     assert before.is_global == (False, False)
-    assert behind is not None
-    assert behind.is_global == (True, True)
-    assert behind.size[0] > behind.local_size[0] == 851
+    assert after is not None
+    assert after.is_global == (True, True)
+    assert after.size[0] > after.local_size[0] == 851
 
 
 def test_effective_field_of_chains() -> None:
@@ -152,10 +152,10 @@ def test_symbolic_sizes_agree_with_integers(tmp_path: Path) -> None:
                     continue
                 assert other is not None
                 for figure in ("size", "min_size", "stride", "offset", "local_size"):
-                    mine = tuple(at(f, H=side) for f in getattr(other, figure))
-                    # a tensor of few units need not show all phases
+                    value = tuple(at(f, H=side) for f in getattr(other, figure))
+                    # a small tensor may lack units of some phases
                     if name != "unet" or side == 572:
-                        assert mine == getattr(field, figure), (name, layer, figure, side)
+                        assert value == getattr(field, figure), (name, layer, figure, side)
                 for known, truth in zip(other.is_global, field.is_global, strict=True):
                     assert known is None or known is truth
 
@@ -176,10 +176,10 @@ def test_fields_of_symbolic_depth_are_those_of_the_last_copy(name: str, tmp_path
             assert other is not None
             for figure in ("size", "min_size", "stride", "offset", "local_size"):
                 assert tuple(at(f, n=n) for f in getattr(other, figure)) == getattr(field, figure), layer
-            (real_spread,), (own,) = plain_spreads[real].values(), spreads[layer].values()
+            (real_spread,), (spread_n,) = plain_spreads[real].values(), spreads[layer].values()
             assert real_spread is not None
-            assert own is not None
-            assert isclose(real_at(own.variance[0], n=n), real_spread.variance[0], rel_tol=1e-12)
+            assert spread_n is not None
+            assert isclose(real_at(spread_n.variance[0], n=n), real_spread.variance[0], rel_tol=1e-12)
             compared += 1
         assert compared > 3
 
@@ -256,7 +256,7 @@ def test_strided_blocks_in_a_symbolic_repeat_are_unknown() -> None:
     assert isinstance(spread(graph).sigma[0], Unknown)
 
 
-# -- corners ----------------------------------------------------------------------------------------
+# -- special cases ----------------------------------------------------------------------------------
 def test_several_inputs_have_a_field_each() -> None:
     graph = network(
         ("image", "InputLayer", {"shape": (32, 32, 3)}, []),
@@ -267,12 +267,12 @@ def test_several_inputs_have_a_field_each() -> None:
         ("gs", "GlobalAveragePooling1D", {}, ["cs"]),
         ("sum", "Add", {}, ["gi", "gs"]),
     )
-    found = all_fields(graph)
-    assert found["ci"]["sound"] is None
-    assert found["cs"]["image"] is None
-    assert found["cs"]["sound"] is not None
-    assert found["cs"]["sound"].size == (5,)
-    both = found["sum"]
+    by_layer = all_fields(graph)
+    assert by_layer["ci"]["sound"] is None
+    assert by_layer["cs"]["image"] is None
+    assert by_layer["cs"]["sound"] is not None
+    assert by_layer["cs"]["sound"].size == (5,)
+    both = by_layer["sum"]
     assert both["image"] is not None
     assert both["image"].size == both["image"].clipped_size == (32, 32)
     assert both["sound"] is not None
@@ -314,10 +314,10 @@ def test_transposed_convolutions_with_kernel_below_stride_leave_units_that_see_n
     assert (field.size, field.min_size) == ((1,), (0,))
 
 
-def test_flattened_units_see_what_one_unit_sees_and_a_dense_layer_behind_sees_all() -> None:
+def test_flattened_units_see_what_one_unit_sees_and_a_dense_layer_after_them_sees_all() -> None:
     graph = chain((16, 16, 3), conv(), ("Flatten", {}), ("Dropout", {"rate": 0.5}), ("Dense", {"units": 2}))
-    found = all_fields(graph, "all")
-    flat, dense = found["l2"]["x"], found["l3"]["x"]
+    by_layer = all_fields(graph, "all")
+    flat, dense = by_layer["l2"]["x"], by_layer["l3"]["x"]
     assert flat is not None
     assert (flat.size, flat.offset, flat.clipped_size) == (
         (3, 3),
@@ -335,7 +335,7 @@ def test_causal_and_sequence_reads() -> None:
     assert (causal.size, causal.offset) == ((9,), (-8,))
 
 
-def test_what_hangs_on_an_unknown_window_is_unknown() -> None:
+def test_fields_after_an_unknown_window_are_unknown() -> None:
     graph = chain((16, 16, 3), ("Opaque", {"stated_shape": (16, 16, 3)}), conv())
     for row in list(all_fields(graph).values())[1:]:
         (field,) = row.values()
@@ -368,15 +368,15 @@ def test_spread_of_mixtures_by_hand() -> None:
         ("mean", "Average", {}, ["x", "a"]),
         ("pool", "GlobalAveragePooling1D", {}, ["join"]),
     )
-    found = {name: row["x"].variance[0] for name, row in all_spreads(graph).items() if row["x"]}
-    assert isclose(found["sum"], 1 / 3)  # half of 0, half of 2/3
+    by_layer = {name: row["x"].variance[0] for name, row in all_spreads(graph).items() if row["x"]}
+    assert isclose(by_layer["sum"], 1 / 3)  # half of 0, half of 2/3
     # the sum weighs 2 in one channel of three, b weighs 1 in two of three
-    assert isclose(found["join"], (2 * (1 / 3) + 2 * (2 / 3)) / 4)
-    assert isclose(found["mean"], 1 / 3)
-    assert isclose(found["pool"], found["join"] + (16**2 - 1) / 12)
+    assert isclose(by_layer["join"], (2 * (1 / 3) + 2 * (2 / 3)) / 4)
+    assert isclose(by_layer["mean"], 1 / 3)
+    assert isclose(by_layer["pool"], by_layer["join"] + (16**2 - 1) / 12)
 
 
-def test_only_words_and_numbers_say_what_is_clipped() -> None:
+def test_clipped_takes_a_keyword_or_node_numbers() -> None:
     graph = chain((16, 3), conv(1), conv(1))
     with pytest.raises(ArchcalcError, match="'outputs', 'all', 'none'"):
         fields(graph, infer(graph), "output")
@@ -387,7 +387,7 @@ def test_only_words_and_numbers_say_what_is_clipped() -> None:
     assert two["x"].clipped_size is None
 
 
-def test_dilated_taps_that_padding_swallows_are_not_there() -> None:
+def test_dilated_taps_in_the_padding_do_not_count() -> None:
     graph = chain((3, 1), conv(1, padding="same", dilation_rate=2))
     field = last(graph)
     assert (field.size, field.clipped_size) == ((5,), (1,))
@@ -401,7 +401,7 @@ def test_sixty_strided_convolutions_over_a_symbolic_axis() -> None:
         assert field.stride[0] == 2**60
 
 
-def test_strides_beyond_reason_are_unknown_and_no_traceback() -> None:
+def test_excessive_strides_are_unknown_and_no_error() -> None:
     graph = chain((1, 1), *[conv(1, strides=1000, padding="same")] * 500)
     assert isinstance(last(graph).size[0], Unknown)
     assert isinstance(spread(graph).sigma[0], Unknown)
@@ -434,7 +434,7 @@ def test_arrays_evaluate_element_by_element() -> None:
                 assert value == getattr(plain, figure)[0], (name, figure)
 
 
-def test_patches_laid_out_in_a_row() -> None:
+def test_patches_reshaped_into_a_sequence() -> None:
     rows = [conv(), ("Reshape", {"target_shape": (36, 4)}), ("Dense", {"units": 5})]
     patch = last(chain((8, 8, 3), *rows))
     assert (patch.size, patch.stride, patch.is_global) == ((3, 3), (None, None), (False, False))
@@ -445,8 +445,8 @@ def test_patches_laid_out_in_a_row() -> None:
     assert "flattened" in slid.size[0].reason
 
 
-def test_a_branch_that_sees_nothing_beside_one_along_another_axis() -> None:
-    seldom = Phases(0, 1, ((), ((0, 1.0),)))  # only every second unit sees something; here is but one
+def test_a_branch_that_sees_nothing_merged_with_one_along_another_axis() -> None:
+    seldom = Phases(0, 1, ((), ((0, 1.0),)))  # only every second unit reads anything; this axis has one unit
     nodes: list[Any] = [
         ("x", LAYERS["InputLayer"](shape=(5, 5, 1)), []),
         ("none", Toy(out=(1, 4, 1), reads=((seldom, Fixed(0), Whole()),)), ["x"]),

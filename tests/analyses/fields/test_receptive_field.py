@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from archcalc.analyses.fields.index_maps import TOO_MANY_PIECES
+from archcalc.analyses.fields.index_maps import TOO_MANY_MAPS
 from archcalc.analyses.fields.receptive_field import Field, fields
 from archcalc.analyses.shapes import infer
 from archcalc.arith.unknown import Unknown
@@ -27,7 +27,7 @@ def expect(graph: Graph) -> None:
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
     cycle = prod(r.period for r in all_reads(graph) if isinstance(r, Phases))
-    cycle *= prod(r.outer for r in all_reads(graph) if isinstance(r, Blocks))
+    cycle *= prod(r.outputs for r in all_reads(graph) if isinstance(r, Blocks))
     causal = any(isinstance(r, Prefix | Section) for r in all_reads(graph))
     for i, row in enumerate(fields(graph, shapes, "none")):
         for root in graph.inputs:
@@ -41,7 +41,7 @@ def expect(graph: Graph) -> None:
                     continue
                 at = Figures(field, axis)
                 if isinstance(at.size, Unknown):
-                    assert causal or at.size is TOO_MANY_PIECES, at.size.reason
+                    assert causal or at.size is TOO_MANY_MAPS, at.size.reason
                     event("unknown")
                     continue
                 hulls = [oracle.hull(i, u, root, axis) for u in units]
@@ -58,17 +58,17 @@ def expect(graph: Graph) -> None:
 
 
 def expect_stride(oracle: Oracle, node: int, root: int, axis: int, cycle: int, stride: Fraction) -> None:
-    """Some one step along the output moves the local interval by the stride."""
+    """A step of one cycle along some output axis moves the local interval by that many strides."""
     sides = len(oracle.shapes[node][0]) - 1
     start = (0,) * (sides + 1)
 
     def moved(along: int) -> bool:
-        there = tuple(cycle if a == along else 0 for a in range(sides + 1))
-        one, two = (oracle.hull(node, u, root, axis, local=True) for u in (start, there))
-        return (one is None and two is None) or (
-            one is not None
-            and two is not None
-            and all(b - a == stride * cycle for a, b in zip(one, two, strict=True))
+        end = tuple(cycle if a == along else 0 for a in range(sides + 1))
+        first, second = (oracle.hull(node, u, root, axis, local=True) for u in (start, end))
+        return (first is None and second is None) or (
+            first is not None
+            and second is not None
+            and all(b - a == stride * cycle for a, b in zip(first, second, strict=True))
         )
 
     assert any(moved(a) for a in range(sides))
@@ -96,7 +96,7 @@ def test_fields_over_two_axes_are_those_of_every_unit(graph: Graph) -> None:
 
 
 @given(networks(1, parts=True) | networks(2, holes=False, parts=True))
-def test_fields_behind_concatenations_are_those_of_every_unit(graph: Graph) -> None:
+def test_fields_after_concatenations_are_those_of_every_unit(graph: Graph) -> None:
     expect(graph)
 
 

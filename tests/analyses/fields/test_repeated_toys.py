@@ -22,13 +22,13 @@ from archcalc.layers.core import InputLayer
 from archcalc.layers.window import Taps, Whole, Window
 from tests.analyses.fields.toy import Toy, a_read
 
-# a block that reads a whole axis is described from its second copy on
+# fields of a block that reads a whole axis are exact from its second copy on
 COPIES = (2, 3, 5)
 FIGURES = ("size", "min_size", "local_size", "offset", "stride", "is_global")
 
 
 class Row(NamedTuple):
-    """A layer that reads earlier ones of its part; -1 is what the part reads."""
+    """A layer whose inputs are earlier layers of its part; -1 is the input of the part."""
 
     out: tuple[int, ...]
     reads: tuple[Window, ...]
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A network in three parts, the second of which is repeated."""
+    """A network of three parts, the second of which is repeated; `steady`: with windows of stride 1 only."""
 
     shape: tuple[int, ...]
     before: list[Row]
@@ -45,7 +45,7 @@ class Drawn(NamedTuple):
     steady: bool
 
     def graph(self, copies: int) -> tuple[Graph, list[str]]:
-        """The network with so many copies, and the names of what stands for the last of them."""
+        """The network with this number of copies, and the names of the layers from the last copy on."""
         nodes: list[Any] = [("x", InputLayer(shape=self.shape), [])]
 
         def put(part: str, rows: Sequence[Row]) -> list[str]:
@@ -64,7 +64,7 @@ class Drawn(NamedTuple):
         return Graph.of("toy", nodes, [nodes[-1][0]]), [*last, *after]
 
     def repeated(self) -> Graph:
-        """One copy that stands for n."""
+        """The network with n copies, represented by one."""
         graph, _ = self.graph(1)
         first = 1 + len(self.before)
         last = first + len(self.block) - 1
@@ -106,9 +106,9 @@ def drawn(draw: st.DrawFn) -> Drawn:
     read = before[-1].out[:-1] if before else sides
     block = part(draw(st.integers(1, 3)), read, read, plain=steady)
     after = part(draw(st.integers(0, 2)), read, None, plain=False)
-    found = Drawn((*sides, 1), before, block, after, steady)
-    note("\n".join(f"{n.name} {getattr(n.layer, 'reads', '')}" for n in found.graph(1)[0].nodes))
-    return found
+    network = Drawn((*sides, 1), before, block, after, steady)
+    note("\n".join(f"{n.name} {getattr(n.layer, 'reads', '')}" for n in network.graph(1)[0].nodes))
+    return network
 
 
 def at(figure: Any, n: int) -> Any:
@@ -119,43 +119,43 @@ def at(figure: Any, n: int) -> Any:
 def test_fields_are_those_of_the_last_copy(network: Drawn) -> None:
     general = network.repeated()
     with arith.scope():
-        found = fields(general, infer(general), "none")[1 + len(network.before) :]
+        rows = fields(general, infer(general), "none")[1 + len(network.before) :]
     for n in (1, *COPIES) if network.steady else COPIES:
         graph, names = network.graph(n)
         plain = dict(
             zip([node.name for node in graph.nodes], fields(graph, infer(graph), "none"), strict=True)
         )
-        for k, (name, row) in enumerate(zip(names, found, strict=True)):
-            one, other = row["x"], plain[name]["x"]
-            assert (one is None) == (other is None)
-            if one is None or other is None:
+        for k, (name, row) in enumerate(zip(names, rows, strict=True)):
+            symbolic, copied = row["x"], plain[name]["x"]
+            assert (symbolic is None) == (copied is None)
+            if symbolic is None or copied is None:
                 continue
             for figure in FIGURES:
-                for mine, real in zip(getattr(one, figure), getattr(other, figure), strict=True):
-                    if isinstance(mine, Unknown):
+                for value, expected in zip(getattr(symbolic, figure), getattr(copied, figure), strict=True):
+                    if isinstance(value, Unknown):
                         assert not (network.steady and not network.before and k < len(network.block)), figure
-                    elif mine is not None or figure not in ("is_global", "stride"):
-                        assert at(mine, n) == real, (figure, name)
+                    elif value is not None or figure not in ("is_global", "stride"):
+                        assert at(value, n) == expected, (figure, name)
 
 
 @given(drawn())
 def test_spreads_are_those_of_the_last_copy(network: Drawn) -> None:
     general = network.repeated()
     with arith.scope():
-        found = effective_fields(general, infer(general))[1 + len(network.before) :]
+        rows = effective_fields(general, infer(general))[1 + len(network.before) :]
     for n in COPIES:
         graph, names = network.graph(n)
         shapes = infer(graph)
         plain = dict(zip([node.name for node in graph.nodes], effective_fields(graph, shapes), strict=True))
-        for name, row in zip(names, found, strict=True):
-            one, other = row["x"], plain[name]["x"]
-            if one is None or other is None:
-                assert one is other
+        for name, row in zip(names, rows, strict=True):
+            symbolic, copied = row["x"], plain[name]["x"]
+            if symbolic is None or copied is None:
+                assert symbolic is copied
                 continue
-            for mine, real in zip(one.variance, other.variance, strict=True):
-                if isinstance(mine, Unknown):
+            for value, expected in zip(symbolic.variance, copied.variance, strict=True):
+                if isinstance(value, Unknown):
                     continue
-                if isinstance(mine, Expr):
-                    mine = at(mine * mine.denominator, n) / mine.denominator
-                assert not isinstance(real, Unknown)
-                assert isclose(mine, real, rel_tol=1e-9, abs_tol=1e-9), name
+                if isinstance(value, Expr):
+                    value = at(value * value.denominator, n) / value.denominator
+                assert not isinstance(expected, Unknown)
+                assert isclose(value, expected, rel_tol=1e-9, abs_tol=1e-9), name

@@ -1,4 +1,4 @@
-"""Fields of toy networks with symbols and arrays, at their values, against brute force over integers."""
+"""Fields of toy networks with symbols and arrays, evaluated, against brute force over integers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def width(hull: Any) -> int:
 
 
 def real(graph: Graph) -> list[dict[str, list[dict[str, Any]]]]:
-    """By node and input, for each axis, what brute force finds."""
+    """The figures by brute force: a list over axes, by node and by the name of the input."""
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
-    found: list[dict[str, list[dict[str, Any]]]] = []
+    figures: list[dict[str, list[dict[str, Any]]]] = []
     for i in range(len(graph.nodes)):
         units = positions(shapes[i][0])
         *sides, channels = shapes[i][0]
@@ -56,12 +56,12 @@ def real(graph: Graph) -> list[dict[str, list[dict[str, Any]]]]:
                         "clipped_size": max(column) - min(column) + 1 if column else 0,
                     }
                 )
-        found.append(row)
-    return found
+        figures.append(row)
+    return figures
 
 
 def compare(name: str, figure: Any, wanted: Any, *, exact: bool) -> None:
-    """A figure of a general network at a point; where not all phases need have units, a bound."""
+    """Compare a figure of a general network at a point; if not `exact` (phases without units), as a bound."""
     if isinstance(figure, Unknown) or (figure is None and name in ("is_global", "clipped_size")):
         return
     if name == "local_size":
@@ -75,12 +75,14 @@ def compare(name: str, figure: Any, wanted: Any, *, exact: bool) -> None:
 
 
 @given(with_symbols(ANY))
-def test_symbols_at_a_point_are_what_every_unit_sees(drawn: tuple[Graph, Graph, dict[str, int]]) -> None:
+def test_symbols_at_a_point_are_what_every_unit_sees(
+    drawn: tuple[Graph, Graph, dict[str, int]],
+) -> None:
     graph, general, values = drawn
     exact = not (in_phases(graph) and any(isinstance(n, Expr) for s in infer(general) for n in s[0]))
     with arith.scope():
-        found = fields(general, infer(general), "all")
-    for row, wanted in zip(found, real(graph), strict=True):
+        rows = fields(general, infer(general), "all")
+    for row, wanted in zip(rows, real(graph), strict=True):
         for root, axes in wanted.items():
             field = row[root]
             for axis, truth in enumerate(axes):
@@ -96,10 +98,10 @@ def test_symbols_at_a_point_are_what_every_unit_sees(drawn: tuple[Graph, Graph, 
 def test_arrays_hold_what_every_unit_sees_of_each_network(drawn: tuple[list[Graph], Graph]) -> None:
     alone, together = drawn
     with arith.scope():
-        found = fields(together, infer(together), "all")
+        rows = fields(together, infer(together), "all")
     for number, graph in enumerate(alone):
         exact = not (in_phases(graph) and any(arith.is_array(n) for s in infer(together) for n in s[0]))
-        for row, wanted in zip(found, real(graph), strict=True):
+        for row, wanted in zip(rows, real(graph), strict=True):
             for root, axes in wanted.items():
                 field = row[root]
                 for axis, truth in enumerate(axes):
@@ -119,8 +121,8 @@ def test_the_spread_at_a_point_is_that_of_all_paths(drawn: tuple[Graph, Graph, d
     shapes = infer(graph)
     oracle = Oracle(graph, shapes)
     with arith.scope():
-        found = effective_fields(general, infer(general))
-    for i, row in enumerate(found):
+        rows = effective_fields(general, infer(general))
+    for i, row in enumerate(rows):
         for root in graph.inputs:
             field = row[graph.nodes[root].name]
             if field is None or isinstance(field.variance[0], Unknown):

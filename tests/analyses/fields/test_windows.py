@@ -1,4 +1,4 @@
-"""Which axis of an input holds channels: the first layers behind it with a data format say."""
+"""The channel axis of an input, which the nearest layer with a data format decides."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FIRST = {"filters": 2, "kernel_size": 3, "data_format": "channels_first"}
 LAST = {"filters": 2, "kernel_size": 3}
 
 
-def behind(steps: int, conv: dict[str, Any], shape: tuple[int, ...] = (7, 9, 8)) -> Graph:
-    """A convolution behind so many layers to which all axes are alike."""
+def conv_after(steps: int, conv: dict[str, Any], shape: tuple[int, ...] = (7, 9, 8)) -> Graph:
+    """A convolution after this number of layers without a data format."""
     rows: list[Any] = [("x", "InputLayer", {"shape": shape}, [])]
     for k in range(steps):
         rows.append((f"a{k}", "ReLU", {}, [rows[-1][0]]))
@@ -27,9 +27,9 @@ def behind(steps: int, conv: dict[str, Any], shape: tuple[int, ...] = (7, 9, 8))
 
 
 @pytest.mark.parametrize("steps", range(4))
-def test_a_layer_some_steps_behind_says_where_channels_are(steps: int) -> None:
+def test_a_layer_some_steps_later_decides_the_channel_axis(steps: int) -> None:
     for conv, axes, channels in ((FIRST, (1, 2), 0), (LAST, (0, 1), 2)):
-        graph = behind(steps, conv)
+        graph = conv_after(steps, conv)
         shapes = infer(graph)
         assert channel_axes(graph, shapes) == {0: channels}
         assert spatial_axes(graph, shapes) == {0: axes}
@@ -38,7 +38,7 @@ def test_a_layer_some_steps_behind_says_where_channels_are(steps: int) -> None:
         assert field.size == (3, 3)
 
 
-def test_of_two_layers_the_nearer_one_says_it() -> None:
+def test_the_nearer_of_two_layers_decides() -> None:
     graph = network(
         ("x", "InputLayer", {"shape": (7, 9, 8)}, []),
         ("a", "ReLU", {}, ["x"]),
@@ -51,14 +51,14 @@ def test_of_two_layers_the_nearer_one_says_it() -> None:
     assert channel_axes(graph, infer(graph)) == {0: 0}
 
 
-def test_only_so_many_layers_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "MAX_ASKED", 3)
+def test_only_a_limited_number_of_layers_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "MAX_SEARCHED", 3)
     for steps, channels in ((2, 0), (3, 2)):
-        graph = behind(steps, FIRST)
+        graph = conv_after(steps, FIRST)
         assert channel_axes(graph, infer(graph)) == {0: channels}
 
 
-def test_integers_of_a_table_have_no_channels() -> None:
+def test_the_indices_of_an_embedding_have_no_channels() -> None:
     graph = network(
         ("x", "InputLayer", {"shape": (9,), "dtype": "int32"}, []),
         ("same", "Identity", {}, ["x"]),
@@ -68,12 +68,12 @@ def test_integers_of_a_table_have_no_channels() -> None:
     assert spatial_axes(graph, infer(graph)) == {0: (0,)}
 
 
-def test_a_scalar_has_none() -> None:
+def test_a_scalar_has_no_channels() -> None:
     graph = network(("x", "InputLayer", {"shape": ()}, []), ("same", "Identity", {}, ["x"]))
     assert channel_axes(graph, infer(graph)) == {0: None}
 
 
-def test_a_sum_has_its_channels_where_they_are_in_any_order_of_its_inputs() -> None:
+def test_the_channel_axis_of_a_sum_does_not_depend_on_the_order_of_its_inputs() -> None:
     types = registered()
     first = types["AdaptiveAveragePooling2D"](output_size=(3, 4), data_format="channels_first")
     nodes = [
@@ -82,8 +82,8 @@ def test_a_sum_has_its_channels_where_they_are_in_any_order_of_its_inputs() -> N
         ("turned", first, ("x",)),
         ("plain", types["Conv2D"](filters=4, kernel_size=1), ("y",)),
     ]
-    found = []
+    axes = []
     for inputs in (("turned", "plain"), ("plain", "turned")):
         graph = Graph.of("net", [*nodes, ("sum", types["Add"](), inputs)], ["sum"])
-        found.append(windows.windows(graph, infer(graph)).channels[-1])
-    assert found == [2, 2]
+        axes.append(windows.windows(graph, infer(graph)).channels[-1])
+    assert axes == [2, 2]

@@ -1,6 +1,6 @@
-"""Networks of layers that read whatever they are told to, and what their units see by brute force.
+"""Networks of layers with arbitrary windows, and what their units see, by brute force.
 
-The oracle follows every unit through every read and knows nothing of pieces, periods or maps.
+The oracle follows every unit through every read; it uses none of archcalc's maps, periods or moments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from archcalc.layers.window import (
 
 @family
 class Toy(Weightless, NoMacs):
-    """A layer whose output shape and reads are given."""
+    """A layer with any output shape and any window."""
 
     out: Untracked
     reads: Untracked
@@ -51,7 +51,7 @@ class Toy(Weightless, NoMacs):
         return 0
 
     def primitives(self, *inputs: Shape) -> Primitives:
-        return (Unbounded("nothing is said about values"),)
+        return (Unbounded("a toy layer has no values"),)
 
     def shares(self, *inputs: Shape) -> Shares:
         return Shares(tuple(range(1, len(inputs) + 1)))
@@ -59,7 +59,7 @@ class Toy(Weightless, NoMacs):
 
 # -- the oracle ---------------------------------------------------------------------------------
 def units_read(read: Read, n: int, unit: tuple[int, ...]) -> list[int]:
-    """The units of an axis of n that one output unit reads, those in the padding included."""
+    """The indices of an axis of size n that one output unit reads, padding included."""
     match read:
         case Taps(axis, stride, offset, count, dilation):
             return [stride * unit[axis] + offset + dilation * t for t in range(count)]
@@ -80,8 +80,8 @@ def units_read(read: Read, n: int, unit: tuple[int, ...]) -> list[int]:
     raise AssertionError(read)
 
 
-def _each(read: Read, count: int) -> Fraction:
-    """The weight of each of the units read along an axis."""
+def _tap_weight(read: Read, count: int) -> Fraction:
+    """The weight of each unit that is read along an axis."""
     if isinstance(read, Phases):
         return Fraction(len(read.reads), sum(map(len, read.reads)) or 1)
     return Fraction(1, count or 1)
@@ -100,17 +100,17 @@ class Oracle:
     def hull(self, node: int, unit: tuple[int, ...], root: int, axis: int, *, local: bool = False) -> Any:
         """(lo, hi) that a unit sees of an axis of an input, padding included; None if it sees nothing.
 
-        With `local` without the paths on which a whole axis was read.
+        `local`: without the paths on which a layer reads a whole axis.
         """
-        found = [
+        hulls = [
             hull for (_, whole), hull in self.seen(node, unit, root, axis).items() if not (local and whole)
         ]
-        return (min(lo for lo, _ in found), max(hi for _, hi in found)) if found else None
+        return (min(lo for lo, _ in hulls), max(hi for _, hi in hulls)) if hulls else None
 
     def seen(
         self, node: int, unit: tuple[int, ...], root: int, axis: int
     ) -> dict[tuple[int | None, bool], tuple[int, int]]:
-        """The hull by kind of path: the axis of this node that decides, and whether a whole was read."""
+        """The hull by kind of path: the node's axis along which it moves, whether a whole axis is read."""
         key = (node, unit, root, axis)
         if key not in self.paths:
             self.paths[key] = self._seen(*key)
@@ -119,7 +119,7 @@ class Oracle:
     def _seen(self, node: int, unit: tuple[int, ...], root: int, axis: int) -> Any:
         if node == root:
             return {(axis, False): (unit[axis], unit[axis])}
-        found: dict[Any, tuple[int, int]] = {}
+        hulls: dict[Any, tuple[int, int]] = {}
         reader = self.graph.nodes[node]
         for tap, window in zip(reader.inputs, reader.layer.window(), strict=True):
             (shape,) = self.shapes[tap.node]
@@ -130,14 +130,14 @@ class Oracle:
                     if moving is not None:
                         read = window[moving]
                         kind = (getattr(read, "axis", None), whole or isinstance(read, Whole))
-                    old = found.get(kind, (lo, hi))
-                    found[kind] = min(lo, old[0]), max(hi, old[1])
-        return found
+                    old = hulls.get(kind, (lo, hi))
+                    hulls[kind] = min(lo, old[0]), max(hi, old[1])
+        return hulls
 
     def weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[tuple[int, ...], Fraction]:
-        """How strongly a unit depends on each position of an input, padding included.
+        """The weight with which a unit depends on each position of an input, padding included.
 
-        Taps count equally and sum to 1; the rows of phases do so on average.
+        The taps of a unit have equal weights that add up to 1; for phases they do so on average.
         """
         key = (node, unit, root)
         if key not in self.strengths:
@@ -147,19 +147,19 @@ class Oracle:
     def _weights(self, node: int, unit: tuple[int, ...], root: int) -> dict[tuple[int, ...], Fraction]:
         if node == root:
             return {unit[:-1]: Fraction(1)}
-        found: dict[tuple[int, ...], Fraction] = {}
+        weights: dict[tuple[int, ...], Fraction] = {}
         reader = self.graph.nodes[node]
         for k, (tap, window) in enumerate(zip(reader.inputs, reader.layer.window(), strict=True), start=1):
             (shape,) = self.shapes[tap.node]
             axes = [units_read(read, n, unit) for read, n in zip(window[:-1], shape[:-1], strict=True)]
-            each = k * prod(map(_each, window[:-1], map(len, axes)))
+            each = k * prod(map(_tap_weight, window[:-1], map(len, axes)))
             for child in product(*axes):
                 for position, weight in self.weights(tap.node, (*child, 0), root).items():
-                    found[position] = found.get(position, Fraction(0)) + each * weight
-        return found
+                    weights[position] = weights.get(position, Fraction(0)) + each * weight
+        return weights
 
     def variance(self, node: int, unit: tuple[int, ...], root: int, axis: int) -> Fraction | None:
-        """The variance of the positions that a unit depends on, along one axis; None if there are none."""
+        """The variance along one axis of the positions that a unit depends on; None if there are none."""
         weights = self.weights(node, unit, root)
         mass = sum(weights.values())
         if not mass:
@@ -168,7 +168,7 @@ class Oracle:
         return sum(((position[axis] - mean) ** 2 * w for position, w in weights.items()), Fraction(0)) / mass
 
     def real(self, node: int, unit: tuple[int, ...]) -> dict[int, set[tuple[int, ...]]]:
-        """The units of each input that a unit depends on, inside every tensor on the way."""
+        """The units of each input that a unit depends on, without the padding of any layer."""
         key = (node, unit)
         if key not in self.sets:
             self.sets[key] = self._real(node, unit)
@@ -178,7 +178,7 @@ class Oracle:
         reader = self.graph.nodes[node]
         if not reader.inputs:
             return {node: {unit}}
-        found: dict[int, set[tuple[int, ...]]] = {}
+        inputs: dict[int, set[tuple[int, ...]]] = {}
         for tap, window in zip(reader.inputs, reader.layer.window(), strict=True):
             (shape,) = self.shapes[tap.node]
             axes = [
@@ -187,8 +187,8 @@ class Oracle:
             ]
             for child in product(*axes):
                 for root, seen in self.real(tap.node, child).items():
-                    found.setdefault(root, set()).update(seen)
-        return found
+                    inputs.setdefault(root, set()).update(seen)
+        return inputs
 
 
 # -- random networks ------------------------------------------------------------------------------
@@ -198,17 +198,16 @@ def networks(
 ) -> Graph:
     """A small network over tensors of `spatial` axes and one or two channels, with one or two inputs.
 
-    Every node merges one or two earlier ones, each read in its own way and from its own shape:
-    branches of one node move at different rates, in different phases, back and forth. `holes`
-    admits reads of which some phases are empty, `parts` concatenations along spatial axes,
-    `causal` reads of everything before a unit.
+    Every node merges one or two earlier ones, each with a random window and shape: branches of one
+    node move at different rates, in different phases, back and forth. `holes` allows phases that read
+    nothing, `parts` concatenations along spatial axes, `causal` prefix reads.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     nodes: list[Any] = []
     for i in range(draw(st.integers(1, 2))):
         shapes[f"x{i}"] = (*(draw(st.integers(1, 9)) for _ in range(spatial)), draw(st.integers(1, 2)))
         nodes.append((f"x{i}", InputLayer(shape=shapes[f"x{i}"]), []))
-    strict: set[str] = set()  # causal reads give units outside the tensor no meaning
+    strict: set[str] = set()  # nodes after causal reads: units outside of the tensor are undefined
     for k in range(draw(st.integers(1, 6))):
         name = f"n{k}"
         parents = draw(st.lists(st.sampled_from(sorted(shapes)), min_size=1, max_size=2))
@@ -236,7 +235,7 @@ def networks(
 
 @st.composite
 def a_read(draw: st.DrawFn, n: int, axis: int, m: int, inside: bool, holes: bool, causal: bool) -> Read:
-    """How an axis of n is read along an output axis of m; no unit outside of it if `inside`."""
+    """A read of an axis of size n along an output axis of size m; without padding if `inside`."""
     kinds = ["taps"] if inside else [*["taps"] * 5, "phases", "phases", "blocks"]
     kind = draw(st.sampled_from([*kinds, "fixed", "whole", *["prefix"] * (causal and m <= n)]))
     if kind == "fixed" or (inside and kind == "taps" and m > n):
@@ -267,7 +266,7 @@ def a_read(draw: st.DrawFn, n: int, axis: int, m: int, inside: bool, holes: bool
 def a_concatenation(
     draw: st.DrawFn, shapes: list[tuple[int, ...]]
 ) -> tuple[tuple[int, ...], list[tuple[Read, ...]]]:
-    """Inputs one behind the other along one axis, cropped to the smallest along the others."""
+    """A concatenation along one axis, of inputs cropped to the smallest along the other axes."""
     spatial = len(shapes[0]) - 1
     joined = draw(st.integers(0, spatial - 1))
     out = [min(sides) for sides in zip(*(shape[:-1] for shape in shapes), strict=True)]

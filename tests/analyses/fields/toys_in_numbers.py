@@ -1,4 +1,4 @@
-"""Toy networks with symbols or arrays for some of their numbers, and the integers that these stand for."""
+"""Toy networks with symbols or arrays in place of some numbers, and the values of these."""
 
 from __future__ import annotations
 
@@ -16,45 +16,41 @@ from archcalc.layers.core import InputLayer
 from archcalc.layers.window import Blocks, Fixed, Phases, Read, Section, Taps
 from tests.analyses.fields.toy import Toy, all_reads
 
-# numbers of a read that may be sizes, and the least that each can be
+# fields of a read that may be symbolic, and the least value of each
 NUMBERS: dict[type, dict[str, int]] = {
     Taps: {"stride": 1, "offset": -9, "count": 1, "dilation": 1},
-    Blocks: {"outer": 1, "inner": 1},
+    Blocks: {"outputs": 1, "inputs": 1},
     Section: {"start": 0, "length": 1},
     Fixed: {"index": 0},
 }
-Change = Callable[[int, int], Any]  # of a number and the least that it can be
+Change = Callable[[int, int], Any]  # a number and its least value -> what replaces it
 
 
 def _changed(graph: Graph, change: Change, shapes: bool) -> Graph:
-    """The network with every number, or all but those of shapes, put through `change`."""
+    """The network with every number replaced by `change`, those of shapes only if `shapes`."""
 
     def sides(shape: Any) -> tuple[Any, ...]:
         return (*(change(n, 1) if shapes else n for n in shape[:-1]), shape[-1])
 
-    def read(given: Read) -> Read:
-        numbers = {
-            name: (getattr(given, name), least) for name, least in NUMBERS.get(type(given), {}).items()
-        }
-        return dataclasses.replace(
-            given, **{k: change(v, min(v, least)) for k, (v, least) in numbers.items()}
-        )
+    def changed(read: Read) -> Read:
+        numbers = {name: (getattr(read, name), least) for name, least in NUMBERS.get(type(read), {}).items()}
+        return dataclasses.replace(read, **{k: change(v, min(v, least)) for k, (v, least) in numbers.items()})
 
     nodes: list[Any] = []
     names = [node.name for node in graph.nodes]
     for node in graph.nodes:
         layer: Any = node.layer
         if isinstance(layer, InputLayer):
-            made: Any = InputLayer(shape=sides(layer.shape))
+            layer = InputLayer(shape=sides(layer.shape))
         else:
-            made = Toy(out=sides(layer.out), reads=tuple(tuple(map(read, w)) for w in layer.reads))
-        nodes.append((node.name, made, [names[t.node] for t in node.inputs]))
+            layer = Toy(out=sides(layer.out), reads=tuple(tuple(map(changed, w)) for w in layer.reads))
+        nodes.append((node.name, layer, [names[t.node] for t in node.inputs]))
     return Graph.of("toy", nodes, [names[t.node] for t in graph.outputs])
 
 
 @st.composite
 def with_symbols(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[Graph, Graph, dict[str, int]]:
-    """A network, the same with symbols for some of its numbers, and what these are."""
+    """A network, the same network with symbols for some of its numbers, and their values."""
     graph = draw(networks)
     values: dict[str, int] = {}
     often = draw(st.integers(1, 4))
@@ -74,7 +70,7 @@ def with_symbols(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[G
 
 @st.composite
 def with_arrays(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[list[Graph], Graph]:
-    """Two networks of one structure, and one that holds both numbers in arrays where they differ."""
+    """Two networks of the same structure, and one network with arrays of both numbers where they differ."""
     graph = draw(networks)
     pairs: list[tuple[int, int]] = []
 
@@ -92,5 +88,5 @@ def with_arrays(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[li
 
 
 def in_phases(graph: Graph) -> bool:
-    """Whether units take turns."""
+    """Whether the windows of some layer have phases."""
     return any(isinstance(read, Phases | Blocks) for read in all_reads(graph))

@@ -1,4 +1,4 @@
-"""The eight networks on which the tightness of gradient bounds is stated: 4 to 12 layers, 4 to 48 wide."""
+"""The eight networks on which the tightness of gradient bounds is measured: 4 to 12 layers, width 4 to 48."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.networks import chain, made
 
 
 class Wiring:
-    """Nodes written one after the other; each call names the layer it adds."""
+    """A graph under construction: each call adds a layer, by default on top of the last one."""
 
     def __init__(self, *shape: int) -> None:
         self.nodes: list[tuple[str, Any, list[str]]] = [("x", made("InputLayer", shape=shape), [])]
@@ -38,7 +38,7 @@ def he_relu_mlp() -> Graph:
 
 
 def residual_mlp() -> Graph:
-    """Ten pre-activation blocks x + W relu(x), the variance of W scaled by 1/10 for the ten."""
+    """Ten pre-activation blocks x + W relu(x), where the variance of W is scaled by 1/10."""
     net = Wiring(24)
     start = {"class_name": "VarianceScaling", "config": {"scale": 0.1, "mode": "fan_in"}}
     for i in range(10):

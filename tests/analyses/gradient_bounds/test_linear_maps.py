@@ -1,4 +1,4 @@
-"""Linear primitives as maps of arrays, against the layers of Keras with the same weights."""
+"""Linear primitives as functions of arrays, against Keras layers with the same weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archcalc.analyses.gradient_bounds.linear_maps import linear_map
-from archcalc.analyses.gradient_bounds.spectral import Actual
+from archcalc.analyses.gradient_bounds.spectral import ActualNorms
 from archcalc.graph import Graph
 from archcalc.keras.build import build
 from archcalc.keras.jacobians import draw_weights, weights_by_name
@@ -43,13 +43,13 @@ def test_the_map_of_a_layer(kind: str, arguments: dict[str, Any], shape: tuple[i
     graph = Graph.of("one", [("x", made("InputLayer", shape=shape), []), ("y", layer, ["x"])], ["y"])
     built = build(graph)
     draw_weights(built, 3)
-    norms = Actual(weights_by_name(built).get("y", {}))
+    norms = ActualNorms(weights_by_name(built).get("y", {}))
     x = np.random.default_rng(0).standard_normal((2, *shape))
-    found = x
+    mapped = x
     for primitive in layer.primitives(shape):
         apply = linear_map(primitive, norms)
         assert apply is not None
-        found = apply(found)
-    real, start = (np.asarray(built.model(v)) for v in (x, np.zeros_like(x)))
-    rounded = 1e-5 if kind == "UpSampling2D" else 1e-9  # TensorFlow interpolates in single precision
-    np.testing.assert_allclose(found, real - start, rtol=rounded, atol=rounded)  # maps leave biases out
+        mapped = apply(mapped)
+    real, at_zero = (np.asarray(built.model(v)) for v in (x, np.zeros_like(x)))
+    rounding = 1e-5 if kind == "UpSampling2D" else 1e-9  # TensorFlow interpolates in single precision
+    np.testing.assert_allclose(mapped, real - at_zero, rtol=rounding, atol=rounding)  # maps have no bias

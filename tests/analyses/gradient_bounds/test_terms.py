@@ -1,4 +1,4 @@
-"""Bounds as they are written."""
+"""The text of bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slopes and values of functions over an interval, against Keras's own functions on a grid of it."""
+"""Ranges of functions and slopes over an interval, against Keras's functions on a grid of points."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ def on_grid(name: str, ends: tuple[float, float]) -> tuple[np.ndarray, np.ndarra
     return np.asarray(y), np.asarray(tape.gradient(y, x))
 
 
-@pytest.mark.parametrize(("name", "ends"), [(n, e) for n, found in DEPENDS.items() for e in found])
+@pytest.mark.parametrize(("name", "ends"), [(n, e) for n, intervals in DEPENDS.items() for e in intervals])
 def test_slopes_that_depend_on_the_interval(name: str, ends: tuple[float, float]) -> None:
     _, slopes = on_grid(name, ends)
-    found = slope(name, {}, Interval(*ends))
-    assert found.low <= slopes.min() + 1e-12
-    assert found.high >= slopes.max() - 1e-12
-    assert found.size == pytest.approx(np.abs(slopes).max())
+    bounds = slope(name, {}, Interval(*ends))
+    assert bounds.low <= slopes.min() + 1e-12
+    assert bounds.high >= slopes.max() - 1e-12
+    assert bounds.size == pytest.approx(np.abs(slopes).max())
 
 
 @pytest.mark.parametrize("name", sorted({*NAMED, *FUNCTIONS}))
 @pytest.mark.parametrize("ends", EITHER)
-def test_values_lie_within(name: str, ends: tuple[float, float]) -> None:
+def test_values_are_in_the_range(name: str, ends: tuple[float, float]) -> None:
     try:
         values, _ = on_grid(name, ends)
     except (LookupError, TypeError, ValueError):
         pytest.skip("no gradient, or more than one argument")
     if not np.isfinite(values).all():
-        pytest.skip("outside of where the function is defined")
-    found = image(name, {}, Interval(*ends))
-    assert found.low <= values.min() + 1e-9
-    assert found.high >= values.max() - 1e-9
+        pytest.skip("outside of the domain of the function")
+    bounds = image(name, {}, Interval(*ends))
+    assert bounds.low <= values.min() + 1e-9
+    assert bounds.high >= values.max() - 1e-9

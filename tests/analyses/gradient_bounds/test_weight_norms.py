@@ -1,4 +1,4 @@
-"""Norms of weights at initialisation against what Keras's initialisers draw."""
+"""Expected norms of initial weights against samples of Keras's initialisers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from archcalc.analyses.gradient_bounds.weight_norms import Expected
+from archcalc.analyses.gradient_bounds.weight_norms import ExpectedNorms
 from archcalc.layers.base import Weight
 from archcalc.layers.primitives import Convolve, Matrix, SlidingWindow
 
@@ -25,29 +25,29 @@ CASES = [(i if isinstance(i, str) else keras.saving.serialize_keras_object(i)) f
 
 
 @pytest.fixture(autouse=True)
-def the_same_draws() -> None:
+def fixed_seed() -> None:
     keras.utils.set_random_seed(0)
 
 
-@pytest.mark.parametrize("given", [*CASES, "identity"], ids=str)
-def test_its_norm(given: Any) -> None:
+@pytest.mark.parametrize("initializer", [*CASES, "identity"], ids=str)
+def test_expected_norms(initializer: Any) -> None:
     for primitive, shape in (
         (Matrix("w"), (300, 700)),
         (Convolve("w", (SlidingWindow(0, 9, 9, 3),) * 2, 2), (3, 3, 60, 200)),
     ):
-        if given == "identity" and len(shape) > 2:
+        if initializer == "identity" and len(shape) > 2:
             continue
-        drawn = np.asarray(keras.initializers.get(given)(shape)).reshape(-1, shape[-1])
-        norm = Expected({"w": Weight("w", shape, initializer=given)}).spectral(primitive)
+        sample = np.asarray(keras.initializers.get(initializer)(shape)).reshape(-1, shape[-1])
+        norm = ExpectedNorms({"w": Weight("w", shape, initializer=initializer)}).spectral(primitive)
         assert norm is not None
-        # sqrt(m) + sqrt(n) is the limit of large matrices, and a mean adds less the smaller the rest is
-        assert 0.8 <= np.linalg.norm(drawn, 2) / norm <= 1.03
+        # sqrt(m) + sqrt(n) is the limit of large matrices; a nonzero mean makes the bound looser
+        assert 0.8 <= np.linalg.norm(sample, 2) / norm <= 1.03
 
 
-def test_the_norm_of_each_channel_of_its_own() -> None:
+def test_the_norm_of_a_depthwise_kernel_is_the_largest_over_channels() -> None:
     primitive = Convolve("w", (SlidingWindow(0, 9, 9, 12),) * 2, 2, depthwise=True)
     shape = (12, 12, 3, 400)
-    drawn = np.asarray(keras.initializers.get("glorot_uniform")(shape))
-    largest = max(np.linalg.norm(drawn[:, :, c].reshape(144, 400), 2) for c in range(3))
-    norm = Expected({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(primitive)
+    sample = np.asarray(keras.initializers.get("glorot_uniform")(shape))
+    largest = max(np.linalg.norm(sample[:, :, c].reshape(144, 400), 2) for c in range(3))
+    norm = ExpectedNorms({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(primitive)
     assert largest == pytest.approx(norm, rel=0.03)

@@ -12,7 +12,7 @@ from archcalc.analyses.initial import Draw
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
-from archcalc.analyses.mean_field.state import ALIKE, REPLICAS, Backward, Forward
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Backward, Forward
 from archcalc.analyses.mean_field.weighted import averaged, of_samples
 
 ONE = np.zeros((1, 1, 1))
@@ -38,8 +38,8 @@ def test_a_sum_over_two_axes_is_one_sum() -> None:
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
-    made, pull = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
-    g = pull(unit_gradient((4, 4, 8), 0.0))
+    made, pullback = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
+    g = pullback(unit_gradient((4, 4, 8), 0.0))
     kept = np.exp(made.sample_squares[0])
     # half of the samples or so in a run of 512, as a binomial has it
     assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
@@ -58,7 +58,7 @@ def test_samples_are_alike_without_statistics_of_batches() -> None:
 @pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
 def test_batches_share_their_mean(batch: int) -> None:
     sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    found = Noise(batch=batch).of_batches(sample_squares)
+    found = Noise(batch=batch).batch_means(sample_squares)
     first = np.exp(sample_squares[0][:batch]).mean()
     assert np.exp(found[: min(batch, REPLICAS)]) == pytest.approx(first)
     assert np.exp(found).mean() == pytest.approx(np.exp(sample_squares[0]).mean())
@@ -71,7 +71,7 @@ def test_a_window_averages_places() -> None:
     assert np.array_equal(made[0], np.exp(sample_squares[0]))
     assert made[1].mean() == pytest.approx(np.exp(sample_squares[1]).mean())
     assert made[1].var() == pytest.approx(np.exp(sample_squares[1]).var() / 9, rel=0.3)
-    assert np.array_equal(of_samples(sample_squares), [sample_squares[0], ALIKE[1]])
+    assert np.array_equal(of_samples(sample_squares), [sample_squares[0], EQUAL_SAMPLES[1]])
 
 
 @pytest.mark.parametrize("name", ["silu", "relu", "gelu"])
@@ -81,12 +81,12 @@ def test_large_samples_grow_as_the_function_says(name: str) -> None:
     assert phi is not None
     sizes = np.array([0.25, 1.75])
     x = unit_tensor()
-    x = replace(x, sample_squares=np.stack([np.log(np.resize(sizes, REPLICAS)), ALIKE[1]]))
+    x = replace(x, sample_squares=np.stack([np.log(np.resize(sizes, REPLICAS)), EQUAL_SAMPLES[1]]))
     made, _ = units.pointwise(x, phi, Noise())
     z = np.random.default_rng(1).standard_normal(400_000)
     squares = np.array([(phi.value(math.sqrt(q) * z) ** 2).mean() for q in sizes])
     assert np.exp(made.sample_squares[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
-    assert math.exp(made.level) == pytest.approx(squares.mean(), rel=0.02)
+    assert math.exp(made.log_mean_q) == pytest.approx(squares.mean(), rel=0.02)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -129,9 +129,9 @@ def test_one_channel_is_one_unit_of_a_place() -> None:
 
 @pytest.mark.parametrize(("size", "positions"), [(7, 3), (9, 4), (4, 6), (5, 1)])
 def test_portions_of_adaptive_pooling(size: int, positions: int) -> None:
-    from archcalc.analyses.mean_field.program import _portions
+    from archcalc.analyses.mean_field.program import _adaptive_taps
 
-    for i, row in enumerate(_portions(size, positions)):
+    for i, row in enumerate(_adaptive_taps(size, positions)):
         inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
         assert [j for j, there in enumerate(row) if there] == list(inside)
 
@@ -188,10 +188,10 @@ def test_how_unlike_the_units_of_a_uniform_matrix_are() -> None:
 
 def test_margins_hold_nothing() -> None:
     x = unit_tensor((4, 3, 8))
-    made, pull = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
+    made, pullback = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
     assert made.log_q.shape == (7, 1, 1)
     assert np.array_equal(made.log_q.ravel() == 0, [False, True, True, True, True, False, False])
-    assert pull(Backward((7, 3, 8), made.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
+    assert pullback(Backward((7, 3, 8), made.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
 
 
 @pytest.mark.parametrize("corr", [0.1, 0.4])
@@ -200,4 +200,4 @@ def test_squares_around_the_mean_add_up_to_what_the_mean_leaves(corr: float) -> 
         unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
     )
     found, _ = normalised._centred_squares(x)
-    assert found.mean() == pytest.approx((1 - corr) * math.exp(x.level))
+    assert found.mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))

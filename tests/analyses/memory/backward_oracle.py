@@ -1,4 +1,4 @@
-"""What the backward pass of a real Keras model reads: counted on TensorFlow's traced graph."""
+"""Tensors that the backward pass of a real Keras model reads, from TensorFlow's traced graph."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import tensorflow as tf
 
-# operations whose result is their input's buffer, or a view of it
+# operations whose output is the buffer of their input, or a view of it
 ALIASES = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "Snapshot", "IdentityN"}
 
 
-def kept_tensors(model: Any, batch: int) -> dict[str, int]:
+def saved_tensors(model: Any, batch: int) -> dict[str, int]:
     """Tensors of the forward pass that operations of the backward pass read, with their bytes.
 
-    A training step is traced: forward, a loss, gradients of all trainable weights. Operations
-    from before the gradient call are forward; what later ones read of them has to be kept.
-    Views count as what they view. Variables, constants and tensors without a batch (shapes,
-    statistics of the batch, casts of weights) are left out.
+    A training step is traced: forward pass, loss, gradients of all trainable weights. Operations
+    before the gradient call are the forward pass; its tensors that later operations read are saved.
+    A view counts as the tensor that it views. Variables, constants and tensors without a batch axis
+    (shapes, statistics of the batch, casts of weights) are left out.
     """
     split: list[int] = []
 
@@ -31,15 +31,15 @@ def kept_tensors(model: Any, batch: int) -> dict[str, int]:
     graph = tf.function(step).get_concrete_function(*signature).graph
     operations = graph.get_operations()
     before = {op.name for op in operations[: split[-1]]}
-    found: dict[str, int] = {}
+    saved: dict[str, int] = {}
     for operation in operations[split[-1] :]:
         for tensor in operation.inputs:
             root = tensor
             while root.op.type in ALIASES:
                 root = root.op.inputs[0]
             if root.op.name in before and _counts(root, batch):
-                found[root.name] = root.shape.num_elements() * root.dtype.size
-    return found
+                saved[root.name] = root.shape.num_elements() * root.dtype.size
+    return saved
 
 
 def _counts(tensor: Any, batch: int) -> bool:

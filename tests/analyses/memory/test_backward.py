@@ -1,4 +1,4 @@
-"""What training holds, against the tensors that the backward pass of real Keras reads."""
+"""The activations that training holds, against the tensors that Keras's backward pass reads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import keras
 import pytest
 
 import archcalc
-from archcalc.analyses.memory.backward import RULES, SLOPES, kept
+from archcalc.analyses.memory.backward import RULES, SAVED_BY_ACTIVATION, saved_for_backward
 from archcalc.graph import Graph
 from archcalc.layers.registry import registered, registered_operations
-from tests.analyses.memory.backward_oracle import kept_tensors
+from tests.analyses.memory.backward_oracle import saved_tensors
 from tests.networks import made
 
 IMAGE, SEQUENCE, VOLUME = (9, 8, 4), (9, 4), (5, 6, 7, 4)
-BATCH = 13  # divides no size of the tests, so that it can be told from them
+BATCH = 13  # divides no size in the tests, so that batch axes can be recognised
 
 Case = tuple[str, dict[str, Any], list[tuple[int, ...]]]
 
@@ -46,8 +46,8 @@ CASES: list[Case] = [
     *spatial("Cropping*D", cropping=1),
     *spatial("SpatialDropout*D", rate=0.5),
     *(("UpSampling2D", {"interpolation": i}, [IMAGE]) for i in ("bilinear", "bicubic", "lanczos3")),
-    *(("Dense", {"units": 6, "activation": name}, [IMAGE]) for name in SLOPES),
-    *(("Activation", {"activation": name}, [IMAGE]) for name in SLOPES),
+    *(("Dense", {"units": 6, "activation": name}, [IMAGE]) for name in SAVED_BY_ACTIVATION),
+    *(("Activation", {"activation": name}, [IMAGE]) for name in SAVED_BY_ACTIVATION),
     ("Conv2D", {"filters": 6, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}, [IMAGE]),
     ("Conv2D", {"filters": 6, "kernel_size": (3, 2), "dilation_rate": (1, 3)}, [IMAGE]),
     ("Conv3D", {"filters": 2, "kernel_size": 2, "dilation_rate": 2}, [VOLUME]),
@@ -109,12 +109,16 @@ CASES: list[Case] = [
     ("ops.expand_dims", {"axis": 1}, [IMAGE]),
     ("ops.mean", {"axis": (1, 2)}, [IMAGE]),
     ("ops.sum", {"axis": (1, 2)}, [IMAGE]),
-    *((name, {}, [IMAGE]) for name in RULES if name.removeprefix("ops.") in SLOPES and "ops." in name),
+    *(
+        (name, {}, [IMAGE])
+        for name in RULES
+        if name.removeprefix("ops.") in SAVED_BY_ACTIVATION and "ops." in name
+    ),
 ]
 
 
 def between(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> Graph:
-    """The layer with something trained in front of it, and something behind that reads nothing."""
+    """The layer between trained layers and one that saves nothing."""
     types = {**registered(), **registered_operations()}
     nodes: list[Any] = []
     for i, shape in enumerate(inputs):
@@ -130,13 +134,15 @@ def held(graph: Graph, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "arguments", "inputs"), CASES, ids=str)
-def test_as_keras_keeps(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]) -> None:
+def test_saved_bytes_are_those_of_keras(
+    kind: str, arguments: dict[str, Any], inputs: list[tuple[int, ...]]
+) -> None:
     graph = between(kind, arguments, inputs)
-    assert held(graph) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
+    assert held(graph) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
-# Lanczos interpolation of a half fails in TensorFlow itself; of the others in half precision
-# TensorFlow lets the input go, which is counted here: figures are upper bounds
+# in half precision TensorFlow cannot compute Lanczos interpolation, and does not save the input of the
+# other layers, which archcalc counts: their figures are upper bounds
 NOT_IN_HALF = ("lanczos3", "bicubic", "GaussianDropout", "AlphaDropout")
 HALVES = [c for c in CASES if c[0] not in NOT_IN_HALF and c[1].get("interpolation") not in NOT_IN_HALF]
 
@@ -156,7 +162,7 @@ def test_half_precision(
 ) -> None:
     graph = between(kind, arguments, inputs)
     keras.config.set_dtype_policy(dtype)
-    assert held(graph, dtype=dtype) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
+    assert held(graph, dtype=dtype) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
 @pytest.mark.usefixtures("policy")
@@ -165,29 +171,29 @@ def test_half_precision(
 def test_whole_networks(name: str, dtype: str) -> None:
     graph = archcalc.load(Path(__file__).parents[2] / "conventions" / "networks" / f"{name}.json")
     keras.config.set_dtype_policy(dtype)
-    assert held(graph, dtype=dtype) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
+    assert held(graph, dtype=dtype) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
 @pytest.mark.parametrize("axis", [-1, 1])
-def test_a_softmax_that_is_read_again_is_kept_once(axis: int) -> None:
-    """Its output along the last axis; a turned copy beside it along another."""
+def test_a_softmax_that_is_read_again_is_saved_once(axis: int) -> None:
+    """Along the last axis its output is saved, along another axis a transposed copy too."""
     layers = [
         {"name": "before", "type": "Dense", "units": 3},
         {"name": "softmax", "type": "Softmax", "axis": axis},
         {"name": "after", "type": "Dense", "units": 2},
     ]
     graph = archcalc.load({"archcalc": 1, "inputs": {"x": [4, 5, 3]}, "layers": layers})
-    assert held(graph) == sum(kept_tensors(archcalc.to_keras(graph), BATCH).values())
+    assert held(graph) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
 def test_every_rule_is_measured() -> None:
     assert set(RULES) - {kind for kind, _, _ in CASES} == {"InputLayer", "Embedding"}
-    assert kept(made("LSTM", units=3), (5, 2)) is None
+    assert saved_for_backward(made("LSTM", units=3), (5, 2)) is None
 
 
 @pytest.mark.slow
 def test_a_real_training_step_holds_what_is_counted() -> None:
-    """Within the margin that docs/memory.md states; by TensorFlow's own allocator."""
+    """TensorFlow's allocator reports the figure within the margin stated in docs/memory.md."""
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "benchmarks/training_memory.py", "MobileNetV2"],

@@ -1,4 +1,4 @@
-"""Memory by hand, with symbols, and of symbolic repeats against the unrolled network."""
+"""Peak memory by hand and with symbols, and of symbolic repeats against the unrolled network."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SINGLE = PRECISIONS["float32"]
 
 
 def simulated(graph: Graph, bytes_each: int = 4) -> int:
-    """The peak, by running the network: tensors live in a dictionary until nobody will ask for them."""
+    """The peak, by a simulated run: tensors are in a dictionary until no node needs them any more."""
     shapes = infer(graph)
     remaining = {(i, 0): 0 for i in range(len(graph.nodes))}
     for node in graph.nodes:
         for t in node.inputs:
             remaining[t.node, t.output] += 1
     for t in graph.outputs:
-        remaining[t.node, t.output] += 1  # the caller asks for it at the end
+        remaining[t.node, t.output] += 1  # the caller needs it at the end
     store: dict[Any, int] = {}
 
     def size(i: int) -> int:
@@ -53,7 +53,7 @@ def simulated(graph: Graph, bytes_each: int = 4) -> int:
 
 
 def peak(graph: Graph, batch: int = 1) -> Peak:
-    """In the order of the rows."""
+    """The peak in the order of the nodes."""
     sizes = tensors.tensors(graph, infer(graph), SINGLE, batch)
     return peak_of(graph, sizes, range(len(graph.nodes)))
 
@@ -64,10 +64,10 @@ def activations(graph: Graph, precision: Precision, batch: int = 1) -> list[Any]
 
 def test_peak_by_hand_and_its_layer() -> None:
     graph = residual(8)
-    found = peak(graph)
-    # `stem` is held for the sum while one 8x8x4 tensor turns into the next
-    assert found.bytes == 3 * 8 * 8 * 4 * 4
-    assert graph.nodes[found.node or 0].name == "body/norm"
+    highest = peak(graph)
+    # `stem` is held for the sum, with the input and the output of one layer of the branch
+    assert highest.bytes == 3 * 8 * 8 * 4 * 4
+    assert graph.nodes[highest.node or 0].name == "body/norm"
 
 
 @pytest.mark.parametrize("n", [2, 3, 7])
@@ -92,25 +92,25 @@ def test_nested_repeats_beyond_the_limit_are_unknown() -> None:
 
 
 @pytest.mark.parametrize("side", [5, 6, 17, 224])
-def test_a_symbolic_peak_at_a_point_is_the_peak_there(side: int) -> None:
+def test_a_symbolic_peak_at_a_point_is_that_of_the_integers(side: int) -> None:
     with arith.scope():
         graph = conv_pair(symbol("H"))
-        found = peak(graph, batch=3).bytes
-    assert arith.substitute(found, {"H": side}) == 3 * simulated(conv_pair(side))
+        symbolic = peak(graph, batch=3).bytes
+    assert arith.substitute(symbolic, {"H": side}) == 3 * simulated(conv_pair(side))
 
 
-def test_a_symbolic_peak_keeps_only_what_can_be_the_largest() -> None:
+def test_a_symbolic_peak_omits_terms_that_cannot_be_the_largest() -> None:
     layers = []
     for i in range(5):
         layers.append((f"conv{i}", made("Conv2D", filters=8 * 2**i, kernel_size=3, padding="same")))
         layers.append((f"pool{i}", made("MaxPooling2D", pool_size=2)))
     with arith.scope():
         graph = chain("pyramid", (symbol("H"), symbol("W"), 3), *layers)
-        found = peak(graph).bytes
-    assert str(found) == "44*H*W"
+        symbolic = peak(graph).bytes
+    assert str(symbolic) == "44*H*W"
 
 
-def test_activation_bytes_of_rows() -> None:
+def test_activation_bytes_of_each_node() -> None:
     graph = conv_pair()
     rows = activations(graph, PRECISIONS["mixed_float16"], batch=8)
     assert rows == [8 * 2 * 32 * 32 * 3, 8 * 2 * 30 * 30 * 16, 8 * 2 * 28 * 28 * 32]
@@ -129,7 +129,7 @@ def test_an_unknown_size_makes_the_peak_unknown() -> None:
     assert isinstance(peak_of(graph, sizes, range(2)).bytes, Unknown)
 
 
-def test_taps_of_a_network_that_ends_where_it_begins() -> None:
+def test_a_network_whose_output_is_its_input() -> None:
     graph = Graph.of("x", [("image", made("InputLayer", shape=(4, 4, 2)), [])], ["image"])
     assert peak(graph) == (128, 0, ((Tap(0), 128),))
     assert graph.outputs == (Tap(0),)
@@ -141,10 +141,10 @@ def test_precisions_against_keras(name: str) -> None:
     import numpy as np
 
     layer = keras.layers.Dense(2, dtype=name)
-    made = layer(np.zeros((1, 3)))
+    output = layer(np.zeros((1, 3)))
     stored = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
     assert PRECISIONS[name] == (
         stored[layer.kernel.dtype],
-        stored[keras.backend.standardize_dtype(made.dtype)],
+        stored[keras.backend.standardize_dtype(output.dtype)],
         layer.compute_dtype,
     )

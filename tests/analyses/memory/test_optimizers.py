@@ -32,7 +32,7 @@ KERAS_NAMES = {
 
 
 def network() -> Graph:
-    """Weights of one to four axes, embeddings, statistics that are not trained, and a frozen layer."""
+    """A network with weights of one to four axes, embeddings, untrained statistics and a frozen layer."""
     return chain(
         "net",
         (12,),
@@ -75,25 +75,25 @@ def test_state_is_what_keras_keeps(name: str, dtype: str) -> None:
     counters = [(n, each) for n, each in sizes if n == 1]
     state = sum(n * each for n, each in sizes) - sum(n * each for n, each in counters)
     assert archcalc.analyze(graph, optimizer=name, dtype=dtype).totals.optimizer_bytes == state
-    # step count, learning rate and the like; Adafactor's positions for means that vectors do not have
-    positions = 2 * len(model.trainable_variables) if name == "adafactor" else 0
-    assert len(counters) <= 4 + positions
+    # step count, learning rate and the like; Adafactor has up to two unused scalars per weight
+    placeholders = 2 * len(model.trainable_variables) if name == "adafactor" else 0
+    assert len(counters) <= 4 + placeholders
 
 
 def test_every_optimizer_of_keras_is_known() -> None:
     import keras
 
-    theirs = {
+    names = {
         n.lower()
         for n, kind in vars(keras.optimizers).items()
         if isinstance(kind, type) and issubclass(kind, keras.optimizers.Optimizer)
     }
     wrappers = {"optimizer", "lossscaleoptimizer", "multioptimizer"}
-    assert theirs - wrappers == set(OPTIMIZERS) - {"momentum"}
+    assert names - wrappers == set(OPTIMIZERS) - {"momentum"}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_weights_nobody_knows_make_the_state_unknown(name: str) -> None:
+def test_unknown_weights_make_the_state_unknown(name: str) -> None:
     graph = chain("x", (4,), ("what", Opaque(stated_shape=[4])))
-    found = archcalc.analyze(graph, optimizer=name).totals.optimizer_bytes
-    assert isinstance(found, Unknown) or name == "sgd"
+    state = archcalc.analyze(graph, optimizer=name).totals.optimizer_bytes
+    assert isinstance(state, Unknown) or name == "sgd"

@@ -19,11 +19,11 @@ from archcalc.graph import Graph, Node, Tap
 from tests.networks import chain, made, residual, tower
 
 Bytes = list[list[int]]
-ANY = made("Identity")  # peaks are asked for with sizes of tensors, not with layers
+ANY = made("Identity")  # peaks depend on the bytes of tensors, not on layers
 
 
 def brute_force(graph: Graph, sizes: Bytes, order: Sequence[int]) -> int:
-    """The peak by its definition: at the start and in each step, the sum over all tensors that exist."""
+    """The peak by definition: the largest sum over all tensors that exist, at the start and in each step."""
     steps = [i for i in order if i not in graph.inputs]
     ends = len(steps)
 
@@ -36,14 +36,14 @@ def brute_force(graph: Graph, sizes: Bytes, order: Sequence[int]) -> int:
         return begin <= step <= max([begin, *uses])
 
     return max(
-        sum(size for node, mine in enumerate(sizes) for k, size in enumerate(mine) if exists(node, k, step))
+        sum(size for i, outputs in enumerate(sizes) for k, size in enumerate(outputs) if exists(i, k, step))
         for step in range(-1, ends)
     )
 
 
 @st.composite
 def graphs(draw: st.DrawFn, most: int = 12) -> tuple[Graph, Bytes]:
-    """Random graphs: several inputs, tensors read twice or never, several outputs of a node and of all."""
+    """Random graphs: several inputs and outputs, nodes with several outputs, tensors read twice or never."""
     count = draw(st.integers(1, most))
     sizes = [draw(st.lists(st.integers(0, 9), min_size=1, max_size=3)) for _ in range(count)]
     nodes: list[Node] = []
@@ -79,49 +79,48 @@ def test_peak_equals_brute_force(drawn: tuple[Graph, Bytes], data: st.DataObject
             if i not in order and all(tap.node in order for tap in node.inputs)
         ]
         order.append(data.draw(st.sampled_from(ready)))
-    for chosen in (order, keras_order(graph)):
-        found = peak.peak(graph, sizes, chosen)
-        assert found.bytes == brute_force(graph, sizes, chosen)
-        assert sum(size for _, size in found.held) == found.bytes
-    found = inference.inference(graph, sizes)
-    usual, best, mine = found.usual, found.best, found.order
+    for any_order in (order, keras_order(graph)):
+        highest = peak.peak(graph, sizes, any_order)
+        assert highest.bytes == brute_force(graph, sizes, any_order)
+        assert sum(size for _, size in highest.held) == highest.bytes
+    usual, best, best_order, _ = inference.inference(graph, sizes)
     assert usual.bytes == brute_force(graph, sizes, keras_order(graph))
-    if mine is None:
+    if best_order is None:
         assert best == usual
     else:
-        assert best.bytes == brute_force(graph, sizes, mine) < usual.bytes
+        assert best.bytes == brute_force(graph, sizes, best_order) < usual.bytes
 
 
 @settings(max_examples=100)
 @given(graphs(most=7))
 def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Bytes]) -> None:
     graph, sizes = drawn
-    found = inference.inference(graph, sizes)
-    assert found.optimal
-    assert found.best.bytes == min(brute_force(graph, sizes, order) for order in all_orders(graph))
+    memory = inference.inference(graph, sizes)
+    assert memory.optimal
+    assert memory.best.bytes == min(brute_force(graph, sizes, order) for order in all_orders(graph))
 
 
 @given(graphs())
-def test_without_a_search_the_best_is_not_called_so_unless_it_is(drawn: tuple[Graph, Bytes]) -> None:
+def test_without_a_search_an_order_is_called_optimal_only_if_it_is(drawn: tuple[Graph, Bytes]) -> None:
     graph, sizes = drawn
     start = schedule.Schedule(keras_order(graph), brute_force(graph, sizes, keras_order(graph)), False)
-    whole = schedule.best(graph, sizes, start)
+    searched = schedule.best(graph, sizes, start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, "MAX_NODES", 0)
-        quick = schedule.best(graph, sizes, start)
-    assert whole.optimal
-    assert quick.bytes == brute_force(graph, sizes, quick.order) >= whole.bytes
-    assert not quick.optimal or quick.bytes == whole.bytes
+        greedy = schedule.best(graph, sizes, start)
+    assert searched.optimal
+    assert greedy.bytes == brute_force(graph, sizes, greedy.order) >= searched.bytes
+    assert not greedy.optimal or greedy.bytes == searched.bytes
 
 
-def test_a_search_that_is_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_ends_at_its_limit_is_not_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, sizes = _branches(6)
     monkeypatch.setattr(schedule, "MAX_RUNS", 3)
     assert not inference.inference(graph, sizes).optimal
 
 
 def _branches(count: int) -> tuple[Graph, Bytes]:
-    """Branches that grow at first and shrink at the end, in Keras's order all grown together."""
+    """Branches whose first layer has a large output, all of which Keras's order holds at once."""
     nodes = [Node("x", ANY)]
     sizes = [[1]]
     for b in range(count):
@@ -133,23 +132,23 @@ def _branches(count: int) -> tuple[Graph, Bytes]:
     return Graph("branches", tuple(nodes), (0,), (Tap(len(nodes) - 1),)), sizes
 
 
-def test_an_order_that_needs_less_than_keras_s() -> None:
+def test_an_order_that_needs_less_than_that_of_keras() -> None:
     graph, sizes = _branches(4)
-    found = inference.inference(graph, sizes)
-    # Keras's: all four grown branches at once; one after the other: one grown, and what the others left
-    assert found.usual.bytes == 10 + 11 + 12 + 13 + 1
-    assert found.optimal
-    assert found.best.bytes == brute_force(graph, sizes, found.order or ()) < found.usual.bytes
+    memory = inference.inference(graph, sizes)
+    # Keras holds the large outputs of all four branches; one branch after the other holds one of them
+    assert memory.usual.bytes == 10 + 11 + 12 + 13 + 1
+    assert memory.optimal
+    assert memory.best.bytes == brute_force(graph, sizes, memory.order or ()) < memory.usual.bytes
 
 
-def test_what_a_report_says_of_both_orders() -> None:
+def test_a_report_shows_both_orders() -> None:
     graph = residual(8)
     usual, best = analyze(graph).peaks
     side = 8 * 8 * 4 * 4
     assert usual.held == {"stem": side, "body/a": side, "body/norm": side}
     assert (usual.bytes, usual.layer, usual.optimal) == (3 * side, "body/norm", True)
     assert best == usual
-    made_up = Graph.of(
+    wide = Graph.of(
         "wide",
         [
             ("x", made("InputLayer", shape=(4,)), []),
@@ -159,7 +158,7 @@ def test_what_a_report_says_of_both_orders() -> None:
         ],
         ["join"],
     )
-    report = analyze(made_up)
+    report = analyze(wide)
     usual, best = report.peaks
     assert usual.bytes == report.totals.peak_activation_bytes == 4 * (3 * 100 + 5)
     assert best.bytes == report.totals.best_peak_activation_bytes == 4 * (2 * 5 + 100 + 5)
@@ -169,19 +168,19 @@ def test_what_a_report_says_of_both_orders() -> None:
     assert report.to_dict()["peak_activations"]["best_order"]["bytes"] == 460
 
 
-def test_symbols_leave_the_best_order_open() -> None:
-    for graph in (tower(), Graph.of("s", _two_ways(), ["join"])):
-        found = analyze(graph).totals.best_peak_activation_bytes
-        assert isinstance(found, Unknown)
-        assert "--set" in found.reason
-    # where there is one order only, its peak is the best
+def test_with_symbols_the_best_order_is_unknown() -> None:
+    for graph in (tower(), Graph.of("s", _two_branches(), ["join"])):
+        best = analyze(graph).totals.best_peak_activation_bytes
+        assert isinstance(best, Unknown)
+        assert "--set" in best.reason
+    # a chain has only one order, whose peak is the best
     forced = chain("x", (symbol("n"), 3), ("a", made("Dense", units=3)))
     assert is_forced(forced)
     totals = analyze(forced).totals
     assert totals.best_peak_activation_bytes == totals.peak_activation_bytes
 
 
-def _two_ways() -> list[Any]:
+def _two_branches() -> list[Any]:
     return [
         ("x", made("InputLayer", shape=(symbol("n"), 4)), []),
         ("a", made("Dense", units=4), ["x"]),
@@ -192,7 +191,7 @@ def _two_ways() -> list[Any]:
 
 @st.composite
 def networks(draw: st.DrawFn) -> Graph:
-    """Layers on vectors of one width, some of them called again."""
+    """Dense and Add layers on vectors of equal width, some of them shared."""
     nodes: list[tuple[str, Any, list[str]]] = [
         (f"in{i}", made("InputLayer", shape=(2,)), []) for i in range(draw(st.integers(1, 2)))
     ]
@@ -216,8 +215,8 @@ def networks(draw: st.DrawFn) -> Graph:
 
 @settings(max_examples=25)
 @given(networks())
-def test_the_order_is_keras_s(graph: Graph) -> None:
-    """Of all steps but the inputs, which are there before any."""
+def test_the_order_is_that_of_keras(graph: Graph) -> None:
+    """Compares all nodes except the inputs."""
     model = to_keras(graph)
     ran = [
         (node.operation.name, node.operation._inbound_nodes.index(node))

@@ -22,7 +22,7 @@ CLIPPING = "archcalc/analyses/fields/clipping.py"
 FIELDS = [
     # fields
     Mutant(
-        "odd zero in front",
+        "odd zero before the axis",
         SPATIAL,
         "return floor_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)",
         "return ceil_div(largest((ceil_div(n, s) - 1) * s + ke - n, 0), 2)",
@@ -84,14 +84,14 @@ FIELDS = [
     ),
     Mutant("offsets not scaled by the stride so far", READS, "(lo * ends[0] + low,)", "(ends[0] + low,)"),
     Mutant("reach not scaled by the stride so far", READS, "(hi * ends[1] + high,)", "(ends[1] + high,)"),
-    Mutant("strides of layers not multiplied", READS, "Edge(lo * stride,", "Edge(lo,"),
+    Mutant("strides of layers not multiplied", READS, "Endpoint(lo * stride,", "Endpoint(lo,"),
     Mutant(
         "padding counted as pixels",
         "archcalc/analyses/fields/index_sets.py",
-        "merged((max(a, 0), min(b, n)) for a, b in runs if a < n and b > 0)",
-        "merged(runs)",
+        "merged((max(a, 0), min(b, n)) for a, b in intervals if a < n and b > 0)",
+        "merged(intervals)",
     ),
-    Mutant("first place for the middle", CLIPPING, "((n // 2, n // 2 + 1),)", "((0, 1),)"),
+    Mutant("first position for the middle", CLIPPING, "((n // 2, n // 2 + 1),)", "((0, 1),)"),
     # spread and memory
     Mutant(
         "variance of k squared",
@@ -114,11 +114,13 @@ FIELDS = [
         "            last[tap] = number",
         "            last.setdefault(tap, number)",
     ),
-    Mutant("outputs freed", MEMORY, "            if Tap(number, output) in kept:", "            if False:"),
+    Mutant(
+        "outputs freed", MEMORY, "            if Tap(number, output) in outputs:", "            if False:"
+    ),
     Mutant(
         "inputs not in memory",
         MEMORY,
-        "alive: Size = total(size for i in graph.inputs for size in made[i])",
+        "alive: Size = total(size for i in graph.inputs for size in tensor_bytes[i])",
         "alive: Size = 0",
     ),
 ]

@@ -12,7 +12,7 @@ REDUCTION = "archcalc/layers/operations/reduction.py"
 MOVING = "archcalc/layers/operations/reshaping.py"
 WINDOWED = "archcalc/layers/operations/windowed.py"
 
-_KEPT = "            return tuple(1 if a in gone else n for a, n in enumerate(x))\n"
+_KEPT = "            return tuple(1 if a in reduced else n for a, n in enumerate(x))\n"
 
 OPERATIONS = [
     Mutant(
@@ -32,7 +32,10 @@ OPERATIONS = [
     ),
     Mutant("keepdims ignored", REDUCTION, _KEPT, "            pass\n"),
     Mutant(
-        "a reduction reads one unit", REDUCTION, "self.read if a in gone else", "Taps(0) if a in gone else"
+        "a reduction reads one unit",
+        REDUCTION,
+        "self.read if a in reduced else",
+        "Taps(0) if a in reduced else",
     ),
     Mutant("a running sum reads all", REDUCTION, "Prefix(a) if a in running", "Whole() if a in running"),
     Mutant(
@@ -79,7 +82,9 @@ OPERATIONS = [
         "return (tuple(Taps(order.index(a)) for a in range(len(x))),)",
         "return (tuple(Taps(a) for a in range(len(x))),)",
     ),
-    Mutant("a flip without turning", MOVING, "Taps(a, -1, n - 1) if a in turned", "Taps(a) if a in turned"),
+    Mutant(
+        "a flip that does nothing", MOVING, "Taps(a, -1, n - 1) if a in flipped", "Taps(a) if a in flipped"
+    ),
     Mutant("repeated units as tiles", MOVING, "Blocks(axis, self.repeats, 1)", "Taps(axis)"),
     Mutant(
         "stacked tensors joined",

@@ -87,7 +87,7 @@ RULES = [
         "return self.channels(x)\n\n    def weights",
     ),
     Mutant(
-        "transposed kernel turned",
+        "transposed kernel with swapped channels",
         TRANSPOSED,
         "kernel = (*self.kernel_size, self.filters, self.channels(x))",
         "kernel = (*self.kernel_size, self.channels(x), self.filters)",
@@ -131,8 +131,8 @@ RULES = [
     Mutant(
         "shared weights counted twice",
         PARAMETERS,
-        "            found.append(())\n",
-        "            found.append(own)\n",
+        "            by_node.append(())\n",
+        "            by_node.append(of_layer)\n",
     ),
     Mutant("trainable=False ignored", PARAMETERS, "elif node.layer.trainable:", "elif True:"),
     Mutant(
@@ -149,7 +149,7 @@ RULES = [
         "prod(self.kernel_size) * self.channels(x) * prod(self.output_shape(x))",
     ),
     Mutant(
-        "multiply-adds at every input place",
+        "multiply-adds at every input position",
         CONVOLUTION,
         "return prod(self.kernel_size) * prod(self.output_shape(*inputs))",
         "return prod(self.kernel_size) * prod(inputs[0]) * self.depth_multiplier",
@@ -167,6 +167,9 @@ RULES = [
         "return prod(self.kernel_size) * self.channels(x) * prod(self.output_shape(x))",
     ),
     Mutant(
-        "dense multiply-adds of one place", CORE, "return prod(x) * self.units", "return x[-1] * self.units"
+        "dense multiply-adds of one position",
+        CORE,
+        "return prod(x) * self.units",
+        "return x[-1] * self.units",
     ),
 ]

@@ -9,7 +9,7 @@ ATTENTION = "archcalc/layers/attention.py"
 WRAPPERS = "archcalc/layers/wrappers.py"
 INNER = "archcalc/layers/inner.py"
 
-_PREFIX = "return Prefix(0, backwards=self.go_backwards, turned=self.go_backwards)"
+_PREFIX = "return Prefix(0, backwards=self.go_backwards, mirrored=self.go_backwards)"
 
 SEQUENCES = [
     # recurrent layers
@@ -26,8 +26,8 @@ SEQUENCES = [
     Mutant(
         "return_sequences ignored",
         RECURRENT,
-        "(inputs[0][0], *made) if self.return_sequences else made",
-        "made",
+        "(inputs[0][0], *output) if self.return_sequences else output",
+        "output",
     ),
     Mutant(
         "return_state ignored",
@@ -47,7 +47,7 @@ SEQUENCES = [
         "(prod(step) + self.units) * self.gates",
         "prod(step) * self.gates",
     ),
-    Mutant("each step reads its own only", RECURRENT, _PREFIX, "return here(0)"),
+    Mutant("each step reads its own only", RECURRENT, _PREFIX, "return identity_read(0)"),
     Mutant("each step reads all steps", RECURRENT, _PREFIX, "return WHOLE"),
     Mutant("go_backwards ignored", RECURRENT, _PREFIX, "return Prefix(0)"),
     Mutant(
@@ -86,7 +86,7 @@ SEQUENCES = [
     Mutant(
         "both directions read the past",
         WRAPPERS,
-        "Unstated(_SEVERAL) if apart else WHOLE, *rest",
+        "UnknownRead(_SEVERAL) if two_sequences else WHOLE, *rest",
         "self.forward.along(), *rest",
     ),
     Mutant(
@@ -95,9 +95,17 @@ SEQUENCES = [
         "return inputs[0][0] * self.layer.layer.macs(self.step(inputs))",
         "return self.layer.layer.macs(self.step(inputs))",
     ),
-    Mutant("every step sees all steps", WRAPPERS, "((here(0), *behind(", "((WHOLE, *behind("),
     Mutant(
-        "the layer inside sees the steps as an axis", WRAPPERS, "behind(of_step, 1,", "behind(of_step, 0,"
+        "every step sees all steps",
+        WRAPPERS,
+        "((identity_read(0), *with_leading_axes(",
+        "((WHOLE, *with_leading_axes(",
+    ),
+    Mutant(
+        "the layer inside sees the steps as an axis",
+        WRAPPERS,
+        "with_leading_axes(of_step, 1,",
+        "with_leading_axes(of_step, 0,",
     ),
     # attention
     Mutant(
@@ -109,8 +117,8 @@ SEQUENCES = [
     Mutant(
         "no projection of the result",
         ATTENTION,
-        'return (*found, *self._projection("attention_output", (query[0], value[1]), out))',
-        "return tuple(found)",
+        'return (*weights, *self._projection("attention_output", (query[0], value[1]), out))',
+        "return tuple(weights)",
     ),
     Mutant(
         "value_dim ignored",
@@ -121,8 +129,8 @@ SEQUENCES = [
     Mutant(
         "keys projected from the query",
         ATTENTION,
-        '("key", given.key[-1:], key)',
-        '("key", given.query[-1:], key)',
+        '("key", shapes.key[-1:], key)',
+        '("key", shapes.query[-1:], key)',
     ),
     Mutant(
         "the value in place of the key", ATTENTION, "(*inputs, inputs[1])[:3]", "(*inputs[:2], inputs[1])"
@@ -135,27 +143,27 @@ SEQUENCES = [
     ),
     Mutant("causal mask ignored", ATTENTION, "Prefix(axis) if self.use_causal_mask else Whole()", "Whole()"),
     Mutant(
-        "attention to one's own place",
+        "attention to the same position only",
         ATTENTION,
-        "(*(self.along(a) if a in attended else here(a) for a in range(free)), Whole())",
-        "(*map(here, range(free)), Whole())",
+        "*(self.along(a) if a in attended else identity_read(a) for a in range(free)),",
+        "*map(identity_read, range(free)),",
     ),
     Mutant(
         "scores without the values",
         ATTENTION,
-        "self.pairs(given) * query[0] * (query[1] + value[1])",
-        "self.pairs(given) * query[0] * query[1]",
+        "self.pairs(shapes) * query[0] * (query[1] + value[1])",
+        "self.pairs(shapes) * query[0] * query[1]",
     ),
     Mutant(
         "scores linear in the sequence",
         ATTENTION,
-        "return prod(given.query[:-1]) * prod(given.value[a] for a in attended)",
-        "return prod(given.query[:-1])",
+        "return prod(shapes.query[:-1]) * prod(shapes.value[a] for a in attended)",
+        "return prod(shapes.query[:-1])",
     ),
     Mutant(
         "scores of one head",
         ATTENTION,
-        "return (self.num_query_heads, given.query[0], given.key[0])",
-        "return (given.query[0], given.key[0])",
+        "return (self.num_query_heads, shapes.query[0], shapes.key[0])",
+        "return (shapes.query[0], shapes.key[0])",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Keras numbers layers of one name through a whole process; each test starts anew."""
+"""Keras numbers layers of one name throughout a process; each test starts again from the first."""
 
 from __future__ import annotations
 

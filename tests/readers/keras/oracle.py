@@ -1,4 +1,4 @@
-"""What live Keras models say: a row for every call of every layer, by Keras's own bookkeeping."""
+"""What live Keras models contain: a row for every call of every layer, from Keras's own records."""
 
 from __future__ import annotations
 
@@ -58,39 +58,39 @@ def _rows(model: Any, prefix: str, seen: set[int], trainable: bool, *, outer: bo
 
 
 def graph_rows(graph: Graph) -> list[LiveRow]:
-    """The same of a graph that was read."""
+    """The same rows for a graph that was read."""
     with arith.scope():
-        found = shapes.infer(graph)
-        weights = parameters.weights(graph, found)
+        inferred = shapes.infer(graph)
+        weights = parameters.weights(graph, inferred)
     return [
         LiveRow(
             node.name,
             tuple(tuple(None if isinstance(n, Expr | Unknown) else n for n in s) for s in outputs),
             Counter((tuple(w.shape), w.trainable) for w in owned),
         )
-        for node, outputs, owned in zip(graph.nodes, found, weights, strict=True)
+        for node, outputs, owned in zip(graph.nodes, inferred, weights, strict=True)
     ]
 
 
 def totals(graph: Graph) -> tuple[int, int]:
     """(all parameters, trainable ones)."""
     with arith.scope():
-        found = shapes.infer(graph)
-        counts = parameters.counts(graph, parameters.weights(graph, found))
+        inferred = shapes.infer(graph)
+        counts = parameters.counts(graph, parameters.weights(graph, inferred))
     return sum(c.parameters for c in counts), sum(c.trainable for c in counts)
 
 
 def read(model: Any, **options: Any) -> Graph:
-    """A live model by way of its JSON."""
+    """A live model, read from its JSON."""
     return read_keras(json.loads(model.to_json()), "model.json", **options)
 
 
 def assert_same(model: Any, graph: Graph) -> None:
-    """Every row, every weight and the totals of a graph are those of the live model."""
+    """Assert that every row, every weight and the totals of a graph are those of the live model."""
     live = {row.name: row for row in live_rows(model)}
-    mine = {row.name: row for row in graph_rows(graph)}
-    assert mine.keys() == live.keys()
+    rows = {row.name: row for row in graph_rows(graph)}
+    assert rows.keys() == live.keys()
     for name, row in live.items():
-        assert mine[name] == row, name
+        assert rows[name] == row, name
     trainable = sum(w.shape.num_elements() for w in model.trainable_weights)
     assert totals(graph) == (model.count_params(), trainable)

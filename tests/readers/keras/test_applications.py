@@ -109,7 +109,7 @@ def test_arguments_have_keras_build_the_network() -> None:
     [
         ("clases=10", "did you mean 'classes'"),
         ("classes", "argument=value"),
-        ("classes=3&classes=4", "stands twice"),
+        ("classes=3&classes=4", "appears twice"),
         ("input_shape=7,7,3", "Keras refuses it"),
         ("weights=imagenet", "no argument 'weights'"),
     ],

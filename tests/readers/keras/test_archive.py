@@ -1,4 +1,4 @@
-"""Archives: what Keras saves is read; what lies, overflows or is cut off ends soon in one line."""
+"""Archives: what Keras saves is read; one that lies, overflows or is cut off is refused in one line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_what_keras_saves_is_read(build: Callable[[], Any], tmp_path: Path) -> N
 
 def archive(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as made:
+    with zipfile.ZipFile(file, "w", method) as zipped:
         for name, content in members:
-            made.writestr(name, content)
+            zipped.writestr(name, content)
     file.seek(0)
     return file
 
@@ -62,7 +62,7 @@ def test_metadata_is_optional_and_tells_the_version() -> None:
         (lambda: io.BytesIO(archive(CONFIG).getvalue()[30:]), "damaged or incomplete"),
         (lambda: archive(("weights.h5", b"")), "without config.json"),
         (lambda: archive(("archive/data.pkl", b"")), "PyTorch"),
-        (lambda: archive(("config.json", b"{}")), "no Keras configuration"),
+        (lambda: archive(("config.json", b"{}")), "not a Keras configuration"),
         (lambda: archive(("config.json", b"{")), "config.json: not valid JSON"),
         (lambda: archive(CONFIG, ("metadata.json", b"nonsense")), "metadata.json: not valid JSON"),
         (lambda: archive(CONFIG, ("metadata.json", bytes(70_000))), "more than the limit"),
@@ -83,7 +83,7 @@ def test_a_wrong_checksum_and_a_wrong_size_are_noticed() -> None:
     raw = bytearray(archive(CONFIG, method=zipfile.ZIP_STORED).getvalue())
     raw[100] ^= 1
     assert "CRC" in refusal(io.BytesIO(raw))
-    # the table of contents says half of what is there
+    # the table of contents states half of the real size
     raw = bytearray(archive(CONFIG).getvalue())
     size = len(CONFIG[1]).to_bytes(4, "little")
     place = raw.rindex(size)
@@ -103,7 +103,7 @@ def test_members_with_paths_out_of_the_archive_do_not_matter() -> None:
     assert read_archive("net.keras", file).nodes
 
 
-# the file that the child writes grows to 1 GiB if anything believes it
+# the file that the child writes would grow to 1 GiB if its stated sizes were believed
 BOMBS = {
     "a gigabyte of blanks": "z.writestr('config.json', b' ' * 2**30)",
     "a gigabyte said to be small": "z.writestr('config.json', b' ' * 2**30); z.filelist[0].file_size = 9999",
@@ -143,7 +143,7 @@ def test_a_device_and_a_directory_are_refused(tmp_path: Path) -> None:
 
 
 def test_shared_objects_of_an_archive_count_once() -> None:
-    """Keras marks them from the second on, so two marked ones are one object."""
+    """Keras marks objects from their second use on, so two marked ones are the same object."""
     data = json.loads(CONFIG[1])
     for entry in data["config"]["layers"]:
         if entry["class_name"] == "ReLU":

@@ -1,4 +1,4 @@
-"""Broken, foreign and hostile configurations: every fault at its place, and never anything else."""
+"""Broken, foreign and hostile configurations: every fault with its path, and never another error."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_all_faults_are_reported_at_once_with_their_paths() -> None:
     layer(data, "bn")["config"]["epsilon"] = "small"
     layer(data, "out")["config"]["unitz"] = 3
     layer(data, "out")["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "maen"
-    found = {fault.path: fault.message for fault in faults(data)}
+    by_path = {fault.path: fault.message for fault in faults(data)}
     at = "$.config.layers"
-    assert "expected a positive integer, got -3" in found[f"{at}[1].config.filters"]
-    assert "'valid' or 'same'" in found[f"{at}[1].config.padding"]
-    assert "expected a number" in found[f"{at}[2].config.epsilon"]
-    assert "did you mean 'units'" in found[f"{at}[7].config.unitz"]
-    (dangling,) = (m for p, m in found.items() if p.endswith("keras_history"))
+    assert "expected a positive integer, got -3" in by_path[f"{at}[1].config.filters"]
+    assert "'valid' or 'same'" in by_path[f"{at}[1].config.padding"]
+    assert "expected a number" in by_path[f"{at}[2].config.epsilon"]
+    assert "did you mean 'units'" in by_path[f"{at}[7].config.unitz"]
+    (dangling,) = (m for p, m in by_path.items() if p.endswith("keras_history"))
     assert "'maen'" in dangling
     assert "did you mean 'mean'" in dangling
 
@@ -89,9 +89,9 @@ def test_all_faults_are_reported_at_once_with_their_paths() -> None:
         (lambda d: d["config"].update(output_layers=[["out", 0]]), f"{OUT}[0]", "expected [layer name"),
         (lambda d: d["config"].update(output_layers=["out", 3, 0]), OUT, "call number 3"),
         (lambda d: d["config"].update(output_layers=["bn", 0, 5]), OUT, "which has one"),
-        (lambda d: d["config"].update(input_layers=["conv", 0, 0]), INPUTS, "is no input of"),
+        (lambda d: d["config"].update(input_layers=["conv", 0, 0]), INPUTS, "is not an input of"),
         (lambda d: layer(d, "conv").pop("class_name"), "$.config.layers[1].class_name", "the name of"),
-        (lambda d: layer(d, "conv").update(name="bn"), "$.config.layers[2].name", "stands twice"),
+        (lambda d: layer(d, "conv").update(name="bn"), "$.config.layers[2].name", "appears twice"),
         (lambda d: layer(d, "conv")["config"].pop("filters"), "$.config.layers[1].config", "needs 'filters'"),
         (lambda d: layer(d, "conv")["config"].update(groups=3), "$.config.layers[1].config", "divisible"),
         (lambda d: layer(d, "x")["config"].update(batch_shape=[None, 0]), f"{IN}.batch_shape[1]", "positive"),
@@ -103,8 +103,8 @@ def test_each_fault_has_its_path_and_says_what_is_wrong(
 ) -> None:
     data = config()
     break_it(data)
-    found = faults(data)
-    assert any(f.path == path and message in f.message for f in found), found
+    listed = faults(data)
+    assert any(f.path == path and message in f.message for f in listed), listed
 
 
 def test_a_circle_is_named() -> None:
@@ -112,15 +112,15 @@ def test_a_circle_is_named() -> None:
     layer(data, "conv")["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["bn", 0, 0]
     (fault,) = faults(data)
     assert fault.path == "$.config.layers[1].inbound_nodes[0]"
-    assert "in a circle: 'conv', 'bn'" in fault.message
+    assert "form a cycle: 'conv', 'bn'" in fault.message
 
 
 def test_at_most_twenty_faults_are_listed() -> None:
     data = config()
     data["config"]["layers"] += [7] * 100
-    found = faults(data)
-    assert len(found) == 20
-    assert found[-1].message == "and 81 more faults"
+    listed = faults(data)
+    assert len(listed) == 20
+    assert listed[-1].message == "and 81 more faults"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_nothing_that_a_file_names_is_imported(monkeypatch: pytest.MonkeyPatch) 
     import builtins
     import importlib
 
-    read_keras(config(), "net.json")  # everything that the reader needs is there
+    read_keras(config(), "net.json")  # the reader still has all that it needs
 
     def refuse(name: str, *rest: Any, **more: Any) -> Any:
         if "evil" in name:
@@ -183,8 +183,8 @@ def test_a_subclassed_model_is_refused_with_a_remedy() -> None:
 def test_quantised_weights_are_refused_by_name() -> None:
     model = keras.Sequential([keras.Input((6,)), kl.Dense(4, name="dense")])
     model.quantize("int8")
-    found = faults(json.loads(model.to_json()))
-    assert any("int8_from_float32" in f.message for f in found)
+    listed = faults(json.loads(model.to_json()))
+    assert any("int8_from_float32" in f.message for f in listed)
 
 
 def test_an_input_shape_that_contradicts_the_file_is_refused() -> None:
@@ -278,8 +278,8 @@ def test_any_change_of_a_file_gives_a_network_or_faults(data: st.DataObject) -> 
             else:
                 del parent[path[-1]]
         except (KeyError, IndexError, TypeError):
-            continue  # an earlier change took the place away
-    # anything but an ArchcalcError fails
+            continue  # an earlier change removed this part
+    # any error but an ArchcalcError fails the test
     with contextlib.suppress(ArchcalcError):
         _figures(read_keras(changed, "net.json", allow_unknown=data.draw(st.booleans())))
 

@@ -25,7 +25,7 @@ def read(model: Any, **options: Any) -> Graph:
 
 
 def live_rows(model: Any, prefix: str = "", *, outer: bool = True) -> Rows:
-    """(name, output shapes, weights of a first call) of every call, by tf_keras's own bookkeeping."""
+    """(name, output shapes, weights of a first call) of every call, from tf_keras's own records."""
     for layer in model._self_tracked_trackables if isinstance(model, tf_keras.Sequential) else model.layers:
         if isinstance(layer, tf_keras.layers.InputLayer):
             if outer:
@@ -158,15 +158,15 @@ def check(build: Callable[[], Any]) -> None:
     tf_keras.backend.clear_session()
     model = build()
     graph = read(model)
-    mine = {row.name: row for row in graph_rows(graph)}
+    rows = {row.name: row for row in graph_rows(graph)}
     frozen_model = not model.trainable
     live = {name: (outputs, weights) for name, outputs, weights in live_rows(model)}
-    assert mine.keys() == live.keys()
+    assert rows.keys() == live.keys()
     for name, (outputs, weights) in live.items():
-        assert list(mine[name].outputs) == outputs, name
+        assert list(rows[name].outputs) == outputs, name
         expected = Counter((shape, t and not frozen_model) for shape, t in weights)
         if build is not partly_frozen:
-            assert mine[name].weights == expected, name
+            assert rows[name].weights == expected, name
     assert totals(graph) == (
         model.count_params(),
         sum(int(tf.size(w)) for w in model.trainable_weights),

@@ -274,9 +274,9 @@ def _live(model: Any) -> Any:
 def test_two_submodels_with_one_layer_count_it_twice_as_keras_does_from_json() -> None:
     shared = kl.Dense(3, name="shared")
     a, b = keras.Input((3,)), keras.Input((3,))
-    one, two = keras.Model(a, shared(a), name="one"), keras.Model(b, shared(b), name="two")
+    first, second = keras.Model(a, shared(a), name="one"), keras.Model(b, shared(b), name="two")
     x = keras.Input((3,))
-    model = keras.Model(x, kl.Add()([one(x), two(x)]))
+    model = keras.Model(x, kl.Add()([first(x), second(x)]))
     again = keras.models.model_from_json(model.to_json())
     assert again.count_params() == 24
     assert_same(again, read(model))

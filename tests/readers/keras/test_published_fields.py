@@ -2,7 +2,7 @@
 
 Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks"
 (Distill), the layer before the classifier's pooling. Squeeze-and-excite networks see the whole
-image; their local path is stated beside it.
+image; their local path is stated as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`--allow-unknown`: on from recorded shapes, with every dependent figure unknown and none zero."""
+"""`--allow-unknown`: recorded shapes are used, dependent figures are unknown, and none is zero."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def test_shapes_go_on_from_what_the_file_records() -> None:
 
 
 def test_figures_of_unknown_layers_and_totals_are_unknown_and_the_others_known() -> None:
-    found = report(with_custom_layers())
+    result = report(with_custom_layers())
     for name in ("lambda", "two"):
-        row = found.layers[name]
+        row = result.layers[name]
         assert isinstance(row.parameters, Unknown)
         assert isinstance(row.macs, Unknown)
-    assert found.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
-    assert isinstance(found.totals.parameters, Unknown)
-    assert isinstance(found.totals.macs, Unknown)
+    assert result.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
+    assert isinstance(result.totals.parameters, Unknown)
+    assert isinstance(result.totals.macs, Unknown)
 
 
-def test_an_axis_that_the_file_leaves_open_is_unknown_behind_the_layer() -> None:
+def test_an_axis_that_the_file_leaves_open_is_unknown_after_the_layer() -> None:
     x = keras.Input((None, None, 3), name="x")
     y = kl.Conv2D(4, 3, name="conv")(kl.Lambda(lambda v: v, name="lambda")(x))
     found = report(keras.Model(x, kl.GlobalMaxPooling2D(name="pool")(y)))

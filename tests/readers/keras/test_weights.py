@@ -90,7 +90,7 @@ def other_shape(group: h5py.Group) -> None:
 
 def huge(group: h5py.Group) -> None:
     del group["0"]
-    group.create_dataset("0", (2**20, 2**20), "f4")  # stores nothing, and says it holds 4 TiB
+    group.create_dataset("0", (2**20, 2**20), "f4")  # stores nothing, and states 4 TiB
 
 
 @pytest.mark.parametrize(

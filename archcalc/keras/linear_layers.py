@@ -1,4 +1,4 @@
-"""Layers that stand in linear models in the place of Keras's own."""
+"""Layers that replace Keras's own in linear models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def several(axis: Any) -> tuple[int, ...]:
 
 
 class Mean(keras.layers.Layer):
-    """Halfway between each unit and the mean along some axes, which couples them; the identity for none."""
+    """The average of each unit and the mean along some axes, which couples them; the identity for none."""
 
     def __init__(self, axes: Sequence[int], **more: Any) -> None:
         super().__init__(**more)
@@ -33,7 +33,7 @@ class Mean(keras.layers.Layer):
 
 
 class Rows(keras.layers.Layer):
-    """A table's rows as multiples of the number that is looked up, which then has a gradient."""
+    """A table whose rows are multiples of the number that is looked up, which then has a gradient."""
 
     def __init__(self, width: int, **more: Any) -> None:
         super().__init__(**more)
@@ -49,7 +49,7 @@ class Rows(keras.layers.Layer):
 
 
 class Table(Rows):
-    """A table that, called with `reverse`, takes vectors to the mean of their entries for each row."""
+    """A table; called with `reverse`, it gives for each row the mean of a vector's elements."""
 
     def __init__(self, rows: int, width: int, **more: Any) -> None:
         super().__init__(width, **more)
@@ -69,7 +69,7 @@ class Table(Rows):
 
 
 class GroupMean(Mean):
-    """Halfway between each unit and the mean over its group of channels and all other axes."""
+    """The average of each unit and the mean over its group of channels and all other axes."""
 
     def __init__(self, groups: int, axis: int, **more: Any) -> None:
         super().__init__((), **more)
@@ -86,7 +86,7 @@ class GroupMean(Mean):
 
 
 class Encoded(keras.layers.Layer):
-    """What an encoding looks up, repeated along its vectors; numbers that it takes together as their mean."""
+    """The number that an encoding looks up, repeated along its vectors; of several numbers their mean."""
 
     def __init__(self, encoding: Any, **more: Any) -> None:
         super().__init__(**more)
@@ -95,35 +95,35 @@ class Encoded(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Apply it."""
         several_inputs = isinstance(inputs, list | tuple)
-        given = [ops.cast(x, PRECISION) for x in (inputs if several_inputs else [inputs])]
-        x = sum(given[1:], start=given[0]) / len(given)
+        numbers = [ops.cast(x, PRECISION) for x in (inputs if several_inputs else [inputs])]
+        x = sum(numbers[1:], start=numbers[0]) / len(numbers)
         if self.encoding.output_mode == "int":
             return x
-        shape = self.compute_output_shape([g.shape for g in given] if several_inputs else x.shape)
+        shape = self.compute_output_shape([g.shape for g in numbers] if several_inputs else x.shape)
         longer = len(shape) > len(x.shape)
         rows = ops.expand_dims(x, -1) if longer else ops.mean(x, axis=-1, keepdims=True)
         return ops.repeat(rows, shape[-1], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """That of the encoding."""
+        """The shape of the encoding."""
         return tuple(self.encoding.compute_output_shape(input_shape))
 
 
 def with_mean(x: Any, axes: tuple[int, ...]) -> Any:
-    """Halfway between each unit and the mean along some axes; the input for none."""
+    """The average of each unit and the mean along some axes; the input for none."""
     return (x + ops.mean(x, axis=axes, keepdims=True)) / 2 if axes else x
 
 
 class PositiveDot(keras.layers.Dot):
-    """Dot products of what is never zero: a zero that padding has made of one factor hides the other."""
+    """Dot products of factors that are never zero: one that padding made zero would hide the other."""
 
     def call(self, inputs: Any) -> Any:
         """Apply it."""
         return super().call([x + 1 for x in inputs])
 
 
-class Around(keras.layers.Layer):
-    """A layer that runs the weights of another one in its own way."""
+class Wrapping(keras.layers.Layer):
+    """A layer that computes with the weights of another one in its own way."""
 
     def __init__(self, inner: Any, **more: Any) -> None:
         super().__init__(**more)
@@ -135,10 +135,10 @@ class Around(keras.layers.Layer):
         self.built = True
 
 
-class InGroups(Around):
-    """A convolution in groups, group by group, or depthwise where each channel is one.
+class InGroups(Wrapping):
+    """A grouped convolution, computed group by group, or depthwise where each group is one channel.
 
-    Keras 3.15 compiles those in groups by XLA, which takes 300 times as long on a CPU in double precision.
+    Keras 3.15 compiles grouped convolutions by XLA, 300 times as slow on a CPU in double precision.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -153,25 +153,27 @@ class InGroups(Around):
     def _product(self, inputs: Any, padding: str) -> Any:
         inner = self.inner
         strides, dilation, kernel = inner.strides, inner.dilation_rate, inner.kernel
-        # TensorFlow has no other depthwise ones
-        alone = kernel.shape[-2] == 1 and inner.rank < 3 and len(set(strides)) == 1 and set(dilation) == {1}
-        if alone:
+        # the only depthwise convolutions that TensorFlow has
+        depthwise = (
+            kernel.shape[-2] == 1 and inner.rank < 3 and len(set(strides)) == 1 and set(dilation) == {1}
+        )
+        if depthwise:
             kernel = ops.reshape(kernel, (*inner.kernel_size, inner.groups, -1))
             return ops.depthwise_conv(inputs, kernel, strides=strides[0], padding=padding)
         parts = zip(ops.split(inputs, inner.groups, -1), ops.split(kernel, inner.groups, -1), strict=True)
-        made = [ops.conv(x, k, strides=strides, padding=padding, dilation_rate=dilation) for x, k in parts]
-        return ops.concatenate(made, -1)
+        outputs = [ops.conv(x, k, strides=strides, padding=padding, dilation_rate=dilation) for x, k in parts]
+        return ops.concatenate(outputs, -1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """That of the convolution inside."""
+        """The shape of the convolution inside."""
         return tuple(self.inner.compute_output_shape(input_shape))
 
 
-class ExplicitPadding(Around):
-    """A three-dimensional convolution, or a transposed one, with `same` padding written out.
+class ExplicitPadding(Wrapping):
+    """A three-dimensional convolution, or a transposed one, with explicit `same` padding.
 
-    TensorFlow 2.21's own kernel reads other units where a kernel is smaller than its stride,
-    as does the gradient of the transposed one.
+    TensorFlow 2.21's own kernel reads other units where a kernel is smaller than its stride, and so
+    does the gradient of the transposed one.
     """
 
     def __init__(self, inner: Any, **more: Any) -> None:
@@ -201,9 +203,9 @@ class ExplicitPadding(Around):
         return inner(ops.pad(inputs, [(0, 0), (0, 0), *around] if first else [(0, 0), *around, (0, 0)]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """As `same` has it."""
-        self.inner.padding, kept = "same", self.inner.padding
+        """The shape with `same` padding."""
+        self.inner.padding, padding = "same", self.inner.padding
         try:
             return tuple(self.inner.compute_output_shape(input_shape))
         finally:
-            self.inner.padding = kept
+            self.inner.padding = padding
