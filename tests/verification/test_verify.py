@@ -12,7 +12,9 @@ import pytest
 
 import archcalc
 from archcalc import cli
+from archcalc.analyses.fields import windows
 from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
 from archcalc.keras import measure
 from archcalc.layers import convolution, locally_connected, normalization, spatial
 from archcalc.layers.base import Weight
@@ -211,6 +213,36 @@ def test_a_window_that_lies(monkeypatch: Any, wrong: Any) -> None:
     result = verify(net)
     assert "receptive field" in differing(result) <= {"receptive field", "effective field"}
     assert re.search(r"at position \(.*\) .* is predicted, the gradient", result.differences[0].reason)
+
+
+BEGINNINGS = {
+    "Reshape": spec({"type": "Reshape", "target_shape": [8, 9, 1]}, CONV, image=(8, 9)),
+    "Permute": spec({"type": "Permute", "dims": [2, 3, 1]}, CONV, image=(3, 8, 9)),
+    "TimeDistributed": spec(
+        {"type": "TimeDistributed", "layer": CONV},
+        {"type": "TimeDistributed", "layer": {"type": "GlobalAveragePooling2D"}},
+        {"type": "GlobalAveragePooling1D"},
+        image=(4, 8, 9, 3),
+    ),
+    "ConvLSTM": spec({"type": "ConvLSTM1D", "filters": 2, "kernel_size": 3}, image=(3, 12, 4)),
+}
+
+
+def of_the_first_layer(graph: Graph, shapes: Any, _: Any) -> dict[int, frozenset[int]]:
+    """A guess at the channel axis of the input: that of the first layer that has one."""
+    (source,) = graph.inputs
+    last = len(shapes[source][0]) - 1
+    axes = [n.layer.channel_axis for n in graph.nodes if isinstance(n.layer, spatial.ChannelsLast)]
+    return {source: frozenset([a for a in axes if a <= last][:1] or [last])}
+
+
+@pytest.mark.parametrize("network", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_axes_of_the_input_that_are_guessed(network: dict[str, Any], monkeypatch: Any) -> None:
+    result = verify(network)
+    assert not result.differences
+    assert "input axes" in {check.what for check in result.checks}
+    monkeypatch.setattr(windows, "feature_axes", of_the_first_layer)
+    assert "input axes" in differing(verify(network))
 
 
 def test_a_layer_that_keras_refuses(monkeypatch: Any) -> None:
