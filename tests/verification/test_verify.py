@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import archcalc
@@ -18,6 +20,7 @@ from archcalc.graph import Graph
 from archcalc.keras import measure
 from archcalc.layers import convolution, locally_connected, normalization, spatial
 from archcalc.layers.base import Weight
+from archcalc.layers.transposed import Conv1DTranspose
 from archcalc.layers.window import Taps
 from archcalc.render import verification as render
 from archcalc.report.verification import Verification
@@ -415,3 +418,36 @@ FOUND_BY_DRAWING = {
 def test_what_drawn_networks_found(network: dict[str, Any]) -> None:
     result = archcalc.verify(archcalc.load(network))
     assert not [c for c in result.checks if c.verdict == "differs"]
+
+
+def test_the_model_that_keras_counts() -> None:
+    """A layer that leads to no output: Keras builds the model without it."""
+    result = verify(
+        spec(
+            {**CONV, "padding": "same"},
+            {**CONV, "padding": "same", "inputs": ["image"]},
+            {"type": "Dense", "units": 10},
+        )
+    )
+    assert not result.differences
+    (built,) = [c for c in result.checks if c.what == "parameters, as built"]
+    (whole,) = [c for c in result.checks if c.what == "parameters" and c.layer is None]
+    assert built.measured == whole.measured - 4 * (3 * 3 * 3 + 1) == 162
+    assert "conv2d0 leads to no output" in " ".join(result.skipped)
+
+
+def test_transposed_convolutions_that_tensorflow_cannot_run() -> None:
+    for k, s, p, n in product((1, 2, 3, 4, 5), (1, 2, 3), (None, 0, 1, 2), (1, 4)):
+        if p is not None and p >= s:
+            continue
+        for padding in ("same", "valid"):
+            arguments = {"kernel_size": k, "strides": s, "output_padding": p, "padding": padding}
+            declared = Conv1DTranspose(filters=1, **arguments)
+            if declared.output_shape((n, 1))[0] < 1:
+                continue
+            try:
+                keras.layers.Conv1DTranspose(1, **arguments)(np.ones((1, n, 1), "float32"))
+                runs = True
+            except Exception:
+                runs = False
+            assert (not declared.not_runnable((n, 1))) is runs, (k, s, p, n, padding)
