@@ -32,8 +32,13 @@ UNRUNNABLE: dict[str, Any] = {
     "inputs": {"x": [8, 8, 3]},
     "layers": [
         {
-            "name": "t", "type": "Conv2DTranspose", "filters": 2, "kernel_size": 4,
-            "strides": 2, "padding": "same", "output_padding": 0,
+            "name": "t",
+            "type": "Conv2DTranspose",
+            "filters": 2,
+            "kernel_size": 4,
+            "strides": 2,
+            "padding": "same",
+            "output_padding": 0,
         }
     ],
 }
@@ -56,7 +61,7 @@ def test_a_finding_that_fail_on_sees(
     capsys.readouterr()
 
 
-def test_totals_of_the_model_that_keras_builds_stand_beside_those_of_the_file(capsys: Any) -> None:
+def test_totals_of_the_model_that_keras_builds_stand_beside_those_of_the_file() -> None:
     report = archcalc.analyze(archcalc.load(DEAD))
     assert report.totals.parameters == 4_810
     assert report.to_dict()["totals"]["as_built"] == {
