@@ -76,7 +76,7 @@ def is_symbol_name(name: str) -> bool:
 
 _TOKEN = re.compile(
     r"(?P<number>[0-9]+)|(?P<name>[^\W\d]\w*)|(?P<operator>\*\*|//|[-+*/%])"
-    r"|(?P<bracket>[(),])|(?P<space>[ \t\r\n]+)|(?P<other>.)",
+    r"|(?P<bracket>[(),])|(?P<space>[ \t]+)|(?P<other>.)",
     re.DOTALL,
 )
 

@@ -134,6 +134,20 @@ class Graph:
                 consumers[t.node].append(i)
         return consumers
 
+    def leading_to_outputs(self) -> set[int]:
+        """The nodes on which some output of the model depends; Keras builds no others."""
+        leading = {t.node for t in self.outputs}
+        for i in reversed(range(len(self.nodes))):
+            # each copy of a repeated block reads the output of the one before
+            leading |= {
+                r.out.node
+                for r in self.repeats
+                if r.last == i and not leading.isdisjoint(range(r.first, i + 1))
+            }
+            if i in leading:
+                leading |= {t.node for t in self.nodes[i].inputs}
+        return leading
+
     def multiplicities(self) -> dict[int, Size]:
         """The number of copies of each node inside a symbolic repeat; other nodes are left out."""
         counts: dict[int, Size] = {}

@@ -51,6 +51,7 @@ class Layer(ABC):
     # how a call takes several tensors: as one "list", as "separate" arguments (query, value, key), or
     # the first tensor and then a list of the others ("states")
     call_style: ClassVar[str] = "list"
+    fewest_inputs: ClassVar[int] = 1  # that make sense; a spec with fewer is refused
     # whether integer inputs give integer outputs; else they are converted to the compute dtype
     keeps_integers: ClassVar[bool] = False
     reads_masks: ClassVar[bool] = False  # whether masked steps change the outputs at other steps
@@ -116,6 +117,10 @@ class Layer(ABC):
         A single input has weight 1; layer types with several inputs override this.
         """
         return Shares((1,)) if len(inputs) == 1 else None
+
+    def not_runnable(self, *inputs: Shape) -> str:
+        """Why TensorFlow cannot run the layer, though Keras infers its shape; empty if it can."""
+        return ""
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
         """The dtype of the output; `compute` is the compute dtype of the model's dtype policy."""

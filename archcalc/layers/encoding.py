@@ -14,7 +14,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
 from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
 from archcalc.layers.primitives import Merge, Primitives, ZeroGradient
-from archcalc.layers.window import Fixed, Whole
+from archcalc.layers.window import Fixed, Whole, identity_read
 
 
 def _refuse(owner: Layer, words: str) -> None:
@@ -74,7 +74,7 @@ class Encoding(Weightless, NoMacs):
 
     def values(self, *inputs: Shape) -> ZeroGradient:
         """The primitive, with the range of possible values."""
-        largest = {"int": self.depth - 1, "count": inputs[0][-1] if inputs[0] else 1}
+        largest = {"int": self.depth - 1, "count": inputs[0][0] if inputs[0] else 1}
         return ZeroGradient(0, largest.get(self.output_mode, 1))
 
 
@@ -110,6 +110,21 @@ class Discretization(Encoding):
     @property
     def depth(self) -> Size:
         return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (x,) = one_input(self, inputs)
+        # unlike the other encodings, Keras gives these of several axes the shape that they have
+        return (*x[1:], self.depth) if self._encodes_first(x) else super().output_shape(x)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        (x,) = inputs
+        if not self._encodes_first(x):
+            return super().window(x)
+        return ((Whole(), *map(identity_read, range(len(x) - 1))),)
+
+    def _encodes_first(self, x: Shape) -> bool:
+        """Whether all numbers along the first axis are encoded in one vector."""
+        return self.output_mode in ("multi_hot", "count") and len(x) > 1
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
         return "int32" if self.output_mode == "int" else super().result_dtype(compute, *inputs)

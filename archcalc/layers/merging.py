@@ -38,6 +38,7 @@ def require_inputs(owner: Layer, inputs: tuple[Shape, ...], exactly: int | None 
 class Merge(Weightless, NoMacs):
     """Inputs combined unit by unit, with broadcasting from the last axis."""
 
+    fewest_inputs = 2
     keeps_integers = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -172,6 +173,7 @@ class Subtract(Summing):
 class Concatenate(Weightless, NoMacs):
     """The inputs joined along `axis`; all other sizes must be equal."""
 
+    fewest_inputs = 2
     keeps_integers = True
 
     axis: Axis = -1
@@ -220,6 +222,7 @@ class Concatenate(Weightless, NoMacs):
 class Dot(Weightless):
     """The sum of products along one axis of each of two inputs, scaled to norm 1 by `normalize`."""
 
+    fewest_inputs = 2
     keeps_integers = True
 
     axes: Axes

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from archcalc.arith import (
     Shape,
     Size,
+    ceil_div,
     certainly,
     equal,
     floor_div,
@@ -91,6 +92,17 @@ class Transposed(Spatial):
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)
         return self.shape_of(tuple(self.output_side(*a) for a in self.axes(x)), self.filters)
+
+    def not_runnable(self, *inputs: Shape) -> str:
+        # TensorFlow computes the gradient of a convolution, whose output must have the size of the input
+        if self.padding == "same":
+            for n, k, s, d, p in self.axes(inputs[0]):
+                m = self.output_side(n, k, s, d, p)
+                if equal(ceil_div(m, s), n) is False:
+                    return (
+                        f"a convolution from {m} units with stride {s} gives {ceil_div(m, s)} units, not {n}"
+                    )
+        return ""
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         (x,) = inputs

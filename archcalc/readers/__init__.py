@@ -112,6 +112,11 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
         # `json.dump(model.to_json(), file)` writes the JSON of a JSON text
         data = json_text.decode(data.encode("utf-8"), source)
     if isinstance(data, dict) and "class_name" in data:
+        if "archcalc" in data:
+            _refuse(
+                source,
+                'is both a spec ("archcalc") and a Keras config ("class_name"); remove the key that is wrong',
+            )
         from archcalc.readers.keras_config import read_keras
 
         return read_keras(data, source, **options)

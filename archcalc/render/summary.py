@@ -51,6 +51,13 @@ def _parameters(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
             f" + {text.count(t.non_trainable_parameters, glyphs)} non-trainable"
         )
     yield Fact("Parameters", line)
+    if t.as_built:
+        work = f"{text.count(t.as_built['macs'], glyphs)} MACs"
+        yield Fact(
+            "As built",
+            f"{text.count(t.as_built['parameters'], glyphs)} parameters, {work} in Keras's model, "
+            "which is without the layers that lead to no output",
+        )
 
 
 def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -111,6 +111,11 @@ class Figures:
     @once
     def members(self) -> Sequence[int]:
         return [1] * len(self.graph.nodes)
+
+    @once
+    def leading(self) -> Set[int]:
+        """The nodes that lead to an output."""
+        return self.graph.leading_to_outputs()
 
     # -- parameters and work -------------------------------------------------------------
     @once

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
 from archcalc.arith import Scope, Shape, Size
 from archcalc.arith.symbolic import Expr, Symbol
+from archcalc.report import findings
 from archcalc.report.columns import Figures, once
+from archcalc.report.findings import Finding
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
 from archcalc.report.totals import TOTALS, Totals
@@ -25,22 +27,8 @@ if TYPE_CHECKING:
     from archcalc.analyses.mean_field.verdicts import Verdict
 
 SCHEMA_VERSION = 1
-SEVERITIES = ("info", "warning", "error")
 # what a layer states; all other figures follow from these
 STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
-
-
-class Finding(NamedTuple):
-    """Something a reader should know; `layer` is None where it concerns the whole network."""
-
-    rule: str
-    severity: str
-    layer: str | None
-    message: str
-    suggestion: str
-
-    def at_least(self, severity: str) -> bool:
-        return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +119,8 @@ class Report(Frozen):
     @once
     def findings(self) -> tuple[Finding, ...]:
         """What a reader should know."""
-        return tuple(_unknown_layers(self.rows))
+        of = self._of
+        return (*_unknown_layers(self.rows), *findings.unused(of), *findings.not_runnable(of))
 
     # -- what the figures depend on ----------------------------------------------------------
     @once

@@ -190,6 +190,7 @@ def _field_dict(field: Field | None) -> dict[str, Any] | None:
     if field is None:
         return None
     return {
+        "axes": list(field.axes),
         "size": to_json_value(field.size),
         "min_size": to_json_value(field.min_size),
         "stride": to_json_value(field.stride),

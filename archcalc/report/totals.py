@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from archcalc.arith import Scope, Size, total
@@ -87,6 +88,20 @@ class Totals(Frozen):
         activations = self.training_activation_bytes
         return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + activations
 
+    @once
+    def as_built(self) -> dict[str, Size]:
+        """Those totals of the model that Keras builds, without layers that lead to no output.
+
+        Empty if there are no such layers.
+        """
+        nodes, leading = self._of.graph.nodes, self._of.leading
+        if all(i in leading or i in self._of.graph.inputs for i in range(len(nodes))):
+            return {}
+        # weights that a layer shares are counted at the first call, which may itself lead to no output
+        owners = {i if nodes[i].shared_with is None else nodes[i].shared_with for i in leading}
+        counted = {"parameters": owners, "trainable_parameters": owners}
+        return {name: self._sum(name, counted.get(name, leading)) for name in AS_BUILT}
+
     @property
     def unknown(self) -> dict[str, str]:
         """The totals that are unknown, each with the reason."""
@@ -94,16 +109,22 @@ class Totals(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         totals = {name: to_json_value(getattr(self, name)) for name in TOTALS}
-        return totals | {"peak_activation_layer": self.peak_activation_layer, "unknown": self.unknown}
+        built = {name: to_json_value(value) for name, value in self.as_built.items()}
+        return {
+            **totals,
+            "peak_activation_layer": self.peak_activation_layer,
+            "unknown": self.unknown,
+            **({"as_built": built} if built else {}),
+        }
 
-    def _sum(self, figure: str) -> Size:
-        """A column's sum; if any row is unknown, unknown, with the names of those layers."""
-        column = getattr(self._of, figure)
-        hidden = [i for i, value in enumerate(column) if isinstance(value, Unknown)]
+    def _sum(self, figure: str, of: Set[int | None] | None = None) -> Size:
+        """A column's sum, over all rows or these; unknown, with the names of those layers, if any is."""
+        column = {i: value for i, value in enumerate(getattr(self._of, figure)) if of is None or i in of}
+        hidden = [i for i, value in column.items() if isinstance(value, Unknown)]
         if hidden:
             names = ", ".join(repr(self._of.name[i]) for i in hidden[:3]) + (", …" if len(hidden) > 3 else "")
             return Unknown(f"depends on {names}: {column[hidden[0]].reason}")
-        return total(column)
+        return total(column.values())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Totals):
@@ -116,6 +137,7 @@ class Totals(Frozen):
         return f"Totals({', '.join(f'{n}={thousands(getattr(self, n))}' for n in TOTALS)})"
 
 
+AS_BUILT = ("parameters", "trainable_parameters", "macs", "elementwise_operations", "activation_bytes")
 TOTALS = (
     "parameters",
     "trainable_parameters",

@@ -21,6 +21,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.dtypes import floating
 from archcalc.layers.registry import registered
 from archcalc.testing.arguments import Draw, arguments
+from archcalc.testing.beginnings import rearranged
 from archcalc.testing.operations import operation
 from archcalc.testing.sequences import attention, crossing, recurrence, scores, step_by_step
 
@@ -308,7 +309,11 @@ MOTIFS: list[Motif] = [
 
 
 def _first(net: Net) -> str:
-    """The first input: an image of one to three axes, a vector, or indices of an embedding."""
+    """The first input: an image of one to three axes, a vector, indices of an embedding, or a beginning."""
+    if net.draw(st.integers(0, 4)) == 4:
+        with suppress(ArchcalcError):
+            return rearranged(net)
+        net.nodes.clear()
     rank = net.draw(st.sampled_from([2, 2, 2, 1, 3, 0]))
     most = {0: 8, 1: 24, 2: 13, 3: 6}[rank]
     sides = tuple(net.draw(st.integers(2, most)) for _ in range(rank))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archcalc.analyses.fields.clipping import clipped_boxes, is_cut
-from archcalc.analyses.fields.windows import spatial_axes, windows
+from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.shapes import infer
 from archcalc.arith.unknown import Unknown
 from archcalc.keras.build import Built, reason
@@ -45,7 +45,7 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
         return
     shapes = infer(graph)
     reads = windows(graph, shapes)
-    axes = spatial_axes(graph, shapes)
+    axes = reads.axes
     bent = _bent(graph)
     for done, node in enumerate(case.chosen):
         case.progress("effective fields", done, len(case.chosen))
@@ -57,7 +57,7 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
             yield cannot_run(SPREAD, row.name, gradients.failures[node])
             continue
         shape = shapes[node][0]
-        spatial = [a for a in range(len(shape)) if a != reads.channels[node]]
+        spatial = [a for a in range(len(shape)) if a not in reads.channels[node]]
         position = tuple(shape[a] // 2 for a in spatial)
         try:
             supports = gradients.support(node, [position], spatial, spread=True)

@@ -2,18 +2,18 @@
 
 For several positions of a layer's output (the middle, both ends of every axis, some drawn ones)
 the predicted box of input units, without what padding cuts off at any layer, must equal the
-bounding box of the units whose gradient is not zero.
+bounding box of the units whose gradient is not zero, along every axis of the input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from archcalc.analyses.fields.clipping import clipped_boxes
-from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
+from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import infer
 from archcalc.arith import Shape
 from archcalc.errors import NetworkError
@@ -23,7 +23,7 @@ from archcalc.keras.linear import linearised
 from archcalc.keras.measure import Gradients, Position, Support
 from archcalc.layers.window import Read, Scattered
 from archcalc.report.verification import DIFFERS, Check, cannot_run, compare
-from archcalc.verification import effective_fields
+from archcalc.verification import effective_fields, input_axes
 from archcalc.verification.case import Case
 
 FIELD = "receptive field"
@@ -50,7 +50,6 @@ def checks(case: Case) -> Iterator[Check]:
     }
     measured = _measured(case, linear, positions, reads.channels)
     flattened = _after_flattening(graph, reads)
-    axes = spatial_axes(graph, shapes)
     for node in case.chosen:
         name = graph.nodes[node].name
         supports = measured[node]
@@ -59,14 +58,16 @@ def checks(case: Case) -> Iterator[Check]:
             continue
         predicted = [clipped_boxes(graph, shapes, reads, node, position) for position in positions[node]]
         for number, root in enumerate(graph.inputs):
-            boxes = [[p[root][a] for a in axes[root]] for p in predicted]
-            real = [_box(f[number], axes[root]) for f in supports]
+            axes = reads.axes[root]
+            boxes = [list(p[root]) for p in predicted]
+            real = [_box(f[number], len(shapes[root][0])) for f in supports]
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
             field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
             # after flattening, a position includes all of an axis, and `size` is that of one unit
-            flat = node in flattened or len(positions[node][0]) < len(axes[root])
-            sizes = () if field is None or flat else field.size
-            yield _compared(label, name, positions[node], boxes, real, sizes)
+            flat = node in flattened or len(positions[node][0]) < len(axes)
+            sizes = {} if field is None or flat else dict(zip(axes, field.size, strict=True))
+            yield _compared(label, name, positions[node], boxes, real, axes, sizes)
+    yield from input_axes.checks(case, linear, reads)
     yield from effective_fields.checks(case, linear)
 
 
@@ -88,10 +89,7 @@ def _after_flattening(graph: Graph, reads: Windows) -> set[int]:
 
 
 def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Tap) -> bool:
-    channels = reads.channels[node]
-    return (
-        channels is not None and getattr(read, "axis", None) == channels and axis != reads.channels[tap.node]
-    )
+    return getattr(read, "axis", None) in reads.channels[node] and axis not in reads.channels[tap.node]
 
 
 # for each model input the first and last unit of every axis; None where no gradient arrives
@@ -100,7 +98,7 @@ Box = tuple[tuple[int, int], ...]
 
 
 def _measured(
-    case: Case, linear: Built, positions: dict[int, list[Position]], channels: Sequence[int | None]
+    case: Case, linear: Built, positions: dict[int, list[Position]], channels: Sequence[Collection[int]]
 ) -> dict[int, list[Boxes] | str]:
     """What each position of each node depends on, or why that does not run here.
 
@@ -126,7 +124,7 @@ def _measured(
                 boxes[node] = gradients.failures[node]
                 continue
             rank = len(gradients.values[node][0].shape) - 1
-            axes = [a for a in range(rank) if a != channels[node]]
+            axes = [a for a in range(rank) if a not in channels[node]]
             try:
                 supports = gradients.support(node, wanted[start : start + together], axes)
             except Exception as fault:
@@ -146,13 +144,13 @@ def _boxes(supports: Sequence[Support | None], positions: int) -> Iterator[Boxes
         )
 
 
-def _box(box: Box | None, axes: Sequence[int]) -> list[tuple[int, int]]:
-    return [NOTHING if box is None else box[a] for a in axes]
+def _box(box: Box | None, rank: int) -> list[tuple[int, int]]:
+    return [NOTHING] * rank if box is None else list(box)
 
 
-def _positions(shape: Shape, channels: int | None, draw: np.random.Generator) -> list[Position]:
+def _positions(shape: Shape, channels: Collection[int], draw: np.random.Generator) -> list[Position]:
     """Positions to measure: the middle, the ends of every axis together and crosswise, and drawn ones."""
-    sides = [n for axis, n in enumerate(shape) if axis != channels]
+    sides = [n for axis, n in enumerate(shape) if axis not in channels]
     if not sides:
         return [()]
     ends = [0 if k % 2 else n - 1 for k, n in enumerate(sides)]
@@ -172,10 +170,14 @@ def _compared(
     positions: Sequence[Position],
     predicted: Sequence[Sequence[tuple[int, int] | None]],
     measured: Sequence[Sequence[tuple[int, int]]],
-    sizes: Sequence[Any],
+    axes: Sequence[int],
+    sizes: Mapping[int, Any],
 ) -> Check:
-    """One check for all positions; a box that is unknown at a position is not compared there."""
-    unknown = sum(bounds is None for box in predicted for bounds in box)
+    """One check for all positions; a box that is unknown at a position is not compared there.
+
+    Boxes have an entry for every axis of the input; `sizes` are those of the reported `axes`.
+    """
+    unknown = any(box[a] is None for box in predicted for a in axes)
     pairs = [
         (position, box, real)
         for position, box, real in zip(positions, predicted, measured, strict=True)
@@ -187,12 +189,16 @@ def _compared(
         why = f"at position ({at}) {_box_text(box)} is predicted, the gradient reaches {_box_text(real)}"
         return Check(what, layer, list(predicted), list(measured), DIFFERS, why)
     for position, real in zip(positions, measured, strict=True):
-        if any(isinstance(n, int) and b[1] - b[0] + 1 > n for n, b in zip(sizes, real, strict=False)):
+        if any(isinstance(n, int) and real[a][1] - real[a][0] + 1 > n for a, n in sizes.items()):
             why = f"at position {position} the gradient reaches {_box_text(real)}, more than the largest size"
-            return Check(what, layer, list(sizes), list(real), DIFFERS, why)
+            return Check(what, layer, list(sizes.values()), [real[a] for a in sizes], DIFFERS, why)
     if unknown:
         return cannot_run(what, layer, "which units are seen is unknown here", list(predicted))
-    return compare(what, layer, list(predicted), list(measured))
+    known = [
+        [p if p is not None else r for p, r in zip(*pair, strict=True)]
+        for pair in zip(predicted, measured, strict=True)
+    ]
+    return compare(what, layer, known, list(measured))
 
 
 def _box_text(box: Sequence[tuple[int, int] | None]) -> str:

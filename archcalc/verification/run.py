@@ -97,6 +97,7 @@ def _checks(
             f"fields of {left_out} of {len(graph.nodes)} layers are not measured "
             f"({f'--sample {sample}' if sample else 'they take long; --sample N measures N'})"
         )
+    skipped += _dead(report)
     case = Case(graph, report, built, chosen, positions, seed, progress, starts)
     steps: list[tuple[str, Callable[[Case], Iterable[Check]]]] = [
         ("shapes and weights", structure.checks),
@@ -108,6 +109,16 @@ def _checks(
     for name, step in steps:
         progress(name, 0, 1)
         yield from step(case)
+
+
+def _dead(report: Report) -> Iterator[str]:
+    """What the model that Keras counts is without."""
+    dead = [f.layer for f in report.findings if f.rule == "dead-layer"]
+    if dead:
+        more = f" and {len(dead) - 3} more" if len(dead) > 3 else ""
+        built, declared = report.totals.as_built["parameters"], report.totals.parameters
+        names = f"{', '.join(map(str, dead[:3]))}{more} lead{'s' * (len(dead) == 1)} to no output"
+        yield f"Keras's model has {built:,} parameters, the file {declared:,}: {names}"
 
 
 def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[tuple[int, ...], int]:

@@ -59,6 +59,9 @@ def _weights(case: Case) -> Iterator[Check]:
             yield from _against_tf_keras(case, i, row)
     model = case.built.whole
     yield compare("parameters", None, case.report.totals.parameters, model.count_params())
+    as_built = case.report.totals.as_built
+    if as_built:
+        yield compare("parameters, as built", None, as_built["parameters"], case.built.model.count_params())
 
 
 def _path(weight: Any) -> str:

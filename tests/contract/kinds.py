@@ -143,7 +143,7 @@ OTHERS: dict[str, Row] = {
         also=[
             ({"bin_boundaries": (0.0, 0.95, 2.0), "output_mode": mode}, (x,))
             for mode in ("int", "one_hot", "multi_hot", "count")
-            for x in ((1,), (4,))
+            for x in ((1,), (4,), *([(3, 4), (3, 1), (3, 2, 2)] if mode in ("multi_hot", "count") else []))
         ],
     ),
     "Hashing": _encoding(

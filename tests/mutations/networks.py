@@ -13,7 +13,7 @@ from typing import Any
 from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.analyses.fields.clipping import clipped_boxes
-from archcalc.analyses.fields.windows import spatial_axes, windows
+from archcalc.analyses.fields.windows import windows
 from archcalc.analyze import analyze
 from archcalc.arith import substitute
 from archcalc.arith.arrays import array
@@ -242,7 +242,7 @@ def _weights(at: str, ours: Any, real: Any) -> Iterator[str]:
 def _fields(where: str, graph: Graph, report: Any, entry: Entry) -> Iterator[str]:
     known = shapes.infer(graph)
     reads = windows(graph, known)
-    axes = spatial_axes(graph, known)
+    axes = reads.axes
     for i, measured in entry["fields"].items():
         row = report.rows[i]
         for position, boxes, clear in measured:

@@ -127,3 +127,9 @@ def test_the_limit_of_layers_can_be_raised_and_lowered_for_every_reader(tmp_path
     for wrong in (0, -3, True, 2.0, "7"):
         with pytest.raises(ArchcalcError, match="max_layers: expected a positive integer"):
             load(ours, max_layers=wrong)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_both_a_spec_and_a_keras_config() -> None:
+    for both in ({**KERAS, "archcalc": 1}, {**SPEC, "class_name": "Functional", "config": {}}):
+        with pytest.raises(SourceError, match=r'both a spec \("archcalc"\) and a Keras config'):
+            load(both)

@@ -35,6 +35,8 @@ def only_fault(data: Any, **options: Any) -> str:
     [
         ({"archcalc": 2}, "$.archcalc: this archcalc reads format 1, got 2"),
         ({"archcalc": "1"}, "$.archcalc: this archcalc reads format 1, got '1'"),
+        ({"archcalc": True}, "$.archcalc: this archcalc reads format 1, got true"),
+        ({"inputs": {"x": ["8\n", 8, 3]}}, "$.inputs.x: unexpected character '\\n' (column 2 of '8\\n')"),
         ({"layerz": []}, "$.layerz: unknown key 'layerz'; did you mean 'layers'?"),
         ({"qqq": 1}, "$.qqq: unknown key 'qqq'; known: $schema, archcalc, name, symbols, inputs, blocks"),
         ({"layers": []}, "$.layers: must not be empty"),

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import archcalc
 from archcalc import cli
+from archcalc.analyses.fields import windows
 from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
 from archcalc.keras import measure
 from archcalc.layers import convolution, locally_connected, normalization, spatial
 from archcalc.layers.base import Weight
+from archcalc.layers.transposed import Conv1DTranspose
 from archcalc.layers.window import Taps
 from archcalc.render import verification as render
 from archcalc.report.verification import Verification
@@ -213,6 +218,36 @@ def test_a_window_that_lies(monkeypatch: Any, wrong: Any) -> None:
     assert re.search(r"at position \(.*\) .* is predicted, the gradient", result.differences[0].reason)
 
 
+BEGINNINGS = {
+    "Reshape": spec({"type": "Reshape", "target_shape": [8, 9, 1]}, CONV, image=(8, 9)),
+    "Permute": spec({"type": "Permute", "dims": [2, 3, 1]}, CONV, image=(3, 8, 9)),
+    "TimeDistributed": spec(
+        {"type": "TimeDistributed", "layer": CONV},
+        {"type": "TimeDistributed", "layer": {"type": "GlobalAveragePooling2D"}},
+        {"type": "GlobalAveragePooling1D"},
+        image=(4, 8, 9, 3),
+    ),
+    "ConvLSTM": spec({"type": "ConvLSTM1D", "filters": 2, "kernel_size": 3}, image=(3, 12, 4)),
+}
+
+
+def of_the_first_layer(graph: Graph, shapes: Any, _: Any) -> dict[int, frozenset[int]]:
+    """A guess at the channel axis of the input: that of the first layer that has one."""
+    (source,) = graph.inputs
+    last = len(shapes[source][0]) - 1
+    axes = [n.layer.channel_axis for n in graph.nodes if isinstance(n.layer, spatial.ChannelsLast)]
+    return {source: frozenset([a for a in axes if a <= last][:1] or [last])}
+
+
+@pytest.mark.parametrize("network", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_axes_of_the_input_that_are_guessed(network: dict[str, Any], monkeypatch: Any) -> None:
+    result = verify(network)
+    assert not result.differences
+    assert "input axes" in {check.what for check in result.checks}
+    monkeypatch.setattr(windows, "feature_axes", of_the_first_layer)
+    assert "input axes" in differing(verify(network))
+
+
 def test_a_layer_that_keras_refuses(monkeypatch: Any) -> None:
     monkeypatch.setattr(convolution.Convolution, "group_channels", lambda *_: 1)
     result = verify(spec({**CONV, "groups": 2}))
@@ -383,3 +418,36 @@ FOUND_BY_DRAWING = {
 def test_what_drawn_networks_found(network: dict[str, Any]) -> None:
     result = archcalc.verify(archcalc.load(network))
     assert not [c for c in result.checks if c.verdict == "differs"]
+
+
+def test_the_model_that_keras_counts() -> None:
+    """A layer that leads to no output: Keras builds the model without it."""
+    result = verify(
+        spec(
+            {**CONV, "padding": "same"},
+            {**CONV, "padding": "same", "inputs": ["image"]},
+            {"type": "Dense", "units": 10},
+        )
+    )
+    assert not result.differences
+    (built,) = [c for c in result.checks if c.what == "parameters, as built"]
+    (whole,) = [c for c in result.checks if c.what == "parameters" and c.layer is None]
+    assert built.measured == whole.measured - 4 * (3 * 3 * 3 + 1) == 162
+    assert "conv2d0 leads to no output" in " ".join(result.skipped)
+
+
+def test_transposed_convolutions_that_tensorflow_cannot_run() -> None:
+    for k, s, p, n in product((1, 2, 3, 4, 5), (1, 2, 3), (None, 0, 1, 2), (1, 4)):
+        if p is not None and p >= s:
+            continue
+        for padding in ("same", "valid"):
+            arguments = {"kernel_size": k, "strides": s, "output_padding": p, "padding": padding}
+            declared = Conv1DTranspose(filters=1, **arguments)
+            if declared.output_shape((n, 1))[0] < 1:
+                continue
+            try:
+                keras.layers.Conv1DTranspose(1, **arguments)(np.ones((1, n, 1), "float32"))
+                runs = True
+            except Exception:
+                runs = False
+            assert (not declared.not_runnable((n, 1))) is runs, (k, s, p, n, padding)

@@ -8,7 +8,7 @@ one axis contributes nothing along the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -116,17 +116,17 @@ def _boxes_at_inputs(
     return at_inputs
 
 
-def _middle_box(shape: Shape, channels: int | None) -> Box:
+def _middle_box(shape: Shape, channels: Collection[int]) -> Box:
     return tuple(
-        None if type(n) is not int else ((0, n),) if axis == channels else ((n // 2, n // 2 + 1),)
+        None if type(n) is not int else ((0, n),) if axis in channels else ((n // 2, n // 2 + 1),)
         for axis, n in enumerate(shape)
     )
 
 
-def _box(shape: Shape, channels: int | None, position: Sequence[int]) -> Box:
+def _box(shape: Shape, channels: Collection[int], position: Sequence[int]) -> Box:
     index = iter(position)
     ranges = (
-        range(n) if axis == channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
+        range(n) if axis in channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
     )
     return tuple(((units.start, units.stop),) for units in ranges)
 
@@ -155,7 +155,7 @@ def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
     return tuple(box_read) if certain else (None,) * len(box_read)
 
 
-def _reads_padding(box: Box, window: Window, shape: Shape, channels: int | None) -> bool:
+def _reads_padding(box: Box, window: Window, shape: Shape, channels: Collection[int]) -> bool:
     """Whether a window reads padding along some axis.
 
     Along the channel axis the inputs of a concatenation are parts of the output; that is no padding.
@@ -163,7 +163,7 @@ def _reads_padding(box: Box, window: Window, shape: Shape, channels: int | None)
     return any(
         reads_padding(box[read.axis], read, n)
         for read, n in zip(window, shape, strict=True)
-        if isinstance(read, Taps | Phases) and not (read.axis == channels and _is_part(read))
+        if isinstance(read, Taps | Phases) and not (read.axis in channels and _is_part(read))
     )
 
 

@@ -28,7 +28,7 @@ from archcalc.analyses.fields.moments import (
     Numbers,
 )
 from archcalc.analyses.fields.propagate import Propagation
-from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
+from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, certainly, equal, is_array
 from archcalc.arith.symbolic import Expr
@@ -75,7 +75,7 @@ def effective_fields(
     read: a product of two branches, attention, a recurrence, normalisation over that axis.
     """
     reads = windows(graph, shapes) if reads is None else reads
-    roots = spatial_axes(graph, shapes)
+    roots = reads.axes
     if any(is_array(n) for outputs in shapes for shape in outputs for n in shape):
         return [_of_arrays(graph, roots) for _ in graph.nodes]
     numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()

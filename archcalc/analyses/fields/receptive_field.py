@@ -18,7 +18,7 @@ from archcalc.analyses.fields.clipping import clipped_sizes
 from archcalc.analyses.fields.index_maps import Dependence, ScatteredUnit
 from archcalc.analyses.fields.intervals import Dependences, IntervalAlgebra
 from archcalc.analyses.fields.propagate import Propagation
-from archcalc.analyses.fields.windows import Windows, spatial_axes, windows
+from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape
 from archcalc.arith.symbolic import Expr
@@ -51,6 +51,8 @@ class Field:
     clipped_size
         Extent of the input units that position n//2 depends on, without the padding of any layer;
         None where it was not requested or a size is symbolic.
+    axes
+        The axes of the input to which the entries belong, counted from 0 without the batch.
     """
 
     size: tuple[Any, ...]
@@ -60,6 +62,7 @@ class Field:
     is_global: tuple[Any, ...]
     local_size: tuple[Any, ...]
     clipped_size: tuple[Any, ...] | None = None
+    axes: tuple[int, ...] = ()
 
 
 Fields = list[dict[str, Field | None]]
@@ -94,7 +97,7 @@ def fields(
         `clipped` is a string other than these.
     """
     reads = windows(graph, shapes) if reads is None else reads
-    roots = spatial_axes(graph, shapes)
+    roots = reads.axes
     names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
     propagation = Propagation(graph, shapes, reads, roots, IntervalAlgebra())
     by_node: Fields = []
@@ -106,8 +109,8 @@ def fields(
             if axes is None:
                 row[name] = None
                 continue
-            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or _field(
-                axes, shapes[i][0], extents
+            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or replace(
+                _field(axes, shapes[i][0], extents), axes=roots[root]
             )
             flattened |= {(i, root, a) for a, seen in enumerate(axes) if _has_scattered(seen)}
         by_node.append(row)

@@ -19,6 +19,8 @@ from archcalc.arith.symbolic import Expr
 MAX_BRANCH = 64
 # longer formulas are truncated
 MAX_FACTORS = 40
+# logarithms of factors this close to 1 are sums that should be 0; as coefficients they would name a symbol
+ROUNDING = 1e-12
 
 
 # -- formulas ------------------------------------------------------------------------------------------
@@ -191,7 +193,9 @@ def _added(a: Log, b: Log) -> Log:
     coefficients = dict(left.terms)
     for size, value in right.terms:
         coefficients[size] = coefficients.get(size, 0.0) + value
-    return LinearLog(left.constant + right.constant, tuple((s, v) for s, v in coefficients.items() if v))
+    terms = tuple((s, v) for s, v in coefficients.items() if abs(v) > ROUNDING)
+    constant = left.constant + right.constant
+    return LinearLog(constant, terms) if terms else constant
 
 
 def _log_sum(logs: Sequence[Log], power: float) -> Log:
@@ -327,7 +331,7 @@ def power(base: Bound, exponent: Size) -> Bound:
     if base.log is None or isinstance(base.log, LinearLog):
         logarithm = None
     elif isinstance(exponent, Expr):
-        logarithm = LinearLog(0.0, ((exponent, base.log),)) if base.log else 0.0
+        logarithm = LinearLog(0.0, ((exponent, base.log),)) if abs(base.log) > ROUNDING else 0.0
     else:
         logarithm = base.log * exponent
     return Bound(logarithm, Power(base.term, exponent))

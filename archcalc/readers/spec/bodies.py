@@ -15,7 +15,7 @@ from typing import Any
 
 from archcalc.graph import topological_order
 from archcalc.readers.names import did_you_mean, fault_of_name, show
-from archcalc.readers.spec.entries import BlockEntry, Entry, SharedEntry, read_entry
+from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, SharedEntry, read_entry
 from archcalc.readers.spec.faults import Faults, Severity
 
 _OUTPUT = re.compile(r"(.+):([0-9]{1,4})", re.DOTALL)
@@ -139,6 +139,12 @@ def _check_references(body: Body, faults: Faults) -> None:
                 faults.add(Severity.NAMES, where, partial(dangling, text, body))
             else:
                 entry.reads.append(reference)
+        if isinstance(entry, LayerEntry) and entry.inputs and len(entry.inputs) < entry.cls.fewest_inputs:
+            only = show(entry.inputs[0])
+            text = (
+                f'{entry.cls.__name__} merges inputs and gets one, {only}; name all: "inputs": [{only}, ...]'
+            )
+            faults.add(Severity.STRUCTURE, entry.path, text)
         if isinstance(entry, SharedEntry):
             if body.entry_of(entry.target) is None:
                 where = f"{entry.path}.shared_with"

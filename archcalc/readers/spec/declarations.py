@@ -73,13 +73,19 @@ def _symbol(value: Any) -> Any:
     return value if isinstance(value, dict) else {"default": value}
 
 
+def _format(value: Any) -> Any:
+    if isinstance(value, bool):  # `true` equals 1 in Python
+        raise ValueError(f"this archcalc reads format {FORMAT}, got {show(value)}")
+    return value
+
+
 def _input(value: Any) -> Any:
     return {"shape": value} if isinstance(value, list) else value
 
 
 class Envelope(Declaration):
     schema_: Annotated[str, Field(alias="$schema")] = ""
-    archcalc: Literal[1]
+    archcalc: Annotated[Literal[1], BeforeValidator(_format)]
     name: str = ""
     symbols: dict[str, Annotated[SymbolDeclaration, BeforeValidator(_symbol)]] = {}
     inputs: Annotated[dict[str, Annotated[InputDeclaration, BeforeValidator(_input)]], Field(min_length=1)]
@@ -172,6 +178,7 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
             hint = did_you_mean(str(error["input"]), QUANTITIES) or f"; known: {', '.join(QUANTITIES)}"
             message = f"unknown quantity {got}{hint}"
         case "value_error":
+            severity = Severity.FORMAT if key == "archcalc" else severity
             message = str(error["ctx"]["error"])
         case "too_short":
             message = "must not be empty"

@@ -13,7 +13,7 @@ from archcalc.analyses.fields.effective_field import UNEVEN, MomentAlgebra, effe
 from archcalc.analyses.fields.index_maps import TOO_MANY_MAPS
 from archcalc.analyses.fields.moments import Exact
 from archcalc.analyses.fields.propagate import Propagation
-from archcalc.analyses.fields.windows import spatial_axes, windows
+from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.shapes import infer
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
@@ -85,7 +85,8 @@ def test_a_mixture_that_changes_along_the_other_axis_is_unknown() -> None:
 def test_exact_numbers_agree_with_floats(graph: Graph) -> None:
     shapes = infer(graph)
     algebra = MomentAlgebra(Exact())
-    propagation = Propagation(graph, shapes, windows(graph, shapes), spatial_axes(graph, shapes), algebra)
+    reads = windows(graph, shapes)
+    propagation = Propagation(graph, shapes, reads, reads.axes, algebra)
     exact = [
         {r: algebra.effective_field(s, shapes[i][0]) for r, s in state.items()} for i, state in propagation
     ]

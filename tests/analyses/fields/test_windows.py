@@ -1,4 +1,4 @@
-"""The channel axis of an input, which the nearest layer with a data format decides."""
+"""The axes of an input along which fields are reported, as the layers after it read them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from archcalc.analyses.fields import windows
+import archcalc
 from archcalc.analyses.fields.receptive_field import fields
-from archcalc.analyses.fields.windows import channel_axes, spatial_axes
+from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.shapes import infer
 from archcalc.graph import Graph
 from archcalc.layers.registry import registered
@@ -16,6 +16,17 @@ from tests.analyses.fields.test_effective_field import network
 
 FIRST = {"filters": 2, "kernel_size": 3, "data_format": "channels_first"}
 LAST = {"filters": 2, "kernel_size": 3}
+
+
+def axes(graph: Graph) -> tuple[int, ...]:
+    """The axes of the first input that are positions."""
+    return windows(graph, infer(graph)).axes[graph.inputs[0]]
+
+
+def spec(shape: Any, *layers: dict[str, Any], **more: Any) -> Graph:
+    numbered = [{"name": f"l{i}", **layer} for i, layer in enumerate(layers)]
+    declared = {"shape": shape, **more} if more else shape
+    return archcalc.load({"archcalc": 1, "inputs": {"x": declared}, "layers": numbered})
 
 
 def conv_after(steps: int, conv: dict[str, Any], shape: tuple[int, ...] = (7, 9, 8)) -> Graph:
@@ -26,19 +37,17 @@ def conv_after(steps: int, conv: dict[str, Any], shape: tuple[int, ...] = (7, 9,
     return network(*rows, ("conv", "Conv2D", conv, [rows[-1][0]]))
 
 
-@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("steps", [0, 1, 3, 200])
 def test_a_layer_some_steps_later_decides_the_channel_axis(steps: int) -> None:
-    for conv, axes, channels in ((FIRST, (1, 2), 0), (LAST, (0, 1), 2)):
+    for conv, positions in ((FIRST, (1, 2)), (LAST, (0, 1))):
         graph = conv_after(steps, conv)
-        shapes = infer(graph)
-        assert channel_axes(graph, shapes) == {0: channels}
-        assert spatial_axes(graph, shapes) == {0: axes}
-        field = fields(graph, shapes)[-1]["x"]
+        assert axes(graph) == positions
+        field = fields(graph, infer(graph))[-1]["x"]
         assert field is not None
-        assert field.size == (3, 3)
+        assert (field.axes, field.size) == (positions, (3, 3))
 
 
-def test_the_nearer_of_two_layers_decides() -> None:
+def test_an_axis_along_which_any_layer_slides_is_no_feature() -> None:
     graph = network(
         ("x", "InputLayer", {"shape": (7, 9, 8)}, []),
         ("a", "ReLU", {}, ["x"]),
@@ -48,32 +57,93 @@ def test_the_nearer_of_two_layers_decides() -> None:
         ("c", "Flatten", {}, ["near"]),
         ("both", "Concatenate", {}, ["b", "c"]),
     )
-    assert channel_axes(graph, infer(graph)) == {0: 0}
+    assert axes(graph) == (0, 1, 2)
 
 
-def test_only_a_limited_number_of_layers_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "MAX_SEARCHED", 3)
-    for steps, channels in ((2, 0), (3, 2)):
-        graph = conv_after(steps, FIRST)
-        assert channel_axes(graph, infer(graph)) == {0: channels}
+CONV = {"type": "Conv2D", "filters": 4, "kernel_size": [3, 5]}
+CONV_FIRST = {**CONV, "data_format": "channels_first"}
+FLATTEN, DENSE, LSTM = {"type": "Flatten"}, {"type": "Dense", "units": 3}, {"type": "LSTM", "units": 3}
 
 
-def test_the_indices_of_an_embedding_have_no_channels() -> None:
-    graph = network(
-        ("x", "InputLayer", {"shape": (9,), "dtype": "int32"}, []),
-        ("same", "Identity", {}, ["x"]),
-        ("table", "Embedding", {"input_dim": 7, "output_dim": 3}, ["same"]),
-    )
-    assert channel_axes(graph, infer(graph)) == {0: None}
-    assert spatial_axes(graph, infer(graph)) == {0: (0,)}
+def each_step(layer: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "TimeDistributed", "layer": layer}
 
 
-def test_a_scalar_has_no_channels() -> None:
+@pytest.mark.parametrize(
+    ("shape", "layers", "positions"),
+    [
+        # images
+        ((20, 24, 3), [CONV], (0, 1)),
+        ((3, 20, 24), [CONV_FIRST], (1, 2)),
+        ((20, 24), [{"type": "Reshape", "target_shape": [20, 24, 1]}, CONV], (0, 1)),
+        ((3, 20, 24), [{"type": "Permute", "dims": [2, 3, 1]}, CONV], (1, 2)),
+        ((480,), [{"type": "Reshape", "target_shape": [20, 24, 1]}, CONV], (0,)),
+        ((20, 24, 3), [{"type": "BatchNormalization"}, FLATTEN, DENSE], (0, 1)),
+        ((20, 24, 3), [DENSE, FLATTEN, DENSE], (0, 1)),
+        ((20, 24, 3), [{"type": "LayerNormalization", "axis": [1, 2, 3]}, CONV], (0, 1)),
+        ((20, 24, 4), [{"type": "DepthwiseConv2D", "kernel_size": 3}], (0, 1)),
+        ((4, 20), [{"type": "GlobalAveragePooling1D", "data_format": "channels_first"}, DENSE], (1,)),
+        # several axes that only Flatten reads: the last of three is taken for channels, of two none
+        ((20, 24, 3), [FLATTEN, DENSE], (0, 1)),
+        ((20, 24, 1), [FLATTEN, DENSE], (0, 1)),
+        ((20, 24), [FLATTEN, DENSE], (0, 1)),
+        # video
+        ((10, 20, 24, 3), [each_step(CONV), {"type": "GlobalAveragePooling3D"}], (0, 1, 2)),
+        ((10, 3, 20, 24), [each_step(CONV_FIRST), each_step(FLATTEN), LSTM], (0, 2, 3)),
+        ((10, 20, 24, 3), [each_step(FLATTEN), LSTM], (0, 1, 2)),
+        ((4, 12, 5), [{"type": "ConvLSTM1D", "filters": 4, "kernel_size": 3}], (0, 1)),
+        (
+            (4, 5, 12),
+            [{"type": "ConvLSTM1D", "filters": 4, "kernel_size": 3, "data_format": "channels_first"}],
+            (0, 2),
+        ),
+        # sequences
+        ((9, 4), [LSTM], (0,)),
+        ((9, 4), [{**LSTM, "return_sequences": True}], (0,)),
+        ((9, 4), [{"type": "Bidirectional", "layer": LSTM}], (0,)),
+        ((9, 4), [{"type": "Conv1D", "filters": 3, "kernel_size": 3}], (0,)),
+        ((9, 4), [DENSE, FLATTEN, DENSE], (0,)),
+        ((9, 4), [{"type": "Softmax"}], (0,)),
+        ((9,), [{"type": "Reshape", "target_shape": [9, 1]}, LSTM], (0,)),
+        # the rows of an image are the steps, its columns the features
+        ((9, 4, 1), [{"type": "Reshape", "target_shape": [9, 4]}, {"type": "GRU", "units": 3}], (0,)),
+        # a layer over time whose weights differ from step to step, and then attention over the variables
+        ((9, 4), [{"type": "Permute", "dims": [2, 1]}, DENSE], (1,)),
+        # vectors
+        ((9,), [DENSE], ()),
+        ((9,), [{"type": "ReLU"}], ()),
+        ((9,), [{"type": "BatchNormalization"}, DENSE], ()),
+    ],
+)  # fmt: skip
+def test_positions_are_the_axes_along_which_layers_do_the_same(
+    shape: Any, layers: list[dict[str, Any]], positions: tuple[int, ...]
+) -> None:
+    graph = spec(list(shape), *layers)
+    assert axes(graph) == positions
+    for row in fields(graph, infer(graph)):
+        assert row["x"] is not None
+        assert row["x"].axes == positions
+
+
+def test_attention_does_the_same_at_every_position() -> None:
+    query = {"name": "q", "type": "Dense", "units": 4}
+    attend = {"type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3, "inputs": ["x", "x"]}
+    assert axes(spec([9, 4], attend)) == (0,)
+    assert axes(spec([9, 4], query, {"type": "Attention", "inputs": ["q", "x"]})) == (0,)
+
+
+def test_the_indices_of_an_embedding_are_positions() -> None:
+    table = {"type": "Embedding", "input_dim": 7, "output_dim": 3}
+    for after in ([], [FLATTEN, DENSE], [{"type": "GRU", "units": 2}]):
+        assert axes(spec([9], {"type": "Identity"}, table, *after, dtype="int32")) == (0,)
+
+
+def test_a_scalar_has_no_axes() -> None:
     graph = network(("x", "InputLayer", {"shape": ()}, []), ("same", "Identity", {}, ["x"]))
-    assert channel_axes(graph, infer(graph)) == {0: None}
+    assert axes(graph) == ()
 
 
-def test_the_channel_axis_of_a_sum_does_not_depend_on_the_order_of_its_inputs() -> None:
+def test_the_channel_axes_of_a_sum_are_those_of_all_its_inputs() -> None:
     types = registered()
     first = types["AdaptiveAveragePooling2D"](output_size=(3, 4), data_format="channels_first")
     nodes = [
@@ -82,8 +152,22 @@ def test_the_channel_axis_of_a_sum_does_not_depend_on_the_order_of_its_inputs() 
         ("turned", first, ("x",)),
         ("plain", types["Conv2D"](filters=4, kernel_size=1), ("y",)),
     ]
-    axes = []
     for inputs in (("turned", "plain"), ("plain", "turned")):
         graph = Graph.of("net", [*nodes, ("sum", types["Add"](), inputs)], ["sum"])
-        axes.append(windows.windows(graph, infer(graph)).channels[-1])
-    assert axes == [2, 2]
+        assert windows(graph, infer(graph)).channels[-1] == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("layer", "channels"),
+    [
+        ({"type": "ConvLSTM1D", "filters": 4, "kernel_size": 3, "return_sequences": True}, {2}),
+        (each_step({"type": "Conv1D", "filters": 4, "kernel_size": 3, "data_format": "channels_first"}), {1}),
+        ({"type": "GroupNormalization", "groups": 1}, {2}),
+        ({"type": "EinsumDense", "equation": "abcd,de->abce", "output_shape": [None, 12, 7]}, {2}),
+    ],
+)
+def test_the_channel_axis_of_an_output_is_the_one_to_which_no_axis_goes(
+    layer: dict[str, Any], channels: set[int]
+) -> None:
+    graph = spec([4, 12, 5], layer)
+    assert windows(graph, infer(graph)).channels[-1] == channels

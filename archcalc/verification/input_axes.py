@@ -1,0 +1,65 @@
+"""Compares the axes that fields are reported along with those along which the real model's layers slide.
+
+No notion of channels enters: single units of a layer's output are measured, next to each other along one
+axis of it (the last is left out, where parts of a concatenation may read different channels). If they
+depend on different parts of an axis of the input that overlap, some layer slides along that axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archcalc.analyses.fields.windows import Windows
+from archcalc.arith import Shape
+from archcalc.keras.build import Built
+from archcalc.keras.measure import Gradients, Position
+from archcalc.report.verification import AGREES, DIFFERS, Check
+from archcalc.verification.case import Case
+
+AXES = "input axes"
+LAYERS = 12  # of those measured, the first
+UNITS = 4  # of one layer
+
+
+def checks(case: Case, linear: Built, reads: Windows) -> Iterator[Check]:
+    """A check for each input; none where gradients do not run."""
+    sliding: dict[int, dict[int, str]] = {root: {} for root in case.graph.inputs}
+    try:
+        gradients = Gradients(linear, UNITS, case.seed)
+        for node in case.chosen[:LAYERS]:
+            if node not in gradients.failures:
+                for root, axes in zip(case.graph.inputs, _sliding(gradients, node), strict=True):
+                    sliding[root] |= dict.fromkeys(axes, case.graph.nodes[node].name)
+    except Exception:  # the checks of fields say why
+        return
+    for root, reported in reads.axes.items():
+        missing = sorted(sliding[root].keys() - set(reported))
+        why = f"layers up to {sliding[root][missing[0]]!r} slide along axis {missing[0]}" if missing else ""
+        verdict = DIFFERS if missing else AGREES
+        name = case.graph.nodes[root].name
+        yield Check(AXES, name, list(reported), sorted({*reported, *missing}), verdict, why)
+
+
+def _sliding(gradients: Gradients, node: int) -> Iterator[set[int]]:
+    """For each model input the axes of which neighbouring units depend on different parts that overlap."""
+    shape = tuple(map(int, gradients.values[node][0].shape[1:]))
+    units = _units(shape)
+    for support in gradients.support(node, units, range(len(shape))):
+        if support is None:
+            yield set()
+            continue
+        axes = set()
+        for low, high in zip(support.lows[1 : len(units)], support.highs[1 : len(units)], strict=True):
+            for a, (start, stop) in enumerate(zip(support.lows[0], support.highs[0], strict=True)):
+                same = (start, stop) == (low[a], high[a])
+                if not same and max(start, low[a]) <= min(stop, high[a]):
+                    axes.add(a)
+        yield axes
+
+
+def _units(shape: Shape) -> Sequence[Position]:
+    """The middle unit, and its neighbour along each axis but the last."""
+    middle = tuple(n // 2 for n in shape)
+    steps = [(a, 1 if n > 2 else -1) for a, n in enumerate(shape[:-1]) if n > 1]
+    beside = [tuple(m + by if a == b else m for b, m in enumerate(middle)) for a, by in steps]
+    return [middle, *beside][:UNITS]
