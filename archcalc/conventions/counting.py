@@ -26,6 +26,7 @@ from archcalc.conventions.terms import (
     TorchTool,
 )
 from archcalc.conventions.thop import THOP
+from archcalc.conventions.tf_activations import ACTIVATION_FLOPS
 from archcalc.conventions.torch_calls import MOVES, NoCounterpartError
 from archcalc.conventions.torch_counterparts import counterpart
 from archcalc.conventions.torch_flop_counter import TORCH
@@ -101,11 +102,15 @@ def _profiled(layer: Layer, *inputs: Shape) -> Iterator[Part]:
 
 def _profiled_terms(layer: Layer, inputs: tuple[Shape, ...], figure: Size) -> Counts:
     """The profiler's figure, split into terms."""
+    products = tf_profiler.PRODUCTS.get(type(layer).__name__)
+    if products is not None:
+        twice = products(layer, *inputs)
+        return {MULTIPLY_ADDS: twice, OTHER: figure - twice}
     term = _TERM_OF_FAMILY.get(type(layer).__module__.rsplit(".", 1)[-1], OTHER)
     if term != MULTIPLY_ADDS or not hasattr(layer, "use_bias"):
         return {term: figure}
     units = prod(layer.output_shape(*inputs))
-    activation = tf_profiler.ACTIVATION_FLOPS[activation_name(getattr(layer, "activation", None))] * units
+    activation = ACTIVATION_FLOPS[activation_name(getattr(layer, "activation", None))] * units
     bias = int(layer.use_bias) * units
     return {MULTIPLY_ADDS: figure - bias - activation, BIAS: bias, ACTIVATION: activation}
 
