@@ -23,6 +23,7 @@ from archcalc.layers.inner import with_inner
 
 Rule = Callable[..., Any]
 
+
 def flops(layer: Layer, *inputs: Shape) -> Size | None:
     """The profiler's figure for one call of a layer; None if no rule covers it.
 

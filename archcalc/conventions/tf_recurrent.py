@@ -1,8 +1,8 @@
 """FLOPs of recurrent layers as TensorFlow's profiler counts them.
 
 Keras computes one step in order to learn the shapes, then runs the steps in a loop into which the profiler
-does not look: a layer counts one step, or all of them where it is unrolled. Stacked cells count one step more.
-The masks of dropout are drawn at inference, too, although they are not used.
+does not look: a layer counts one step, or all of them where it is unrolled. Stacked cells count one step
+more. The masks of dropout are drawn at inference, too, although they are not used.
 """
 
 from __future__ import annotations
@@ -101,10 +101,6 @@ def _gru(cell: Any) -> int:
     biases = (6 if cell.reset_after else 3) * int(cell.use_bias)
     activations = 2 * _activation(cell.recurrent_activation) + _activation(cell.activation)
     return 3 + biases + 5 + activations
-
-
-
-_GATES: Mapping[type, Callable[[Any], int]] = {SimpleGates: _simple, LSTMGates: _lstm, GRUGates: _gru}
 
 
 _GATES: Mapping[type, Callable[[Any], int]] = {

@@ -24,7 +24,10 @@ VOLUME = [(5, 6, 7, 4)]
 
 
 BINARY = ("add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum")
-_OTHERS = {"mean", "sum", "max", "reshape", "concatenate", "transpose", "get_item", "matmul", "split", *BINARY}
+_OTHERS = {
+    *("mean", "sum", "max", "reshape", "concatenate", "transpose", "get_item", "matmul", "split"),
+    *BINARY,
+}
 UNARY = [
     name
     for name in tf_profiler.covered()
@@ -102,8 +105,15 @@ def recurring() -> list[Case]:
         ("RNN", {"cell": [{"type": "LSTMCell", "units": 3}, {"type": "GRUCell", "units": 2}]}, SEQUENCE),
         ("RNN", {"cell": [{"type": "LSTMCell", "units": 3}] * 2, "unroll": True}, SEQUENCE),
         ("StackedRNNCells", {"cells": [{"type": "GRUCell", "units": n} for n in (3, 2)]}, [(4,), (3,), (2,)]),
-        *(("Bidirectional", {"layer": lstm, "merge_mode": m}, SEQUENCE) for m in ("concat", "sum", "ave", "mul")),
-        ("Bidirectional", {"layer": {"type": "GRU", "units": 3, "unroll": True}, "merge_mode": None}, SEQUENCE),
+        *(
+            ("Bidirectional", {"layer": lstm, "merge_mode": m}, SEQUENCE)
+            for m in ("concat", "sum", "ave", "mul")
+        ),
+        (
+            "Bidirectional",
+            {"layer": {"type": "GRU", "units": 3, "unroll": True}, "merge_mode": None},
+            SEQUENCE,
+        ),
         ("ConvLSTM1D", conv, [(4, 9, 2)]),
         ("ConvLSTM2D", {**conv, "use_bias": False, "padding": "same", "strides": 2}, [(4, 9, 8, 2)]),
         ("ConvLSTM2D", {**conv, "unroll": True, "return_sequences": True}, [(4, 9, 8, 2)]),
