@@ -12,12 +12,15 @@ from archcalc.conventions.terms import (
     BIAS,
     FUNCTIONS,
     MULTIPLY_ADDS,
+    OTHER,
     POOLING,
     POOLS,
+    RECURRENT,
     UPSAMPLING,
     Counts,
     TorchTool,
     each,
+    einsum_by_numpy,
     estimated_norm,
     inference_norm,
     per_unit,
@@ -46,6 +49,18 @@ def _side(n: Size, p: Size, k: Size, s: Size, d: Size) -> Size:
     return floor_div(n + 2 * p - (d * (k - 1) + 1), s) + 1
 
 
+def _calflops_recurrent(call: Call) -> Counts:
+    """Per unit of each product one addition less than multiplications."""
+    less = 2 * call.steps * call.parameters["weight_ih"][0]
+    others = {"RNN": 1, "GRU": 7, "LSTM": 10}[call.kind.removesuffix("Cell")] * call.steps * call.output[-1]
+    return {MULTIPLY_ADDS: 2 * call.macs - less, BIAS: call.biased, OTHER: others}
+
+
+def _calflops_interpolation(call: Call) -> Counts:
+    """The positions of the output, whatever the channels and the samples."""
+    return {UPSAMPLING: prod(call.output[1:])}
+
+
 def _calflops_upsampling(call: Call) -> Counts:
     if not call.more["one_factor"]:
         raise NoCounterpartError("calflops fails where an Upsample has a factor for each axis")
@@ -62,11 +77,15 @@ CALFLOPS = TorchTool(
         **each("ConvTranspose*d", _calflops_transposed),
         **each("Linear torch.matmul", _twice),
         **each("BatchNorm*d", inference_norm),
-        "LayerNorm": estimated_norm,
+        **each("LayerNorm GroupNorm", estimated_norm),
         **each("ReLU LeakyReLU ELU GELU SiLU PReLU Softmax F.leaky_relu", per_unit(ACTIVATION)),
         **each(FUNCTIONS, per_unit(ACTIVATION)),
         **each(POOLS, per_unit(POOLING)),
         "Upsample": _calflops_upsampling,
         "MultiheadAttention": lambda call: {MULTIPLY_ADDS: 2 * call.projected},
+        "torch.einsum": lambda call: {MULTIPLY_ADDS: einsum_by_numpy(call)},
+        "F.interpolate": _calflops_interpolation,
+        **each(RECURRENT, _calflops_recurrent),
     },
+    of_batch=("torch.einsum", "F.interpolate"),
 )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes
 from archcalc.analyses.work import FLOPS_PER_MAC
-from archcalc.arith import Shape, Size, certainly, equal, prod, total
+from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, total
 from archcalc.arith.unknown import Unknown
-from archcalc.conventions import NAMES, tf_profiler
+from archcalc.conventions import NAMES, fvcore, tf_profiler
 from archcalc.conventions.calflops import CALFLOPS
 from archcalc.conventions.fvcore import FVCORE
 from archcalc.conventions.ptflops import PTFLOPS, PTFLOPS_ATEN
@@ -25,6 +25,7 @@ from archcalc.conventions.terms import (
     Counts,
     TorchTool,
 )
+from archcalc.conventions.tf_activations import ACTIVATION_FLOPS
 from archcalc.conventions.thop import THOP
 from archcalc.conventions.torch_calls import MOVES, NoCounterpartError
 from archcalc.conventions.torch_counterparts import counterpart
@@ -33,6 +34,7 @@ from archcalc.conventions.torchinfo import TORCHINFO
 from archcalc.graph import Graph
 from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer
+from archcalc.layers.wrappers import TimeDistributed
 
 
 class Part(NamedTuple):
@@ -87,6 +89,19 @@ def _counted(convention: Convention, layer: Layer, inputs: tuple[Shape, ...], co
     return Counted(copies * total(n for part in parts for n in part.counts.values()), parts)
 
 
+def activations(graph: Graph, shapes: Shapes) -> Size:
+    """The units that fvcore counts as activations; an `Unknown` with the reason if there is no figure."""
+    copies = graph.multiplicities()
+    counts: list[Size] = []
+    for i, node in enumerate(graph.nodes):
+        try:
+            calls = counterpart(node.layer, *graph.input_shapes(shapes, node))
+        except NoCounterpartError as reason:
+            return Unknown(f"depends on {node.name!r}: fvcore: {reason}")
+        counts.append(copies.get(i, 1) * total(map(fvcore.activations, calls)))
+    return total(counts)
+
+
 # -- archcalc's own convention, and TensorFlow's profiler -----------------------------------------
 def _own(layer: Layer, *inputs: Shape) -> Iterator[Part]:
     yield _part(layer, inputs, {MULTIPLY_ADDS: FLOPS_PER_MAC * layer.macs(*inputs)})
@@ -101,11 +116,18 @@ def _profiled(layer: Layer, *inputs: Shape) -> Iterator[Part]:
 
 def _profiled_terms(layer: Layer, inputs: tuple[Shape, ...], figure: Size) -> Counts:
     """The profiler's figure, split into terms."""
+    if isinstance(layer, TimeDistributed):
+        step = _profiled_terms(layer.layer.layer, (inputs[0][1:],), exact_div(figure, inputs[0][0]))
+        return {term: inputs[0][0] * count for term, count in step.items()}
+    products = tf_profiler.PRODUCTS.get(type(layer).__name__)
+    if products is not None:
+        twice = products(layer, *inputs)
+        return {MULTIPLY_ADDS: twice, OTHER: figure - twice}
     term = _TERM_OF_FAMILY.get(type(layer).__module__.rsplit(".", 1)[-1], OTHER)
     if term != MULTIPLY_ADDS or not hasattr(layer, "use_bias"):
         return {term: figure}
     units = prod(layer.output_shape(*inputs))
-    activation = tf_profiler.ACTIVATION_FLOPS[activation_name(getattr(layer, "activation", None))] * units
+    activation = ACTIVATION_FLOPS[activation_name(getattr(layer, "activation", None))] * units
     bias = int(layer.use_bias) * units
     return {MULTIPLY_ADDS: figure - bias - activation, BIAS: bias, ACTIVATION: activation}
 
@@ -137,8 +159,11 @@ def _idle(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
 def _of(tool: TorchTool) -> Convention:
     def parts(layer: Layer, *inputs: Shape) -> Iterator[Part]:
         for call in counterpart(layer, *inputs):
-            figures = (call.units, call.out_units, call.macs, call.biased)
-            yield Part(call.kind, tool.terms(call), *figures, _idle(layer, inputs) or call.kind in MOVES)
+            units, out_units, macs, bias = (
+                call.times * n for n in (call.units, call.out_units, call.macs, call.biased)
+            )
+            idle = _idle(layer, inputs) or call.kind in MOVES
+            yield Part(call.kind, tool.terms(call), units, out_units, macs, bias, idle)
 
     package = tool.name.removesuffix("-aten")
     return Convention(tool.name, f"{package} {tool.version}", tool.unit, tool.per_mac, parts)

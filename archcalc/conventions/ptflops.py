@@ -7,6 +7,7 @@ patched function count twice: ReLU, ELU, GELU, PReLU, pooling and upsampling. Th
 
 from __future__ import annotations
 
+from archcalc.arith import certainly, equal
 from archcalc.conventions.terms import (
     ACTIVATION,
     BIAS,
@@ -19,10 +20,12 @@ from archcalc.conventions.terms import (
     POOLING,
     POOLS,
     PRODUCTS,
+    RECURRENT,
     UPSAMPLING,
     Counts,
     TorchTool,
     each,
+    gated,
     per_output,
     per_unit,
 )
@@ -34,7 +37,7 @@ def with_bias(call: Call) -> Counts:
 
 
 def _ptflops_norm(call: Call) -> Counts:
-    affine = call.affine and call.kind.startswith("BatchNorm")
+    affine = call.affine and call.kind != "LayerNorm"
     return {NORMALISATION: (2 if affine else 1) * call.units}
 
 
@@ -57,23 +60,34 @@ PTFLOPS = TorchTool(
     1,
     {
         **each(f"{CONVOLUTIONS} Linear", with_bias),
-        **each(NORMS, _ptflops_norm),
+        **each(f"{NORMS} GroupNorm", _ptflops_norm),
         **each("ReLU ELU GELU PReLU", per_unit(ACTIVATION, 2)),
         **each("ReLU6 LeakyReLU SiLU Softmax", per_unit(ACTIVATION)),
         **each(FUNCTIONS, per_unit(ACTIVATION)),
         **each(POOLS, per_unit(POOLING, 2)),
         "Upsample": per_output(UPSAMPLING, 2),
+        "F.interpolate": per_output(UPSAMPLING),
         **each("torch.bmm torch.matmul", lambda call: {MULTIPLY_ADDS: call.macs}),
         "MultiheadAttention": _ptflops_attention,
+        **each(RECURRENT, gated(1, {"RNN": 1, "GRU": 7, "LSTM": 10})),
     },
 )
 
 
 # -- backend `aten` --------------------------------------------------------------------------------
 def _projections_with_bias(call: Call) -> Counts:
+    """The biases of the packed projection count for a single sample only."""
     width, queries, keys = (call.more[n] for n in ("width", "queries", "keys"))
-    biases = 2 * (queries + keys) * width if "in_proj_bias" in call.parameters else 0
+    packed = queries + 2 * keys if certainly(equal(call.times, 1)) else 0
+    biases = (packed + queries) * width if "in_proj_bias" in call.parameters else 0
     return {MULTIPLY_ADDS: call.projected, BIAS: biases}
+
+
+def _recurrent_with_bias(call: Call) -> Counts:
+    """The biases of the products of the input count for a single sample only, except those of cells."""
+    alone = call.kind.endswith("Cell") or certainly(equal(call.times, 1))
+    of_input = call.count("bias_ih") if alone else 0
+    return {MULTIPLY_ADDS: call.macs, BIAS: call.steps * (of_input + call.count("bias_hh"))}
 
 
 PTFLOPS_ATEN = TorchTool(
@@ -84,5 +98,7 @@ PTFLOPS_ATEN = TorchTool(
     {
         **each(PRODUCTS, with_bias),
         "MultiheadAttention": _projections_with_bias,
+        "torch.einsum": lambda call: {MULTIPLY_ADDS: call.more["by_matrices"]},
+        **each("RNN GRU RNNCell GRUCell LSTMCell", _recurrent_with_bias),
     },
 )

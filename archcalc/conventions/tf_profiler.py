@@ -4,7 +4,8 @@ The profiler adds up the operations of the traced graph for which TensorFlow reg
 figure (`tensorflow/python/profiler/internal/flops_registry.py`): 2 for each multiply-add
 of convolutions and matrix products, 1 for each output of a sum, product or bias, the size of
 the window for each output of a pooling. Operations without a registered figure (relu, sigmoid,
-tanh, three-dimensional pooling, maxima over axes) silently count nothing. The operations of each
+tanh, einsum, three-dimensional pooling, maxima over axes) silently count nothing, and neither does
+what is inside a loop or compiled with XLA (grouped convolutions). The operations of each
 Keras layer are those of its traced graph (Keras 3.15, TensorFlow 2.21).
 """
 
@@ -14,43 +15,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archcalc.arith import Shape, Size, ceil_div, exact_div, floor_div, prod, total
+from archcalc.conventions import tf_attention, tf_recurrent
+from archcalc.conventions.tf_activations import ACTIVATION_FLOPS
 from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer, axis_index
+from archcalc.layers.inner import with_inner
 
 Rule = Callable[..., Any]
-
-# per output unit; other names of the same function (swish) are listed too
-ACTIVATION_FLOPS: Mapping[str, int] = {
-    "linear": 0,
-    "relu": 0,
-    "relu6": 0,
-    "leaky_relu": 0,
-    "elu": 0,
-    "selu": 0,
-    "sigmoid": 0,
-    "tanh": 0,
-    "softplus": 0,
-    "softsign": 0,
-    "exponential": 0,
-    "log_softmax": 0,
-    "mish": 1,
-    "tanh_shrink": 1,
-    "hard_shrink": 1,
-    "silu": 2,
-    "swish": 2,
-    "log_sigmoid": 2,
-    "hard_sigmoid": 2,
-    "hard_tanh": 2,
-    "hard_silu": 3,
-    "hard_swish": 3,
-    "gelu": 4,
-    "squareplus": 4,
-    "soft_shrink": 4,
-    "sparse_sigmoid": 4,
-    "celu": 5,
-    "sparse_plus": 5,
-    "softmax": 5,
-}
 
 
 def flops(layer: Layer, *inputs: Shape) -> Size | None:
@@ -66,6 +37,11 @@ def flops(layer: Layer, *inputs: Shape) -> Size | None:
 
 def exemption(layer: Layer) -> str | None:
     """The reason why no rule covers a call of this layer; None if one does."""
+    return next((reason for part in with_inner([layer]) if (reason := _reason(part))), None)
+
+
+def _reason(layer: Layer) -> str | None:
+    """As `exemption`, of a layer without those inside it."""
     kind = type(layer).__name__
     if kind not in RULES:
         return EXEMPT.get(kind, f"no rule for {kind}")
@@ -74,13 +50,12 @@ def exemption(layer: Layer) -> str | None:
         return "an activity regularizer adds operations"
     if arguments.get("lora_rank") is not None:
         return "LoRA multiplies its factors in every pass"
-    if "filters" in arguments and arguments.get("groups", 1) != 1:
-        return "Keras compiles grouped convolutions with XLA, and the profiler does not look inside"
     if arguments.get("implementation", 1) != 1:
         return "the kernel is gathered from its storage in every pass"
-    name = activation_name(arguments.get("activation"))
-    if name not in ACTIVATION_FLOPS or isinstance(arguments.get("activation"), dict):
-        return f"no rule for the activation {name!r}"
+    for argument in ("activation", "recurrent_activation"):
+        name = activation_name(arguments.get(argument))
+        if name not in ACTIVATION_FLOPS or isinstance(arguments.get(argument), dict):
+            return f"no rule for the activation {name!r}"
     special = _SPECIAL.get(kind)
     return special(layer) if special else None
 
@@ -113,6 +88,9 @@ def _positions(layer: Any, x: Shape) -> Size:
 
 
 def _convolution(layer: Any, x: Shape) -> Size:
+    if getattr(layer, "groups", 1) != 1:
+        # Keras compiles grouped convolutions with XLA, and the profiler does not look inside
+        return _bias_and_activation(layer, layer.output_shape(x))
     kernel = layer.weights(x)[0].shape
     return 2 * prod(kernel) * _positions(layer, x) + _bias_and_activation(layer, layer.output_shape(x))
 
@@ -154,6 +132,12 @@ def _pooling(layer: Any, x: Shape) -> Size:
 def _merge(layer: Any, *inputs: Shape) -> Size:
     """1 for each unit of every partial result."""
     return total(prod(layer.output_shape(*inputs[:n])) for n in range(2, len(inputs) + 1))
+
+
+def _time_distributed(layer: Any, x: Shape) -> Size:
+    """Keras writes out the steps one by one."""
+    figure: Size = x[0] * RULES[type(layer.layer.layer).__name__](layer.layer.layer, x[1:])
+    return figure
 
 
 def _average(layer: Any, *inputs: Shape) -> Size:
@@ -245,6 +229,10 @@ _NOT_REGISTERED = [
     *("MaxPooling3D", "AveragePooling3D"),
     *("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"),
 ]
+_RECURRENT = [
+    *("RNN", "SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"),
+    *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+]
 _CONVOLUTIONS = ["Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D"]
 
 
@@ -268,7 +256,7 @@ _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(
         ["add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum"], _output(1)
     ),
-    **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "max"], _constant(0)),
+    **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "split", "max"], _constant(0)),
     **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
@@ -299,6 +287,13 @@ RULES: Mapping[str, Rule] = {
     "UnitNormalization": _over_axes(3, 2),
     "GroupNormalization": _group_normalization,
     "SpectralNormalization": lambda layer, x: flops(layer.layer.layer, x),
+    "TimeDistributed": _time_distributed,
+    "EinsumDense": tf_attention.einsum_dense,
+    "MultiHeadAttention": tf_attention.projected,
+    "GroupQueryAttention": tf_attention.grouped,
+    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.plain),
+    **dict.fromkeys(_RECURRENT, tf_recurrent.flops),
+    "Bidirectional": tf_recurrent.bidirectional,
     "ReversibleEmbedding": _reversible_embedding,
     "STFTSpectrogram": lambda layer, x: 2 * layer.macs(x),
     "AutoContrast": lambda _, x: 4 * prod(x) + 4 * x[2],
@@ -318,10 +313,17 @@ RULES: Mapping[str, Rule] = {
     **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
 }
 
+# the products of matrices or convolutions in a figure, of types that are not one product with a bias
+PRODUCTS: Mapping[str, Rule] = {
+    "EinsumDense": tf_attention.einsum_products,
+    **dict.fromkeys(["MultiHeadAttention", "GroupQueryAttention"], tf_attention.projected_products),
+    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.plain_products),
+    **dict.fromkeys(_RECURRENT, tf_recurrent.products),
+}
+
 EXEMPT: Mapping[str, str] = {
     "ActivityRegularization": "its penalty adds operations",
     "Opaque": "nothing is known of its operations",
-    "EinsumDense": "the operations of the product depend on the equation",
     **{
         f"Adaptive{kind}Pooling{rank}D": "it selects windows from several poolings, which have no rule"
         for kind in ("Average", "Max")
@@ -334,12 +336,8 @@ EXEMPT: Mapping[str, str] = {
     **dict.fromkeys(
         _RANDOM_AT_INFERENCE, "it draws random numbers at inference, too, and their arithmetic counts"
     ),
-    "TimeDistributed": "the loop over the steps has no rule",
-    **dict.fromkeys(
-        ["RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
-        "the profiler does not look inside loops",
-    ),
 }
+
 
 _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
     "Dot": lambda layer: "normalised products take more operations" if layer.normalize else None,
@@ -348,7 +346,7 @@ _SPECIAL: Mapping[str, Callable[[Any], str | None]] = {
         if layer.threshold or (layer.negative_slope and layer.max_value is not None)
         else None
     ),
-    "SpectralNormalization": lambda layer: exemption(layer.layer.layer),
+    **dict.fromkeys(_RECURRENT, tf_recurrent.exemption),
     "STFTSpectrogram": lambda layer: (
         None if layer.parts == 1 else f"no rule for the arithmetic of mode={layer.mode!r}"
     ),

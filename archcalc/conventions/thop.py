@@ -14,10 +14,12 @@ from archcalc.conventions.terms import (
     NORMALISATION,
     NORMS,
     POOLING,
+    RECURRENT,
     UPSAMPLING,
     Counts,
     TorchTool,
     each,
+    gated,
     per_output,
     per_unit,
 )
@@ -64,5 +66,6 @@ THOP = TorchTool(
         **each("AvgPool*d", per_output(POOLING)),
         **each("AdaptiveAvgPool*d", _thop_global),
         "Upsample": _thop_upsampling,
+        **each(RECURRENT, gated(1, {"RNN": 1, "GRU": 7, "LSTM": 8})),
     },
 )

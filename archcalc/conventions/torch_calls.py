@@ -21,7 +21,8 @@ class NoCounterpartError(Exception):
 # kinds that only move units, but may be in the counterpart of a layer that computes
 MOVES = {
     *("Flatten", "Unflatten", "permute", "expand", "slice"),
-    *("torch.cat", "torch.reshape", "torch.transpose", "torch.concatenate"),
+    *("torch.cat", "torch.reshape", "torch.transpose", "torch.concatenate", "torch.split", "torch.stack"),
+    *("torch.squeeze", "torch.unsqueeze", "torch.swapaxes", "torch.moveaxis", "torch.unbind", "F.pad"),
 }
 
 
@@ -31,7 +32,8 @@ class Call:
 
     `kind` is the module's class in `torch.nn`, or a function as it is written (`F.relu`,
     `torch.bmm`, `+`). `input` is the first input. `parameters` holds the shape of each
-    parameter by its name in torch, `more` further properties of some kinds.
+    parameter by its name in torch, `more` further properties of some kinds. `times`: how many
+    samples of such shapes the call takes for each sample of the network.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Call:
     output: Shape
     parameters: Mapping[str, Shape] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
+    times: Size = 1
 
     @property
     def units(self) -> Size:
@@ -72,12 +75,30 @@ class Call:
             return self.units * self.output[-1]
         if self.kind == "MultiheadAttention":
             return self.projected + self.attended
+        if self.kind == "torch.einsum":
+            macs: Size = self.more["macs"]
+            return macs
+        if self.recurrent:
+            return self.steps * (self.count("weight_ih") + self.count("weight_hh"))
         return 0
 
     @property
     def biased(self) -> Size:
         """Units to which a bias is added."""
+        if self.recurrent:
+            return self.steps * (self.count("bias_ih") + self.count("bias_hh"))
         return self.out_units if "bias" in self.parameters and self.macs != 0 else 0
+
+    # -- of recurrent modules and their cells --------------------------------------------------
+    @property
+    def recurrent(self) -> bool:
+        """Whether this is a recurrent module or a cell."""
+        return self.kind.removesuffix("Cell") in ("RNN", "LSTM", "GRU")
+
+    @property
+    def steps(self) -> Size:
+        """The steps of a recurrent module; 1 for a cell."""
+        return 1 if self.kind.endswith("Cell") else self.input[0]
 
     # -- of MultiheadAttention ---------------------------------------------------------------
     @property

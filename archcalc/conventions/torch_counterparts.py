@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, prod
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, exact_div, largest, prod
+from archcalc.conventions import torch_recurrent
 from archcalc.conventions.torch_calls import Call, NoCounterpartError
 from archcalc.layers.activations import activation_name
-from archcalc.layers.base import Layer
+from archcalc.layers.base import Layer, axis_index
 from archcalc.layers.spatial import effective_kernel
 
 Rule = Callable[..., list[Call]]
@@ -53,6 +55,12 @@ def counterpart(layer: Layer, *inputs: Shape) -> list[Call]:
     if getattr(layer, "lora_rank", None) is not None:
         raise NoCounterpartError("torch's layers have no low-rank adapters")
     return rule(layer, *inputs)
+
+
+def _time_distributed(layer: Any, x: Shape) -> list[Call]:
+    """The counterpart of the layer inside, with all steps as one batch."""
+    inner = counterpart(layer.layer.layer, x[1:])
+    return [replace(call, times=x[0] * call.times) for call in inner]
 
 
 # -- convolutions and dense layers ----------------------------------------------------------------
@@ -161,6 +169,26 @@ def _layer_normalization(layer: Any, x: Shape) -> list[Call]:
     return [Call("LayerNorm", x, x, scaled | ({"bias": shape} if layer.center else {}))]
 
 
+def _group_normalization(layer: Any, x: Shape) -> list[Call]:
+    """GroupNorm with scale and shift, or with neither, as `_batch_normalization`."""
+    axis = axis_index(layer, layer.axis, len(x))
+    first = (x[axis], *x[:axis], *x[axis + 1 :])
+    affine = {"weight": first[:1], "bias": first[:1]} if layer.scale or layer.center else {}
+    return [Call("GroupNorm", first, first, affine)]
+
+
+def _rms_normalization(layer: Any, x: Shape) -> list[Call]:
+    axes = layer.axes(x)
+    if axes != tuple(range(len(x) - len(axes), len(x))):
+        raise NoCounterpartError("torch's RMSNorm normalises over the last axes only")
+    return [Call("RMSNorm", x, x, {"weight": tuple(x[axis] for axis in axes)})]
+
+
+def _normalization(layer: Any, x: Shape) -> list[Call]:
+    first, second = ("*", "+") if layer.invert else ("-", "/")
+    return [Call(first, x, x), Call(second, x, x)]
+
+
 def _relu(layer: Any, x: Shape) -> list[Call]:
     """ReLU, ReLU6 or LeakyReLU; torch has no module with a threshold."""
     match (layer.max_value, layer.negative_slope, layer.threshold):
@@ -218,6 +246,12 @@ def _global_pooling(layer: Any, x: Shape) -> list[Call]:
     return [Call(f"{kind}{layer.rank}d", _channels_first(layer, x), result)]
 
 
+def _adaptive_pooling(layer: Any, x: Shape) -> list[Call]:
+    kind = "AdaptiveMaxPool" if "Max" in type(layer).__name__ else "AdaptiveAvgPool"
+    result = _channels_first(layer, layer.output_shape(x))
+    return [Call(f"{kind}{layer.rank}d", _channels_first(layer, x), result)]
+
+
 def _upsampling(layer: Any, x: Shape) -> list[Call]:
     mode = getattr(layer, "interpolation", "nearest")
     if mode.startswith("lanczos"):
@@ -227,6 +261,22 @@ def _upsampling(layer: Any, x: Shape) -> list[Call]:
     more = {"mode": mode, "rank": layer.rank, "one_factor": same}
     source, result = _channels_first(layer, x), _channels_first(layer, layer.output_shape(x))
     return [Call("Upsample", source, result, more=more)]
+
+
+def _resizing(layer: Any, x: Shape) -> list[Call]:
+    """`F.interpolate` with a size, after what crops or pads the image; torch calls Keras's nearest exact."""
+    mode = {"nearest": "nearest-exact"}.get(layer.interpolation, layer.interpolation)
+    if mode not in ("nearest-exact", "bilinear", "bicubic"):
+        raise NoCounterpartError(f"torch has no {layer.interpolation} interpolation as Keras's")
+    if layer.antialias and mode == "nearest-exact":
+        raise NoCounterpartError("torch smooths bilinear and bicubic interpolation only")
+    before = ["slice"] * layer.crop_to_aspect_ratio + ["F.pad"] * layer.pad_to_aspect_ratio
+    source, result = _channels_first(layer, x), _channels_first(layer, layer.output_shape(x))
+    more = {"mode": f"{mode} antialias" if layer.antialias else mode, "rank": 2}
+    return [
+        *(Call(kind, source, source) for kind in before),
+        Call("F.interpolate", source, result, more=more),
+    ]
 
 
 # -- merging and attention ------------------------------------------------------------------------
@@ -257,6 +307,24 @@ def _matmul(_: Any, *inputs: Shape) -> list[Call]:
     if len(inputs) != 2 or len(inputs[0]) != len(inputs[1]):
         raise NoCounterpartError("torch.matmul with constants or with fewer axes is not compared")
     return [_product(*inputs, "torch.matmul")]
+
+
+def _einsum_dense(layer: Any, x: Shape) -> list[Call]:
+    """`torch.einsum` with a parameter as its second operand, and the operator + with the bias."""
+    labels, sizes = layer.sizes((x,))
+    out = layer.output_shape(x)
+    # torch sums an axis of the input alone before the product, which takes place only where an axis is summed
+    alone = prod(n for label, n in sizes.items() if label not in labels.kernel + labels.y)
+    summed = prod(n for label, n in sizes.items() if label in labels.kernel and label not in labels.y)
+    macs = layer.macs(x)
+    more = {
+        "macs": macs,
+        "by_matrices": 0 if certainly(equal(summed, 1)) else exact_div(macs, alone),
+        "contracted": any(label not in labels.y for label in labels.x + labels.kernel),
+    }
+    parameters = {weight.name.replace("kernel", "weight"): weight.shape for weight in layer.weights(x)}
+    biased = [Call("+", out, out)] if layer.bias_axes else []
+    return [Call("torch.einsum", x, out, parameters, more), *biased, *_activated(layer, out)]
 
 
 def _attention(layer: Any, *inputs: Shape) -> list[Call]:
@@ -323,15 +391,30 @@ _PLAIN = (
     *("hard_sigmoid", "hard_silu", "log_softmax", "softsign"),
 )
 
+_REARRANGING = {
+    **{name: name for name in ("split", "stack", "squeeze", "swapaxes", "moveaxis")},
+    "unstack": "unbind",
+    "expand_dims": "unsqueeze",
+}
+
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(["Conv1D", "Conv2D", "Conv3D"], _convolution),
     **dict.fromkeys(["DepthwiseConv1D", "DepthwiseConv2D"], _depthwise),
     **dict.fromkeys(["SeparableConv1D", "SeparableConv2D"], _separable),
     **{f"Conv{rank}DTranspose": _transposed for rank in (1, 2, 3)},
     "Dense": _dense,
+    "EinsumDense": _einsum_dense,
     "Embedding": _embedding,
+    **dict.fromkeys(["RNN", "SimpleRNN", "LSTM", "GRU"], torch_recurrent.recurrent),
+    **dict.fromkeys(["SimpleRNNCell", "LSTMCell", "GRUCell"], torch_recurrent.cell),
+    "Bidirectional": torch_recurrent.bidirectional,
+    "TimeDistributed": _time_distributed,
     "BatchNormalization": _batch_normalization,
     "LayerNormalization": _layer_normalization,
+    "GroupNormalization": _group_normalization,
+    "RMSNormalization": _rms_normalization,
+    "UnitNormalization": _as("F.normalize"),
+    "Normalization": _normalization,
     "Activation": lambda layer, x: _activation(layer.activation, x),
     "ReLU": _relu,
     "LeakyReLU": _as("LeakyReLU"),
@@ -341,6 +424,12 @@ RULES: Mapping[str, Rule] = {
     **{f"{kind}Pooling{rank}D": _pooling for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **{f"Global{kind}Pooling{rank}D": _global_pooling for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **{f"UpSampling{rank}D": _upsampling for rank in (1, 2, 3)},
+    **{
+        f"Adaptive{kind}Pooling{rank}D": _adaptive_pooling
+        for kind in ("Max", "Average")
+        for rank in (1, 2, 3)
+    },
+    "Resizing": _resizing,
     "Add": _merged("+"),
     "Subtract": _merged("-"),
     "Multiply": _merged("*"),
@@ -365,6 +454,7 @@ RULES: Mapping[str, Rule] = {
     **{f"ops.{name}": _as(f"torch.{name}") for name in _PLAIN},
     "ops.get_item": _as("slice"),
     "ops.matmul": _matmul,
+    **{f"ops.{name}": _as(f"torch.{in_torch}") for name, in_torch in _REARRANGING.items()},
 }
 
 NONE: Mapping[str, str] = {
@@ -373,8 +463,7 @@ NONE: Mapping[str, str] = {
         ["LocallyConnected1D", "LocallyConnected2D"],
         "torch has no layer with separate weights at every position",
     ),
-    **dict.fromkeys(
-        ["SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"],
-        "torch's recurrent layers have two biases per gate, Keras's have one (except GRU by default)",
-    ),
+    **dict.fromkeys(["ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"], "torch has no convolutional LSTM"),
+    "StackedRNNCells": "torch stacks recurrent modules, not cells",
+    "SpectralNormalization": "torch computes the norm anew in every pass, Keras's layer in training only",
 }

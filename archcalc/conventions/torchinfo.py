@@ -19,6 +19,7 @@ from archcalc.conventions.terms import (
     Rule,
     TorchTool,
     each,
+    gated,
 )
 from archcalc.conventions.torch_calls import Call, parameters_of
 
@@ -36,6 +37,11 @@ def _parameters_once(call: Call) -> Counts:
     return {MULTIPLY_ADDS: call.count("weight"), BIAS: call.count("bias")}
 
 
+def _parameters_by_unit(call: Call) -> Counts:
+    """The units of the state are taken for steps."""
+    return {MULTIPLY_ADDS: call.out_units * call.macs, BIAS: call.out_units * call.biased}
+
+
 TORCHINFO = TorchTool(
     "torchinfo",
     "1.8.0",
@@ -44,7 +50,10 @@ TORCHINFO = TorchTool(
     {
         **each(CONVOLUTIONS, _parameters_by_position),
         "Linear": _parameters_once,
-        **each(f"{NORMS} RMSNorm", _parameters(NORMALISATION)),
+        "torch.einsum": _parameters_once,
+        **each("RNN LSTM GRU", gated(1, {"RNN": 0, "GRU": 0, "LSTM": 0})),
+        **each("RNNCell LSTMCell GRUCell", _parameters_by_unit),
+        **each(f"{NORMS} GroupNorm RMSNorm", _parameters(NORMALISATION)),
         "PReLU": _parameters(ACTIVATION),
         "Embedding": _parameters(OTHER),
     },

@@ -12,7 +12,8 @@ from archcalc.render.markdown import escaped
 from archcalc.render.text import ASCII, UNICODE, count, printable
 
 if TYPE_CHECKING:
-    from archcalc.report.comparison import Compared, Comparison
+    from archcalc.arith import Size
+    from archcalc.report.comparison import Comparison
 
 MIN_WORDS = 30
 
@@ -71,11 +72,12 @@ def csv_text(comparison: Comparison) -> str:
     """One line per convention, every figure exact."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["convention", "tool", "unit", "flops_per_mac", "flops", "words"])
+    writer.writerow(["convention", "tool", "unit", "flops_per_mac", "flops", "words", "activations"])
     for row in comparison.rows:
-        writer.writerow([row.name, row.tool, row.unit, row.per_mac, _exact(row), row.words])
+        figures = (_exact(row.flops), row.words, "" if row.activations is None else _exact(row.activations))
+        writer.writerow([row.name, row.tool, row.unit, row.per_mac, *figures])
     return out.getvalue()
 
 
-def _exact(row: Compared) -> str:
-    return "unknown" if isinstance(row.flops, Unknown) else str(row.flops)
+def _exact(figure: Size) -> str:
+    return "unknown" if isinstance(figure, Unknown) else str(figure)

@@ -10,7 +10,7 @@ from archcalc import arith
 from archcalc.analyses import shapes, work
 from archcalc.arith import Size, total
 from archcalc.arith.unknown import Unknown
-from archcalc.conventions.counting import CONVENTIONS, Convention, flops
+from archcalc.conventions.counting import CONVENTIONS, Convention, activations, flops
 from archcalc.conventions.explain import explain, terms
 from archcalc.conventions.strides import moved_strides
 from archcalc.graph import Graph
@@ -20,7 +20,10 @@ from archcalc.report.values import thousands, to_json_value
 
 @dataclass(frozen=True)
 class Compared:
-    """One convention: its total, the terms that add up to it, and both in words."""
+    """One convention: its total, the terms that add up to it, and both in words.
+
+    `activations`: the units that the tool counts as activations, None for tools without such a figure.
+    """
 
     name: str
     tool: str
@@ -29,6 +32,7 @@ class Compared:
     flops: Size
     terms: Mapping[str, Size]
     words: str
+    activations: Size | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -39,6 +43,7 @@ class Compared:
             "flops": to_json_value(self.flops),
             "terms": {term: to_json_value(amount) for term, amount in self.terms.items()},
             "words": self.words,
+            "activations": None if self.activations is None else to_json_value(self.activations),
         }
 
 
@@ -107,7 +112,7 @@ def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) 
         inferred = shapes.infer(graph)
         macs = total(work.macs(graph, inferred))
         rows = tuple(_compared(graph, inferred, convention) for convention in CONVENTIONS.values())
-        notes = (*_spread(rows), *_strides(graph, inferred, macs))
+        notes = (*_spread(rows), *_activations(rows), *_strides(graph, inferred, macs))
     return Comparison(graph.name, graph.source, graph.format, macs, rows, notes)
 
 
@@ -128,9 +133,9 @@ def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> 
         words = f"{figure.reason}; of the other layers: {words}"
     elif convention.name == "archcalc":
         words = f"{words.split('; without')[0]}; everything else counts separately, as elementwise operations"
-    return Compared(
-        convention.name, convention.tool, convention.unit, convention.per_mac, figure, amounts, words
-    )
+    tool = (convention.name, convention.tool, convention.unit, convention.per_mac)
+    units = activations(graph, inferred) if convention.name == "fvcore" else None
+    return Compared(*tool, figure, amounts, words, units)
 
 
 def _spread(rows: tuple[Compared, ...]) -> list[str]:
@@ -144,6 +149,16 @@ def _spread(rows: tuple[Compared, ...]) -> list[str]:
     return [
         f"{high.name} reports {high.flops / low.flops:.2f} times as many FLOPs as {low.name}; with a "
         f"multiply-add counted once everywhere (twice in {twice}) it is {max(alike) / min(alike):.2f} times"
+    ]
+
+
+def _activations(rows: tuple[Compared, ...]) -> list[str]:
+    """The figures of tools that count activations, too."""
+    return [
+        f"{row.name} counts {thousands(row.activations)} activations: units that convolutions and products "
+        "of matrices output"
+        for row in rows
+        if row.activations is not None and not isinstance(row.activations, Unknown)
     ]
 
 

@@ -38,6 +38,12 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "reshape": lambda x: x.reshape(1, 4, -1),
     "transpose": lambda x: x.transpose(2, 3),
     "get_item": lambda x: x[:, :, 1:],
+    "split": lambda x: torch.split(x, [2, 2], 1),
+    "unstack": lambda x: torch.unbind(x, 1),
+    "squeeze": lambda x: torch.squeeze(x[:, :, :1], 2),
+    "expand_dims": lambda x: torch.unsqueeze(x, 2),
+    "swapaxes": lambda x: torch.swapaxes(x, 2, 3),
+    "moveaxis": lambda x: torch.moveaxis(x, 2, 3),
 }
 # layers of training only
 NOTHING = (
@@ -72,6 +78,72 @@ class SelfAttention(nn.Module):
 
     def forward(self, query: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         return self.attention(query, value, value, need_weights=False)[0]
+
+
+class Recurrent(nn.Module):
+    """A recurrent module of torch whose outputs are those of all steps, or the last one."""
+
+    def __init__(self, kind: str, width: int, units: int, *, every: bool = False, **more: Any) -> None:
+        super().__init__()
+        self.inner = getattr(nn, kind)(width, units, batch_first=True, **more)
+        self.every = every
+
+    def forward(self, x: torch.Tensor) -> Any:
+        outputs = self.inner(x)[0]
+        return outputs if self.every else outputs[:, -1]
+
+
+class BothWays(nn.Module):
+    """Two LSTMs, one of them from the end, whose outputs are added, multiplied or averaged."""
+
+    def __init__(self, width: int, units: int, merge: Callable[..., Any]) -> None:
+        super().__init__()
+        self.ahead, self.back = (nn.LSTM(width, units, batch_first=True) for _ in range(2))
+        self.merge = merge
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.merge(self.ahead(x)[0], self.back(x.flip(1))[0].flip(1))
+
+
+class Cell(nn.Module):
+    """A cell of torch, from a step and the states to the next states."""
+
+    def __init__(self, kind: str, width: int, units: int, **more: Any) -> None:
+        super().__init__()
+        self.inner = getattr(nn, kind)(width, units, **more)
+
+    def forward(self, x: torch.Tensor, *states: torch.Tensor) -> Any:
+        return self.inner(x, states if len(states) > 1 else states[0])
+
+
+class Einsum(nn.Module):
+    """An einsum with a parameter, and a bias."""
+
+    def __init__(self, equation: str, kernel: tuple[int, ...], bias: tuple[int, ...] | None = None) -> None:
+        super().__init__()
+        self.equation = equation
+        self.weight = nn.Parameter(torch.rand(kernel))
+        self.bias = None if bias is None else nn.Parameter(torch.rand(bias))
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = torch.einsum(self.equation, x, self.weight)
+        return y if self.bias is None else y + self.bias
+
+
+class Distributed(nn.Module):
+    """A module on each step of a sequence: all steps are one batch."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.inner(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def resized(*size: int, **more: Any) -> Callable[[torch.Tensor], Any]:
+    """A function that interpolates images to this size."""
+    return lambda x: nn.functional.interpolate(x, size=size, **more)
 
 
 def attend(query: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -118,6 +190,8 @@ def _spatial(rank: int, shape: tuple[int, ...]) -> dict[str, Twin]:
         f"avgpool{rank}": (lambda: of("AvgPool*d")(3, stride=2), [shape]),
         f"globalavg{rank}": (after(lambda: of("AdaptiveAvgPool*d")(1), nn.Flatten), [shape]),
         f"globalmax{rank}": (after(lambda: of("AdaptiveMaxPool*d")(1), nn.Flatten), [shape]),
+        f"adaptiveavg{rank}": (lambda: of("AdaptiveAvgPool*d")(3), [shape]),
+        f"adaptivemax{rank}": (lambda: of("AdaptiveMaxPool*d")(2), [shape]),
         f"upsample{rank}": (lambda: nn.Upsample(scale_factor=2), [shape]),
         f"zeropad{rank}": (lambda: of("ZeroPad*d")(1), [shape]),
         f"dropout{rank}": (lambda: of("Dropout*d")(0.5), [shape]),
@@ -152,6 +226,14 @@ LAYERS: dict[str, Twin] = {
     "layernorm bare": (lambda: nn.LayerNorm(5, elementwise_affine=False), [(6, 5)]),
     "layernorm of two axes": (lambda: nn.LayerNorm((6, 5)), [(3, 6, 5)]),
     "rmsnorm": (lambda: nn.RMSNorm(5), [(6, 5)]),
+    "rmsnorm layer": (lambda: nn.RMSNorm(5), [(6, 5)]),
+    "groupnorm": (lambda: nn.GroupNorm(2, 4), [IMAGE]),
+    "groupnorm bare": (lambda: nn.GroupNorm(2, 4, affine=False), [IMAGE]),
+    "groupnorm of a sequence": (lambda: nn.GroupNorm(1, 4), [SEQUENCE]),
+    "instancenorm": (lambda: nn.GroupNorm(4, 4), [VOLUME]),
+    "unitnorm": (lambda: Call(lambda x: nn.functional.normalize(x, dim=-1)), [(6, 5)]),
+    "normalization": (lambda: Call(lambda x: (x - 0.5) / 0.3), [IMAGE]),
+    "normalization inverted": (lambda: Call(lambda x: x * 0.3 + 0.5), [IMAGE]),
     **{name.lower(): (getattr(nn, name), [IMAGE]) for name in ACTIVATIONS},
     "softmax": (lambda: nn.Softmax(-1), [(6, 5)]),
     "softmax of another axis": (lambda: nn.Softmax(1), [(6, 5)]),
@@ -175,6 +257,7 @@ LAYERS: dict[str, Twin] = {
     **{f"tensor {name}": (_tensor(name), [IMAGE]) for name in UNARY},
     **{f"tensor {name}": (lambda f=f: Call(f), [IMAGE] * 2) for name, f in BINARY.items()},
     **{f"tensor {name}": (lambda f=f: Call(f), [IMAGE]) for name, f in OTHERS.items()},
+    "tensor stack": (lambda: Call(lambda a, b: torch.stack([a, b], 2)), [IMAGE] * 2),
     "tensor concatenate": (lambda: Call(lambda a, b: torch.cat([a, b], 1)), [IMAGE] * 2),
     "minimum": (lambda: Call(torch.minimum), [IMAGE] * 2),
     "flatten": (nn.Flatten, [IMAGE]),
@@ -188,6 +271,63 @@ LAYERS: dict[str, Twin] = {
     "custom scale": (lambda: Call(lambda a, b: a + b * 0.5), [IMAGE] * 2),
     **{name: (nn.Identity, [IMAGE]) for name in NOTHING},
     "attention": (lambda: Call(attend), [(6, 5), (7, 5)]),
+    "resizing": (lambda: Call(resized(18, 5, mode="bilinear")), [IMAGE]),
+    "resizing nearest": (lambda: Call(resized(4, 16, mode="nearest-exact")), [IMAGE]),
+    "resizing bicubic": (lambda: Call(resized(12, 3, mode="bicubic")), [IMAGE]),
+    "resizing smoothed": (lambda: Call(resized(4, 4, mode="bilinear", antialias=True)), [IMAGE]),
+    "resizing cropped": (
+        lambda: Call(lambda x: resized(4, 4, mode="bilinear")(x[:, :, :8])),
+        [IMAGE],
+    ),
+    "resizing padded": (
+        lambda: Call(lambda x: resized(4, 4, mode="bilinear")(nn.functional.pad(x, (0, 1, 0, 0)))),
+        [IMAGE],
+    ),
+    "einsum": (lambda: Einsum("abc,cd->abd", (5, 7), (7,)), [(6, 5)]),
+    "einsum no bias": (lambda: Einsum("abc,cde->abde", (5, 2, 3)), [(6, 5)]),
+    "einsum rounded": (lambda: Einsum("abc,cde->abde", (31, 4, 13), (4, 13)), [(7, 31)]),
+    "einsum unnamed": (lambda: Einsum("...x,xy->...y", (5, 7), (7,)), [(3, 6, 5)]),
+    "einsum summed": (lambda: Einsum("abc,cd->ad", (5, 7)), [(6, 5)]),
+    "einsum outer": (lambda: Einsum("ab,c->abc", (7,)), [(6,)]),
+    "einsum elementwise": (lambda: Einsum("abc,c->abc", (5,), (5,)), [(6, 5)]),
+    "einsum over one": (lambda: Einsum("abc,cd->abd", (1, 7)), [(6, 1)]),
+    "einsum softmax": (after(lambda: Einsum("ab,bc->ac", (5, 7), (7,)), lambda: nn.Softmax(-1)), [(5,)]),
+    **{kind.lower(): (lambda k=kind: Recurrent(k, 3, 4), [(5, 3)]) for kind in ("RNN", "LSTM", "GRU")},
+    **{
+        f"{kind.lower()} no bias": (lambda k=kind: Recurrent(k, 3, 4, bias=False, every=True), [(5, 3)])
+        for kind in ("RNN", "LSTM", "GRU")
+    },
+    "rnn relu": (lambda: Recurrent("RNN", 3, 4, nonlinearity="relu"), [(5, 3)]),
+    "rnn of a cell": (lambda: Recurrent("GRU", 3, 4), [(5, 3)]),
+    "rnn of cells": (
+        after(lambda: Recurrent("LSTM", 3, 4, every=True), lambda: Recurrent("GRU", 4, 2)),
+        [(5, 3)],
+    ),
+    "rnncell": (lambda: Cell("RNNCell", 3, 4), [(3,), (4,)]),
+    "lstmcell": (lambda: Cell("LSTMCell", 3, 4), [(3,), (4,), (4,)]),
+    "lstmcell no bias": (lambda: Cell("LSTMCell", 3, 4, bias=False), [(3,), (4,), (4,)]),
+    "grucell": (lambda: Cell("GRUCell", 3, 4), [(3,), (4,)]),
+    "bidirectional": (lambda: Recurrent("LSTM", 3, 4, bidirectional=True), [(5, 3)]),
+    "bidirectional gru": (lambda: Recurrent("GRU", 3, 4, bidirectional=True, every=True), [(5, 3)]),
+    "bidirectional sum": (lambda: BothWays(3, 4, lambda a, b: a + b), [(5, 3)]),
+    "bidirectional mul": (lambda: BothWays(3, 4, lambda a, b: a * b), [(5, 3)]),
+    "bidirectional ave": (lambda: BothWays(3, 4, lambda a, b: (a + b) / 2), [(5, 3)]),
+    "distributed dense": (lambda: Distributed(nn.Linear(3, 4)), [(5, 3)]),
+    "distributed conv": (lambda: Distributed(nn.Conv2d(3, 4, 3)), [(5, 3, 8, 9)]),
+    "distributed transposed": (lambda: Distributed(nn.ConvTranspose2d(3, 4, 3, stride=2)), [(5, 3, 8, 9)]),
+    "distributed batchnorm": (lambda: Distributed(nn.BatchNorm2d(3)), [(5, 3, 8, 9)]),
+    "distributed layernorm": (lambda: Distributed(nn.LayerNorm(3)), [(5, 6, 3)]),
+    "distributed pooling": (
+        lambda: Distributed(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())),
+        [(5, 3, 8, 9)],
+    ),
+    "distributed upsampling": (lambda: Distributed(nn.Upsample(scale_factor=2)), [(5, 3, 8, 9)]),
+    "distributed resizing": (lambda: Distributed(Call(resized(4, 4, mode="bilinear"))), [(5, 3, 8, 9)]),
+    "distributed embedding": (lambda: Distributed(nn.Embedding(11, 3)), [(5, 6)]),
+    "distributed einsum": (lambda: Distributed(Einsum("abc,cd->abd", (31, 47))), [(5, 13, 31)]),
+    "distributed lstm": (lambda: Distributed(Recurrent("LSTM", 3, 4)), [(6, 5, 3)]),
+    "distributed gru": (lambda: Distributed(Recurrent("GRU", 3, 4, every=True)), [(6, 5, 3)]),
+    "distributed twice": (lambda: Distributed(Distributed(nn.Linear(3, 4))), [(2, 5, 3)]),
     "multihead": (lambda: SelfAttention(8, 2), [(6, 8), (6, 8)]),
     "multihead no bias": (lambda: SelfAttention(8, 2, bias=False), [(6, 8), (6, 8)]),
     "multihead across": (lambda: SelfAttention(8, 2), [(6, 8), (5, 8)]),

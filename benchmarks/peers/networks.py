@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from layers import SelfAttention, Twin, attend
+from layers import Distributed, Einsum, Recurrent, SelfAttention, Twin, attend, resized
 from resnet import ResNet50
 from torch import nn
 
@@ -181,6 +181,68 @@ class Shared(nn.Module):
         return x
 
 
+class Tagger(nn.Module):
+    """Recurrent in both directions, and a layer on each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(40, 8)
+        self.both = Recurrent("LSTM", 8, 6, bidirectional=True, every=True)
+        self.each = Distributed(nn.Sequential(nn.Linear(12, 10), nn.ReLU()))
+        self.norm = nn.LayerNorm(10)
+        self.last = Recurrent("GRU", 10, 5)
+        self.out = nn.Sequential(nn.Linear(5, 3), nn.Softmax(-1))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.out(self.last(self.norm(self.each(self.both(self.embedding(tokens))))))
+
+
+class Video(nn.Module):
+    """A convolution, normalised in groups, on each frame; then an LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = Distributed(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU()))
+        self.norm = Distributed(nn.GroupNorm(3, 6))
+        self.pool = Distributed(nn.MaxPool2d(2))
+        self.gap = Distributed(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+        self.lstm, self.out = Recurrent("LSTM", 6, 7), nn.Linear(7, 2)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        return self.out(self.lstm(self.gap(self.pool(self.norm(self.conv(frames))))))
+
+
+class Prepared(nn.Module):
+    """Resized, standardised, and residual with normalisation in groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norm1, self.silu = nn.GroupNorm(4, 8), nn.SiLU()
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.norm2 = nn.GroupNorm(8, 8)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d((3, 5)), nn.Flatten(), nn.Linear(120, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = (resized(20, 24, mode="bilinear")(x) - 0.5) / 0.3
+        x = self.silu(self.norm1(self.conv1(x)))
+        return self.head(x + self.norm2(self.conv2(x)))
+
+
+class Projected(nn.Module):
+    """Projections to heads and back, written as einsum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = Einsum("abc,cde->abde", (12, 3, 4), (3, 4))
+        self.join = Einsum("abcd,cde->abe", (3, 4, 12), (12,))
+        self.norm = nn.RMSNorm(12)
+        self.feed = nn.Sequential(Einsum("abc,cd->abd", (12, 40)), nn.GELU(), nn.Linear(40, 12))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.feed(self.norm(x + self.join(self.heads(x))))
+
+
 NETWORKS: dict[str, Twin] = {
     "resnet50_torchvision": (lambda: ResNet50(keras_form=False), [(3, 224, 224)]),
     "resnet50_keras": (lambda: ResNet50(keras_form=True), [(3, 224, 224)]),
@@ -192,5 +254,9 @@ NETWORKS: dict[str, Twin] = {
     "encoder": (Encoder, [(10,)]),
     "attending": (Attending, [(10, 8), (7, 8)]),
     "volume": (Volume, [(1, 8, 10, 12)]),
+    "tagger": (Tagger, [(12,)]),
+    "video": (Video, [(4, 3, 20, 24)]),
+    "prepared": (Prepared, [(3, 40, 48)]),
+    "projected": (Projected, [(10, 12)]),
     "shared": (Shared, [(3, 12, 12)]),
 }

@@ -16,7 +16,7 @@ from torch import nn
 
 Shapes = list[tuple[int, ...]]
 TOOLS: dict[str, Callable[[nn.Module, list[torch.Tensor]], Any]] = {}
-PACKAGES = {"ptflops-aten": "ptflops"}
+PACKAGES = {"ptflops-aten": "ptflops", "fvcore-activations": "fvcore"}
 
 
 def tool(name: str) -> Callable[[Any], Any]:
@@ -41,6 +41,15 @@ def _fvcore(model: nn.Module, inputs: list[torch.Tensor]) -> Any:
     from fvcore.nn import FlopCountAnalysis
 
     analysis = FlopCountAnalysis(model, tuple(inputs))
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    return analysis.total()
+
+
+@tool("fvcore-activations")
+def _activations(model: nn.Module, inputs: list[torch.Tensor]) -> Any:
+    from fvcore.nn import ActivationCountAnalysis
+
+    analysis = ActivationCountAnalysis(model, tuple(inputs))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     return analysis.total()
 

@@ -24,6 +24,31 @@ REDUCTIONS = ("mean", "sum", "max", "min")
 BINARY = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
 
 
+RECURRENT = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+LSTM: dict[str, Any] = {"type": "LSTM", "units": 4}
+
+# layers inside TimeDistributed, and the shape of the sequence
+INNER: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "dense": ({"type": "Dense", "units": 4}, (5, 3)),
+    "conv": ({"type": "Conv2D", "filters": 4, "kernel_size": 3}, (5, 8, 9, 3)),
+    "transposed": ({"type": "Conv2DTranspose", "filters": 4, "kernel_size": 3, "strides": 2}, (5, 8, 9, 3)),
+    "batchnorm": ({"type": "BatchNormalization"}, (5, 8, 9, 3)),
+    "layernorm": ({"type": "LayerNormalization"}, (5, 6, 3)),
+    "pooling": ({"type": "GlobalAveragePooling2D"}, (5, 8, 9, 3)),
+    "upsampling": ({"type": "UpSampling2D"}, (5, 8, 9, 3)),
+    "resizing": ({"type": "Resizing", "height": 4, "width": 4}, (5, 8, 9, 3)),
+    "embedding": ({"type": "Embedding", "input_dim": 11, "output_dim": 3}, (5, 6)),
+    "einsum": ({"type": "EinsumDense", "equation": "abc,cd->abd", "output_shape": [None, 47]}, (5, 13, 31)),
+    "lstm": (LSTM, (6, 5, 3)),
+    "gru": ({**LSTM, "type": "GRU", "return_sequences": True}, (6, 5, 3)),
+}
+
+
+def _einsum(equation: str, out: Any, bias_axes: str | None, shape: tuple[int, ...], **more: Any) -> Layered:
+    arguments = {"equation": equation, "partial_shape": out, "bias_axes": bias_axes}
+    return "EinsumDense", {**arguments, **more}, [shape]
+
+
 def _spatial(rank: int, shape: tuple[int, ...]) -> dict[str, Layered]:
     def of(kind: str, **arguments: Any) -> Layered:
         return kind.replace("*", str(rank)), arguments, [shape]
@@ -43,6 +68,8 @@ def _spatial(rank: int, shape: tuple[int, ...]) -> dict[str, Layered]:
         f"avgpool{rank}": of("AveragePooling*D", pool_size=3, strides=2),
         f"globalavg{rank}": of("GlobalAveragePooling*D"),
         f"globalmax{rank}": of("GlobalMaxPooling*D", keepdims=True),
+        f"adaptiveavg{rank}": of("AdaptiveAveragePooling*D", output_size=3),
+        f"adaptivemax{rank}": of("AdaptiveMaxPooling*D", output_size=2),
         f"upsample{rank}": of("UpSampling*D", size=2),
         f"zeropad{rank}": of("ZeroPadding*D", padding=1),
         f"dropout{rank}": of("SpatialDropout*D", rate=0.5),
@@ -74,6 +101,14 @@ LAYERS: dict[str, Layered] = {
     "layernorm bare": ("LayerNormalization", {"center": False, "scale": False}, [(6, 5)]),
     "layernorm of two axes": ("LayerNormalization", {"axis": (-2, -1)}, [(3, 6, 5)]),
     "rmsnorm": ("LayerNormalization", {"rms_scaling": True}, [(6, 5)]),
+    "rmsnorm layer": ("RMSNormalization", {}, [(6, 5)]),
+    "groupnorm": ("GroupNormalization", {"groups": 2, "scale": False}, [IMAGE]),
+    "groupnorm bare": ("GroupNormalization", {"groups": 2, "scale": False, "center": False}, [IMAGE]),
+    "groupnorm of a sequence": ("GroupNormalization", {"groups": 1}, [SEQUENCE]),
+    "instancenorm": ("GroupNormalization", {"groups": -1}, [VOLUME]),
+    "unitnorm": ("UnitNormalization", {}, [(6, 5)]),
+    "normalization": ("Normalization", {}, [IMAGE]),
+    "normalization inverted": ("Normalization", {"invert": True}, [IMAGE]),
     "relu": ("ReLU", {}, [IMAGE]),
     "relu6": ("ReLU", {"max_value": 6.0}, [IMAGE]),
     "leakyrelu": ("LeakyReLU", {}, [IMAGE]),
@@ -102,6 +137,13 @@ LAYERS: dict[str, Layered] = {
     "tensor reshape": ("ops.reshape", {"newshape": (-1, 72, 4)}, [IMAGE]),
     "tensor transpose": ("ops.transpose", {"axes": (0, 2, 1, 3)}, [IMAGE]),
     "tensor get_item": ("ops.get_item", {"key": [[None, None, None], [1, None, None]]}, [IMAGE]),
+    "tensor split": ("ops.split", {"indices_or_sections": 2, "axis": -1}, [IMAGE]),
+    "tensor unstack": ("ops.unstack", {"axis": -1}, [IMAGE]),
+    "tensor squeeze": ("ops.squeeze", {"axis": 1}, [(1, 8, 4)]),
+    "tensor expand_dims": ("ops.expand_dims", {"axis": 2}, [IMAGE]),
+    "tensor swapaxes": ("ops.swapaxes", {"axis1": 1, "axis2": 2}, [IMAGE]),
+    "tensor moveaxis": ("ops.moveaxis", {"source": 1, "destination": 2}, [IMAGE]),
+    "tensor stack": ("ops.stack", {"axis": 1}, [IMAGE] * 2),
     "tensor concatenate": ("ops.concatenate", {"axis": -1}, [IMAGE] * 2),
     "minimum": ("Minimum", {}, [IMAGE] * 2),
     "flatten": ("Flatten", {}, [IMAGE]),
@@ -122,6 +164,60 @@ LAYERS: dict[str, Layered] = {
     "rotation": ("RandomRotation", {"factor": 0.1}, [IMAGE]),
     "translation": ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1}, [IMAGE]),
     "attention": ("Attention", {}, [(6, 5), (7, 5)]),
+    "resizing": ("Resizing", {"height": 18, "width": 5}, [IMAGE]),
+    "resizing nearest": ("Resizing", {"height": 4, "width": 16, "interpolation": "nearest"}, [IMAGE]),
+    "resizing bicubic": ("Resizing", {"height": 12, "width": 3, "interpolation": "bicubic"}, [IMAGE]),
+    "resizing smoothed": ("Resizing", {"height": 4, "width": 4, "antialias": True}, [IMAGE]),
+    "resizing cropped": ("Resizing", {"height": 4, "width": 4, "crop_to_aspect_ratio": True}, [IMAGE]),
+    "resizing padded": ("Resizing", {"height": 4, "width": 4, "pad_to_aspect_ratio": True}, [IMAGE]),
+    "einsum": _einsum("abc,cd->abd", (None, 7), "d", (6, 5)),
+    "einsum no bias": _einsum("abc,cde->abde", (None, 2, 3), None, (6, 5)),
+    "einsum rounded": _einsum("abc,cde->abde", (None, 4, 13), "de", (7, 31)),
+    "einsum unnamed": _einsum("...x,xy->...y", 7, "y", (3, 6, 5)),
+    "einsum summed": _einsum("abc,cd->ad", 7, None, (6, 5)),
+    "einsum outer": _einsum("ab,c->abc", (6, 7), None, (6,)),
+    "einsum elementwise": _einsum("abc,c->abc", (None, 5), "c", (6, 5)),
+    "einsum over one": _einsum("abc,cd->abd", (None, 7), None, (6, 1)),
+    "einsum softmax": _einsum("ab,bc->ac", 7, "c", (5,), activation="softmax"),
+    **{name: (kind, {"units": 4}, [(5, 3)]) for name, kind in RECURRENT.items()},
+    **{
+        f"{name} no bias": (kind, {"units": 4, "use_bias": False, "return_sequences": True}, [(5, 3)])
+        for name, kind in RECURRENT.items()
+    },
+    "rnn relu": ("SimpleRNN", {"units": 4, "activation": "relu", "go_backwards": True}, [(5, 3)]),
+    "rnn of a cell": ("RNN", {"cell": {"type": "GRUCell", "units": 4}}, [(5, 3)]),
+    "rnn of cells": (
+        "RNN",
+        {"cell": [{"type": "LSTMCell", "units": 4}, {"type": "GRUCell", "units": 2}]},
+        [(5, 3)],
+    ),
+    "rnncell": ("SimpleRNNCell", {"units": 4}, [(3,), (4,)]),
+    "lstmcell": ("LSTMCell", {"units": 4}, [(3,), (4,), (4,)]),
+    "lstmcell no bias": ("LSTMCell", {"units": 4, "use_bias": False}, [(3,), (4,), (4,)]),
+    "grucell": ("GRUCell", {"units": 4}, [(3,), (4,)]),
+    "bidirectional": ("Bidirectional", {"layer": LSTM}, [(5, 3)]),
+    "bidirectional gru": (
+        "Bidirectional",
+        {"layer": {**LSTM, "type": "GRU", "return_sequences": True}},
+        [(5, 3)],
+    ),
+    **{
+        f"bidirectional {mode}": (
+            "Bidirectional",
+            {"layer": {**LSTM, "return_sequences": True}, "merge_mode": mode},
+            [(5, 3)],
+        )
+        for mode in ("sum", "mul", "ave")
+    },
+    **{
+        f"distributed {name}": ("TimeDistributed", {"layer": inner}, [x])
+        for name, (inner, x) in INNER.items()
+    },
+    "distributed twice": (
+        "TimeDistributed",
+        {"layer": {"type": "TimeDistributed", "layer": {"type": "Dense", "units": 4}}},
+        [(2, 5, 3)],
+    ),
     "multihead": ("MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, [(6, 8), (6, 8)]),
     "multihead no bias": (
         "MultiHeadAttention",

@@ -9,6 +9,7 @@ import pytest
 from archcalc import arith
 from archcalc.arith import symbolic
 from archcalc.conventions import tf_profiler
+from archcalc.conventions.tf_activations import ACTIVATION_FLOPS
 from archcalc.graph import Graph
 from archcalc.keras.build import build
 from archcalc.keras.profile import profiled_flops
@@ -23,7 +24,10 @@ VOLUME = [(5, 6, 7, 4)]
 
 
 BINARY = ("add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum")
-_OTHERS = {"mean", "sum", "max", "reshape", "concatenate", "transpose", "get_item", "matmul", *BINARY}
+_OTHERS = {
+    *("mean", "sum", "max", "reshape", "concatenate", "transpose", "get_item", "matmul", "split"),
+    *BINARY,
+}
 UNARY = [
     name
     for name in tf_profiler.covered()
@@ -34,6 +38,112 @@ UNARY = [
 def spatial(kind: str, arguments: dict[str, Any]) -> list[Case]:
     """The same layer over one, two and three axes."""
     return [(kind.replace("*", str(r)), arguments, s) for r, s in ((1, SEQUENCE), (2, IMAGE), (3, VOLUME))]
+
+
+def attending() -> list[Case]:
+    """Attention with and without what changes the operations that Keras chooses."""
+    heads: dict[str, Any] = {"num_heads": 2, "key_dim": 4}
+    grouped: dict[str, Any] = {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}
+    across, within, images = [(6, 8), (5, 8)], [(6, 8)] * 2, [(3, 4, 8)] * 2
+    choices: list[dict[str, Any]] = [
+        {},
+        {"use_bias": False, "use_gate": True},
+        {"use_causal_mask": True},
+        {"dropout": 0.5, "use_causal_mask": True},
+        {"dropout": 0.5, "use_gate": True},
+        {"return_attention_scores": True},
+        {"sliding_window": 2},
+    ]
+    both = [
+        (kind, {**arguments, **more}, within if "sliding_window" in more else across)
+        for kind, arguments in (("MultiHeadAttention", heads), ("GroupQueryAttention", grouped))
+        for more in choices
+    ]
+    return [
+        *both,
+        ("MultiHeadAttention", {**heads, "sliding_window": 2, "use_causal_mask": True}, within),
+        ("MultiHeadAttention", {**heads, "value_dim": 3, "dropout": 0.1}, across),
+        ("MultiHeadAttention", {**heads, "stated_shape": (3, 5)}, across),
+        ("MultiHeadAttention", heads, [(6, 8), (5, 7), (5, 9)]),
+        ("MultiHeadAttention", heads, images),
+        ("MultiHeadAttention", {**heads, "attention_axes": 2}, images),
+        ("GroupQueryAttention", {**grouped, "num_key_value_heads": 4}, across),
+        ("Attention", {}, across),
+        ("Attention", {"use_scale": True, "use_causal_mask": True}, across),
+        ("Attention", {"score_mode": "concat"}, across),
+        ("Attention", {"score_mode": "concat", "use_scale": True}, across),
+        ("Attention", {"dropout": 0.5, "return_attention_scores": True}, across),
+        ("Attention", {"use_scale": True}, images),
+        ("AdditiveAttention", {}, across),
+        ("AdditiveAttention", {"use_scale": False, "use_causal_mask": True}, across),
+    ]
+
+
+def recurring() -> list[Case]:
+    """Recurrent layers, unrolled or as loops, and their wrappers."""
+    conv: dict[str, Any] = {"filters": 3, "kernel_size": 3}
+    step, states = [(4,), (3,)], {"SimpleRNN": 1, "LSTM": 2, "GRU": 1}
+    choices: list[dict[str, Any]] = [
+        {},
+        {"unroll": True},
+        {"use_bias": False, "return_sequences": True, "activation": "gelu"},
+        {"go_backwards": True, "return_state": True, "dropout": 0.5},
+    ]
+    lstm = {"type": "LSTM", "units": 3, "return_sequences": True}
+    return [
+        *((kind, {"units": 3, **more}, SEQUENCE) for kind in states for more in choices),
+        *((f"{kind}Cell", {"units": 3}, [step[0], *step[1:] * n]) for kind, n in states.items()),
+        ("LSTM", {"units": 3, "recurrent_activation": "hard_sigmoid"}, SEQUENCE),
+        ("GRU", {"units": 3, "reset_after": False}, SEQUENCE),
+        ("GRU", {"units": 3, "reset_after": False, "use_bias": False, "unroll": True}, SEQUENCE),
+        ("LSTM", {"units": 3, "dropout": 0.5, "unroll": True}, SEQUENCE),
+        ("SimpleRNN", {"units": 3, "dropout": 0.5, "recurrent_dropout": 0.5}, SEQUENCE),
+        ("RNN", {"cell": {"type": "GRUCell", "units": 3}}, SEQUENCE),
+        ("RNN", {"cell": {"type": "LSTMCell", "units": 3, "dropout": 0.5}}, SEQUENCE),
+        ("RNN", {"cell": [{"type": "GRUCell", "units": n} for n in (3, 4, 2)]}, SEQUENCE),
+        ("LSTMCell", {"units": 3, "dropout": 0.5}, [(4,), (3,), (3,)]),
+        ("RNN", {"cell": [{"type": "LSTMCell", "units": 3}, {"type": "GRUCell", "units": 2}]}, SEQUENCE),
+        ("RNN", {"cell": [{"type": "LSTMCell", "units": 3}] * 2, "unroll": True}, SEQUENCE),
+        ("StackedRNNCells", {"cells": [{"type": "GRUCell", "units": n} for n in (3, 2)]}, [(4,), (3,), (2,)]),
+        *(
+            ("Bidirectional", {"layer": lstm, "merge_mode": m}, SEQUENCE)
+            for m in ("concat", "sum", "ave", "mul")
+        ),
+        (
+            "Bidirectional",
+            {"layer": {"type": "GRU", "units": 3, "unroll": True}, "merge_mode": None},
+            SEQUENCE,
+        ),
+        ("ConvLSTM1D", conv, [(4, 9, 2)]),
+        ("ConvLSTM2D", {**conv, "use_bias": False, "padding": "same", "strides": 2}, [(4, 9, 8, 2)]),
+        ("ConvLSTM2D", {**conv, "unroll": True, "return_sequences": True}, [(4, 9, 8, 2)]),
+        ("ConvLSTM3D", {**conv, "kernel_size": 2}, [(3, 5, 6, 7, 2)]),
+        ("TimeDistributed", {"layer": {"type": "Dense", "units": 3, "activation": "silu"}}, SEQUENCE),
+        ("TimeDistributed", {"layer": {"type": "Conv2D", "filters": 3, "kernel_size": 3}}, [(4, 9, 8, 2)]),
+        ("TimeDistributed", {"layer": {"type": "BatchNormalization"}}, SEQUENCE),
+        ("TimeDistributed", {"layer": {"type": "TimeDistributed", "layer": lstm}}, [(2, 3, 4, 5)]),
+    ]
+
+
+def multiplied() -> list[Case]:
+    """EinsumDense with equations that Keras writes as products of matrices, and with others."""
+    equations: list[tuple[str, Any, str | None, list[tuple[int, ...]]]] = [
+        ("ab,bc->ac", 5, "c", [(4,)]),
+        ("nf,gf->ng", 5, None, [(4,)]),
+        ("ab,b->a", (), None, [(4,)]),
+        ("ab,c->abc", (4, 3), "bc", [(4,)]),
+        ("abc,cd->abd", (None, 5), "d", SEQUENCE),
+        ("abc,cde->abde", (None, 2, 3), "de", SEQUENCE),
+        ("abc,dec->abde", (None, 2, 3), "e", SEQUENCE),
+        ("abcd,cde->abe", (None, 5), "e", IMAGE),
+        ("abcd,ecd->abe", (None, 5), None, IMAGE),
+        ("abcd,de->abce", (None, None, 5), "e", IMAGE),
+        ("...x,xy->...y", 5, "y", SEQUENCE),
+        ("abc,bd->adc", (5, 4), "d", SEQUENCE),
+    ]
+    return [
+        ("EinsumDense", {"equation": e, "partial_shape": s, "bias_axes": b}, x) for e, s, b, x in equations
+    ]
 
 
 COLOURS = [(9, 8, 3)]
@@ -93,7 +203,7 @@ CASES: list[Case] = [
     ("Concatenate", {}, IMAGE * 3),
     ("Dot", {"axes": 1}, [(4, 3), (4, 5)]),
     ("Dot", {"axes": (2, 1)}, [(4, 3), (3, 5)]),
-    *(("Activation", {"activation": a}, IMAGE) for a in tf_profiler.ACTIVATION_FLOPS),
+    *(("Activation", {"activation": a}, IMAGE) for a in ACTIVATION_FLOPS),
     *(("ReLU", a, IMAGE) for a in ({}, {"max_value": 6.0}, {"max_value": 2.0}, {"negative_slope": 0.1})),
     ("LeakyReLU", {}, IMAGE),
     ("ELU", {}, IMAGE),
@@ -160,10 +270,15 @@ CASES: list[Case] = [
     ("ops.matmul", {}, [(5, 4), (4, 3)]),
     ("ops.matmul", {}, [(2, 5, 4), (2, 4, 3)]),
     *spatial("SpatialDropout*D", {"rate": 0.5}),
+    *spatial("Conv*D", {"filters": 6, "kernel_size": 3, "groups": 2, "activation": "silu"}),
+    ("Conv1D", {"filters": 6, "kernel_size": 3, "groups": 2, "use_bias": False}, SEQUENCE),
+    *attending(),
+    *recurring(),
+    *multiplied(),
+    ("ops.split", {"indices_or_sections": 2, "axis": 2}, IMAGE),
 ]
 
 EXEMPT: list[Case] = [
-    ("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2}, IMAGE),
     ("Conv2D", {"filters": 6, "kernel_size": 3, "activity_regularizer": "l1"}, IMAGE),
     ("Dense", {"units": 3, "lora_rank": 2}, [(5,)]),
     ("LocallyConnected2D", {"filters": 3, "kernel_size": 2, "implementation": 3}, IMAGE),
@@ -179,7 +294,13 @@ EXEMPT: list[Case] = [
     ("AutoContrast", {"value_range": (0, 1)}, IMAGE),
     ("Resizing", {"height": 4, "width": 4, "antialias": True}, IMAGE),
     ("RandomHue", {"factor": 0.5}, COLOURS),
-    ("EinsumDense", {"equation": "ab,bc->ac", "partial_shape": 5}, [(4,)]),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 3, "dilation_rate": 2}, [(4, 9, 8, 2)]),
+    ("LSTM", {"units": 3, "recurrent_activation": "sparsemax"}, SEQUENCE),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": 3, "dropout": 0.5}, [(4, 9, 8, 2)]),
+    ("GRU", {"units": 3, "recurrent_dropout": 0.5}, SEQUENCE),
+    ("RNN", {"cell": [{"type": "LSTMCell", "units": 3, "dropout": 0.5}] * 2}, SEQUENCE),
+    ("TimeDistributed", {"layer": {"type": "Dense", "units": 3, "lora_rank": 2}}, SEQUENCE),
+    ("Bidirectional", {"layer": {"type": "LSTM", "units": 3, "activation": "glu"}}, SEQUENCE),
 ]
 
 
