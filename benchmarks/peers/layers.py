@@ -40,6 +40,7 @@ OTHERS: dict[str, Callable[..., Any]] = {
     "get_item": lambda x: x[:, :, 1:],
     "split": lambda x: torch.split(x, [2, 2], 1),
     "unstack": lambda x: torch.unbind(x, 1),
+    "pad": lambda x: nn.functional.pad(x, (0, 0, 1, 1)),
     "squeeze": lambda x: torch.squeeze(x[:, :, :1], 2),
     "expand_dims": lambda x: torch.unsqueeze(x, 2),
     "swapaxes": lambda x: torch.swapaxes(x, 2, 3),

@@ -139,6 +139,7 @@ LAYERS: dict[str, Layered] = {
     "tensor get_item": ("ops.get_item", {"key": [[None, None, None], [1, None, None]]}, [IMAGE]),
     "tensor split": ("ops.split", {"indices_or_sections": 2, "axis": -1}, [IMAGE]),
     "tensor unstack": ("ops.unstack", {"axis": -1}, [IMAGE]),
+    "tensor pad": ("ops.pad", {"pad_width": [[0, 0], [1, 1], [0, 0], [0, 0]]}, [IMAGE]),
     "tensor squeeze": ("ops.squeeze", {"axis": 1}, [(1, 8, 4)]),
     "tensor expand_dims": ("ops.expand_dims", {"axis": 2}, [IMAGE]),
     "tensor swapaxes": ("ops.swapaxes", {"axis1": 1, "axis2": 2}, [IMAGE]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import pytest
@@ -64,7 +65,27 @@ NO_COUNTERPART = [
         [(5, 5, 2)],
         "separate weights at every position",
     ),
-    ("LSTM", {"units": 3}, [(5, 2)], "recurrent"),
+    ("LSTM", {"units": 3, "activation": "relu"}, [(5, 2)], "tanh and sigmoid only"),
+    ("SimpleRNN", {"units": 3, "activation": "gelu"}, [(5, 2)], "tanh or relu"),
+    ("GRU", {"units": 3, "reset_after": False}, [(5, 2)], "after the product"),
+    ("Bidirectional", {"layer": {"type": "GRU", "units": 3, "reset_after": False}}, [(5, 2)], "reset_after"),
+    (
+        "RNN",
+        {"cell": [{"type": "LSTMCell", "units": 3, "recurrent_activation": "tanh"}]},
+        [(5, 2)],
+        "sigmoid",
+    ),
+    ("ConvLSTM1D", {"filters": 3, "kernel_size": 2}, [(4, 5, 2)], "no convolutional LSTM"),
+    ("TimeDistributed", {"layer": {"type": "ReLU", "threshold": 0.5}}, [(5, 2)], "threshold"),
+    ("SpectralNormalization", {"layer": {"type": "Dense", "units": 3}}, [(5,)], "in every pass"),
+    ("RMSNormalization", {"axis": 1}, [(2, 2)], "the last axes only"),
+    ("Resizing", {"height": 2, "width": 2, "interpolation": "area"}, [(4, 4, 1)], "area interpolation"),
+    (
+        "Resizing",
+        {"height": 2, "width": 2, "interpolation": "nearest", "antialias": True},
+        [(4, 4, 1)],
+        "smooths",
+    ),
     ("PReLU", {}, [(5, 5, 2)], "one slope per channel"),
     ("ReLU", {"max_value": 2.0}, [(5,)], "a maximum other than 6"),
     ("ReLU", {"threshold": 0.5}, [(5,)], "threshold"),
@@ -96,6 +117,40 @@ def test_reasons(kind: str, arguments: dict[str, Any], inputs: list[tuple[int, .
 def test_reasons_are_given_for_registered_types_without_a_rule() -> None:
     assert not set(NONE) & set(RULES)
     assert set(NONE) <= set(registered())
+
+
+def test_an_einsum_over_open_axes_is_unknown_where_it_is_rounded() -> None:
+    dense = made("EinsumDense", equation="abc,cd->abd", partial_shape=(None, 3))
+    graph = chain("x", (symbol("T"), 4), ("dense", dense))
+    for convention in ("fvcore", "calflops"):
+        report = archcalc.analyze(graph, convention=convention)
+        assert "four digits" in report.totals.unknown["flops"]
+    assert arith.substitute(flops(graph, "torch"), {"T": 5}) == 2 * 5 * 4 * 3
+
+
+def test_groupnormalization_has_a_counterpart() -> None:
+    graph = chain("x", (8, 8, 4), ("y", made("GroupNormalization", groups=2)))
+    rows = {row.name: row for row in archcalc.compare_conventions(graph).rows}
+    # fvcore and calflops: 5 a unit; ptflops: 2; torchinfo: the parameters; thop has no hook for GroupNorm
+    figures = {"torchinfo": 8, "fvcore": 1280, "ptflops": 512, "thop": 0, "calflops": 1280, "torch": 0}
+    assert {name: rows[name].flops for name in figures} == figures
+
+
+def test_a_layer_on_each_step_counts_all_steps() -> None:
+    inner = {"type": "Conv2D", "filters": 4, "kernel_size": 3}
+    graph = chain("x", (symbol("T"), 8, 9, 3), ("each", made("TimeDistributed", layer=inner)))
+    for name in OTHERS:
+        assert arith.substitute(flops(graph, name), {"T": 5}) == flops(graph, name, T=5)
+        assert flops(graph, name, T=5) == 5 * flops(graph, name, T=1)
+
+
+def test_the_comparison_shows_activations() -> None:
+    comparison = archcalc.compare_conventions(conv_pair())
+    rows = {row["convention"]: row for row in comparison.to_dict()["conventions"]}
+    products = [row for row in archcalc.analyze(conv_pair()).rows if row.macs]
+    assert rows["fvcore"]["activations"] == sum(prod(row.output_shape) for row in products)
+    assert rows["torch"]["activations"] is None
+    assert "activations: units that convolutions" in comparison.to_text()
 
 
 def test_the_report_names_the_convention_and_what_it_leaves_out() -> None:
