@@ -40,7 +40,8 @@ def analyze(
     graph
         The network, from `archcalc.load` or `archcalc.from_keras`.
     symbols
-        Values for open symbols; figures are closed forms in the remaining ones.
+        Values of symbols, instead of those they have; None opens one. Figures are closed forms in the
+        open ones.
     batch
         The number of samples for memory figures; MACs and FLOPs are always per sample.
     dtype
@@ -85,7 +86,7 @@ def analyze(
     _choice(convention, CONVENTIONS, "convention")
     memory_bytes = None if memory is None else bytes_of(memory)
     if symbols:
-        graph = with_values(graph, {name: _positive(value, name) for name, value in symbols.items()})
+        graph = with_values(graph, symbols)
     asked = None
     if gradients:
         from archcalc.report.gradients import GradientOptions
@@ -93,6 +94,11 @@ def analyze(
         if weights == "actual":
             weights = _weights_of_file(graph)
         asked = GradientOptions(weights, tier, training, input_range, loss)
+    elif (weights, tier, training, input_range, loss) != ("expected", None, False, None, None):
+        raise ArchcalcError(
+            "weights, tier, training, input_range and loss change gradients only, which were not requested: "
+            "add gradients=True (--gradients)"
+        )
     options = Options(_positive(batch, "batch"), dtype, optimizer, convention, clipped, asked)
     figures = Figures(graph, options)
     report = Report(figures, memory_bytes)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 def command(
     source: str,
-    values: dict[str, int],
+    values: dict[str, int | None],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
     max_layers: int,
@@ -69,6 +69,11 @@ def command(
     from archcalc.analyze import analyze
     from archcalc.cli.sources import naming, read
 
+    if compare:
+        options.refuse(_NOT_COMPARED, "does not apply to --compare-conventions; leave one of them out")
+    form = options.chosen_format(form, output, _COMPARED if compare else options.FORMATS)
+    options.require_effect(form, options.APPLIES | _APPLIES)
+    ascii = options.wants_ascii(ascii, output)
     graph = read(
         source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values, max_layers=max_layers
     )
@@ -94,8 +99,6 @@ def command(
             from archcalc.render.plots import gradient_plot
 
             gradient_plot(report, plot)
-    form = options.chosen_format(form, output)
-    ascii = options.wants_ascii(ascii, output)
     if form == "table":
         from archcalc.render.terminal import terminal_text
 
@@ -112,12 +115,23 @@ def command(
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 
 
-def _compare(graph: Graph, form: str | None, output: str | None, width: int | None, ascii: bool) -> int:
+# options of figures -> the formats that show these figures
+_APPLIES = {
+    **dict.fromkeys(("clipped", "loss"), ("json", "csv")),
+    **dict.fromkeys(("memory", "optimizer"), ("table", "json", "markdown")),
+    **dict.fromkeys(("batch", "dtype"), ("table", "json", "csv", "markdown")),
+}
+_COMPARED = ("table", "json", "csv", "markdown")
+_NOT_COMPARED = (
+    *("batch", "dtype", "optimizer", "memory", "convention", "clipped", "gradients", "weights", "tier"),
+    *("training", "input_range", "loss", "plot", "depth", "color", "fail_on"),
+)
+
+
+def _compare(graph: Graph, form: str, output: str | None, width: int | None, ascii: bool) -> int:
     """The table of all conventions' totals."""
     from archcalc.report.comparison import compare_conventions
 
-    form = options.chosen_format(form, output, ("table", "json", "csv", "markdown"))
-    ascii = options.wants_ascii(ascii, output)
     compared = compare_conventions(graph)
     if form == "json":
         from archcalc.render.json import json_text

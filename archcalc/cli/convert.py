@@ -27,7 +27,7 @@ from archcalc.cli.sources import read
 @click.option("--names", type=click.Path(), metavar="FILE", help="Write which layer got which name, as JSON.")
 def command(
     source: str,
-    values: tuple[tuple[str, int], ...],
+    values: dict[str, int | None],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
     max_layers: int,
@@ -47,11 +47,13 @@ def command(
     form = form or (form_of(output) if to_file and output else "spec")
     if form == "keras" and not to_file:
         raise click.UsageError("a .keras archive needs a file: -o model.keras", click.get_current_context())
+    if form == "keras":
+        options.refuse(("keep_names", "names"), "does not apply to a .keras archive, where all names stay")
     graph = read(
         source,
         input_shape=input_shape,
         allow_unknown=allow_unknown,
-        symbols=dict(values),
+        symbols=values,
         max_layers=max_layers,
     )
     if names is not None:

@@ -35,16 +35,18 @@ def command(
     else:
         entries = catalogue.entries()
     form = options.chosen_format(form, output, FORMATS)
+    options.require_effect(form)
+    ascii = options.wants_ascii(ascii, output)
     if form == "json":
         from archcalc.render.json import json_text
 
         data: dict[str, object] = {"layers": [render.as_data(e) for e in entries]}
         data["refused"] = [{"name": k, **v._asdict()} for k, v in refused.items()]
-        text = json_text(data if names else {**data, "operations": catalogue.operations()})
+        data |= {} if names else {"operations": catalogue.operations()}
+        text = json_text(data, ascii=ascii)
     elif form == "markdown":
         text = render.markdown(entries, None if names else catalogue.operations(), refused)
     else:
-        ascii = options.wants_ascii(ascii, output)
         columns = options.chosen_width(width)
         if names:
             text = render.details(entries, columns, ascii, refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -22,17 +22,55 @@ PIPE_WIDTH = 120
 MIN_WIDTH = 40
 
 
-def _assignments(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
-    """`w=64`: symbols and their values; the last value of a symbol counts."""
-    values = {}
+# how a result is shown -> the formats that it applies to
+APPLIES: dict[str, tuple[str, ...]] = {
+    "depth": ("table", "csv", "markdown", "latex"),
+    "width": ("table",),
+    "color": ("table",),
+    "ascii": ("table", "json"),
+}
+
+
+def given() -> Iterator[click.Parameter]:
+    """The options on the command line that change what their command does by default."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        stated = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        # without colour and with the default is what every format is
+        if stated and not (name == "color" and context.params[name] != "always"):
+            yield parameter
+
+
+def refuse(names: Container[str], reason: str) -> None:
+    """Refuse options on the command line that would change nothing; `reason` follows the option's name."""
+    for parameter in given():
+        if parameter.name in names:
+            raise click.UsageError(f"{parameter.opts[-1]} {reason}", click.get_current_context())
+
+
+def require_effect(form: str, applies: Mapping[str, tuple[str, ...]] = APPLIES) -> None:
+    """Refuse options on the command line that change nothing in this format."""
+    for name, forms in applies.items():
+        if form not in forms:
+            refuse((name,), f"does not apply to {form}, only to {', '.join(forms)}")
+
+
+def _assignments(
+    ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, int | None]:
+    """`w=64`: symbols and their values (null opens one); the last value of a symbol counts."""
+    values: dict[str, int | None] = {}
     for text in texts:
         name, sign, number = text.partition("=")
         if not sign or not name.strip().isidentifier():
             raise click.BadParameter(f"{text!r}: expected NAME=VALUE, as in w=64", ctx, parameter)
         try:
-            values[name.strip()] = int(number)
+            values[name.strip()] = None if number.strip() == "null" else int(number)
         except ValueError:
-            raise click.BadParameter(f"{text!r}: {number!r} is not an integer", ctx, parameter) from None
+            raise click.BadParameter(
+                f"{text!r}: {number!r} is not an integer (null leaves the symbol open)", ctx, parameter
+            ) from None
     return values
 
 
@@ -75,18 +113,18 @@ def reading_options(command: F) -> F:
                 metavar="NAME=VALUE",
                 multiple=True,
                 callback=_assignments,
-                help="Give a symbol a value (repeatable).",
+                help="Give a symbol a value (repeatable); null leaves it open.",
             ),
             click.option(
                 "--input-shape",
                 metavar="SHAPE",
                 callback=_shape,
-                help="Input shape of a model that was never built: 32,32,3 or H,W,3.",
+                help="Input shape of a Keras model instead of its own: 32,32,3 or H,W,3.",
             ),
             click.option(
                 "--allow-unknown",
                 is_flag=True,
-                help="Continue past unknown layers; what depends on them is reported as unknown.",
+                help="Continue past unknown layers of a Keras model; figures after them are unknown.",
             ),
             click.option(
                 "--max-layers",

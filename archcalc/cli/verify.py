@@ -54,7 +54,7 @@ FORMATS = ("table", "json", "csv")
 @click.option("--ascii", is_flag=True, help="Use only ASCII in tables.")
 def command(
     source: str,
-    values: tuple[tuple[str, int], ...],
+    values: dict[str, int | None],
     input_shape: tuple[Any, ...] | None,
     allow_unknown: bool,
     max_layers: int,
@@ -81,11 +81,14 @@ def command(
         raise click.UsageError(
             "--plot shows measured gradients: say over how many initialisations (--gradients N)"
         )
+    form = options.chosen_format(form, output, FORMATS)
+    options.require_effect(form, options.APPLIES | {"every": ("table",)})
+    ascii = options.wants_ascii(ascii, output)
     graph = read(
         source,
         input_shape=input_shape,
         allow_unknown=allow_unknown,
-        symbols=dict(values),
+        symbols=values,
         max_layers=max_layers,
     )
     import_quietly("archcalc.verification.run")
@@ -93,11 +96,10 @@ def command(
         result = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
     if plot:
         _plot(graph, result, plot)
-    form = options.chosen_format(form, output, FORMATS)
     if form == "json":
         from archcalc.render.json import json_text
 
-        text = json_text(result.to_dict())
+        text = json_text(result.to_dict(), ascii=ascii)
     else:
         from archcalc.render import verification
 
@@ -107,7 +109,7 @@ def command(
             text = verification.terminal_text(
                 result,
                 width=options.chosen_width(width),
-                ascii=options.wants_ascii(ascii, output),
+                ascii=ascii,
                 color=options.wants_color(color, output),
                 every=every,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +49,16 @@ class Repeat:
     count: Size
 
 
+class Origin(NamedTuple):
+    """Where a graph's nodes come from: `read` gives the graph with other values of its symbols.
+
+    A graph whose nodes are no longer these was changed afterwards, and cannot be read again.
+    """
+
+    nodes: tuple[Node, ...]
+    read: Callable[[Mapping[str, int | None]], Graph]
+
+
 @dataclass(frozen=True)
 class Graph:
     """A network; built by `Graph.of` (from nodes in any order) or a reader.
@@ -56,7 +66,7 @@ class Graph:
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
     value or None; `claims` as stated in the file; `source` and `format` of the file it was read
-    from.
+    from; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -68,6 +78,7 @@ class Graph:
     claims: tuple[Any, ...] = ()
     source: str = ""
     format: str = "graph"
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(

@@ -30,7 +30,7 @@ def text(comparison: Comparison, width: int, *, ascii: bool = False) -> str:
     lines = [
         *(f" {w}" for w in _wrapped(printable(title, glyphs), width - 1)),
         "",
-        f" {'Convention':<{left}}  {'Total':>{right}}  Composition",
+        f" {'Convention':<{left}}  {'Total':>{right}}" + ("" if indent == 4 else "  Composition"),
         " " + glyphs.rule * (width - 2),
     ]
     for row, figure in zip(comparison.rows, figures, strict=True):

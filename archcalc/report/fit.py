@@ -75,7 +75,7 @@ def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
 
 
 def bytes_of(amount: str | int) -> int:
-    """Bytes of `24GiB`, `16 GB`, `1.5g` or a plain number; fractions of a byte are dropped.
+    """Bytes of `24GiB`, `16 GB`, `1.5g`, `800B` or an integer; fractions of a byte are dropped.
 
     Raises `ArchcalcError` if it is not such an amount.
     """
@@ -85,6 +85,9 @@ def bytes_of(amount: str | int) -> int:
     if match is None:
         raise ArchcalcError(f"memory: expected an amount such as 24GiB or 16GB, got {amount!r}")
     whole, part, unit = match[1], match[2] or "", match[3].lower()
+    if isinstance(amount, str) and amount.strip()[-1].isdecimal():
+        number = amount.strip()
+        raise ArchcalcError(f"memory: expected a unit after {number}; {number}GiB? ({number}B for bytes)")
     count: int = int(whole + part) * _UNITS[unit] // 10 ** len(part)
     if count < 1:
         raise ArchcalcError(f"memory: expected at least one byte, got {amount!r}")

@@ -42,7 +42,7 @@ def test_one_sample_more_does_not_fit(batch: int, memory: int, dtype: str) -> No
         ("1.5g", 1_500_000_000),
         ("8kib", 8192),
         ("0.3KiB", 307),
-        ("1000", 1000),
+        ("1000B", 1000),
         (77, 77),
         ("2TiB", 2**41),
         ("5 MB ", 5_000_000),
