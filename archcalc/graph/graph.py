@@ -65,8 +65,8 @@ class Graph:
 
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
-    value or None; `claims` as stated in the file; `source` and `format` of the file it was read
-    from; `origin` for reading it again, where it has symbols.
+    value or None; `optimizer` the file's, if it states one; `claims` as stated in the file; `source` and
+    `format` of the file it was read from; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Graph:
     outputs: tuple[Tap, ...]
     repeats: tuple[Repeat, ...] = ()
     symbols: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str | None = None
     claims: tuple[Any, ...] = ()
     source: str = ""
     format: str = "graph"

@@ -15,6 +15,7 @@ from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
+from archcalc.readers.keras.compiled import optimizer_name
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
@@ -77,6 +78,7 @@ def read_keras(
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(source, reading.worst())
+    graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:

@@ -18,6 +18,7 @@ from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.report.columns import Figures, once
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
+from archcalc.report.stated import findings as stated_findings
 from archcalc.report.totals import TOTALS, Totals
 from archcalc.report.values import Frozen, thousands, to_json_value
 
@@ -83,9 +84,8 @@ class Report(Frozen):
     rows: tuple[Row, ...]
     totals: Totals
     _of: Figures
-    _memory: int | None
 
-    def __init__(self, figures: Figures, memory: int | None = None) -> None:
+    def __init__(self, figures: Figures) -> None:
         graph = figures.graph
         vars(self).update(
             name=graph.name,
@@ -96,12 +96,16 @@ class Report(Frozen):
             rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
             totals=Totals(figures),
             _of=figures,
-            _memory=memory,
         )
 
     @property
     def scope(self) -> Scope:
         return self._of.scope
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether figures are closed forms in open symbols."""
+        return self._of.has_symbols
 
     @once
     def layers(self) -> Rows:
@@ -121,7 +125,8 @@ class Report(Frozen):
     @once
     def fit(self) -> Fit | None:
         """Whether it fits into the stated memory, and the largest batch that does."""
-        return None if self._memory is None else fit(self.totals, self._memory, self._of.options.batch)
+        options = self._of.options
+        return None if options.memory is None else fit(self.totals, int(options.memory), options.batch)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -131,7 +136,8 @@ class Report(Frozen):
     @once
     def findings(self) -> tuple[Finding, ...]:
         """What a reader should know."""
-        return tuple(_unknown_layers(self.rows))
+        stated = stated_findings(self._of.asked, self._of.graph)
+        return (*_unknown_layers(self.rows), *(Finding(*finding) for finding in stated))
 
     # -- what the figures depend on ----------------------------------------------------------
     @once
@@ -177,7 +183,7 @@ class Report(Frozen):
             "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
             "training_activation_bytes": "what the backward pass reads, each tensor once",
             "training_bytes": "weights, gradients, optimizer state and training activations",
-            **({} if options.gradients is None else options.gradients.conventions(self._of.loss)),
+            **self._of.gradient_conventions,
         }
 
     def work_out(self) -> None:
