@@ -15,11 +15,12 @@ from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
 from archcalc.arith import Scope, Shape, Size
 from archcalc.arith.symbolic import Expr, Symbol
+from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
 from archcalc.report.columns import Figures, once
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
 from archcalc.report.stated import findings as stated_findings
-from archcalc.report.totals import TOTALS, Totals
+from archcalc.report.totals import Totals
 from archcalc.report.values import Frozen, thousands, to_json_value
 
 if TYPE_CHECKING:
@@ -171,18 +172,11 @@ class Report(Frozen):
         options = self._of.options
         return {
             **_flops_convention(options.convention, self.rows),
-            "macs": "multiply-adds of one sample's forward pass",
-            "elementwise_operations": "bias, activation, normalisation, pooling and merging, "
-            "not part of FLOPs",
+            **{q.name: q.note for q in TABLE if q.note and q.name in WORK},
             "batch": options.batch,
             "dtype": options.dtype,
             "optimizer": options.optimizer,
-            "activation_bytes": "one tensor for each layer call, whole batch",
-            "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
-            "receptive_field": "of one position with all channels, not clipped at borders (clipped_size is)",
-            "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
-            "training_activation_bytes": "what the backward pass reads, each tensor once",
-            "training_bytes": "weights, gradients, optimizer state and training activations",
+            **{q.name: q.note for q in TABLE if q.note and q.name not in WORK},
             **self._of.gradient_conventions,
         }
 
@@ -286,12 +280,9 @@ class Report(Frozen):
         )
 
 
+WORK = tuple(q.name for q in TABLE if q.unit != BYTES and q.total)
 # the order in which analyses run on open symbols
-IN_ORDER = (
-    *("parameters", "macs", "flops", "elementwise_operations", "activation_bytes", "peaks"),
-    *("training_activation_bytes", "receptive_fields", "effective_fields", "verdicts"),
-    "optimizer_bytes",
-)
+IN_ORDER = (*SUMMED, "peaks", "receptive_fields", "effective_fields", "verdicts", "optimizer_bytes")
 
 
 def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
