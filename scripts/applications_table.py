@@ -34,8 +34,8 @@ local path (\\*). MobileNetV3 takes any image; its MACs are those at 224 × 224.
 
 def line(name: str) -> str:
     """The row of one network."""
-    graph = read_application(f"keras:{name}", symbols={"H": OPEN_SIDE, "W": OPEN_SIDE})
-    report = analyze(graph)
+    graph = read_application(f"keras:{name}")
+    report = analyze(graph, symbols=dict.fromkeys(graph.symbols, OPEN_SIDE))
     (shape,) = report.inputs.values()
     totals = report.totals
     last = last_map(report)

@@ -8,24 +8,33 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.report.options import AnalysisOptions, GradientOptions
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
     from archcalc.report.report import Report
 
+# options of figures -> the formats that show these figures
+_APPLIES = options.APPLIES | {
+    **dict.fromkeys(("clipped", "loss"), ("json", "csv")),
+    **dict.fromkeys(("memory", "optimizer"), ("table", "json", "markdown")),
+    **dict.fromkeys(("batch", "dtype"), ("table", "json", "csv", "markdown")),
+}
+_COMPARED = ("table", "json", "csv", "markdown")  # formats of a comparison, and its options
+_COMPARING = (*options.READING, "source", "compare", "form", "output", "width", "ascii")
+
 
 @click.command("analyze", context_settings={"max_content_width": 100})
 @options.source_argument
 @options.reading_options
-@options.costing_options
+@options.generated(AnalysisOptions)
 @click.option(
     "--compare-conventions",
     "compare",
     is_flag=True,
     help="Show the total FLOPs in every convention, and why they differ, instead of the layers.",
 )
-@click.option("--clipped", is_flag=True, help="Clip every row's field to the pixels that exist (json, csv).")
-@options.gradient_options
+@options.generated(GradientOptions)
 @options.plot_option
 @options.showing_options
 @click.option(
@@ -33,34 +42,7 @@ if TYPE_CHECKING:
     type=click.Choice(options.SEVERITIES),
     help="Exit with 1 if there is a finding of this level or above.",
 )
-def command(
-    source: str,
-    values: dict[str, int],
-    input_shape: tuple[Any, ...] | None,
-    allow_unknown: bool,
-    max_layers: int,
-    batch: int,
-    dtype: str,
-    optimizer: str,
-    memory: int | None,
-    convention: str,
-    compare: bool,
-    clipped: bool,
-    gradients: bool,
-    weights: str,
-    tier: str | None,
-    training: bool,
-    input_range: tuple[float, float] | None,
-    loss: str | None,
-    plot: str | None,
-    form: str | None,
-    output: str | None,
-    depth: int | None,
-    width: int | None,
-    color: str,
-    ascii: bool,
-    fail_on: str | None,
-) -> int:
+def command(source: str, compare: bool, plot: str | None, fail_on: str | None, **given: Any) -> int:
     """Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.
 
     SOURCE is a spec, a Keras config (model.to_json()), a .keras file, keras:NAME, or - for
@@ -69,79 +51,51 @@ def command(
     from archcalc.analyze import analyze
     from archcalc.cli.sources import naming, read
 
-    graph = read(
-        source, input_shape=input_shape, allow_unknown=allow_unknown, symbols=values, max_layers=max_layers
-    )
+    if compare:
+        options.refuse_others(_COMPARING, "does not apply to --compare-conventions; leave one of them out")
+    show = options.Showing.of(given, _COMPARED if compare else options.FORMATS, _APPLIES)
+    graph = read(source, **options.taken(given, options.READING))
     with naming(source):
         if compare:
-            return _compare(graph, form, output, width, ascii)
-        report = analyze(
-            graph,
-            batch=batch,
-            dtype=dtype,
-            optimizer=optimizer,
-            memory=memory,
-            convention=convention,
-            clipped=clipped,
-            gradients=gradients or plot is not None,
-            weights=weights,
-            tier=tier,
-            training=training,
-            input_range=input_range,
-            loss=loss,
-        )
+            emit(_comparison(graph, show), show.output)
+            return 0
+        given["gradients"] |= plot is not None
+        report = analyze(graph, **given)
         if plot is not None:
             from archcalc.render.plots import gradient_plot
 
             gradient_plot(report, plot)
-    form = options.chosen_format(form, output)
-    ascii = options.wants_ascii(ascii, output)
-    if form == "table":
-        from archcalc.render.terminal import terminal_text
-
-        text = terminal_text(
-            report,
-            width=options.chosen_width(width),
-            depth=depth,
-            ascii=ascii,
-            color=options.wants_color(color, output),
-        )
-    else:
-        text = _as(form, report, depth, ascii)
-    emit(text, output)
+    emit(_text(report, show), show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 
 
-def _compare(graph: Graph, form: str | None, output: str | None, width: int | None, ascii: bool) -> int:
+def _comparison(graph: Graph, show: options.Showing) -> str:
     """The table of all conventions' totals."""
     from archcalc.report.comparison import compare_conventions
 
-    form = options.chosen_format(form, output, ("table", "json", "csv", "markdown"))
-    ascii = options.wants_ascii(ascii, output)
     compared = compare_conventions(graph)
-    if form == "json":
+    if show.form == "json":
         from archcalc.render.json import json_text
 
-        text = json_text(compared.to_dict(), ascii=ascii)
-    elif form == "csv":
-        text = compared.to_csv()
-    elif form == "markdown":
-        text = compared.to_markdown()
-    elif form == "table":
-        text = compared.to_text(options.chosen_width(width), ascii=ascii)
-    else:
-        raise click.UsageError(f"--compare-conventions has no format {form!r}: table, json, csv or markdown")
-    emit(text, output)
-    return 0
+        return json_text(compared.to_dict(), ascii=show.ascii)
+    if show.form == "csv":
+        return compared.to_csv()
+    if show.form == "markdown":
+        return compared.to_markdown()
+    return compared.to_text(show.width, ascii=show.ascii)
 
 
-def _as(form: str, report: Report, depth: int | None, ascii: bool) -> str:
-    if form == "json":
+def _text(report: Report, show: options.Showing) -> str:
+    if show.form == "table":
+        from archcalc.render.terminal import terminal_text
+
+        return terminal_text(report, width=show.width, depth=show.depth, ascii=show.ascii, color=show.color)
+    if show.form == "json":
         from archcalc.render.json import json_text
 
-        return json_text(report.to_dict(), ascii=ascii)
-    if form == "csv":
-        return report.to_csv(depth=depth)
-    if form == "latex":
-        return report.to_latex(depth=depth)
-    return report.to_markdown(depth=depth)
+        return json_text(report.to_dict(), ascii=show.ascii)
+    if show.form == "csv":
+        return report.to_csv(depth=show.depth)
+    if show.form == "latex":
+        return report.to_latex(depth=show.depth)
+    return report.to_markdown(depth=show.depth)

@@ -26,15 +26,7 @@ from archcalc.cli.sources import read
 )
 @click.option("--names", type=click.Path(), metavar="FILE", help="Write which layer got which name, as JSON.")
 def command(
-    source: str,
-    values: tuple[tuple[str, int], ...],
-    input_shape: tuple[Any, ...] | None,
-    allow_unknown: bool,
-    max_layers: int,
-    output: str | None,
-    form: str | None,
-    keep_names: bool,
-    names: str | None,
+    source: str, output: str | None, form: str | None, keep_names: bool, names: str | None, **reading: Any
 ) -> None:
     """Write a network as a spec, as Keras code, or as a .keras archive.
 
@@ -47,13 +39,9 @@ def command(
     form = form or (form_of(output) if to_file and output else "spec")
     if form == "keras" and not to_file:
         raise click.UsageError("a .keras archive needs a file: -o model.keras", click.get_current_context())
-    graph = read(
-        source,
-        input_shape=input_shape,
-        allow_unknown=allow_unknown,
-        symbols=dict(values),
-        max_layers=max_layers,
-    )
+    if form == "keras":
+        options.refuse(("keep_names", "names"), "does not apply to a .keras archive, where all names stay")
+    graph = read(source, **reading)
     if names is not None:
         from archcalc.render.json import json_text
         from archcalc.writers.spec import write_spec

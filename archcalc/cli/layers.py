@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from archcalc.cli import options
@@ -18,9 +20,7 @@ FORMATS = ("table", "json", "markdown")
     "--width", type=click.IntRange(min=options.MIN_WIDTH), help="Width in columns. Default: the terminal's."
 )
 @click.option("--ascii", is_flag=True, help="Use only ASCII.")
-def command(
-    names: tuple[str, ...], form: str | None, output: str | None, width: int | None, ascii: bool
-) -> None:
+def command(names: tuple[str, ...], **given: Any) -> None:
     """List the layer types and their parameters in closed form; with TYPE, the details of that type."""
     from archcalc.layers.registry import registered
     from archcalc.render import catalogue as render
@@ -34,23 +34,22 @@ def command(
         refused = {name: refused[name] for name in chosen if name in refused}
     else:
         entries = catalogue.entries()
-    form = options.chosen_format(form, output, FORMATS)
-    if form == "json":
+    show = options.Showing.of(given, FORMATS)
+    if show.form == "json":
         from archcalc.render.json import json_text
 
         data: dict[str, object] = {"layers": [render.as_data(e) for e in entries]}
         data["refused"] = [{"name": k, **v._asdict()} for k, v in refused.items()]
-        text = json_text(data if names else {**data, "operations": catalogue.operations()})
-    elif form == "markdown":
+        data |= {} if names else {"operations": catalogue.operations()}
+        text = json_text(data, ascii=show.ascii)
+    elif show.form == "markdown":
         text = render.markdown(entries, None if names else catalogue.operations(), refused)
     else:
-        ascii = options.wants_ascii(ascii, output)
-        columns = options.chosen_width(width)
         if names:
-            text = render.details(entries, columns, ascii, refused)
+            text = render.details(entries, show.width, show.ascii, refused)
         else:
-            text = render.overview(entries, columns, ascii, catalogue.operations(), refused)
-    emit(text, output)
+            text = render.overview(entries, show.width, show.ascii, catalogue.operations(), refused)
+    emit(text, show.output)
 
 
 def _known(name: str, known: list[str]) -> str:

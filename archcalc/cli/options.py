@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
-from archcalc.conventions import NAMES as CONVENTIONS
+from archcalc.errors import ArchcalcError
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.report.options import Choice, Flag, Positive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,17 +23,60 @@ PIPE_WIDTH = 120
 MIN_WIDTH = 40
 
 
-def _assignments(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
-    """`w=64`: symbols and their values; the last value of a symbol counts."""
-    values = {}
+# how a result is shown -> the formats that it applies to
+APPLIES: dict[str, tuple[str, ...]] = {
+    "depth": ("table", "csv", "markdown", "latex"),
+    "width": ("table",),
+    "color": ("table",),
+    "ascii": ("table", "json"),
+}
+
+
+def given() -> Iterator[click.Parameter]:
+    """The options on the command line that change what their command does by default."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        stated = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        # without colour and with the default is what every format is
+        if stated and not (name == "color" and context.params[name] != "always"):
+            yield parameter
+
+
+def refuse(names: Container[str], reason: str) -> None:
+    """Refuse options on the command line that would change nothing; `reason` follows the option's name."""
+    for parameter in given():
+        if parameter.name in names:
+            raise click.UsageError(f"{parameter.opts[-1]} {reason}", click.get_current_context())
+
+
+def refuse_others(names: Iterable[str], reason: str) -> None:
+    """Refuse the options on the command line that are not among these."""
+    refuse({str(parameter.name) for parameter in given()}.difference(names), reason)
+
+
+def require_effect(form: str, applies: Mapping[str, tuple[str, ...]] = APPLIES) -> None:
+    """Refuse options on the command line that change nothing in this format."""
+    for name, forms in applies.items():
+        if form not in forms:
+            refuse((name,), f"does not apply to {form}, only to {', '.join(forms)}")
+
+
+def _assignments(
+    ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, int | None]:
+    """`w=64`: symbols and their values (null opens one); the last value of a symbol counts."""
+    values: dict[str, int | None] = {}
     for text in texts:
         name, sign, number = text.partition("=")
         if not sign or not name.strip().isidentifier():
             raise click.BadParameter(f"{text!r}: expected NAME=VALUE, as in w=64", ctx, parameter)
         try:
-            values[name.strip()] = int(number)
+            values[name.strip()] = None if number.strip() == "null" else int(number)
         except ValueError:
-            raise click.BadParameter(f"{text!r}: {number!r} is not an integer", ctx, parameter) from None
+            raise click.BadParameter(
+                f"{text!r}: {number!r} is not an integer (null leaves the symbol open)", ctx, parameter
+            ) from None
     return values
 
 
@@ -48,17 +92,12 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     return tuple(int(p) if p.isdecimal() else p for p in parts)
 
 
-def _amount(ctx: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
-    """`24GiB` as bytes."""
-    if text is None:
-        return None
-    from archcalc.errors import ArchcalcError
-    from archcalc.report.fit import bytes_of
+READING = ("symbols", "input_shape", "allow_unknown", "max_layers")
 
-    try:
-        return bytes_of(text)
-    except ArchcalcError as wrong:
-        raise click.BadParameter(str(wrong).removeprefix("memory: "), ctx, parameter) from None
+
+def taken(given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Some of the options that a command was given, taken out of them."""
+    return {name: given.pop(name) for name in names}
 
 
 def source_argument(command: F) -> F:
@@ -71,22 +110,22 @@ def reading_options(command: F) -> F:
         (
             click.option(
                 "--set",
-                "values",
+                "symbols",
                 metavar="NAME=VALUE",
                 multiple=True,
                 callback=_assignments,
-                help="Give a symbol a value (repeatable).",
+                help="Give a symbol a value (repeatable); null leaves it open.",
             ),
             click.option(
                 "--input-shape",
                 metavar="SHAPE",
                 callback=_shape,
-                help="Input shape of a model that was never built: 32,32,3 or H,W,3.",
+                help="Input shape of a Keras model instead of its own: 32,32,3 or H,W,3.",
             ),
             click.option(
                 "--allow-unknown",
                 is_flag=True,
-                help="Continue past unknown layers; what depends on them is reported as unknown.",
+                help="Continue past unknown layers of a Keras model; figures after them are unknown.",
             ),
             click.option(
                 "--max-layers",
@@ -102,62 +141,36 @@ def reading_options(command: F) -> F:
     return command
 
 
-def costing_options(command: F) -> F:
-    """Options for what memory and FLOPs are counted for."""
-    for option in reversed(
-        (
-            click.option(
-                "--batch",
-                type=click.IntRange(min=1),
-                default=1,
-                show_default=True,
-                help="Batch size of the memory figures.",
-            ),
-            click.option(
-                "--dtype",
-                type=click.Choice(list(PRECISIONS), case_sensitive=False),
-                default="float32",
-                show_default=True,
-                help="Keras dtype policy.",
-            ),
-            click.option(
-                "--optimizer",
-                type=click.Choice(list(OPTIMIZERS), case_sensitive=False),
-                default="adam",
-                show_default=True,
-                help="Optimizer whose state counts as training memory.",
-            ),
-            click.option(
-                "--memory",
-                metavar="SIZE",
-                callback=_amount,
-                help="Report whether it fits into SIZE, and the largest batch that does (24GiB, 16GB).",
-            ),
-            click.option(
-                "--convention",
-                type=click.Choice(CONVENTIONS, case_sensitive=False),
-                default="archcalc",
-                show_default=True,
-                help="Count FLOPs as this tool does.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def generated(options: type) -> Callable[[F], F]:
+    """An option of the command line for every field of a dataclass of `archcalc.report.options`."""
+
+    def decorate(command: F) -> F:
+        for field in reversed(dataclasses.fields(options)):
+            name = f"--{field.name.replace('_', '-')}"
+            command = click.option(name, help=field.metadata["help"], **_form(field))(command)
+        return command
+
+    return decorate
 
 
-def _interval(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
-    """`0:1`: the least and the largest value."""
-    if text is None:
-        return None
-    low, colon, high = text.partition(":")
-    try:
-        interval = float(low), float(high)
-    except ValueError:
-        interval = None
-    if not colon or interval is None or not -float("inf") < interval[0] <= interval[1] < float("inf"):
-        raise click.BadParameter(f"{text!r}: expected LOW:HIGH, as in 0:1", ctx, parameter)
-    return interval
+def _form(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    """How click reads and shows a field."""
+    values = field.metadata["values"]
+    if isinstance(values, Flag):
+        return {"is_flag": True}
+    shown: dict[str, Any] = {"default": field.default, "show_default": field.default is not None}
+    if isinstance(values, Positive):
+        return {"type": click.IntRange(min=1), **shown}
+    if isinstance(values, Choice):
+        return {"type": click.Choice(values.names, case_sensitive=False), **shown}
+
+    def read(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+        try:
+            return None if text is None else values.check(text)
+        except ArchcalcError as wrong:
+            raise click.BadParameter(str(wrong), ctx, parameter) from None
+
+    return {"metavar": values.metavar, "callback": read, **shown}
 
 
 def plot_option(command: F) -> F:
@@ -167,47 +180,6 @@ def plot_option(command: F) -> F:
         metavar="FILE",
         help="Plot gradients by depth (png, svg or pdf): bound, expected band, measurement.",
     )(command)
-
-
-def gradient_options(command: F) -> F:
-    """Options for whether and how gradients are bounded."""
-    for option in reversed(
-        (
-            click.option(
-                "--gradients",
-                is_flag=True,
-                help="Bound each layer's gradient; predict it at initialisation.",
-            ),
-            click.option(
-                "--weights",
-                type=click.Choice(["symbolic", "expected", "actual"]),
-                default="expected",
-                show_default=True,
-                help="Norms of weights: left open, expected at initialisation, or those in the .keras file.",
-            ),
-            click.option(
-                "--tier",
-                type=click.Choice(["symbolic", "tight", "centred"]),
-                help="Kind of bound; tight and centred need --weights actual, whose default is tight.",
-            ),
-            click.option(
-                "--training", is_flag=True, help="Bounds for training mode: batch statistics, dropout."
-            ),
-            click.option(
-                "--input-range",
-                metavar="LOW:HIGH",
-                callback=_interval,
-                help="Range of the input values, if known.",
-            ),
-            click.option(
-                "--loss",
-                metavar="NAME",
-                help="Loss whose gradient in kernels is bounded. Default: the cross-entropy that fits.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 def output_option(command: F) -> F:
@@ -245,6 +217,40 @@ def showing_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+@dataclasses.dataclass(frozen=True)
+class Showing:
+    """How a result is shown: as the command line says, and else as the terminal and the file's name do."""
+
+    form: str
+    output: str | None
+    width: int
+    color: bool
+    ascii: bool
+    depth: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        given: dict[str, Any],
+        known: tuple[str, ...] = FORMATS,
+        applies: Mapping[str, tuple[str, ...]] = APPLIES,
+    ) -> Showing:
+        """Taken out of what a command was given; raises `UsageError` for options without effect."""
+        output = given.pop("output")
+        form = chosen_format(given.pop("form"), output, known)
+        if form not in known:
+            raise click.UsageError(f"there is no format {form!r} here: {', '.join(known)}")
+        require_effect(form, applies)
+        return cls(
+            form,
+            output,
+            chosen_width(given.pop("width")),
+            wants_color(given.pop("color", "never"), output),
+            wants_ascii(given.pop("ascii"), output),
+            given.pop("depth", None),
+        )
 
 
 def color_option(command: F) -> F:

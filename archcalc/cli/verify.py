@@ -54,20 +54,12 @@ FORMATS = ("table", "json", "csv")
 @click.option("--ascii", is_flag=True, help="Use only ASCII in tables.")
 def command(
     source: str,
-    values: tuple[tuple[str, int], ...],
-    input_shape: tuple[Any, ...] | None,
-    allow_unknown: bool,
-    max_layers: int,
     sample: int | None,
     seed: int,
     starts: int | None,
     plot: str | None,
     every: bool,
-    form: str | None,
-    output: str | None,
-    width: int | None,
-    color: str,
-    ascii: bool,
+    **given: Any,
 ) -> int:
     """Build the real Keras model, run it, and compare it with every figure, layer by layer.
 
@@ -81,38 +73,29 @@ def command(
         raise click.UsageError(
             "--plot shows measured gradients: say over how many initialisations (--gradients N)"
         )
-    graph = read(
-        source,
-        input_shape=input_shape,
-        allow_unknown=allow_unknown,
-        symbols=dict(values),
-        max_layers=max_layers,
-    )
+    show = options.Showing.of(given, FORMATS, options.APPLIES | {"every": ("table",)})
+    graph = read(source, **options.taken(given, options.READING))
     import_quietly("archcalc.verification.run")
     with progress() as tell:
         result = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
     if plot:
         _plot(graph, result, plot)
-    form = options.chosen_format(form, output, FORMATS)
-    if form == "json":
+    emit(_text(result, show, every), show.output)
+    return int(not result.agrees)
+
+
+def _text(result: Verification, show: options.Showing, every: bool) -> str:
+    if show.form == "json":
         from archcalc.render.json import json_text
 
-        text = json_text(result.to_dict())
-    else:
-        from archcalc.render import verification
+        return json_text(result.to_dict(), ascii=show.ascii)
+    from archcalc.render import verification
 
-        if form == "csv":
-            text = verification.csv_text(result)
-        else:
-            text = verification.terminal_text(
-                result,
-                width=options.chosen_width(width),
-                ascii=options.wants_ascii(ascii, output),
-                color=options.wants_color(color, output),
-                every=every,
-            )
-    emit(text, output)
-    return int(not result.agrees)
+    if show.form == "csv":
+        return verification.csv_text(result)
+    return verification.terminal_text(
+        result, width=show.width, ascii=show.ascii, color=show.color, every=every
+    )
 
 
 def _plot(graph: Graph, result: Verification, path: str) -> None:

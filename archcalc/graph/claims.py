@@ -4,23 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# what a claim may be about; names as in the report of `archcalc analyze`
-QUANTITIES = (
-    "parameters",
-    "trainable_parameters",
-    "non_trainable_parameters",
-    "output_shape",
-    "receptive_field",
-    "receptive_field_stride",
-    "macs",
-    "flops",
-    "elementwise_operations",
-    "activation_bytes",
-    "peak_activation_bytes",
-    "training_activation_bytes",
-    "weight_bytes",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Claim:

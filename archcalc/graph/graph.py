@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,14 +49,24 @@ class Repeat:
     count: Size
 
 
+class Origin(NamedTuple):
+    """Where a graph's nodes come from: `read` gives the graph with other values of its symbols.
+
+    A graph whose nodes are no longer these was changed afterwards, and cannot be read again.
+    """
+
+    nodes: tuple[Node, ...]
+    read: Callable[[Mapping[str, int | None]], Graph]
+
+
 @dataclass(frozen=True)
 class Graph:
     """A network; built by `Graph.of` (from nodes in any order) or a reader.
 
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
-    value or None; `claims` as stated in the file; `source` and `format` of the file it was read
-    from.
+    value or None; `optimizer` the file's, if it states one; `claims` as stated in the file; `source` and
+    `format` of the file it was read from; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -65,9 +75,11 @@ class Graph:
     outputs: tuple[Tap, ...]
     repeats: tuple[Repeat, ...] = ()
     symbols: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str | None = None
     claims: tuple[Any, ...] = ()
     source: str = ""
     format: str = "graph"
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(

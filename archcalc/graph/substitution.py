@@ -9,7 +9,7 @@ from typing import Any, cast
 from archcalc import arith
 from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
-from archcalc.graph import Graph, Node, Repeat, Tap
+from archcalc.graph import Graph, Node, Origin, Repeat, Tap
 from archcalc.layers.base import Layer
 
 FIRST_COPY = 1
@@ -22,6 +22,7 @@ def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
 
     Layers are constructed again, so that arguments are validated with the values. A block whose
     `repeat` becomes an integer is replaced by that many copies, named `body[1]/a`, `body[2]/a`, ...
+    A symbol that has a value gets the new one; None opens it.
 
     Raises
     ------
@@ -30,9 +31,41 @@ def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     NetworkError
         Layers whose arguments become invalid, all of them in one error.
     """
+    values = {name: _plain(value, name) for name, value in values.items()}
     _check(graph, values)
-    with arith.scope():
-        return _with_values(graph, values)
+    new = {name: value for name, value in values.items() if not _same(value, graph.symbols.get(name))}
+    if not new:
+        return graph
+    origin = graph.origin if graph.origin is not None and graph.origin.nodes is graph.nodes else None
+    fixed = [name for name in new if graph.symbols.get(name) is not None]
+    if fixed:
+        if origin is None:
+            raise ArchcalcError(
+                f"{graph.source or graph.name}: {fixed[0]} has the value {graph.symbols[fixed[0]]} in this "
+                f"graph, which holds no open {fixed[0]}; build the graph with the other value"
+            )
+        new = {**graph.symbols, **new}
+        graph = origin.read({name: v if isinstance(v, int) else None for name, v in new.items()})
+        new = {name: v for name, v in new.items() if v is not None and not isinstance(v, int)}
+    if new:
+        with arith.scope():
+            graph = _with_values(graph, new)
+    return graph if origin is None else dataclasses.replace(graph, origin=Origin(graph.nodes, origin.read))
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A value for a symbol, an integer of any type as int; None, expressions and arrays as they are."""
+    if value is None or isinstance(value, Expr) or arith.is_array(value):
+        return value
+    try:
+        return arith.integer(value)
+    except TypeError:
+        raise ArchcalcError(f"{name}: expected a positive integer for a symbol, got {value!r}") from None
+
+
+def _same(value: Any, current: Any) -> bool:
+    """Whether a symbol has this value already."""
+    return value is current or (isinstance(value, int) and isinstance(current, int) and value == current)
 
 
 def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
@@ -132,10 +165,8 @@ def _check(graph: Graph, values: Mapping[str, Any]) -> None:
                 f"{graph.source or graph.name}: no symbol is named {name!r}; "
                 f"{'its symbols are ' + ', '.join(declared) if declared else 'it has none'}"
             )
-        if isinstance(value, Expr) or arith.is_array(value):
+        if not isinstance(value, int):
             continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ArchcalcError(f"{name}: expected a positive integer for a symbol, got {value!r}")
         symbol = known.get(name) or Symbol(name)
         if value < symbol.minimum or (symbol.maximum is not None and value > symbol.maximum):
             upper = "" if symbol.maximum is None else f" and at most {symbol.maximum}"

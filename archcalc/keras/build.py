@@ -160,7 +160,7 @@ def to_keras(
     graph
         From `archcalc.load` or `archcalc.from_keras`.
     symbols
-        Values for open symbols, positive integers.
+        Values of symbols, positive integers, instead of those they have.
     initializers
         `"keras"` initialises weights as the layers declare, `"zeros"` all of them to zero (faster).
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archcalc.graph import Graph
 
 MAPPING = "the given mapping"
+SHAPE, UNKNOWN = "--input-shape (input_shape=)", "--allow-unknown (allow_unknown=)"
 
 _ZIP = b"PK\x03\x04"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -39,9 +40,10 @@ def load(
         A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`, `-` for
         standard input, or the decoded JSON of a spec or config.
     input_shape
-        Shape without the batch axis, for a Keras model that was never built.
+        Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
+        leaves an axis open. All shapes are derived anew.
     allow_unknown
-        Whether to continue past Keras layers that archcalc has no rules for.
+        Whether to continue past layers of a Keras model that archcalc has no rules for.
     symbols
         Values of symbols. They override the values in a spec; None leaves a symbol open.
     max_layers
@@ -51,7 +53,8 @@ def load(
     Raises
     ------
     SourceError
-        Every fault of the source, each with its JSON path.
+        Every fault of the source, each with its JSON path; an option that this kind of source cannot
+        follow.
     MissingExtraError
         Where `keras:NAME?...` needs Keras itself.
     ArchcalcError
@@ -88,6 +91,8 @@ def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str,
     if path.startswith("keras:"):
         from archcalc.readers.applications import read_application
 
+        if options["allow_unknown"]:
+            _refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
         return read_application(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
@@ -123,6 +128,10 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
     from archcalc.readers.spec import is_spec, read_spec
 
     if is_spec(data):
+        if options["input_shape"] is not None:
+            _refuse(source, f"{SHAPE} does not apply to a spec; change its inputs, or use symbols (--set)")
+        if options["allow_unknown"]:
+            _refuse(source, f"{UNKNOWN} does not apply to a spec; describe an unknown layer there as Opaque")
         return read_spec(data, source, symbols=options["symbols"], max_layers=options["max_layers"])
     if isinstance(data, dict) and ("layers" in data or "config" in data):
         _refuse(

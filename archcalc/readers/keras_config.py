@@ -6,12 +6,17 @@ is imported, called or looked up by a name from a file.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from archcalc.errors import SourceError
-from archcalc.graph import Graph
-from archcalc.readers.keras.inputs import given_shape
+from archcalc import arith
+from archcalc.analyses import shapes
+from archcalc.errors import Fault, NetworkError, SourceError
+from archcalc.graph import Graph, Origin
+from archcalc.readers.keras.compiled import optimizer_name
+from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import Reading
@@ -47,30 +52,59 @@ def read_keras(
     source
         The file's name in messages.
     input_shape
-        Sizes (without the batch) for a Sequential that was never built, or for open axes;
-        a name leaves an axis open.
+        Sizes of the input, without the batch; a name leaves an axis open. They take the place of
+        those in the file, and all shapes are derived anew.
     allow_unknown
         Continue with the recorded shapes after an unknown layer; its figures are unknown.
     symbols
-        Values for the symbols (`H`, `W`, `T`) that stand for open axes.
+        Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
     max_layers
         The most layers, once nested models are unfolded.
 
     Raises
     ------
     SourceError
-        With every fault of the file, each at its JSON path.
+        With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
+        that another input shape does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers)
+    check_values(reading)
     if input_shape is not None:
         reading.input_shape = given_shape(input_shape, reading)
     if reading.faults:
         raise SourceError(source, reading.faults)
     model = _parse(data, reading)
+    check_inputs(reading)
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(source, reading.worst())
-    return graph
+    graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
+    if reading.reshaped:
+        _require_fit(graph, reading)
+    if not graph.symbols:
+        return graph
+    options = {"input_shape": input_shape, "allow_unknown": allow_unknown, "max_layers": max_layers}
+    again = partial(_with_symbols, data, source, options)
+    return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
+
+
+def _with_symbols(
+    data: dict[str, Any], source: str, options: dict[str, Any], symbols: Mapping[str, int | None]
+) -> Graph:
+    return read_keras(data, source, symbols=symbols, **options)
+
+
+def _require_fit(graph: Graph, reading: Reading) -> None:
+    """Refuse an input shape other than the file's with which the layers do not fit together."""
+    try:
+        with arith.scope():
+            shapes.infer(graph)
+    except NetworkError as problem:
+        given = ",".join(map(str, reading.input_shape or ()))
+        faults = [
+            Fault("", f"--input-shape {given}: layer {name!r}: {reason}") for name, reason in problem.faults
+        ]
+        raise SourceError(reading.source, faults) from None
 
 
 def _parse(data: dict[str, Any], reading: Reading) -> Model | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
-from archcalc.graph.claims import QUANTITIES
+from archcalc.graph.quantities import CLAIMED
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
 from archcalc.readers.spec.arguments import layer_type, type_names
@@ -118,7 +118,7 @@ def _claim() -> dict[str, Any]:
         "additionalProperties": False,
         "not": {"required": ["layer", "layers"]},
         "properties": {
-            "quantity": {"enum": list(QUANTITIES)},
+            "quantity": {"enum": list(CLAIMED)},
             "layer": {"type": "string"},
             "layers": NAMES,
             "per": {"const": "filter"},

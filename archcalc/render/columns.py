@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
+from archcalc.graph.quantities import BYTES, TABLE, Quantity
 from archcalc.render import text
 from archcalc.render.text import Glyphs
 from archcalc.report.rows import Row
@@ -38,11 +40,20 @@ def _write_parameters(figure: Any, glyphs: Glyphs) -> str:
 LAYER = Column("layer", "Layer", lambda row: row.name, lambda v, g: text.printable(v, g), numeric=False)
 TYPE = Column("type", "Type", lambda row: row.type, lambda v, g: text.printable(v, g), numeric=False)
 OUTPUT = Column("output", "Output", lambda row: row.output_shape, text.shape, numeric=False)
-PARAMETERS = Column(
-    "parameters", "Parameters", _parameters, _write_parameters, total=lambda totals: totals.parameters
+
+
+def _column(quantity: Quantity) -> Column:
+    """The column of a quantity: the rows' figures, and their sum."""
+    figure, write = attrgetter(quantity.name), text.amount if quantity.unit == BYTES else text.count
+    if quantity.name == "parameters":
+        return Column(quantity.name, quantity.column, _parameters, _write_parameters, total=figure)
+    return Column(quantity.name, quantity.column, figure, write, total=figure)
+
+
+_BY_NAME = {q.name: _column(q) for q in TABLE if q.column}
+PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS = (
+    _BY_NAME[name] for name in ("parameters", "macs", "flops", "elementwise_operations", "activation_bytes")
 )
-MACS = Column("macs", "MACs", lambda row: row.macs, text.count, total=lambda totals: totals.macs)
-FLOPS = Column("flops", "FLOPs", lambda row: row.flops, text.count, total=lambda totals: totals.flops)
 
 
 def flops_column(convention: str) -> Column:
@@ -50,29 +61,16 @@ def flops_column(convention: str) -> Column:
     return FLOPS if convention == "archcalc" else replace(FLOPS, title=f"FLOPs ({convention})")
 
 
-ELEMENTWISE = Column(
-    "elementwise",
-    "Elementwise",
-    lambda row: row.elementwise_operations,
-    text.count,
-    total=lambda totals: totals.elementwise_operations,
-)
-ACTIVATIONS = Column(
-    "activations",
-    "Activations",
-    lambda row: row.activation_bytes,
-    text.amount,
-    total=lambda totals: totals.activation_bytes,
-)
 FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)
 SIGMA = Column("sigma", "Effective σ", lambda row: row.effective_field, text.spread)
 GRADIENT = Column("gradient", "Gradient", lambda row: row.gradient, text.gradient)
 
 # the order of reading, and the order in which a wider terminal gains columns
-ORDER = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS, FIELD, SIGMA, GRADIENT)
+ORDER = (LAYER, TYPE, OUTPUT, *_BY_NAME.values(), FIELD, SIGMA, GRADIENT)
 ALWAYS = (LAYER, PARAMETERS)
 ESSENTIAL = (MACS, OUTPUT, FIELD)
-GAINED = (*ESSENTIAL, GRADIENT, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
+_FIRST = (*ESSENTIAL, GRADIENT, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
+GAINED = (*_FIRST, *(column for column in ORDER if column not in (*ALWAYS, *_FIRST)))
 EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from archcalc.arith.unknown import Unknown
+from archcalc.graph.quantities import SUMMED
 from archcalc.render.grouping import fold
 from archcalc.report.report import Report
 from archcalc.report.rows import Row
@@ -46,13 +48,7 @@ _COLUMNS: dict[str, Callable[[Row], Any]] = {
     "output_shape": lambda row: row.output_shape,
     "shared_with": lambda row: row.shared_with,
     "copies": lambda row: row.copies,
-    "parameters": lambda row: row.parameters,
-    "trainable_parameters": lambda row: row.trainable_parameters,
-    "macs": lambda row: row.macs,
-    "flops": lambda row: row.flops,
-    "elementwise_operations": lambda row: row.elementwise_operations,
-    "activation_bytes": lambda row: row.activation_bytes,
-    "training_activation_bytes": lambda row: row.training_activation_bytes,
+    **{name: attrgetter(name) for name in SUMMED},
     **{f"receptive_field_{name.removeprefix('is_')}": _part(name) for name in _FIELD_PARTS},
     "effective_receptive_field_sigma": lambda row: row.effective_receptive_field_sigma,
 }

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from archcalc.arith import total
-from archcalc.report.rows import FIGURES, Row
+from archcalc.graph.quantities import SUMMED
+from archcalc.report.rows import Row
 
 
 def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
@@ -44,7 +45,7 @@ def _prefix(name: str, depth: int, separator: str) -> str:
 
 def _group(name: str, members: list[Row]) -> Row:
     last = members[-1]
-    figures: dict[str, Any] = {f: total(getattr(row, f) for row in members) for f in FIGURES}
+    figures: dict[str, Any] = {f: total(getattr(row, f) for row in members) for f in SUMMED}
     figures |= {
         f: getattr(last, f) for f in ("output_shapes", "receptive_fields", "effective_fields", "gradient")
     }

@@ -10,18 +10,7 @@ from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.render import summary
 from archcalc.render import text as words
-from archcalc.render.columns import (
-    FIELD,
-    FLOPS,
-    GRADIENT,
-    LAYER,
-    MACS,
-    OUTPUT,
-    PARAMETERS,
-    TYPE,
-    Column,
-    everywhere,
-)
+from archcalc.render.columns import FIELD, LAYER, OUTPUT, TYPE, Column, everywhere
 from archcalc.render.grouping import fold
 from archcalc.render.text import UNICODE, printable
 from archcalc.report.report import Report
@@ -123,7 +112,6 @@ def _cell(column: Column, figure: Any) -> str:
         return _shape(figure)
     if column is FIELD:
         return _field(figure)
-    assert column.key in (PARAMETERS.key, MACS.key, FLOPS.key, GRADIENT.key)
     if isinstance(figure, Expr):
         return f"${_formula(figure)}$"
     return escaped(column.write(figure, UNICODE))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from archcalc.arith import total
 from archcalc.arith.symbolic import Expr, Extremum
 from archcalc.arith.unknown import Unknown
+from archcalc.graph.quantities import TABLE
 from archcalc.render import text
 from archcalc.render.fit import fits
 from archcalc.render.text import Glyphs
@@ -70,9 +71,11 @@ def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
         yield Fact("MACs", _figure(report, "macs", glyphs))
     if not ours:
         yield from _foreign_flops(report, glyphs)
-    if not isinstance(t.elementwise_operations, Expr):
-        operations = "" if isinstance(t.elementwise_operations, Unknown) else " operations"
-        yield Fact("Elementwise", _figure(report, "elementwise_operations", glyphs) + operations)
+    for quantity in TABLE:
+        value = getattr(t, quantity.name) if quantity.line else None
+        if quantity.line and not isinstance(value, Expr):
+            unit = "" if isinstance(value, Unknown) else f" {quantity.unit}"
+            yield Fact(quantity.line, _figure(report, quantity.name, glyphs) + unit)
 
 
 def _foreign_flops(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
@@ -186,7 +189,7 @@ def formulas(report: Report) -> list[Fact]:
     figures = {name: getattr(report.totals, name) for name in report.formulas}
     if figures.get("trainable_parameters") == figures.get("parameters"):
         figures.pop("trainable_parameters", None)
-    return [Fact(title, _closed_form(figures[name])) for name, title in _FORMULAS.items() if name in figures]
+    return [Fact(q.formula, _closed_form(figures[q.name])) for q in TABLE if q.formula and q.name in figures]
 
 
 def _closed_form(figure: Expr) -> str:
@@ -198,16 +201,6 @@ def _closed_form(figure: Expr) -> str:
 
 
 MAX_ALTERNATIVES = 6
-
-
-_FORMULAS = {
-    "parameters": "parameters",
-    "trainable_parameters": "trainable",
-    "macs": "MACs",
-    "elementwise_operations": "elementwise",
-    "peak_activation_bytes": "peak bytes",
-    "training_bytes": "train bytes",
-}
 
 
 def premises(report: Report) -> list[Fact]:

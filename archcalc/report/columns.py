@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -14,7 +13,6 @@ from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.memory import optimizers, tensors
 from archcalc.analyses.memory.inference import Inference, inference
-from archcalc.analyses.memory.precision import PRECISIONS, Precision
 from archcalc.analyses.memory.training import activations as held_in_training
 from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
@@ -22,31 +20,16 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
+from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
+from archcalc.report.stated import completed
 
 if TYPE_CHECKING:
     from archcalc.analyses.fields.effective_field import EffectiveField
     from archcalc.analyses.fields.receptive_field import Field
     from archcalc.analyses.gradient_bounds.gradients import Gradient
     from archcalc.analyses.mean_field.verdicts import Verdict
-    from archcalc.report.gradients import GradientOptions
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the figures; `archcalc.analyze` documents each."""
-
-    batch: int = 1
-    dtype: str = "float32"
-    optimizer: str = "adam"
-    convention: str = "archcalc"
-    clipped: bool = False
-    gradients: GradientOptions | None = None
-
-    @property
-    def precision(self) -> Precision:
-        return PRECISIONS[self.dtype]
 
 
 class once(cached_property[_T]):  # noqa: N801 - a decorator
@@ -75,9 +58,13 @@ class Figures:
     computed as requested.
     """
 
-    def __init__(self, graph: Graph, options: Options) -> None:
+    def __init__(
+        self, graph: Graph, asked: AnalysisOptions, gradient_options: GradientOptions | None = None
+    ) -> None:
         self.graph = graph
-        self.options = options
+        self.asked = asked
+        self.options = completed(asked, graph)
+        self.gradient_options = gradient_options
         self.scope = arith.Scope()
         with arith.scope(self.scope):
             self.has_symbols = restate(graph)
@@ -148,9 +135,13 @@ class Figures:
         return work.elementwise(self.graph, self.output_shapes)
 
     # -- memory --------------------------------------------------------------------------
+    def _tensor_bytes(self, *, declared: bool) -> list[list[Size]]:
+        precision, batch = self.options.precision, self.options.batch
+        return tensors.tensors(self.graph, self.output_shapes, precision, batch, declared=declared)
+
     @once
     def _tensors(self) -> Sequence[Sequence[Size]]:
-        return tensors.tensors(self.graph, self.output_shapes, self.options.precision, self.options.batch)
+        return self._tensor_bytes(declared=self.asked.dtype is None)
 
     @once
     def activation_bytes(self) -> Sequence[Size]:
@@ -164,15 +155,18 @@ class Figures:
     def training_activation_bytes(self) -> Sequence[Size]:
         owners = [i if n.shared_with is None else n.shared_with for i, n in enumerate(self.graph.nodes)]
         trained = [_is_trained(self._counts[owner]) for owner in owners]
+        # layers in half precision keep a copy of a float32 input in their own type
+        cast = self._tensor_bytes(declared=False)
+        kept = [cast[i] if i in self.graph.inputs else own for i, own in enumerate(self._tensors)]
         options = self.options
         return held_in_training(
-            self.graph, self.output_shapes, self._tensors, trained, options.precision, options.batch
+            self.graph, self.output_shapes, kept, trained, options.precision, options.batch
         )
 
     @once
     def optimizer_bytes(self) -> Size:
         owned = zip(self.name, self.copies, self.weights, strict=True)
-        return self.options.precision.weight * optimizers.state(self.options.optimizer, owned)
+        return self.options.precision.weight * optimizers.state(self.options.optimizer or OPTIMIZER, owned)
 
     # -- fields --------------------------------------------------------------------------
     @once
@@ -191,15 +185,23 @@ class Figures:
     # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str]:
         """Every row's gradient, and the loss whose gradient with respect to kernels is bounded."""
-        if self.options.gradients is None:
+        if self.gradient_options is None:
             return [None] * len(self.graph.nodes), ""
         from archcalc.report.gradients import gradients
 
-        return gradients(self.graph, self.output_shapes, self.options.gradients)
+        return gradients(self.graph, self.output_shapes, self.gradient_options)
+
+    @once
+    def gradient_conventions(self) -> Mapping[str, str]:
+        if self.gradient_options is None:
+            return {}
+        from archcalc.report.gradients import conventions
+
+        return conventions(self.gradient_options, self.loss)
 
     @once
     def verdicts(self) -> tuple[Verdict, ...]:
-        if self.options.gradients is None:
+        if self.gradient_options is None:
             return ()
         from archcalc.report.gradients import verdicts
 

@@ -98,7 +98,7 @@ def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) 
     graph
         The network, from `archcalc.load` or `archcalc.from_keras`.
     symbols
-        Values for open symbols; those left open stay in the figures.
+        Values of symbols, instead of those they have; open ones stay in the figures.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) 
     """
     with arith.scope():
         if symbols:
-            graph = with_values(graph, dict(symbols))
+            graph = with_values(graph, symbols)
         restate(graph)
         inferred = shapes.infer(graph)
         macs = total(work.macs(graph, inferred))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
-from archcalc.errors import ArchcalcError
 
 if TYPE_CHECKING:
     from archcalc.report.totals import Totals
-
-_UNITS = {"": 1, **{p: 1000**i for i, p in enumerate("kmgtp", 1)}}
-_UNITS |= {f"{p}i": 1024**i for i, p in enumerate("kmgtp", 1)}
-_AMOUNT = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?", re.IGNORECASE | re.ASCII)
 
 
 class MemoryNeed(NamedTuple):
@@ -72,20 +66,3 @@ def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
         return 0
     sample = grows // batch  # exact: every activation exists once per sample
     return (memory - fixed) // sample if sample else None
-
-
-def bytes_of(amount: str | int) -> int:
-    """Bytes of `24GiB`, `16 GB`, `1.5g` or a plain number; fractions of a byte are dropped.
-
-    Raises `ArchcalcError` if it is not such an amount.
-    """
-    if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
-        return amount
-    match = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
-    if match is None:
-        raise ArchcalcError(f"memory: expected an amount such as 24GiB or 16GB, got {amount!r}")
-    whole, part, unit = match[1], match[2] or "", match[3].lower()
-    count: int = int(whole + part) * _UNITS[unit] // 10 ** len(part)
-    if count < 1:
-        raise ArchcalcError(f"memory: expected at least one byte, got {amount!r}")
-    return count

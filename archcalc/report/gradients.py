@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from archcalc.analyses.gradient_bounds import gradients as bounds
 from archcalc.analyses.gradient_bounds.gradients import Gradient
@@ -12,41 +11,27 @@ from archcalc.analyses.mean_field.expectation import BATCH, Expected, expected_g
 from archcalc.analyses.mean_field.verdicts import Verdict, verdict
 from archcalc.analyses.shapes import Shapes
 from archcalc.graph import Graph
+from archcalc.report.options import GradientOptions
 
 
-@dataclass(frozen=True)
-class GradientOptions:
-    """Options of the gradient figures; `archcalc.analyze` documents each, and reads actual weights."""
-
-    weights: str | Mapping[str, Mapping[str, Any]] = "expected"
-    tier: str | None = None
-    training: bool = False
-    input_range: tuple[float, float] | None = None
-    loss: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """`symbolic`, `expected` or `actual` weights."""
-        return self.weights if isinstance(self.weights, str) else "actual"
-
-    def conventions(self, loss: str) -> dict[str, str]:
-        """What the gradients of a report are, and what they assume."""
-        assumed = {
-            "symbolic": "norms of weights left open",
-            "expected": "norms of weights as expected at initialisation",
-            "actual": f"norms of the actual weights ({self.tier or 'tight'})",
-        }[self.kind]
-        ends = self.input_range
-        inputs = "any inputs" if ends is None else f"inputs from {ends[0]:g} to {ends[1]:g}"
-        return {
-            "gradients": "bounds of the output's Jacobian (2-norm) in "
-            f"{'training' if self.training else 'inference'}, {assumed}, {inputs}",
-            "weight_gradients": "norm of the loss's gradient with respect to a layer's kernels, for one "
-            f"sample: {loss}",
-            "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
-            f"initialisation, on inputs of mean 0 and variance 1, in batches of {BATCH} "
-            "(docs/gradients-expected.md)",
-        }
+def conventions(options: GradientOptions, loss: str) -> dict[str, str]:
+    """What the gradients of a report are, and what they assume."""
+    assumed = {
+        "symbolic": "norms of weights left open",
+        "expected": "norms of weights as expected at initialisation",
+        "actual": f"norms of the actual weights ({options.tier or 'tight'})",
+    }[options.kind]
+    ends = options.input_range
+    inputs = "any inputs" if ends is None else f"inputs from {ends[0]:g} to {ends[1]:g}"
+    return {
+        "gradients": "bounds of the output's Jacobian (2-norm) in "
+        f"{'training' if options.training else 'inference'}, {assumed}, {inputs}",
+        "weight_gradients": "norm of the loss's gradient with respect to a layer's kernels, for one "
+        f"sample: {loss}",
+        "expected_gradients": "log10 of the gradient's norm over that at the output, in training at "
+        f"initialisation, on inputs of mean 0 and variance 1, in batches of {BATCH} "
+        "(docs/gradients-expected.md)",
+    }
 
 
 def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Sequence[Gradient], str]:

@@ -15,12 +15,14 @@ from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
 from archcalc.arith import Scope, Shape, Size
 from archcalc.arith.symbolic import Expr, Symbol
+from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
 from archcalc.report import findings
 from archcalc.report.columns import Figures, once
 from archcalc.report.findings import Finding
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
-from archcalc.report.totals import TOTALS, Totals
+from archcalc.report.stated import findings as stated_findings
+from archcalc.report.totals import Totals
 from archcalc.report.values import Frozen, thousands, to_json_value
 
 if TYPE_CHECKING:
@@ -71,9 +73,8 @@ class Report(Frozen):
     rows: tuple[Row, ...]
     totals: Totals
     _of: Figures
-    _memory: int | None
 
-    def __init__(self, figures: Figures, memory: int | None = None) -> None:
+    def __init__(self, figures: Figures) -> None:
         graph = figures.graph
         vars(self).update(
             name=graph.name,
@@ -84,12 +85,16 @@ class Report(Frozen):
             rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
             totals=Totals(figures),
             _of=figures,
-            _memory=memory,
         )
 
     @property
     def scope(self) -> Scope:
         return self._of.scope
+
+    @property
+    def has_symbols(self) -> bool:
+        """Whether figures are closed forms in open symbols."""
+        return self._of.has_symbols
 
     @once
     def layers(self) -> Rows:
@@ -109,7 +114,8 @@ class Report(Frozen):
     @once
     def fit(self) -> Fit | None:
         """Whether it fits into the stated memory, and the largest batch that does."""
-        return None if self._memory is None else fit(self.totals, self._memory, self._of.options.batch)
+        options = self._of.options
+        return None if options.memory is None else fit(self.totals, int(options.memory), options.batch)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -120,7 +126,12 @@ class Report(Frozen):
     def findings(self) -> tuple[Finding, ...]:
         """What a reader should know."""
         of = self._of
-        return (*_unknown_layers(self.rows), *findings.unused(of), *findings.not_runnable(of))
+        return (
+            *_unknown_layers(self.rows),
+            *(Finding(*finding) for finding in stated_findings(of.asked, of.graph)),
+            *findings.unused(of),
+            *findings.not_runnable(of),
+        )
 
     # -- what the figures depend on ----------------------------------------------------------
     @once
@@ -154,19 +165,12 @@ class Report(Frozen):
         options = self._of.options
         return {
             **_flops_convention(options.convention, self.rows),
-            "macs": "multiply-adds of one sample's forward pass",
-            "elementwise_operations": "bias, activation, normalisation, pooling and merging, "
-            "not part of FLOPs",
+            **{q.name: q.note for q in TABLE if q.note and q.name in WORK},
             "batch": options.batch,
             "dtype": options.dtype,
             "optimizer": options.optimizer,
-            "activation_bytes": "one tensor for each layer call, whole batch",
-            "peak_activation_bytes": "inference in Keras's order, a tensor kept until its last reader",
-            "receptive_field": "of one position with all channels, not clipped at borders (clipped_size is)",
-            "effective_receptive_field_sigma": "linear layers with uniform kernels, whose gain is 1",
-            "training_activation_bytes": "what the backward pass reads, each tensor once",
-            "training_bytes": "weights, gradients, optimizer state and training activations",
-            **({} if options.gradients is None else options.gradients.conventions(self._of.loss)),
+            **{q.name: q.note for q in TABLE if q.note and q.name not in WORK},
+            **self._of.gradient_conventions,
         }
 
     def work_out(self) -> None:
@@ -269,12 +273,9 @@ class Report(Frozen):
         )
 
 
+WORK = tuple(q.name for q in TABLE if q.unit != BYTES and q.total)
 # the order in which analyses run on open symbols
-IN_ORDER = (
-    *("parameters", "macs", "flops", "elementwise_operations", "activation_bytes", "peaks"),
-    *("training_activation_bytes", "receptive_fields", "effective_fields", "verdicts"),
-    "optimizer_bytes",
-)
+IN_ORDER = (*SUMMED, "peaks", "receptive_fields", "effective_fields", "verdicts", "optimizer_bytes")
 
 
 def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
 from archcalc.arith.unknown import Unknown
+from archcalc.graph.quantities import SUMMED
 from archcalc.layers.base import Weight
 from archcalc.report.values import Frozen, reasons, thousands, to_json_value
 
@@ -51,18 +52,19 @@ class Row(Frozen):
     output_shapes = Entry[tuple[Shape, ...]]()
     shared_with: Entry[str | None] = Entry()
     weights = Entry[tuple[Weight, ...]]()
-    parameters = Entry[Size]()
-    trainable_parameters = Entry[Size]()
-    macs = Entry[Size]()
-    flops = Entry[Size]()
-    elementwise_operations = Entry[Size]()
-    activation_bytes = Entry[Size]()
-    training_activation_bytes = Entry[Size]()
     receptive_fields: Entry[Mapping[str, Field | None]] = Entry()
     effective_fields: Entry[Mapping[str, EffectiveField | None]] = Entry()
     copies = Entry[Size]()
     members = Entry[int]()
     gradient: Entry[Gradient | None] = Entry()
+    # the quantities that add up, of `graph.quantities`: their entries are set below
+    parameters: Size
+    trainable_parameters: Size
+    macs: Size
+    flops: Size
+    elementwise_operations: Size
+    activation_bytes: Size
+    training_activation_bytes: Size
 
     def __init__(self, columns: Any, index: int) -> None:
         object.__setattr__(self, "columns", columns)
@@ -98,7 +100,7 @@ class Row(Frozen):
     @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
-        by_figure = reasons(self, FIGURES)
+        by_figure = reasons(self, SUMMED)
         for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
             for reason in _within(axes):
                 by_figure.setdefault(
@@ -116,7 +118,7 @@ class Row(Frozen):
             "output_shape": to_json_value(self.output_shape),
             "shared_with": self.shared_with,
             "copies": to_json_value(self.copies),
-            **{name: to_json_value(getattr(self, name)) for name in FIGURES},
+            **{name: to_json_value(getattr(self, name)) for name in SUMMED},
             "weights": [
                 {"name": w.name, "shape": to_json_value(w.shape), "trainable": w.trainable}
                 for w in self.weights
@@ -148,16 +150,11 @@ class Row(Frozen):
         return f"Row({self.name!r}, {self.type}, {shape}, {thousands(self.parameters)} parameters)"
 
 
+for _name in SUMMED:
+    _entry: Entry[Size] = Entry()
+    _entry.__set_name__(Row, _name)
+    setattr(Row, _name, _entry)
 _ENTRIES = tuple(name for name, value in vars(Row).items() if isinstance(value, Entry))
-FIGURES = (
-    "parameters",
-    "trainable_parameters",
-    "macs",
-    "flops",
-    "elementwise_operations",
-    "activation_bytes",
-    "training_activation_bytes",
-)
 
 
 class Rows(Mapping[str, Row]):

@@ -7,6 +7,7 @@ from typing import Any
 
 from archcalc.arith import Scope, Size, total
 from archcalc.arith.unknown import Unknown
+from archcalc.graph.quantities import SUMMED, TOTALS
 from archcalc.report.columns import Figures, once
 from archcalc.report.values import Frozen, reasons, thousands, to_json_value
 
@@ -15,6 +16,14 @@ class Totals(Frozen):
     """Sums over all rows; work of one sample, bytes of the whole batch."""
 
     _of: Figures
+    # sums of the quantities of `graph.quantities`, set below
+    parameters: Size
+    trainable_parameters: Size
+    macs: Size
+    flops: Size
+    elementwise_operations: Size
+    activation_bytes: Size
+    training_activation_bytes: Size
 
     def __init__(self, of: Figures) -> None:
         vars(self).update(_of=of)
@@ -23,14 +32,6 @@ class Totals(Frozen):
     def scope(self) -> Scope:
         return self._of.scope
 
-    @once
-    def parameters(self) -> Size:
-        return self._sum("parameters")
-
-    @once
-    def trainable_parameters(self) -> Size:
-        return self._sum("trainable_parameters")
-
     @property
     def non_trainable_parameters(self) -> Size:
         return self.parameters - self.trainable_parameters
@@ -38,22 +39,6 @@ class Totals(Frozen):
     @property
     def weight_bytes(self) -> Size:
         return self._of.options.precision.weight * self.parameters
-
-    @once
-    def macs(self) -> Size:
-        return self._sum("macs")
-
-    @once
-    def flops(self) -> Size:
-        return self._sum("flops")
-
-    @once
-    def elementwise_operations(self) -> Size:
-        return self._sum("elementwise_operations")
-
-    @once
-    def activation_bytes(self) -> Size:
-        return self._sum("activation_bytes")
 
     @property
     def peak_activation_bytes(self) -> Size:
@@ -70,10 +55,6 @@ class Totals(Frozen):
         """The layer at whose step the peak occurs."""
         node = self._of.peaks.usual.node
         return None if node is None else self._of.name[node]
-
-    @once
-    def training_activation_bytes(self) -> Size:
-        return self._sum("training_activation_bytes")
 
     @property
     def gradient_bytes(self) -> Size:
@@ -138,19 +119,13 @@ class Totals(Frozen):
 
 
 AS_BUILT = ("parameters", "trainable_parameters", "macs", "elementwise_operations", "activation_bytes")
-TOTALS = (
-    "parameters",
-    "trainable_parameters",
-    "non_trainable_parameters",
-    "weight_bytes",
-    "macs",
-    "flops",
-    "elementwise_operations",
-    "activation_bytes",
-    "peak_activation_bytes",
-    "best_peak_activation_bytes",
-    "training_activation_bytes",
-    "gradient_bytes",
-    "optimizer_bytes",
-    "training_bytes",
-)
+
+
+def _summed(name: str) -> once[Size]:
+    figure: once[Size] = once(lambda totals: totals._sum(name))
+    figure.__set_name__(Totals, name)
+    return figure
+
+
+for _name in SUMMED:
+    setattr(Totals, _name, _summed(_name))

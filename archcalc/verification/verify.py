@@ -35,7 +35,7 @@ def verify(
     seed
         For drawn layers, positions, weights, inputs and values of open symbols.
     symbols
-        Values for open symbols. The others are drawn, several times.
+        Values of symbols, instead of those they have. Open ones are drawn, several times.
     gradients
         Over how many initialisations gradient norms are measured, to compare them with the expected
         band; 0 measures none.

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from archcalc import arith
+from archcalc.analyze import analyze
 from archcalc.arith import symbolic
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Repeat, Tap
 from archcalc.graph.substitution import open_symbols, with_values
 from archcalc.layers.registry import registered
+from archcalc.readers import load
 from archcalc.readers.spec import read_spec
+from archcalc.report.comparison import compare_conventions
 
 
 def spec(**more: Any) -> dict[str, Any]:
@@ -136,3 +143,65 @@ def test_a_block_cannot_vanish() -> None:
     with pytest.raises(LayerError, match="layer 'd': repeat must be a positive integer, got 0"):
         with_values(graph, {"n": 1})
     assert [n.name for n in with_values(graph, {"n": 3}).nodes] == ["x", "d[1]", "d[2]"]
+
+
+# -- symbols that have a value ---------------------------------------------------------------------
+UNET = Path(__file__).parents[2] / "examples" / "unet.json"
+
+
+def test_a_value_takes_the_place_of_a_default_everywhere() -> None:
+    graph = load(UNET)
+    assert analyze(graph).totals.parameters == 31_030_658
+    for width, parameters in ((8, 485_682), (64, 31_030_658)):
+        read = analyze(load(UNET, symbols={"w": width}))
+        assert read.totals.parameters == parameters
+        assert analyze(graph, symbols={"w": width}) == read
+        assert with_values(graph, {"w": width}).symbols["w"] == width
+    compared = compare_conventions(graph, symbols={"w": 8})
+    assert compared == compare_conventions(load(UNET, symbols={"w": 8})) != compare_conventions(graph)
+    again = with_values(with_values(graph, {"w": 8}), {"w": 64})
+    assert analyze(again) == analyze(graph)
+    assert analyze(pickle.loads(pickle.dumps(graph)), symbols={"w": 8}).totals.parameters == 485_682
+
+
+def test_null_opens_a_symbol_and_arrays_replace_a_value() -> None:
+    graph = load(UNET)
+    opened = analyze(graph, symbols={"w": None})
+    assert opened.symbols["w"] is None
+    assert arith.substitute(opened.totals.parameters, {"w": 8}) == 485_682
+    widths = with_values(graph, {"w": np.array([8, 64])})
+    assert list(analyze(widths).totals.parameters) == [485_682, 31_030_658]
+
+
+def test_the_depth_of_a_repeated_block_changes_too() -> None:
+    data = spec(symbols={"n": 3, "m": {"default": 2, "min": 2, "max": 5}, "w": 4, "H": 8})
+    graph = read_spec(data, "net.json")
+    for values in ({"n": 1}, {"m": 5, "n": 2}, {"w": 7, "H": 9}):
+        assert described(with_values(graph, values)) == described(read_spec(data, "net.json", symbols=values))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"q": 3}, "unet.json: no symbol is named 'q'; its symbols are H, classes, w"),
+        ({"w": 0}, "w=0: declared as at least 1"),
+        ({"w": 1.5}, "w: expected a positive integer for a symbol, got 1.5"),
+        ({"m": 6}, r"m = 6 must be at least 2 and at most 5"),
+        ({"m": 1}, r"m = 1 must be at least 2 and at most 5"),
+    ],
+)
+def test_values_that_a_declared_symbol_cannot_take(values: dict[str, Any], words: str) -> None:
+    data = spec(symbols={"n": 1, "m": {"default": 2, "min": 2, "max": 5}, "w": 4, "H": 8})
+    graph = read_spec(data, "net.json") if "m" in values else load(UNET)
+    with pytest.raises(ArchcalcError, match=words):
+        analyze(graph, symbols=values)
+    with pytest.raises(ArchcalcError, match=words):
+        compare_conventions(graph, symbols=values)
+
+
+def test_a_graph_that_was_changed_after_reading_cannot_be_read_again() -> None:
+    graph = load(UNET)
+    changed = dataclasses.replace(graph, nodes=tuple(dataclasses.replace(n) for n in graph.nodes))
+    with pytest.raises(ArchcalcError, match="w has the value 64 in this graph, which holds no open w"):
+        with_values(changed, {"w": 8})
+    assert with_values(changed, {"w": 64}) is changed

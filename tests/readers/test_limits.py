@@ -10,7 +10,7 @@ from archcalc.analyses import shapes
 from archcalc.arith import symbolic
 from archcalc.arith.expressions import WRITTEN
 from archcalc.arith.sizes import MAX_UNORDERED
-from archcalc.graph.claims import QUANTITIES
+from archcalc.graph.quantities import CLAIMED
 from archcalc.readers import json_text, keras_archive
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS, WRITTEN_A_LAYER
 from archcalc.readers.names import MAX_NAME
@@ -58,6 +58,6 @@ def test_limits_that_are_stated_together_are_the_same() -> None:
     assert ENTRIES["blocks"] == ENTRIES["claims"]
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("quantity", CLAIMED)
 def test_quantities(quantity: str) -> None:
     assert f"`{quantity}`" in SPEC

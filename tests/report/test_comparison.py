@@ -102,7 +102,7 @@ def test_forms(capsys: pytest.CaptureFixture[str], resnet: archcalc.Comparison) 
 
 def test_no_latex(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", "keras:ResNet50", "--compare-conventions", "--format", "latex"]) == 2
-    assert "table, json, csv or markdown" in capsys.readouterr().err
+    assert "table, json, csv, markdown" in capsys.readouterr().err
 
 
 def test_the_convention_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

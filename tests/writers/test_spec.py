@@ -12,9 +12,9 @@ import archcalc
 from archcalc.analyze import analyze
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.graph.quantities import TOTALS
 from archcalc.layers.registry import registered
 from archcalc.readers.spec import read_spec
-from archcalc.report.totals import TOTALS
 from archcalc.writers.spec import WrittenSpec, to_spec, write_spec
 from archcalc.writers.spec_text import spec_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcalc.analyses.memory.precision import Precision
+from archcalc.analyses.memory.precision import PRECISIONS, Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, prod, total
 from archcalc.arith.unknown import Unknown
@@ -12,12 +12,19 @@ from archcalc.graph import Graph
 from archcalc.layers.dtypes import BYTES
 
 
-def tensors(graph: Graph, shapes: Shapes, precision: Precision, batch: Size) -> list[list[Size]]:
-    """The bytes of each output of each node over the batch; a repeated node counts once."""
+def tensors(
+    graph: Graph, shapes: Shapes, precision: Precision, batch: Size, *, declared: bool = False
+) -> list[list[Size]]:
+    """The bytes of each output of each node over the batch; a repeated node counts once.
+
+    `declared`: inputs have their own type, and layers that declare a dtype policy follow that one.
+    """
     by_node = []
     types: list[str] = []
     for node, outputs in zip(graph.nodes, shapes, strict=True):
-        types.append(node.layer.result_dtype(precision.compute, *(types[t.node] for t in node.inputs)))
+        own = node.layer.dtype if declared and isinstance(node.layer.dtype, str) else ""
+        compute = PRECISIONS.get(own, precision).compute
+        types.append(node.layer.result_dtype(compute, *(types[t.node] for t in node.inputs)))
         per_unit = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
         by_node.append([per_unit * prod(shape) for shape in outputs])
     return by_node

@@ -130,10 +130,11 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
             refs([call.args, {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}])
         )
         shapes = recorded.get(number, {})
-        if not shapes or set(shapes) != set(range(len(shapes))):
+        if reading.reshaped or not shapes or set(shapes) != set(range(len(shapes))):
+            what = "only for its own input shape" if reading.reshaped else "no shape of its output"
             reading.fault(
                 member.path,
-                f"layer {member.name!r} is {member.reason}, and the file records no shape of its output; "
+                f"layer {member.name!r} is {member.reason}, and the file records {what}; "
                 "a spec can describe it as Opaque",
             )
             return

@@ -56,21 +56,43 @@ def batch_free(
 
 
 def open_axes(shape: tuple[int | None, ...], path: str, reading: Reading) -> tuple[Any, ...] | None:
-    """The sizes of an input; open axes come from `--input-shape`, from `symbols`, or stay symbolic."""
+    """The sizes of an input: those of `--input-shape`; else open axes have a value, or stay symbolic."""
     input_shape = reading.input_shape
     if input_shape is not None:
-        if len(input_shape) != len(shape) or any(
-            n not in (None, m) for n, m in zip(shape, input_shape, strict=False)
-        ):
-            reading.fault(
-                path,
-                f"--input-shape {','.join(map(str, input_shape))} does not fit the file's {_show(shape)}",
-            )
+        if len(input_shape) != len(shape):
+            reading.fault(path, f"{_given(input_shape)} has another number of axes than {_show(shape)}")
             return None
+        reading.replaced[path] = shape
         return input_shape
     return tuple(
         _open(name, reading) if n is None else n for n, name in zip(shape, axis_names(shape), strict=True)
     )
+
+
+def check_inputs(reading: Reading) -> None:
+    """Note a shape that was given for inputs of several shapes, and values of symbols that do not exist."""
+    if reading.reshaped and len(set(reading.replaced.values())) > 1:
+        shapes = ", ".join(map(_show, dict.fromkeys(reading.replaced.values())))
+        path = next(p for p, shape in reading.replaced.items() if not reading.fits(shape))
+        reading.fault(
+            path,
+            f"{_given(reading.input_shape or ())} is one shape, and the inputs have several ({shapes}); "
+            "change them in the file",
+        )
+    if reading.faults:
+        return
+    for name in reading.symbols:
+        if name not in reading.open_symbols:
+            known = ", ".join(reading.open_symbols)
+            has = f"its symbols are {known}" if known else "its inputs have fixed sizes"
+            reading.fault("", f"no symbol is named {show(name)}; {has} (--input-shape 32,32,3 gives others)")
+
+
+def check_values(reading: Reading) -> None:
+    """Note values of symbols that are no sizes."""
+    for name, value in reading.symbols.items():
+        if value is not None and (type(value) is not int or value < 1):
+            reading.fault("", f"{name}: expected a positive integer, got {show(value)}")
 
 
 def given_shape(entries: Sequence[int | str], reading: Reading) -> tuple[Any, ...]:
@@ -102,6 +124,10 @@ def _open(letter: str, reading: Reading) -> Any:
 def _named(name: str, reading: Reading) -> Any:
     value = reading.open_symbols[name] = reading.symbols.get(name)
     return symbol(name) if value is None else value
+
+
+def _given(shape: tuple[Any, ...]) -> str:
+    return f"--input-shape {','.join(map(str, shape))}"
 
 
 def _show(shape: tuple[int | None, ...]) -> str:

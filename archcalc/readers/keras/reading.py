@@ -29,6 +29,18 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used
+    # path -> shape in the file of each input that has `input_shape` instead
+    replaced: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether an input has another shape than in the file, so that recorded shapes are not its."""
+        return any(not self.fits(shape) for shape in self.replaced.values())
+
+    def fits(self, shape: tuple[int | None, ...]) -> bool:
+        """Whether `input_shape` only gives sizes to axes that the file leaves open."""
+        given = self.input_shape or ()
+        return all(n is None or n == m for n, m in zip(shape, given, strict=True))
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))

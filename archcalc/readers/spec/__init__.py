@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import PurePath
@@ -12,7 +13,7 @@ from archcalc.analyses import parameters, shapes
 from archcalc.arith import symbolic
 from archcalc.arith.expressions import is_symbol_name
 from archcalc.errors import NetworkError
-from archcalc.graph import Graph, Tap, owners_first
+from archcalc.graph import Graph, Origin, Tap, owners_first
 from archcalc.graph.claims import Claim
 from archcalc.readers.json_text import member
 from archcalc.readers.limits import MAX_LAYERS
@@ -68,7 +69,15 @@ def read_spec(
         faults.raise_any()
     reader = _Reader(faults, symbols or {}, max_layers)
     with arith.scope():
-        return reader.read(data, source)
+        graph = reader.read(data, source)
+    if not graph.symbols:
+        return graph
+    again = partial(_with_symbols, data, source, max_layers)
+    return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
+
+
+def _with_symbols(data: Any, source: str, max_layers: int, symbols: Mapping[str, int | None]) -> Graph:
+    return read_spec(data, source, symbols=symbols, max_layers=max_layers)
 
 
 class _Reader:

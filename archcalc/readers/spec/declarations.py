@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from archcalc.graph.claims import QUANTITIES
+from archcalc.graph.quantities import CLAIMED
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, show
 from archcalc.readers.spec.faults import Faults, Severity
@@ -59,7 +59,7 @@ def _figure(value: Any) -> Any:
 
 
 class ClaimDeclaration(Declaration):
-    quantity: Literal[QUANTITIES]  # type: ignore[valid-type]
+    quantity: Literal[CLAIMED]  # type: ignore[valid-type]
     value: Annotated[Any, AfterValidator(_figure)]
     layer: str | None = None
     layers: Annotated[list[str] | None, Field(min_length=1)] = None
@@ -175,7 +175,7 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
             severity = Severity.FORMAT
             message = f"this archcalc reads format {FORMAT}, got {got}"
         case "literal_error" if key == "quantity":
-            hint = did_you_mean(str(error["input"]), QUANTITIES) or f"; known: {', '.join(QUANTITIES)}"
+            hint = did_you_mean(str(error["input"]), CLAIMED) or f"; known: {', '.join(CLAIMED)}"
             message = f"unknown quantity {got}{hint}"
         case "value_error":
             severity = Severity.FORMAT if key == "archcalc" else severity

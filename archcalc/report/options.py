@@ -1,0 +1,251 @@
+"""The options of an analysis, one field each: its default, the values it takes, and what it does.
+
+The arguments of `archcalc.analyze`, their checks and documentation, and the options of the command line
+are generated from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS, Precision
+from archcalc.conventions import NAMES as CONVENTIONS
+from archcalc.errors import ArchcalcError
+
+WEIGHTS = ("symbolic", "expected", "actual")
+TIERS = ("symbolic", "tight", "centred")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What an option takes; `metavar` is its form on the command line."""
+
+    metavar: ClassVar[str] = ""
+
+    def check(self, value: Any) -> Any:
+        """The value, from Python or as text of the command line; raises `ArchcalcError`."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Flag(Values):
+    """Yes or no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Values):
+    """A name that the analysis checks."""
+
+    metavar: ClassVar[str] = "NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Positive(Values):
+    """A positive integer."""
+
+    def check(self, value: Any) -> int:
+        from archcalc.arith.integers import integer  # `--help` does without
+
+        try:
+            plain = integer(value)
+        except TypeError:
+            plain = 0
+        if plain < 1:
+            raise ArchcalcError(f"expected a positive integer, got {value!r}")
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Values):
+    """One of some names; in Python also `or_mapping` from names to arrays."""
+
+    names: tuple[str, ...]
+    or_mapping: bool = False
+
+    def check(self, value: Any) -> Any:
+        if value in self.names if isinstance(value, str) else self.or_mapping and isinstance(value, Mapping):
+            return value
+        raise ArchcalcError(f"expected one of {', '.join(self.names)}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount(Values):
+    """An amount of memory."""
+
+    metavar: ClassVar[str] = "SIZE"
+
+    def check(self, value: Any) -> int:
+        return bytes_of(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Values):
+    """The least and the largest value, as `0:1` on the command line."""
+
+    metavar: ClassVar[str] = "LOW:HIGH"
+
+    def check(self, value: Any) -> tuple[float, float]:
+        ends = value.split(":") if isinstance(value, str) else value
+        try:
+            low, high = map(float, ends)
+            if -float("inf") < low <= high < float("inf"):
+                return low, high
+        except (TypeError, ValueError):
+            pass
+        raise ArchcalcError(f"{value!r}: expected LOW:HIGH, as in 0:1")
+
+
+def option(default: Any, values: Values, help: str, python: str = "") -> Any:
+    """A field: its default, its values, one sentence for both, and what only Python takes."""
+    return dataclasses.field(default=default, metadata={"values": values, "help": help, "python": python})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """Options whose values are checked; each error names the option."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                try:
+                    object.__setattr__(self, field.name, field.metadata["values"].check(value))
+                except ArchcalcError as wrong:
+                    raise ArchcalcError(f"{field.name}: {wrong}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisOptions(_Checked):
+    """What is counted, and for which use of the network."""
+
+    batch: int = option(1, Positive(), "Batch size of the memory figures; work is always that of one sample.")
+    dtype: str | None = option(
+        None, Choice(tuple(PRECISIONS)), "Keras dtype policy. Default: the file's, else float32."
+    )
+    optimizer: str | None = option(
+        None,
+        Choice(tuple(OPTIMIZERS)),
+        "Optimizer whose state counts as training memory. Default: the file's, else adam.",
+        "`momentum` is SGD with momentum.",
+    )
+    memory: int | str | None = option(
+        None,
+        Amount(),
+        "Report whether it fits into SIZE, and the largest batch that does (24GiB, 16GB).",
+        "Text, or a number of bytes.",
+    )
+    convention: str = option(
+        "archcalc",
+        Choice(tuple(CONVENTIONS)),
+        "Count FLOPs as this tool does.",
+        "See docs/flop-conventions.md.",
+    )
+    clipped: bool = option(False, Flag(), "Clip every row's field to the pixels that exist (json, csv).")
+    gradients: bool = option(
+        False,
+        Flag(),
+        "Bound each layer's gradient; predict it at initialisation.",
+        "See docs/gradients.md and docs/gradients-expected.md.",
+    )
+
+    @property
+    def precision(self) -> Precision:
+        return PRECISIONS[self.dtype or DTYPE]
+
+
+DTYPE, OPTIMIZER = "float32", "adam"  # where neither the user nor the file says
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientOptions(_Checked):
+    """How gradients are bounded."""
+
+    weights: str | Mapping[str, Mapping[str, Any]] = option(
+        "expected",
+        Choice(WEIGHTS, or_mapping=True),
+        "Norms of weights: left open, expected at initialisation, or those in the .keras file.",
+        "Or arrays by node name and weight name, as `archcalc.read_weights` gives them.",
+    )
+    tier: str | None = option(
+        None, Choice(TIERS), "Kind of bound; tight and centred need actual weights, whose default is tight."
+    )
+    training: bool = option(False, Flag(), "Bounds for training mode: batch statistics, dropout.")
+    input_range: tuple[float, float] | None = option(None, Interval(), "Range of the input values, if known.")
+    loss: str | None = option(
+        None,
+        Word(),
+        "Loss whose gradient in kernels is bounded (json, csv). Default: the cross-entropy that fits.",
+        "`categorical_crossentropy`, `sparse_categorical_crossentropy`, `binary_crossentropy` or "
+        "`mean_squared_error`.",
+    )
+
+    @property
+    def kind(self) -> str:
+        """`symbolic`, `expected` or `actual` weights."""
+        return self.weights if isinstance(self.weights, str) else "actual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(GradientOptions, AnalysisOptions):
+    """Every option of `archcalc.analyze`."""
+
+    def split(self) -> tuple[AnalysisOptions, GradientOptions | None]:
+        """Those of the analysis, and those of its gradients if they are requested.
+
+        Raises `ArchcalcError` for options that change gradients only where none are requested.
+        """
+        analysis, gradients = _part(self, AnalysisOptions), _part(self, GradientOptions)
+        if self.gradients:
+            return analysis, gradients
+        changed = [f.name for f in dataclasses.fields(gradients) if getattr(gradients, f.name) != f.default]
+        if changed:
+            raise ArchcalcError(
+                f"{', '.join(changed)}: changes gradients only, which were not requested; "
+                "add gradients=True (--gradients)"
+            )
+        return analysis, None
+
+
+_T = TypeVar("_T", bound=_Checked)
+
+
+def _part(whole: Options, cls: type[_T]) -> _T:
+    return cls(**{field.name: getattr(whole, field.name) for field in dataclasses.fields(cls)})
+
+
+def documentation() -> Iterator[str]:
+    """The options as entries of a docstring's parameters."""
+    for field in dataclasses.fields(Options):
+        yield field.name
+        yield f"    {field.metadata['help']}"
+        if field.metadata["python"]:
+            yield f"    {field.metadata['python']}"
+
+
+_UNITS = {"": 1, **{p: 1000**i for i, p in enumerate("kmgtp", 1)}}
+_UNITS |= {f"{p}i": 1024**i for i, p in enumerate("kmgtp", 1)}
+_AMOUNT = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?", re.IGNORECASE | re.ASCII)
+
+
+def bytes_of(amount: str | int) -> int:
+    """Bytes of `24GiB`, `16 GB`, `1.5g`, `800B` or an integer; fractions of a byte are dropped.
+
+    Raises `ArchcalcError` if it is not such an amount.
+    """
+    if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
+        return amount
+    match = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
+    if match is None:
+        raise ArchcalcError(f"expected an amount such as 24GiB or 16GB, got {amount!r}")
+    whole, part, unit = match[1], match[2] or "", match[3].lower()
+    if isinstance(amount, str) and amount.strip()[-1].isdecimal():
+        number = amount.strip()
+        raise ArchcalcError(f"expected a unit after {number}; {number}GiB? ({number}B for bytes)")
+    count: int = int(whole + part) * _UNITS[unit] // 10 ** len(part)
+    if count < 1:
+        raise ArchcalcError(f"expected at least one byte, got {amount!r}")
+    return count

@@ -1,0 +1,56 @@
+"""What a file says about precision and training, which options without a value follow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+
+from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
+from archcalc.graph import Graph
+from archcalc.report.options import DTYPE, OPTIMIZER, AnalysisOptions
+
+
+def completed(asked: AnalysisOptions, graph: Graph) -> AnalysisOptions:
+    """The options with the dtype policy and the optimizer of the file where the user chose none."""
+    policies = _policies(graph).most_common(1)
+    stated = graph.optimizer if graph.optimizer in OPTIMIZERS else None
+    return dataclasses.replace(
+        asked,
+        dtype=asked.dtype or (policies[0][0] if policies else DTYPE),
+        optimizer=asked.optimizer or stated or OPTIMIZER,
+    )
+
+
+def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[tuple[str, str, str | None, str, str]]:
+    """What the file says and the figures do not follow."""
+    policies = _policies(graph)
+    used = completed(asked, graph)
+    if asked.dtype is None and len(policies) > 1:
+        others = [n for n in graph.nodes if _policy(n.layer) not in (None, used.dtype)]
+        yield (
+            "dtype-policies",
+            "info",
+            others[0].name,
+            f"{len(others)} of {policies.total()} layers declare another dtype policy "
+            f"({_policy(others[0].layer)}) than {used.dtype}; only their outputs are counted in it",
+            "--dtype chooses the policy of all layers",
+        )
+    if asked.optimizer is None and graph.optimizer not in (None, used.optimizer):
+        yield (
+            "optimizer",
+            "info",
+            None,
+            f"the state of the file's optimizer, {graph.optimizer}, is not known; {used.optimizer} counts",
+            "--optimizer chooses another one",
+        )
+
+
+def _policies(graph: Graph) -> Counter[str]:
+    return Counter(policy for node in graph.nodes if (policy := _policy(node.layer)) is not None)
+
+
+def _policy(layer: object) -> str | None:
+    """The dtype policy that a layer declares; an input has a dtype, and no policy."""
+    dtype = getattr(layer, "dtype", None)
+    return dtype if dtype in PRECISIONS and type(layer).__name__ != "InputLayer" else None
