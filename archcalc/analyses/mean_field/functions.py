@@ -117,7 +117,8 @@ def _relu(
         return np.where(x >= threshold, above, negative_slope * (x - threshold))
 
     def slope(x: Array) -> Array:
-        return np.where(x >= threshold, np.where(x < top, 1.0, 0.0), negative_slope)
+        # as TensorFlow's at the kink, where units that ReLU made zero are
+        return np.where(x > threshold, np.where(x < top, 1.0, 0.0), negative_slope)
 
     return Function(value, slope, (threshold,) if max_value is None else (threshold, top))
 

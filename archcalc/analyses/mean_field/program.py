@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archcalc.analyses.initial import Draw, draw
-from archcalc.analyses.mean_field import normalised, spatial, units, weighted
+from archcalc.analyses.mean_field import normalised, signs, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
@@ -55,8 +55,11 @@ def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Con
             getattr(primitive, "reason", None) or f"{type(primitive).__name__.lower()} has no mean-field rule"
         )
         raise Unpredicted(why)
-    output: Result = handler(primitive, inputs, context)
-    return output
+    output, pullbacks = handler(primitive, inputs, context)
+    positive = signs.of_primitive(primitive, inputs, output)
+    if positive != output.positive:
+        output = output.knowing(output.source, positive)
+    return output, [signs.keeping(primitive, inputs, pullback) for pullback in pullbacks]
 
 
 def _one(output: tuple[Forward, Pullback]) -> Result:
@@ -173,8 +176,9 @@ def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context)
     if phi is None:
         raise Unpredicted(f"the function {primitive.function} has no mean-field rule")
     output, pullback = units.pointwise(x, phi, c.noise)
-    if phi.kind != "linear":
-        output = output.with_source((phi, x.log_mean_q, float(x.ratio.mean()), x.corr))
+    if phi.kind != "linear" and x.positive is None:
+        source = (phi, x.log_mean_q, float(x.ratio.mean()), x.corr)
+        output = output.knowing(source, output.positive)
     return output, [pullback]
 
 
@@ -365,7 +369,7 @@ def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     output, pullback = spatial.margin(x, pairs, shape)
     if x.source is not None:
-        output = output.with_source(x.source)
+        output = output.knowing(x.source, None)
     return output, [pullback]
 
 

@@ -56,6 +56,8 @@ class Forward:
         its sample, for `REPLICAS` samples and positions.
     source
         The function of Gaussian units whose values the tensor holds.
+    positive
+        The share of units that are positive, where none is negative; None where the sign is open.
     """
 
     shape: Dims
@@ -70,13 +72,15 @@ class Forward:
     channel_quantiles: Array | None = None
     shared_elasticity: float = 1.0
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)
-    # holds for this tensor only: `replace` resets it
+    # these hold for this tensor only: `replace` resets them
     source: GaussianSource | None = field(default=None, init=False)
+    positive: float | None = field(default=None, init=False)
 
-    def with_source(self, source: GaussianSource) -> Forward:
-        """The same tensor with its `source`."""
+    def knowing(self, source: GaussianSource | None, positive: float | None) -> Forward:
+        """The same tensor with its `source` and `positive`."""
         copy = replace(self)
         object.__setattr__(copy, "source", source)
+        object.__setattr__(copy, "positive", positive)
         return copy
 
     @property
@@ -107,7 +111,8 @@ class Forward:
     def with_sample_squares(self, sample_squares: Array) -> Forward:
         """The same tensor with other `sample_squares`, whose means are added to `log_q`."""
         mean, sample_squares = balanced(sample_squares)
-        return replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), sample_squares=sample_squares)
+        other = replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), sample_squares=sample_squares)
+        return other if self.positive is None else other.knowing(None, self.positive)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ class Backward:
         How E g^2 depends on the value v of the function before: it is E g^2 (1 + value_response (v^2 - 1)).
     centred
         Whether the mean over the batch has been subtracted from the gradient.
+    rectified
+        Whether the gradient is zero where x is zero, as after ReLU of an x that is nowhere negative.
     """
 
     shape: Dims
@@ -152,6 +159,16 @@ class Backward:
     value_response: float = 0.0
     centred: bool = False
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)
+    # holds for this tensor only: `replace` resets it
+    rectified: bool = field(default=False, init=False)
+
+    def rectified_if(self, rectified: bool) -> Backward:
+        """The same gradient with another value of `rectified`."""
+        if rectified == self.rectified:
+            return self
+        copy = replace(self)
+        object.__setattr__(copy, "rectified", rectified)
+        return copy
 
     @property
     def log_squared_norm(self) -> float:
@@ -171,7 +188,8 @@ class Backward:
     def with_sample_squares(self, sample_squares: Array) -> Backward:
         """As of `Forward`."""
         mean, sample_squares = balanced(sample_squares)
-        return replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), sample_squares=sample_squares)
+        other = replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), sample_squares=sample_squares)
+        return other.rectified_if(self.rectified)
 
 
 def _inverse_counts(units: float, channels: float) -> Array:
