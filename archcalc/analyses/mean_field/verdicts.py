@@ -39,8 +39,8 @@ class Remedy:
 class Verdict:
     """`verdict`: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, `layer`, over that
-    at what the last one reads, `reference`. `blame` is where most is lost or gained. `limits` says for each
+    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights (after its activation),
+    `layer`, over that at what the last one reads, `reference`. `blame` is where most is lost or gained. `limits` says for each
     number type from which row on (towards the input) a gradient's typical element is zero or infinite,
     its norm at the output being 1.
     """
@@ -92,10 +92,12 @@ def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     graph = structure.graph
     first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
-    start = first
     if rows[first].reason == ZERO and rows[graph.nodes[first].inputs[0].node].log10 is not None:
         # its branch starts as zero; the skip beside it carries the gradient
         start = graph.nodes[first].inputs[0].node
+    else:
+        # after the activation, whether that is the layer's argument or a layer of its own
+        start = structure.activated(first)
     if rows[reference].reason == ZERO:
         reference = graph.outputs[0].node
     names = graph.nodes[start].name, graph.nodes[reference].name
@@ -136,11 +138,12 @@ def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[s
         return None, ""
     most, node = max(steps)
     name = structure.graph.nodes[node].name
-    mean = sum(gain for gain, _ in steps) / len(steps)
+    weighted = [gain for gain, i in steps if i in structure.weighted]
+    mean = sum(weighted) / len(weighted) if weighted else 0.0
     does = "loses" if sign < 0 else "gains"
     why = f"; {name!r} {does} most, {most:.2f} orders"
     if most < 2 * mean:
-        why += f", and the {len(steps)} steps with weights {mean:.2f} each"
+        why += f", and the {len(weighted)} steps with weights {mean:.2f} each"
     sums = len(structure.sums)
     if sums and sign > 0:
         why += (

@@ -71,8 +71,8 @@ def test_moments_are_plain_sums(name: str, q: float, ratio: float) -> None:
         "slope_mean": (weight @ d) ** 2 / slope,
         "kurtosis": weight @ y**4 / square**2,
         "slope_kurtosis": weight @ d**4 / slope**2,
-        "joint": weight @ (y**2 * d**2) / (square * slope),
-        "tilt": weight @ (z**2 * d**2) / (q * slope),
+        "output_slope_moment": weight @ (y**2 * d**2) / (square * slope),
+        "input_slope_moment": weight @ (z**2 * d**2) / (q * slope),
     }
     for each, value in wanted.items():
         assert float(getattr(found, each)[0]) == pytest.approx(value, rel=3e-5, abs=3e-5), each
