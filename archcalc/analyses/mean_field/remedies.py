@@ -75,7 +75,7 @@ def _head(structure: Structure) -> set[int]:
 
 
 def _with(structure: Structure, activation: str | None, initializer: str) -> Graph | None:
-    """Other activations (but the head's) and another initialiser; None if the activations are these already."""
+    """Other activations (but the head's) and another initialiser; None if the activations would not change."""
     head = _head(structure)
     others = set()
     if activation is not None:
@@ -169,7 +169,7 @@ def _activation(name: Any) -> Layer:
 
 
 def _skipping(structure: Structure) -> Graph | None:
-    """H + W2 phi(W1 h) over pairs of layers in a row that keep the shape; the second loses its activations."""
+    """H + W2 phi(W1 h) over pairs of layers in a row that keep the shape; the second has no activation."""
     head, types = _head(structure), registered()
     ends: dict[int, int] = {}  # the end of a pair -> the node whose output skips
     linear: set[int] = set()

@@ -1,4 +1,4 @@
-"""Tensors without negative units: on them ReLU is the identity, and of their gradient it loses the rest only once.
+"""Tensors without negative units, on which ReLU is the identity.
 
 The gradient of ReLU is zero where its output is. If it meets another ReLU going back, with nothing between
 that is negative somewhere, the same units are zero, and nothing more is lost.
@@ -50,15 +50,13 @@ def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: F
     if isinstance(primitive, prim.Reduce):
         return 1 - (1 - share) ** int(primitive.count) if primitive.kind in ("mean", "sum", "max") else None
     if isinstance(primitive, _WINDOWS):
-        return _of_windows(primitive, share, math.prod(inputs[0].shape) / max(math.prod(output.shape), 1))
+        return _of_windows(primitive, share)
     if isinstance(primitive, prim.Merge):
         return _of_merge(primitive, inputs, known)
     return None
 
 
-def _of_windows(
-    primitive: prim.Pool | prim.Upsample | prim.ConstantMatrix, share: float, shrink: float
-) -> float | None:
+def _of_windows(primitive: prim.Pool | prim.Upsample | prim.ConstantMatrix, share: float) -> float | None:
     """Of means and maxima over windows; a window is positive if one of its units is."""
     if isinstance(primitive, prim.Pool):
         kernels = [int(getattr(w, "kernel", 0)) or math.ceil(w.size / w.positions) for w in primitive.windows]

@@ -73,7 +73,7 @@ class Structure:
         return isinstance(last, prim.Pointwise) and activation_name(last.function) in NONLINEAR
 
     def activated(self, node: int) -> int:
-        """The node with the first activation after these weights: an argument's or a layer's; else the node."""
+        """The node after whose activation these weights' output is: itself, or a layer that follows."""
         run = [node] if self.has_activation(node) else self.segment(node)
         return next((i for i in run if self.is_activation(i)), node)
 

@@ -39,9 +39,9 @@ class Remedy:
 class Verdict:
     """`verdict`: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights (after its activation),
-    `layer`, over that at what the last one reads, `reference`. `blame` is where most is lost or gained. `limits` says for each
-    number type from which row on (towards the input) a gradient's typical element is zero or infinite,
+    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, after its activation
+    (`layer`), over that at what the last one reads, `reference`. `blame` is where most is lost or gained.
+    `limits` says for each number type from which row on (towards the input) a gradient's typical element is zero or infinite,
     its norm at the output being 1.
     """
 

@@ -61,7 +61,7 @@ def test_where_no_branch_is_plain_the_first_counts_as_the_skip() -> None:
 
 
 def convolutions(form: str, depth: int = 20) -> Graph:
-    """Convolutions with ReLU as an argument, an `Activation` or a layer, with normalisation before or after."""
+    """Convolutions with ReLU as an argument, an `Activation` or a layer, normalised before or after it."""
     rows: list[tuple[object, ...]] = []
     conv = {"filters": 32, "kernel_size": 3, "padding": "same"}
     for i in range(depth):
