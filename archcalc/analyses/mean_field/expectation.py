@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
 )
+from archcalc.analyses.mean_field.structure import KERNELS
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
@@ -34,13 +35,15 @@ Key = tuple[int, int]  # a node and which of its outputs; intermediate tensors h
 class Expected:
     """log10 of the gradient norm at a row's output over that at the model's: its mean, and a 90 % band.
 
-    `log10` is None where there is no prediction, or no gradient; `reason` then says why.
+    `log10` is None where there is no prediction, or no gradient; `reason` then says why. `of_weights` is the
+    same at the output of the layer's last kernel, if an activation or more follows it.
     """
 
     log10: float | None
     low: float | None = None
     high: float | None = None
     reason: str | None = None
+    of_weights: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class _Run:
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
+        self.kernels: dict[int, Key] = {}  # the output of a layer's last kernel, where that is not the layer's
 
     def bit(self, owner: int, name: str) -> int:
         return 1 << self.bits.setdefault((owner, name), len(self.bits))
@@ -134,6 +138,8 @@ class _Run:
         for position, primitive in enumerate(chain):
             last = position == len(chain) - 1
             key = (node, 0) if last else (node, -len(self.steps) - 1)
+            if isinstance(primitive, KERNELS) and not last:
+                self.kernels[node] = key
             if isinstance(primitive, prim.Branches):
                 ends = []
                 for branch in primitive.chains:
@@ -208,7 +214,10 @@ class _Run:
             g = self._summed_gradients(sent[key], key)
             if g is not None:
                 found[key] = g
-        return [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
+        figures = [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
+        for i, key in self.kernels.items():
+            figures[i] = replace(figures[i], of_weights=self._figure(found.get(key), size))
+        return figures
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if not parts:

@@ -39,7 +39,7 @@ class Remedy:
 class Verdict:
     """`verdict`: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, after its activation
+    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, before its activation
     (`layer`), over that at what the last one reads, `reference`. `blame` is where most is lost or gained.
     `limits` says for each number type from which row on (towards the input) a gradient's typical element is zero or infinite,
     its norm at the output being 1.
@@ -92,16 +92,15 @@ def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     graph = structure.graph
     first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
+    start = first
     if rows[first].reason == ZERO and rows[graph.nodes[first].inputs[0].node].log10 is not None:
         # its branch starts as zero; the skip beside it carries the gradient
         start = graph.nodes[first].inputs[0].node
-    else:
-        # after the activation, whether that is the layer's argument or a layer of its own
-        start = structure.activated(first)
     if rows[reference].reason == ZERO:
         reference = graph.outputs[0].node
     names = graph.nodes[start].name, graph.nodes[reference].name
-    a, b = rows[start], rows[reference]
+    # at what the weights make, whether their activation is an argument or a layer of its own
+    a, b = rows[start].of_weights or rows[start], rows[reference]
     if a.log10 is None or b.log10 is None or a.low is None or a.high is None:
         if a.reason == ZERO:
             return Verdict("vanishing", f"no gradient reaches {names[0]!r}: {ZERO}", *names)
