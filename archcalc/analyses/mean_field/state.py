@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -83,7 +83,7 @@ class Forward:
         object.__setattr__(copy, "positive", positive)
         return copy
 
-    @property
+    @cached_property
     def log_mean_q(self) -> float:
         """Log of the mean of E x^2 over all units."""
         return log_mean(self.log_q)
@@ -96,7 +96,7 @@ class Forward:
         ratio = float(self.ratio.mean())
         return ratio + math.sqrt(max(1 - ratio * ratio, 0.0)) * normal_quantiles()
 
-    @property
+    @cached_property
     def effective_units(self) -> float:
         """The number of independent units whose mean square has the same variance."""
         return effective_units(math.prod(self.shape), self.channels, self.corr)
@@ -170,12 +170,12 @@ class Backward:
         object.__setattr__(copy, "rectified", rectified)
         return copy
 
-    @property
+    @cached_property
     def log_squared_norm(self) -> float:
         """Log of the expected squared norm."""
         return log_mean(self.log_b) + math.log(max(math.prod(self.shape), 1))
 
-    @property
+    @cached_property
     def effective_units(self) -> float:
         return effective_units(math.prod(self.shape), self.channels, self.corr)
 
@@ -200,8 +200,10 @@ def _inverse_counts(units: float, channels: float) -> Array:
 
 def balanced(sample_squares: Array) -> tuple[float, Array]:
     """Log of the product of the means over samples and over positions, and the squares over these means."""
+    if sample_squares is EQUAL_SAMPLES:
+        return 0.0, sample_squares
     means = np.array([[log_mean(row)] for row in sample_squares])
-    return float(means.sum()), np.asarray(sample_squares - means)
+    return float(means[0, 0] + means[1, 0]), np.asarray(sample_squares - means)
 
 
 def of_samples(sample_squares: Array) -> Array:
@@ -259,8 +261,12 @@ class Unpredicted(Exception):
 
 def log_mean(log_x: Array) -> float:
     """Log of the mean of exp(x), without overflow."""
-    top = float(log_x.max())
-    return top + math.log(float(np.exp(log_x - top).mean())) if top > FLOOR else FLOOR
+    if log_x.size == 1:
+        return max(float(log_x.item()), FLOOR)
+    top = float(np.maximum.reduce(log_x, axis=None))
+    if top <= FLOOR:
+        return FLOOR
+    return top + math.log(float(np.add.reduce(np.exp(log_x - top), axis=None)) / log_x.size)
 
 
 def log_of(x: Array | float) -> Array:

@@ -66,7 +66,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         x.shape,
         table.square(x.log_q),
         table.mean(x.log_q) * np.ones_like(x.log_q),
-        _correlation(phi, x, log_mean_q, ratio, float(at.mean[1])),
+        _correlation(phi, x, log_mean_q, ratio, at),
         x.fluctuation * 0 + response + noise.square_fluctuation(forward_variance, shared),
         x.direct_weights,
         x.channels,
@@ -155,10 +155,15 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
     return output.knowing(output.source, positive if right > 0 else None), pullback
 
 
-def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, mean: float) -> float:
+def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at: Moments) -> float:
     """`corr` of phi(z): exact for the part due to the mean, otherwise as for Gaussian units."""
-    of_mean = covariance(phi, log_mean_q, ratio, ratio**2)
-    more = covariance(phi, log_mean_q, ratio, x.corr) - of_mean if x.corr > ratio**2 + 1e-9 else 0.0
+    mean = float(at.mean[1])
+    if x.quantiles is None:
+        marginal = Moments(*(a[1:2] for a in at))
+    else:
+        marginal = moments(phi, np.array([log_mean_q]), np.array([ratio]), few=True)
+    of_mean = covariance(phi, log_mean_q, ratio, ratio**2, marginal)
+    more = covariance(phi, log_mean_q, ratio, x.corr, marginal) - of_mean if x.corr > ratio**2 + 1e-9 else 0.0
     return min(mean**2 + more * (1 - mean**2) / max(1 - of_mean, 1e-9), 1.0)
 
 
@@ -192,10 +197,10 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
+def _moments(phi: Function, x: Forward, log_q: Array, *, few: bool = False) -> Moments:
     if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles)
-    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())))
+        return moments_of(phi, log_q, x.quantiles, few=few)
+    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())), few=few)
 
 
 class _Table:
@@ -211,7 +216,7 @@ class _Table:
         self.grid = np.linspace(low, high, count) if count > 1 else np.array([log_mean_q])
         if not np.any(self.grid == log_mean_q):
             self.grid = np.sort(np.append(self.grid, log_mean_q))
-        self.moments = _moments(phi, x, self.grid)
+        self.moments = _moments(phi, x, self.grid, few=True)
 
     def square(self, log_q: Array) -> Array:
         return self._interpolated(self.moments.square, log_q)
