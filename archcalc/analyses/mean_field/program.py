@@ -14,6 +14,7 @@ from archcalc.analyses.mean_field import normalised, signs, spatial, units, weig
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
+from archcalc.analyses.mean_field.weighted import Taps
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 from archcalc.layers.interpolation import INTERPOLATIONS, phases
@@ -87,7 +88,7 @@ def _biased(output: Forward, pullback: Pullback, bias: str | None, c: Context) -
     return moved, [pullback]
 
 
-def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Any]]:
+def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Taps]]:
     return [
         (s.axis, _adaptive_taps(int(s.size), int(s.positions)))
         if isinstance(s, prim.AdaptiveWindow)
@@ -106,12 +107,12 @@ def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> lis
     ]
 
 
-def _adaptive_taps(size: int, positions: int) -> Any:
+def _adaptive_taps(size: int, positions: int) -> Taps:
     """Which units each window reads."""
     taps = np.zeros((positions, size))
     for i in range(positions):
         taps[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
-    return taps
+    return Taps(taps)
 
 
 def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -> Result:
@@ -121,7 +122,7 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     if primitive.transposed:
-        reads = [(axis, taps.T) for axis, taps in reads]
+        reads = [(axis, taps.transposed) for axis, taps in reads]
     for axis, taps in reads:
         shape[axis] = len(taps)
     weight = c.weights[primitive.weight]
@@ -315,7 +316,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
             )
         )
     if primitive.kind in ("max", "min"):
-        reads = [(a, np.ones((1, x.shape[a]))) for a in primitive.axes]
+        reads = [(a, Taps(np.ones((1, x.shape[a])))) for a in primitive.axes]
         kept = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
         sign = 1.0 if primitive.kind == "max" else -1.0
         source = x.source if sign > 0 else None
