@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -23,6 +22,7 @@ from archcalc.analyses.mean_field.state import (
     effective_units,
     log_mean,
     of_samples,
+    replace,
 )
 from archcalc.analyses.mean_field.weighted import Taps, apply_all, apply_taps
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from archcalc.analyses.mean_field.state import (
     log_mean,
     log_of,
     mixed,
+    replace,
     to_quantiles,
 )
 

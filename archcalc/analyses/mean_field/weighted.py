@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -29,6 +28,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     log_of,
     of_samples,
+    replace,
     to_quantiles,
 )
 
