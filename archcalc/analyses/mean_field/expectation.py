@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, overload
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def expected_gradients(
     training: bool = True,
     seed: int = 0,
     batch: int = BATCH,
-) -> list[Expected]:
+) -> Sequence[Expected]:
     """For each node the expected gradient at its first output, on inputs of mean 0 and variance 1.
 
     The gradient at the model's output points in a random direction. `training` is the mode of
@@ -74,6 +75,26 @@ def expected_gradients(
     run = _Run(graph, shapes, training, seed, batch)
     run.forward()
     return run.backward()
+
+
+class Rows(Sequence[Expected]):
+    """The figures of all rows, worked out when they are read."""
+
+    def __init__(self, count: int, figure: Callable[[int], Expected]) -> None:
+        self._count = count
+        self._figure = lru_cache(maxsize=None)(figure)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, row: int) -> Expected: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Expected]: ...
+    def __getitem__(self, row: int | slice) -> Expected | Sequence[Expected]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(self._count))]
+        return self._figure(range(self._count)[row])
 
 
 class _Run:
@@ -95,7 +116,9 @@ class _Run:
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
-        self.kernels: dict[int, Key] = {}  # the output of a layer's last kernel, where that is not the layer's
+        self.kernels: dict[
+            int, Key
+        ] = {}  # the output of a layer's last kernel, where that is not the layer's
 
     def bit(self, owner: int, name: str) -> int:
         return 1 << self.bits.setdefault((owner, name), len(self.bits))
@@ -182,7 +205,7 @@ class _Run:
         self.steps.append(_Step(keys, key, (), text))
 
     # -- backward --------------------------------------------------------------------------------------
-    def backward(self) -> list[Expected]:
+    def backward(self) -> Rows:
         graph = self.graph
         sent: dict[Key, list[Backward | str]] = {}
         size = 0
@@ -214,10 +237,13 @@ class _Run:
             g = self._summed_gradients(sent[key], key)
             if g is not None:
                 found[key] = g
-        figures = [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
-        for i, key in self.kernels.items():
-            figures[i] = replace(figures[i], of_weights=self._figure(found.get(key), size))
-        return figures
+
+        def figure(row: int) -> Expected:
+            each = self._figure(found.get((row, 0)), size)
+            inner = self.kernels.get(row)
+            return replace(each, of_weights=self._figure(found.get(inner), size)) if inner else each
+
+        return Rows(len(graph.nodes), figure)
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if not parts:

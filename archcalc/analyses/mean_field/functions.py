@@ -41,14 +41,16 @@ def function(name: Any, parameters: Mapping[str, Any] | None = None) -> Function
         arguments.pop("name", None)
         arguments.pop("dtype", None)
     plain = activation_name(name)
-    plain = _ALIASES.get(plain, plain)
-    make = _FUNCTIONS.get(plain)
-    if make is None:
-        return None
     try:
-        return make(**arguments)
-    except TypeError:
+        return _made(_ALIASES.get(plain, plain), tuple(arguments.items()))
+    except TypeError:  # other arguments than the function has
         return None
+
+
+@lru_cache(maxsize=256)
+def _made(name: str, arguments: tuple[tuple[str, Any], ...]) -> Function | None:
+    make = _FUNCTIONS.get(name)
+    return None if make is None else make(**dict(arguments))
 
 
 def _sigmoid(x: Array) -> Array:

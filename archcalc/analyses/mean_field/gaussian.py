@@ -17,6 +17,7 @@ import numpy as np
 from archcalc.analyses.mean_field.functions import Array, Function
 
 REACH = 12.0  # standard deviations on both sides that are integrated over
+DEGREE = 20  # of the polynomials by which moments are tabulated: to 1e-12
 LIMIT = 80.0  # beyond q = e^(±LIMIT) moments follow a power law, since functions are lines or constants there
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _POSITIONS, _FACTORS = (_NODES + 1) / 2, _WEIGHTS / 2 / math.sqrt(2 * math.pi)
@@ -45,7 +46,11 @@ def moments(phi: Function, log_q: Array, ratio: Array, *, few: bool = False) -> 
     log_q, ratio = np.broadcast_arrays(np.asarray(log_q, float), np.asarray(ratio, float))
     if phi.kind == "linear" or (phi.kind == "broken" and not np.any(ratio)):
         return _lines(phi, log_q, ratio)
-    inside = np.clip(log_q, -LIMIT, LIMIT)
+    inside = np.minimum(np.maximum(log_q, -LIMIT), LIMIT)
+    if log_q.ndim == 1 and not np.any(ratio) and np.all(np.abs(log_q) < LIMIT):
+        tabulated = _tabulated(phi, log_q)
+        if tabulated is not None:
+            return tabulated
     integrated = _integrated(phi, inside.ravel(), ratio.ravel(), few)
     integrated = Moments(*(x.reshape(log_q.shape) for x in integrated))
     if np.all(inside == log_q):
@@ -63,6 +68,37 @@ def moments(phi: Function, log_q: Array, ratio: Array, *, few: bool = False) -> 
     return integrated._replace(
         square=continued(integrated.square, inner.square), slope=continued(integrated.slope, inner.slope)
     )
+
+
+def _tabulated(phi: Function, log_q: Array) -> Moments | None:
+    """The moments at mean 0, from polynomials in log q for each unit interval; None where these fail.
+
+    Convolved with a Gaussian, the moments are analytic in log q, also where the function has kinks.
+    """
+    low = np.floor(log_q)
+    pieces = [_polynomials(phi, int(k)) for k in low]
+    known = [piece for piece in pieces if piece is not None]
+    if len(known) < len(pieces):
+        return None
+    powers = np.cos(np.arange(DEGREE + 1) * np.arccos(2 * (log_q - low) - 1)[:, None])
+    values = (powers[:, None, :] @ np.stack(known))[:, 0, :]
+    return Moments(*values.T)
+
+
+@lru_cache(maxsize=4096)
+def _polynomials(phi: Function, low: int) -> Array | None:
+    """Chebyshev coefficients (degree by moment) between log q = low and low + 1; None if they are inexact."""
+    n = DEGREE + 1
+    angles = (np.arange(n) + 0.5) * math.pi / n
+    log_q = low + (np.cos(angles) + 1) / 2
+    at = np.array(_integrated(phi, log_q, np.zeros(n), False))
+    if not np.isfinite(at).all():
+        return None
+    transform = np.cos(np.arange(n)[:, None] * angles) * 2 / n
+    transform[0] /= 2
+    coefficients: Array = transform @ at.T
+    # those of functions that oscillate, or are inaccurate far out, do not converge
+    return coefficients if np.abs(coefficients[-3:]).max() < 1e-11 else None
 
 
 def moments_of(phi: Function, log_q: Array, quantiles: Array, *, few: bool = False) -> Moments:
@@ -164,7 +200,9 @@ def nodes(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
 def _marks(kinks: tuple[float, ...]) -> Array:
     """Values at which panels have an edge: near 0 and near kinks."""
     marks = np.union1d(np.concatenate([_BENDS, -_BENDS]), np.array(kinks))
-    return np.concatenate([marks, *(k + _BENDS[1:] for k in kinks if k), *(k - _BENDS[1:] for k in kinks if k)])
+    return np.concatenate(
+        [marks, *(k + _BENDS[1:] for k in kinks if k), *(k - _BENDS[1:] for k in kinks if k)]
+    )
 
 
 @lru_cache(maxsize=4)

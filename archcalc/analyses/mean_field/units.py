@@ -56,7 +56,8 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         float(a[1]) for a in (at.kurtosis, at.slope_kurtosis, at.output_slope_moment)
     )
     forward_variance = max(kurtosis - 1 - square_elasticity**2 * square_variance, 0.0) / n
-    values = phi.value(x.values * math.exp(min(x.log_mean_q, 600.0) / 2))
+    z = x.values * math.exp(min(log_mean_q, 600.0) / 2)
+    values = phi.value(z)
     quantiles = to_quantiles(values) if np.any(values) else None
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
@@ -81,12 +82,12 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     slope_response = table.slope(log_mean_q + x.fluctuation) - at.slope[1]
     sample_slopes = table.slope(log_mean_q + x.sample_squares) - at.slope[1]
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
-    shared_response, single_response, value_moment = _slope_responses(phi, x)
+    shared_response, single_response, value_moment = _slope_responses(phi, z, values)
     positive = signs.of_function(phi, x, values)
     if positive is not None:
         output = output.knowing(None, positive)
-    zero_slope = float(phi.slope(np.zeros(1))[0]) == 0
-    zero_value = float(phi.value(np.zeros(1))[0]) == 0
+    zero_slope = x.positive is not None and float(phi.slope(np.zeros(1))[0]) == 0
+    zero_value = x.positive is not None and float(phi.value(np.zeros(1))[0]) == 0
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
@@ -172,21 +173,23 @@ def _derivative(values: Array) -> float:
     return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
 
 
-def _slope_responses(phi: Function, x: Forward) -> tuple[float, float, float]:
+def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
     """(E u phi')^2 / E phi'^2, E (u^2 - 1) phi'^2 / 2 E phi'^2 and E v^2 phi'^2 / E phi'^2.
 
-    u are the units and v the values of the function, both scaled to mean 0 and variance 1.
+    u are the units z and v the values y of the function, both scaled to mean 0 and variance 1.
     """
-    z = x.values * math.exp(min(x.log_mean_q, 600.0) / 2)
-    y, slopes = phi.value(z), phi.slope(z)
-    square = float((slopes**2).mean())
-    if not (z.std() > 0 and y.std() > 0 and 0 < square < math.inf):
+    slopes = phi.slope(z)
+    squares = slopes * slopes
+    n = len(z)
+    square = float(squares.sum()) / n
+    z, y = z - z.sum() / n, y - y.sum() / n
+    z_variance, y_variance = float(z @ z) / n, float(y @ y) / n
+    if not (z_variance > 0 and y_variance > 0 and 0 < square < math.inf):
         return 0.0, 0.0, 1.0
-    u, v = (z - z.mean()) / z.std(), (y - y.mean()) / y.std()
     return (
-        float((u * slopes).mean()) ** 2 / square,
-        float(((u * u - 1) * slopes**2).mean()) / (2 * square),
-        float((v * v * slopes**2).mean()) / square,
+        (float(z @ slopes) / n) ** 2 / z_variance / square,
+        (float((z * z) @ squares) / n / z_variance - square) / (2 * square),
+        float((y * y) @ squares) / n / y_variance / square,
     )
 
 

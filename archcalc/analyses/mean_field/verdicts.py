@@ -83,12 +83,14 @@ def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expect
     tried = []
     if len(graph.nodes) <= LARGEST:
         for name, changed, its_shapes in remedies(structure):
-            other = _judged(Structure(changed, its_shapes), expected_gradients(changed, its_shapes))
+            rows = expected_gradients(changed, its_shapes)
+            other = _judged(Structure(changed, its_shapes), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(judged, remedies=tuple(tried), message=judged.message + _advice(tried))
 
 
-def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
+def _judged(structure: Structure, rows: Sequence[Expected], *, explained: bool = True) -> Verdict:
+    """The verdict without remedies; without `explained` also without its reasons."""
     graph = structure.graph
     first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
@@ -108,6 +110,8 @@ def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     change = a.log10 - b.log10
     low, high = a.low - b.log10, a.high - b.log10
     kind = "stable" if abs(change) <= STABLE else "vanishing" if change < 0 else "exploding"
+    if not explained:
+        return Verdict(kind, "", *names, change, low, high)
     way = f"from {names[1]!r} back to {names[0]!r}"
     if kind == "stable":
         text = f"the gradient's norm changes by a factor of {_factor(change)} {way}"

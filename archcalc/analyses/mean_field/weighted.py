@@ -52,7 +52,7 @@ class Taps:
 
     @property
     def size(self) -> int:
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @cached_property
     def counts(self) -> Array:

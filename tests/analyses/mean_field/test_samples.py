@@ -105,7 +105,8 @@ def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool
         slopes = phi.slope(z) ** 2
         figures.append([(g**2 * slopes).mean(), (g**2).mean() * slopes.mean()])
     measured = np.divide(*np.mean(figures, axis=0))
-    together, alone, values = units._slope_responses(phi, unit_tensor())
+    x = unit_tensor()
+    together, alone, values = units._slope_responses(phi, x.values, phi.value(x.values))
     value_response = weighted._value_response((together * shared, alone), taps, 1.8)
     assert 1 + value_response * (values - 1) == pytest.approx(measured, rel=0.05)
 
@@ -131,7 +132,7 @@ def test_one_channel_is_one_unit_of_a_place() -> None:
 def test_portions_of_adaptive_pooling(size: int, positions: int) -> None:
     from archcalc.analyses.mean_field.program import _adaptive_taps
 
-    for i, row in enumerate(_adaptive_taps(size, positions)):
+    for i, row in enumerate(_adaptive_taps(size, positions).matrix):
         inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
         assert [j for j, there in enumerate(row) if there] == list(inside)
 
@@ -162,7 +163,10 @@ def test_what_samples_have_in_common_behind_a_function(ratio: float, corr: float
     assert relu is not None
     square = (a * a).mean()
     x = replace(unit_tensor(), corr=corr)
-    found = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
+    at = units.moments(relu, np.zeros(3), np.full(3, ratio))._replace(
+        mean=np.full(3, a.mean() / math.sqrt(square))
+    )
+    found = units._correlation(relu, x, 0.0, ratio, at)
     assert found == pytest.approx((a * b).mean() / square, abs=0.02)
 
 
