@@ -2,8 +2,8 @@
 
     python -m benchmarks.gradients [--earlier CHECKOUT]
 
-EfficientNetB7's verdict is `exploding`, so that its remedies (eleven more networks) are analysed too. The sides
-alternate, and the least of three runs counts. Every run is a process of its own.
+EfficientNetB7's verdict is `exploding`, so that its remedies (eleven more networks) are analysed too. The
+sides alternate, and the least of three runs counts. Every run is a process of its own.
 """
 
 from __future__ import annotations

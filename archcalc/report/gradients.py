@@ -81,7 +81,7 @@ def _figures(each: Expected) -> tuple[float | None, float | None, float | None, 
 
 
 def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
-    """What becomes of the gradient, in words; empty if no gradient is expected to be known."""
+    """A verdict on the gradient, in words; empty where no gradient is predicted."""
     expected = [
         Expected(
             r.expected_log10,

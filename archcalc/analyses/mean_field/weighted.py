@@ -179,7 +179,7 @@ def convolution(
     weight_bit: int,
     noise: Noise,
 ) -> tuple[Forward, Pullback]:
-    """A convolution along the axes of `reads` and over the channels of a group."""
+    """A convolution along the axes of `reads`, given as (axis, taps)."""
     _require_zero_mean(element)
     gain = log_variance(element)
     fan, filters = x.shape[channel_axis], shape[channel_axis]
