@@ -2,6 +2,7 @@
 
     python scripts/gradient_study.py dense [--seeds 100]
     python scripts/gradient_study.py convolution [--seeds 50]
+    python scripts/gradient_study.py rectified [--seeds 30]
     python scripts/gradient_study.py applications [--seeds 4 --batch 32]
 
 `dense` draws fully connected stacks in float64 with numpy; the others run real Keras. Each line compares the
@@ -190,6 +191,66 @@ def convolution(seeds: int, depth: int = 20) -> Iterator[Figures]:
         yield Figures(name, expected_gradients(graph, infer(graph))[row], runs)
 
 
+RECTIFIED = 20  # networks drawn by `rectified_network`
+_NON_NEGATIVE = ("relu", "relu", "sigmoid", "softplus", "relu6", "hard_sigmoid")
+
+
+def rectified_network(number: int) -> Graph:
+    """A network drawn by its number, with ReLUs (and their kin) on what is nowhere negative."""
+    random = np.random.default_rng([17, number])
+    layers: Any = registered()
+    width, images = int(random.choice([64, 128])), bool(random.integers(2))
+    shape = [16, 16, width] if images else [width]
+    nodes: list[Any] = [("input", layers["InputLayer"](shape=tuple(shape)), ())]
+
+    def then(kind: str, *inputs: str, **arguments: Any) -> str:
+        name = f"{kind.lower()}{len(nodes)}"
+        nodes.append((name, layers[kind](**arguments), inputs or (nodes[-1][0],)))
+        return name
+
+    def weights(*inputs: str) -> str:
+        if images:
+            kernel = {"filters": width, "kernel_size": int(random.choice([1, 3])), "padding": "same"}
+            return then("Conv2D", *inputs, **kernel, kernel_initializer="he_normal")
+        return then("Dense", *inputs, units=width, kernel_initializer="he_normal")
+
+    def function() -> str:
+        return then("Activation", activation=str(random.choice(_NON_NEGATIVE)))
+
+    for _ in range(3):
+        weights()
+        before = function()
+        for _ in range(int(random.integers(1, 4))):
+            step = int(random.integers(6))
+            if step == 0 and shape[0] in (8, 16):
+                then("MaxPooling2D", pool_size=2)
+                shape[:2] = [shape[0] // 2] * 2
+            elif step == 1:
+                weights()
+                then("BatchNormalization", gamma_initializer="zeros")
+                then("Add", before, nodes[-1][0])
+            elif step == 2:
+                then("LeakyReLU", negative_slope=0.1)
+            elif step == 3:
+                then("Reshape", target_shape=(math.prod(shape),))
+                then("Reshape", target_shape=tuple(shape))
+            before = then("ReLU")
+    if images:
+        then("GlobalAveragePooling2D")
+    then("Dense", units=10)
+    return Graph.of(f"rectified {number}", nodes, [nodes[-1][0]])
+
+
+def rectified(seeds: int) -> Iterator[Figures]:
+    """Every network at its first layer with weights, in training with batches of 8."""
+    from archcalc.keras.measure_gradients import gradient_runs
+
+    for number in range(RECTIFIED):
+        graph = rectified_network(number)
+        runs = np.array([run[1] for run in gradient_runs(graph, seeds, batch=8)])
+        yield Figures(graph.name, expected_gradients(graph, infer(graph), batch=8)[1], runs)
+
+
 def applications(seeds: int, batch: int) -> None:
     """Every row of whole networks, in training."""
     from archcalc.keras.measure_gradients import gradient_runs
@@ -238,7 +299,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=["dense", "convolution", "applications"])
+    parser.add_argument("part", choices=["dense", "convolution", "rectified", "applications"])
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--batch", type=int, default=32, help="of whole networks")
     options = parser.parse_args()
@@ -246,6 +307,8 @@ def main() -> None:
         report(dense(options.seeds), 1.2)
     elif options.part == "convolution":
         report(convolution(options.seeds), 1.3)
+    elif options.part == "rectified":
+        report(rectified(options.seeds), 1.3)
     else:
         applications(options.seeds, options.batch)
 

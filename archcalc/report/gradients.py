@@ -54,16 +54,27 @@ def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Se
             expected_log10_low=each.low,
             expected_log10_high=each.high,
             no_expectation=each.reason,
+            expected_of_weights=None if each.of_weights is None else _figures(each.of_weights),
         )
         for bound, each in zip(bounded.rows, expected_gradients(graph, known), strict=True)
     ]
     return rows, bounded.loss
 
 
+def _figures(each: Expected) -> tuple[float | None, float | None, float | None, str | None]:
+    return each.log10, each.low, each.high, each.reason
+
+
 def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
     """A verdict on the gradient, in words; empty where no gradient is predicted."""
     expected = [
-        Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
+        Expected(
+            r.expected_log10,
+            r.expected_log10_low,
+            r.expected_log10_high,
+            r.no_expectation,
+            None if r.expected_of_weights is None else Expected(*r.expected_of_weights),
+        )
         for r in rows
     ]
     judged = verdict(graph, known, expected)

@@ -13,10 +13,10 @@ WORST = {
     "he_relu_mlp": (210, 210, 59.8),
     "residual_mlp": (36.5, 36.5, 7.53),
     "small_resnet": (764, 48.5, 9.65),
-    "dense_concat": (708, 95.8, 8.0),
+    "dense_concat": (323, 29.4, 8.0),
     "mobile_block": (1120, 700, 145),
-    "unet": (504, 67.8, 12.4),
-    "inception": (101, 55.8, 23.3),
+    "unet": (402, 51.5, 12.4),
+    "inception": (62.5, 29.7, 23.3),
 }
 
 

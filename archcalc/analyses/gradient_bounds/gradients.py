@@ -34,7 +34,8 @@ class Gradient:
     predict the norm of the gradient here over that at the output, at initialisation; where they are
     None, `no_expectation` is the reason. `weight_gradient_log10` bounds the norm of a loss's gradient
     with respect to the layer's kernels, for one sample; where kernels have no bound,
-    `no_weight_gradient` is the reason.
+    `no_weight_gradient` is the reason. `expected_of_weights` is the expectation (log10, its band, the reason)
+    before the layer's own activation; verdicts need it, reports do not show it.
     """
 
     local_log10: float | str | None
@@ -49,6 +50,7 @@ class Gradient:
     weight_gradient_log10: float | str | None = None
     no_expectation: str | None = None
     no_weight_gradient: str | None = None
+    expected_of_weights: tuple[float | None, float | None, float | None, str | None] | None = None
 
     @property
     def unbounded(self) -> bool:

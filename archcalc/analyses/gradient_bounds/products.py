@@ -2,17 +2,19 @@
 
 The 2-norm of the Jacobian of the model's output (all outputs as one vector) with respect to the output
 of node u is at most B(u), where B = 1 at the output and B(u) is the sum of B(v) * L(v <- u) over the
-nodes v that read u: one pass in reverse topological order. A block repeated a symbolic number of times
-contributes the power of one copy's bound.
+nodes v that read u: one pass in reverse topological order. Where the paths from u meet in a concatenation,
+B(u) is also at most that of the join times a bound from u forward to it, in which squares add up. A block
+repeated a symbolic number of times contributes the power of one copy's bound.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from archcalc.analyses.gradient_bounds import primitive_bounds
+from archcalc.analyses.gradient_bounds import joins, primitive_bounds
 from archcalc.analyses.gradient_bounds.primitive_bounds import ChainBound
 from archcalc.analyses.gradient_bounds.setting import Setting
 from archcalc.analyses.gradient_bounds.smallest_gain import smallest_gain
@@ -63,11 +65,13 @@ class Model:
     chain_bounds: list[ChainBound] = field(init=False)
     values: list[Interval] = field(init=False)
     masked: list[bool] = field(init=False)  # whether a mask may reach a node
+    squares: list[bool] = field(init=False)  # whether the bounds of a node's inputs add up in squares
 
     def __post_init__(self) -> None:
         self.chain_bounds = []
         self.values = []
         self.masked = []
+        self.squares = []
         for node in self.graph.nodes:
             self.masked.append(node.layer.makes_mask or any(self.masked[t.node] for t in node.inputs))
         starts = [0] * len(self.graph.nodes)  # the first node of the innermost repeated block around a node
@@ -81,10 +85,11 @@ class Model:
             if not node.inputs:
                 self.chain_bounds.append(ChainBound((), ANY))
                 self.values.append(self._input_range(node.name))
+                self.squares.append(False)
                 continue
-            chain = primitive_bounds.chain_bound(
-                node.layer.primitives(*shapes), shapes, values, self.setting(i)
-            )
+            primitives = node.layer.primitives(*shapes)
+            self.squares.append(joins.adds_squares(primitives))
+            chain = primitive_bounds.chain_bound(primitives, shapes, values, self.setting(i))
             bounds = tuple(b.attributed_to(node.name) for b in chain.bounds)
             self.chain_bounds.append(ChainBound(bounds, chain.values))
             self.values.append(chain.values)
@@ -104,17 +109,29 @@ class Model:
 
 
 class Backward:
-    """One pass from the tensors in `seeds` back to the nodes `first` to `last`."""
+    """One pass from the tensors in `seeds` back to the nodes `first` to `last`.
+
+    `as_vector`: the bounds are of all seeds as one vector, and not of the sum of functions of each.
+    """
 
     def __init__(
-        self, model: Model, seeds: Mapping[Tap, Bound], first: int = 0, last: int | None = None
+        self,
+        model: Model,
+        seeds: Mapping[Tap, Bound],
+        first: int = 0,
+        last: int | None = None,
+        *,
+        as_vector: bool = False,
     ) -> None:
         self.model = model
+        self.seeds = seeds
+        self.as_vector = as_vector
         self.graph = model.graph
         self.first = first
         self.taps: dict[Tap, list[Bound]] = {tap: [bound] for tap, bound in seeds.items()}
         self.last = len(self.graph.nodes) - 1 if last is None else last
         self._repeats = {r.last: r for r in self._outermost()}
+        self._joins = self._square_joins()
         self.at: dict[int, Bound] = {}
 
     def _outermost(self) -> list[Repeat]:
@@ -139,7 +156,7 @@ class Backward:
                 self._through(repeat)
                 i = repeat.first - 1
                 continue
-            self.at[i] = self._gathered(i)
+            self.at[i] = self._least(i, self._gathered(i))
             self._send(i)
             i -= 1
         return self.at
@@ -147,6 +164,40 @@ class Backward:
     def _gathered(self, node: int) -> Bound:
         outputs = len(self.model.shapes[node])
         return hypot([plus(self.taps.pop(Tap(node, k), ())) for k in range(outputs)])
+
+    def _square_joins(self) -> dict[int, int]:
+        """Forks whose paths meet after a node where squares add up, with the node where they meet."""
+        graph, squares = self.graph, self.model.squares
+        if not any(squares[self.first : self.last + 1]) and len(self.seeds) < 2:
+            return {}
+        blocks = [(r.first, r.last) for r in self._outermost()]
+        readers = graph.consumers()
+        ends = Counter(tap.node for tap in self.seeds)
+        return {
+            fork: join
+            for fork, join in joins.joins(graph, self.seeds, self.first, self.last).items()
+            if len(readers[fork]) + ends[fork] > 1
+            and join - fork <= joins.LONGEST
+            and (any(squares[fork + 1 : join + 1]) or (self.as_vector and join > self.last))
+            and (self.as_vector or join <= self.last or len(self.seeds) == 1)
+            and not any(a <= join and fork <= b for a, b in blocks)
+        }
+
+    def _least(self, node: int, gathered: Bound) -> Bound:
+        """The bound gathered from all readers, or that through the join if it is smaller."""
+        join = self._joins.get(node)
+        if join is None:
+            return gathered
+        graph, model = self.graph, self.model
+        last = min(join, self.last)
+        reached = joins.forward(graph, model.chain_bounds, model.squares, node, last)
+        if join > self.last:
+            through = hypot([times(reached[t.node], b) for t, b in self.seeds.items() if t.node in reached])
+        else:
+            through = times(reached[join], self.at[join])
+        if isinstance(gathered.log, float):
+            return through if isinstance(through.log, float) and through.log < gathered.log else gathered
+        return gathered if through.unbounded else through
 
     def _send(self, node: int) -> None:
         bound = self.at[node]
@@ -174,7 +225,7 @@ def bounds(model: Model) -> list[RowBounds]:
     graph = model.graph
     # an output that is listed twice counts twice in the vector of all outputs
     seeds = {tap: number(graph.outputs.count(tap) ** 0.5) for tap in graph.outputs}
-    upper = Backward(model, seeds).run()
+    upper = Backward(model, seeds, as_vector=True).run()
     lower = _lower(model)
     return [RowBounds(model.local(i), upper[i], lower[i]) for i in range(len(graph.nodes))]
 

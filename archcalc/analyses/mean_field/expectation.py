@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, overload
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
 )
+from archcalc.analyses.mean_field.structure import KERNELS
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
@@ -34,13 +36,15 @@ Key = tuple[int, int]  # a node and the number of its output; negative for tenso
 class Expected:
     """log10 of the gradient norm at a row's output over that at the model's output: mean and 90 % band.
 
-    `log10` is None where there is no prediction or no gradient; `reason` is then the reason.
+    `log10` is None where there is no prediction or no gradient; `reason` is then the reason. `of_weights` is
+    the same at the output of the layer's last kernel, if an activation or more follows it.
     """
 
     log10: float | None
     low: float | None = None
     high: float | None = None
     reason: str | None = None
+    of_weights: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def expected_gradients(
     training: bool = True,
     seed: int = 0,
     batch: int = BATCH,
-) -> list[Expected]:
+) -> Sequence[Expected]:
     """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
 
     The gradient at the model's output has a random direction. `training` is the mode of batch
@@ -71,6 +75,26 @@ def expected_gradients(
     run = _Run(graph, shapes, training, seed, batch)
     run.forward()
     return run.backward()
+
+
+class Rows(Sequence[Expected]):
+    """The figures of all rows, worked out when they are read."""
+
+    def __init__(self, count: int, figure: Callable[[int], Expected]) -> None:
+        self._count = count
+        self._figure = lru_cache(maxsize=None)(figure)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, row: int) -> Expected: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Expected]: ...
+    def __getitem__(self, row: int | slice) -> Expected | Sequence[Expected]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(self._count))]
+        return self._figure(range(self._count)[row])
 
 
 class _Run:
@@ -92,6 +116,9 @@ class _Run:
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
+        self.kernels: dict[
+            int, Key
+        ] = {}  # the output of a layer's last kernel, where that is not the layer's
 
     def bit(self, owner: int, name: str) -> int:
         return 1 << self.bits.setdefault((owner, name), len(self.bits))
@@ -134,6 +161,8 @@ class _Run:
         for position, primitive in enumerate(chain):
             last = position == len(chain) - 1
             key = (node, 0) if last else (node, -len(self.steps) - 1)
+            if isinstance(primitive, KERNELS) and not last:
+                self.kernels[node] = key
             if isinstance(primitive, prim.Branches):
                 ends = []
                 for branch in primitive.chains:
@@ -176,7 +205,7 @@ class _Run:
         self.steps.append(_Step(keys, key, (), text))
 
     # -- backward --------------------------------------------------------------------------------------
-    def backward(self) -> list[Expected]:
+    def backward(self) -> Rows:
         graph = self.graph
         sent: dict[Key, list[Backward | str]] = {}
         size = 0
@@ -208,7 +237,15 @@ class _Run:
             g = self._summed_gradients(sent[key], key)
             if g is not None:
                 gradients[key] = g
-        return [self._expected(gradients.get((i, 0)), size) for i in range(len(graph.nodes))]
+
+        def figure(row: int) -> Expected:
+            each = self._expected(gradients.get((row, 0)), size)
+            inner = self.kernels.get(row)
+            if inner is None:
+                return each
+            return replace(each, of_weights=self._expected(gradients.get(inner), size))
+
+        return Rows(len(graph.nodes), figure)
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if not parts:

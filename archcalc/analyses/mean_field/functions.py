@@ -41,14 +41,16 @@ def function(name: Any, parameters: Mapping[str, Any] | None = None) -> Function
         arguments.pop("name", None)
         arguments.pop("dtype", None)
     plain = activation_name(name)
-    plain = _ALIASES.get(plain, plain)
-    make = _FUNCTIONS.get(plain)
-    if make is None:
-        return None
     try:
-        return make(**arguments)
-    except TypeError:
+        return _made(_ALIASES.get(plain, plain), tuple(arguments.items()))
+    except TypeError:  # other arguments than the function has
         return None
+
+
+@lru_cache(maxsize=256)
+def _made(name: str, arguments: tuple[tuple[str, Any], ...]) -> Function | None:
+    make = _FUNCTIONS.get(name)
+    return None if make is None else make(**dict(arguments))
 
 
 def _sigmoid(x: Array) -> Array:
@@ -117,7 +119,8 @@ def _relu(
         return np.where(x >= threshold, above, negative_slope * (x - threshold))
 
     def slope(x: Array) -> Array:
-        return np.where(x >= threshold, np.where(x < top, 1.0, 0.0), negative_slope)
+        # as TensorFlow's at the kink, where units that ReLU made zero are
+        return np.where(x > threshold, np.where(x < top, 1.0, 0.0), negative_slope)
 
     return Function(value, slope, (threshold,) if max_value is None else (threshold, top))
 

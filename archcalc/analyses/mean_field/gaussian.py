@@ -17,8 +17,11 @@ import numpy as np
 from archcalc.analyses.mean_field.functions import Array, Function
 
 REACH = 12.0  # standard deviations on both sides that are integrated over
+DEGREE = 20  # of the polynomials by which moments are tabulated: to 1e-12
 LIMIT = 80.0  # beyond q = e^(±LIMIT) moments follow a power law, since functions are lines or constants there
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
+_POSITIONS, _FACTORS = (_NODES + 1) / 2, _WEIGHTS / 2 / math.sqrt(2 * math.pi)
+_STEPS = np.arange(-REACH, REACH + 0.5)
 _BENDS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 
 
@@ -35,19 +38,26 @@ class Moments(NamedTuple):
     input_slope_moment: Array  # E z^2 phi'^2 / (E z^2 E phi'^2)
 
 
-def moments(phi: Function, log_q: Array, ratio: Array) -> Moments:
-    """The moments for a Gaussian z with E z^2 = exp(log_q) and mean `ratio * sqrt(q)`, |ratio| <= 1."""
+def moments(phi: Function, log_q: Array, ratio: Array, *, few: bool = False) -> Moments:
+    """The moments for a Gaussian z with E z^2 = exp(log_q) and mean `ratio * sqrt(q)`, |ratio| <= 1.
+
+    With `few` only `square`, `mean` and `slope` are integrated, and the others may be 1.
+    """
     log_q, ratio = np.broadcast_arrays(np.asarray(log_q, float), np.asarray(ratio, float))
     if phi.kind == "linear" or (phi.kind == "broken" and not np.any(ratio)):
         return _lines(phi, log_q, ratio)
-    inside = np.clip(log_q, -LIMIT, LIMIT)
-    integrated = _integrated(phi, inside.ravel(), ratio.ravel())
+    inside = np.minimum(np.maximum(log_q, -LIMIT), LIMIT)
+    if log_q.ndim == 1 and not np.any(ratio) and np.all(np.abs(log_q) < LIMIT):
+        tabulated = _tabulated(phi, log_q)
+        if tabulated is not None:
+            return tabulated
+    integrated = _integrated(phi, inside.ravel(), ratio.ravel(), few)
     integrated = Moments(*(x.reshape(log_q.shape) for x in integrated))
     if np.all(inside == log_q):
         return integrated
     # the exponent of the power law, from two points near the limit
     step = 1.0
-    inner = moments(phi, inside - step * np.sign(inside), ratio)
+    inner = moments(phi, inside - step * np.sign(inside), ratio, few=few)
     beyond = (log_q - inside) / (step * np.where(inside == 0, 1.0, np.sign(inside)))
 
     def continued(a: Array, b: Array) -> Array:
@@ -60,12 +70,44 @@ def moments(phi: Function, log_q: Array, ratio: Array) -> Moments:
     )
 
 
-def moments_of(phi: Function, log_q: Array, quantiles: Array) -> Moments:
+def _tabulated(phi: Function, log_q: Array) -> Moments | None:
+    """The moments at mean 0, from polynomials in log q for each unit interval; None where these fail.
+
+    Convolved with a Gaussian, the moments are analytic in log q, also where the function has kinks.
+    """
+    low = np.floor(log_q)
+    pieces = [_polynomials(phi, int(k)) for k in low]
+    known = [piece for piece in pieces if piece is not None]
+    if len(known) < len(pieces):
+        return None
+    powers = np.cos(np.arange(DEGREE + 1) * np.arccos(2 * (log_q - low) - 1)[:, None])
+    values = (powers[:, None, :] @ np.stack(known))[:, 0, :]
+    return Moments(*values.T)
+
+
+@lru_cache(maxsize=4096)
+def _polynomials(phi: Function, low: int) -> Array | None:
+    """Chebyshev coefficients (degree by moment) between log q = low and low + 1; None if they are inexact."""
+    n = DEGREE + 1
+    angles = (np.arange(n) + 0.5) * math.pi / n
+    log_q = low + (np.cos(angles) + 1) / 2
+    at = np.array(_integrated(phi, log_q, np.zeros(n), False))
+    if not np.isfinite(at).all():
+        return None
+    transform = np.cos(np.arange(n)[:, None] * angles) * 2 / n
+    transform[0] /= 2
+    coefficients: Array = transform @ at.T
+    # those of functions that oscillate, or are inaccurate far out, do not converge
+    return coefficients if np.abs(coefficients[-3:]).max() < 1e-11 else None
+
+
+def moments_of(phi: Function, log_q: Array, quantiles: Array, *, few: bool = False) -> Moments:
     """As `moments`, for a z whose values `quantiles * sqrt(q)` are equally likely."""
     log_q = np.asarray(log_q, float)
     inside = np.clip(log_q, -LIMIT, LIMIT)
     z = np.exp(inside / 2)[:, None] * quantiles
-    averages = _averages(phi, z, np.full_like(z, 1 / len(quantiles)), np.exp(inside / 2)[:, None])
+    weight = np.broadcast_to(1 / len(quantiles), z.shape)
+    averages = _averages(phi, z, weight, np.exp(inside / 2)[:, None], few)
     return averages._replace(square=averages.square + (log_q - inside) * (np.abs(log_q) > LIMIT))
 
 
@@ -93,27 +135,43 @@ def _log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
 
 
-def _integrated(phi: Function, log_q: Array, ratio: Array) -> Moments:
+def _integrated(phi: Function, log_q: Array, ratio: Array, few: bool) -> Moments:
+    z, weight = _values(phi, log_q, ratio)
+    return _averages(phi, z, weight, np.exp(log_q / 2)[:, None], few)
+
+
+def _values(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
+    """Values of z and their weights, one row for each q."""
     xi, weight = nodes(phi, log_q, ratio)
     rms = np.exp(log_q / 2)[:, None]
     m, stddev = ratio[:, None] * rms, np.sqrt(np.maximum(1 - ratio[:, None] ** 2, 0.0)) * rms
-    return _averages(phi, m + stddev * xi, weight, rms)
+    return m + stddev * xi, weight
 
 
-def _averages(phi: Function, z: Array, weight: Array, rms: Array) -> Moments:
+def _mean(weight: Array, x: Array) -> Array:
+    averages: Array = np.einsum("ij,ij->i", weight, x)
+    return averages
+
+
+def _averages(phi: Function, z: Array, weight: Array, rms: Array, few: bool) -> Moments:
     # y and d are scaled so that fourth powers neither overflow nor underflow
     y, d = phi.value(z), phi.slope(z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         top, steep = np.abs(y).max(axis=1), np.abs(d).max(axis=1)
         y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]
         y2, d2 = y * y, d * d
-        e_y, e_y2, e_y4 = ((weight * x).sum(axis=1) for x in (y, y2, y2 * y2))
-        e_d, e_d2, e_d4, e_yd = ((weight * x).sum(axis=1) for x in (d, d2, d2 * d2, y2 * d2))
-        e_zd = (weight * (z / rms) ** 2 * d2).sum(axis=1)
+        e_y, e_y2, e_d2 = _mean(weight, y), _mean(weight, y2), _mean(weight, d2)
+        square, slope = np.log(e_y2) + 2 * np.log(top), np.log(e_d2) + 2 * np.log(steep)
+        mean = np.where(e_y2 > 0, e_y / np.sqrt(e_y2), 0.0)
+        if few:
+            one = np.ones_like(square)
+            return Moments(square, mean, slope, one, one, one, one, one)
+        e_y4, e_d, e_d4 = _mean(weight, y2 * y2), _mean(weight, d), _mean(weight, d2 * d2)
+        e_yd, e_zd = _mean(weight, y2 * d2), _mean(weight, (z / rms) ** 2 * d2)
         return Moments(
-            np.log(e_y2) + 2 * np.log(top),
-            np.where(e_y2 > 0, e_y / np.sqrt(e_y2), 0.0),
-            np.log(e_d2) + 2 * np.log(steep),
+            square,
+            mean,
+            slope,
             np.where(e_d2 > 0, e_d**2 / e_d2, 1.0),
             np.where(e_y2 > 0, e_y4 / e_y2**2, 1.0),
             np.where(e_d2 > 0, e_d4 / e_d2**2, 1.0),
@@ -126,17 +184,25 @@ def nodes(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
     """Quadrature nodes in standard deviations and their weights (density included), one row for each q."""
     rms = np.exp(log_q / 2)
     stddev = np.sqrt(np.maximum(1 - ratio**2, 1e-300)) * rms
-    marks = np.union1d(np.concatenate([_BENDS, -_BENDS]), np.array(phi.kinks))
-    marks = np.concatenate(
-        [marks, *(k + _BENDS[1:] for k in phi.kinks if k), *(k - _BENDS[1:] for k in phi.kinks if k)]
-    )
-    special = np.clip((marks[None, :] - (ratio * rms)[:, None]) / stddev[:, None], -REACH, REACH)
-    steps = np.broadcast_to(np.arange(-REACH, REACH + 0.5), (len(log_q), int(2 * REACH) + 1))
-    edges = np.sort(np.concatenate([special, steps], axis=1), axis=1)
-    low, width = edges[:, :-1, None], np.diff(edges, axis=1)[:, :, None]
-    xi = low + width * (_NODES + 1) / 2
-    weight = width / 2 * _WEIGHTS * np.exp(-xi * xi / 2) / math.sqrt(2 * math.pi)
+    marks = _marks(phi.kinks)
+    edges = np.empty((len(log_q), len(marks) + len(_STEPS)))
+    special = (marks[None, :] - (ratio * rms)[:, None]) / stddev[:, None]
+    edges[:, : len(marks)] = np.minimum(np.maximum(special, -REACH), REACH)
+    edges[:, len(marks) :] = _STEPS
+    edges.sort(axis=1)
+    low, width = edges[:, :-1, None], (edges[:, 1:] - edges[:, :-1])[:, :, None]
+    xi = low + width * _POSITIONS
+    weight = width * _FACTORS * np.exp(-xi * xi / 2)
     return xi.reshape(len(log_q), -1), weight.reshape(len(log_q), -1)
+
+
+@lru_cache(maxsize=64)
+def _marks(kinks: tuple[float, ...]) -> Array:
+    """Values at which panels have an edge: near 0 and near kinks."""
+    marks = np.union1d(np.concatenate([_BENDS, -_BENDS]), np.array(kinks))
+    return np.concatenate(
+        [marks, *(k + _BENDS[1:] for k in kinks if k), *(k - _BENDS[1:] for k in kinks if k)]
+    )
 
 
 @lru_cache(maxsize=4)
@@ -146,14 +212,18 @@ def _outer(points: int) -> tuple[Array, Array]:
     return x, 6 * w * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-def covariance(phi: Function, log_q: float, ratio: float, correlation: float) -> float:
+def covariance(
+    phi: Function, log_q: float, ratio: float, correlation: float, marginal: Moments | None = None
+) -> float:
     """E phi(z) phi(z') / E phi(z)^2 for two Gaussian units with E z z' = correlation * q.
 
     `correlation` is at least ratio^2. Each unit is the sum of the mean, a shared part and an independent
-    part: the outer integral is over the shared part, the inner one over the independent part.
+    part: the outer integral is over the shared part, the inner one over the independent part. `marginal`
+    are the moments of a unit, if known.
     """
     shared = max(correlation - ratio * ratio, 0.0)
-    marginal = moments(phi, np.array([log_q]), np.array([ratio]))
+    if marginal is None:
+        marginal = moments(phi, np.array([log_q]), np.array([ratio]), few=True)
     if shared <= 1e-12:
         return float(marginal.mean[0] ** 2)
     if phi.kind == "linear" or correlation >= 1 - 1e-12:
@@ -162,9 +232,15 @@ def covariance(phi: Function, log_q: float, ratio: float, correlation: float) ->
     m = ratio + math.sqrt(shared) * x
     independent = 1 - ratio * ratio - shared
     q = independent + m * m
-    inner = moments(phi, log_q + np.log(q), m / np.sqrt(q))
-    with np.errstate(invalid="ignore"):
-        squared = np.where(
-            np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - marginal.square[0]), 0.0
-        )
+    log_inner, inner_ratio = log_q + np.log(q), m / np.sqrt(q)
+    if np.abs(log_inner).max() <= LIMIT and np.isfinite(marginal.square[0]):
+        # (E y)^2 given the shared part
+        z, weight = _values(phi, log_inner, inner_ratio)
+        squared = _mean(weight, phi.value(z)) ** 2 * np.exp(-marginal.square[0])
+    else:
+        inner = moments(phi, log_inner, inner_ratio, few=True)
+        with np.errstate(invalid="ignore"):
+            squared = np.where(
+                np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - marginal.square[0]), 0.0
+            )
     return float(min((w * squared).sum() / w.sum(), 1.0))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from archcalc.analyses.mean_field.state import (
     balanced,
     log_of,
     of_samples,
+    replace,
     to_quantiles,
 )
 

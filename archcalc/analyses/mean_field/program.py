@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from archcalc.analyses.initial import Draw, draw
-from archcalc.analyses.mean_field import normalised, spatial, units, weighted
+from archcalc.analyses.mean_field import normalised, signs, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
+from archcalc.analyses.mean_field.weighted import Taps
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 from archcalc.layers.interpolation import INTERPOLATIONS, phases
@@ -56,8 +57,11 @@ def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Con
             getattr(primitive, "reason", None) or f"{type(primitive).__name__.lower()} has no mean-field rule"
         )
         raise Unpredicted(why)
-    output: Result = handler(primitive, inputs, context)
-    return output
+    output, pullbacks = handler(primitive, inputs, context)
+    positive = signs.of_primitive(primitive, inputs, output)
+    if positive != output.positive:
+        output = output.knowing(output.source, positive)
+    return output, [signs.keeping(primitive, inputs, pullback) for pullback in pullbacks]
 
 
 def _single(output: tuple[Forward, Pullback]) -> Result:
@@ -85,7 +89,7 @@ def _biased(output: Forward, pullback: Pullback, bias: str | None, c: Context) -
     return moved, [pullback]
 
 
-def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Any]]:
+def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Taps]]:
     return [
         (s.axis, _adaptive_taps(int(s.size), int(s.positions)))
         if isinstance(s, prim.AdaptiveWindow)
@@ -104,12 +108,12 @@ def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> lis
     ]
 
 
-def _adaptive_taps(size: int, positions: int) -> Any:
+def _adaptive_taps(size: int, positions: int) -> Taps:
     """1 where a window (row) of an adaptive pooling reads a unit (column)."""
     taps = np.zeros((positions, size))
     for i in range(positions):
         taps[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
-    return taps
+    return Taps(taps)
 
 
 def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -> Result:
@@ -119,7 +123,7 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     if primitive.transposed:
-        reads = [(axis, taps.T) for axis, taps in reads]
+        reads = [(axis, taps.transposed) for axis, taps in reads]
     for axis, taps in reads:
         shape[axis] = len(taps)
     weight = c.weights[primitive.weight]
@@ -174,8 +178,9 @@ def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context)
     if phi is None:
         raise Unpredicted(f"the function {primitive.function} has no mean-field rule")
     output, pullback = units.pointwise(x, phi, c.noise)
-    if phi.kind != "linear":
-        output = output.with_source((phi, x.log_mean_q, float(x.ratio.mean()), x.corr))
+    if phi.kind != "linear" and x.positive is None:
+        source = (phi, x.log_mean_q, float(x.ratio.mean()), x.corr)
+        output = output.knowing(source, output.positive)
     return output, [pullback]
 
 
@@ -312,7 +317,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
             )
         )
     if primitive.kind in ("max", "min"):
-        reads = [(a, np.ones((1, x.shape[a]))) for a in primitive.axes]
+        reads = [(a, Taps(np.ones((1, x.shape[a])))) for a in primitive.axes]
         reduced = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
         sign = 1.0 if primitive.kind == "max" else -1.0
         source = x.source if sign > 0 else None
@@ -366,7 +371,7 @@ def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     output, pullback = spatial.margin(x, pairs, shape)
     if x.source is not None:
-        output = output.with_source(x.source)
+        output = output.knowing(x.source, None)
     return output, [pullback]
 
 

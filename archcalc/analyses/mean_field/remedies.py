@@ -11,6 +11,7 @@ from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, draw
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered
@@ -18,25 +19,15 @@ from archcalc.layers.registry import registered
 Tried = tuple[str, Graph, Sequence[Sequence[Any]]]
 INITIALIZERS = ("glorot_normal", "lecun_normal", "he_normal", "orthogonal")
 _KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
-_NONLINEAR = {
-    "sigmoid",
-    "tanh",
-    "hard_sigmoid",
-    "hard_tanh",
-    "softsign",
-    "relu",
-    "gelu",
-    "silu",
-    "elu",
-    "selu",
-}
 
 
 def remedies(structure: Structure) -> Iterator[Tried]:
-    """Every remedy that applies: its name, the changed graph and its shapes."""
+    """Every remedy that applies, once: its name, the changed graph and its shapes."""
+    tried = [_content(structure.graph)]
     for name, changed in _candidates(structure):
-        if changed is None:
+        if changed is None or _content(changed) in tried:
             continue
+        tried.append(_content(changed))
         try:
             yield name, changed, shapes_of.infer(changed)
         except ArchcalcError:
@@ -54,6 +45,11 @@ def _candidates(structure: Structure) -> Iterator[tuple[str, Graph | None]]:
     yield "skips over every two layers whose branches start as zero", _zeroed(_again(skipping))
     yield "branches scaled by 1/sqrt(number of sums)", _scaled(structure)
     yield "branches that start as zero (zero gamma or zero last weights)", _zeroed(structure)
+
+
+def _content(graph: Graph) -> Any:
+    """What two graphs that compute the same, whatever they are called, have in common."""
+    return [(node.layer, node.inputs, node.shared_with) for node in graph.nodes], graph.outputs
 
 
 def _again(graph: Graph | None) -> Structure | None:
@@ -79,23 +75,45 @@ def _head(structure: Structure) -> set[int]:
 
 
 def _with(structure: Structure, activation: str | None, initializer: str) -> Graph | None:
-    """The network with another initialiser, and with another activation except in the head."""
+    """The network with another initialiser, and with another activation except in the head.
+
+    None if nothing changes, or the activation is the same already.
+    """
     head = _head(structure)
+    others = set()
+    if activation is not None:
+        others = {i for i in range(len(structure.graph.nodes)) if _is_other(structure, i, activation)} - head
+        if not others:
+            return None
 
     def change(i: int, layer: Layer) -> Layer:
-        arguments: dict[str, Any] = {k: initializer for k in _KERNELS if hasattr(layer, k)}
-        old = getattr(layer, "activation", None)
-        if (
-            activation is not None
-            and i not in head
-            and old is not None
-            and activation_name(old) in _NONLINEAR
-        ):
+        if i in others and structure.is_activation(i):
+            return _activation(activation)
+        arguments: dict[str, Any] = {
+            k: initializer
+            for k in _KERNELS
+            if hasattr(layer, k) and not _same(getattr(layer, k), initializer)
+        }
+        if i in others:
             arguments["activation"] = activation
-        arguments = {k: v for k, v in arguments.items() if getattr(layer, k) != v}
         return _changed(layer, **arguments) if arguments else layer
 
     return _replaced(structure.graph, change)
+
+
+def _is_other(structure: Structure, node: int, activation: str) -> bool:
+    """Whether the node has, or is, an activation other than this one."""
+    if not structure.is_activation(node):
+        own = getattr(structure.layer(node), "activation", None)
+        return structure.has_activation(node) and activation_name(own) != activation
+    forms = [_activation(activation)] + [registered()["ReLU"]()] * (activation == "relu")
+    return structure.chains[node] not in [form.primitives(*structure.shapes[node]) for form in forms]
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two initialisers, by name or by configuration, draw the same."""
+    shape = (3, 3, 5, 7)
+    return a == b or (draw(a, shape) is not None and draw(a, shape) == draw(b, shape))
 
 
 def _rebuilt(structure: Structure, add: Callable[[int, list[Any], str], str]) -> Graph | None:
@@ -121,21 +139,35 @@ def _rebuilt(structure: Structure, add: Callable[[int, list[Any], str], str]) ->
 
 
 def _normalised(structure: Structure) -> Graph | None:
-    """The network with BatchNormalization between weights and activation of each layer that has both."""
+    """The network with BatchNormalization between weights and activation, where there is none yet."""
     head, types = _head(structure), registered()
-    weighted = set(structure.weighted)
+    weighted = set(structure.weighted) - head
+    bare = {i for i in weighted if not _is_normalised(structure, i)}  # weights whose activation is separate
 
     def add(i: int, nodes: list[Any], name: str) -> str:
+        if i not in bare:
+            return name
+        if not structure.has_activation(i):
+            nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
+            return f"{name}/normalised"
         layer = structure.layer(i)
         activation = getattr(layer, "activation", None)
-        if i not in weighted or i in head or activation_name(activation) not in _NONLINEAR:
-            return name
         nodes[-1] = (name, _changed(layer, activation="linear"), nodes[-1][2])
         nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
         nodes.append((f"{name}/activation", _activation(activation), [f"{name}/normalised"]))
         return f"{name}/activation"
 
     return _rebuilt(structure, add)
+
+
+def _is_normalised(structure: Structure, node: int) -> bool:
+    """Whether the input of the activation after these weights is normalised, or there is no activation."""
+    end = structure.activated(node)
+    if end == node:
+        return not structure.has_activation(node)
+    run = structure.segment(node)
+    between = run[1 : run.index(end)]
+    return any(isinstance(s, prim.BatchStandardise) for i in between for s in structure.chains[i])
 
 
 def _activation(name: Any) -> Layer:
@@ -161,11 +193,9 @@ def _skipping(structure: Structure) -> Graph | None:
         if len(after) != 1 or after[0] not in structure.weighted or after[0] in head:
             continue
         end = structure.segment(after[0])
-        if structure.shapes[before][0] == structure.shapes[end[-1]][0] and hasattr(
-            structure.layer(after[0]), "activation"
-        ):
+        if structure.shapes[before][0] == structure.shapes[end[-1]][0]:
             ends[end[-1]] = before
-            linear.add(after[0])
+            linear.update(j for j in end if structure.has_activation(j) or structure.is_activation(j))
             used = end[-1]
     if not ends:
         return None
@@ -173,7 +203,11 @@ def _skipping(structure: Structure) -> Graph | None:
 
     def add(i: int, nodes: list[Any], name: str) -> str:
         if i in linear:
-            nodes[-1] = (name, _changed(nodes[-1][1], activation="linear"), nodes[-1][2])
+            layer = nodes[-1][1]
+            bare = (
+                _activation("linear") if structure.is_activation(i) else _changed(layer, activation="linear")
+            )
+            nodes[-1] = (name, bare, nodes[-1][2])
         new_names[i] = name
         if i in ends:
             new_names[i] = f"{name}/sum"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -23,13 +22,14 @@ from archcalc.analyses.mean_field.state import (
     effective_units,
     log_mean,
     of_samples,
+    replace,
 )
-from archcalc.analyses.mean_field.weighted import apply_taps
+from archcalc.analyses.mean_field.weighted import Taps, apply_all, apply_taps
 
 LARGEST = 4_000_000  # larger tensors are reshaped as if all units had the same square
 
 
-def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tuple[Forward, Pullback]:
+def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Taps]]) -> tuple[Forward, Pullback]:
     """Average pooling: the part that the k units of a window share remains, the rest is divided by k."""
     log_q, counts = _windows(x.log_q, reads)
     mean = log_q - counts
@@ -38,21 +38,15 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Array]]) -> tupl
     output = replace(output, sample_squares=of_samples(x.sample_squares))
 
     def pullback(g: Backward) -> Backward:
-        log_b = g.log_b - 2 * counts
-        for axis, taps in reads:
-            log_b = apply_taps(log_b, taps.T, axis)
+        log_b = apply_all(g.log_b - 2 * counts, [(axis, taps.transposed) for axis, taps in reads])
         return replace(g, shape=x.shape, log_b=log_b, sample_squares=of_samples(g.sample_squares))
 
     return output, pullback
 
 
-def _windows(log_x: Array, reads: Sequence[tuple[int, Array]]) -> tuple[Array, Array]:
+def _windows(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> tuple[Array, Array]:
     """Log of the sums of exp(x) over windows, and log of the numbers of units in them."""
-    ones = np.zeros((1,) * log_x.ndim)
-    for axis, taps in reads:
-        log_x = apply_taps(log_x, taps, axis)
-        ones = apply_taps(ones, taps, axis)
-    return log_x, ones
+    return apply_all(log_x, reads), apply_all(np.zeros((1,) * log_x.ndim), reads)
 
 
 def _mean_share(log_counts: Array, corr: float) -> Array:
@@ -108,7 +102,7 @@ def reduced_mean(
 def largest(
     x: Forward,
     shape: Dims,
-    reads: Sequence[tuple[int, Array]],
+    reads: Sequence[tuple[int, Taps]],
     noise: Noise,
     source: tuple[Function, float, float, float] | None,
     sign: float = 1.0,
@@ -132,9 +126,7 @@ def largest(
     )
 
     def pullback(g: Backward) -> Backward:
-        log_b = g.log_b - counts
-        for axis, taps in reads:
-            log_b = apply_taps(log_b, taps.T, axis)
+        log_b = apply_all(g.log_b - counts, [(axis, taps.transposed) for axis, taps in reads])
         selection_variance = 3 * (k - 1) / max(effective_units(math.prod(x.shape), x.channels, x.corr), 1.0)
         return replace(
             g,
@@ -190,7 +182,7 @@ def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pu
     The independent part of the units is multiplied by the squares of the weights, the shared part by the
     square of their sum.
     """
-    squares, ones = rows * rows, np.ones((1,) * len(x.shape))
+    squares, ones = Taps(rows * rows), np.ones((1,) * len(x.shape))
     sums = rows.sum(axis=1) ** 2
     wide = [1] * len(shape)
     wide[axis] = len(sums)
@@ -206,7 +198,7 @@ def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pu
     output = _averaged(x, shape, collapse(log_q))
 
     def pullback(g: Backward) -> Backward:
-        independent = apply_taps(g.log_b, squares.T, axis)
+        independent = apply_taps(g.log_b, squares.transposed, axis)
         shared = _along(g.log_b, axis, rows.T)
         top = max(float(independent.max()), float(shared.max()))
         with np.errstate(divide="ignore"):

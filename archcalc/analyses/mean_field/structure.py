@@ -9,8 +9,11 @@ from typing import Any
 
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
+from archcalc.layers.activations import ACTIVATIONS, activation_name
 from archcalc.layers.base import Layer
 
+# what an activation may be, whether a layer of its own or the argument of one with weights
+NONLINEAR = (ACTIVATIONS.keys() | {"prelu"}) - {"linear", "exponential"}
 KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 
 
@@ -56,6 +59,24 @@ class Structure:
     def layer(self, node: int) -> Layer:
         return self.graph.nodes[node].layer
 
+    def is_activation(self, node: int) -> bool:
+        """Whether the node is an activation, and nothing else."""
+        return len(self.chains[node]) == 1 and self._ends_in_function(node)
+
+    def has_activation(self, node: int) -> bool:
+        """Whether the node has an activation as an argument."""
+        own = getattr(self.layer(node), "activation", None)
+        return own is not None and activation_name(own) != "linear" and self._ends_in_function(node)
+
+    def _ends_in_function(self, node: int) -> bool:
+        last = self.chains[node][-1] if self.chains[node] else None
+        return isinstance(last, prim.Pointwise) and activation_name(last.function) in NONLINEAR
+
+    def activated(self, node: int) -> int:
+        """The node after whose activation these weights' output is: itself, or a layer that follows."""
+        run = [node] if self.has_activation(node) else self.segment(node)
+        return next((i for i in run if self.is_activation(i)), node)
+
     def segment(self, node: int) -> list[int]:
         """The node and its successors, up to the next weights, fork or merge."""
         segment_nodes = [node]
@@ -71,15 +92,26 @@ class Structure:
         return set(self.weighted)
 
     def gains(self, log10: Sequence[float | None]) -> Iterator[tuple[int, float]]:
-        """(node, log10 of the factor by which the gradient grows over its segment), going backward.
+        """(node, log10 of the factor by which the gradient grows over its step), going backward.
 
-        Yields each node with weights whose input no other node reads.
+        A step is a node with weights, or one that changes the number of units without weights (pooling), and
+        what follows up to the next such node, fork or merge. Yields those whose input no other node reads.
         """
-        for i in self.weighted:
-            before = self.graph.nodes[i].inputs[0].node
-            a, b = log10[before], log10[self.segment(i)[-1]]
+        for i, node in enumerate(self.graph.nodes):
+            if len(node.inputs) != 1 or not (i in self._weights or self._resizes(i)):
+                continue
+            before = node.inputs[0].node
+            run = self.segment(i)
+            end = next((k for k, j in enumerate(run[1:], 1) if self._resizes(j)), len(run))
+            a, b = log10[before], log10[run[end - 1]]
             if len(self.consumers[before]) == 1 and a is not None and b is not None:
                 yield i, a - b
+
+    def _resizes(self, node: int) -> bool:
+        (before,) = self.graph.nodes[node].inputs
+        return node not in self._weights and self.units[node] != math.prod(
+            int(n) for n in self.shapes[before.node][before.output]
+        )
 
     def branch_end(self, node: int) -> int | None:
         """The last layer with weights or normalisation in the chain that ends at this node; else None."""

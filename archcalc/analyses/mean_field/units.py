@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
 from archcalc.analyses.mean_field.noise import Noise
@@ -24,6 +24,7 @@ from archcalc.analyses.mean_field.state import (
     log_mean,
     log_of,
     mixed,
+    replace,
     to_quantiles,
 )
 
@@ -41,6 +42,8 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     log_mean_q = x.log_mean_q
     if log_mean_q <= FLOOR / 2:
         raise Unpredicted("a function of a tensor of zeros")
+    if x.positive is not None and phi.kind == "broken" and phi.slopes[1]:
+        return _of_rectified(x, phi, x.positive, noise)
     ratio = float(x.ratio.mean())
     at = _moments(phi, x, np.array([log_mean_q - 0.05, log_mean_q, log_mean_q + 0.05]))
     table = _Table(phi, x)
@@ -53,17 +56,22 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         float(a[1]) for a in (at.kurtosis, at.slope_kurtosis, at.output_slope_moment)
     )
     forward_variance = max(kurtosis - 1 - square_elasticity**2 * square_variance, 0.0) / n
+    z = x.values * math.exp(min(log_mean_q, 600.0) / 2)
+    values = phi.value(z)
+    quantiles = to_quantiles(values) if np.any(values) else None
+    if phi.kind == "linear" and x.quantiles is None:
+        quantiles = None
     shared = noise.normal()
     response = table.square(log_mean_q + x.fluctuation) - at.square[1]
     output = Forward(
         x.shape,
         table.square(x.log_q),
         table.mean(x.log_q) * np.ones_like(x.log_q),
-        _correlation(phi, x, log_mean_q, ratio, float(at.mean[1])),
+        _correlation(phi, x, log_mean_q, ratio, at),
         x.fluctuation * 0 + response + noise.square_fluctuation(forward_variance, shared),
         x.direct_weights,
         x.channels,
-        _quantiles(x, phi),
+        quantiles,
         shared_elasticity=_shared_elasticity(at, square_elasticity),
     )
     sample_squares = table.square(log_mean_q + x.sample_squares) - at.square[1]
@@ -74,17 +82,25 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     slope_response = table.slope(log_mean_q + x.fluctuation) - at.slope[1]
     sample_slopes = table.slope(log_mean_q + x.sample_squares) - at.slope[1]
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
-    shared_response, single_response, value_moment = _slope_responses(phi, x)
+    shared_response, single_response, value_moment = _slope_responses(phi, z, values)
+    positive = signs.of_function(phi, x, values)
+    if positive is not None:
+        output = output.knowing(None, positive)
+    zero_slope = x.positive is not None and float(phi.slope(np.zeros(1))[0]) == 0
+    zero_value = x.positive is not None and float(phi.value(np.zeros(1))[0]) == 0
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
-        variance = max(3 * (slope_kurtosis - 1) - slope_elasticity**2 * square_variance, 0.0) / m
+        # of a gradient that is zero where the output is, nothing is lost there
+        share = positive if g.rectified and positive and (x.positive is None or zero_slope) else 1.0
+        variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
         covariance_ = (output_slope_moment - 1 - square_elasticity * slope_elasticity * square_variance) / n
         scale = math.sqrt(forward_variance * variance)
         rho = max(-1.0, min(1.0, covariance_ / scale)) if scale > 0 else 0.0
         normal = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
-        corr = g.corr * (slope_mean + (1 - slope_mean) * min(x.corr, 1.0))
-        gain = slopes
+        mean_share = min(slope_mean / share, 1.0)
+        corr = g.corr * (mean_share + (1 - mean_share) * min(x.corr, 1.0))
+        gain = slopes - math.log(share)
         if g.selected_preactivations is not None:
             gain = log_of(float(np.mean(phi.slope(g.selected_preactivations) ** 2)))
         # an expansion to second order in the weights, which may reduce the square to half at most
@@ -99,17 +115,56 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
             value_response=0.0,
             fluctuation=g.fluctuation + slope_response + noise.square_fluctuation(variance, normal),
         )
-        return back.with_sample_squares(
+        back = back.with_sample_squares(
             g.sample_squares + sample_slopes + noise.sample_factors(variance * m * g.inverse_units)
         )
+        return back.rectified_if(x.positive is not None and (zero_slope or (g.rectified and zero_value)))
 
     return output, pullback
 
 
-def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, mean: float) -> float:
+def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> tuple[Forward, Pullback]:
+    """A piecewise linear function of an x without negative units: x times the slope on the right.
+
+    The gradient of units that are zero is multiplied by the slope on the left, that of |x| is zero.
+    """
+    left, right = max(phi.slopes[0], 0.0), phi.slopes[1]
+    output = x if right == 1 else factor(x, 2 * math.log(abs(right)), math.copysign(1.0, right))[0]
+    square = right**2 * positive + left**2 * (1 - positive)
+    fourth = right**4 * positive + left**4 * (1 - positive)
+    slope_mean = (right * positive + left * (1 - positive)) ** 2 / square
+
+    def pullback(g: Backward) -> Backward:
+        if g.rectified:
+            more = 2 * math.log(abs(right))
+            return replace(g, log_b=np.maximum(g.log_b + more, FLOOR)).rectified_if(True)
+        gain = math.log(square)
+        if g.selected_preactivations is not None:
+            gain = math.log(float(np.mean(np.where(g.selected_preactivations > 0, right, left) ** 2)))
+        units = max(min(x.effective_units, g.effective_units), 1.0)
+        variance = 3 * (fourth / square**2 - 1) / units
+        back = replace(
+            g,
+            selected_preactivations=None,
+            log_b=np.maximum(g.log_b + gain, FLOOR),
+            corr=g.corr * (slope_mean + (1 - slope_mean) * min(x.corr, 1.0)),
+            fluctuation=g.fluctuation + noise.square_fluctuation(variance),
+        )
+        sample_squares = g.sample_squares + noise.sample_factors(variance * units * g.inverse_units)
+        return back.with_sample_squares(sample_squares).rectified_if(left == 0)
+
+    return output.knowing(output.source, positive if right > 0 else None), pullback
+
+
+def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at: Moments) -> float:
     """`corr` of phi(z): exact for the part due to the mean, otherwise as for Gaussian units."""
-    of_mean = covariance(phi, log_mean_q, ratio, ratio**2)
-    more = covariance(phi, log_mean_q, ratio, x.corr) - of_mean if x.corr > ratio**2 + 1e-9 else 0.0
+    mean = float(at.mean[1])
+    if x.quantiles is None:
+        marginal = Moments(*(a[1:2] for a in at))
+    else:
+        marginal = moments(phi, np.array([log_mean_q]), np.array([ratio]), few=True)
+    of_mean = covariance(phi, log_mean_q, ratio, ratio**2, marginal)
+    more = covariance(phi, log_mean_q, ratio, x.corr, marginal) - of_mean if x.corr > ratio**2 + 1e-9 else 0.0
     return min(mean**2 + more * (1 - mean**2) / max(1 - of_mean, 1e-9), 1.0)
 
 
@@ -118,21 +173,23 @@ def _derivative(values: Array) -> float:
     return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
 
 
-def _slope_responses(phi: Function, x: Forward) -> tuple[float, float, float]:
+def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
     """(E u phi')^2 / E phi'^2, E (u^2 - 1) phi'^2 / 2 E phi'^2 and E v^2 phi'^2 / E phi'^2.
 
-    u are the units and v the values of the function, both scaled to mean 0 and variance 1.
+    u are the units z and v the values y of the function, both scaled to mean 0 and variance 1.
     """
-    z = x.values * math.exp(min(x.log_mean_q, 600.0) / 2)
-    y, slopes = phi.value(z), phi.slope(z)
-    square = float((slopes**2).mean())
-    if not (z.std() > 0 and y.std() > 0 and 0 < square < math.inf):
+    slopes = phi.slope(z)
+    squares = slopes * slopes
+    n = len(z)
+    square = float(squares.sum()) / n
+    z, y = z - z.sum() / n, y - y.sum() / n
+    z_variance, y_variance = float(z @ z) / n, float(y @ y) / n
+    if not (z_variance > 0 and y_variance > 0 and 0 < square < math.inf):
         return 0.0, 0.0, 1.0
-    u, v = (z - z.mean()) / z.std(), (y - y.mean()) / y.std()
     return (
-        float((u * slopes).mean()) ** 2 / square,
-        float(((u * u - 1) * slopes**2).mean()) / (2 * square),
-        float((v * v * slopes**2).mean()) / square,
+        (float(z @ slopes) / n) ** 2 / z_variance / square,
+        (float((z * z) @ squares) / n / z_variance - square) / (2 * square),
+        float((y * y) @ squares) / n / y_variance / square,
     )
 
 
@@ -143,17 +200,10 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
+def _moments(phi: Function, x: Forward, log_q: Array, *, few: bool = False) -> Moments:
     if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles)
-    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())))
-
-
-def _quantiles(x: Forward, phi: Function) -> Array | None:
-    if phi.kind == "linear" and x.quantiles is None:
-        return None
-    values = phi.value(x.values * math.exp(min(x.log_mean_q, 600.0) / 2))
-    return to_quantiles(values) if np.any(values) else None
+        return moments_of(phi, log_q, x.quantiles, few=few)
+    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())), few=few)
 
 
 class _Table:
@@ -169,7 +219,7 @@ class _Table:
         self.grid = np.linspace(low, high, count) if count > 1 else np.array([log_mean_q])
         if not np.any(self.grid == log_mean_q):
             self.grid = np.sort(np.append(self.grid, log_mean_q))
-        self.moments = _moments(phi, x, self.grid)
+        self.moments = _moments(phi, x, self.grid, few=True)
 
     def square(self, log_q: Array) -> Array:
         return self._interpolated(self.moments.square, log_q)
@@ -282,6 +332,9 @@ def add(
     They are if no two of them have a direct weight in common. A residual branch that ends in weights, or in
     a function of weights, has none in common with its skip.
     """
+    live = [i for i, p in enumerate(parts) if float(p.log_q.max()) > FLOOR / 2 and coefficients[i]]
+    if len(live) == 1 and parts[live[0]].shape == shape:
+        return _sole(parts, live[0], coefficients)
     direct_weights = require_independent(
         parts, "a sum of tensors that depend on each other without a weight between"
     )
@@ -342,6 +395,24 @@ def add(
         return pullback
 
     return output, [pullback_to(i) for i in range(len(parts))]
+
+
+def _sole(
+    parts: Sequence[Forward], only: int, coefficients: Sequence[float]
+) -> tuple[Forward, list[Pullback]]:
+    """A sum of which all parts but one are zero, such as branches that start as zero."""
+
+    def pullback_to(i: int) -> Pullback:
+        def pullback(g: Backward) -> Backward:
+            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), parts[i].shape)
+            return replace(g, shape=parts[i].shape, log_b=log_b)
+
+        return pullback
+
+    c = coefficients[only]
+    return factor(parts[only], _scale(c), math.copysign(1.0, c))[0], [
+        pullback_to(i) for i in range(len(parts))
+    ]
 
 
 def _quantiles_of_sum(
@@ -447,12 +518,12 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
 
 def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     """The gradient of a tensor with several readers: the sum of their gradients."""
-    if len(parts) == 1:
-        return parts[0]
+    live = [p for p in parts if float(p.log_b.max()) > FLOOR / 2]
+    if len(live) < 2:
+        return live[0] if live else parts[0]
+    parts = live
     direct_weights = require_independent(parts, "a fork whose branches meet again without a weight between")
     top = max(float(p.log_b.max()) for p in parts)
-    if top <= FLOOR / 2:
-        return parts[0]
     b: Array = sum((np.exp(p.log_b - top) for p in parts), start=np.zeros(()))
     mean_squares = [math.exp(log_mean(p.log_b) - top) for p in parts]
     whole = sum(mean_squares)

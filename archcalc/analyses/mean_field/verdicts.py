@@ -39,10 +39,10 @@ class Remedy:
 class Verdict:
     """The verdict on a network's expected gradient: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the norm of the gradient at the first layer with weights (`layer`) over
-    that at the input of the last one (`reference`). `blame` is the layer at which the norm changes most.
-    `limits` has (number type, row, zero or infinite): from this row on towards the input a typical element
-    of the gradient is zero or infinite in that type, if the norm at the output is 1.
+    `log10`, with its 90 % band, is the norm of the gradient at the first layer with weights, before its
+    activation (`layer`), over that at the input of the last one (`reference`). `blame` is the layer at which
+    the norm changes most. `limits` has (number type, row, zero or infinite): from this row on towards the
+    input a typical element of the gradient is zero or infinite in that type, if the norm at the output is 1.
     """
 
     verdict: str
@@ -83,13 +83,15 @@ def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expect
     tried = []
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            other = _verdict(Structure(changed, new_shapes), expected_gradients(changed, new_shapes))
+            rows = expected_gradients(changed, new_shapes)
+            other = _verdict(Structure(changed, new_shapes), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     message = without_remedies.message + _advice(tried)
     return replace(without_remedies, remedies=tuple(tried), message=message)
 
 
-def _verdict(structure: Structure, rows: Sequence[Expected]) -> Verdict:
+def _verdict(structure: Structure, rows: Sequence[Expected], *, explained: bool = True) -> Verdict:
+    """The verdict without remedies; without `explained` also without its reasons."""
     graph = structure.graph
     first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
@@ -100,7 +102,8 @@ def _verdict(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     if rows[reference].reason == ZERO:
         reference = graph.outputs[0].node
     names = graph.nodes[start].name, graph.nodes[reference].name
-    a, b = rows[start], rows[reference]
+    # at what the weights make, whether their activation is an argument or a layer of its own
+    a, b = rows[start].of_weights or rows[start], rows[reference]
     if a.log10 is None or b.log10 is None or a.low is None or a.high is None:
         if a.reason == ZERO:
             return Verdict("vanishing", f"no gradient reaches {names[0]!r}: {ZERO}", *names)
@@ -108,6 +111,8 @@ def _verdict(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     change = a.log10 - b.log10
     low, high = a.low - b.log10, a.high - b.log10
     kind = "stable" if abs(change) <= STABLE else "vanishing" if change < 0 else "exploding"
+    if not explained:
+        return Verdict(kind, "", *names, change, low, high)
     route = f"from {names[1]!r} back to {names[0]!r}"
     if kind == "stable":
         text = f"the gradient's norm changes by a factor of {_factor(change)} {route}"
@@ -137,11 +142,12 @@ def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[s
         return None, ""
     most, node = max(steps)
     name = structure.graph.nodes[node].name
-    mean = sum(gain for gain, _ in steps) / len(steps)
+    weighted = [gain for gain, i in steps if i in structure.weighted]
+    mean = sum(weighted) / len(weighted) if weighted else 0.0
     verb = "loses" if sign < 0 else "gains"
     clause = f"; {name!r} {verb} most, {most:.2f} orders"
     if most < 2 * mean:
-        clause += f", and the {len(steps)} steps with weights {mean:.2f} each"
+        clause += f", and the {len(weighted)} steps with weights {mean:.2f} each"
     sums = len(structure.sums)
     if sums and sign > 0:
         clause += (

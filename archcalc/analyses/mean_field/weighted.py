@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.functions import Array
@@ -27,6 +28,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     log_of,
     of_samples,
+    replace,
     to_quantiles,
 )
 
@@ -39,26 +41,86 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
     return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))
 
 
-def apply_taps(log_x: Array, taps: Array, axis: int) -> Array:
+class Taps:
+    """How often a position (row) reads a unit (column) of an axis, as a matrix."""
+
+    def __init__(self, matrix: Array) -> None:
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    @property
+    def size(self) -> int:
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def counts(self) -> Array:
+        """How many taps each position has."""
+        counts: Array = self.matrix.sum(axis=1)
+        return counts
+
+    @cached_property
+    def transposed(self) -> Taps:
+        other = Taps(self.matrix.T)
+        other.__dict__["transposed"] = self
+        return other
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.intp], Array]:
+        """For each position the units that it reads and how often, filled up with zeros."""
+        width = int((self.matrix != 0).sum(axis=1).max(initial=1))
+        columns = np.argsort(self.matrix == 0, axis=1, kind="stable")[:, :width]
+        return columns.T, np.take_along_axis(self.matrix, columns, axis=1).T
+
+    def __call__(self, x: Array, axis: int) -> Array:
+        """The product with x along an axis, of which x has size 1 if it is constant there."""
+        wide = [1] * x.ndim
+        wide[axis] = -1
+        if x.shape[axis] == 1:
+            return x * self.counts.reshape(wide)
+        if self.size < 16 or len(self._columns[0]) * 8 > self.size:
+            return np.moveaxis(np.tensordot(self.matrix, x, axes=(1, axis)), 0, axis)
+        first, *rest = zip(*self._columns, strict=True)
+        output: Array = x.take(first[0], axis=axis) * first[1].reshape(wide)
+        for units, times in rest:
+            output += x.take(units, axis=axis) * times.reshape(wide)
+        return output
+
+
+def apply_taps(log_x: Array, taps: Taps, axis: int) -> Array:
     """Log of `taps @ exp(log_x)` along an axis; `taps` has a row for each output position."""
-    if log_x.shape[axis] == 1:
-        counts = log_of(taps.sum(axis=1))
-        shape = [1] * log_x.ndim
-        shape[axis] = len(counts)
-        return collapse_axis(log_x + counts.reshape(shape), axis)
-    top = log_x.max()
-    moved = np.moveaxis(np.exp(log_x - top), axis, 0)
-    output = np.tensordot(taps, moved, axes=(1, 0))
-    return collapse_axis(top + log_of(np.moveaxis(output, 0, axis)), axis)
+    return apply_all(log_x, [(axis, taps)])
+
+
+def apply_all(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> Array:
+    """`apply_taps` along several axes, one after the other."""
+    if log_x.size == 1:
+        top, x = log_x.item(), np.ones_like(log_x)
+    else:
+        top = float(log_x.max())
+        x = np.exp(log_x - top)
+    for axis, taps in reads:
+        x = taps(x, axis)
+    log_x = top + log_of(x)
+    for axis, _ in reads:
+        log_x = collapse_axis(log_x, axis)
+    return log_x
 
 
 def collapse_axis(x: Array, axis: int) -> Array:
     """The array with size 1 along an axis on which it is constant."""
-    first = x.take([0], axis=axis)
-    return first if x.shape[axis] > 1 and np.all(np.abs(x - first) <= 1e-12) else x
+    if x.shape[axis] == 1:
+        return x
+    first, second = x.take([0], axis=axis), x.take([x.shape[axis] // 2], axis=axis)
+    # the middle differs in almost every array that is not constant
+    if np.abs(second - first).max() > 1e-12 or np.abs(x - first).max() > 1e-12:
+        return x
+    return first
 
 
-def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Array:
+@lru_cache(maxsize=1024)
+def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Taps:
     """The number of taps by which a position (row) reads a unit (column) of an axis, without padding."""
     counts = np.zeros((positions, size))
     starts = stride * np.arange(positions) - before
@@ -66,7 +128,7 @@ def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, bef
         at = starts + dilation * t
         inside = (at >= 0) & (at < size)
         counts[np.arange(positions)[inside], at[inside]] += 1.0
-    return counts
+    return Taps(counts)
 
 
 def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise) -> tuple[Forward, Pullback]:
@@ -110,14 +172,14 @@ def convolution(
     x: Forward,
     element: Draw,
     shape: Dims,
-    reads: list[tuple[int, Array]],
+    reads: Sequence[tuple[int, Taps]],
     channel_axis: int,
     groups: int,
     depthwise: bool,
     weight_bit: int,
     noise: Noise,
 ) -> tuple[Forward, Pullback]:
-    """A convolution along the axes of `reads`, given as (axis, taps of shape positions x size)."""
+    """A convolution along the axes of `reads`, given as (axis, taps)."""
     _require_zero_mean(element)
     gain = log_variance(element)
     fan, filters = x.shape[channel_axis], shape[channel_axis]
@@ -127,12 +189,9 @@ def convolution(
             return by_group(log_x, channel_axis, size, output, size if depthwise else groups)
         return summed(log_x, channel_axis, size)
 
-    log_q = x.log_q
-    for axis, matrix_ in reads:
-        log_q = apply_taps(log_q, matrix_, axis)
     output = Forward(
         shape,
-        gain + across(log_q, fan, filters),
+        gain + across(apply_all(x.log_q, reads), fan, filters),
         np.zeros((1,) * len(shape)),
         x.corr,
         x.fluctuation,
@@ -141,7 +200,7 @@ def convolution(
         shared_elasticity=x.shared_elasticity,
         sample_squares=x.sample_squares,
     )
-    count_of_taps = math.prod(max(int(m.sum(axis=1).max()), 1) for _, m in reads)
+    count_of_taps = math.prod(max(int(m.counts.max()), 1) for _, m in reads)
     count = count_of_taps * (1 if depthwise else fan // groups)
     output = replace(
         output,
@@ -152,13 +211,11 @@ def convolution(
     output = output.with_sample_squares(averaged(output.sample_squares, read))
     output = with_fluctuation(output, element, count, noise)
     # with strides a position is read by fewer windows than a window has taps
-    strides = math.prod(m.shape[1] / max(m.shape[0], 1) for _, m in reads)
+    strides = math.prod(m.size / max(len(m), 1) for _, m in reads)
     readers = [np.argsort(position) for position in read[: max(round(len(read) / strides), 1)]]
 
     def pullback(g: Backward) -> Backward:
-        log_b = g.log_b
-        for axis, matrix_ in reads:
-            log_b = apply_taps(log_b, matrix_.T, axis)
+        log_b = apply_all(g.log_b, [(axis, m.transposed) for axis, m in reads])
         log_b = gain + across(log_b, filters, fan) - g.log_channel_excess
         back = Backward(
             x.shape,
@@ -200,16 +257,23 @@ def _few_weights_quantiles(x: Forward, element: Draw, count: int) -> Array | Non
     """
     if x.quantiles is None or count > MAX_FEW_WEIGHTS:
         return None
-    random = np.random.default_rng(2)
     values = x.quantiles - x.quantiles.mean()
+    w, units = _few_weights(count, element.kurtosis, len(values))
+    return to_quantiles(np.einsum("ijk,ijk->ij", w, values[units]))
+
+
+@lru_cache(maxsize=64)
+def _few_weights(count: int, kurtosis: float, values: int) -> tuple[Array, NDArray[np.intp]]:
+    """Weights of 64 channels, of norm 1, and which of the values 64 positions multiply by them."""
+    random = np.random.default_rng(2)
     w = random.standard_normal((64, 1, count))
-    if element.kurtosis == UNIFORM_KURTOSIS:
+    if kurtosis == UNIFORM_KURTOSIS:
         w = random.uniform(-1, 1, w.shape)
-    elif element.kurtosis == TRUNCATED_KURTOSIS:
+    elif kurtosis == TRUNCATED_KURTOSIS:
         while (outside := np.abs(w) > 2).any():  # redrawn, as in Keras
             w[outside] = random.standard_normal(int(outside.sum()))
-    z = (w * values[random.integers(0, len(values), (64, 64, count))]).sum(axis=-1)
-    return to_quantiles(z / np.sqrt((w * w).sum(axis=-1)))
+    units = random.integers(0, values, (64, 64, count))
+    return np.broadcast_to(w / np.sqrt((w * w).sum(axis=-1, keepdims=True)), units.shape), units
 
 
 def _value_response(input_response: tuple[float, float], count: int, kurtosis: float) -> float:

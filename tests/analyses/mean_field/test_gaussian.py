@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archcalc.analyses.mean_field import gaussian
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.gaussian import covariance, moments
 from archcalc.analyses.mean_field.noise import digamma, trigamma
@@ -102,3 +103,19 @@ def test_gamma_functions() -> None:
     assert digamma(0.5) == pytest.approx(-euler - 2 * math.log(2), rel=1e-9)
     assert trigamma(1.0) == pytest.approx(math.pi**2 / 6, rel=1e-9)
     assert trigamma(0.5) == pytest.approx(math.pi**2 / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["silu", "gelu", "sigmoid", "tanh", "selu", "hard_silu", "relu6", "sin", "exp"]
+)
+def test_tabulated_moments_are_those_integrated(name: str) -> None:
+    phi = function(name)
+    assert phi is not None
+    log_q = np.random.default_rng(0).uniform(-6, 6, 40)
+    tabulated = gaussian._tabulated(phi, log_q)
+    if name in ("sin", "exp"):
+        assert tabulated is None  # not accurate far out: they are integrated
+    else:
+        assert tabulated is not None
+        for a, b in zip(tabulated, gaussian._integrated(phi, log_q, np.zeros(40), False), strict=True):
+            assert a == pytest.approx(b, rel=1e-10, abs=1e-10)

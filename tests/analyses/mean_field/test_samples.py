@@ -105,7 +105,9 @@ def test_the_gradient_of_few_weights_is_correlated_with_their_unit(name: str, sh
         slopes = phi.slope(z) ** 2
         figures.append([(g**2 * slopes).mean(), (g**2).mean() * slopes.mean()])
     measured = np.divide(*np.mean(figures, axis=0))
-    shared_response, single_response, value_moment = units._slope_responses(phi, unit_tensor())
+    x = unit_tensor()
+    responses = units._slope_responses(phi, x.values, phi.value(x.values))
+    shared_response, single_response, value_moment = responses
     value_response = weighted._value_response((shared_response * shared, single_response), taps, 1.8)
     assert 1 + value_response * (value_moment - 1) == pytest.approx(measured, rel=0.05)
 
@@ -131,7 +133,7 @@ def test_units_of_a_sample_and_of_a_position() -> None:
 def test_windows_of_adaptive_pooling(size: int, positions: int) -> None:
     from archcalc.analyses.mean_field.program import _adaptive_taps
 
-    for i, row in enumerate(_adaptive_taps(size, positions)):
+    for i, row in enumerate(_adaptive_taps(size, positions).matrix):
         inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
         assert [j for j, is_read in enumerate(row) if is_read] == list(inside)
 
@@ -162,8 +164,11 @@ def test_the_correlation_of_samples_after_a_function(ratio: float, corr: float) 
     assert relu is not None
     square = (a * a).mean()
     x = replace(unit_tensor(), corr=corr)
-    logs = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
-    assert logs == pytest.approx((a * b).mean() / square, abs=0.02)
+    at = units.moments(relu, np.zeros(3), np.full(3, ratio))._replace(
+        mean=np.full(3, a.mean() / math.sqrt(square))
+    )
+    output = units._correlation(relu, x, 0.0, ratio, at)
+    assert output == pytest.approx((a * b).mean() / square, abs=0.02)
 
 
 @pytest.mark.parametrize(("corr", "count"), [(0.0, 20), (0.3, 20)])
