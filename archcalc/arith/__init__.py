@@ -1,4 +1,4 @@
-"""Arithmetic that runs on integers, symbols and arrays alike; documented in `archcalc.arith.sizes`."""
+"""Arithmetic on integers, symbols and arrays; documented in `archcalc.arith.sizes`."""
 
 from archcalc.arith.integers import integer as integer
 from archcalc.arith.sizes import Scope as Scope

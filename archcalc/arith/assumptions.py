@@ -42,7 +42,7 @@ class Assumptions:
             self._examined += ranges.examined_terms() - before
 
     def _sign(self, x: Expr) -> tuple[bool | None, bool | None]:
-        x = x * x.denominator  # has the same sign, and is an integer wherever it is evaluated
+        x = x * x.denominator  # has the same sign, and integer values
         self._learn(x)
         low = ranges.lower(x, self._ranges)
         if low is not None and low > 0:

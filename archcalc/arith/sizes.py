@@ -1,4 +1,4 @@
-"""Arithmetic on sizes, the same for integers, symbols and arrays; no other module tells them apart.
+"""Arithmetic on sizes, the same for integers, symbols and arrays; only this module distinguishes them.
 
 Layer rules use `+ - * // **` and these functions; they never compare sizes, divide exactly or
 take a maximum by other means. A question about sizes has three answers (yes, no, unknown). A

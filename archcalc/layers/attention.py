@@ -2,7 +2,7 @@
 
 Sources: Vaswani et al. 2017 (arXiv 1706.03762), Bahdanau et al. 2015 (arXiv 1409.0473), Ainslie
 et al. 2023 (arXiv 2305.13245). Inputs are query, value and optionally key (default: the value).
-MACs are those of the whole score matrix, masked positions included, as it is computed.
+MACs are those of the whole score matrix, including masked positions, which are computed too.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ class GroupQueryAttention(Projected):
 
 # -- without projections --------------------------------------------------------------------------
 @family
-class Plain(AttentionLayer):
+class Unprojected(AttentionLayer):
     """Attention without projections; the axes before the sequence are batch axes."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -335,7 +335,7 @@ class Plain(AttentionLayer):
 
 
 @layer
-class Attention(Plain):
+class Attention(Unprojected):
     """Dot products of queries and keys (`score_mode` "concat": tanh of their sum)."""
 
     use_scale: Flag = False
@@ -360,7 +360,7 @@ class Attention(Plain):
 
 
 @layer
-class AdditiveAttention(Plain):
+class AdditiveAttention(Unprojected):
     """A weighted sum of tanh(query + key) is the score."""
 
     use_scale: Flag = True

@@ -14,7 +14,7 @@ from archcalc.layers.convolution import not_both_above_one
 from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives
-from archcalc.layers.recurrent import WHOLE, OwnCell, Run, Trained
+from archcalc.layers.recurrent import WHOLE, BuiltInCell, Run, WeightedCell
 from archcalc.layers.spatial import Spatial, sliding, sliding_windows, window_count
 from archcalc.layers.window import Read, Taps, UnknownRead, identity_read, whole_along
 
@@ -23,7 +23,7 @@ _STRIDED = "a strided convolution inside a recurrence"
 
 
 @family
-class ConvGates(Trained, Spatial):
+class ConvGates(WeightedCell, Spatial):
     """An LSTM cell with a convolution of the step (`strides`, `padding`) and one of the state (`same`)."""
 
     filters: Count
@@ -94,7 +94,7 @@ class ConvGates(Trained, Spatial):
 
 
 @family
-class ConvLSTM(OwnCell, ConvGates):
+class ConvLSTM(BuiltInCell, ConvGates):
     """A convolutional LSTM cell that is run along the first axis."""
 
     cell_name = "conv_lstm_cell"

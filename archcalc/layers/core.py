@@ -119,7 +119,7 @@ class Dense(Layer):
 
 
 @family
-class Table(Layer):
+class EmbeddingTable(Layer):
     """A table of `input_dim` rows."""
 
     input_dim: Count
@@ -165,12 +165,12 @@ class Table(Layer):
 
 
 @layer
-class Embedding(Table):
+class Embedding(EmbeddingTable):
     """A table of `input_dim` rows; each integer of the input is replaced by its row."""
 
 
 @layer
-class ReversibleEmbedding(Table):
+class ReversibleEmbedding(EmbeddingTable):
     """An embedding that, called with `reverse`, takes vectors to a score for each row.
 
     The scores are products with the same table (Press & Wolf 2017, arXiv 1608.05859), or with

@@ -28,7 +28,7 @@ def promoted(*dtypes: str) -> str:
     """The common type of all these types, by Keras's type promotion.
 
     A floating type takes precedence over integers, integers over truth values, and the wider type
-    over the narrower; two types neither of which contains the other give the next type that
+    over the narrower; if neither of two types contains the other, the result is the next type that
     contains both. A type that is not in `BYTES` (complex numbers, strings) is returned unchanged.
     """
     kinds = dict.fromkeys(dtypes)

@@ -102,7 +102,7 @@ class Summing(Merge):
 
 
 @family
-class Choosing(Merge):
+class Averaging(Merge):
     """A merging layer in whose effective field each of n inputs has weight 1/n, at least on average."""
 
     def shares(self, *inputs: Shape) -> Shares:
@@ -126,7 +126,7 @@ class Multiply(Merge):
 
 
 @layer
-class Maximum(Choosing):
+class Maximum(Averaging):
     """The largest of the inputs, unit by unit."""
 
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
@@ -134,7 +134,7 @@ class Maximum(Choosing):
 
 
 @layer
-class Minimum(Choosing):
+class Minimum(Averaging):
     """The smallest of the inputs, unit by unit."""
 
     def merged(self, branches: int) -> tuple[str, tuple[float, ...]]:
@@ -142,7 +142,7 @@ class Minimum(Choosing):
 
 
 @layer
-class Average(Choosing):
+class Average(Averaging):
     """The mean of the inputs."""
 
     def result_dtype(self, compute: str, *inputs: str) -> str:

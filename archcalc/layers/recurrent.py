@@ -110,7 +110,7 @@ class Cell(Layer):
 
 
 @family
-class Trained(Cell):
+class WeightedCell(Cell):
     """A cell with weights for the step and for the state, and the arguments of such cells."""
 
     activation: ActivationName = "tanh"
@@ -156,7 +156,7 @@ class Trained(Cell):
 
 
 @family
-class Gates(Trained):
+class Gates(WeightedCell):
     """A cell with `gates` matrices for the step and as many for the state, each set in one weight."""
 
     gates: ClassVar[int] = 1
@@ -421,7 +421,7 @@ class Recurrent(Layer):
 
 
 @family
-class OwnCell(Recurrent):
+class BuiltInCell(Recurrent):
     """A recurrent layer that creates its cell from its own arguments."""
 
     cell_name: ClassVar[str] = ""
@@ -439,14 +439,14 @@ class OwnCell(Recurrent):
 
 
 @layer
-class SimpleRNN(OwnCell, SimpleGates):
+class SimpleRNN(BuiltInCell, SimpleGates):
     """h' = phi(W x + U h + b): (Cin + units + 1) * units weights."""
 
     cell_name = "simple_rnn_cell"
 
 
 @layer
-class LSTM(OwnCell, LSTMGates):
+class LSTM(BuiltInCell, LSTMGates):
     """Long short-term memory: four gates of (Cin + units + 1) * units weights."""
 
     cell_name = "lstm_cell"
@@ -454,7 +454,7 @@ class LSTM(OwnCell, LSTMGates):
 
 
 @layer
-class GRU(OwnCell, GRUGates):
+class GRU(BuiltInCell, GRUGates):
     """Gated recurrent unit: three gates of (Cin + units + 2) * units weights (`reset_after`)."""
 
     cell_name = "gru_cell"

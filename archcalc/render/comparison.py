@@ -30,7 +30,7 @@ def text(comparison: Comparison, width: int, *, ascii: bool = False) -> str:
     lines = [
         *(f" {w}" for w in _wrapped(printable(title, glyphs), width - 1)),
         "",
-        f" {'Convention':<{left}}  {'Total':>{right}}" + ("" if indent == 4 else "  Composition"),
+        f" {'Convention':<{left}}  {'Total':>{right}}  Terms",
         " " + glyphs.rule * (width - 2),
     ]
     for row, figure in zip(comparison.rows, figures, strict=True):
@@ -57,7 +57,7 @@ def _tools(comparison: Comparison) -> str:
 def markdown(comparison: Comparison) -> str:
     """A table and the notes; names are escaped."""
     lines = [f"## {escaped(printable(comparison.name))}: FLOPs by convention", ""]
-    lines += ["| Convention | Tool | Total | Composition |", "| --- | --- | ---: | --- |"]
+    lines += ["| Convention | Tool | Total | Terms |", "| --- | --- | ---: | --- |"]
     for row in comparison.rows:
         tool = escaped(f"{row.tool}: {row.unit}")
         lines.append(

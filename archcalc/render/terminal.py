@@ -37,7 +37,7 @@ class Styles(NamedTuple):
     unknown: Style = Style(color="yellow")
     total: Style = Style(bold=True)
     problem: Style = Style(color="red", bold=True)
-    plain: Style = Style()
+    default: Style = Style()
 
 
 STYLES = Styles()
@@ -65,7 +65,7 @@ class ReportView:
             (printable(report.name, glyphs), STYLES.title),
             (glyphs.dot + printable(origin, glyphs), STYLES.faint),
         )
-        yield from _paragraph(summary.headline(report, glyphs), width, STYLES.plain)
+        yield from _paragraph(summary.headline(report, glyphs), width, STYLES.default)
         yield Segment.line()
         laid = lay_out(self.rows, report.totals, width, glyphs, report.conventions["flops"])
         yield from self._table(laid)
@@ -113,14 +113,14 @@ def _style(x: Laid, number: int, row: Row) -> Style:
     if text == UNKNOWN:
         return STYLES.unknown
     if x.column is LAYER:
-        return STYLES.group if row.members > 1 else STYLES.plain
+        return STYLES.group if row.members > 1 else STYLES.default
     if x.column is TYPE or number in x.zeros or text == "shared":
         return STYLES.faint
     if x.column is FIELD and text.startswith("whole"):
         return STYLES.whole
     if x.column in (PARAMETERS, MACS) and x.heaviest == number:
         return STYLES.heaviest
-    return STYLES.plain
+    return STYLES.default
 
 
 def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[Style]) -> Iterator[Segment]:
@@ -148,7 +148,7 @@ def _line(*pieces: tuple[str, Style]) -> Iterator[Segment]:
 
 
 def _labelled(
-    label: str, style: Style, text: str, width: int, text_style: Style = STYLES.plain
+    label: str, style: Style, text: str, width: int, text_style: Style = STYLES.default
 ) -> Iterator[Segment]:
     """A label, and its text folded next to it."""
     indent = max(LABEL, len(label) + 1)

@@ -61,7 +61,7 @@ def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Se
 
 
 def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
-    """What becomes of the gradient, in words; empty if no gradient is expected to be known."""
+    """A verdict on the gradient, in words; empty where no gradient is predicted."""
     expected = [
         Expected(r.expected_log10, r.expected_log10_low, r.expected_log10_high, r.no_expectation)
         for r in rows

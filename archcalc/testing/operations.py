@@ -16,7 +16,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.dtypes import floating
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.elementwise import BINARY
-from archcalc.layers.operations.reduction import Accumulation, Along, Reduction
+from archcalc.layers.operations.reduction import Accumulation, AlongAxis, Reduction
 from archcalc.layers.registry import registered_operations
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _row(name: str, cls: type) -> Callable[[Case], Call]:
         return _binary if name != "hypot" else _hypot
     if issubclass(cls, Reduction):
         return _reduction
-    if issubclass(cls, Along | Accumulation):
+    if issubclass(cls, AlongAxis | Accumulation):
         return lambda case: case.on_x(axis=case.axis())
     return lambda case: case.on_x()
 

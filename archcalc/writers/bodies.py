@@ -47,7 +47,10 @@ class Use:
 
 @dataclass
 class Body:
-    """Items in order, and the outside tensors that they read; a repeat chains its first input."""
+    """Items in order, and the outside tensors that they read.
+
+    In a repeat the first input of a copy is the output of the copy before.
+    """
 
     items: list[Leaf | Use] = field(default_factory=list)
     inputs: list[Tap] = field(default_factory=list)

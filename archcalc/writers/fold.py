@@ -72,7 +72,7 @@ class _Folding:
 
     # -- runs of copies ------------------------------------------------------------------------------
     def _runs(self) -> list[list[Span]]:
-        """Runs of copies, best names and most saved lines first; their items are no longer free."""
+        """Runs of copies, chosen by their names and by the lines they save; marks their items as taken."""
         promising = sorted(self._candidates(), key=lambda c: -_gain(c[2] // c[1] + 1, c[1], 1))
         ranked = []
         for start, period, length in promising[:MAX_CANDIDATES]:
@@ -185,7 +185,7 @@ class _Folding:
                 self.free[first : last + 1] = [True] * len(gap)
 
     def _occurrences(self, form: Hashable, like: Span) -> list[Span]:
-        """Free spans of the same form; their items are no longer free."""
+        """Other free spans of the same form; marks their items as taken."""
         spans: list[Span] = []
         wanted = self.keys[like.start : like.stop]
         k = 0

@@ -1,4 +1,4 @@
-"""What analyses assume about symbols: solved for one symbol, kept as a text otherwise."""
+"""Assumptions about symbols: solved for one symbol, else recorded as text."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_the_picture_names_what_it_shows(tmp_path: Path) -> None:
         report = analyze(plain("tanh", "glorot_uniform", 3, 8), gradients=True)
         gradient_plot(report, str(path), {"h0": 0.1})
     text = path.read_text(encoding="utf-8")
-    for word in ("upper bound", "expected at initialisation", "90 % of starts", "measured", "h1"):
+    for word in ("upper bound", "expected at initialisation", "90 % of initialisations", "measured", "h1"):
         assert word in text
 
 

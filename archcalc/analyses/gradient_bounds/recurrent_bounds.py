@@ -69,7 +69,7 @@ def stacked(
     setting: Setting,
     bound_of: BoundOf,
 ) -> tuple[tuple[Bound, ...], Interval]:
-    """The same for stacked cells, each of which reads the sequence of the cell before and may return states."""
+    """The same for stacked cells, each of which reads the sequence of the cell before."""
     x, *initial = values
     states = iter(initial)
     to_sequence: list[Bound] = [IDENTITY]  # by input so far: of the sequence that the next cell reads

@@ -1,4 +1,4 @@
-"""The expected gradient of every row: one pass forward, one back, and what finite width spreads it by."""
+"""The expected gradient of every row: a forward and a backward pass, with a band due to finite width."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 
-BAND = 1.6448536269514722  # standard deviations on either side that hold 90 % of a Gaussian
-BATCH = 32  # samples, as of Keras's `fit`
+BAND = 1.6448536269514722  # standard deviations on both sides of the mean that contain 90 % of a Gaussian
+BATCH = 32  # the default batch size of Keras's `fit`
 ZERO = "the gradient is zero: every path has a factor that starts as zero"
-Key = tuple[int, int]  # a node and which of its outputs; intermediate tensors have negative outputs
+Key = tuple[int, int]  # a node and the number of its output; negative for tensors inside a layer
 
 
 @dataclass(frozen=True)
 class Expected:
-    """log10 of the gradient norm at a row's output over that at the model's: its mean, and a 90 % band.
+    """log10 of the gradient norm at a row's output over that at the model's output: mean and 90 % band.
 
-    `log10` is None where there is no prediction, or no gradient; `reason` then says why.
+    `log10` is None where there is no prediction or no gradient; `reason` is then the reason.
     """
 
     log10: float | None
@@ -59,15 +59,15 @@ def expected_gradients(
     seed: int = 0,
     batch: int = BATCH,
 ) -> list[Expected]:
-    """For each node the expected gradient at its first output, on inputs of mean 0 and variance 1.
+    """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
 
-    The gradient at the model's output points in a random direction. `training` is the mode of
-    batch normalisation and dropout. Where there is batch normalisation, `batch` samples have their
-    statistics in common, and the norm is that of all their gradients. A finite list of numbers from a
-    fixed generator stands for what finite width does, so that the same graph always gives the same figures.
+    The gradient at the model's output has a random direction. `training` is the mode of batch
+    normalisation and dropout. With batch normalisation, statistics are those of `batch` samples, and
+    the norm is that of the gradients of the whole batch. Fluctuations due to finite width are sampled
+    from a generator with this `seed`, so that the same graph always gives the same figures.
     """
-    if graph.repeats or not all(type(n) is int for made in shapes for shape in made for n in shape):
-        return [Expected(None, reason="sizes hold open symbols; give them values")] * len(graph.nodes)
+    if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
+        return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
     run = _Run(graph, shapes, training, seed, batch)
     run.forward()
     return run.backward()
@@ -99,16 +99,16 @@ class _Run:
     # -- forward --------------------------------------------------------------------------------------
     def forward(self) -> None:
         for i, node in enumerate(self.graph.nodes):
-            made = self.shapes[i]
+            outputs = self.shapes[i]
             if i in self.graph.inputs:
-                self.tensors[i, 0] = self._input(i, made[0])
+                self.tensors[i, 0] = self._input(i, outputs[0])
                 continue
             keys = tuple((t.node, t.output) for t in node.inputs)
-            read = self.graph.input_shapes(self.shapes, node)
+            inputs = self.graph.input_shapes(self.shapes, node)
             owner = i if node.shared_with is None else node.shared_with
-            weights = {w.name: w for w in node.layer.weights(*read)}
+            weights = {w.name: w for w in node.layer.weights(*inputs)}
             self._chain(i, owner, self.chains[i], keys, weights)
-            for output in range(1, len(made)):
+            for output in range(1, len(outputs)):
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
 
@@ -126,7 +126,7 @@ class _Run:
         keys: tuple[Key, ...],
         weights: dict[str, Weight],
     ) -> None:
-        """Runs the primitives; the last one's output is the node's."""
+        """Runs the primitives of a layer; the output of the last one is that of the node."""
         if not chain:
             self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False))
             return
@@ -137,12 +137,12 @@ class _Run:
             if isinstance(primitive, prim.Branches):
                 ends = []
                 for branch in primitive.chains:
-                    mine = keys
+                    branch_keys = keys
                     for inner in branch:
                         end = (node, -len(self.steps) - 1)
-                        self._step(mine, end, inner, context)
-                        mine = (end,)
-                    ends.append(mine[0])
+                        self._step(branch_keys, end, inner, context)
+                        branch_keys = (end,)
+                    ends.append(branch_keys[0])
                 self._step(tuple(ends), key, primitive.merge or prim.Unbounded("several outputs"), context)
             else:
                 self._step(keys, key, primitive, context)
@@ -162,11 +162,11 @@ class _Run:
             self.steps.append(_Step(keys, key, (lambda g: g,)))
             return
         try:
-            made, pullbacks = interpret(primitive, known, context)
+            output, pullbacks = interpret(primitive, known, context)
         except Unpredicted as fault:
             self._fault(keys, key, str(fault))
             return
-        self.tensors[key] = made
+        self.tensors[key] = output
         self.steps.append(_Step(keys, key, tuple(pullbacks)))
 
     def _fault(self, keys: tuple[Key, ...], key: Key, reason: str) -> None:
@@ -193,12 +193,12 @@ class _Run:
                 count,
             )
             sent.setdefault((t.node, t.output), []).append(seed)
-        found: dict[Key, Backward | str] = {}
+        gradients: dict[Key, Backward | str] = {}
         for step in reversed(self.steps):
             g = self._summed_gradients(sent.pop(step.output, []), step.output)
             if g is None:
                 continue
-            found[step.output] = g
+            gradients[step.output] = g
             for position, key in enumerate(step.inputs):
                 if isinstance(g, str) or step.fault:
                     sent.setdefault(key, []).append(step.fault or str(g))
@@ -207,8 +207,8 @@ class _Run:
         for key in [k for k in sent if k[0] in graph.inputs]:
             g = self._summed_gradients(sent[key], key)
             if g is not None:
-                found[key] = g
-        return [self._figure(found.get((i, 0)), size) for i in range(len(graph.nodes))]
+                gradients[key] = g
+        return [self._expected(gradients.get((i, 0)), size) for i in range(len(graph.nodes))]
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if not parts:
@@ -221,7 +221,7 @@ class _Run:
         except Unpredicted as fault:
             return f"at {self.graph.nodes[key[0]].name!r}: {fault}"
 
-    def _figure(self, g: Backward | str | None, size: int) -> Expected:
+    def _expected(self, g: Backward | str | None, size: int) -> Expected:
         if g is None:
             return Expected(None, reason="no path leads from here to an output")
         if isinstance(g, str):

@@ -83,17 +83,16 @@ def over_batch(
 
 
 def _centred_squares(x: Forward) -> tuple[Array, Array]:
-    """E (x - m)^2 by unit, and `sample_squares` of it; m is the mean over samples and positions.
+    """E (x - m)^2 by unit, and its `sample_squares`; m is the mean over samples and positions.
 
-    m has the share `corr` of E x^2. Where E x^2 is larger by a small share d, the mean there is larger by
-    shared_elasticity d / 2, and E (x - m)^2 by (1 - corr shared_elasticity) d, of the 1 - corr that is left.
+    m^2 is the share `corr` of E x^2. Where E x^2 is larger by a small share d, m^2 is larger by the share
+    shared_elasticity * d, and E (x - m)^2 by (1 - corr * shared_elasticity) / (1 - corr) * d.
     """
-    left = max(1 - x.corr, 0.0)
-    power = max(1 - x.corr * x.shared_elasticity, 0.0) / left if left > 0 else 1.0
-    rises = np.exp(power * (x.log_q - x.log_mean_q))
-    return rises * (left * math.exp(x.log_mean_q) / float(rises.mean())), balanced(power * x.sample_squares)[
-        1
-    ]
+    variance_share = max(1 - x.corr, 0.0)
+    power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
+    profile = np.exp(power * (x.log_q - x.log_mean_q))
+    squares = profile * (variance_share * math.exp(x.log_mean_q) / float(profile.mean()))
+    return squares, balanced(power * x.sample_squares)[1]
 
 
 def _centred_quantiles(x: Forward) -> Array | None:
@@ -146,7 +145,7 @@ def over_sample(
 def _divided(
     output: Forward, x: Forward, log_q: Array, scale: Array, mean_variance: float, epsilon: float
 ) -> tuple[Forward, Pullback]:
-    """The division by the realised variance, which cancels its fluctuation except for the effect of epsilon."""
+    """The division by the realised variance, which cancels its fluctuation up to the effect of epsilon."""
     divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
     output = replace(output, log_q=np.maximum(log_q, FLOOR), fluctuation=x.fluctuation - divisor)
 

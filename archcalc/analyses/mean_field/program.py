@@ -1,4 +1,4 @@
-"""The primitives of a graph, one after the other, with the transforms that interpret them."""
+"""The mean-field rule of each type of primitive, as a table from types to functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = tuple[Forward, list[Pullback]]
 
 @dataclass(frozen=True)
 class Context:
-    """What a primitive may need besides its inputs: the layer's weights and the bits of its roots."""
+    """What a rule may need besides its inputs: the layer's weights, the bit of each weight, the mode."""
 
     weights: dict[str, Weight]
     weight_bit: Callable[[str], int]
@@ -32,23 +32,24 @@ class Context:
     training: bool
 
     def element(self, name: str) -> Draw:
+        """The initial distribution of the elements of a weight."""
         weight = self.weights[name]
         shape = [int(n) for n in weight.shape]
-        found = draw(weight.initializer, shape)
-        if found is None:
+        distribution = draw(weight.initializer, shape)
+        if distribution is None:
             raise Unpredicted(f"the initialiser of {name}, whose elements are not independent")
-        return found
+        return distribution
 
     def initial_value(self, name: str | None, default: float = 1.0) -> float:
-        """Where a weight starts that is a constant; the root mean square of one that is drawn."""
+        """The initial value of a constant weight, or the root mean square of a random one."""
         if name is None:
             return default
-        found = self.element(name)
-        return math.copysign(math.sqrt(found.mean**2 + found.variance), found.mean or 1.0)
+        element = self.element(name)
+        return math.copysign(math.sqrt(element.mean**2 + element.variance), element.mean or 1.0)
 
 
 def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Context) -> Result:
-    """The primitive's output, and the way back for each input; raises `Unpredicted` with a reason."""
+    """The primitive's output and the pullback for each input; raises `Unpredicted` if there is no rule."""
     handler = _HANDLERS.get(type(primitive))
     if handler is None:
         why = (
@@ -59,7 +60,7 @@ def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Con
     return output
 
 
-def _one(output: tuple[Forward, Pullback]) -> Result:
+def _single(output: tuple[Forward, Pullback]) -> Result:
     return output[0], [output[1]]
 
 
@@ -104,7 +105,7 @@ def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> lis
 
 
 def _adaptive_taps(size: int, positions: int) -> Any:
-    """Which units each window reads."""
+    """1 where a window (row) of an adaptive pooling reads a unit (column)."""
     taps = np.zeros((positions, size))
     for i in range(positions):
         taps[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
@@ -143,7 +144,7 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
 def _local(primitive: prim.LocallyConnected, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.implementation == 2:
-        raise Unpredicted("implementation 2 draws a masked matrix, whose fans are those of the whole")
+        raise Unpredicted("implementation 2 initialises a masked matrix with the fans of the whole matrix")
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     for axis, taps in reads:
@@ -188,18 +189,18 @@ def _factor(primitive: prim.Scale, inputs: Sequence[Forward], c: Context) -> Res
     with np.errstate(divide="ignore"):
         log_square = np.maximum(2 * np.log(np.abs(value)), FLOOR)
     log_square = log_square.reshape((1,) * (len(x.shape) - log_square.ndim) + log_square.shape)
-    return _one(units.factor(x, log_square, -1.0 if np.all(value < 0) else 1.0))
+    return _single(units.factor(x, log_square, -1.0 if np.all(value < 0) else 1.0))
 
 
 def _offset(primitive: prim.Offset, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
     if primitive.weight is not None:
         element = c.element(primitive.weight)
-        return _one(units.offset(x, element.mean, element.variance))
+        return _single(units.offset(x, element.mean, element.variance))
     if primitive.value is None:
         return x, [lambda g: g]
     value = np.asarray(primitive.value, float)
-    return _one(units.offset(x, float(value.mean()), float(value.var())))
+    return _single(units.offset(x, float(value.mean()), float(value.var())))
 
 
 def _nested(primitive: prim.Nested, inputs: Sequence[Forward], c: Context) -> Result:
@@ -236,7 +237,7 @@ def _dropout(primitive: prim.Dropout, inputs: Sequence[Forward], c: Context) -> 
         return x, [lambda g: g]
     if primitive.alpha:
         raise Unpredicted("alpha dropout has no mean-field rule")
-    return _one(
+    return _single(
         units.drop_samples(x, primitive.rate, c.noise)
         if primitive.per_sample
         else units.dropout(x, primitive.rate)
@@ -253,9 +254,9 @@ def _batch(primitive: prim.BatchStandardise, inputs: Sequence[Forward], c: Conte
     else:
         if isinstance(primitive.variance, str | None):
             variance = c.initial_value(primitive.variance)
-        else:  # statistics of the data, known before training
-            mean, spread = (_numbers(s) for s in (primitive.mean, primitive.variance))
-            variance = float(spread.mean())
+        else:  # statistics of the data, stated in the layer
+            mean, variances = (_numbers(s) for s in (primitive.mean, primitive.variance))
+            variance = float(variances.mean())
             x, _ = units.offset(x, -float(mean.mean()), float(mean.var()))
         epsilon = primitive.epsilon
         if primitive.floor:
@@ -288,8 +289,8 @@ def _pool(primitive: prim.Pool, inputs: Sequence[Forward], c: Context) -> Result
     for axis, taps in reads:
         shape[axis] = len(taps)
     if primitive.kind == "average":
-        return _one(spatial.average(x, tuple(shape), reads))
-    return _one(spatial.largest(x, tuple(shape), reads, c.noise, x.source))
+        return _single(spatial.average(x, tuple(shape), reads))
+    return _single(spatial.largest(x, tuple(shape), reads, c.noise, x.source))
 
 
 def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Result:
@@ -300,7 +301,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
         if primitive.keepdims or a not in primitive.axes
     )
     if primitive.kind in ("mean", "sum"):
-        return _one(
+        return _single(
             spatial.reduced_mean(
                 x,
                 shape,
@@ -312,10 +313,10 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
         )
     if primitive.kind in ("max", "min"):
         reads = [(a, np.ones((1, x.shape[a]))) for a in primitive.axes]
-        kept = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
+        reduced = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
         sign = 1.0 if primitive.kind == "max" else -1.0
         source = x.source if sign > 0 else None
-        output, pullback = spatial.largest(x, kept, reads, c.noise, source, sign)
+        output, pullback = spatial.largest(x, reduced, reads, c.noise, source, sign)
         if primitive.keepdims:
             return output, [pullback]
         flat, unflatten = spatial.reshaped(output, shape)
@@ -346,17 +347,17 @@ def _constant_matrix(primitive: prim.ConstantMatrix, inputs: Sequence[Forward], 
 
 def _along(x: Forward, axis: int, rows: Any) -> Result:
     shape = (*x.shape[:axis], len(rows), *x.shape[axis + 1 :])
-    return _one(spatial.linear(x, shape, axis, rows))
+    return _single(spatial.linear(x, shape, axis, rows))
 
 
 def _permute(primitive: prim.Permute, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
-    return _one(spatial.permuted(x, primitive.order))
+    return _single(spatial.permuted(x, primitive.order))
 
 
 def _reshape(primitive: prim.Reshape, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
-    return _one(spatial.reshaped(x, tuple(int(n) for n in primitive.shape)))
+    return _single(spatial.reshaped(x, tuple(int(n) for n in primitive.shape)))
 
 
 def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
@@ -371,7 +372,7 @@ def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
 
 def _softmax(primitive: prim.Softmax, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
-    return _one(normalised.softmax(x, int(primitive.count), c.noise, log=primitive.log))
+    return _single(normalised.softmax(x, int(primitive.count), c.noise, log=primitive.log))
 
 
 def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Result:
@@ -397,10 +398,10 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
 
 def _to_shape(pullback: Pullback, x: Forward) -> Pullback:
     def back(g: Any) -> Any:
-        found = pullback(g)
-        if found.shape == x.shape:
-            return found
-        return spatial.reshaped(x, found.shape)[1](found)
+        gradient = pullback(g)
+        if gradient.shape == x.shape:
+            return gradient
+        return spatial.reshaped(x, gradient.shape)[1](gradient)
 
     return back
 

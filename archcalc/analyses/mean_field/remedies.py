@@ -1,4 +1,4 @@
-"""Changed networks that may carry the gradient better, to be analysed like any other."""
+"""Remedies: changed networks whose gradient may vanish or explode less, to be analysed like any other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,18 @@ from archcalc.layers.registry import registered
 Tried = tuple[str, Graph, Sequence[Sequence[Any]]]
 INITIALIZERS = ("glorot_normal", "lecun_normal", "he_normal", "orthogonal")
 _KERNELS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
-_BENDING = {"sigmoid", "tanh", "hard_sigmoid", "hard_tanh", "softsign", "relu", "gelu", "silu", "elu", "selu"}
+_NONLINEAR = {
+    "sigmoid",
+    "tanh",
+    "hard_sigmoid",
+    "hard_tanh",
+    "softsign",
+    "relu",
+    "gelu",
+    "silu",
+    "elu",
+    "selu",
+}
 
 
 def remedies(structure: Structure) -> Iterator[Tried]:
@@ -50,7 +61,7 @@ def _again(graph: Graph | None) -> Structure | None:
 
 
 def _replaced(graph: Graph, change: Callable[[int, Layer], Layer]) -> Graph | None:
-    """The graph with other layers; None if none changed."""
+    """The graph with each layer replaced by `change(node, layer)`; None if no layer changed."""
     nodes = tuple(dataclasses.replace(n, layer=change(i, n.layer)) for i, n in enumerate(graph.nodes))
     if all(a.layer is b.layer for a, b in zip(nodes, graph.nodes, strict=True)):
         return None
@@ -58,23 +69,28 @@ def _replaced(graph: Graph, change: Callable[[int, Layer], Layer]) -> Graph | No
 
 
 def _changed(layer: Layer, **arguments: Any) -> Layer:
-    made: Layer = dataclasses.replace(layer, **arguments)
-    return made
+    changed: Layer = dataclasses.replace(layer, **arguments)
+    return changed
 
 
 def _head(structure: Structure) -> set[int]:
-    """The last layer with weights and what follows it: they answer to the task."""
+    """The last layer with weights and all nodes after it, which depend on the task."""
     return set(range(structure.weighted[-1], len(structure.graph.nodes)))
 
 
 def _with(structure: Structure, activation: str | None, initializer: str) -> Graph | None:
-    """Other activations (but the head's) and another initialiser."""
+    """The network with another initialiser, and with another activation except in the head."""
     head = _head(structure)
 
     def change(i: int, layer: Layer) -> Layer:
         arguments: dict[str, Any] = {k: initializer for k in _KERNELS if hasattr(layer, k)}
-        own = getattr(layer, "activation", None)
-        if activation is not None and i not in head and own is not None and activation_name(own) in _BENDING:
+        old = getattr(layer, "activation", None)
+        if (
+            activation is not None
+            and i not in head
+            and old is not None
+            and activation_name(old) in _NONLINEAR
+        ):
             arguments["activation"] = activation
         arguments = {k: v for k, v in arguments.items() if getattr(layer, k) != v}
         return _changed(layer, **arguments) if arguments else layer
@@ -83,36 +99,40 @@ def _with(structure: Structure, activation: str | None, initializer: str) -> Gra
 
 
 def _rebuilt(structure: Structure, add: Callable[[int, list[Any], str], str]) -> Graph | None:
-    """The graph with nodes put behind others: `add` appends them to a list and names what replaces node i."""
+    """The graph with further nodes; None if none is added.
+
+    After each node i `add(i, nodes, name)` may append nodes to the list and returns the name of the node
+    that later ones read instead of node i.
+    """
     graph = structure.graph
     nodes: list[Any] = []
-    stands: dict[int, str] = {}
+    new_names: dict[int, str] = {}
     shared = {}
     for i, node in enumerate(graph.nodes):
-        reads = [(stands[t.node], t.output) if t.output else stands[t.node] for t in node.inputs]
-        nodes.append((node.name, node.layer, reads))
+        inputs = [(new_names[t.node], t.output) if t.output else new_names[t.node] for t in node.inputs]
+        nodes.append((node.name, node.layer, inputs))
         if node.shared_with is not None:
             shared[node.name] = graph.nodes[node.shared_with].name
-        stands[i] = add(i, nodes, node.name)
+        new_names[i] = add(i, nodes, node.name)
     if len(nodes) == len(graph.nodes):
         return None
-    outputs = [(stands[t.node], t.output) if t.output else stands[t.node] for t in graph.outputs]
+    outputs = [(new_names[t.node], t.output) if t.output else new_names[t.node] for t in graph.outputs]
     return Graph.of(graph.name, nodes, outputs, shared=shared)
 
 
 def _normalised(structure: Structure) -> Graph | None:
-    """BatchNormalization between weights and activation, where the layer has both."""
+    """The network with BatchNormalization between weights and activation of each layer that has both."""
     head, types = _head(structure), registered()
     weighted = set(structure.weighted)
 
     def add(i: int, nodes: list[Any], name: str) -> str:
         layer = structure.layer(i)
-        own = getattr(layer, "activation", None)
-        if i not in weighted or i in head or own is None or activation_name(own) not in _BENDING:
+        activation = getattr(layer, "activation", None)
+        if i not in weighted or i in head or activation_name(activation) not in _NONLINEAR:
             return name
         nodes[-1] = (name, _changed(layer, activation="linear"), nodes[-1][2])
         nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
-        nodes.append((f"{name}/activation", _activation(own), [f"{name}/normalised"]))
+        nodes.append((f"{name}/activation", _activation(activation), [f"{name}/normalised"]))
         return f"{name}/activation"
 
     return _rebuilt(structure, add)
@@ -124,9 +144,12 @@ def _activation(name: Any) -> Layer:
 
 
 def _skipping(structure: Structure) -> Graph | None:
-    """H + W2 phi(W1 h) over pairs of layers in a row that keep the shape; the second loses its activation."""
+    """The network with h + W2 phi(W1 h) over pairs of successive layers that preserve the shape.
+
+    The second layer of a pair loses its activation.
+    """
     head, types = _head(structure), registered()
-    ends: dict[int, int] = {}  # the end of a pair -> the node whose output skips
+    ends: dict[int, int] = {}  # the last node of a pair -> the node whose output is added
     linear: set[int] = set()
     used = -1
     for i in structure.weighted:
@@ -146,16 +169,16 @@ def _skipping(structure: Structure) -> Graph | None:
             used = end[-1]
     if not ends:
         return None
-    stands: dict[int, str] = {}
+    new_names: dict[int, str] = {}
 
     def add(i: int, nodes: list[Any], name: str) -> str:
         if i in linear:
             nodes[-1] = (name, _changed(nodes[-1][1], activation="linear"), nodes[-1][2])
-        stands[i] = name
+        new_names[i] = name
         if i in ends:
-            stands[i] = f"{name}/sum"
-            nodes.append((stands[i], types["Add"](), [stands[ends[i]], name]))
-        return stands[i]
+            new_names[i] = f"{name}/sum"
+            nodes.append((new_names[i], types["Add"](), [new_names[ends[i]], name]))
+        return new_names[i]
 
     return _rebuilt(structure, add)
 
@@ -165,14 +188,14 @@ def _ends(structure: Structure) -> set[int]:
     ends = set()
     for i in structure.sums:
         reached = [structure.branch_end(t.node) for t in structure.graph.nodes[i].inputs]
-        # one input is the skip, whatever it went through
+        # one input is the skip, even if it has weights too
         branches = [e for e in reached if e is not None]
         ends.update(branches if len(branches) < len(reached) else branches[1:])
     return ends
 
 
 def _scaled(structure: Structure) -> Graph | None:
-    """Each branch's last weights with 1/n of their variance, n being the number of sums."""
+    """The network with the variance of each branch's last weights divided by n, the number of sums."""
     ends, n = _ends(structure), len(structure.sums)
 
     def change(i: int, layer: Layer) -> Layer:
@@ -186,14 +209,14 @@ def _scaled(structure: Structure) -> Graph | None:
             return layer
         read = structure.graph.input_shapes(structure.shapes, structure.graph.nodes[i])
         shape = [int(s) for s in layer.weights(*read)[0].shape]
-        drawn = draw(getattr(layer, name), shape)
-        if drawn is None:
+        element = draw(getattr(layer, name), shape)
+        if element is None:
             return layer
         kinds = {UNIFORM_KURTOSIS: "uniform", TRUNCATED_KURTOSIS: "truncated_normal"}
         config = {
-            "scale": drawn.variance * fans(shape)[0] / n,
+            "scale": element.variance * fans(shape)[0] / n,
             "mode": "fan_in",
-            "distribution": kinds.get(drawn.kurtosis, "untruncated_normal"),
+            "distribution": kinds.get(element.kurtosis, "untruncated_normal"),
         }
         return _changed(layer, **{name: {"class_name": "VarianceScaling", "config": config}})
 
@@ -201,7 +224,7 @@ def _scaled(structure: Structure) -> Graph | None:
 
 
 def _zeroed(structure: Structure | None) -> Graph | None:
-    """Zero gamma where a branch ends in normalisation, zero last weights elsewhere."""
+    """The network whose branches start as zero: zero gamma at their end, or else zero last weights."""
     if structure is None:
         return None
     ends = _ends(structure)

@@ -220,10 +220,10 @@ def to_quantiles(values: Array) -> Array:
 
 
 def effective_units(units: int, channels: float, corr: float) -> float:
-    """channels * positions / (1 + (positions - 1) E r^2), from the variance of a mean square of Gaussians.
+    """The number n of independent Gaussian units whose mean square has the same variance 2/n.
 
-    r is the correlation of two positions over the channels, with mean `corr` and variance
-    (1 - corr^2)^2 / channels.
+    It is channels * positions / (1 + (positions - 1) E r^2), where r is the correlation of two positions
+    over the channels, with mean `corr` and variance (1 - corr^2)^2 / channels.
     """
     positions = max(units / max(channels, 1), 1.0)
     squared_corr = min(corr * corr, 1.0)

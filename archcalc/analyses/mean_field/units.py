@@ -137,7 +137,7 @@ def _slope_responses(phi: Function, x: Forward) -> tuple[float, float, float]:
 
 
 def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
-    """d log (E phi)^2 / d log E phi^2; 1 where it cannot be computed."""
+    """The derivative d log (E phi)^2 / d log E phi^2; 1 where it cannot be computed."""
     if square_elasticity < 0.1 or np.any(np.abs(at.mean) < 1e-6):
         return 1.0
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity

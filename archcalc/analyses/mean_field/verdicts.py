@@ -1,4 +1,4 @@
-"""What the expected gradient means: vanishing, stable or exploding, where, and what would help."""
+"""Verdicts on the expected gradient: vanishing, stable or exploding, where, and which remedies help."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archcalc.analyses.mean_field.remedies import remedies
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.graph import Graph
 
-# orders of magnitude between the first weights and the last within which training is not in danger
+# orders of magnitude between the first and the last weights up to which a gradient is called stable
 STABLE = 3.0
-LARGEST = 1000  # nodes of a network whose remedies are tried
+LARGEST = 1000  # nodes of a network up to which remedies are tried
 # smallest and largest positive number, in log10
 NUMBERS = {
     "float16": (-24 * math.log10(2), math.log10(65504)),
@@ -25,7 +25,7 @@ NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """A change and what the analysis says of the network with it."""
+    """A change of the network, and the verdict on the changed network."""
 
     name: str
     log10: float | None
@@ -37,12 +37,12 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`verdict`: vanishing, stable, exploding or unknown.
+    """The verdict on a network's expected gradient: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the gradient's norm at the first layer with weights, `layer`, over that
-    at what the last one reads, `reference`. `blame` is where most is lost or gained. `limits` says for each
-    number type from which row on (towards the input) a gradient's typical element is zero or infinite,
-    its norm at the output being 1.
+    `log10`, with its 90 % band, is the norm of the gradient at the first layer with weights (`layer`) over
+    that at the input of the last one (`reference`). `blame` is the layer at which the norm changes most.
+    `limits` has (number type, row, zero or infinite): from this row on towards the input a typical element
+    of the gradient is zero or infinite in that type, if the norm at the output is 1.
     """
 
     verdict: str
@@ -73,28 +73,29 @@ class Verdict:
 
 
 def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected]) -> Verdict | None:
-    """The verdict on a network's expected gradient; None for one of fewer than two layers with weights."""
+    """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers."""
     structure = Structure(graph, shapes)
     if len(structure.weighted) < 2:
         return None
-    judged = _judged(structure, rows)
-    if judged.verdict not in ("vanishing", "exploding"):
-        return judged
+    without_remedies = _verdict(structure, rows)
+    if without_remedies.verdict not in ("vanishing", "exploding"):
+        return without_remedies
     tried = []
     if len(graph.nodes) <= LARGEST:
-        for name, changed, its_shapes in remedies(structure):
-            other = _judged(Structure(changed, its_shapes), expected_gradients(changed, its_shapes))
+        for name, changed, new_shapes in remedies(structure):
+            other = _verdict(Structure(changed, new_shapes), expected_gradients(changed, new_shapes))
             tried.append(Remedy(name, other.log10, other.verdict))
-    return replace(judged, remedies=tuple(tried), message=judged.message + _advice(tried))
+    message = without_remedies.message + _advice(tried)
+    return replace(without_remedies, remedies=tuple(tried), message=message)
 
 
-def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
+def _verdict(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     graph = structure.graph
     first, last = structure.weighted[0], structure.weighted[-1]
     reference = graph.nodes[last].inputs[0].node
     start = first
     if rows[first].reason == ZERO and rows[graph.nodes[first].inputs[0].node].log10 is not None:
-        # its branch starts as zero; the skip beside it carries the gradient
+        # its branch starts as zero, so that the gradient passes through the skip
         start = graph.nodes[first].inputs[0].node
     if rows[reference].reason == ZERO:
         reference = graph.outputs[0].node
@@ -107,21 +108,21 @@ def _judged(structure: Structure, rows: Sequence[Expected]) -> Verdict:
     change = a.log10 - b.log10
     low, high = a.low - b.log10, a.high - b.log10
     kind = "stable" if abs(change) <= STABLE else "vanishing" if change < 0 else "exploding"
-    way = f"from {names[1]!r} back to {names[0]!r}"
+    route = f"from {names[1]!r} back to {names[0]!r}"
     if kind == "stable":
-        text = f"the gradient's norm changes by a factor of {_factor(change)} {way}"
+        text = f"the gradient's norm changes by a factor of {_factor(change)} {route}"
     else:
-        does = "falls" if change < 0 else "grows"
+        verb = "falls" if change < 0 else "grows"
         ends = sorted((abs(low), abs(high)))
         text = (
-            f"the gradient's norm {does} by {abs(change):.1f} orders of magnitude {way} "
+            f"the gradient's norm {verb} by {abs(change):.1f} orders of magnitude {route} "
             f"(90 % of starts: {ends[0]:.1f} to {ends[1]:.1f})"
         )
-    blame, why = _blame(structure, rows, kind) if kind != "stable" else (None, "")
+    blame, clause = _blame(structure, rows, kind) if kind != "stable" else (None, "")
     limits = tuple(_limits(structure, rows))
     for dtype, row, what in limits:
         text += f"; in {dtype} its elements are {what} from {row!r} back"
-    return Verdict(kind, text + why, *names, change, low, high, blame, limits)
+    return Verdict(kind, text + clause, *names, change, low, high, blame, limits)
 
 
 def _factor(change: float) -> str:
@@ -129,7 +130,7 @@ def _factor(change: float) -> str:
 
 
 def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[str | None, str]:
-    """The step that loses or gains most, and whether it stands out."""
+    """The layer at which the gradient's norm changes most, and a clause for the message."""
     sign = -1 if kind == "vanishing" else 1
     steps = [(sign * gain, i) for i, gain in structure.gains([r.log10 for r in rows])]
     if not steps:
@@ -137,22 +138,22 @@ def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[s
     most, node = max(steps)
     name = structure.graph.nodes[node].name
     mean = sum(gain for gain, _ in steps) / len(steps)
-    does = "loses" if sign < 0 else "gains"
-    why = f"; {name!r} {does} most, {most:.2f} orders"
+    verb = "loses" if sign < 0 else "gains"
+    clause = f"; {name!r} {verb} most, {most:.2f} orders"
     if most < 2 * mean:
-        why += f", and the {len(steps)} steps with weights {mean:.2f} each"
+        clause += f", and the {len(steps)} steps with weights {mean:.2f} each"
     sums = len(structure.sums)
     if sums and sign > 0:
-        why += (
+        clause += (
             f"; each of the {sums} sums adds its branch's gradient to the skip's, and branches that are not "
             "scaled down make it explode, which skips alone do not cure"
         )
-    return name, why
+    return name, clause
 
 
 def _limits(structure: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, str]]:
-    """Number types in which a typical element has no value, and from which row (next to the output) on."""
-    made = []
+    """`Verdict.limits`: for each number type the row nearest to the output whose elements leave its range."""
+    limits = []
     for dtype, (least, most) in NUMBERS.items():
         for i in reversed(range(len(rows))):
             value = rows[i].log10
@@ -161,9 +162,9 @@ def _limits(structure: Structure, rows: Sequence[Expected]) -> list[tuple[str, s
             element = value - math.log10(max(structure.units[i], 1)) / 2
             if element < least or element > most:
                 what = "zero" if element < least else "infinite"
-                made.append((dtype, structure.graph.nodes[i].name, what))
+                limits.append((dtype, structure.graph.nodes[i].name, what))
                 break
-    return made
+    return limits
 
 
 def _advice(tried: Sequence[Remedy]) -> str:

@@ -117,7 +117,7 @@ def convolution(
     weight_bit: int,
     noise: Noise,
 ) -> tuple[Forward, Pullback]:
-    """A convolution along the axes of `reads` (axis, taps as positions x size) and over channels of a group."""
+    """A convolution along the axes of `reads`, given as (axis, taps of shape positions x size)."""
     _require_zero_mean(element)
     gain = log_variance(element)
     fan, filters = x.shape[channel_axis], shape[channel_axis]

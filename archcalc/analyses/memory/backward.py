@@ -20,7 +20,7 @@ class Saved(NamedTuple):
 
     `inputs` are saved for the gradients of the other inputs, `for_weights` and `copied` (units of a
     rearranged copy that replaces the input) for those of the layer's own weights only. `hidden` counts
-    units in the type of activations. Where that is half precision, `single` counts further units in
+    units in the type of activations. Where that is half precision, `float32_units` counts further units in
     float32, and with `upcast` inputs are copied to float32 and hidden units are float32.
     """
 
@@ -30,7 +30,7 @@ class Saved(NamedTuple):
     hidden: Size = 0
     masks: Size = 0
     copied: Size = 0
-    single: Size = 0
+    float32_units: Size = 0
     upcast: bool = False
 
 
@@ -219,7 +219,7 @@ def _upsampling(layer: Any, x: Shape) -> Saved:
     """Interpolation is computed in float32, and then clipped to the range of float16."""
     if getattr(layer, "interpolation", "nearest") == "nearest":
         return Saved()
-    return Saved(inputs=(0,), single=2 * prod(layer.output_shape(x)))
+    return Saved(inputs=(0,), float32_units=2 * prod(layer.output_shape(x)))
 
 
 def _pairwise(layer: Any, *inputs: Shape) -> Saved:
@@ -271,8 +271,10 @@ def _projected(layer: Any, *inputs: Shape) -> Saved | None:
     dropped = int(layer.dropout > 0) * scores
     hidden = positions * prod(query) + others * heads * (key[1] + value[1]) + positions * query[0] * value[1]
     # in half precision the softmax is computed in float32
-    single = 0 if layer.dropout > 0 else scores
-    return Saved(tuple(range(len(inputs))), (), False, hidden + scores + dropped, dropped, single=single)
+    float32_units = 0 if layer.dropout > 0 else scores
+    return Saved(
+        tuple(range(len(inputs))), (), False, hidden + scores + dropped, dropped, float32_units=float32_units
+    )
 
 
 _SAVING_NOTHING = [

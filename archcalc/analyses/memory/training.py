@@ -58,7 +58,7 @@ def activations(
         hidden = saved.hidden + (saved.copied if trained[i] else 0)
         units = hidden + (total(prod(shapes[t.node][t.output]) for t in taps) if upcast else 0)
         per_sample = (SINGLE if upcast else precision.activation) * units + saved.masks
-        inside.append(batch * (per_sample + (SINGLE * saved.single if half else 0)))
+        inside.append(batch * (per_sample + (SINGLE * saved.float32_units if half else 0)))
     copies = graph.multiplicities()
     figures = []
     for i, outputs in enumerate(tensor_bytes):

@@ -36,7 +36,7 @@ class Unary(Operation):
 
 
 @family
-class Free(Unary):
+class WithoutWork(Unary):
     """A function that computes nothing: a copy, a cast, `stop_gradient`."""
 
     keeps_integers = True
@@ -49,7 +49,7 @@ class Free(Unary):
 
 
 @family
-class Casting(Free):
+class Casting(WithoutWork):
     """The same numbers in another type."""
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
@@ -57,7 +57,7 @@ class Casting(Free):
 
 
 @family
-class Filled(Free):
+class Filled(WithoutWork):
     """A tensor of the input's shape that does not depend on the input's values."""
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
@@ -147,7 +147,7 @@ FREE: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @operation("stop_gradient", "StopGradient")
-class StopGradient(Free):
+class StopGradient(WithoutWork):
     """`keras.ops.stop_gradient` of each unit."""
 
     parameters = ("variable",)
@@ -188,7 +188,7 @@ def _declare(base: type[Operation], function: str, keras_class: str, untracked: 
     globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
 
 
-for _base, _table in ((Unary, UNARY), (Free, FREE), (Casting, CASTS), (Filled, FILLED)):
+for _base, _table in ((Unary, UNARY), (WithoutWork, FREE), (Casting, CASTS), (Filled, FILLED)):
     for _function, (_class, _untracked) in _table.items():
         _declare(_base, _function, _class, _untracked)
 

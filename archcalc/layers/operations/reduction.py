@@ -218,7 +218,7 @@ def _values(constant: Any) -> Any:
 
 # -- functions that keep the shape, and depend on all units along an axis ------------------------------
 @family
-class Along(Unary, OverAxes):
+class AlongAxis(Unary, OverAxes):
     """Each unit depends on all units along `axis`."""
 
     axis: OptionalAxes = -1
@@ -237,7 +237,7 @@ class Along(Unary, OverAxes):
 
 
 @operation("softmax", "Softmax")
-class Softmax(Along):
+class Softmax(AlongAxis):
     """Normalised exponentials along `axis`."""
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
@@ -246,7 +246,7 @@ class Softmax(Along):
 
 
 @operation("log_softmax", "LogSoftmax")
-class LogSoftmax(Along):
+class LogSoftmax(AlongAxis):
     """Logarithms of normalised exponentials along `axis`."""
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
@@ -255,7 +255,7 @@ class LogSoftmax(Along):
 
 
 @operation("sparsemax", "Sparsemax")
-class Sparsemax(Along):
+class Sparsemax(AlongAxis):
     """Each unit minus a threshold along `axis`, or 0; as in Keras not a projection onto the simplex."""
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
@@ -264,7 +264,7 @@ class Sparsemax(Along):
 
 
 @operation("normalize", "Normalize")
-class Normalize(Along):
+class Normalize(AlongAxis):
     """Scaled to norm 1 along `axis`."""
 
     order: Untracked = 2
@@ -278,7 +278,7 @@ class Normalize(Along):
 
 
 @operation("rms_normalization", "RMSNorm")
-class RMSNorm(Along):
+class RMSNorm(AlongAxis):
     """Divided by the root of the mean square along `axis`, then scaled by a constant."""
 
     parameters = ("x", "scale")
@@ -303,7 +303,7 @@ class RMSNorm(Along):
 
 
 @operation("layer_normalization", "LayerNorm")
-class LayerNorm(Along):
+class LayerNorm(AlongAxis):
     """Zero mean and unit variance along `axis`, then scaled and shifted by constants."""
 
     parameters = ("x", "gamma", "beta")
@@ -328,7 +328,7 @@ class LayerNorm(Along):
 
 
 @operation("sort", "Sort")
-class Sort(Along):
+class Sort(AlongAxis):
     """Sorted along `axis`."""
 
     keeps_integers = True
@@ -338,7 +338,7 @@ class Sort(Along):
 
 
 @operation("argsort", "Argsort")
-class Argsort(Along):
+class Argsort(AlongAxis):
     """The order of units along `axis`."""
 
     result = "int32"

@@ -1,4 +1,4 @@
-"""Small networks built by hand for tests of the expected gradient."""
+"""Small networks for tests of the expected gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archcalc.layers.registry import registered
 
 
 def network(width: int, *layers: tuple[Any, ...], shape: tuple[int, ...] | None = None) -> Graph:
-    """Layers as (name, type, arguments, inputs); without inputs, the one before."""
+    """A network of layers (name, type, arguments, inputs); by default the input is the layer before."""
     types = registered()
     nodes: list[Any] = [("input", types["InputLayer"](shape=shape or (width,)), ())]
     for name, kind, arguments, *inputs in layers:
@@ -27,7 +27,7 @@ def plain(activation: str, initializer: str, depth: int, width: int) -> Graph:
 def residual(
     activation: str, initializer: str, depth: int, width: int, last: Any = None, *, linear: bool = True
 ) -> Graph:
-    """Blocks h + W2 phi(W1 h), `last` being the initialiser of W2; without `linear`, h + phi(W1 h)."""
+    """Blocks h + W2 phi(W1 h), where `last` is the initialiser of W2; if not `linear`, h + phi(W1 h)."""
     layers: list[tuple[Any, ...]] = []
     before = "input"
     for i in range(depth):
@@ -42,5 +42,5 @@ def residual(
 
 
 def expected(graph: Graph, **options: Any) -> dict[str, Expected]:
-    found = expected_gradients(graph, infer(graph), **options)
-    return {node.name: each for node, each in zip(graph.nodes, found, strict=True)}
+    rows = expected_gradients(graph, infer(graph), **options)
+    return {node.name: row for node, row in zip(graph.nodes, rows, strict=True)}

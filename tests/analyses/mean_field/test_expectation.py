@@ -1,4 +1,4 @@
-"""The expected gradient against stacks drawn at random, and where there is none."""
+"""The expected gradient against random stacks, and networks without a prediction."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tests.analyses.mean_field.stacks import expected, network, plain, residual
 
 
 def runs(activation: str, gain: float, depth: int, width: int, seeds: int, kind: str) -> np.ndarray:
-    """log10 of the gradient norm at the first block's output over that at the last's, in plain numpy."""
+    """log10 of the gradient norm at the first block's output over that at the last's, simulated in numpy."""
     phi = function(activation)
     assert phi is not None
-    found = []
+    log_norms = []
     for seed in range(seeds):
         random = np.random.default_rng(seed)
         scale = math.sqrt(gain / width)
         h = random.standard_normal(width)
-        passed = []
+        layers = []
         for _ in range(depth):
             w1, w2 = scale * random.standard_normal((2, width, width))
             z = w1 @ h
-            passed.append((w1, w2, phi.slope(z)))
+            layers.append((w1, w2, phi.slope(z)))
             y = phi.value(z)
             h = y if kind == "plain" else h + (w2 @ y if kind == "linear end" else y)
         g = random.standard_normal(width)
         start = np.linalg.norm(g)
-        for w1, w2, slope in reversed(passed[1:]):
+        for w1, w2, slope in reversed(layers[1:]):
             if kind == "plain":
                 g = w1.T @ (slope * g)
             else:
                 g = g + w1.T @ (slope * (w2.T @ g if kind == "linear end" else g))
-        found.append(math.log10(np.linalg.norm(g) / start))
-    return np.array(found)
+        log_norms.append(math.log10(np.linalg.norm(g) / start))
+    return np.array(log_norms)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "selu"])
@@ -50,7 +50,7 @@ def test_stacks(activation: str, kind: str) -> None:
     assert row.log10 is not None
     assert row.low is not None
     assert row.high is not None
-    # three standard errors of the mean, and what second order leaves at this width
+    # three standard errors of the mean, and terms of higher order at this width
     assert measured.mean() == pytest.approx(row.log10, abs=3 * measured.std() / math.sqrt(60) + 0.02)
     assert ((measured >= row.low) & (measured <= row.high)).mean() >= 0.75
     assert (row.high - row.low) / (2 * 1.645 * measured.std()) < 2
@@ -61,7 +61,7 @@ def test_the_mean_is_tracked_where_branches_end_in_a_function(activation: str) -
     depth, width = 10, 256
     row = expected(residual(activation, "lecun_normal", depth, width, linear=False))["h0"]
     measured = runs(activation, 1.0, depth, width, 20, "open end")
-    # the units' common mean is one direction that grows by itself, which costs accuracy of order 1/width
+    # the mean over units grows independently of the rest, which gives an error of order 1/width
     assert measured.mean() == pytest.approx(row.log10, abs=math.log10(1.2))
 
 
@@ -75,21 +75,21 @@ def test_relu_has_the_moments_of_hanin_and_nica() -> None:
     assert row.high - row.low == pytest.approx(1.645 * math.sqrt(beta) / math.log(10), rel=0.1)
 
 
-def test_the_textbook() -> None:
+def test_known_results_for_deep_stacks() -> None:
     vanishing = expected(plain("sigmoid", "glorot_uniform", 30, 128))["h0"].log10
     assert vanishing is not None
     assert -20 < vanishing < -18
-    kept = expected(residual("sigmoid", "glorot_uniform", 30, 128))["h0"].log10
-    assert kept is not None
-    assert abs(kept) < math.log10(2)
+    stable = expected(residual("sigmoid", "glorot_uniform", 30, 128))["h0"].log10
+    assert stable is not None
+    assert abs(stable) < math.log10(2)
     exploding = expected(residual("relu", "he_uniform", 60, 256))["h0"].log10
     assert exploding is not None
     assert 13 < exploding < 15
-    # each branch scaled by 1/sqrt(60), as a variance of its last weights
-    scaled = {"class_name": "VarianceScaling", "config": {"scale": 2 / 60}}
-    mended = expected(residual("relu", "he_uniform", 60, 256, scaled))["h0"].log10
-    assert mended is not None
-    assert abs(mended) < 0.5
+    # each branch scaled by 1/sqrt(60), by the variance of its last weights
+    initializer = {"class_name": "VarianceScaling", "config": {"scale": 2 / 60}}
+    scaled = expected(residual("relu", "he_uniform", 60, 256, initializer))["h0"].log10
+    assert scaled is not None
+    assert abs(scaled) < 0.5
 
 
 def test_depths_beyond_floating_point() -> None:
@@ -103,16 +103,16 @@ def test_figures_repeat() -> None:
     assert expected(graph) == expected(graph)
 
 
-def test_output_is_the_unit() -> None:
+def test_the_gradient_at_the_output_has_norm_one() -> None:
     row = expected(plain("tanh", "glorot_uniform", 3, 16))["h2"]
     assert (row.log10, row.low, row.high) == (0.0, 0.0, 0.0)
 
 
 def test_a_branch_that_starts_as_zero_passes_no_gradient() -> None:
-    found = expected(residual("relu", "he_normal", 3, 16, "zeros"))
-    assert found["h0"].log10 == pytest.approx(0.0, abs=1e-9)
-    assert found["a1"].log10 is None
-    assert "zero" in (found["a1"].reason or "")
+    rows = expected(residual("relu", "he_normal", 3, 16, "zeros"))
+    assert rows["h0"].log10 == pytest.approx(0.0, abs=1e-9)
+    assert rows["a1"].log10 is None
+    assert "zero" in (rows["a1"].reason or "")
 
 
 def test_no_prediction_without_a_weight_between() -> None:
@@ -124,9 +124,9 @@ def test_no_prediction_without_a_weight_between() -> None:
         ("sum", "Add", {}, ("d", "r")),
         ("out", "Dense", {"units": 4}),
     )
-    found = expected(graph)
-    assert found["d"].log10 is None
-    assert "'sum'" in (found["d"].reason or "")
+    rows = expected(graph)
+    assert rows["d"].log10 is None
+    assert "'sum'" in (rows["d"].reason or "")
 
 
 def test_no_prediction_for_shared_weights_that_meet() -> None:
@@ -134,23 +134,23 @@ def test_no_prediction_for_shared_weights_that_meet() -> None:
     assert expected(graph)["d"].log10 is None
 
 
-def test_a_loose_end_has_no_gradient() -> None:
+def test_a_layer_without_a_path_to_the_output_has_no_gradient() -> None:
     graph = network(8, ("loose", "Dense", {"units": 3}), ("out", "Dense", {"units": 4}, ("input",)))
     assert "no path" in (expected(graph)["loose"].reason or "")
 
 
-def test_an_identity_keeps_everything() -> None:
+def test_an_identity_preserves_the_gradient() -> None:
     graph = network(8, ("d", "Dense", {"units": 8}), ("i", "Activation", {"activation": "linear"}))
     assert expected(graph)["d"].log10 == 0.0
 
 
-def test_orthogonal_stacks_keep_norms() -> None:
+def test_orthogonal_stacks_preserve_norms() -> None:
     row = expected(plain("linear", "orthogonal", 20, 32))["input"]
     assert row.log10 == pytest.approx(0.0, abs=1e-9)
     assert row.high == pytest.approx(0.0, abs=1e-9)
 
 
-def test_open_sizes_ask_for_values() -> None:
+def test_symbolic_sizes_need_values() -> None:
     from archcalc.arith.symbolic import symbol
 
     graph = network(8, ("d", "Dense", {"units": symbol("w")}))
@@ -158,8 +158,8 @@ def test_open_sizes_ask_for_values() -> None:
 
 
 @pytest.mark.parametrize(("kind", "units"), [("LayerNormalization", 2), ("RMSNormalization", 1)])
-def test_so_few_units_keep_nothing_of_what_they_were(kind: str, units: int) -> None:
-    """Less their mean and by their size, two units are 1 and -1, and one is 1."""
+def test_normalisations_with_a_constant_output_have_no_prediction(kind: str, units: int) -> None:
+    """Two units are normalised to 1 and -1; a single unit without centring to 1."""
 
     def stack(units: int) -> Any:
         conv = {"filters": units, "kernel_size": 1}
@@ -172,7 +172,7 @@ def test_so_few_units_keep_nothing_of_what_they_were(kind: str, units: int) -> N
 
 
 @pytest.mark.parametrize("kind", ["LayerNormalization", "RMSNormalization"])
-def test_statistics_of_a_sample_cost_the_gradient_their_share(kind: str) -> None:
+def test_statistics_of_a_sample_reduce_the_gradient_by_their_share(kind: str) -> None:
     random, n, shares = np.random.default_rng(3), 8, []
     for _ in range(4000):
         x, g = random.standard_normal((2, n))
@@ -189,7 +189,7 @@ def test_statistics_of_a_sample_cost_the_gradient_their_share(kind: str) -> None
     assert loss == pytest.approx(math.log10(np.mean(shares)), abs=0.03)
 
 
-def test_a_window_of_one_chooses_nothing() -> None:
+def test_max_pooling_over_one_unit_is_the_identity() -> None:
     def stack(*between: Any) -> Any:
         conv = {"filters": 16, "kernel_size": 3}
         return network(0, ("a", "Conv2D", conv), *between, ("b", "Conv2D", conv), shape=(9, 9, 8))
@@ -201,8 +201,8 @@ def test_a_window_of_one_chooses_nothing() -> None:
     assert with_.high == pytest.approx(without.high, abs=1e-3)
 
 
-def test_groups_of_unlike_size_send_back_to_their_own() -> None:
-    """Two tensors joined, one ten times as large; a convolution in two groups keeps them apart."""
+def test_gradients_of_groups_are_separate() -> None:
+    """Two concatenated tensors, one ten times as large, are read by a convolution in two groups."""
     graph = network(
         0,
         ("small", "Conv2D", {"filters": 64, "kernel_size": 1}, ("input",)),
@@ -215,12 +215,12 @@ def test_groups_of_unlike_size_send_back_to_their_own() -> None:
         shape=(4, 4, 64),
     )
     rows = expected(graph)
-    # where tanh saturates little comes back
+    # tanh saturates for the larger tensor
     assert rows["small"].log10 - rows["ten"].log10 > 0.4  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("batch", "enough"), [(2, False), (3, True)])
-def test_statistics_of_two_samples_keep_nothing_of_what_they_were(batch: int, enough: bool) -> None:
+def test_batch_statistics_of_two_samples_have_no_prediction(batch: int, enough: bool) -> None:
     graph = network(
         4,
         ("dense", "Dense", {"units": 6}),
@@ -232,15 +232,15 @@ def test_statistics_of_two_samples_keep_nothing_of_what_they_were(batch: int, en
     assert enough or "so few units" in str(row.reason)
 
 
-def test_a_factor_below_one_keeps_the_sign() -> None:
-    """What a ReLU makes stays positive when it is made smaller: the next one stops the half that is zero."""
+def test_rescaling_preserves_the_distribution_of_a_relu() -> None:
+    """The values stay nonnegative, so that a second ReLU only stops the gradient of the half that is zero."""
     first = ("first", "Dense", {"units": 400, "activation": "relu"})
     less = ("less", "Rescaling", {"scale": 0.5})
     rows = expected(network(16, first, less, ("again", "ReLU", {}), ("last", "Dense", {"units": 8})))
     assert rows["less"].log10 == pytest.approx(rows["again"].log10 - math.log10(2) / 2, abs=0.02)
 
 
-def test_the_largest_of_all_is_that_of_one_window() -> None:
+def test_global_max_pooling_is_max_pooling_with_one_window() -> None:
     conv = ("conv", "Conv2D", {"filters": 16, "kernel_size": 3})
     out = ("out", "Dense", {"units": 4})
     whole = network(0, conv, ("p", "GlobalMaxPooling2D", {}), out, shape=(9, 9, 8))
@@ -250,17 +250,15 @@ def test_the_largest_of_all_is_that_of_one_window() -> None:
     assert expected(whole)["conv"].log10 == pytest.approx(expected(window)["conv"].log10)
 
 
-def test_no_prediction_behind_random_changes() -> None:
-    turn, conv = (
-        ("turn", "RandomRotation", {"factor": 0.2}),
-        ("conv", "Conv2D", {"filters": 16, "kernel_size": 3}),
-    )
-    graph = network(0, conv, turn, ("out", "Conv2D", {"filters": 4, "kernel_size": 3}), shape=(9, 9, 8))
+def test_no_prediction_before_random_augmentation() -> None:
+    rotation = ("rotation", "RandomRotation", {"factor": 0.2})
+    conv = ("conv", "Conv2D", {"filters": 16, "kernel_size": 3})
+    graph = network(0, conv, rotation, ("out", "Conv2D", {"filters": 4, "kernel_size": 3}), shape=(9, 9, 8))
     assert "random change" in str(expected(graph)["conv"].reason)
 
 
 @pytest.mark.parametrize("statistics", [([0.5] * 3, [0.04] * 3), (0.5, 0.04)])
-def test_statistics_that_are_given_are_a_rescaling(statistics: tuple[Any, Any]) -> None:
+def test_a_normalization_with_stated_statistics_is_a_rescaling(statistics: tuple[Any, Any]) -> None:
     mean, variance = statistics
     stem = ("stem", "Conv2D", {"filters": 16, "kernel_size": 3, "activation": "relu"})
     out = ("out", "Conv2D", {"filters": 4, "kernel_size": 3})

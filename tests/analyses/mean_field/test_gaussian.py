@@ -1,4 +1,4 @@
-"""Functions, their Gaussian moments and initial weights, against Keras and plain sums."""
+"""Functions against Keras's, and their Gaussian moments against sums over a fine grid."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_value_and_slope_are_those_of_keras(name: str) -> None:
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = getattr(keras.activations, name)(x, **arguments)
-    # float32 constants inside some of Keras's functions
+    # some of Keras's functions have float32 constants
     assert np.allclose(phi.value(POINTS), np.asarray(y), rtol=2e-6, atol=2e-7)
     assert np.allclose(phi.slope(POINTS), np.asarray(tape.gradient(y, x)), rtol=2e-6, atol=1e-6)
 
@@ -48,21 +48,21 @@ def test_arguments_of_layers(name: str, arguments: dict[str, float]) -> None:
 
 def test_unknown_function() -> None:
     assert function("softmax") is None
-    assert function("relu", {"slope": 2}) is not None  # arguments that Keras's own take are many
+    assert function("relu", {"slope": 2}) is not None  # unknown arguments of relu are ignored
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "selu", "gelu", "hard_silu", "relu6"])
 @pytest.mark.parametrize(("q", "ratio"), [(1.0, 0.0), (400.0, 0.5), (0.01, -0.3)])
-def test_moments_are_plain_sums(name: str, q: float, ratio: float) -> None:
+def test_moments_are_sums_over_a_fine_grid(name: str, q: float, ratio: float) -> None:
     phi = function(name)
     assert phi is not None
     n = 2_000_000
-    # midpoints: a kink costs at most one of them
+    # midpoints, of which at most one is affected by a kink
     xi = (np.arange(n) + 0.5) / n * 24 - 12
     weight = np.exp(-xi * xi / 2) / math.sqrt(2 * math.pi) * 24 / n
     z = math.sqrt(q) * (ratio + math.sqrt(1 - ratio**2) * xi)
     y, d = phi.value(z), phi.slope(z)
-    found = moments(phi, np.array([math.log(q)]), np.array([ratio]))
+    integrated = moments(phi, np.array([math.log(q)]), np.array([ratio]))
     square, slope = weight @ y**2, weight @ d**2
     wanted = {
         "square": math.log(square),
@@ -71,20 +71,20 @@ def test_moments_are_plain_sums(name: str, q: float, ratio: float) -> None:
         "slope_mean": (weight @ d) ** 2 / slope,
         "kurtosis": weight @ y**4 / square**2,
         "slope_kurtosis": weight @ d**4 / slope**2,
-        "joint": weight @ (y**2 * d**2) / (square * slope),
-        "tilt": weight @ (z**2 * d**2) / (q * slope),
+        "output_slope_moment": weight @ (y**2 * d**2) / (square * slope),
+        "input_slope_moment": weight @ (z**2 * d**2) / (q * slope),
     }
-    for each, value in wanted.items():
-        assert float(getattr(found, each)[0]) == pytest.approx(value, rel=3e-5, abs=3e-5), each
+    for field, value in wanted.items():
+        assert float(getattr(integrated, field)[0]) == pytest.approx(value, rel=3e-5, abs=3e-5), field
 
 
-def test_powers_go_on_beyond_numbers() -> None:
+def test_moments_follow_power_laws_beyond_the_range_of_floats() -> None:
     phi = function("gelu")
     assert phi is not None
-    found = moments(phi, np.array([-12000.0, 12000.0]), np.zeros(2))
-    # x/2 near zero, ReLU far out
-    assert found.square == pytest.approx([-12000 - math.log(4), 12000 - math.log(2)])
-    assert found.slope == pytest.approx([-math.log(4), -math.log(2)])
+    extreme = moments(phi, np.array([-12000.0, 12000.0]), np.zeros(2))
+    # gelu is x/2 near zero and a ReLU for large values
+    assert extreme.square == pytest.approx([-12000 - math.log(4), 12000 - math.log(2)])
+    assert extreme.slope == pytest.approx([-math.log(4), -math.log(2)])
 
 
 @pytest.mark.parametrize("rho", [0.1, 0.5, 0.9])

@@ -1,4 +1,4 @@
-"""What a remedy changes in a network, layer by layer."""
+"""The layers that each remedy changes or adds."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ def wiring(graph: Graph) -> list[tuple[str, str, list[str]]]:
     return [(n.name, type(n.layer).__name__, [names[t.node] for t in n.inputs]) for n in graph.nodes]
 
 
-def test_normalisation_stands_between_weights_and_activation() -> None:
-    found = changed(plain("sigmoid", "glorot_uniform", 3, 8))["batch normalisation before each activation"]
-    rows = wiring(found)
+def test_normalisation_is_between_weights_and_activation() -> None:
+    graph = changed(plain("sigmoid", "glorot_uniform", 3, 8))["batch normalisation before each activation"]
+    rows = wiring(graph)
     assert ("h1", "Dense", ["h0/activation"]) in rows
     assert ("h1/normalised", "BatchNormalization", ["h1"]) in rows
     assert ("h1/activation", "Activation", ["h1/normalised"]) in rows
-    layers = {node.name: node.layer for node in found.nodes}
+    layers = {node.name: node.layer for node in graph.nodes}
     assert layers["h1"].activation in (None, "linear")
     assert layers["h1/activation"].activation == "sigmoid"
 
 
-def test_a_skip_over_two_layers_adds_what_stood_before_them() -> None:
+def test_a_skip_over_two_layers_adds_their_input() -> None:
     graph = plain("tanh", "glorot_uniform", 6, 8)
-    found = changed(graph)["a skip over every two layers"]
-    sums = [(name, inputs) for name, kind, inputs in wiring(found) if kind == "Add"]
+    skipping = changed(graph)["a skip over every two layers"]
+    sums = [(name, inputs) for name, kind, inputs in wiring(skipping) if kind == "Add"]
     assert sums
     for _, inputs in sums:
         assert len(inputs) == 2
         assert len(set(inputs)) == 2
-    assert len(found.nodes) > len(graph.nodes)
+    assert len(skipping.nodes) > len(graph.nodes)
 
 
 def test_another_activation_comes_with_its_initialiser() -> None:
-    found = changed(plain("sigmoid", "glorot_uniform", 4, 8))["ReLU and he_normal"]
-    inner = [n.layer for n in found.nodes if n.name in ("h0", "h1", "h2")]
+    graph = changed(plain("sigmoid", "glorot_uniform", 4, 8))["ReLU and he_normal"]
+    inner = [n.layer for n in graph.nodes if n.name in ("h0", "h1", "h2")]
     assert {layer.activation for layer in inner} == {"relu"}
     assert {layer.kernel_initializer for layer in inner} == {"he_normal"}
 
 
-def test_where_no_branch_is_plain_the_first_counts_as_the_skip() -> None:
+def test_if_all_branches_have_weights_the_first_counts_as_the_skip() -> None:
     dense = {"units": 8}
     layers = [("skip", "Dense", dense, ("input",)), ("branch", "Dense", dense, ("input",))]
     graph = network(8, *layers, ("sum", "Add", {}, ("skip", "branch")), ("out", "Dense", dense))

@@ -1,4 +1,4 @@
-"""What samples of a batch and positions of a sample differ by, against numbers drawn at random."""
+"""Differences between samples and positions, and single mean-field rules, against random samples."""
 
 from __future__ import annotations
 
@@ -26,73 +26,73 @@ def unit_gradient(shape: tuple[int, ...], corr: float) -> Backward:
     return Backward(shape, ONE, corr, np.zeros(REPLICAS), 1, shape[-1])
 
 
-def test_a_sum_over_two_axes_is_one_sum() -> None:
+def test_the_gradient_of_a_broadcast_is_one_sum_over_both_axes() -> None:
     random, corr = np.random.default_rng(0), 0.3
     drawn = math.sqrt(corr) * random.standard_normal((20_000, 1)) + math.sqrt(
         1 - corr
     ) * random.standard_normal((20_000, 20))
-    made = units.unbroadcast(unit_gradient((5, 4, 8), corr), ONE, (1, 1, 8))
-    assert made.shape == (1, 1, 1)
-    assert math.exp(float(made.max())) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
+    output = units.unbroadcast(unit_gradient((5, 4, 8), corr), ONE, (1, 1, 8))
+    assert output.shape == (1, 1, 1)
+    assert math.exp(float(output.max())) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
-    made, pullback = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
+    output, pullback = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
     g = pullback(unit_gradient((4, 4, 8), 0.0))
-    kept = np.exp(made.sample_squares[0])
-    # half of the samples or so in a run of 512, as a binomial has it
+    kept = np.exp(output.sample_squares[0])
+    # within the spread of a binomial over 512 samples
     assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
     assert kept.mean() == pytest.approx(1)
-    assert np.array_equal(made.sample_squares, g.sample_squares)
-    assert float(made.log_q.max()) == pytest.approx(-math.log1p(-rate))
+    assert np.array_equal(output.sample_squares, g.sample_squares)
+    assert float(output.log_q.max()) == pytest.approx(-math.log1p(-rate))
 
 
-def test_samples_are_alike_without_statistics_of_batches() -> None:
+def test_samples_are_equal_without_batch_statistics() -> None:
     noise = Noise()
-    made, _ = units.drop_samples(unit_tensor(), 0.5, noise)
-    assert not made.sample_squares.any()
+    output, _ = units.drop_samples(unit_tensor(), 0.5, noise)
+    assert not output.sample_squares.any()
     assert not noise.sample_factors(np.ones((2, 1))).any()
 
 
 @pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
 def test_batches_share_their_mean(batch: int) -> None:
     sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    found = Noise(batch=batch).batch_means(sample_squares)
+    logs = Noise(batch=batch).batch_means(sample_squares)
     first = np.exp(sample_squares[0][:batch]).mean()
-    assert np.exp(found[: min(batch, REPLICAS)]) == pytest.approx(first)
-    assert np.exp(found).mean() == pytest.approx(np.exp(sample_squares[0]).mean())
+    assert np.exp(logs[: min(batch, REPLICAS)]) == pytest.approx(first)
+    assert np.exp(logs).mean() == pytest.approx(np.exp(sample_squares[0]).mean())
 
 
-def test_a_window_averages_places() -> None:
+def test_a_window_averages_positions() -> None:
     noise = Noise(batch=8)
     sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    made = np.exp(averaged(sample_squares, noise.neighbours(9)))
-    assert np.array_equal(made[0], np.exp(sample_squares[0]))
-    assert made[1].mean() == pytest.approx(np.exp(sample_squares[1]).mean())
-    assert made[1].var() == pytest.approx(np.exp(sample_squares[1]).var() / 9, rel=0.3)
+    output = np.exp(averaged(sample_squares, noise.neighbours(9)))
+    assert np.array_equal(output[0], np.exp(sample_squares[0]))
+    assert output[1].mean() == pytest.approx(np.exp(sample_squares[1]).mean())
+    assert output[1].var() == pytest.approx(np.exp(sample_squares[1]).var() / 9, rel=0.3)
     assert np.array_equal(of_samples(sample_squares), [sample_squares[0], EQUAL_SAMPLES[1]])
 
 
 @pytest.mark.parametrize("name", ["silu", "relu", "gelu"])
-def test_large_samples_grow_as_the_function_says(name: str) -> None:
-    """E phi(z)^2 of samples of unlike size, and the part of the batch that each has."""
+def test_a_function_of_samples_of_different_size(name: str) -> None:
+    """E phi(z)^2 of the batch, and of each sample relative to it."""
     phi = function(name)
     assert phi is not None
     sizes = np.array([0.25, 1.75])
     x = unit_tensor()
     x = replace(x, sample_squares=np.stack([np.log(np.resize(sizes, REPLICAS)), EQUAL_SAMPLES[1]]))
-    made, _ = units.pointwise(x, phi, Noise())
+    output, _ = units.pointwise(x, phi, Noise())
     z = np.random.default_rng(1).standard_normal(400_000)
     squares = np.array([(phi.value(math.sqrt(q) * z) ** 2).mean() for q in sizes])
-    assert np.exp(made.sample_squares[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
-    assert math.exp(made.log_mean_q) == pytest.approx(squares.mean(), rel=0.02)
+    assert np.exp(output.sample_squares[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
+    assert math.exp(output.log_mean_q) == pytest.approx(squares.mean(), rel=0.02)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("name", ["silu", "relu"])
-def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool) -> None:
-    """Through phi, nine weights, standardisation and phi again: E g^2 phi'^2 over E g^2 E phi'^2."""
+def test_the_gradient_of_few_weights_is_correlated_with_their_unit(name: str, shared: bool) -> None:
+    """phi, nine weights, standardisation and phi again: E g^2 phi'^2 over E g^2 E phi'^2."""
     phi = function(name)
     assert phi is not None
     random, taps, figures = np.random.default_rng(2), 9, []
@@ -105,35 +105,35 @@ def test_few_weights_send_back_what_goes_with_their_unit(name: str, shared: bool
         slopes = phi.slope(z) ** 2
         figures.append([(g**2 * slopes).mean(), (g**2).mean() * slopes.mean()])
     measured = np.divide(*np.mean(figures, axis=0))
-    together, alone, values = units._slope_responses(phi, unit_tensor())
-    value_response = weighted._value_response((together * shared, alone), taps, 1.8)
-    assert 1 + value_response * (values - 1) == pytest.approx(measured, rel=0.05)
+    shared_response, single_response, value_moment = units._slope_responses(phi, unit_tensor())
+    value_response = weighted._value_response((shared_response * shared, single_response), taps, 1.8)
+    assert 1 + value_response * (value_moment - 1) == pytest.approx(measured, rel=0.05)
 
 
-def test_a_repeated_axis_of_two_is_summed() -> None:
-    made = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), ONE, (1, 3, 8))
-    assert math.exp(float(made.max())) == pytest.approx(2)
-    made = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), ONE, (2, 3))
-    assert made.shape == (1, 1)
-    assert math.exp(float(made.max())) == pytest.approx(4)
+def test_the_gradient_of_a_broadcast_axis_of_size_two_is_a_sum() -> None:
+    output = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), ONE, (1, 3, 8))
+    assert math.exp(float(output.max())) == pytest.approx(2)
+    output = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), ONE, (2, 3))
+    assert output.shape == (1, 1)
+    assert math.exp(float(output.max())) == pytest.approx(4)
 
 
-def test_one_channel_is_one_unit_of_a_place() -> None:
+def test_units_of_a_sample_and_of_a_position() -> None:
     assert unit_tensor((3, 3, 1)).inverse_units.ravel() == pytest.approx([1 / 9, 1])
     assert unit_tensor((3, 3, 4)).inverse_units.ravel() == pytest.approx([1 / 36, 1 / 4])
-    # a vector is a sample, and has no positions
+    # a vector has only one position
     assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).inverse_units.ravel() == pytest.approx(
         [1 / 8, 0]
     )
 
 
 @pytest.mark.parametrize(("size", "positions"), [(7, 3), (9, 4), (4, 6), (5, 1)])
-def test_portions_of_adaptive_pooling(size: int, positions: int) -> None:
+def test_windows_of_adaptive_pooling(size: int, positions: int) -> None:
     from archcalc.analyses.mean_field.program import _adaptive_taps
 
     for i, row in enumerate(_adaptive_taps(size, positions)):
         inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
-        assert [j for j, there in enumerate(row) if there] == list(inside)
+        assert [j for j, is_read in enumerate(row) if is_read] == list(inside)
 
 
 @pytest.mark.parametrize("kind", ["nearest", "bilinear"])
@@ -144,60 +144,60 @@ def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind
 
     primitive = prim.Upsample(0, 5, 3, kind)
     x = Forward((5, 8), np.zeros((1, 1)), np.zeros((1, 1)), 0.0, np.zeros(REPLICAS), 1, 8)
-    made, _ = interpret(primitive, [x], Context({}, lambda _: 0, Noise(), False))
+    output, _ = interpret(primitive, [x], Context({}, lambda _: 0, Noise(), False))
     table = rows(primitive)
     assert table is not None
     squares = np.array([sum(w * w for _, w in row) for row in table])
-    assert np.broadcast_to(np.exp(made.log_q)[:, 0], (15,)) == pytest.approx(squares)
+    assert np.broadcast_to(np.exp(output.log_q)[:, 0], (15,)) == pytest.approx(squares)
 
 
 @pytest.mark.parametrize(("ratio", "corr"), [(0.4, 0.6), (-0.5, 0.4), (0.0, 0.7)])
-def test_what_samples_have_in_common_behind_a_function(ratio: float, corr: float) -> None:
-    """Units of mean square 1, against pairs of Gaussian ones with that mean and correlation."""
+def test_the_correlation_of_samples_after_a_function(ratio: float, corr: float) -> None:
+    """Against pairs of Gaussian units of mean square 1 with this mean and correlation."""
     random = np.random.default_rng(0)
-    shared, *own = random.standard_normal((3, 400_000))
-    pair = [ratio + math.sqrt(corr - ratio**2) * shared + math.sqrt(1 - corr) * e for e in own]
+    shared, *independent = random.standard_normal((3, 400_000))
+    pair = [ratio + math.sqrt(corr - ratio**2) * shared + math.sqrt(1 - corr) * e for e in independent]
     a, b = (np.maximum(z, 0) for z in pair)
     relu = function("relu")
     assert relu is not None
     square = (a * a).mean()
     x = replace(unit_tensor(), corr=corr)
-    found = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
-    assert found == pytest.approx((a * b).mean() / square, abs=0.02)
+    logs = units._correlation(relu, x, 0.0, ratio, a.mean() / math.sqrt(square))
+    assert logs == pytest.approx((a * b).mean() / square, abs=0.02)
 
 
 @pytest.mark.parametrize(("corr", "count"), [(0.0, 20), (0.3, 20)])
-def test_the_size_of_a_mean(corr: float, count: int) -> None:
-    """Of units of mean square 1 at `count` positions that have `corr` in common."""
+def test_the_mean_square_of_a_mean(corr: float, count: int) -> None:
+    """The mean over `count` positions of units of mean square 1 with correlation `corr`."""
     random = np.random.default_rng(0)
-    shared, own = random.standard_normal((20_000, 1)), random.standard_normal((20_000, count))
-    drawn = (math.sqrt(corr) * shared + math.sqrt(1 - corr) * own).mean(axis=1)
+    shared, independent = random.standard_normal((20_000, 1)), random.standard_normal((20_000, count))
+    means = (math.sqrt(corr) * shared + math.sqrt(1 - corr) * independent).mean(axis=1)
     x = replace(unit_tensor((5, 4, 8)), corr=corr)
-    made, _ = spatial.reduced_mean(x, (8,), (0, 1), 20, keepdims=False, total=False)
-    assert math.exp(float(made.log_q.max())) == pytest.approx((drawn**2).mean(), rel=0.05)
+    output, _ = spatial.reduced_mean(x, (8,), (0, 1), 20, keepdims=False, total=False)
+    assert math.exp(float(output.log_q.max())) == pytest.approx((means**2).mean(), rel=0.05)
 
 
-def test_how_unlike_the_units_of_a_uniform_matrix_are() -> None:
-    """Each has the sum of its squared weights, of relative variance (kurtosis - 1) over their number."""
+def test_the_variance_between_units_of_a_uniform_matrix() -> None:
+    """E x^2 of a unit is the sum of its squared weights, of relative variance (kurtosis - 1) / fan_in."""
     fan = 50
     squares = (np.random.default_rng(0).uniform(-1, 1, (20_000, fan)) ** 2).sum(axis=1)
     draw = Draw(0.0, 1.0, kurtosis=1.8)
-    made, _ = weighted.matrix(unit_tensor((4, 4, fan)), draw, 30, 1, Noise())
-    assert made.channel_variance == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
+    output, _ = weighted.matrix(unit_tensor((4, 4, fan)), draw, 30, 1, Noise())
+    assert output.channel_variance == pytest.approx(squares.var() / squares.mean() ** 2, rel=0.05)
 
 
-def test_margins_hold_nothing() -> None:
+def test_padding_is_zero() -> None:
     x = unit_tensor((4, 3, 8))
-    made, pullback = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
-    assert made.log_q.shape == (7, 1, 1)
-    assert np.array_equal(made.log_q.ravel() == 0, [False, True, True, True, True, False, False])
-    assert pullback(Backward((7, 3, 8), made.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
+    output, pullback = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
+    assert output.log_q.shape == (7, 1, 1)
+    assert np.array_equal(output.log_q.ravel() == 0, [False, True, True, True, True, False, False])
+    assert pullback(Backward((7, 3, 8), output.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
 
 
 @pytest.mark.parametrize("corr", [0.1, 0.4])
-def test_squares_around_the_mean_add_up_to_what_the_mean_leaves(corr: float) -> None:
+def test_the_mean_of_centred_squares_is_the_variance(corr: float) -> None:
     x = replace(
         unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
     )
-    found, _ = normalised._centred_squares(x)
-    assert found.mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
+    logs, _ = normalised._centred_squares(x)
+    assert logs.mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))

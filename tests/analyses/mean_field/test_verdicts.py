@@ -1,4 +1,4 @@
-"""Verdicts and remedies: what is said of stacks whose fate is known."""
+"""Verdicts and remedies of stacks whose behaviour is known."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from tests.analyses.mean_field.stacks import network, plain, residual
 
 
 def verdict(graph: Graph) -> Verdict:
-    (found,) = analyze(graph, gradients=True).verdicts
-    return found
+    (only,) = analyze(graph, gradients=True).verdicts
+    return only
 
 
-def test_a_sigmoid_stack_vanishes_and_is_mended() -> None:
-    found = verdict(plain("sigmoid", "glorot_uniform", 30, 64))
-    assert found.verdict == "vanishing"
-    assert found.log10 is not None
-    assert -19 < found.log10 < -17
-    assert found.blame == "h0"
-    cures = {r.name: r for r in found.remedies}
+def test_a_sigmoid_stack_vanishes_and_has_remedies() -> None:
+    judged = verdict(plain("sigmoid", "glorot_uniform", 30, 64))
+    assert judged.verdict == "vanishing"
+    assert judged.log10 is not None
+    assert -19 < judged.log10 < -17
+    assert judged.blame == "h0"
+    cures = {r.name: r for r in judged.remedies}
     assert cures["ReLU and he_normal"].verdict == "stable"
     assert cures["a skip over every two layers"].verdict == "stable"
-    # evaluated, not recited: here a larger variance of the weights changes little
+    # remedies are evaluated: here a larger variance of the weights changes little
     assert cures["the initialiser he_normal"].verdict == "vanishing"
-    assert "stable with" in found.message
+    assert "stable with" in judged.message
 
 
 def test_skips_alone_do_not_stop_an_explosion() -> None:
-    found = verdict(residual("relu", "he_normal", 60, 64))
-    assert found.verdict == "exploding"
-    assert "not scaled down" in found.message
-    cures = {r.name: r for r in found.remedies}
+    judged = verdict(residual("relu", "he_normal", 60, 64))
+    assert judged.verdict == "exploding"
+    assert "not scaled down" in judged.message
+    cures = {r.name: r for r in judged.remedies}
     scaled = cures["branches scaled by 1/sqrt(number of sums)"]
     zero = cures["branches that start as zero (zero gamma or zero last weights)"]
     assert scaled.verdict == zero.verdict == "stable"
-    # (1 + 1/60)^(59/2), less what finite width takes from the log's mean
+    # (1 + 1/60)^(59/2), reduced by finite width
     assert scaled.log10 == pytest.approx(0.2, abs=0.3)
     assert zero.log10 == pytest.approx(0.0, abs=1e-9)
 
@@ -56,22 +56,22 @@ def test_zero_gamma() -> None:
             (f"h{i}", "Add", {}, (before, f"n{i}")),
         ]
         before = f"h{i}"
-    found = verdict(network(32, *blocks))
-    assert found.verdict == "stable"
-    assert found.layer == "input"
+    judged = verdict(network(32, *blocks))
+    assert judged.verdict == "stable"
+    assert judged.layer == "input"
 
 
-def test_a_relu_stack_is_stable_and_left_alone() -> None:
-    found = verdict(plain("relu", "he_normal", 20, 64))
-    assert found.verdict == "stable"
-    assert found.remedies == ()
+def test_a_relu_stack_is_stable_and_has_no_remedies() -> None:
+    judged = verdict(plain("relu", "he_normal", 20, 64))
+    assert judged.verdict == "stable"
+    assert judged.remedies == ()
 
 
-def test_number_types_run_out() -> None:
-    found = verdict(plain("sigmoid", "glorot_uniform", 90, 32))
-    limits = {dtype: row for dtype, row, what in found.limits if what == "zero"}
+def test_gradients_leave_the_range_of_number_types() -> None:
+    judged = verdict(plain("sigmoid", "glorot_uniform", 90, 32))
+    limits = {dtype: row for dtype, row, what in judged.limits if what == "zero"}
     assert set(limits) == {"float16", "bfloat16", "float32"}
-    # each factor is about 10^-0.63: 2^-24 lies some 11 layers back, 2^-149 some 70
+    # each factor is about 10^-0.63: 2^-24 is reached after about 11 layers, 2^-149 after about 70
     assert 74 <= int(limits["float16"][1:]) <= 82
     assert int(limits["float32"][1:]) < int(limits["bfloat16"][1:]) < 30
 
@@ -80,7 +80,7 @@ def test_one_layer_has_no_verdict() -> None:
     assert analyze(plain("relu", "he_normal", 1, 8), gradients=True).verdicts == ()
 
 
-def test_no_prediction_is_said() -> None:
+def test_a_missing_prediction_is_reported() -> None:
     graph = network(
         8,
         ("d", "Dense", {"units": 8}),
@@ -88,9 +88,9 @@ def test_no_prediction_is_said() -> None:
         ("sum", "Add", {}, ("d", "r")),
         ("out", "Dense", {"units": 4}),
     )
-    found = verdict(graph)
-    assert found.verdict == "unknown"
-    assert "'sum'" in found.message
+    judged = verdict(graph)
+    assert judged.verdict == "unknown"
+    assert "'sum'" in judged.message
 
 
 def test_json() -> None:
