@@ -150,7 +150,7 @@ def test_depth_and_width(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "pair.json", "--set", "H=-3"], "H = -3 must be at least 1"),
         (["analyze", "keras:VGG16", "--set", "H=256"], "no symbol is named 'H'; its inputs have fixed sizes"),
         (["analyze", "keras:VGG16", "--memory", "8"], "expected a unit after 8; 8GiB?"),
-        (["analyze", "pair.json", "--tier", "tight"], "changes gradients only, which were not requested"),
+        (["analyze", "pair.json", "--tier", "tight"], "tier: for gradients only, which were not requested"),
         (["analyze", "pair.json", "--clipped"], "--clipped does not apply to table, only to json, csv"),
         (
             ["analyze", "pair.json", "-o", "x.md", "--width", "90"],

@@ -204,7 +204,7 @@ class Options(GradientOptions, AnalysisOptions):
         changed = [f.name for f in dataclasses.fields(gradients) if getattr(gradients, f.name) != f.default]
         if changed:
             raise ArchcalcError(
-                f"{', '.join(changed)}: changes gradients only, which were not requested; "
+                f"{', '.join(changed)}: for gradients only, which were not requested; "
                 "add gradients=True (--gradients)"
             )
         return analysis, None

@@ -451,3 +451,19 @@ def test_transposed_convolutions_that_tensorflow_cannot_run() -> None:
             except Exception:
                 runs = False
             assert (not declared.not_runnable((n, 1))) is runs, (k, s, p, n, padding)
+
+
+def test_a_value_takes_the_place_of_a_default() -> None:
+    net = spec({**CONV, "filters": "w"}, symbols={"w": {"default": 2, "max": 8}})
+    result = verify(net, symbols={"w": 5})
+    assert result.samples == ({"w": 5},)
+    assert not result.differences
+    assert archcalc.to_keras(archcalc.load(net), {"w": 5}).count_params() == 3 * 3 * 3 * 5 + 5
+    for refuses in (verify, lambda net, symbols: archcalc.to_keras(archcalc.load(net), symbols)):
+        with pytest.raises(ArchcalcError, match="w = 9 must be at least 1 and at most 8"):
+            refuses(net, symbols={"w": 9})
+
+
+def test_a_file_in_mixed_precision_agrees() -> None:
+    policies = Path(__file__).parents[1] / "report" / "policy.json"
+    assert not verify(archcalc.load(policies)).differences
