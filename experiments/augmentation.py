@@ -64,6 +64,8 @@ PROFILES = {
 
 class Augmentation(Classification):
     name = "augmentation"
+    claim = "Augmentation helps, and a vertical flip is wrong for upright objects."
+    found = "after dropout neither pays (-7.7 and -1.4 points); the vertical flip is the worse of the two"
     question = "What do flips, rotation and shift change, and is a vertical flip good for upright objects?"
     hypothesis = (
         "Both augmentations narrow the gap between training and validation; the vertical flip gains less on "

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +10,10 @@ from types import ModuleType
 import click
 
 from experiments.common import config as configs
-from experiments.common import console, files, folders
-from experiments.common.errors import CheckFailedError, ExperimentError
+from experiments.common import console, exits, files, folders
+from experiments.common.errors import ExperimentError
 from experiments.registry import EXPERIMENTS, find
 
-DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 RUN = click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
 
 
@@ -27,12 +24,11 @@ def cli() -> None:
 
 @cli.command("list")
 def show() -> None:
-    """The experiments, their questions and how long each profile takes on one idle core."""
+    """The experiments, a line each: what is claimed, what became of it, how long each profile takes."""
+    width = max(map(len, EXPERIMENTS))
     for experiment in EXPERIMENTS.values():
-        console.say(experiment.name, style="bold")
-        console.say(f"  {experiment.question}")
-        times = "; ".join(f"{profile}: {time}" for profile, time in experiment.expected_time.items())
-        console.say(f"  {times}")
+        times = ", ".join(f"{profile} {time}" for profile, time in experiment.expected_time.items())
+        console.say(f"{experiment.name:<{width}}  {experiment.claim} Found: {experiment.found}. [{times}]")
 
 
 @cli.command()
@@ -139,25 +135,5 @@ def main() -> None:
     """Run the command line; a fault that the user can mend is one or two lines on stderr."""
     try:
         cli.main(standalone_mode=False, prog_name="python -m experiments")
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as fault:
-        fault.show()
-        sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except CheckFailedError as fault:
-        console.fail(str(fault))
-        sys.exit(1)
-    except ExperimentError as fault:
-        console.fail(str(fault))
-        sys.exit(2)
-    except OSError as fault:
-        if fault.errno not in DISK_FAULTS:
-            raise
-        console.fail(f"{fault.filename or 'disk'}: {fault.strerror}; nothing is lost, mend it and resume")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        console.fail("interrupted; `python -m experiments resume RUN` goes on")
-        sys.exit(130)
+    except BaseException as problem:
+        sys.exit(exits.code(problem))

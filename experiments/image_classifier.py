@@ -116,6 +116,11 @@ def compiled(model: keras.Model, config: Config, learning_rate: float | None = N
 
 class ImageClassifier(Classification):
     name = "image_classifier"
+    claim = (
+        "A plain convolutional network of three blocks learns small images in ten epochs, without "
+        "overfitting."
+    )
+    found = "72.2 % test accuracy where at least 70 % was expected: hit"
     question = "Does a plain three-block convolutional network learn ten classes of small images?"
     hypothesis = (
         "On 50,000 images of colour32 it passes 70 % test accuracy in ten epochs, with a healthy curve."

@@ -7,14 +7,26 @@ import difflib
 from experiments.augmentation import Augmentation
 from experiments.common.errors import ExperimentError
 from experiments.common.experiment import Experiment
+from experiments.conv_vs_local import ConvVsLocal
 from experiments.fitting import Fitting
+from experiments.gradient_flow import GradientFlow
 from experiments.image_classifier import ImageClassifier
 from experiments.segmentation import Segmentation
+from experiments.stride_vs_pooling import StrideVsPooling
 from experiments.transfer import Transfer
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (ImageClassifier(), Augmentation(), Fitting(), Transfer(), Segmentation())
+    for experiment in (
+        ImageClassifier(),
+        Augmentation(),
+        Fitting(),
+        Transfer(),
+        Segmentation(),
+        GradientFlow(),
+        ConvVsLocal(),
+        StrideVsPooling(),
+    )
 }
 
 

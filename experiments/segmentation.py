@@ -120,6 +120,8 @@ def build(config: SegmentationConfig, classes: int, name: str) -> keras.Model:
 
 class Segmentation(Experiment):
     name = "segmentation"
+    claim = "A pretrained encoder makes a U-Net better at equal epochs and at equal time."
+    found = ".880 test IoU where at least .85 was expected, 12.5 points over a random encoder: hit"
     question = "What is a pretrained encoder worth in a U-Net, against a random one that may train too?"
     hypothesis = (
         "The best passes .85 test IoU on seg96; pretrained encoders beat the trainable random one at equal "

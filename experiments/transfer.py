@@ -129,6 +129,8 @@ PROFILES = {
 
 class Transfer(Classification):
     name = "transfer"
+    claim = "Features learned elsewhere beat random ones and learning anew, most of all with few images."
+    found = "20 points over random features, 9 over learning anew with 200 images, 5 with 800"
     question = "What do features learned elsewhere buy, against random ones and against learning anew?"
     hypothesis = (
         "Pretrained features beat random ones under the same head by far; they beat the classifier with few "

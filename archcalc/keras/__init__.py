@@ -1,4 +1,4 @@
-"""What needs Keras: live models in and out, measurement, and LocallyConnected layers for Keras 3."""
+"""What needs Keras: graphs from and to live models, measurement, and LocallyConnected for Keras 3."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.keras.build import to_keras
+    from archcalc.keras.gradient_monitor import GradientMonitor
     from archcalc.keras.live import from_keras
     from archcalc.keras.live_weights import model_weights
     from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
 
 _HOME = {
+    "GradientMonitor": "gradient_monitor",
     "LocallyConnected1D": "locally_connected",
     "LocallyConnected2D": "locally_connected",
     "from_keras": "live",
@@ -18,7 +20,14 @@ _HOME = {
     "to_keras": "build",
 }
 
-__all__ = ["LocallyConnected1D", "LocallyConnected2D", "from_keras", "model_weights", "to_keras"]
+__all__ = [
+    "GradientMonitor",
+    "LocallyConnected1D",
+    "LocallyConnected2D",
+    "from_keras",
+    "model_weights",
+    "to_keras",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -66,3 +66,10 @@ class Classification(Experiment):
             yield Picture(
                 "errors", f"The test images that {name} gets wrong with the most confidence.", worst
             )
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    found: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
+    return found

@@ -23,12 +23,7 @@ def say(text: str, style: str | None = None) -> None:
 
 def warn(text: str) -> None:
     """One line on standard error."""
-    err.print(f"warning: {text}", style="yellow", markup=False)
-
-
-def fail(text: str) -> None:
-    """The one or two lines of an error on standard error."""
-    err.print(f"Error: {text}", style="red", markup=False)
+    err.print(f"archcalc: warning: {text}", style="yellow", markup=False)
 
 
 def show_table(title: str, columns: list[str], rows: list[list[str]]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.common.claims import Claim, Measurement
 from experiments.common.config import Config
 from experiments.common.data.splits import Data, Split
 from experiments.common.feed import Examples
@@ -40,6 +41,7 @@ class Condition:
     # another condition, trained before this one, whose last model `take_over(new, trained)` draws on
     starts_from: str | None = None
     take_over: Callable[[keras.Model, keras.Model], None] | None = None
+    first_seed_only: bool = False  # too dear to be trained with every seed
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ class Outcome:
     histories: Mapping[Key, list[Row]]
     metrics: Mapping[Key, Metrics]  # on the test data, after the last epoch
     predictions: Mapping[Key, NDArray[Any]]  # of the last model, on the test data, as `compact` left them
-    seconds: Mapping[Key, list[float]]  # of every epoch
+    seconds: Mapping[Key, list[float]]  # of every epoch, on the clock
+    processor_seconds: Mapping[Key, list[float]]
     baselines: Mapping[str, Metrics]
     folder: Path
     diagnoses: Mapping[Key, Mapping[str, Any]]  # as `diagnosis.Diagnosis.to_dict` gives them
     model: Callable[[Key], keras.Model]  # loads the last model
     prediction: Mapping[str, Any]  # what prediction.json says
+    records: Callable[[Key], Path]  # the folder that the callbacks of a training wrote to
 
     @property
     def conditions(self) -> list[str]:
@@ -102,9 +106,12 @@ class Experiment(ABC):
     name: ClassVar[str]
     question: ClassVar[str]
     hypothesis: ClassVar[str]
+    claim: ClassVar[str]  # what people say, in a sentence
+    found: ClassVar[str]  # what the full profile made of it, in half a sentence
     profiles: ClassVar[Mapping[str, Config]]
     expected_time: ClassVar[Mapping[str, str]]
     headline: ClassVar[str] = "accuracy"  # the test metric that the report puts first
+    gradients: ClassVar[bool] = False  # whether prediction.json holds archcalc's expected gradients
 
     def settled(self, config: Any) -> Any:
         """The config with what only this machine knows (a file's checksum, say), before a run begins."""
@@ -138,6 +145,14 @@ class Experiment(ABC):
     def expectations(self, config: Any) -> tuple[Expectation, ...]:
         """Figures that the run should reach; none where the profile is too small to say."""
 
+    def foresee(self, config: Any, data: Data) -> dict[str, Any]:
+        """Further predictions for prediction.json, as JSON; the same again from the same arguments."""
+        return {}
+
+    def claims(self, config: Any, prediction: Mapping[str, Any]) -> tuple[Claim, ...]:
+        """What is claimed and what is predicted of it, from what prediction.json will hold."""
+        return ()
+
     @abstractmethod
     def measure(self, split: Split, predicted: NDArray[np.float32], classes: int) -> Metrics:
         """Metrics of the predictions of one model."""
@@ -153,6 +168,23 @@ class Experiment(ABC):
     def watch(self, config: Any, data: Data, model: keras.Model, epoch: int, folder: Path) -> None:
         """Look at a model after an epoch (from 1), before it is saved; files go into `folder`, whole."""
         return
+
+    def callbacks(
+        self, config: Any, condition: Condition, data: Data, folder: Path
+    ) -> list[keras.callbacks.Callback]:
+        """What looks on while a condition trains on its `data`; files go into `folder`, whole, by epoch."""
+        return []
+
+    def study(self, outcome: Outcome) -> None:
+        """What is measured besides trainings, or of the trained models.
+
+        Files go into `outcome.folder`, whole, and are not made again where they are there.
+        """
+        return
+
+    def judged(self, outcome: Outcome) -> Mapping[str, Measurement]:
+        """What was measured of each claim, by its key; claims left out were not measured."""
+        return {}
 
     @abstractmethod
     def pictures(self, outcome: Outcome) -> Iterator[Picture]:

@@ -71,6 +71,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_of(text: str) -> str:
+    """Hexadecimal SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def remove_partials(folder: Path) -> None:
     """Delete what a killed process left half-written; only the holder of the run's lock may."""
     for leftover in folder.rglob(".partial-*"):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.common import files
-from experiments.common.errors import ExperimentError
+from experiments.common.errors import ExperimentError, InterruptedRunError
 
 
 def create(out: Path, name: str) -> Path:
@@ -67,7 +67,7 @@ def require_space(folder: Path, needed: int) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run folder; the kernel drops the lock with its holder, so a dead one's needs no recovery.
 
-    Raises ExperimentError where a living process holds it.
+    Raises ExperimentError where a living process holds it, InterruptedRunError for Ctrl-C while it is held.
     """
     path = folder / ".lock"
     try:
@@ -88,5 +88,13 @@ def locked(folder: Path) -> Iterator[None]:
         os.write(handle, f"{os.getpid()}\n".encode())
         files.remove_partials(folder)
         yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(_how_to_go_on(folder)) from None
     finally:
         os.close(handle)
+
+
+def _how_to_go_on(folder: Path) -> str:
+    if (folder / "config.json").is_file():
+        return f"interrupted; `python -m experiments resume {folder}` goes on where it stopped"
+    return f"interrupted before {folder} held anything to resume; run it again"

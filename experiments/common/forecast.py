@@ -8,10 +8,11 @@ from typing import Any
 
 import keras
 
-from experiments.common import console, files, folders, prediction
+from experiments.common import claims, console, files, folders, prediction
 from experiments.common.run import Run
 
 BYTES_BESIDE_WEIGHTS = 40 * 2**20  # figures, report, logs, predictions
+SHOWN = 6  # conditions whose memory is told one by one
 
 
 def write(run: Run) -> None:
@@ -24,18 +25,27 @@ def write(run: Run) -> None:
         keras.backend.clear_session(free_memory=False)
         keras.utils.set_random_seed(run.config.seed)
         model = condition.build()
-        models[condition.name] = prediction.predict(model)
+        models[condition.name] = prediction.predict(model, gradients=run.experiment.gradients)
         fits[condition.name] = prediction.memory(model, condition.batch_size)
         checks[condition.name] = prediction.check(model, models[condition.name])
         summaries.append(f"{condition.name}\n{_summary(model)}")
         weights += 4 * model.count_params()
     expectations = [{"text": str(e), **vars(e)} for e in run.experiment.expectations(run.config)]
-    _write_once(run, {"expectations": expectations, "memory": fits, "models": models})
+    predicted = {
+        "expectations": expectations,
+        "further": run.experiment.foresee(run.config, run.data),
+        "memory": fits,
+        "models": models,
+    }
+    usual = claims.usual(run.experiment.claim, expectations, predicted)
+    stated = [*run.experiment.claims(run.config, predicted), *usual]
+    _write_once(run, {"claims": [claim.to_dict() for claim in stated], **predicted})
     files.write_text(run.folder / "summary.txt", "\n".join(summaries))
     files.write_json(
         run.folder / "check.json", {"agrees": all(c["agrees"] for c in checks.values()), "models": checks}
     )
     prediction.require_agreement(checks)
+    tell(fits)
     # weights and two moments of adam; two generations, the best, one being written
     folders.require_space(run.folder, 4 * 3 * weights * run.config.seeds + BYTES_BESIDE_WEIGHTS)
 
@@ -46,6 +56,25 @@ def _write_once(run: Run, predicted: dict[str, Any]) -> None:
         files.write_json(path, predicted)
     elif files.read_json(path) != predicted:
         console.warn("archcalc predicts otherwise than when the run began; what was written then stands")
+
+
+def tell(fits: dict[str, dict[str, Any]]) -> None:
+    """Say before training what memory it takes: every condition's, or of many the largest."""
+    known = {name: fit for name, fit in fits.items() if fit["training_bytes"] is not None}
+    shown = known if len(known) <= SHOWN else dict([max(known.items(), key=lambda f: f[1]["training_bytes"])])
+    if len(known) > SHOWN:
+        console.say(f"memory of {len(known)} models; the largest:")
+    for name, fit in shown.items():
+        console.say(
+            f"memory {name}: training takes {fit['training_bytes'] / 2**20:,.0f} MiB at batch "
+            f"{fit['batch_size']}, of {fit['available_bytes'] / 2**20:,.0f} MiB on this machine"
+        )
+    unknown = [name for name, fit in fits.items() if fit["training_bytes"] is None]
+    if unknown:
+        console.say(f"memory of {', '.join(unknown)}: archcalc has no rule for a layer of it, not predicted")
+    for name, fit in known.items():
+        if not fit["fits"]:
+            console.warn(f"{name} does not fit into this machine's memory; a smaller batch_size needs less")
 
 
 def _summary(model: keras.Model) -> str:

@@ -13,12 +13,17 @@ from experiments.common.memory import available, foreseen
 TOTALS = ("parameters", "trainable_parameters", "non_trainable_parameters")
 
 
-def predict(model: keras.Model) -> dict[str, Any]:
+def predict(model: keras.Model, *, gradients: bool = False) -> dict[str, Any]:
     """The analysis of a live model, as `archcalc analyze --format json` gives it.
 
-    Raises CheckFailedError where archcalc cannot analyse the model.
+    With `gradients` also what is expected of them at initialisation. Raises CheckFailedError where archcalc
+    cannot analyse the model.
     """
-    return _analysis(model, 1)
+    found = _analysis(model, 1, gradients)
+    for row in found["layers"]:
+        if row.get("gradient"):
+            row["gradient"].pop("formula", None)  # longer than everything else together
+    return found
 
 
 def memory(model: keras.Model, batch_size: int) -> dict[str, Any]:
@@ -26,12 +31,12 @@ def memory(model: keras.Model, batch_size: int) -> dict[str, Any]:
     return foreseen(_analysis(model, batch_size)["totals"], batch_size, available())
 
 
-def _analysis(model: keras.Model, batch_size: int) -> dict[str, Any]:
+def _analysis(model: keras.Model, batch_size: int, gradients: bool = False) -> dict[str, Any]:
     # by its class: its own name may carry a number
     optimizer = type(model.optimizer).__name__.lower() if getattr(model, "optimizer", None) else "adam"
     try:
         report: dict[str, Any] = archcalc.analyze(
-            archcalc.from_keras(model), batch=batch_size, optimizer=optimizer
+            archcalc.from_keras(model), batch=batch_size, optimizer=optimizer, gradients=gradients
         ).to_dict()
     except archcalc.ArchcalcError as fault:
         raise CheckFailedError(f"no prediction for {model.name}, nothing was trained: {fault}") from fault

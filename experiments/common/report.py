@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,11 @@ def data_uri(path: Path) -> str:
 
 
 def write(
-    experiment: Experiment, folder: Path, captions: Sequence[tuple[str, str]], findings: Sequence[str]
+    experiment: Experiment,
+    folder: Path,
+    captions: Sequence[tuple[str, str]],
+    findings: Sequence[str],
+    verdicts: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write `folder/report.html`."""
     result, predicted = files.read_json(folder / "result.json"), files.read_json(folder / "prediction.json")
@@ -67,6 +71,7 @@ def write(
                 for name, caption in captions
             ],
             findings=findings,
+            verdicts=verdicts,
             summary=(folder / "summary.txt").read_text(encoding="utf-8"),
             command=command(experiment.name, stored),
         )

@@ -104,6 +104,7 @@ def _measured(run: Run, key: Key, totals: dict[str, Any]) -> dict[str, Any]:
         "test_of_best_epoch": metrics["best"],
         "diagnosis": _diagnosis(run, key, state.history, totals["parameters"]),
         "seconds": round(sum(state.seconds), 1),
+        "processor_seconds": round(sum(state.processor_seconds), 1),
         "checkpoint_bytes": (run.home(key) / "last.keras").stat().st_size,
     }
 

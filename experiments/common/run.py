@@ -36,11 +36,20 @@ class Run:
     @property
     def keys(self) -> list[Key]:
         """Every training; seed by seed, so that a run cut short has whole seeds."""
-        return [(name, seed) for seed in self.config.all_seeds for name in self.conditions]
+        return [
+            (name, seed)
+            for seed in self.config.all_seeds
+            for name, condition in self.conditions.items()
+            if seed == self.config.seed or not condition.first_seed_only
+        ]
 
     def home(self, key: Key) -> Path:
         """Folder of one training's checkpoints and state."""
         return self.folder / "checkpoints" / f"{key[0]}-seed{key[1]}"
+
+    def records(self, key: Key) -> Path:
+        """Folder of what looked on while one training went on."""
+        return self.folder / "records" / self.home(key).name
 
     def plan(self, key: Key) -> training.Plan:
         condition = self.conditions[key[0]]

@@ -61,6 +61,7 @@ def _carry_on(run: Run) -> None:
     forecast.write(run)
     _train_all(run)
     results.write(run)
+    run.experiment.study(drawing.outcome(run))
     drawing.draw(run)
 
 
@@ -74,6 +75,9 @@ def _train_all(run: Run) -> None:
             after_epoch=lambda _: run.write_history(),
             log_folder=run.folder / "tensorboard" / run.home(key).name,
             watch=partial(_watch, run, key),
+            callbacks=run.experiment.callbacks(
+                run.config, run.conditions[key[0]], run.part(key[0]), run.records(key)
+            ),
         )
     run.write_history()
 

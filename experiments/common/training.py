@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,7 @@ class State:
 
     history: list[Row] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    processor_seconds: list[float] = field(default_factory=list)
     generations: list[dict[str, Any]] = field(default_factory=list)  # newest first: epoch, file, sha256
     best_epoch: int = 0
     finished: bool = False
@@ -120,6 +121,7 @@ def _last_good(folder: Path, state: State, plan: Plan) -> keras.Model:
 def _cut_back(state: State, epoch: int, generations: list[dict[str, Any]], plan: Plan) -> None:
     state.history = state.history[:epoch]
     state.seconds = state.seconds[:epoch]
+    state.processor_seconds = state.processor_seconds[:epoch]
     state.generations = generations
     state.best_epoch = _best_epoch(state.history, plan)
     state.finished = state.diverged = False
@@ -141,12 +143,14 @@ def train(
     after_epoch: Callable[[State], None] = lambda _: None,
     log_folder: Path | None = None,
     watch: Watch = lambda *_: None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> State:
     """Train to the end from wherever `folder` stands; returns the final state.
 
     `folder` then holds `last.keras`, `best.keras` (by `plan.monitor`) and `state.json`. Scalars for
     TensorBoard go to `log_folder`. `watch` sees the model after every epoch, before the epoch counts: what
-    it writes is there again if the process dies in between. Raises ExperimentError where the disk is full.
+    it writes is there again if the process dies in between; so do `callbacks`, to which Keras tells the
+    number of the epoch. Raises ExperimentError where the disk is full.
     """
     state = load_state(folder)
     if _complete(folder, state):
@@ -155,7 +159,7 @@ def train(
         state.generations = []  # the best cannot be had back but by training
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _continue(plan, training, validation, folder, state, after_epoch, log_folder, watch)
+        _continue(plan, training, validation, folder, state, after_epoch, log_folder, watch, callbacks)
     except OSError as fault:
         raise ExperimentError(
             f"{folder}: cannot be written to ({fault.strerror or fault}); "
@@ -185,16 +189,18 @@ def _continue(
     after_epoch: Callable[[State], None],
     log_folder: Path | None,
     watch: Watch,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     model = _last_good(folder, state, plan)
     writer = tf.summary.create_file_writer(str(log_folder)) if log_folder else tf.summary.create_noop_writer()
     steps = -(-feed.count(training) // plan.batch_size)
     with console.meter(plan.label, plan.epochs, state.epoch, steps) as meter, closing(writer):
         while state.epoch < plan.epochs and not state.diverged:
-            began = time.perf_counter()
-            row = _one_epoch(model, plan, training, validation, state.epoch, meter)
+            began, work = time.perf_counter(), time.process_time()
+            row = _one_epoch(model, plan, training, validation, state.epoch, meter, callbacks)
             state.history.append(row)
             state.seconds.append(round(time.perf_counter() - began, 3))
+            state.processor_seconds.append(round(time.process_time() - work, 3))
             state.diverged = not math.isfinite(row["loss"])
             _log(writer, row)
             watch(model, state.epoch)
@@ -205,7 +211,13 @@ def _continue(
 
 
 def _one_epoch(
-    model: keras.Model, plan: Plan, training: Examples, validation: Examples, epoch: int, meter: console.Meter
+    model: keras.Model,
+    plan: Plan,
+    training: Examples,
+    validation: Examples,
+    epoch: int,
+    meter: console.Meter,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> Row:
     """Train epoch number `epoch` (from 0) and measure on the validation data."""
     order = np.random.default_rng([plan.seed, epoch]).permutation(feed.count(training))
@@ -214,9 +226,10 @@ def _one_epoch(
     logs = model.fit(
         **feed.ordered(training, plan.batch_size, order),
         **feed.held_out(validation, plan.batch_size),
-        epochs=1,
+        initial_epoch=epoch,
+        epochs=epoch + 1,
         verbose=0,
-        callbacks=[step],
+        callbacks=[step, *callbacks],
     ).history
     return {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in logs.items()}}
 

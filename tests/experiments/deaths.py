@@ -15,7 +15,10 @@ from experiments.common.config import Config
 from experiments.common.experiment import Experiment
 
 # what a clock or a process's memory decides
-FREE = {"result.json", "report.html", "environment.json", ".lock", "state.json", "over_time.png"}
+FREE = {
+    *("result.json", "report.html", "environment.json", ".lock", "state.json", "over_time.png"),
+    *("verdicts.json", "memory.json", "time.png", "cost.png", "memory.png"),
+}
 
 
 class Death(BaseException):

@@ -114,11 +114,14 @@ def test_twenty_kills_at_random_moments(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["segmentation", "transfer"])
+@pytest.mark.parametrize(
+    "name", ["segmentation", "transfer", "gradient_flow", "conv_vs_local", "stride_vs_pooling"]
+)
 def test_the_other_experiments_survive_a_kill_too(name: str, tmp_path: Path) -> None:
     words = ("run", name, "--profile", "smoke")
     wanted, seconds = undisturbed(tmp_path / "undisturbed", words)
     folder = killed_at(tmp_path / "killed", words, 0.4 * seconds)
     complete("resume", str(folder))
     assert bits(folder) == wanted
-    assert (folder / "figures/over_time.png").stat().st_size  # shows a clock's times
+    if name in {"segmentation", "transfer"}:
+        assert (folder / "figures/over_time.png").stat().st_size  # shows a clock's times

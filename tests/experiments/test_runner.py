@@ -34,6 +34,8 @@ class Tiny(Experiment):
     name = "tiny"
     question = "Does the runner run?"
     hypothesis = "It does."
+    claim = "Runners run."
+    found = "it does"
     profiles = {"smoke": CONFIG}
     expected_time = {"smoke": "1 s"}
     pixel = 0  # changes the data
@@ -165,8 +167,8 @@ def test_a_wrong_prediction_stops_the_run(tmp_path: Path, monkeypatch: pytest.Mo
 
     honest = prediction.predict
 
-    def wrong(model: keras.Model) -> dict[str, Any]:
-        said = json.loads(json.dumps(honest(model)))
+    def wrong(model: keras.Model, **options: Any) -> dict[str, Any]:
+        said = json.loads(json.dumps(honest(model, **options)))
         said["totals"]["parameters"] += 1
         return said
 

@@ -135,8 +135,10 @@ def outcome(**changed: Any) -> Outcome:
         "predictions": {},
         "diagnoses": {},
         "seconds": {key: [9.0] + [1.0 if key[0] == names[0] else 2.0] * 3 for key in keys},
+        "processor_seconds": {},
         "baselines": {"all foreground": {"iou": 0.25}},
         "folder": Path(),
+        "records": lambda _: Path(),
         "model": lambda _: None,
         "prediction": {
             "models": {name: {"layers": [{"receptive_field": field}]} for name in names},
