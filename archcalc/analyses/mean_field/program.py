@@ -59,7 +59,7 @@ def interpret(primitive: prim.Primitive, inputs: Sequence[Forward], context: Con
         raise Unpredicted(why)
     output, pullbacks = handler(primitive, inputs, context)
     positive = signs.of_primitive(primitive, inputs, output)
-    if positive != output.positive:
+    if positive != output.positive_share:
         output = output.knowing(output.source, positive)
     return output, [signs.keeping(primitive, inputs, pullback) for pullback in pullbacks]
 
@@ -178,9 +178,9 @@ def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context)
     if phi is None:
         raise Unpredicted(f"the function {primitive.function} has no mean-field rule")
     output, pullback = units.pointwise(x, phi, c.noise)
-    if phi.kind != "linear" and x.positive is None:
+    if phi.kind != "linear" and x.positive_share is None:
         source = (phi, x.log_mean_q, float(x.ratio.mean()), x.corr)
-        output = output.knowing(source, output.positive)
+        output = output.knowing(source, output.positive_share)
     return output, [pullback]
 
 

@@ -20,26 +20,26 @@ _MOVES = (prim.Permute, prim.Reshape, prim.Pad)
 
 
 def of_function(phi: Function, x: Forward, values: Array) -> float | None:
-    """`Forward.positive` of phi(x), from `values`, those of phi at x's quantiles."""
-    if x.positive is not None and phi.kind in ("linear", "broken"):
-        return x.positive if phi.slopes[1] > 0 else None
+    """`Forward.positive_share` of phi(x), from `values`, those of phi at x's quantiles."""
+    if x.positive_share is not None and phi.kind in ("linear", "broken"):
+        return x.positive_share if phi.slopes[1] > 0 else None
     if np.any(values < 0):
         return None
-    if x.positive is not None and float(phi.value(np.zeros(1))[0]) == 0:
-        return x.positive
+    if x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0:
+        return x.positive_share
     return float((values > 0).mean())
 
 
 def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: Forward) -> float | None:
-    """`Forward.positive` of the output, for every primitive but a function."""
+    """`Forward.positive_share` of the output, for every primitive but a function."""
     if isinstance(primitive, prim.Pointwise | prim.Nested):
-        return output.positive
+        return output.positive_share
     if isinstance(primitive, prim.Softmax):
         return None if primitive.log else 1.0
-    known = [x.positive for x in inputs if x.positive is not None]
+    known = [x.positive_share for x in inputs if x.positive_share is not None]
     if len(known) < len(inputs):
         live = _live(primitive, inputs)
-        return None if live is None else inputs[live].positive
+        return None if live is None else inputs[live].positive_share
     share = known[0]
     if isinstance(primitive, _MOVES):
         return share

@@ -57,7 +57,7 @@ class Forward:
         its sample, for `REPLICAS` samples and positions.
     source
         The function of Gaussian units whose values the tensor holds.
-    positive
+    positive_share
         The share of units that are positive, where none is negative; None where the sign is open.
     """
 
@@ -75,13 +75,13 @@ class Forward:
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)
     # these hold for this tensor only: `replace` resets them
     source: GaussianSource | None = field(default=None, init=False)
-    positive: float | None = field(default=None, init=False)
+    positive_share: float | None = field(default=None, init=False)
 
-    def knowing(self, source: GaussianSource | None, positive: float | None) -> Forward:
-        """The same tensor with its `source` and `positive`."""
+    def knowing(self, source: GaussianSource | None, positive_share: float | None) -> Forward:
+        """The same tensor with its `source` and `positive_share`."""
         copy = replace(self)
         object.__setattr__(copy, "source", source)
-        object.__setattr__(copy, "positive", positive)
+        object.__setattr__(copy, "positive_share", positive_share)
         return copy
 
     @cached_property
@@ -113,7 +113,7 @@ class Forward:
         """The same tensor with other `sample_squares`, whose means are added to `log_q`."""
         mean, sample_squares = balanced(sample_squares)
         other = replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), sample_squares=sample_squares)
-        return other if self.positive is None else other.knowing(None, self.positive)
+        return other if self.positive_share is None else other.knowing(None, self.positive_share)
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def effective_units(units: int, channels: float, corr: float) -> float:
 
 
 State = TypeVar("State", Forward, Backward)
-_FORGOTTEN = ("source", "positive", "rectified", "log_mean_q", "effective_units", "log_squared_norm")
+_FORGOTTEN = ("source", "positive_share", "rectified", "log_mean_q", "effective_units", "log_squared_norm")
 
 
 def replace(state: State, **changes: Any) -> State:

@@ -42,8 +42,8 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     log_mean_q = x.log_mean_q
     if log_mean_q <= FLOOR / 2:
         raise Unpredicted("a function of a tensor of zeros")
-    if x.positive is not None and phi.kind == "broken" and phi.slopes[1]:
-        return _of_rectified(x, phi, x.positive, noise)
+    if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
+        return _of_rectified(x, phi, x.positive_share, noise)
     ratio = float(x.ratio.mean())
     at = _moments(phi, x, np.array([log_mean_q - 0.05, log_mean_q, log_mean_q + 0.05]))
     table = _Table(phi, x)
@@ -86,13 +86,13 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     positive = signs.of_function(phi, x, values)
     if positive is not None:
         output = output.knowing(None, positive)
-    zero_slope = x.positive is not None and float(phi.slope(np.zeros(1))[0]) == 0
-    zero_value = x.positive is not None and float(phi.value(np.zeros(1))[0]) == 0
+    zero_slope = x.positive_share is not None and float(phi.slope(np.zeros(1))[0]) == 0
+    zero_value = x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
         # of a gradient that is zero where the output is, nothing is lost there
-        share = positive if g.rectified and positive and (x.positive is None or zero_slope) else 1.0
+        share = positive if g.rectified and positive and (x.positive_share is None or zero_slope) else 1.0
         variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
         covariance_ = (output_slope_moment - 1 - square_elasticity * slope_elasticity * square_variance) / n
         scale = math.sqrt(forward_variance * variance)
@@ -118,7 +118,9 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         back = back.with_sample_squares(
             g.sample_squares + sample_slopes + noise.sample_factors(variance * m * g.inverse_units)
         )
-        return back.rectified_if(x.positive is not None and (zero_slope or (g.rectified and zero_value)))
+        return back.rectified_if(
+            x.positive_share is not None and (zero_slope or (g.rectified and zero_value))
+        )
 
     return output, pullback
 
