@@ -198,7 +198,9 @@ def compared(
     """Each published row of each model, and archcalc's figures."""
     for name in wanted or kimm.list_models():
         for row in rows.get(published_name(name), []):
-            yield name, row, *count(name, row.size)
+            with keras.StatelessScope(initialize_variables=False):  # no weights are allocated
+                figures = count(name, row.size)
+            yield name, row, *figures
 
 
 def agrees(figure: Any, published: float, unit: float) -> bool:
