@@ -121,5 +121,5 @@ def test_every_command_is_shown() -> None:
         ("a", "a\nb", False),
     ],
 )
-def test_dots_stand_for_lines(expected: str, actual: str, same: bool) -> None:
+def test_dots_match_any_lines(expected: str, actual: str, same: bool) -> None:
     assert matches(expected, actual) == same

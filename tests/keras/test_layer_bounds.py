@@ -232,7 +232,7 @@ def test_hidden_steps_are_kept_in_view(kind: str, arguments: dict[str, Any]) -> 
     draw_weights(built, 3)
     for variable in built.layers[
         -1
-    ].weights:  # small ones: what a step hands on is little beside a repetition
+    ].weights:  # small ones: what a step passes on is small against a repetition
         variable.assign(variable * (0.001 if variable.name == "recurrent_kernel" else 0.1))
     for seed in range(8):
         (x,) = random_inputs(built, seed)

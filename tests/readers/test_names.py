@@ -86,11 +86,11 @@ def test_large_values_are_not_walked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "found"),
+    ("word", "known"),
     [("filter", "filters"), ("Filters", "filters"), ("KERNELSIZE", "kernel_size"), ("q", None)],
 )
-def test_nearest(word: str, found: str | None) -> None:
-    assert nearest(word, ["filters", "kernel_size", "padding"]) == found
+def test_nearest(word: str, known: str | None) -> None:
+    assert nearest(word, ["filters", "kernel_size", "padding"]) == known
 
 
 def test_did_you_mean() -> None:

@@ -101,7 +101,7 @@ def test_order_and_repetition_of_inputs_are_kept() -> None:
     assert inputs(graph, "s") == ["a", "x", "a"]
 
 
-def test_layers_may_stand_before_what_they_read() -> None:
+def test_layers_may_come_before_what_they_read() -> None:
     graph = read(
         {"name": "b", **RELU, "inputs": ["a"]}, {"name": "a", **RELU, "inputs": ["x"]}, outputs=["b"]
     )
@@ -224,7 +224,7 @@ def test_copies_read_the_same_second_input() -> None:
     assert inputs(graph, "r[3]/s") == ["r[2]/s", "k"]
 
 
-def test_a_symbolic_repeat_stands_for_all_copies() -> None:
+def test_a_symbolic_repeat_represents_all_copies() -> None:
     graph = read(
         {"name": "stem", **CONV},
         {"name": "body", "block": "pair", "f": 4, "repeat": "n + 1"},
@@ -322,7 +322,7 @@ def test_overrides() -> None:
     assert out_shapes(graph)["r"][-1] == symbol("a") + 2
 
 
-def test_expressions_stand_wherever_a_size_is_expected() -> None:
+def test_expressions_are_read_wherever_a_size_is_expected() -> None:
     graph = load(
         {
             "archcalc": 1,

@@ -547,7 +547,7 @@ def test_messages_stay_short() -> None:
         assert len(text) < 600
 
 
-def test_the_source_stands_in_every_line() -> None:
+def test_the_source_is_named_in_every_line() -> None:
     with pytest.raises(SourceError) as raised:
         load(spec({"name": "a", "type": "Zzz"}, {"name": "b", "type": "Zzz"}))
     assert all(line.startswith("the given mapping: $.layers[") for line in str(raised.value).splitlines())

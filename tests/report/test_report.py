@@ -262,16 +262,16 @@ def test_equal_networks_have_equal_reports() -> None:
 # -- figures on demand -----------------------------------------------------------------------------
 def test_a_report_of_parameters_computes_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any) -> None:
-        raise AssertionError("nobody asked for fields")
+        raise AssertionError("fields were not requested")
 
     monkeypatch.setattr("archcalc.report.columns.windows", never)
     report = archcalc.analyze(conv_pair())
     assert (report.totals.parameters, report.layers["second"].macs) == (5_088, 3_612_672)
-    with pytest.raises(AssertionError, match="nobody"):
+    with pytest.raises(AssertionError, match="not requested"):
         str(report.rows[1].receptive_field)
 
 
-def test_figures_do_not_hang_on_what_was_read_before() -> None:
+def test_figures_do_not_depend_on_what_was_read_before() -> None:
     graph = conv_pair(symbol("H"))
     whole = archcalc.analyze(graph).to_dict()
     for first in ("optimizer_bytes", "peak_activation_bytes", "parameters"):

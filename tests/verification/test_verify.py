@@ -368,7 +368,7 @@ FOUND_BY_DRAWING = {
         {"type": "STFTSpectrogram", "mode": "angle", "frame_length": 4, "padding": "same"},
         image=(1, 2),
     ),
-    "a recurrence over images, whose slopes hang on values": spec(
+    "a recurrence over images, whose slopes depend on values": spec(
         {"type": "ConvLSTM2D", "filters": 5, "kernel_size": 1},
         {"type": "AdaptiveMaxPooling2D", "output_size": 1},
         image=(6, 4, 6, 2),

@@ -55,12 +55,12 @@ def test_figures_of_unknown_layers_and_totals_are_unknown_and_the_others_known()
 def test_an_axis_that_the_file_leaves_open_is_unknown_after_the_layer() -> None:
     x = keras.Input((None, None, 3), name="x")
     y = kl.Conv2D(4, 3, name="conv")(kl.Lambda(lambda v: v, name="lambda")(x))
-    found = report(keras.Model(x, kl.GlobalMaxPooling2D(name="pool")(y)))
-    shape = found.layers["conv"].output_shapes[0]
+    result = report(keras.Model(x, kl.GlobalMaxPooling2D(name="pool")(y)))
+    shape = result.layers["conv"].output_shapes[0]
     assert [isinstance(n, Unknown) for n in shape] == [True, True, False]
-    assert isinstance(found.layers["conv"].macs, Unknown)
-    assert found.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
-    assert found.layers["pool"].output_shapes == ((4,),)
+    assert isinstance(result.layers["conv"].macs, Unknown)
+    assert result.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
+    assert result.layers["pool"].output_shapes == ((4,),)
 
 
 def test_without_a_recorded_shape_the_file_is_refused_all_the_same() -> None:
