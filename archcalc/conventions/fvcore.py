@@ -52,7 +52,9 @@ def _projected_units(call: Call) -> Size:
 
 _ACTIVATIONS: Mapping[str, Callable[[Call], Size]] = {
     **dict.fromkeys(each(f"{PRODUCTS} torch.einsum", products(1)), lambda call: call.out_units),
-    **dict.fromkeys(each("RNNCell LSTMCell GRUCell", products(1)), lambda call: 2 * call.count("bias_ih")),
+    **dict.fromkeys(
+        each("RNNCell LSTMCell GRUCell", products(1)), lambda call: 2 * call.parameters["weight_ih"][0]
+    ),
     "MultiheadAttention": _projected_units,
 }
 

@@ -41,6 +41,11 @@ def _ptflops_norm(call: Call) -> Counts:
     return {NORMALISATION: (2 if affine else 1) * call.units}
 
 
+def _ptflops_upsampling(call: Call) -> Counts:
+    """The function counts all samples, the module the first one."""
+    return {UPSAMPLING: (call.times + 1) * call.out_units}
+
+
 def _ptflops_attention(call: Call) -> Counts:
     """The bias of the output projection counts even where there is none."""
     width, queries, keys = (call.more[n] for n in ("width", "queries", "keys"))
@@ -65,12 +70,13 @@ PTFLOPS = TorchTool(
         **each("ReLU6 LeakyReLU SiLU Softmax", per_unit(ACTIVATION)),
         **each(FUNCTIONS, per_unit(ACTIVATION)),
         **each(POOLS, per_unit(POOLING, 2)),
-        "Upsample": per_output(UPSAMPLING, 2),
+        "Upsample": _ptflops_upsampling,
         "F.interpolate": per_output(UPSAMPLING),
         **each("torch.bmm torch.matmul", lambda call: {MULTIPLY_ADDS: call.macs}),
         "MultiheadAttention": _ptflops_attention,
         **each(RECURRENT, gated(1, {"RNN": 1, "GRU": 7, "LSTM": 10})),
     },
+    of_batch=("Upsample",),
 )
 
 
