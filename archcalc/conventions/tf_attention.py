@@ -93,13 +93,13 @@ def grouped(layer: Any, *inputs: Shape) -> Size:
 
 
 # -- attention without projections --------------------------------------------------------------------
-def plain_products(layer: Any, *inputs: Shape) -> Size:
+def unprojected_products(layer: Any, *inputs: Shape) -> Size:
     shapes = layer.named_inputs(inputs)
     scored = shapes.query[-1] if getattr(layer, "score_mode", None) == "dot" else 0
     return 2 * layer.pairs(shapes) * (scored + shapes.value[-1])
 
 
-def plain(layer: Any, *inputs: Shape) -> Size:
+def unprojected(layer: Any, *inputs: Shape) -> Size:
     """Per score: its softmax, what scales it, a causal mask, and the sum over features of the tanh."""
     shapes = layer.named_inputs(inputs)
     scaled, width = int(layer.use_scale), shapes.query[-1]
@@ -111,4 +111,4 @@ def plain(layer: Any, *inputs: Shape) -> Size:
             each += (2 + scaled) * width
         case _:
             each += 3 * width - 1  # without a scale Keras multiplies by 1
-    return plain_products(layer, *inputs) + each * layer.pairs(shapes)
+    return unprojected_products(layer, *inputs) + each * layer.pairs(shapes)

@@ -291,7 +291,7 @@ RULES: Mapping[str, Rule] = {
     "EinsumDense": tf_attention.einsum_dense,
     "MultiHeadAttention": tf_attention.projected,
     "GroupQueryAttention": tf_attention.grouped,
-    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.plain),
+    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.unprojected),
     **dict.fromkeys(_RECURRENT, tf_recurrent.flops),
     "Bidirectional": tf_recurrent.bidirectional,
     "ReversibleEmbedding": _reversible_embedding,
@@ -317,7 +317,7 @@ RULES: Mapping[str, Rule] = {
 PRODUCTS: Mapping[str, Rule] = {
     "EinsumDense": tf_attention.einsum_products,
     **dict.fromkeys(["MultiHeadAttention", "GroupQueryAttention"], tf_attention.projected_products),
-    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.plain_products),
+    **dict.fromkeys(["Attention", "AdditiveAttention"], tf_attention.unprojected_products),
     **dict.fromkeys(_RECURRENT, tf_recurrent.products),
 }
 
