@@ -38,8 +38,8 @@ def exemption(layer: Any) -> str | None:
         drops = any(cell.layer.dropout or cell.layer.recurrent_dropout for cell in layer.cells)
         return "how often stacked cells draw masks of dropout has no rule" if drops else None
     if isinstance(layer, ConvGates):
-        plain = layer.data_format != "channels_first" and not (layer.dropout or layer.recurrent_dropout)
-        same = plain and all(d == 1 for d in layer.dilation_rate)
+        supported = layer.data_format != "channels_first" and not (layer.dropout or layer.recurrent_dropout)
+        same = supported and all(d == 1 for d in layer.dilation_rate)
         return None if same else "with dropout, dilation or channels_first it uses other operations"
     if isinstance(layer, LSTMGates | GRUGates) and layer.recurrent_dropout:
         return "with recurrent_dropout Keras computes the gates one by one"
