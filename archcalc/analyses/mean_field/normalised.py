@@ -24,6 +24,7 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
     balanced,
+    log_mean,
     log_of,
     of_samples,
     replace,
@@ -164,6 +165,27 @@ def _log_square(value: float) -> float:
     return 2 * math.log(abs(value)) if value else FLOOR
 
 
+def _log_squared_norm(z: Array) -> Array:
+    """Log of the squared norm of diag(p) - p p^T, the Jacobian of softmax, for each row of logits.
+
+    A sum of positive terms divided by the square of the second largest probability, so that nothing cancels
+    or vanishes however large the logits are.
+    """
+    largest = z.argmax(axis=1, keepdims=True)
+    log_p = z - np.take_along_axis(z, largest, axis=1)
+    log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    top = np.exp(2 * np.take_along_axis(log_p, largest, axis=1)[:, 0])
+    np.put_along_axis(log_p, largest, -np.inf, axis=1)
+    second = log_p.max(axis=1, keepdims=True)
+    others = np.exp(log_p - second)
+    squares = (others**2).sum(axis=1)
+    of_others = ((others * (1 - np.exp(log_p))) ** 2).sum(axis=1)
+    pairs = np.exp(2 * second[:, 0]) * np.maximum(squares**2 - (others**4).sum(axis=1), 0.0)
+    total = of_others + top * (others.sum(axis=1) ** 2 + 2 * squares) + pairs
+    logs: Array = 2 * second[:, 0] + np.log(total)
+    return logs
+
+
 DRAWS = 200_000  # Gaussian numbers over which the slopes of a softmax are averaged
 
 
@@ -180,14 +202,13 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
     p /= p.sum(axis=1, keepdims=True)
     if log:
         # the Jacobian is I - 1 p^T
-        squares = (1 - 2 / count) + (p * p).sum(axis=1)
-        value = np.log(p)
+        logs = np.log((1 - 2 / count) + (p * p).sum(axis=1))
+        value = z - z.max(axis=1, keepdims=True)
+        value = value - np.log(np.exp(value).sum(axis=1, keepdims=True))
     else:
         # the Jacobian is diag(p) - p p^T
-        p2 = (p * p).sum(axis=1)
-        squares = (p2 - 2 * (p**3).sum(axis=1) + p2**2) / count
+        logs = _log_squared_norm(z) - math.log(count)
         value = p
-    logs = np.log(np.maximum(squares, 1e-300))
     mean_square = float((value**2).mean())
     ones = np.ones((1,) * len(x.shape))
     output = replace(
@@ -199,7 +220,7 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         quantiles=None,
         sample_squares=EQUAL_SAMPLES,
     )
-    log_mean_square = math.log(float(squares.mean()))
+    log_mean_square = log_mean(logs)
     stddev = float(logs.std())
 
     def pullback(g: Backward) -> Backward:

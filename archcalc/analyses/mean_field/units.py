@@ -531,17 +531,20 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     whole = sum(mean_squares)
     channels = max(p.channels for p in parts)
     units = math.prod(parts[0].shape)
-    realised = sum(v * np.exp(p.fluctuation) for p, v in zip(parts, mean_squares, strict=True))
+    # what all parts have in common (a softmax that saturates, say) is left out of the sum, however large
+    common = parts[mean_squares.index(max(mean_squares))].fluctuation
+    differences = [p.fluctuation - common for p in parts]
+    realised = sum(v * np.exp(f) for f, v in zip(differences, mean_squares, strict=True))
     for i in range(len(parts)):
         for j in range(i):
             n = effective_units(units, channels, math.sqrt(max(parts[i].corr * parts[j].corr, 0.0)))
-            size = np.exp((parts[i].fluctuation + parts[j].fluctuation) / 2)
+            size = np.exp((differences[i] + differences[j]) / 2)
             realised = realised + 2 * math.sqrt(mean_squares[i] * mean_squares[j] / n) * size * noise.normal()
     return Backward(
         parts[0].shape,
         top + log_of(b),
         sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True)) / whole,
-        _log_positive(realised / whole),
+        common + _log_positive(realised / whole),
         direct_weights,
         channels,
         centred=all(p.centred for p in parts),

@@ -44,3 +44,10 @@ def residual(
 def expected(graph: Graph, **options: Any) -> dict[str, Expected]:
     rows = expected_gradients(graph, infer(graph), **options)
     return {node.name: row for node, row in zip(graph.nodes, rows, strict=True)}
+
+
+def appended(graph: Graph, name: str, kind: str, arguments: dict[str, Any]) -> Graph:
+    """The graph with one more layer at its end."""
+    nodes: list[Any] = [(n.name, n.layer, [graph.nodes[t.node].name for t in n.inputs]) for n in graph.nodes]
+    nodes.append((name, registered()[kind](**arguments), [nodes[-1][0]]))
+    return Graph.of(graph.name, nodes, [name])

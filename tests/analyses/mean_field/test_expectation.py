@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from archcalc.analyses.mean_field.functions import function
-from tests.analyses.mean_field.stacks import expected, network, plain, residual
+from tests.analyses.mean_field.stacks import appended, expected, network, plain, residual
 
 
 def runs(activation: str, gain: float, depth: int, width: int, seeds: int, kind: str) -> np.ndarray:
@@ -267,3 +268,29 @@ def test_a_normalization_with_stated_statistics_is_a_rescaling(statistics: tuple
     rows = [expected(network(0, first, stem, out, shape=(9, 9, 3))) for first in (normal, scale)]
     for name in ("input", "scaled", "stem"):
         assert rows[0][name].log10 == pytest.approx(rows[1][name].log10)
+
+
+def test_a_softmax_that_saturates_changes_no_ratio_before_it() -> None:
+    """Unscaled residual branches make logits of a thousand; ratios of rows before it stay the same."""
+
+    def rows(end: str) -> dict[str, Any]:
+        graph = residual("relu", "he_normal", 14, 64)
+        return expected(appended(graph, "out", "Dense", {"units": 10, "activation": end}))
+
+    logits, classes = rows("linear"), rows("softmax")
+    assert (classes["h13"].log10 or 0.0) < -100
+    for name in ("a0", "h0", "h7"):
+        ratios = [r[name].log10 - r["h13"].log10 for r in (logits, classes)]
+        assert ratios[0] == pytest.approx(ratios[1], abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 20.0])
+def test_the_norm_of_the_jacobian_of_softmax(scale: float) -> None:
+    from archcalc.analyses.mean_field.normalised import _log_squared_norm
+
+    z = scale * np.random.default_rng(0).standard_normal((30, 7))
+    for row, log_norm in zip(z, _log_squared_norm(z), strict=True):
+        powers = [Fraction(math.exp(v - row.max())) for v in row]
+        p = [v / sum(powers) for v in powers]
+        exact = sum(((a if i == j else 0) - a * b) ** 2 for i, a in enumerate(p) for j, b in enumerate(p))
+        assert log_norm == pytest.approx(math.log(exact), abs=1e-9)
