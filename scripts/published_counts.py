@@ -236,6 +236,8 @@ def table(wanted: list[str], rows: dict[str, list[Published]], out: TextIO) -> N
 
 def _cause(row: Published, counted: Counted, causes: list[Cause]) -> str:
     """The cause without which the published multiply-adds and activations follow, if there is one."""
+    if not agrees(counted.parameters, row.parameters, 1e6):
+        return ""  # another network
     for cause in causes:
         macs, units = counted.macs - cause.macs, counted.activations - cause.activations
         if agrees(macs, row.gmacs, 1e9) and agrees(units, row.activations, 1e6):
