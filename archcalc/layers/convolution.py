@@ -212,9 +212,8 @@ class Depthwise(Kernel):
         return prod(self.kernel_size) * prod(self.output_shape(*inputs))
 
     def convolutions(self, x: Shape) -> Primitives:
-        return (
-            Convolve("kernel", self.sliding_windows(x), self.channel_axis, self.bias_name, depthwise=True),
-        )
+        windows = self.sliding_windows(x)
+        return (Convolve("kernel", windows, self.channel_axis, self.bias_name, depthwise=True),)
 
 
 @layer
