@@ -37,6 +37,8 @@ def test_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a process that ignores the signal, as those in the background do, hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not list(tmp_path.glob("*/prediction.json")):
         assert process.poll() is None, "the run ended by itself"
