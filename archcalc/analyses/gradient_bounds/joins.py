@@ -27,7 +27,7 @@ def adds_squares(primitives: prim.Primitives) -> bool:
 def joins(graph: Graph, taps: Iterable[Tap], first: int, last: int) -> dict[int, int]:
     """For the nodes from `first` to `last` the next node through which all paths from there to `taps` lead.
 
-    It is `last + 1` where paths meet only behind all nodes, at the taps as one vector.
+    It is `last + 1` where paths meet only after all nodes, at the taps as one vector.
     """
     end = last + 1
     readers = graph.consumers()
