@@ -249,6 +249,12 @@ def _sum(layer: Any, x: Shape) -> Size:
     return prod(x) - prod(layer.output_shape(x))
 
 
+def _split(layer: Any, *_: Shape) -> Size:
+    """Keras computes the size of each part but the first from the indices, if it has any."""
+    indices = layer.indices_or_sections
+    return len(indices) if isinstance(indices, list | tuple) else 0
+
+
 # activations without an operation of that name, and `gelu`, whose operation is the approximate one
 _NO_OPERATIONS = ("linear", "exponential", "mish", "swish", "hard_swish", "gelu", "softmax")
 
@@ -256,10 +262,11 @@ _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(
         ["add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum"], _output(1)
     ),
-    **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "split", "max"], _constant(0)),
+    **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "max"], _constant(0)),
     **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
+    "split": _split,
     "log_softmax": _transposing,
     "mean": _per_unit(1),
     "sum": _sum,

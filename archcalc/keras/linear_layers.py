@@ -100,8 +100,12 @@ class Encoded(keras.layers.Layer):
         if self.encoding.output_mode == "int":
             return x
         shape = self.compute_output_shape([g.shape for g in numbers] if several_inputs else x.shape)
-        longer = len(shape) > len(x.shape)
-        rows = ops.expand_dims(x, -1) if longer else ops.mean(x, axis=-1, keepdims=True)
+        if len(shape) > len(x.shape):
+            rows = ops.expand_dims(x, -1)
+        elif len(x.shape) > 2 and isinstance(self.encoding, keras.layers.Discretization):
+            rows = ops.expand_dims(ops.mean(x, axis=1), -1)  # it encodes all numbers along the first axis
+        else:
+            rows = ops.mean(x, axis=-1, keepdims=True)
         return ops.repeat(rows, shape[-1], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

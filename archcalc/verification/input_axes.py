@@ -2,7 +2,7 @@
 
 No notion of channels enters: single units of a layer's output are measured, next to each other along one
 axis of it (the last is left out, where parts of a concatenation may read different channels). If they
-depend on different parts of an axis of the input that overlap, some layer slides along that axis.
+depend on parts of an axis of the input that overlap, one moved on from the other, some layer slides along it.
 """
 
 from __future__ import annotations
@@ -51,10 +51,19 @@ def _sliding(gradients: Gradients, node: int) -> Iterator[set[int]]:
         axes = set()
         for low, high in zip(support.lows[1 : len(units)], support.highs[1 : len(units)], strict=True):
             for a, (start, stop) in enumerate(zip(support.lows[0], support.highs[0], strict=True)):
-                same = (start, stop) == (low[a], high[a])
-                if not same and max(start, low[a]) <= min(stop, high[a]):
+                if _slides((start, stop), (low[a], high[a])):
                     axes.add(a)
         yield axes
+
+
+def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two parts of an axis overlap and one is the other moved on, or longer by a unit at one end.
+
+    A part inside another is no sign: one channel and all of them, side by side after a concatenation.
+    """
+    (start, stop), (low, high) = sorted((one, other))
+    grows = (start == low) != (stop == high) and abs(start - low) + abs(stop - high) == 1
+    return low <= stop and ((start < low and stop < high) or grows)
 
 
 def _units(shape: Shape) -> Sequence[Position]:

@@ -276,6 +276,7 @@ CASES: list[Case] = [
     *recurring(),
     *multiplied(),
     ("ops.split", {"indices_or_sections": 2, "axis": 2}, IMAGE),
+    ("ops.split", {"indices_or_sections": [1, 2], "axis": 2}, IMAGE),
 ]
 
 EXEMPT: list[Case] = [

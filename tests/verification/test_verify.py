@@ -370,6 +370,18 @@ def test_the_profiler_overlooks_some_operations_with_channels_first(kind: str, s
 
 LSTMS = {"type": "StackedRNNCells", "cells": [{"type": "LSTMCell", "units": n} for n in (1, 2)]}
 FOUND_BY_DRAWING = {
+    "a count of all numbers along the first axis": spec(
+        {"type": "Discretization", "output_mode": "count", "num_bins": 3},
+        {"type": "GlobalAveragePooling1D"},
+        image=(7, 3),
+    ),
+    "channels of a concatenation side by side after a reshape": spec(
+        {**CONV, "kernel_size": [5, 1], "padding": "same"},
+        {"type": "Concatenate", "inputs": ["image", "conv2d0"]},
+        {"type": "Reshape", "target_shape": [2, -1, 45, 1]},
+        image=(5, 6, 5),
+    ),
+    "indices of a split": spec({"type": "ops.split", "indices_or_sections": [1, 2], "axis": -1}),
     "contrast over the first two axes, whatever the data format": spec(
         {"type": "AutoContrast", "data_format": "channels_first"},
         {"type": "Activation", "activation": "tanh"},
