@@ -57,13 +57,13 @@ def _sliding(gradients: Gradients, node: int) -> Iterator[set[int]]:
 
 
 def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two parts of an axis overlap and one is the other moved on, or longer by a unit at one end.
+    """Whether two parts of an axis overlap and one is the other moved on.
 
-    A part inside another is no sign: one channel and all of them, side by side after a concatenation.
+    A part inside another is no sign: one channel and all of them, side by side after a concatenation, or
+    one and two in a product of all pairs. What a recurrence has read so far is not noticed, therefore.
     """
     (start, stop), (low, high) = sorted((one, other))
-    grows = (start == low) != (stop == high) and abs(start - low) + abs(stop - high) == 1
-    return low <= stop and ((start < low and stop < high) or grows)
+    return start < low <= stop < high
 
 
 def _units(shape: Shape) -> Sequence[Position]:

@@ -381,6 +381,11 @@ FOUND_BY_DRAWING = {
         {"type": "Reshape", "target_shape": [2, -1, 45, 1]},
         image=(5, 6, 5),
     ),
+    "products of all pairs of channels": spec(
+        {"type": "Activation", "activation": "hard_swish"},
+        {"type": "Dot", "axes": [1, 1], "inputs": ["image", "activation0"]},
+        image=(9, 4),
+    ),
     "indices of a split": spec({"type": "ops.split", "indices_or_sections": [1, 2], "axis": -1}),
     "contrast over the first two axes, whatever the data format": spec(
         {"type": "AutoContrast", "data_format": "channels_first"},
