@@ -24,11 +24,6 @@ SCHEME = "keras:"
 DATA = "applications.json.xz"
 
 
-def is_application(source: str) -> bool:
-    """Whether a source is written `keras:NAME`."""
-    return source.startswith(SCHEME)
-
-
 def names() -> list[str]:
     """The names that `keras:` accepts."""
     return list(_Shipped().spans)

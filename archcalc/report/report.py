@@ -128,7 +128,7 @@ class Report(Frozen):
         of = self._of
         return (
             *_unknown_layers(self.rows),
-            *(Finding(*finding) for finding in stated_findings(of.asked, of.graph)),
+            *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.not_runnable(of),
         )

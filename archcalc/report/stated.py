@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
 from archcalc.graph import Graph
+from archcalc.report.findings import Finding
 from archcalc.report.options import DTYPE, OPTIMIZER, AnalysisOptions
 
 
@@ -22,13 +23,13 @@ def completed(asked: AnalysisOptions, graph: Graph) -> AnalysisOptions:
     )
 
 
-def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[tuple[str, str, str | None, str, str]]:
+def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
     """What the file says and the figures do not follow."""
     policies = _policies(graph)
     used = completed(asked, graph)
     if asked.dtype is None and len(policies) > 1:
         others = [n for n in graph.nodes if _policy(n.layer) not in (None, used.dtype)]
-        yield (
+        yield Finding(
             "dtype-policies",
             "info",
             others[0].name,
@@ -37,7 +38,7 @@ def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[tuple[str, str, s
             "--dtype chooses the policy of all layers",
         )
     if asked.optimizer is None and graph.optimizer not in (None, used.optimizer):
-        yield (
+        yield Finding(
             "optimizer",
             "info",
             None,
