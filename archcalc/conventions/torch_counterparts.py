@@ -453,6 +453,7 @@ RULES: Mapping[str, Rule] = {
     **{f"ops.{name}": _as(f"F.{name}") for name in _FUNCTIONAL},
     **{f"ops.{name}": _as(f"torch.{name}") for name in _PLAIN},
     "ops.get_item": _as("slice"),
+    "ops.image.resize": _resizing,
     "ops.matmul": _matmul,
     "ops.pad": _as("F.pad"),
     **{f"ops.{name}": _as(f"torch.{in_torch}") for name, in_torch in _REARRANGING.items()},

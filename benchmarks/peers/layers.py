@@ -274,6 +274,7 @@ LAYERS: dict[str, Twin] = {
     "attention": (lambda: Call(attend), [(6, 5), (7, 5)]),
     "resizing": (lambda: Call(resized(18, 5, mode="bilinear")), [IMAGE]),
     "resizing nearest": (lambda: Call(resized(4, 16, mode="nearest-exact")), [IMAGE]),
+    "resizing by a function": (lambda: Call(resized(4, 16, mode="nearest-exact")), [IMAGE]),
     "resizing bicubic": (lambda: Call(resized(12, 3, mode="bicubic")), [IMAGE]),
     "resizing smoothed": (lambda: Call(resized(4, 4, mode="bilinear", antialias=True)), [IMAGE]),
     "resizing cropped": (

@@ -170,6 +170,11 @@ LAYERS: dict[str, Layered] = {
     "resizing bicubic": ("Resizing", {"height": 12, "width": 3, "interpolation": "bicubic"}, [IMAGE]),
     "resizing smoothed": ("Resizing", {"height": 4, "width": 4, "antialias": True}, [IMAGE]),
     "resizing cropped": ("Resizing", {"height": 4, "width": 4, "crop_to_aspect_ratio": True}, [IMAGE]),
+    "resizing by a function": (
+        "ops.image.resize",
+        {"size": (4, 16), "interpolation": "nearest"},
+        [IMAGE],
+    ),
     "resizing padded": ("Resizing", {"height": 4, "width": 4, "pad_to_aspect_ratio": True}, [IMAGE]),
     "einsum": _einsum("abc,cd->abd", (None, 7), "d", (6, 5)),
     "einsum no bias": _einsum("abc,cde->abde", (None, 2, 3), None, (6, 5)),

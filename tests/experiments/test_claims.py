@@ -9,7 +9,7 @@ import re
 import pytest
 
 from experiments.common import claims
-from experiments.common.claims import HIT, MISS, OPEN, Claim, Measurement
+from experiments.common.claims import HIT, MISS, OPEN, SPLIT, Claim, Measurement
 from experiments.registry import EXPERIMENTS
 
 CLAIM = Claim("key", "People say so.", "between 1 and 2", 1.0, 2.0)
@@ -20,7 +20,9 @@ CLAIM = Claim("key", "People say so.", "between 1 and 2", 1.0, 2.0)
     [
         ((1.0,), HIT),
         ((2.0,), HIT),
-        ((0.5, 2.5), HIT),  # the mean over seeds counts
+        ((1.2, 1.8), HIT),
+        ((1.2, 2.2), SPLIT),
+        ((0.5, 2.5), MISS),
         ((2.1,), MISS),
         ((0.9,), MISS),
         ((math.nan,), OPEN),
@@ -28,7 +30,7 @@ CLAIM = Claim("key", "People say so.", "between 1 and 2", 1.0, 2.0)
         ((), OPEN),
     ],
 )
-def test_a_mean_within_the_interval_is_a_hit(values: tuple[float, ...], wanted: str) -> None:
+def test_every_seed_within_the_interval_is_a_hit(values: tuple[float, ...], wanted: str) -> None:
     assert claims.verdict(CLAIM.to_dict(), Measurement(values, "")) == wanted
 
 

@@ -38,10 +38,15 @@ class OfImages(Operation):
         require_rank(self, x, 3)
         return (1, 2) if self.data_format == "channels_first" else (0, 1)
 
+    def sides(self, x: Shape) -> Shape:
+        """The sizes of the spatial axes."""
+        return tuple(x[axis] for axis in self.spatial(x))
+
     def _arranged(self, x: Shape, sides: tuple[Any, Any], channel: Any) -> tuple[Any, ...]:
         return (channel, *sides) if self.spatial(x) == (1, 2) else (*sides, channel)
 
-    def _channels(self, x: Shape) -> Size:
+    def channels(self, x: Shape) -> Size:
+        """The size of the channel axis."""
         return x[0] if self.spatial(x) == (1, 2) else x[2]
 
 
@@ -62,7 +67,7 @@ class Resize(OfImages):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        return self._arranged(x, self.size, self._channels(x))
+        return self._arranged(x, self.size, self.channels(x))
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         return (self._resampling(inputs).window(self.one(inputs)),)
@@ -98,7 +103,7 @@ class DepthToSpace(Blockwise):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        b, cin = self.block_size, self._channels(x)
+        b, cin = self.block_size, self.channels(x)
         channels = exact_div(cin, b * b, lambda: f"{cin} channels for blocks of {b} by {b}")
         return self._arranged(x, tuple(x[a] * b for a in self.spatial(x)), channels)
 
@@ -118,7 +123,7 @@ class SpaceToDepth(Blockwise):
         sides = tuple(
             exact_div(x[a], b, lambda n=x[a]: f"a side of {n} in blocks of {b}") for a in self.spatial(x)
         )
-        return self._arranged(x, sides, self._channels(x) * b * b)
+        return self._arranged(x, sides, self.channels(x) * b * b)
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         x = self.one(inputs)
@@ -135,7 +140,7 @@ class RGBToGrayscale(OfImages):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         x = self.one(inputs)
-        if certainly(equal(self._channels(x), 2)):
+        if certainly(equal(self.channels(x), 2)):
             raise LayerError("2 channels are neither one nor three colours")
         return self._arranged(x, tuple(x[a] for a in self.spatial(x)), 1)
 
@@ -149,6 +154,6 @@ class RGBToGrayscale(OfImages):
 
     def primitives(self, *inputs: Shape) -> Primitives:
         x = self.one(inputs)
-        if certainly(equal(self._channels(x), 1)):
+        if certainly(equal(self.channels(x), 1)):
             return ()
         return (ConstantMatrix(0 if self.spatial(x) == (1, 2) else 2, ((0.2989, 0.587, 0.114),)),)
