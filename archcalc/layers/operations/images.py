@@ -38,7 +38,7 @@ class OfImages(Operation):
         require_rank(self, x, 3)
         return (1, 2) if self.data_format == "channels_first" else (0, 1)
 
-    def _arranged(self, x: Shape, sides: tuple[Any, Any], channel: Any) -> tuple[Any, ...]:
+    def _arranged(self, x: Shape, sides: tuple[Any, ...], channel: Any) -> tuple[Any, ...]:
         return (channel, *sides) if self.spatial(x) == (1, 2) else (*sides, channel)
 
     def _channels(self, x: Shape) -> Size:
