@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from archcalc.writers.keras_code import keras_code as keras_code
     from archcalc.writers.spec import to_spec as to_spec
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "ArchcalcError": "archcalc.errors",

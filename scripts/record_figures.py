@@ -105,7 +105,7 @@ def differences(before: Path, after: Path) -> tuple[list[str], list[str]]:
         return ([], changed) if numbers[0] == numbers[1] else (changed, [])
     old, new = (dict(leaves(json.loads(p.read_text(encoding="utf-8")))) for p in (before, after))
     figures, texts = [], []
-    for path in sorted(old.keys() | new.keys()):
+    for path in sorted((old.keys() | new.keys()) - {"$.tool.version"}):
         a, b = old.get(path, "(missing)"), new.get(path, "(missing)")
         if a != b or type(a) is not type(b):
             (texts if is_prose(a) and is_prose(b) else figures).append(f"{path}: {a!r} -> {b!r}")

@@ -57,7 +57,7 @@ def test_the_lint_knows_what_holds_sizes() -> None:
         "output_channels",
         "sides",
         "window_count",
-    } <= FUNCTIONS.keys()
+    } <= FUNCTIONS
     assert not FIELDS & {"padding", "activation", "use_bias", "data_format"}
 
 
@@ -73,31 +73,18 @@ RULE = "def rule(self, x: Shape, n: Size, names: list[str], ranks: tuple[int, ..
 @pytest.mark.parametrize(
     ("offence", "body"),
     [
-        ("divides with /", "return n / 2"),
-        ("divides with /", "n /= 2\n    return n"),
-        ("calls max()", "return max(n, 1)"),
-        ("calls min()", "return min(k for k in x)"),
-        ("calls max()", "a, b = x\n    return max(a, 2)"),
-        ("calls max()", "return max(self.filters, 1)"),
-        ("calls max()", "return max(helper(x), 1)"),
-        ("imports math", "import math\n    return math.ceil(n)"),
-        ("imports numpy", "from numpy import floor\n    return floor(n)"),
-        ("compares a dimension", "return 1 if n < 3 else 2"),
         ("compares a dimension", "return x[0] == x[1]"),
         ("compares a dimension", "return self.filters != 1"),
-        ("compares a dimension", "m = prod(x)\n    return m >= 2"),
-        ("compares a dimension", "return [a for a, b in zip(x, names) if a > 1]"),
-        ("compares a dimension", "return any(k > 1 for k in self.kernel_size)"),
-        ("branches on a dimension", "if n:\n        return 1"),
-        ("branches on a dimension", "return self.groups or 1"),
-        ("branches on a dimension", "return not x[-1]"),
-        ("branches on a dimension", "side, *rest = x\n    return 1 if side else 2"),
-        ("branches on a dimension", "return [a for a in x if a]"),
-        ("branches on a dimension", "(y,) = rows\n    return y[0] or 1"),
+        ("compares a dimension", "return n in (1, 2)"),
+        ("compares a dimension", "m = prod(x)\n    return m == 2"),
+        ("compares a dimension", "side, *rest = x\n    return rest[0] == 2"),
+        ("compares a dimension", "return [a for a, b in zip(x, names) if a == 1]"),
+        ("compares a dimension", "return any(k != 1 for k in self.kernel_size)"),
         ("compares a dimension", "return rows[0] == rows[1]"),
-        ("compares a dimension", "return [i for i, (a, b) in enumerate(zip(x, names)) if a > b]"),
-        ("calls range() on a dimension", "return [i for i in range(n)]"),
-        ("calls int() on a dimension", "return int(n // 2)"),
+        ("compares a dimension", "return [i for i, (a, b) in enumerate(zip(x, names)) if a == b]"),
+        ("compares a dimension", "k: Size = helper(x)\n    return k == 1"),
+        ("calls bool() on a dimension", "return bool(n // 2)"),
+        ("calls any() on a dimension", "return any(x)"),
     ],
 )
 def test_the_lint_sees(offence: str, body: str) -> None:
@@ -108,19 +95,14 @@ def test_the_lint_sees(offence: str, body: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "return (n - 1) // 2 + n**2",
         "return len(x) == 3",
         "return 1 if self.groups is None else self.groups",
         "return 1 if equal(n, 1) is False else 2",
         "return [b for a, b in zip(x, names) if b == 'kernel']",
         "return [a for i, a in enumerate(x) if i != 1]",
-        "return 0.05 / 3**0.5",
-        "return max(len(x), 2)",
-        "a, b = ranks\n    return min(a, b - 1)",
-        "return max(i + 1 for i in self.axes)",
         "return n * int(self.use_bias)",
-        "return 1 if x else 2",
-        "first, *rest = rows\n    return 1 if rest or not rows else 2",
+        "n = len(x)\n    return n == 2",
+        "return any(equal(k, 1) is True for k in x)",
     ],
 )
 def test_the_lint_leaves_alone(body: str) -> None:

@@ -71,3 +71,6 @@ def test_the_light_core_stays_light() -> None:
 def test_version_is_stated_alike() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"version: {archcalc.__version__}" in citation.splitlines()
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (\S+)", changelog, re.MULTILINE)
+    assert headings[:2] == ["Unreleased", archcalc.__version__]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+from archcalc.arith import Shape, concrete
 from archcalc.layers.initializers import INITIALIZERS, Constant, Spread, Structured, VarianceScaling
 
 # standard deviation of a standard normal distribution truncated at two standard deviations
@@ -43,11 +44,11 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     return field * shape[-2], field * shape[-1]
 
 
-def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
-    """The initial distribution of a weight of this shape; None where elements have no common one."""
+def draw(initializer: Any, shape: Shape) -> Draw | None:
+    """The initial distribution of a weight of this shape; None where elements have no common, known one."""
     rule, config = _rule("zeros" if initializer is None else initializer)
     match rule:
-        case VarianceScaling():
+        case VarianceScaling() if concrete(shape):
             scale = float(config.get("scale", rule.scale))
             mode = str(config.get("mode", rule.mode))
             if config.get("input_axes") is not None and config.get("output_axes") is not None:
@@ -63,7 +64,7 @@ def draw(initializer: Any, shape: Sequence[int]) -> Draw | None:
         case Constant():
             value = config.get("value", rule.value)
             return Draw(float(value), 0.0) if isinstance(value, int | float) else None
-        case Structured("orthogonal"):
+        case Structured("orthogonal") if concrete(shape):
             gain = float(config.get("gain", 1.0))
             rows, columns = prod(shape[:-1]), shape[-1]
             return Draw(0.0, gain**2 / max(rows, columns), orthogonal=True)

@@ -1,6 +1,7 @@
 """Arithmetic on integers, symbols and arrays; documented in `archcalc.arith.sizes`."""
 
 from archcalc.arith.integers import integer as integer
+from archcalc.arith.integers import integers as integers
 from archcalc.arith.sizes import Scope as Scope
 from archcalc.arith.sizes import Shape as Shape
 from archcalc.arith.sizes import Size as Size
@@ -10,6 +11,7 @@ from archcalc.arith.sizes import ceil_div as ceil_div
 from archcalc.arith.sizes import certainly as certainly
 from archcalc.arith.sizes import choose as choose
 from archcalc.arith.sizes import common_divisor as common_divisor
+from archcalc.arith.sizes import concrete as concrete
 from archcalc.arith.sizes import equal as equal
 from archcalc.arith.sizes import exact_div as exact_div
 from archcalc.arith.sizes import floor_div as floor_div

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -16,3 +17,8 @@ def integer(value: Any) -> int:
     if isinstance(value, bool):
         raise TypeError(f"expected an integer, got {value!r}")
     return operator.index(value)
+
+
+def integers(values: Iterable[Any]) -> tuple[int, ...]:
+    """Plain ints from sizes that must be numbers here; raises `TypeError` as `integer` does."""
+    return tuple(map(integer, values))

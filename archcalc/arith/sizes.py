@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 from archcalc.arith import ranges, symbolic
 from archcalc.arith.assumptions import Assumptions
@@ -21,8 +21,29 @@ from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError, UndecidedError
 
-# int, Expr, or archcalc.arith.arrays.ExactArray; `Any`, because the rules accept all three
-Size: TypeAlias = Any
+if TYPE_CHECKING:
+
+    class Size(Protocol):
+        """An int, an Expr, an ExactArray or an Unknown, with what all of them have in common.
+
+        No order, quotient or truth value: mypy refuses `a < b`, `a / b`, `max(a, b)` and `if a`.
+        """
+
+        def __add__(self, other: Any, /) -> Size: ...
+        def __radd__(self, other: Any, /) -> Size: ...
+        def __sub__(self, other: Any, /) -> Size: ...
+        def __rsub__(self, other: Any, /) -> Size: ...
+        def __mul__(self, other: Any, /) -> Size: ...
+        def __rmul__(self, other: Any, /) -> Size: ...
+        def __floordiv__(self, other: Any, /) -> Size: ...
+        def __rfloordiv__(self, other: Any, /) -> Size: ...
+        def __mod__(self, other: Any, /) -> Size: ...
+        def __rmod__(self, other: Any, /) -> Size: ...
+        def __pow__(self, other: Any, /) -> Size: ...
+        def __rpow__(self, other: Any, /) -> Size: ...
+        def __neg__(self) -> Size: ...
+else:
+    Size = Any
 Shape: TypeAlias = tuple[Size, ...]
 Message: TypeAlias = str | Callable[[], str]
 
@@ -64,6 +85,11 @@ def is_known(value: Any) -> bool:
     return not isinstance(value, Unknown)
 
 
+def concrete(sizes: tuple[Size, ...]) -> TypeGuard[tuple[int, ...]]:
+    """Whether all sizes are plain integers, so that code may order and divide them as numbers."""
+    return all(type(n) is int for n in sizes)
+
+
 # -- arithmetic ------------------------------------------------------------------------------
 def floor_div(a: Size, b: Size) -> Size:
     """`floor(a / b)`."""
@@ -81,15 +107,15 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
     Raises `LayerError` (int), `UndecidedError` (symbol or array outside a scope).
     """
     if type(a) is int and type(b) is int:
-        quotient, rest = divmod(a, b)
+        whole, rest = divmod(a, b)
         if rest:
             raise LayerError(_text(message) or f"{a} is not divisible by {b}")
-        return quotient
+        return whole
     unknown = _unknown(a, b)
     if unknown is not None:
         return unknown
-    if isinstance(a, Expr) or isinstance(b, Expr):
-        quotient = symbolic.divide(a, b)
+    if isinstance(a, int | Expr) and isinstance(b, int | Expr):
+        quotient: Size = symbolic.divide(a, b)
         if isinstance(a, Expr) and type(b) is int and ranges.always_divisible(a, b):
             return quotient
         if isinstance(quotient, Expr):
@@ -114,7 +140,8 @@ def common_divisor(a: Size, b: Size) -> Size:
     if is_array(a) or is_array(b):
         from archcalc.arith import arrays
 
-        return arrays.common_divisor(a, b)
+        common: Size = arrays.common_divisor(a, b)
+        return common
     for part, whole in ((a, b), (b, a)):
         if certainly(equal(floor_div(whole, part) * part, whole)):
             return part
@@ -169,7 +196,7 @@ MAX_COMPARISONS = 100_000  # every further size is compared with all of these
 
 
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
-    if all(type(s) is int for s in sizes):
+    if concrete(sizes):
         return max(sizes) if is_max else min(sizes)
     unknown = _unknown(*sizes)
     if unknown is not None:
@@ -177,8 +204,9 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
     if any(is_array(s) for s in sizes):
         from archcalc.arith import arrays
 
-        return arrays.extremum(sizes, is_max=is_max)
-    candidates: list[Size] = []
+        elementwise: Size = arrays.extremum(sizes, is_max=is_max)
+        return elementwise
+    candidates: list[Any] = []
     comparisons = 0
     for size in sizes:
         comparisons += 2 * len(candidates)
@@ -191,7 +219,8 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
             return Unknown(
                 f"the {which} of {len(sizes):,} sizes that their symbols do not order; give symbols a value"
             )
-    return candidates[0] if len(candidates) == 1 else symbolic.extremum(candidates, is_max=is_max)
+    extremum: Size = candidates[0] if len(candidates) == 1 else symbolic.extremum(candidates, is_max=is_max)
+    return extremum
 
 
 def substitute(x: Any, values: Mapping[str, Any]) -> Any:
@@ -238,11 +267,12 @@ def at_most(a: Size, b: Size) -> Any:
     if _unknown(a, b) is not None:
         return None
     if isinstance(a, Expr) or isinstance(b, Expr):
-        difference = b - a
+        difference: Any = b - a
         if not isinstance(difference, Expr):
             return difference >= 0
         return _assumptions().sign(difference)[0]
-    return a <= b
+    left: Any = a  # of arrays, one element a configuration
+    return left <= b
 
 
 def certainly(answer: Any) -> bool:
@@ -268,7 +298,8 @@ def require_at_least(a: Size, b: Size, message: Message) -> None:
     if answer is True or _unknown(a, b) is not None:
         return
     if answer is None:
-        _noting(message).state_nonnegative(a - b, f"{a} >= {b}", _text(message))
+        difference: Any = a - b
+        _noting(message).state_nonnegative(difference, f"{a} >= {b}", _text(message))
     else:
         _refuse(answer, message)
 
@@ -279,7 +310,8 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
     if _unknown(a, b) is not None:
         return a if is_known(a) else b
     if answer is None:
-        _noting(message).state_zero(a - b, note or f"{a} == {b}", _text(message))
+        difference: Any = a - b
+        _noting(message).state_zero(difference, note or f"{a} == {b}", _text(message))
     elif answer is not True:
         _refuse(answer, message)
     if isinstance(a, Expr) and (not isinstance(b, Expr) or len(str(b)) < len(str(a))):

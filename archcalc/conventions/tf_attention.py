@@ -56,10 +56,10 @@ def projected_products(layer: Any, *inputs: Shape) -> Size:
     wide = query[0] * value[1]
     of_query = prod(query) + int(layer.use_gate) * wide
     of_others = prod(shapes.key) * prod(key) + prod(shapes.value) * prod(value)
-    projections = prod(shapes.query) * of_query + of_others
+    projections: Size = prod(shapes.query) * of_query + of_others
     if len(result) == 1:
         projections += shapes.query[0] * wide * result[0]
-    scores = 0 if _fused(layer, 2) else layer.pairs(shapes) * query[0] * (key[1] + value[1])
+    scores: Size = 0 if _fused(layer, 2) else layer.pairs(shapes) * query[0] * (key[1] + value[1])
     return 2 * (projections + scores)
 
 
@@ -72,12 +72,12 @@ def projected(layer: Any, *inputs: Shape) -> Size:
     of_query = prod(query) + int(layer.use_gate) * wide + prod(layer.result(shapes))
     biases = int(layer.use_bias) * (positions * of_query + others * (prod(key) + prod(value)))
     gate = int(layer.use_gate) * positions * wide
-    scores = query[0] * layer.pairs(shapes)
+    scores: Size = query[0] * layer.pairs(shapes)
     fused = _fused(layer, len(shapes.query))
     scaled = scores if fused else positions * prod(query)
     axes = [shapes.value[a] for a in layer.attended(shapes)]
     soft = SOFTMAX * scores if len(axes) == 1 else 3 * scores + exact_div(scores, prod(axes))
-    work = projected_products(layer, *inputs) + biases + gate + scaled + soft
+    work: Size = projected_products(layer, *inputs) + biases + gate + scaled + soft
     return work + _masks(layer, fused) * positions * prod(axes)
 
 
@@ -96,7 +96,8 @@ def grouped(layer: Any, *inputs: Shape) -> Size:
 def unprojected_products(layer: Any, *inputs: Shape) -> Size:
     shapes = layer.named_inputs(inputs)
     scored = shapes.query[-1] if getattr(layer, "score_mode", None) == "dot" else 0
-    return 2 * layer.pairs(shapes) * (scored + shapes.value[-1])
+    macs: Size = layer.pairs(shapes) * (scored + shapes.value[-1])
+    return 2 * macs
 
 
 def unprojected(layer: Any, *inputs: Shape) -> Size:
@@ -111,4 +112,5 @@ def unprojected(layer: Any, *inputs: Shape) -> Size:
             each += (2 + scaled) * width
         case _:
             each += 3 * width - 1  # without a scale Keras multiplies by 1
-    return unprojected_products(layer, *inputs) + each * layer.pairs(shapes)
+    each *= layer.pairs(shapes)
+    return unprojected_products(layer, *inputs) + each

@@ -32,7 +32,8 @@ def flops(layer: Layer, *inputs: Shape) -> Size | None:
     rule = RULES.get(type(layer).__name__)
     if rule is None or exemption(layer) is not None:
         return None
-    return rule(layer, *inputs)
+    work: Size = rule(layer, *inputs)
+    return work
 
 
 def exemption(layer: Layer) -> str | None:
@@ -79,7 +80,8 @@ def _bias_and_activation(layer: Any, out: Shape) -> Size:
 
 
 def _multiply_adds(layer: Any, *inputs: Shape) -> Size:
-    return 2 * layer.macs(*inputs) + _bias_and_activation(layer, layer.output_shape(*inputs))
+    macs: Size = layer.macs(*inputs)
+    return 2 * macs + _bias_and_activation(layer, layer.output_shape(*inputs))
 
 
 def _positions(layer: Any, x: Shape) -> Size:
@@ -181,7 +183,8 @@ def _reversible_embedding(layer: Any, x: Shape) -> Size:
     if not layer.reverse:
         return 2 * prod(x)
     capped = 0 if layer.logit_soft_cap is None else 2 * prod(layer.output_shape(x))
-    return 2 * layer.macs(x) + capped
+    macs: Size = layer.macs(x)
+    return 2 * macs + capped
 
 
 def _prelu(layer: Any, x: Shape) -> Size:
@@ -206,7 +209,8 @@ def _transposing(layer: Any, x: Shape) -> Size:
 def _upsampling(layer: Any, _: Shape) -> Size:
     """Scalar operations that compute the new sizes."""
     interpolation = getattr(layer, "interpolation", "nearest")
-    return {"nearest": layer.rank, "lanczos3": 2, "lanczos5": 2}.get(interpolation, 0)
+    by_kind: Mapping[str, int] = {"nearest": layer.rank, "lanczos3": 2, "lanczos5": 2}
+    return by_kind.get(interpolation, 0)
 
 
 _AUGMENTATIONS = [

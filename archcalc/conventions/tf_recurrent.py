@@ -21,7 +21,8 @@ def products(layer: Any, *inputs: Shape) -> Size:
     """The part of the figure that is twice the multiply-adds of matrices and convolutions."""
     if isinstance(layer, Recurrent):
         return _steps(layer, inputs[0]) * 2 * _cell(layer).step_macs(inputs[0][1:])
-    return 2 * layer.step_macs(inputs[0])
+    macs: Size = layer.step_macs(inputs[0])
+    return 2 * macs
 
 
 def flops(layer: Any, *inputs: Shape) -> Size:
@@ -78,7 +79,8 @@ def _step(cell: Any, step: Shape) -> Size:
         return total(_step(inner.layer, x) for inner, x in zip(cell.cells, steps, strict=True))
     units = prod(cell.step_shape(step))
     gates = next(gates for family, gates in _GATES.items() if isinstance(cell, family))
-    return 2 * cell.step_macs(step) + gates(cell) * units
+    macs: Size = cell.step_macs(step)
+    return 2 * macs + gates(cell) * units
 
 
 # -- operations of one step per unit of the state, without products ----------------------------------

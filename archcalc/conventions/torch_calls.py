@@ -104,13 +104,13 @@ class Call:
     @property
     def projected(self) -> Size:
         """Multiply-adds of the projections of query, key, value and output."""
-        width = self.more["width"]
-        return 2 * (self.more["queries"] + self.more["keys"]) * width * width
+        width, rows = self.more["width"], self.more["queries"] + self.more["keys"]
+        return 2 * prod((rows, width, width))
 
     @property
     def attended(self) -> Size:
         """Multiply-adds of the scores and of the weighted sum of values."""
-        return 2 * self.more["queries"] * self.more["keys"] * self.more["width"]
+        return 2 * prod(self.more[side] for side in ("queries", "keys", "width"))
 
 
 def parameters_of(call: Call) -> Size:

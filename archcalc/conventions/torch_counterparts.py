@@ -72,7 +72,7 @@ def _activated(layer: Any, out: Shape) -> list[Call]:
     return _activation(layer.activation, out)
 
 
-def _activation(activation: Any, x: Shape, channels: Size = None) -> list[Call]:
+def _activation(activation: Any, x: Shape, channels: Size | None = None) -> list[Call]:
     """The module of an activation over a tensor of shape x with so many channels (None: its last axis)."""
     name = activation_name(activation)
     if name == "linear":

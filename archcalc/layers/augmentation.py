@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, certainly, equal, require_equal
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input, require_rank
-from archcalc.layers.fields import ChoiceKind, Count, DataFormat, RealsKind, Untracked
+from archcalc.layers.fields import ChoiceKind, Count, DataFormat, RealsKind, Untracked, each
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Primitives, Select, TrainingNoise
 from archcalc.layers.regularization import TrainingOnly
@@ -122,7 +122,7 @@ class RandomGaussianBlur(Augmentation):
     """Blurs each image at random."""
 
     factor: Untracked = 1.0
-    kernel_size: SpatialField = 3
+    kernel_size: SpatialField = each(3)
     sigma: Untracked = 1.0
     value_range: Untracked = (0, 255)
     seed: Untracked = None

@@ -11,7 +11,7 @@ from archcalc.arith import Shape, Size, certainly, equal, floor_div, prod
 from archcalc.layers.activations import ACTIVATIONS, activated, activation_name, activation_ops
 from archcalc.layers.base import Weight, Window, family, layer
 from archcalc.layers.convolution import not_both_above_one
-from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked
+from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Untracked, each
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives
 from archcalc.layers.recurrent import WHOLE, BuiltInCell, Run, WeightedCell
@@ -28,9 +28,9 @@ class ConvGates(WeightedCell, Spatial):
 
     filters: Count
     kernel_size: SpatialField
-    strides: SpatialField = 1
+    strides: SpatialField = each(1)
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
-    dilation_rate: SpatialField = 1
+    dilation_rate: SpatialField = each(1)
     recurrent_activation: ActivationName = "sigmoid"
     unit_forget_bias: Untracked = True
 

@@ -16,6 +16,7 @@ from archcalc.layers.fields import (
     Initializer,
     OptionalCount,
     Untracked,
+    each,
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.low_rank import adapted, adapter
@@ -38,9 +39,9 @@ class Kernel(Spatial):
     """A sliding kernel, then an optional bias and activation; base class of all convolutions."""
 
     kernel_size: SpatialField
-    strides: SpatialField = 1
+    strides: SpatialField = each(1)
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
-    dilation_rate: SpatialField = 1
+    dilation_rate: SpatialField = each(1)
     activation: ActivationName = None
     use_bias: Flag = True
     bias_initializer: Initializer = "zeros"

@@ -91,6 +91,7 @@ class CategoryEncoding(Encoding):
 
     @property
     def depth(self) -> Size:
+        assert self.num_tokens is not None  # says `check`
         return self.num_tokens
 
 
@@ -109,7 +110,7 @@ class Discretization(Encoding):
 
     @property
     def depth(self) -> Size:
-        return self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        return len(self.bin_boundaries) + 1 if self.num_bins is None else self.num_bins
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)

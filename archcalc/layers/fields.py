@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from archcalc import arith
+from archcalc.arith import Shape, Size
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 
@@ -369,15 +370,20 @@ def _activations() -> Mapping[str, Any]:
     return ACTIVATIONS
 
 
-Count = Annotated[Any, CountKind()]
-Groups = Annotated[Any, GroupsKind()]
-OptionalCount = Annotated[Any, CountKind(optional=True)]
-Spatial = Annotated[Any, SpatialKind()]
-OptionalSpatial = Annotated[Any, SpatialKind(optional=True)]
-OptionalSpatialOrZero = Annotated[Any, SpatialKind(0, optional=True)]
+def each(n: int) -> Any:
+    """The default of one size per axis: `strides: Spatial = each(1)`; the constructor makes it a tuple."""
+    return n
+
+
+Count = Annotated[Size, CountKind()]
+Groups = Annotated[Size, GroupsKind()]
+OptionalCount = Annotated[Size | None, CountKind(optional=True)]
+Spatial = Annotated[Shape, SpatialKind()]
+OptionalSpatial = Annotated[Shape | None, SpatialKind(optional=True)]
+OptionalSpatialOrZero = Annotated[Shape | None, SpatialKind(0, optional=True)]
 Margins = Annotated[Any, MarginsKind()]
-Dimensions = Annotated[Any, ShapeKind()]
-TargetShape = Annotated[Any, ShapeKind(-1)]
+Dimensions = Annotated[Shape, ShapeKind()]
+TargetShape = Annotated[Shape, ShapeKind(-1)]
 DataFormat = Annotated[Any, ChoiceKind("channels_last", "channels_first", optional=True)]
 Flag = Annotated[bool, FlagKind()]
 Fraction01 = Annotated[float, RealKind(0, 1)]

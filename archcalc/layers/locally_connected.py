@@ -14,7 +14,16 @@ from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
-from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, Initializer, NumberKind, Untracked
+from archcalc.layers.fields import (
+    ActivationName,
+    ChoiceKind,
+    Count,
+    Flag,
+    Initializer,
+    NumberKind,
+    Untracked,
+    each,
+)
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
 from archcalc.layers.window import Taps
@@ -32,7 +41,7 @@ class LocallyConnected(Spatial):
 
     filters: Count
     kernel_size: SpatialField
-    strides: SpatialField = 1
+    strides: SpatialField = each(1)
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
     activation: ActivationName = None
     use_bias: Flag = True

@@ -101,8 +101,8 @@ class Opaque(Layer):
 
     stated_shape: Dimensions
     stated_weights: Annotated[Any, WeightsKind()] = None
-    stated_macs: Annotated[Any, CountKind(0, optional=True)] = None
-    stated_elementwise_ops: Annotated[Any, CountKind(0, optional=True)] = None
+    stated_macs: Annotated[Size | None, CountKind(0, optional=True)] = None
+    stated_elementwise_ops: Annotated[Size | None, CountKind(0, optional=True)] = None
     stated_window: Annotated[Any, ExtentKind("whole")] = None
     stated_stride: Annotated[Any, ExtentKind()] = None
     class_name: Untracked = None

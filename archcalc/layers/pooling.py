@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.layers.base import NoMacs, Weightless, Window, family, layer, one_input
-from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial
+from archcalc.layers.fields import ChoiceKind, Flag, OptionalSpatial, each
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Pool, Primitives, Reduce
 from archcalc.layers.spatial import Spatial, sliding, sliding_windows, window_count
@@ -66,7 +66,7 @@ class MaxPooling1D(MaxPooling):
 
     rank = 1
     kind = "max"
-    pool_size: SpatialField = 2
+    pool_size: SpatialField = each(2)
 
 
 @layer
@@ -75,7 +75,7 @@ class MaxPooling2D(MaxPooling):
 
     rank = 2
     kind = "max"
-    pool_size: SpatialField = 2
+    pool_size: SpatialField = each(2)
 
 
 @layer
@@ -84,7 +84,7 @@ class MaxPooling3D(MaxPooling):
 
     rank = 3
     kind = "max"
-    pool_size: SpatialField = 2
+    pool_size: SpatialField = each(2)
 
 
 @layer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
@@ -15,8 +15,8 @@ from archcalc.layers.window import Blocks, Read, Taps, identity_read
 
 _LEAST = 1e-7**0.5  # the root of Keras's epsilon, a lower bound of the sum of squares
 
-PlainCount = Annotated[Any, PlainCountKind()]
-OptionalPlainCount = Annotated[Any, PlainCountKind(optional=True)]
+PlainCount = Annotated[int, PlainCountKind()]
+OptionalPlainCount = Annotated[int | None, PlainCountKind(optional=True)]
 
 
 @layer
@@ -56,7 +56,7 @@ class STFTSpectrogram(Spatial):
     @property
     def step(self) -> int:
         """The distance between frames; by default half a frame."""
-        return int(self.frame_length // 2 if self.frame_step is None else self.frame_step)
+        return self.frame_length // 2 if self.frame_step is None else self.frame_step
 
     @property
     def bins(self) -> int:

@@ -22,7 +22,7 @@ def transposed_phases(k: Size, s: Size, d: Size, crop: Size) -> PhaseTable | Non
 
     Output s*q + r reads input j, of offset j - q, if `s*j + d*t - crop == s*q + r` for a tap t < k.
     """
-    if not all(type(v) is int for v in (k, s, d, crop)) or s > MAX_PHASES or k > MAX_TAPS:
+    if not (type(k) is type(s) is type(d) is type(crop) is int) or s > MAX_PHASES or k > MAX_TAPS:
         return None
     return tuple(
         tuple(sorted(((r + crop - d * t) // s, 1.0) for t in range(k) if (r + crop - d * t) % s == 0))
@@ -35,7 +35,7 @@ def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
 
     The weight of a unit is its share of the mean over the window.
     """
-    if not all(type(v) is int for v in (n, m)):
+    if not (type(n) is type(m) is int):
         return None
     common = gcd(n, m)
     step, period = n // common, m // common
@@ -49,7 +49,7 @@ def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:
     """The stride at which a window of k gives m outputs from n inputs (`same` or `valid`), if unique."""
     if certainly(equal(n, m)):
         return 1
-    if not all(type(v) is int for v in (n, m, k)) or m > n:
+    if not (type(n) is type(m) is type(k) is int) or m > n:
         return None
     if m == 1:
         return n

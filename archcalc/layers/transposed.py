@@ -26,6 +26,7 @@ from archcalc.layers.fields import (
     Initializer,
     OptionalSpatialOrZero,
     Untracked,
+    each,
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives, SlidingWindow
@@ -45,10 +46,10 @@ class Transposed(Spatial):
 
     filters: Count
     kernel_size: SpatialField
-    strides: SpatialField = 1
+    strides: SpatialField = each(1)
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
     output_padding: OptionalSpatialOrZero = None
-    dilation_rate: SpatialField = 1
+    dilation_rate: SpatialField = each(1)
     activation: ActivationName = None
     use_bias: Flag = True
     kernel_initializer: Initializer = "glorot_uniform"

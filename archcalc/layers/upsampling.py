@@ -7,7 +7,7 @@ from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, prod
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input
-from archcalc.layers.fields import ChoiceKind, Count
+from archcalc.layers.fields import ChoiceKind, Count, each
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.interpolation import INTERPOLATIONS, phase_table
 from archcalc.layers.primitives import Primitives, Upsample
@@ -72,7 +72,7 @@ class UpSampling2D(UpSampling, Spatial):
     """Repeats rows and columns, or interpolates between them (half-pixel centres, no antialiasing)."""
 
     rank = 2
-    size: SpatialField = 2
+    size: SpatialField = each(2)
     interpolation: Annotated[str, ChoiceKind("nearest", *INTERPOLATIONS)] = "nearest"
 
     @property
@@ -90,7 +90,7 @@ class UpSampling2D(UpSampling, Spatial):
     def elementwise_ops(self, *inputs: Shape) -> Size:
         if self.interpolation == "nearest":
             return 0
-        taps = (2 * INTERPOLATIONS[self.interpolation].radius) ** self.rank
+        taps: int = (2 * INTERPOLATIONS[self.interpolation].radius) ** self.rank
         return (2 * taps - 1) * prod(self.output_shape(*inputs))
 
     @property
@@ -103,7 +103,7 @@ class UpSampling3D(UpSampling, Spatial):
     """Repeats along three axes."""
 
     rank = 3
-    size: SpatialField = 2
+    size: SpatialField = each(2)
 
     @property
     def factors(self) -> tuple[Size, ...]:

@@ -149,10 +149,12 @@ class TimeDistributed(Layer):
         return ((identity_read(0), *with_leading_axes(of_step, 1, len(inner.output_shape(step)))),)
 
     def macs(self, *inputs: Shape) -> Size:
-        return inputs[0][0] * self.layer.layer.macs(self.step(inputs))
+        macs: Size = self.layer.layer.macs(self.step(inputs))
+        return inputs[0][0] * macs
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        return inputs[0][0] * self.layer.layer.elementwise_ops(self.step(inputs))
+        work: Size = self.layer.layer.elementwise_ops(self.step(inputs))
+        return inputs[0][0] * work
 
     def primitives(self, *inputs: Shape) -> Primitives:
         return (PerStep(self.layer.name, self.layer.layer.primitives(self.step(inputs))),)
@@ -200,10 +202,12 @@ class SpectralNormalization(Layer):
         return window
 
     def macs(self, *inputs: Shape) -> Size:
-        return self.layer.layer.macs(*inputs)
+        macs: Size = self.layer.layer.macs(*inputs)
+        return macs
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
-        return self.layer.layer.elementwise_ops(*inputs)
+        work: Size = self.layer.layer.elementwise_ops(*inputs)
+        return work
 
     def primitives(self, *inputs: Shape) -> Primitives:
         # training divides by an estimate of the norm, which may be far smaller than the norm

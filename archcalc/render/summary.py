@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.arith import total
+from archcalc.arith import integer, total
 from archcalc.arith.symbolic import Expr, Extremum
 from archcalc.arith.unknown import Unknown
 from archcalc.graph.quantities import TABLE
@@ -102,7 +102,7 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     at = f" (most at {text.printable(t.peak_activation_layer, glyphs)})" if t.peak_activation_layer else ""
     if isinstance(t.weight_bytes, int) and isinstance(t.peak_activation_bytes, int):
         whole = t.weight_bytes + t.peak_activation_bytes
-        parts = [("weights", t.weight_bytes), ("activations", t.peak_activation_bytes)]
+        parts: list[tuple[str, Any]] = [("weights", t.weight_bytes), ("activations", t.peak_activation_bytes)]
         yield Fact("Inference", text.amounts(whole, parts) + at)
     elif isinstance(t.peak_activation_bytes, int):
         yield Fact("Activations", f"{text.amount(t.peak_activation_bytes, glyphs)} at their peak{at}")
@@ -127,7 +127,7 @@ def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     if not isinstance(usual.bytes, int) or not isinstance(best.bytes, int):
         return
     if usual.held:
-        most = sorted(usual.held.items(), key=lambda item: -int(item[1]))
+        most = sorted(usual.held.items(), key=lambda item: -integer(item[1]))
         listed = ", ".join(
             f"{text.printable(name, glyphs)} {text.amount(size, glyphs)}" for name, size in most[:MAX_HELD]
         )

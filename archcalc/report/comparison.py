@@ -140,14 +140,14 @@ def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> 
 
 def _spread(rows: tuple[Compared, ...]) -> list[str]:
     """How far the figures are apart, and how far if a multiply-add counts the same everywhere."""
-    known = [row for row in rows if isinstance(row.flops, int) and row.flops > 0]
+    known = [(row, row.flops) for row in rows if isinstance(row.flops, int) and row.flops > 0]
     if len(known) < 2:
         return []
-    low, high = (pick(known, key=lambda row: row.flops) for pick in (min, max))
-    alike = [row.flops / row.per_mac for row in known]
-    twice = ", ".join(row.name for row in known if row.per_mac == 2)
+    (low, least), (high, most) = (pick(known, key=lambda counted: counted[1]) for pick in (min, max))
+    alike = [flops / row.per_mac for row, flops in known]
+    twice = ", ".join(row.name for row, _ in known if row.per_mac == 2)
     return [
-        f"{high.name} reports {high.flops / low.flops:.2f} times as many FLOPs as {low.name}; with a "
+        f"{high.name} reports {most / least:.2f} times as many FLOPs as {low.name}; with a "
         f"multiply-add counted once everywhere (twice in {twice}) it is {max(alike) / min(alike):.2f} times"
     ]
 

@@ -60,8 +60,8 @@ def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
     for figure in (fixed, grows):
         if isinstance(figure, Unknown):
             return figure
-        if not isinstance(figure, int):
-            return Unknown("depends on symbols; give them values with --set")
+    if not (isinstance(fixed, int) and isinstance(grows, int)):
+        return Unknown("depends on symbols; give them values with --set")
     if fixed > memory:
         return 0
     sample = grows // batch  # exact: every activation exists once per sample

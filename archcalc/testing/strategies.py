@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from archcalc.arith import integers
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers.base import Layer
@@ -55,10 +56,10 @@ class Net:
     def add(self, layer: Layer, *inputs: str, owner: str | None = None) -> str:
         """Add a call of a layer; raises `ArchcalcError` if it is invalid or too large."""
         shapes = tuple(self.shapes[x] for x in inputs)
-        shape = layer.output_shape(*shapes)
+        shape = integers(layer.output_shape(*shapes))
         if prod(shape) > MAX_UNITS or min(shape, default=1) < 1:
             raise ArchcalcError("too large to be measured quickly")
-        if sum(w.parameters for w in layer.weights(*shapes)) > MAX_PARAMETERS:
+        if sum(integers(w.parameters for w in layer.weights(*shapes))) > MAX_PARAMETERS:
             raise ArchcalcError("too many weights to be measured quickly")
         kind = type(layer).__name__.removeprefix("ops.").lower()
         name = f"{self.scope}{kind}_{len(self.nodes)}"

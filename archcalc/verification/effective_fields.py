@@ -15,6 +15,7 @@ import numpy as np
 from archcalc.analyses.fields.clipping import clipped_boxes, is_cut
 from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.shapes import infer
+from archcalc.arith import integers
 from archcalc.arith.unknown import Unknown
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear_weights import set_weights
@@ -58,7 +59,7 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
             continue
         shape = shapes[node][0]
         spatial = [a for a in range(len(shape)) if a not in reads.channels[node]]
-        position = tuple(shape[a] // 2 for a in spatial)
+        position = integers(shape[a] // 2 for a in spatial)
         try:
             supports = gradients.support(node, [position], spatial, spread=True)
         except Exception as fault:

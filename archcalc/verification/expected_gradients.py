@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from archcalc.analyses.mean_field.expectation import expected_gradients
+from archcalc.analyses.shapes import Shapes
 from archcalc.graph import Graph
 from archcalc.keras.build import reason
 from archcalc.keras.measure_gradients import gradient_runs
@@ -56,7 +57,7 @@ def checks(case: Case) -> Iterator[Check]:
         )
 
 
-def _takes_batches(graph: Graph, shapes: list[tuple[tuple[int, ...], ...]]) -> bool:
+def _takes_batches(graph: Graph, shapes: Shapes) -> bool:
     return any(
         isinstance(primitive, prim.BatchStandardise) and primitive.batch_statistics
         for i, node in enumerate(graph.nodes)

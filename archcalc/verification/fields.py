@@ -15,7 +15,7 @@ import numpy as np
 from archcalc.analyses.fields.clipping import clipped_boxes
 from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import infer
-from archcalc.arith import Shape
+from archcalc.arith import Shape, integer, integers
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Tap
 from archcalc.keras.build import Built, reason
@@ -105,7 +105,7 @@ def _measured(
     Positions go through the model together, as many as memory allows.
     """
     boxes: dict[int, list[Boxes] | str] = {node: [] for node in positions}
-    held = 2 * int(case.report.totals.activation_bytes)  # float64 instead of float32
+    held = 2 * integer(case.report.totals.activation_bytes)  # float64 instead of float32
     together = max(1, min(case.positions, MEMORY // max(held, 1)))
     passes = range(0, max(map(len, positions.values()), default=0), together)
     for start in passes:
@@ -150,7 +150,7 @@ def _box(box: Box | None, rank: int) -> list[tuple[int, int]]:
 
 def _positions(shape: Shape, channels: Collection[int], draw: np.random.Generator) -> list[Position]:
     """Positions to measure: the middle, the ends of every axis together and crosswise, and drawn ones."""
-    sides = [n for axis, n in enumerate(shape) if axis not in channels]
+    sides = integers(n for axis, n in enumerate(shape) if axis not in channels)
     if not sides:
         return [()]
     ends = [0 if k % 2 else n - 1 for k, n in enumerate(sides)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archcalc.analyses.fields.windows import Windows
-from archcalc.arith import Shape
+from archcalc.arith import Shape, integers
 from archcalc.keras.build import Built
 from archcalc.keras.measure import Gradients, Position
 from archcalc.report.verification import AGREES, DIFFERS, Check
@@ -68,7 +68,8 @@ def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _units(shape: Shape) -> Sequence[Position]:
     """The middle unit, and its neighbour along each axis but the last."""
-    middle = tuple(n // 2 for n in shape)
-    steps = [(a, 1 if n > 2 else -1) for a, n in enumerate(shape[:-1]) if n > 1]
+    sides = integers(shape)
+    middle = tuple(n // 2 for n in sides)
+    steps = [(a, 1 if n > 2 else -1) for a, n in enumerate(sides[:-1]) if n > 1]
     beside = [tuple(m + by if a == b else m for b, m in enumerate(middle)) for a, by in steps]
     return [middle, *beside][:UNITS]

@@ -11,7 +11,7 @@ from math import log10, prod
 import keras
 
 from archcalc.analyses.gradient_bounds.gradients import Gradient, gradients
-from archcalc.arith import scope
+from archcalc.arith import integer, scope, total
 from archcalc.keras.build import build, reason
 from archcalc.keras.jacobians import jacobian_norms, random_inputs, weights_by_name
 from archcalc.keras.lanczos import norm_from_below
@@ -37,8 +37,9 @@ def checks(case: Case) -> Iterator[Check]:
         return
     graph = case.graph
     shapes = [row.output_shapes for row in case.report.rows]
-    outputs = sum(prod(shapes[t.node][t.output]) for t in graph.outputs)
-    small = outputs <= UNITS and outputs * sum(prod(s) for tensors in shapes for s in tensors) <= ELEMENTS
+    outputs = integer(total(prod(shapes[t.node][t.output]) for t in graph.outputs))
+    elements = outputs * integer(total(prod(s) for tensors in shapes for s in tensors))
+    small = outputs <= UNITS and elements <= ELEMENTS
     what = JACOBIAN if small else JACOBIAN_FROM_BELOW
     measured: dict[int, float] = {}
     try:

@@ -134,9 +134,11 @@ def plan(graph: Graph, report: Report, sample: int | None, seed: int) -> tuple[t
     order = [*outputs, *others]
     if sample is not None:
         return tuple(sorted(order[:sample])), POSITIONS
-    before, work = [], 0
+    before: list[int] = []
+    work = 0
     for row in report.rows:
-        work += row.macs + row.elementwise_operations if isinstance(row.macs, int) else 0
+        of_row = row.macs + row.elementwise_operations
+        work += of_row if isinstance(of_row, int) else 0
         before.append(work)
     positions = POSITIONS if POSITIONS * sum(before) <= WORK else FEW_POSITIONS
     chosen, spent = [], positions * work

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from archcalc.arith import Size
 from archcalc.conventions import tf_profiler
 from archcalc.keras.build import reason
 from archcalc.keras.measure import outputs
@@ -32,7 +33,7 @@ def _flops(case: Case) -> Iterator[Check]:
     except Exception as fault:
         yield cannot_run(FLOPS, None, f"the profiler refuses this model: {reason(fault)}")
         return
-    total = 0
+    total: Size = 0
     exempt = []
     for i, node in enumerate(case.graph.nodes):
         inputs = case.graph.input_shapes([row.output_shapes for row in case.report.rows], node)

@@ -20,7 +20,18 @@ from archcalc.analyses.fields.index_maps import (
     phase_range,
     same,
 )
-from archcalc.arith import Shape, Size, at_most, certainly, equal, is_array, largest, smallest
+from archcalc.arith import (
+    Shape,
+    Size,
+    at_most,
+    certainly,
+    concrete,
+    equal,
+    integers,
+    is_array,
+    largest,
+    smallest,
+)
 from archcalc.arith.symbolic import divide
 from archcalc.arith.unknown import Unknown
 from archcalc.layers.window import Scattered
@@ -176,9 +187,8 @@ def _widest(parts: Sequence[IndexMap | ScatteredUnit], spans: Mapping[int, Span]
 def _largest_size(sizes: list[Any]) -> Size:
     if not sizes:
         return 0
-    if all(type(s) is int for s in sizes):
-        return max(0, *sizes)
-    return largest(*sizes)
+    numbers: tuple[Size, ...] = tuple(sizes)
+    return max(0, *numbers) if concrete(numbers) else largest(*numbers)
 
 
 def _with_scattered(
@@ -193,7 +203,8 @@ def _with_scattered(
         if interval is not None and isinstance(unit, ScatteredUnit):
             lo, hi = interval.lo.values[0], interval.hi.values[0]
             if certainly(at_most(lo, unit.lo)) and certainly(at_most(unit.hi, hi)):
-                return hi - lo + 1
+                width: Size = hi - lo + 1
+                return width
     return FLATTENED_BRANCHES
 
 
@@ -288,7 +299,7 @@ def _hull_by_position(
 ) -> list[tuple[int, int] | None] | None:
     """The hull at every position along the axes on which the maps vary; None if there are too many."""
     axes = _axes(maps)
-    ranges = [range(*_span(axis, spans, shape)) for axis in axes]
+    ranges = [range(*integers(_span(axis, spans, shape))) for axis in axes]
     if prod(map(len, ranges)) > MAX_POSITIONS:
         return None
     hulls: list[tuple[int, int] | None] = []
@@ -300,13 +311,13 @@ def _hull_by_position(
     return hulls
 
 
-def _phase_rows(maps: Sequence[IndexMap], start: int, stop: int) -> Iterator[tuple[Lines, Lines, int, int]]:
+def _phase_rows(maps: Sequence[IndexMap], start: Size, stop: Size) -> Iterator[tuple[Lines, Lines, int, int]]:
     """For each phase: (step, value) of the lower and the upper endpoints, and the first and last q."""
     period = lcm(*(p.period for p in maps))
     lows = [expand(p.lo, period) for p in maps]
     highs = [expand(p.hi, period) for p in maps]
     for r in range(period):
-        first, last = phase_range(start, stop, period, r)
+        first, last = integers(phase_range(start, stop, period, r))
         if first <= last:
             yield _row(lows, r), _row(highs, r), first, last
 
@@ -346,7 +357,7 @@ def _stride(parts: Sequence[IndexMap | ScatteredUnit]) -> Any:
     return rates[0] if len(rates) == 1 and len(moving) == 1 else None
 
 
-def _ratio(step: Size, period: int) -> Any:
+def _ratio(step: Any, period: int) -> Any:
     if period == 1:
         return step
     if is_array(step):

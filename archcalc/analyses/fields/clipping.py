@@ -21,7 +21,7 @@ from archcalc.analyses.fields.index_sets import (
 )
 from archcalc.analyses.fields.windows import Windows
 from archcalc.analyses.shapes import Shapes
-from archcalc.arith import Shape
+from archcalc.arith import Shape, integer
 from archcalc.graph import Graph
 from archcalc.layers.window import Fixed, Phases, Scattered, Taps, UnknownRead, Whole, Window
 
@@ -126,7 +126,8 @@ def _middle_box(shape: Shape, channels: Collection[int]) -> Box:
 def _box(shape: Shape, channels: Collection[int], position: Sequence[int]) -> Box:
     index = iter(position)
     ranges = (
-        range(n) if axis in channels else range(i := next(index), i + 1) for axis, n in enumerate(shape)
+        range(integer(n)) if axis in channels else range(i := next(index), i + 1)
+        for axis, n in enumerate(shape)
     )
     return tuple(((units.start, units.stop),) for units in ranges)
 
@@ -140,8 +141,8 @@ def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
     for read, n in zip(window, shape, strict=True):
         if isinstance(read, Scattered):
             axes = read.axes or range(len(out))
-            everything = type(n) is int and all(box[a] == ((0, out[a]),) for a in axes)
-            units: IndexSet | None = ((0, n),) if everything else None
+            everything = all(box[a] == ((0, out[a]),) for a in axes)
+            units: IndexSet | None = ((0, n),) if everything and type(n) is int else None
         elif isinstance(read, Whole | Fixed | UnknownRead):
             units = indices_read(None, read, n)
         else:

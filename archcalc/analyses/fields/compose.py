@@ -31,7 +31,7 @@ from archcalc.analyses.fields.index_maps import (
     monotone,
     reduced,
 )
-from archcalc.arith import Shape, Size, ceil_div, certainly, equal, is_array, largest, smallest
+from archcalc.arith import Shape, Size, ceil_div, certainly, concrete, equal, is_array, largest, smallest
 from archcalc.arith.unknown import Unknown
 from archcalc.layers.window import (
     Blocks,
@@ -151,7 +151,7 @@ def _taps(index_map: IndexMap, read: Taps) -> Composed:
         )
         return composed if _is(stride, 1) and type(ends[0]) is type(ends[1]) is int else known(composed)
     stride, offset, count, dilation = map(_plain, (stride, offset, count, dilation))
-    if not all(type(v) is int for v in (stride, offset, count, dilation)):
+    if not (type(stride) is type(offset) is type(count) is type(dilation) is int):
         return PHASE
     new_period = period // gcd(period, stride)
     reads = [stride * r + offset for r in range(new_period)]
@@ -256,7 +256,7 @@ def _prefix(index_map: IndexMap, read: Prefix, n: Size) -> Composed:
     return known(prefix)
 
 
-def _plain(value: Size) -> Size:
+def _plain(value: Any) -> Any:
     """The common value of an array whose elements are all equal; any other size unchanged."""
     if is_array(value):
         first = int(value.flat[0])
@@ -285,8 +285,8 @@ def _restricted(index_map: IndexMap, composed: IndexMap, window: Window) -> Comp
             start = ceil_div(domain.start - read.offset - reach, read.stride)
             stop = ceil_div(domain.stop - read.offset, read.stride)
             domains.append(Domain(read.axis, start, stop))
-        elif isinstance(read, Fixed) and all(type(v) is int for v in (read.index, domain.start, domain.stop)):
-            if not domain.start <= read.index < domain.stop:
+        elif isinstance(read, Fixed) and concrete(ends := (domain.start, read.index, domain.stop)):
+            if not ends[0] <= ends[1] < ends[2]:
                 return None
         elif not isinstance(read, Whole):
             return SEAM

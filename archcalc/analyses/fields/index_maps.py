@@ -175,7 +175,7 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
             candidates.append(value)
             continue
         first, last = phase_range(start, stop, period, r)
-        if integral and first > last:
+        if type(first) is type(last) is int and first > last:
             continue
         if up is None or up is not is_max:
             candidates.append(endpoint.step * first + value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from archcalc.arith import Size
+from archcalc.arith import Size, concrete
 from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Section, Taps, UnknownRead, Whole
 
 # half-open intervals [start, stop) in increasing order, with gaps between them; an unknown set is None
@@ -66,7 +66,7 @@ def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None
         return _clipped([(first, n) if read.backwards else (0, last)], n)
     if isinstance(read, Taps):
         fields = (read.stride, read.offset, read.count, read.dilation)
-        return _clipped(_taps(units, n, *fields), n) if all(type(f) is int for f in fields) else None
+        return _clipped(_taps(units, n, *fields), n) if concrete(fields) else None
     if isinstance(read, Phases):
         return _clipped(_phases(units, read), n)
     if isinstance(read, Section):
@@ -87,10 +87,11 @@ def reads_padding(units: IndexSet | None, read: Read, n: Size) -> bool:
         return False
     if isinstance(read, Taps):
         fields = (read.stride, read.offset, read.count, read.dilation)
-        if not all(type(f) is int for f in fields):
+        if not concrete(fields):
             return False
-        ends = [read.stride * i + read.offset for i in (units[0][0], units[-1][1] - 1)]
-        return bool(min(ends) < 0 or max(ends) + read.dilation * (read.count - 1) >= n)
+        stride, offset, count, dilation = fields
+        ends = [stride * i + offset for i in (units[0][0], units[-1][1] - 1)]
+        return min(ends) < 0 or max(ends) + dilation * (count - 1) >= n
     if isinstance(read, Phases):
         return any(a < 0 or b > n for a, b in _phases(units, read))
     return False

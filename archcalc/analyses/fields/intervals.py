@@ -24,7 +24,7 @@ from archcalc.analyses.fields.index_maps import (
     known,
     monotone,
 )
-from archcalc.arith import Shape, Size, certainly, equal, largest, smallest
+from archcalc.arith import Shape, Size, certainly, concrete, equal, largest, smallest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Node
 from archcalc.layers.window import Window
@@ -133,7 +133,7 @@ def _composed_map(part: IndexMap | ScatteredUnit, seen: IndexMap | ScatteredUnit
     steps = (part.lo.step, part.hi.step)
     if seen.period == 1:
         times = 1
-    elif all(type(s) is int for s in steps):
+    elif concrete(steps):
         times = lcm(*(seen.period // gcd(seen.period, s) for s in steps))
     else:
         return PHASE

@@ -227,7 +227,7 @@ class Composition:
             mean = part.mean[0] + number(step) * (number(offset) + ratio(reach, 2))
             variance = part.variance[0] + ratio(square, 12)
             return Component(axis, step * stride, (mean,), (variance,), part.mass)
-        if not all(type(v) is int for v in (stride, offset, count, dilation)):
+        if not (type(stride) is type(offset) is type(count) is type(dilation) is int):
             return SYMBOLIC_PHASES
         period = part.period // gcd(part.period, stride)
         if period * count > MAX_TAPS:

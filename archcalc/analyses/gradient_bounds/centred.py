@@ -26,6 +26,7 @@ from archcalc.analyses.gradient_bounds.products import Model
 from archcalc.analyses.gradient_bounds.spectral import ActualNorms, largest_singular
 from archcalc.analyses.gradient_bounds.terms import Bound, Norm, plus, times
 from archcalc.analyses.gradient_bounds.value_ranges import Interval
+from archcalc.arith import concrete, integers
 from archcalc.errors import ArchcalcError
 from archcalc.layers import primitives as prim
 
@@ -69,9 +70,7 @@ def bounds(model: Model, upper: dict[int, Bound]) -> dict[int, Bound]:
 
 
 def _require_small(model: Model) -> None:
-    sizes = [
-        units(shape) if all(type(n) is int for n in shape) else None for s in model.shapes for shape in s
-    ]
+    sizes = [units(shape) if concrete(shape) else None for s in model.shapes for shape in s]
     if None in sizes or model.graph.repeats:
         raise ArchcalcError("tier='centred' needs a value for every symbol")
     known = [n for n in sizes if n is not None]
@@ -157,7 +156,7 @@ class _Linearised:
 
     def _linearised_bound(self, u: int) -> Bound | None:
         """The centred bound of one node; None if a term is infinite."""
-        shape = self.model.shapes[u][0]
+        shape = integers(self.model.shapes[u][0])
         size = units(shape)
         if size == 0:
             return None
@@ -248,9 +247,10 @@ def _pool(primitive: prim.Pool, norms: ActualNorms, bound: float) -> Step:
 def _disjoint(s: prim.SlidingWindow | prim.AdaptiveWindow) -> int:
     """The units of a window if windows are disjoint, of equal size and without padding; else 0."""
     if isinstance(s, prim.AdaptiveWindow):
-        return 0 if s.size % s.positions else int(s.size // s.positions)
-    inside = s.pad_before == 0 and (s.positions - 1) * s.stride + s.kernel <= s.size
-    return int(s.kernel) if inside and s.stride >= s.kernel else 0
+        n, m = integers((s.size, s.positions))
+        return 0 if n % m else n // m
+    n, m, k, stride, before = integers((s.size, s.positions, s.kernel, s.stride, s.pad_before))
+    return k if before == 0 and (m - 1) * stride + k <= n and stride >= k else 0
 
 
 def _merge_step(

@@ -11,6 +11,7 @@ import numpy as np
 
 from archcalc.analyses.gradient_bounds import resampling
 from archcalc.analyses.gradient_bounds.spectral import ActualNorms, local_matrix
+from archcalc.arith import integer, integers
 from archcalc.layers import primitives as prim
 from archcalc.layers.operand import Constant
 
@@ -77,7 +78,7 @@ def _last(primitive: prim.Convolve, x: Array) -> Array:
 def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Each tap with the slices of the padded axes that it reads."""
     taps: list[tuple[tuple[int, ...], tuple[slice, ...]]] = []
-    for tap in product(*(range(s.kernel) for s in windows)):
+    for tap in product(*(range(integer(s.kernel)) for s in windows)):
         where = tuple(
             slice(s.dilation * t, s.dilation * t + s.stride * (s.positions - 1) + 1, s.stride)
             for t, s in zip(tap, windows, strict=True)
@@ -88,9 +89,8 @@ def _taps(windows: tuple[prim.SlidingWindow, ...]) -> list[tuple[tuple[int, ...]
 
 def _extent(s: prim.SlidingWindow) -> int:
     """The size of the axis with its padding."""
-    return max(
-        int(s.stride * (s.positions - 1) + s.dilation * (s.kernel - 1) + 1), int(s.pad_before + s.size)
-    )
+    reached = s.stride * (s.positions - 1) + s.dilation * (s.kernel - 1) + 1
+    return max(integers((reached, s.pad_before + s.size)))
 
 
 def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
@@ -99,9 +99,9 @@ def _convolution(primitive: prim.Convolve, kernel: Array) -> Map:
 
     def apply(x: Array) -> Array:
         x = _last(primitive, x)
-        margins = [(s.pad_before, _extent(s) - s.pad_before - s.size) for s in primitive.windows]
+        margins = [integers((s.pad_before, _extent(s) - s.pad_before - s.size)) for s in primitive.windows]
         x = np.pad(x, [(0, 0), *margins, (0, 0)])
-        positions = [s.positions for s in primitive.windows]
+        positions = integers(s.positions for s in primitive.windows)
         y = np.zeros((len(x), *positions, groups, cout))
         for tap, where in _taps(primitive.windows):
             part = x[(slice(None), *where)].reshape(len(x), *positions, groups, cin)

@@ -154,7 +154,7 @@ def cover(slide: prim.SlidingWindow | prim.AdaptiveWindow) -> Size:
     if isinstance(slide, prim.AdaptiveWindow):
         return resampling.overlap(slide)
     k, s, d = slide.kernel, slide.stride, slide.dilation
-    if not all(type(n) is int for n in (k, s, d)):
+    if not (type(k) is type(s) is type(d) is int):
         return k if not (type(d) is int and d == 1) else ceil_div(k, s)
     # taps d*t fall into classes modulo the stride; windows that read the same unit read it by one class
     most = -(-k // (s // gcd(d, s)))
@@ -334,8 +334,8 @@ def _reduce(primitive: prim.Reduce, x: Interval, masked: bool) -> tuple[Bound, I
         case "mean":
             return _inverse_root(primitive.count), x
         case "sum":
-            known = type(primitive.count) is int
-            return root_of(primitive.count), x.scaled(float(primitive.count)) if known else ANY
+            count = primitive.count
+            return root_of(count), x.scaled(float(count)) if type(count) is int else ANY
         case "std":
             # the gradient of the deviation is a unit vector divided by sqrt(count)
             return _inverse_root(primitive.count), Interval(0.0, inf)
@@ -478,7 +478,7 @@ def _contract(primitive: prim.Contract, shapes: Sequence[Shape], values: Sequenc
             operands.append((label[1:], shape, interval, True))
         else:
             operands.append((label, constant.shape, Interval(*_ends(constant.value)), False))
-    sizes: dict[str, Size] = {}
+    sizes: dict[str, Any] = {}
     for label, shape, _, _ in operands:
         sizes |= dict(zip(label, shape, strict=True))
     if not all(type(n) is int for n in sizes.values()):

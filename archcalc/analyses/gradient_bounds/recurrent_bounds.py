@@ -20,6 +20,7 @@ from archcalc.analyses.gradient_bounds import value_ranges as ranges
 from archcalc.analyses.gradient_bounds.terms import IDENTITY, Bound, infinite, named, times
 from archcalc.analyses.gradient_bounds.terms import hypot as root_sum
 from archcalc.analyses.gradient_bounds.value_ranges import ANY, UNIT, Interval
+from archcalc.arith import integer
 from archcalc.layers.primitives import Convolve, Matrix, Primitives, Recur, Stacked
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ class _Run:
         self.primitive = primitive
         self.values = [Values(*initial)]
         self.steps: list[Step] = []
-        for _ in range(primitive.steps):
+        for _ in range(integer(primitive.steps)):
             if len(self.values) > 1 and self.values[-1] == self.values[-2]:
                 step = self.steps[-1]  # ranges have converged
                 after = self.values[-1]

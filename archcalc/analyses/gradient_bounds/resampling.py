@@ -29,16 +29,16 @@ def rows(axis_map: AxisMap) -> list[Row] | None:
     match axis_map:
         case ConstantMatrix(_, weights):
             return [list(enumerate(row)) for row in weights]
-        case SlidingWindow(_, n, m, k, s, d, before) if _small(n, m, k, s, d, before):
-            windows = ([s * i + d * t - before for t in range(k)] for i in range(m))
+        case SlidingWindow(_, int(n), int(m), int(k), int(s), int(d), int(p)) if _small(n, m, k, s, d, p):
+            windows = ([s * i + d * t - p for t in range(k)] for i in range(m))
             inside = ([j for j in window if 0 <= j < n] for window in windows)
             return [[(j, 1 / len(window)) for j in window] for window in inside]
-        case AdaptiveWindow(_, n, m) if _small(n, m):
+        case AdaptiveWindow(_, int(n), int(m)) if _small(n, m):
             bins = (range(i * n // m, -(-(i + 1) * n // m)) for i in range(m))
             return [[(j, 1 / len(units)) for j in units] for units in bins]
-        case Upsample(_, n, f, "nearest") if _small(n, f, n * f):
+        case Upsample(_, int(n), int(f), "nearest") if _small(n, f, n * f):
             return [[(i // f, 1.0)] for i in range(n * f)]
-        case Upsample(_, n, f, interpolation) if _small(n, f, n * f):
+        case Upsample(_, int(n), int(f), interpolation) if _small(n, f, n * f):
             table = phase_table(INTERPOLATIONS[interpolation], f)
             if table is None:
                 return None
@@ -58,8 +58,8 @@ def overlap(axis_map: AdaptiveWindow) -> Size:
     return ceil_div(m, n) + 1
 
 
-def _small(*sizes: object) -> bool:
-    return all(type(n) is int and n <= MAX_AXIS for n in sizes)
+def _small(*sizes: int) -> bool:
+    return max(sizes) <= MAX_AXIS
 
 
 def _at_border(taps: Iterable[tuple[int, float]], n: int, interpolation: str) -> Row:
@@ -97,7 +97,7 @@ def axis_norm(axis_map: AxisMap) -> Bound:
             return root_of(ceil_div(kernel, stride))
         case AdaptiveWindow():
             return root_of(overlap(axis_map))
-        case Resample(_, n, m, kind) if kind in ("nearest", "bilinear", "area") and _small(n, m):
+        case Resample(_, int(n), int(m), "nearest" | "bilinear" | "area") if _small(n, m):
             # rows are averages; the weights of a unit over all outputs have a sum of about m/n and a
             # maximum of 1, and units at the ends also replace those outside of the axis
             return number(sqrt(1.5 * m / n + 2))

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from archcalc.analyses.gradient_bounds.weight_norms import Norms
+from archcalc.arith import ceil_div, integer, integers
 from archcalc.layers.operand import Constant
 from archcalc.layers.primitives import Adapter, Convolve, LocallyConnected, Matrix, SlidingWindow
 
@@ -82,10 +83,12 @@ def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
         degree = _degree(slide)
         wrapped = n >= _torus(slide)
         factor *= 1.0 if wrapped or degree == 0 else 1 / cos(pi * degree / n)
-        phases = np.exp(-2j * pi * np.outer(np.arange(n), slide.dilation * np.arange(taps[axis])) / n)
+        phases = np.exp(
+            -2j * pi * np.outer(np.arange(n), integer(slide.dilation) * np.arange(taps[axis])) / n
+        )
         hat = np.moveaxis(np.tensordot(phases, hat, axes=(1, axis + 1)), 0, axis + 1)
     # aliasing frequencies w + a N/s on one axis
-    strides = [s.stride for s in windows]
+    strides = integers(s.stride for s in windows)
     shape = [groups]
     for n, s in zip(grid, strides, strict=True):
         shape += [s, n // s]
@@ -107,29 +110,31 @@ def convolution(kernel: Array, windows: tuple[SlidingWindow, ...]) -> float:
 
 
 def _degree(slide: SlidingWindow) -> int:
-    return ceil(int(slide.dilation) * (int(slide.kernel) - 1) / 2)
+    return ceil(integer(slide.dilation) * (integer(slide.kernel) - 1) / 2)
 
 
 def _torus(slide: SlidingWindow) -> int:
     """The smallest multiple of the stride on which no window wraps around."""
-    last = slide.stride * (slide.positions - 1) + slide.dilation * (slide.kernel - 1) - slide.pad_before
-    return int(-(-(max(slide.size, last + 1) + slide.pad_before) // slide.stride) * slide.stride)
+    reach = slide.stride * (slide.positions - 1) + slide.dilation * (slide.kernel - 1) + 1
+    longest = max(integers((slide.size + slide.pad_before, reach)))
+    return integer(ceil_div(longest, slide.stride) * slide.stride)
 
 
 def _grid(kernel: Array, windows: tuple[SlidingWindow, ...]) -> tuple[int, ...] | None:
     """The number of frequencies along each axis, as large as `BUDGET` permits; None if none is."""
     groups, *_, cin, cout = kernel.shape
-    aliases = prod(s.stride for s in windows)
+    strides = integers(s.stride for s in windows)
+    aliases = prod(strides)
     small = min(cin * aliases, cout)
     cost = cin * aliases * cout * small + (SQUARINGS * small**3 if small > EXACT else 25 * small**3)
     for limit in GRIDS:
         sizes = []
-        for slide in windows:
+        for slide, stride in zip(windows, strides, strict=True):
             least = 2 * _degree(slide) + 1
             n = 1 if least == 1 else max(limit, least + 1)
-            n = -(-n // slide.stride) * slide.stride
-            sizes.append(min(n, _torus(slide)) if least > 1 else slide.stride)
-        frequencies = groups * prod(n // s.stride for n, s in zip(sizes, windows, strict=True))
+            n = -(-n // stride) * stride
+            sizes.append(min(n, _torus(slide)) if least > 1 else stride)
+        frequencies = groups * prod(n // s for n, s in zip(sizes, strides, strict=True))
         if frequencies * cost * 2 <= BUDGET:
             return tuple(sizes)
     return None
@@ -175,8 +180,9 @@ class ActualNorms(Norms):
         array = np.asarray(value, float)
         a, b = self.values.get(f"lora_{weight}_a"), self.values.get(f"lora_{weight}_b")
         if adapter is not None and a is not None and b is not None:
-            alpha = adapter.rank if adapter.alpha is None else adapter.alpha
-            array = array + alpha / adapter.rank * (np.asarray(a, float) @ np.asarray(b, float))
+            rank = integer(adapter.rank)
+            alpha = rank if adapter.alpha is None else adapter.alpha
+            array = array + alpha / rank * (np.asarray(a, float) @ np.asarray(b, float))
         return array
 
     def _cached(self, key: Any, compute: Callable[[], T]) -> T:
@@ -208,7 +214,8 @@ class ActualNorms(Norms):
         if primitive.depthwise:
             return np.moveaxis(weight, -2, 0)[..., None, :]
         *taps, cin, cout = weight.shape
-        grouped = weight.reshape(*taps, cin, primitive.groups, cout // primitive.groups)
+        groups = integer(primitive.groups)
+        grouped = weight.reshape(*taps, cin, groups, cout // groups)
         return np.moveaxis(grouped, -2, 0)
 
     def local(self, primitive: LocallyConnected) -> Array | None:
@@ -304,8 +311,9 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
         type(n) is int for s in primitive.windows for n in (s.size, s.positions, s.kernel, s.stride)
     ):
         return None
-    sides = [s.size for s in primitive.windows]
-    positions = [s.positions for s in primitive.windows]
+    sides = integers(s.size for s in primitive.windows)
+    positions = integers(s.positions for s in primitive.windows)
+    filters = integer(primitive.filters)
     if primitive.implementation == 2:
         rank = len(sides)
         first = primitive.channel_axis == 0
@@ -319,12 +327,12 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
     mask = _connected(primitive).reshape(prod(sides), prod(positions))
     count = int(mask.sum())
     if primitive.implementation == 1:
-        cin = weight.shape[1] // prod(s.kernel for s in primitive.windows)
+        cin = weight.shape[1] // prod(integers(s.kernel for s in primitive.windows))
     else:
-        cin = weight.size // (count * primitive.filters)
-    if prod(sides) * cin * prod(positions) * primitive.filters > 16 * DENSE:
+        cin = weight.size // (count * filters)
+    if prod(sides) * cin * prod(positions) * filters > 16 * DENSE:
         return None
-    matrix = np.zeros((prod(sides), cin, prod(positions), primitive.filters))
+    matrix = np.zeros((prod(sides), cin, prod(positions), filters))
     if primitive.implementation == 1:
         for p in range(prod(positions)):
             inside = np.flatnonzero(mask[:, p])
@@ -338,9 +346,9 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
     else:
         # weights in the order of pairs (output unit, input unit), which depends on the data format
         flat = iter(weight.ravel())
-        outs = [(p, f) for p in range(prod(positions)) for f in range(primitive.filters)]
+        outs = [(p, f) for p in range(prod(positions)) for f in range(filters)]
         if primitive.channel_axis == 0:
-            outs = [(p, f) for f in range(primitive.filters) for p in range(prod(positions))]
+            outs = [(p, f) for f in range(filters) for p in range(prod(positions))]
         for p, f in outs:
             inside = np.flatnonzero(mask[:, p])
             ins = [(j, c) for j in inside for c in range(cin)]
@@ -348,7 +356,7 @@ def local_matrix(weight: Array | None, primitive: LocallyConnected) -> Array | N
                 ins = [(j, c) for c in range(cin) for j in inside]
             for j, c in ins:
                 matrix[j, c, p, f] = next(flat)
-    return matrix.reshape(prod(sides) * cin, prod(positions) * primitive.filters)
+    return matrix.reshape(prod(sides) * cin, prod(positions) * filters)
 
 
 def _connected(primitive: LocallyConnected) -> Array:
@@ -356,9 +364,10 @@ def _connected(primitive: LocallyConnected) -> Array:
     mask = np.ones([1] * (2 * len(primitive.windows)), bool)
     rank = len(primitive.windows)
     for axis, s in enumerate(primitive.windows):
-        start = s.stride * np.arange(s.positions)[None, :] - s.pad_before
-        unit = np.arange(s.size)[:, None]
-        along_axis = (unit >= start) & (unit < start + s.kernel)
+        n, m, k, stride, before = integers((s.size, s.positions, s.kernel, s.stride, s.pad_before))
+        start = stride * np.arange(m)[None, :] - before
+        unit = np.arange(n)[:, None]
+        along_axis = (unit >= start) & (unit < start + k)
         shape = [1] * (2 * rank)
         shape[axis], shape[rank + axis] = along_axis.shape
         mask = mask & along_axis.reshape(shape)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, inf, isfinite, log, log1p
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from archcalc.arith import Size, is_array
 from archcalc.arith.symbolic import Expr
@@ -333,7 +333,8 @@ def power(base: Bound, exponent: Size) -> Bound:
     elif isinstance(exponent, Expr):
         logarithm = LinearLog(0.0, ((exponent, base.log),)) if abs(base.log) > ROUNDING else 0.0
     else:
-        logarithm = base.log * exponent
+        factor: Any = exponent
+        logarithm = base.log * factor
     return Bound(logarithm, Power(base.term, exponent))
 
 

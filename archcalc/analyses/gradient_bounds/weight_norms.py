@@ -12,6 +12,7 @@ from math import prod, sqrt
 from typing import Any
 
 from archcalc.analyses.initial import draw, identity_gain
+from archcalc.arith import concrete, integer, integers
 from archcalc.layers.base import Weight
 from archcalc.layers.primitives import Convolve, LocallyConnected, Matrix
 
@@ -82,7 +83,7 @@ class ExpectedNorms(Norms):
 
     def spectral(self, primitive: Matrix | Convolve | LocallyConnected) -> float | None:
         weight = self.weights.get(primitive.weight)
-        if weight is None or not all(type(n) is int for n in weight.shape):
+        if weight is None or not concrete(weight.shape):
             return None
         inputs, outputs = matrix_sizes(primitive, weight.shape)
         element = draw(weight.initializer, weight.shape)
@@ -115,8 +116,8 @@ def matrix_sizes(primitive: Matrix | Convolve | LocallyConnected, shape: tuple[i
             columns = shape[-1] if type(primitive.groups) is not int else shape[-1] // primitive.groups
             return prod(shape[:-1]), columns
         case LocallyConnected():
-            taps = prod(s.kernel for s in primitive.windows)
+            taps = prod(integers(s.kernel for s in primitive.windows))
             if primitive.implementation == 1:
-                return shape[1], primitive.filters
-            return taps, primitive.filters
+                return shape[1], integer(primitive.filters)
+            return taps, integer(primitive.filters)
     raise TypeError(f"not a linear primitive: {primitive!r}")

@@ -15,6 +15,7 @@ from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
 from archcalc.analyses.mean_field.weighted import Taps
+from archcalc.arith import integer, integers
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
 from archcalc.layers.interpolation import INTERPOLATIONS, phases
@@ -35,7 +36,7 @@ class Context:
     def element(self, name: str) -> Draw:
         """The initial distribution of the elements of a weight."""
         weight = self.weights[name]
-        shape = [int(n) for n in weight.shape]
+        shape = integers(weight.shape)
         distribution = draw(weight.initializer, shape)
         if distribution is None:
             raise Unpredicted(f"the initialiser of {name}, whose elements are not independent")
@@ -74,7 +75,7 @@ def _matrix(primitive: prim.Matrix, inputs: Sequence[Forward], c: Context) -> Re
         raise Unpredicted("a matrix by an einsum equation or with an adapter has no mean-field rule")
     weight = c.weights[primitive.weight]
     made_axis = primitive.input_axes[0] if primitive.transposed else primitive.output_axes[0]
-    count = int(weight.shape[made_axis])
+    count = integer(weight.shape[made_axis])
     output, pullback = weighted.matrix(
         x, c.element(primitive.weight), count, c.weight_bit(primitive.weight), c.noise
     )
@@ -91,17 +92,12 @@ def _biased(output: Forward, pullback: Pullback, bias: str | None, c: Context) -
 
 def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> list[tuple[int, Taps]]:
     return [
-        (s.axis, _adaptive_taps(int(s.size), int(s.positions)))
+        (s.axis, _adaptive_taps(*integers((s.size, s.positions))))
         if isinstance(s, prim.AdaptiveWindow)
         else (
             s.axis,
             weighted.taps(
-                int(s.size),
-                int(s.positions),
-                int(s.kernel),
-                int(s.stride),
-                int(s.dilation),
-                int(s.pad_before),
+                *integers((s.size, s.positions, s.kernel, s.stride, s.dilation, s.pad_before)),
             ),
         )
         for s in windows
@@ -128,16 +124,16 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
         shape[axis] = len(taps)
     weight = c.weights[primitive.weight]
     if primitive.depthwise:
-        shape[primitive.channel_axis] = x.shape[primitive.channel_axis] * int(weight.shape[-1])
+        shape[primitive.channel_axis] = x.shape[primitive.channel_axis] * integer(weight.shape[-1])
     else:
-        shape[primitive.channel_axis] = int(weight.shape[-2 if primitive.transposed else -1])
+        shape[primitive.channel_axis] = integer(weight.shape[-2 if primitive.transposed else -1])
     output, pullback = weighted.convolution(
         x,
         c.element(primitive.weight),
         tuple(shape),
         reads,
         primitive.channel_axis,
-        int(primitive.groups),
+        integer(primitive.groups),
         primitive.depthwise,
         c.weight_bit(primitive.weight),
         c.noise,
@@ -153,7 +149,7 @@ def _local(primitive: prim.LocallyConnected, inputs: Sequence[Forward], c: Conte
     shape = list(x.shape)
     for axis, taps in reads:
         shape[axis] = len(taps)
-    shape[primitive.channel_axis] = int(primitive.filters)
+    shape[primitive.channel_axis] = integer(primitive.filters)
     output, pullback = weighted.convolution(
         x,
         c.element(primitive.weight),
@@ -311,7 +307,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
                 x,
                 shape,
                 primitive.axes,
-                int(primitive.count),
+                integer(primitive.count),
                 keepdims=primitive.keepdims,
                 total=primitive.kind == "sum",
             )
@@ -331,7 +327,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
 
 def _upsample(primitive: prim.Upsample, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
-    size, f = int(primitive.size), int(primitive.factor)
+    size, f = integers((primitive.size, primitive.factor))
     rows = np.zeros((size * f, size))
     if primitive.interpolation == "nearest":
         rows[np.arange(size * f), np.arange(size * f) // f] = 1.0
@@ -362,12 +358,12 @@ def _permute(primitive: prim.Permute, inputs: Sequence[Forward], _: Context) -> 
 
 def _reshape(primitive: prim.Reshape, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
-    return _single(spatial.reshaped(x, tuple(int(n) for n in primitive.shape)))
+    return _single(spatial.reshaped(x, integers(primitive.shape)))
 
 
 def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
     (x,) = inputs
-    pairs = [(int(a), int(b)) for a, b in primitive.pairs]
+    pairs = [(integer(a), integer(b)) for a, b in primitive.pairs]
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, pairs, strict=True))
     output, pullback = spatial.margin(x, pairs, shape)
     if x.source is not None:
@@ -377,7 +373,7 @@ def _pad(primitive: prim.Pad, inputs: Sequence[Forward], _: Context) -> Result:
 
 def _softmax(primitive: prim.Softmax, inputs: Sequence[Forward], c: Context) -> Result:
     (x,) = inputs
-    return _single(normalised.softmax(x, int(primitive.count), c.noise, log=primitive.log))
+    return _single(normalised.softmax(x, integer(primitive.count), c.noise, log=primitive.log))
 
 
 def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Result:

@@ -9,6 +9,7 @@ from typing import Any
 from archcalc.analyses import shapes as shapes_of
 from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, draw, fans
 from archcalc.analyses.mean_field.structure import Structure
+from archcalc.arith import integers
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
@@ -242,7 +243,7 @@ def _scaled(structure: Structure) -> Graph | None:
         if name is None:
             return layer
         read = structure.graph.input_shapes(structure.shapes, structure.graph.nodes[i])
-        shape = [int(s) for s in layer.weights(*read)[0].shape]
+        shape = integers(layer.weights(*read)[0].shape)
         element = draw(getattr(layer, name), shape)
         if element is None:
             return layer

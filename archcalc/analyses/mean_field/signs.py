@@ -13,6 +13,7 @@ import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback
+from archcalc.arith import ceil_div, integer, integers
 from archcalc.layers import primitives as prim
 
 _WINDOWS = (prim.Pool, prim.Upsample, prim.ConstantMatrix)
@@ -48,7 +49,9 @@ def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: F
     if isinstance(primitive, prim.Dropout | prim.TrainingNoise):
         return share * (1 - getattr(primitive, "rate", 0.0))
     if isinstance(primitive, prim.Reduce):
-        return 1 - (1 - share) ** int(primitive.count) if primitive.kind in ("mean", "sum", "max") else None
+        return (
+            1 - (1 - share) ** integer(primitive.count) if primitive.kind in ("mean", "sum", "max") else None
+        )
     if isinstance(primitive, _WINDOWS):
         return _of_windows(primitive, share)
     if isinstance(primitive, prim.Merge):
@@ -59,7 +62,7 @@ def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: F
 def _of_windows(primitive: prim.Pool | prim.Upsample | prim.ConstantMatrix, share: float) -> float | None:
     """Of means and maxima over windows; a window is positive if one of its units is."""
     if isinstance(primitive, prim.Pool):
-        kernels = [int(getattr(w, "kernel", 0)) or math.ceil(w.size / w.positions) for w in primitive.windows]
+        kernels = integers(getattr(w, "kernel", ceil_div(w.size, w.positions)) for w in primitive.windows)
         return 1 - (1 - share) ** math.prod(kernels)
     if isinstance(primitive, prim.ConstantMatrix):
         rows = np.asarray(primitive.rows)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analyses.memory import schedule
 from archcalc.analyses.memory.order import is_forced, keras_order
 from archcalc.analyses.memory.peak import Peak, peak
-from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 
@@ -25,7 +24,7 @@ class Inference(NamedTuple):
     optimal: bool = False
 
 
-def inference(graph: Graph, tensor_bytes: Sequence[Sequence[Size]]) -> Inference:
+def inference(graph: Graph, tensor_bytes: Sequence[Sequence[Any]]) -> Inference:
     """The peaks for tensors of these bytes, by node and output."""
     order = keras_order(graph)
     usual = peak(graph, tensor_bytes, order)

@@ -40,7 +40,7 @@ class Contraction(Operation):
         """The labels of operands of these ranks (for tensors including the batch)."""
         raise NotImplementedError
 
-    def _resolved(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Size]]:
+    def _resolved(self, inputs: tuple[Shape, ...]) -> tuple[Labels, dict[str, Any]]:
         """The labels, and the size of each label (`BATCH` for the batch axis)."""
         values = self.operand_values(inputs)
         shapes = [self._shape(x) for x in values]
@@ -53,7 +53,7 @@ class Contraction(Operation):
         (first,) = batch
         if any(first in s for s, x in zip(labels.operands, values, strict=True) if isinstance(x, Constant)):
             raise LayerError(f"{type(self).__name__}: a constant has the label of the batch axis")
-        sizes: dict[str, Size] = {first: BATCH}
+        sizes: dict[str, Any] = {first: BATCH}
         for s, shape in zip(labels.operands, shapes, strict=True):
             if len(s) != len(shape):
                 raise LayerError(
@@ -75,7 +75,7 @@ class Contraction(Operation):
             )
         return labels, sizes
 
-    def _shape(self, value: OperandValue) -> Shape:
+    def _shape(self, value: OperandValue) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return (BATCH, *value)
         if isinstance(value, Constant):

@@ -42,7 +42,7 @@ class OfImages(Operation):
         """The sizes of the spatial axes."""
         return tuple(x[axis] for axis in self.spatial(x))
 
-    def _arranged(self, x: Shape, sides: tuple[Any, Any], channel: Any) -> tuple[Any, ...]:
+    def _arranged(self, x: Shape, sides: tuple[Any, ...], channel: Any) -> tuple[Any, ...]:
         return (channel, *sides) if self.spatial(x) == (1, 2) else (*sides, channel)
 
     def channels(self, x: Shape) -> Size:

@@ -126,7 +126,7 @@ class GetItem(Moving):
 
     def _index(self, index: Any, n: Size) -> Size:
         """The position of a Python index, which may be negative."""
-        position = index + n if index < 0 else index
+        position: Size = index + n if index < 0 else index
         require_at_least(position, 0, lambda: f"index {index} of an axis of {n}")
         require_at_least(n, position + 1, lambda: f"index {index} of an axis of {n}")
         return position

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from archcalc.analyses.gradient_bounds.weight_norms import ExpectedNorms
+from archcalc.arith.symbolic import symbol
 from archcalc.layers.base import Weight
 from archcalc.layers.primitives import Convolve, Matrix, SlidingWindow
 
@@ -51,3 +52,11 @@ def test_the_norm_of_a_depthwise_kernel_is_the_largest_over_channels() -> None:
     largest = max(np.linalg.norm(sample[:, :, c].reshape(144, 400), 2) for c in range(3))
     norm = ExpectedNorms({"w": Weight("w", shape, initializer="glorot_uniform")}).spectral(primitive)
     assert largest == pytest.approx(norm, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "largest"), [("glorot_uniform", None), ("orthogonal", None), ("ones", 1.0)]
+)
+def test_weights_of_a_symbolic_size(initializer: str, largest: float | None) -> None:
+    norms = ExpectedNorms({"w": Weight("w", (symbol("n"),), initializer=initializer)})
+    assert norms.largest("w") == largest

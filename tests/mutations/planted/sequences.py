@@ -92,8 +92,8 @@ SEQUENCES = [
     Mutant(
         "work of one of the steps",
         WRAPPERS,
-        "return inputs[0][0] * self.layer.layer.macs(self.step(inputs))",
-        "return self.layer.layer.macs(self.step(inputs))",
+        "return inputs[0][0] * macs",
+        "return macs",
     ),
     Mutant(
         "every step sees all steps",
