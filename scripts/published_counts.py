@@ -180,6 +180,9 @@ def _causes(name: str, graph: Graph, by_node: list[Any], shapes: Shapes) -> Iter
     yield Cause(
         "means inside the network are `x.mean((2, 3))`, which fvcore does not count", total(means[:-1]), 0
     )
+    resized = [i for i, kind in enumerate(kinds) if kind in ("Resizing", "ops.image.resize")]
+    words = "gates are resized by `nearest`, which fvcore counts, kimm's by pixel centres, which it does not"
+    yield Cause(words, -total(prod(shapes[i][0]) for i in resized), 0)
     if name.startswith("ConvMixer"):
         depthwise = [i for i, kind in enumerate(kinds) if kind == "DepthwiseConv2D"]
         units = total(prod(shapes[i][0]) for i in depthwise)
