@@ -162,7 +162,11 @@ def _gelu(approximate: bool = False) -> Function:
 
 
 def _silu() -> Function:
-    return Function(lambda x: x * _sigmoid(x), lambda x: _sigmoid(x) + x * _sigmoid_slope(x))
+    def slope(x: Array) -> Array:
+        share = _sigmoid(x)
+        return share * (1 + x * (1 - share))
+
+    return Function(lambda x: x * _sigmoid(x), slope)
 
 
 def _mish() -> Function:
