@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from archcalc.analyses.mean_field import units
-from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.noise import Draws, Noise
 from archcalc.analyses.mean_field.program import Context, interpret
 from archcalc.analyses.mean_field.state import (
     FLOOR,
@@ -60,7 +60,7 @@ def expected_gradients(
     shapes: Sequence[Sequence[Any]],
     *,
     training: bool = True,
-    seed: int = 0,
+    draws: Draws | None = None,
     batch: int = BATCH,
 ) -> Sequence[Expected]:
     """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
@@ -68,11 +68,12 @@ def expected_gradients(
     The gradient at the model's output has a random direction. `training` is the mode of batch
     normalisation and dropout. With batch normalisation, statistics are those of `batch` samples, and
     the norm is that of the gradients of the whole batch. Fluctuations due to finite width are sampled
-    from a generator with this `seed`, so that the same graph always gives the same figures.
+    from generators with fixed seeds, so that the same graph always gives the same figures; `draws` are
+    what other graphs have drawn from them.
     """
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
-    run = _Run(graph, shapes, training, seed, batch)
+    run = _Run(graph, shapes, training, draws, batch)
     run.forward()
     return run.backward()
 
@@ -99,7 +100,12 @@ class Rows(Sequence[Expected]):
 
 class _Run:
     def __init__(
-        self, graph: Graph, shapes: Sequence[Sequence[Any]], training: bool, seed: int, batch: int
+        self,
+        graph: Graph,
+        shapes: Sequence[Sequence[Any]],
+        training: bool,
+        draws: Draws | None,
+        batch: int,
     ) -> None:
         self.graph = graph
         self.shapes = shapes
@@ -112,7 +118,7 @@ class _Run:
         batches = training and any(
             isinstance(s, prim.BatchStandardise) and s.batch_statistics for s in primitives
         )
-        self.noise = Noise(seed, batch=batch if batches else None)
+        self.noise = Noise(draws, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}

@@ -22,6 +22,7 @@ LIMIT = 80.0  # beyond q = e^(±LIMIT) moments follow a power law, since functio
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _POSITIONS, _FACTORS = (_NODES + 1) / 2, _WEIGHTS / 2 / math.sqrt(2 * math.pi)
 _STEPS = np.arange(-REACH, REACH + 0.5)
+_DEGREES = np.arange(DEGREE + 1)
 _BENDS = np.array([0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 
 
@@ -76,12 +77,14 @@ def _tabulated(phi: Function, log_q: Array) -> Moments | None:
     Convolved with a Gaussian, the moments are analytic in log q, also where the function has kinks.
     """
     low = np.floor(log_q)
-    pieces = [_polynomials(phi, int(k)) for k in low]
-    known = [piece for piece in pieces if piece is not None]
-    if len(known) < len(pieces):
-        return None
-    powers = np.cos(np.arange(DEGREE + 1) * np.arccos(2 * (log_q - low) - 1)[:, None])
-    values = (powers[:, None, :] @ np.stack(known))[:, 0, :]
+    powers = np.cos(_DEGREES * np.arccos(2 * (log_q - low) - 1)[:, None])
+    values = np.empty((len(log_q), len(Moments._fields)))
+    for k in {*low.tolist()}:
+        piece = _polynomials(phi, int(k))
+        if piece is None:
+            return None
+        here = low == k
+        values[here] = powers[here] @ piece
     return Moments(*values.T)
 
 
@@ -101,13 +104,13 @@ def _polynomials(phi: Function, low: int) -> Array | None:
     return coefficients if np.abs(coefficients[-3:]).max() < 1e-11 else None
 
 
-def moments_of(phi: Function, log_q: Array, quantiles: Array, *, few: bool = False) -> Moments:
+def moments_of(phi: Function, log_q: Array, quantiles: Array) -> Moments:
     """As `moments`, for a z whose values `quantiles * sqrt(q)` are equally likely."""
     log_q = np.asarray(log_q, float)
     inside = np.clip(log_q, -LIMIT, LIMIT)
     z = np.exp(inside / 2)[:, None] * quantiles
     weight = np.broadcast_to(1 / len(quantiles), z.shape)
-    averages = _averages(phi, z, weight, np.exp(inside / 2)[:, None], few)
+    averages = _averages(phi, z, weight, np.exp(inside / 2)[:, None], few=False)
     return averages._replace(square=averages.square + (log_q - inside) * (np.abs(log_q) > LIMIT))
 
 
@@ -229,6 +232,10 @@ def covariance(
     if phi.kind == "linear" or correlation >= 1 - 1e-12:
         return min(correlation, 1.0) if phi.kind == "linear" else 1.0
     x, w = _outer(48)
+    smooth = _inner_means(phi, log_q, ratio, shared)
+    if smooth is not None and np.isfinite(marginal.square[0]):
+        squared = smooth**2 * math.exp(-marginal.square[0])
+        return float(min((w * squared).sum() / w.sum(), 1.0))
     m = ratio + math.sqrt(shared) * x
     independent = 1 - ratio * ratio - shared
     q = independent + m * m
@@ -244,3 +251,44 @@ def covariance(
                 np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - marginal.square[0]), 0.0
             )
     return float(min((w * squared).sum() / w.sum(), 1.0))
+
+
+TERMS, INTERVALS = 64, 8  # of a Hermite series, and of its integrals for each standard deviation
+SERIES_ERROR = 1e-13
+
+
+@lru_cache(maxsize=1)
+def _hermite() -> tuple[Array, Array, Array]:
+    """Points of the trapezoid rule, Hermite polynomials of norm 1 there times its weights, and at `_outer`."""
+    x = np.arange(-REACH * INTERVALS, REACH * INTERVALS + 1) / INTERVALS
+    weights = np.exp(-x * x / 2) / INTERVALS / math.sqrt(2 * math.pi)
+
+    def polynomials(at: Array) -> Array:
+        rows = [np.ones_like(at), at]
+        for k in range(1, TERMS - 1):
+            rows.append((at * rows[k] - math.sqrt(k) * rows[k - 1]) / math.sqrt(k + 1))
+        return np.stack(rows)
+
+    return x, polynomials(x) * weights, polynomials(_outer(48)[0]).T
+
+
+def _inner_means(phi: Function, log_q: float, ratio: float, shared: float) -> Array | None:
+    """The means of phi(z) given the shared part, at `_outer`, by a Hermite series; None where it is inexact.
+
+    The shared part multiplies the k-th coefficient by the k-th power of its standard deviation (Mehler). The
+    trapezoid rule is exact to rounding for smooth functions that are wide against its intervals.
+    """
+    variance = 1 - ratio * ratio
+    if phi.kinks or phi.kind or abs(log_q) > LIMIT or variance <= 0:
+        return None
+    x, weighted, outer = _hermite()
+    y = phi.value(math.exp(log_q / 2) * (ratio + math.sqrt(variance) * x))
+    square, coarse = weighted[0] @ (y * y), 2 * weighted[0, ::2] @ (y[::2] * y[::2])
+    coefficients = weighted @ y
+    damped = coefficients * math.sqrt(shared / variance) ** np.arange(TERMS)
+    left_out = (shared / variance) ** TERMS * max(square - coefficients @ coefficients, 0.0)
+    # the error of the coarser rule is the square root of that of the finer one
+    if not abs(coarse - square) <= math.sqrt(SERIES_ERROR) * square or left_out > SERIES_ERROR * square:
+        return None
+    means: Array = outer @ damped
+    return means

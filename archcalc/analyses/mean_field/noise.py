@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.random import Generator
 
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, log_of
+
+Draw: TypeAlias = Callable[[Generator, int], Any]
+
+
+class _Kept:
+    """The numbers that were drawn from a generator, so that other networks get the same without drawing."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+        self._random = np.random.default_rng(seed)
+        self._drawn: list[tuple[Draw, int, Any]] = []
+
+    def reader(self) -> Callable[[Draw, int], Any]:
+        """Draws from the start; a network that draws otherwise than the first gets a generator of its own."""
+        kept, position = self, 0
+
+        def read(draw: Draw, count: int) -> Any:
+            nonlocal kept, position
+            if position == len(kept._drawn):
+                kept._drawn.append((draw, count, draw(kept._random, count)))
+            same_draw, same_count, numbers = kept._drawn[position]
+            if (same_draw, same_count) != (draw, count):
+                kept = kept._until(position)
+                return read(draw, count)
+            position += 1
+            return numbers
+
+        return read
+
+    def _until(self, position: int) -> _Kept:
+        other = _Kept(self._seed)
+        other._drawn = self._drawn[:position]
+        for draw, count, _ in other._drawn:
+            draw(other._random, count)
+        return other
+
+
+class Draws:
+    """The random numbers of one seed, for any number of networks."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.replicas = _Kept(seed)
+        self.samples = _Kept([seed, 1])
 
 
 class Noise:
@@ -17,25 +63,24 @@ class Noise:
     With a `batch` size the samples of a batch differ, which matters where its statistics are divided out.
     """
 
-    def __init__(self, seed: int = 0, *, batch: int | None = None) -> None:
-        self._random = np.random.default_rng(seed)
-        self._samples = None if batch is None else np.random.default_rng([seed, 1])
+    def __init__(self, draws: Draws | None = None, *, batch: int | None = None) -> None:
+        draws = draws or Draws()
+        self._random = draws.replicas.reader()
+        self._samples = None if batch is None else draws.samples.reader()
         self.batch = batch or 1
         self.zero = np.zeros(REPLICAS)
 
     def normal(self) -> Array:
         """`REPLICAS` standard normal numbers, in pairs of opposite sign."""
-        half = self._random.standard_normal(REPLICAS // 2)
-        # scaled to a sample variance of exactly 1, so that sums of few terms have the exact variance
-        half /= math.sqrt(float((half * half).mean()))
-        return np.concatenate([half, -half])
+        numbers: Array = self._random(_pairs, REPLICAS // 2)
+        return numbers
 
     def sample_factors(self, variance: Array) -> Array:
         """Log of lognormal factors of mean 1 and this variance, for each sample and each position."""
         if self._samples is None:
             return EQUAL_SAMPLES
         stddev = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
-        logs: Array = stddev * self._samples.standard_normal(EQUAL_SAMPLES.shape) - stddev**2 / 2
+        logs: Array = stddev * self._samples(_normals, REPLICAS) - stddev**2 / 2
         return logs
 
     def batch_means(self, sample_squares: Array) -> Array:
@@ -48,18 +93,18 @@ class Noise:
         repeated: Array = np.repeat(log_of(means), sizes)
         return repeated
 
-    def neighbours(self, count: int) -> list[Any]:
-        """`count` index arrays over positions: each position itself, then random other ones."""
+    def neighbours(self, count: int) -> tuple[Any, Any]:
+        """`count` positions that each one (column) reads, itself and random others, and which read it."""
         if self._samples is None or count <= 1:
-            return []
-        positions = np.arange(REPLICAS)
-        return [positions, *(self._samples.permutation(REPLICAS) for _ in range(count - 1))]
+            return _NO_NEIGHBOURS, _NO_NEIGHBOURS
+        read, readers = self._samples(_permutations, count)
+        return read, readers
 
     def kept_samples(self, rate: float) -> Array:
         """Log of factors of mean 1 that are zero for a share `rate` of the samples."""
         if self._samples is None:
             return EQUAL_SAMPLES
-        kept = self._samples.random(REPLICAS) >= rate
+        kept = self._samples(Generator.random, REPLICAS) >= rate
         return np.stack([log_of(kept / kept.mean()), EQUAL_SAMPLES[1]])
 
     def square_fluctuation(self, variance: float, normal: Any = None) -> Array:
@@ -77,6 +122,27 @@ class Noise:
         )
 
 
+_NO_NEIGHBOURS = np.empty((0, REPLICAS), dtype=int)
+
+
+def _pairs(random: Generator, count: int) -> Array:
+    half = random.standard_normal(count)
+    # scaled to a sample variance of exactly 1, so that sums of few terms have the exact variance
+    half /= math.sqrt(float((half * half).mean()))
+    return np.concatenate([half, -half])
+
+
+def _normals(random: Generator, count: int) -> Array:
+    return random.standard_normal((len(EQUAL_SAMPLES), count))
+
+
+def _permutations(random: Generator, count: int) -> tuple[Any, Any]:
+    """`count` permutations, the first of which moves nothing, and their inverses."""
+    rows = np.stack([np.arange(REPLICAS), *(random.permutation(REPLICAS) for _ in range(count - 1))])
+    return rows, np.argsort(rows, axis=1)
+
+
+@lru_cache(maxsize=4096)
 def digamma(x: float) -> float:
     """The derivative of log gamma for x > 0 (Abramowitz & Stegun 6.3.5, 6.3.18)."""
     shift = 0.0
@@ -87,6 +153,7 @@ def digamma(x: float) -> float:
     return shift + math.log(x) - 0.5 / x - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y / 240)))
 
 
+@lru_cache(maxsize=4096)
 def trigamma(x: float) -> float:
     """The second derivative of log gamma for x > 0 (Abramowitz & Stegun 6.4.6, 6.4.12)."""
     shift = 0.0

@@ -39,8 +39,8 @@ def over_batch(
 ) -> tuple[Forward, Pullback]:
     """Batch normalisation with statistics for each entry of `axes`; gamma is the initial scale."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
-    q, sample_squares = _centred_squares(x)
-    variance = q.mean(axis=others, keepdims=True)
+    log_q, sample_squares = _centred_squares(x)
+    variance = np.exp(log_q).mean(axis=others, keepdims=True)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     positions = math.prod(x.shape[a] for a in others)
@@ -67,7 +67,7 @@ def over_batch(
     log_forward = math.log1p(-min(x.channel_variance * epsilon_ratio / (1 + epsilon_ratio) ** 2, 0.5))
     log_back = -math.log1p(-min(x.channel_variance / (1 + epsilon_ratio) ** 2, 0.5))
     output, pullback = _divided(
-        centred, x, log_of(q) + scale + log_forward, scale + log_back, mean_variance, epsilon
+        centred, x, log_q + scale + log_forward, scale + log_back, mean_variance, epsilon
     )
 
     def back(g: Backward) -> Backward:
@@ -84,16 +84,19 @@ def over_batch(
 
 
 def _centred_squares(x: Forward) -> tuple[Array, Array]:
-    """E (x - m)^2 by unit, and its `sample_squares`; m is the mean over samples and positions.
+    """Log E (x - m)^2 by unit, and its `sample_squares`; m is the mean over samples and positions.
 
     m^2 is the share `corr` of E x^2. Where E x^2 is larger by a small share d, m^2 is larger by the share
     shared_elasticity * d, and E (x - m)^2 by (1 - corr * shared_elasticity) / (1 - corr) * d.
     """
     variance_share = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
-    profile = np.exp(power * (x.log_q - x.log_mean_q))
-    squares = profile * (variance_share * math.exp(x.log_mean_q) / float(profile.mean()))
-    return squares, balanced(power * x.sample_squares)[1]
+    profile = power * (x.log_q - x.log_mean_q)
+    log_share = math.log(variance_share) if variance_share > 0 else FLOOR
+    log_squares = profile + (log_share + x.log_mean_q - log_mean(profile))
+    if np.minimum.reduce(x.log_q, axis=None) <= FLOOR / 2:
+        log_squares = np.where(x.log_q <= FLOOR / 2, FLOOR, log_squares)
+    return log_squares, balanced(power * x.sample_squares)[1]
 
 
 def _centred_quantiles(x: Forward) -> Array | None:

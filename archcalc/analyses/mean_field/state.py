@@ -22,6 +22,7 @@ from archcalc.analyses.mean_field.functions import Array, Function
 REPLICAS = 512
 POINTS = 256
 FLOOR = -1e6  # replaces the logarithm of zero, so that logarithms can be added
+LARGE = 1024  # units of a map from which repeated entries are looked for
 EQUAL_SAMPLES = np.zeros((2, REPLICAS))  # `sample_squares` of equal samples with equal positions
 Dims = tuple[int, ...]
 GaussianSource = tuple[Function, float, float, float]  # function, log q, ratio and corr of Gaussian units
@@ -89,12 +90,17 @@ class Forward:
         """Log of the mean of E x^2 over all units."""
         return log_mean(self.log_q)
 
+    @cached_property
+    def mean_ratio(self) -> float:
+        """The mean of E x / sqrt(E x^2) over all units."""
+        return self.ratio.item() if self.ratio.size == 1 else float(self.ratio.mean())
+
     @property
     def values(self) -> Array:
         """`quantiles`, or those of the Gaussian."""
         if self.quantiles is not None:
             return self.quantiles
-        ratio = float(self.ratio.mean())
+        ratio = self.mean_ratio
         return ratio + math.sqrt(max(1 - ratio * ratio, 0.0)) * normal_quantiles()
 
     @cached_property
@@ -203,17 +209,31 @@ def balanced(sample_squares: Array) -> tuple[float, Array]:
     """Log of the product of the means over samples and over positions, and the squares over these means."""
     if sample_squares is EQUAL_SAMPLES:
         return 0.0, sample_squares
-    means = np.array([[log_mean(row)] for row in sample_squares])
-    return float(means[0, 0] + means[1, 0]), np.asarray(sample_squares - means)
+    top = np.maximum.reduce(sample_squares, axis=1, keepdims=True)
+    means = np.add.reduce(np.exp(sample_squares - top), axis=1, keepdims=True) / sample_squares.shape[1]
+    means = top + np.log(means)
+    np.maximum(means, FLOOR, out=means)
+    return float(np.add.reduce(means, axis=None)), np.asarray(sample_squares - means)
+
+
+def product(*sample_squares: Array) -> Array:
+    """Log of the product of several `sample_squares`."""
+    unequal = [logs for logs in sample_squares if logs is not EQUAL_SAMPLES]
+    return sum(unequal[1:], start=unequal[0]) if unequal else EQUAL_SAMPLES
 
 
 def of_samples(sample_squares: Array) -> Array:
     """`sample_squares` without the differences between positions."""
+    if sample_squares is EQUAL_SAMPLES:
+        return sample_squares
     return np.stack([sample_squares[0], EQUAL_SAMPLES[1]])
 
 
 def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
     """Log of the mean of exp(x) over several arrays, weighted by shares that need not add up to 1."""
+    logs = list(logs)
+    if all(log_x is EQUAL_SAMPLES for log_x in logs):
+        return EQUAL_SAMPLES
     total = sum(shares) or 1.0
     weighted = (share / total * np.exp(log_x) for log_x, share in zip(logs, shares, strict=True))
     return log_of(sum(weighted, start=np.zeros(())))
@@ -253,7 +273,10 @@ def effective_units(units: int, channels: float, corr: float) -> float:
 
 
 State = TypeVar("State", Forward, Backward)
-_FORGOTTEN = ("source", "positive_share", "rectified", "log_mean_q", "effective_units", "log_squared_norm")
+_FORGOTTEN = (
+    *("source", "positive_share", "rectified"),
+    *("log_mean_q", "mean_ratio", "effective_units", "log_squared_norm"),
+)
 
 
 def replace(state: State, **changes: Any) -> State:
@@ -292,6 +315,30 @@ def log_of(x: Array | float) -> Array:
     with np.errstate(divide="ignore"):
         logs: Array = np.log(x)
     return np.maximum(logs, FLOOR)
+
+
+def distinct(x: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """The array without entries of an axis that repeat those before, and what repeats them in such arrays.
+
+    Far from the borders of a large map all positions have the same squares.
+    """
+    if x.size < LARGE:
+        return x, lambda y: y
+    counts: list[tuple[int, Array]] = []
+    for axis in range(x.ndim):
+        if x.shape[axis] > 1:
+            before, after = (slice(None),) * axis + (slice(-1),), (slice(None),) * axis + (slice(1, None),)
+            others = tuple(a for a in range(x.ndim) if a != axis)
+            starts = np.concatenate([[0], 1 + np.flatnonzero((x[after] != x[before]).any(axis=others))])
+            counts.append((axis, np.diff(starts, append=x.shape[axis])))
+            x = x.take(starts, axis=axis)
+
+    def repeat(y: Array) -> Array:
+        for axis, times in counts:
+            y = np.repeat(y, times, axis=axis)
+        return y
+
+    return x, repeat
 
 
 def collapse(x: Array) -> Array:

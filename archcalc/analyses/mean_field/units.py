@@ -20,15 +20,18 @@ from archcalc.analyses.mean_field.state import (
     Forward,
     Pullback,
     Unpredicted,
+    distinct,
     effective_units,
     log_mean,
     log_of,
     mixed,
+    product,
     replace,
     to_quantiles,
 )
 
 SPACING = 0.15  # in log q, of the table of moments that is interpolated
+STEP = 0.05  # in log q, for derivatives
 
 
 def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullback]:
@@ -44,9 +47,9 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         raise Unpredicted("a function of a tensor of zeros")
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
-    ratio = float(x.ratio.mean())
-    at = _moments(phi, x, np.array([log_mean_q - 0.05, log_mean_q, log_mean_q + 0.05]))
+    ratio = x.mean_ratio
     table = _Table(phi, x)
+    at = table.at
     n = max(x.effective_units, 1.0)
     square_elasticity, slope_elasticity = _derivative(at.square), _derivative(at.slope)
     square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
@@ -62,25 +65,23 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
     shared = noise.normal()
-    response = table.square(log_mean_q + x.fluctuation) - at.square[1]
+    response, slope_response = table.change(x.fluctuation)
+    log_q, mean, slopes = table(x.log_q)
     output = Forward(
         x.shape,
-        table.square(x.log_q),
-        table.mean(x.log_q) * np.ones_like(x.log_q),
+        log_q,
+        mean,
         _correlation(phi, x, log_mean_q, ratio, at),
-        x.fluctuation * 0 + response + noise.square_fluctuation(forward_variance, shared),
+        response + noise.square_fluctuation(forward_variance, shared),
         x.direct_weights,
         x.channels,
         quantiles,
         shared_elasticity=_shared_elasticity(at, square_elasticity),
     )
-    sample_squares = table.square(log_mean_q + x.sample_squares) - at.square[1]
+    sample_squares, sample_slopes = table.change(x.sample_squares)
     output = output.with_sample_squares(
-        sample_squares + noise.sample_factors(forward_variance * n * x.inverse_units)
+        product(sample_squares, noise.sample_factors(forward_variance * n * x.inverse_units))
     )
-    slopes = table.slope(x.log_q)
-    slope_response = table.slope(log_mean_q + x.fluctuation) - at.slope[1]
-    sample_slopes = table.slope(log_mean_q + x.sample_squares) - at.slope[1]
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     shared_response, single_response, value_moment = _slope_responses(phi, z, values)
     positive = signs.of_function(phi, x, values)
@@ -116,7 +117,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
             fluctuation=g.fluctuation + slope_response + noise.square_fluctuation(variance, normal),
         )
         back = back.with_sample_squares(
-            g.sample_squares + sample_slopes + noise.sample_factors(variance * m * g.inverse_units)
+            product(g.sample_squares, sample_slopes, noise.sample_factors(variance * m * g.inverse_units))
         )
         return back.rectified_if(
             x.positive_share is not None and (zero_slope or (g.rectified and zero_value))
@@ -152,7 +153,7 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
             corr=g.corr * (slope_mean + (1 - slope_mean) * min(x.corr, 1.0)),
             fluctuation=g.fluctuation + noise.square_fluctuation(variance),
         )
-        sample_squares = g.sample_squares + noise.sample_factors(variance * units * g.inverse_units)
+        sample_squares = product(g.sample_squares, noise.sample_factors(variance * units * g.inverse_units))
         return back.with_sample_squares(sample_squares).rectified_if(left == 0)
 
     return output.knowing(output.source, positive if right > 0 else None), pullback
@@ -171,8 +172,8 @@ def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at:
 
 
 def _derivative(values: Array) -> float:
-    """The derivative from three values at a spacing of 0.05."""
-    return float(values[2] - values[0]) / 0.1 if np.isfinite(values).all() else 0.0
+    """The derivative from three values at a spacing of `STEP`."""
+    return float(values[2] - values[0]) / (2 * STEP) if np.isfinite(values).all() else 0.0
 
 
 def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
@@ -202,39 +203,60 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-def _moments(phi: Function, x: Forward, log_q: Array, *, few: bool = False) -> Moments:
+def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
     if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles, few=few)
-    return moments(phi, log_q, np.full(len(log_q), float(x.ratio.mean())), few=few)
+        return moments_of(phi, log_q, x.quantiles)
+    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio))
 
 
 class _Table:
     """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
 
     def __init__(self, phi: Function, x: Forward) -> None:
-        log_mean_q = x.log_mean_q
-        finite = x.log_q[x.log_q > FLOOR / 2]
-        offsets = np.concatenate([x.fluctuation, x.sample_squares[x.sample_squares > FLOOR / 2]])
-        low = min(float(finite.min()), log_mean_q + float(offsets.min()))
-        high = max(float(finite.max()), log_mean_q + float(offsets.max()))
+        self._log_mean_q = x.log_mean_q
+        low, high = _ends(x.log_q)
+        for offsets in (x.fluctuation, x.sample_squares):
+            least, most = _ends(offsets)
+            low, high = min(low, self._log_mean_q + least), max(high, self._log_mean_q + most)
         count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
-        self.grid = np.linspace(low, high, count) if count > 1 else np.array([log_mean_q])
-        if not np.any(self.grid == log_mean_q):
-            self.grid = np.sort(np.append(self.grid, log_mean_q))
-        self.moments = _moments(phi, x, self.grid, few=True)
+        self._grid = np.linspace(low, high, count) if count > 1 else np.array([self._log_mean_q])
+        if not np.any(self._grid == self._log_mean_q):
+            self._grid = np.sort(np.append(self._grid, self._log_mean_q))
+        near = self._log_mean_q + np.array([-STEP, 0.0, STEP])
+        known = _moments(phi, x, np.concatenate([near, self._grid]))
+        # at the tensor's mean and near it, for derivatives
+        self.at = Moments(*(m[: len(near)] for m in known))
+        self._square, self._mean, self._slope = (
+            m[len(near) :] for m in (known.square, known.mean, known.slope)
+        )
+        self._square, self._slope = np.maximum(self._square, FLOOR), np.maximum(self._slope, FLOOR)
 
-    def square(self, log_q: Array) -> Array:
-        return self._interpolated(self.moments.square, log_q)
+    def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
+        """The logs of E phi^2 and E phi'^2, and between them the mean, of a map of squares."""
+        few, repeat = distinct(log_q)
+        mean = np.interp(few, self._grid, self._mean)
+        square, slope = self._interpolated(self._square, few), self._interpolated(self._slope, few)
+        return repeat(square), repeat(mean), repeat(slope)
 
-    def slope(self, log_q: Array) -> Array:
-        return self._interpolated(self.moments.slope, log_q)
-
-    def mean(self, log_q: Array) -> Array:
-        return np.interp(log_q, self.grid, self.moments.mean)
+    def change(self, offsets: Array) -> tuple[Array, Array]:
+        """By how much log E phi^2 and log E phi'^2 change with log q from that at the tensor's mean."""
+        if offsets is EQUAL_SAMPLES:
+            return offsets, offsets
+        log_q = self._log_mean_q + offsets
+        square = self._interpolated(self._square, log_q) - self.at.square[1]
+        return square, self._interpolated(self._slope, log_q) - self.at.slope[1]
 
     def _interpolated(self, values: Array, log_q: Array) -> Array:
-        logs = np.interp(log_q, self.grid, np.maximum(values, FLOOR))
-        return np.where(log_q <= FLOOR / 2, FLOOR, logs)
+        logs = np.interp(log_q, self._grid, values)
+        return logs if log_q.min() > FLOOR / 2 else np.where(log_q <= FLOOR / 2, FLOOR, logs)
+
+
+def _ends(logs: Array) -> tuple[float, float]:
+    """The least and the largest logarithm of what is not zero."""
+    least = float(np.minimum.reduce(logs, axis=None))
+    if least <= FLOOR / 2:
+        least = float(logs[logs > FLOOR / 2].min())
+    return least, float(np.maximum.reduce(logs, axis=None))
 
 
 def factor(x: Forward, log_square: Array | float, sign: float = 1.0) -> tuple[Forward, Pullback]:
@@ -297,9 +319,9 @@ def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pullba
     log_factors = noise.kept_samples(rate)
 
     def with_factors(g: Backward) -> Backward:
-        return pullback(g).with_sample_squares(g.sample_squares + log_factors)
+        return pullback(g).with_sample_squares(product(g.sample_squares, log_factors))
 
-    return output.with_sample_squares(output.sample_squares + log_factors), with_factors
+    return output.with_sample_squares(product(output.sample_squares, log_factors)), with_factors
 
 
 # -- several tensors ------------------------------------------------------------------------------------
@@ -386,8 +408,10 @@ def add(
     # products of two parts have random values, which differ between samples
     crossed = 1 - sum(v * v for v in mean_squares) / sum(mean_squares) ** 2
     output = output.with_sample_squares(
-        mixed([p.sample_squares for p in parts], mean_squares)
-        + noise.sample_factors(2 * crossed * output.inverse_units)
+        product(
+            mixed([p.sample_squares for p in parts], mean_squares),
+            noise.sample_factors(2 * crossed * output.inverse_units),
+        )
     )
 
     def pullback_to(i: int) -> Pullback:
@@ -454,7 +478,7 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
         direct_weights,
         max(p.channels for p in parts),
         shared_elasticity=max(parts, key=lambda p: math.prod(p.shape)).shared_elasticity,
-    ).with_sample_squares(sum((p.sample_squares for p in parts), start=EQUAL_SAMPLES))
+    ).with_sample_squares(product(*(p.sample_squares for p in parts)))
 
     def pullback_to(i: int) -> Pullback:
         others = [p for j, p in enumerate(parts) if j != i]
@@ -471,7 +495,7 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
                 corr=g.corr * corr,
                 fluctuation=g.fluctuation + sum(p.fluctuation for p in others),
             )
-            return back.with_sample_squares(g.sample_squares + sum(p.sample_squares for p in others))
+            return back.with_sample_squares(product(g.sample_squares, *(p.sample_squares for p in others)))
 
         return pullback
 

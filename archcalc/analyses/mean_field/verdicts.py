@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc.analyses.mean_field.expectation import ZERO, Expected, expected_gradients
+from archcalc.analyses.mean_field.noise import Draws
 from archcalc.analyses.mean_field.remedies import remedies
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.graph import Graph
@@ -80,10 +81,10 @@ def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expect
     without_remedies = _verdict(structure, rows)
     if without_remedies.verdict not in ("vanishing", "exploding"):
         return without_remedies
-    tried = []
+    tried, draws = [], Draws()
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            rows = expected_gradients(changed, new_shapes)
+            rows = expected_gradients(changed, new_shapes, draws=draws)
             other = _verdict(Structure(changed, new_shapes), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     message = without_remedies.message + _advice(tried)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     log_of,
     of_samples,
+    product,
     replace,
     to_quantiles,
 )
@@ -53,6 +53,13 @@ class Taps:
     @property
     def size(self) -> int:
         return int(self.matrix.shape[1])
+
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether each position reads the unit of its own number, once."""
+        return len(self) == self.size and bool(
+            (self.matrix.diagonal() == 1).all() and (self.counts == 1).all()
+        )
 
     @cached_property
     def counts(self) -> Array:
@@ -95,14 +102,28 @@ def apply_taps(log_x: Array, taps: Taps, axis: int) -> Array:
 
 def apply_all(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> Array:
     """`apply_taps` along several axes, one after the other."""
+    reads = [(axis, taps) for axis, taps in reads if not taps.is_identity]
+    if not reads:
+        return log_x
     if log_x.size == 1:
-        top, x = log_x.item(), np.ones_like(log_x)
-    else:
-        top = float(log_x.max())
-        x = np.exp(log_x - top)
+        return log_x + _log_counts(log_x.ndim, tuple(reads))
+    top = float(log_x.max())
+    x = np.exp(log_x - top)
     for axis, taps in reads:
         x = taps(x, axis)
-    log_x = top + log_of(x)
+    return _collapsed(log_of(x) + top, reads)
+
+
+@lru_cache(maxsize=256)
+def _log_counts(ndim: int, reads: tuple[tuple[int, Taps], ...]) -> Array:
+    """Log of the numbers of taps of all positions."""
+    x = np.ones((1,) * ndim)
+    for axis, taps in reads:
+        x = taps(x, axis)
+    return _collapsed(log_of(x), reads)
+
+
+def _collapsed(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> Array:
     for axis, _ in reads:
         log_x = collapse_axis(log_x, axis)
     return log_x
@@ -189,6 +210,9 @@ def convolution(
             return by_group(log_x, channel_axis, size, output, size if depthwise else groups)
         return summed(log_x, channel_axis, size)
 
+    count_of_taps = math.prod(max(int(m.counts.max()), 1) for _, m in reads)
+    count = count_of_taps * (1 if depthwise else fan // groups)
+    read, readers = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
     output = Forward(
         shape,
         gain + across(apply_all(x.log_q, reads), fan, filters),
@@ -197,22 +221,15 @@ def convolution(
         x.fluctuation,
         weight_bit,
         filters,
-        shared_elasticity=x.shared_elasticity,
-        sample_squares=x.sample_squares,
-    )
-    count_of_taps = math.prod(max(int(m.counts.max()), 1) for _, m in reads)
-    count = count_of_taps * (1 if depthwise else fan // groups)
-    output = replace(
-        output,
         channel_variance=(element.kurtosis - 1) / count,
         channel_quantiles=_few_weights_quantiles(x, element, count),
+        shared_elasticity=x.shared_elasticity,
+        sample_squares=averaged(x.sample_squares, read),
     )
-    read = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
-    output = output.with_sample_squares(averaged(output.sample_squares, read))
     output = with_fluctuation(output, element, count, noise)
     # with strides a position is read by fewer windows than a window has taps
     strides = math.prod(m.size / max(len(m), 1) for _, m in reads)
-    readers = [np.argsort(position) for position in read[: max(round(len(read) / strides), 1)]]
+    readers = readers[: max(round(len(read) / strides), 1)]
 
     def pullback(g: Backward) -> Backward:
         log_b = apply_all(g.log_b, [(axis, m.transposed) for axis, m in reads])
@@ -226,8 +243,8 @@ def convolution(
             fan,
             value_response=_value_response(g.input_response, count, element.kurtosis) if depthwise else 0.0,
             centred=g.centred,
+            sample_squares=averaged(g.sample_squares, readers),
         )
-        back = back.with_sample_squares(averaged(g.sample_squares, readers))
         return with_gradient_fluctuation(back, element, filters, noise, g.unit_gradient_moment, count)
 
     return output, pullback
@@ -236,13 +253,12 @@ def convolution(
 MOST_NEIGHBOURS = 49  # positions of a window that are averaged separately
 
 
-def averaged(sample_squares: Array, positions: Sequence[Any]) -> Array:
-    """`sample_squares` in which each position is the mean of the positions that it reads."""
-    if not positions:
+def averaged(sample_squares: Array, positions: NDArray[np.intp]) -> Array:
+    """`sample_squares` in which each position is the mean of those that it reads, a column of `positions`."""
+    if not len(positions) or sample_squares is EQUAL_SAMPLES:
         return sample_squares
-    mean = sum((np.exp(sample_squares[1][position]) for position in positions), start=EQUAL_SAMPLES[1]) / len(
-        positions
-    )
+    read = np.exp(sample_squares[1]).take(positions)
+    mean = np.add.reduce(read, axis=0) / len(positions)
     return np.stack([sample_squares[0], log_of(mean)])
 
 
@@ -259,21 +275,21 @@ def _few_weights_quantiles(x: Forward, element: Draw, count: int) -> Array | Non
         return None
     values = x.quantiles - x.quantiles.mean()
     w, units = _few_weights(count, element.kurtosis, len(values))
-    return to_quantiles(np.einsum("ijk,ijk->ij", w, values[units]))
+    return to_quantiles(np.einsum("ijk,ik->ij", values.take(units), w))
 
 
 @lru_cache(maxsize=64)
 def _few_weights(count: int, kurtosis: float, values: int) -> tuple[Array, NDArray[np.intp]]:
     """Weights of 64 channels, of norm 1, and which of the values 64 positions multiply by them."""
     random = np.random.default_rng(2)
-    w = random.standard_normal((64, 1, count))
+    w = random.standard_normal((64, count))
     if kurtosis == UNIFORM_KURTOSIS:
         w = random.uniform(-1, 1, w.shape)
     elif kurtosis == TRUNCATED_KURTOSIS:
         while (outside := np.abs(w) > 2).any():  # redrawn, as in Keras
             w[outside] = random.standard_normal(int(outside.sum()))
     units = random.integers(0, values, (64, 64, count))
-    return np.broadcast_to(w / np.sqrt((w * w).sum(axis=-1, keepdims=True)), units.shape), units
+    return w / np.sqrt((w * w).sum(axis=-1, keepdims=True)), units
 
 
 def _value_response(input_response: tuple[float, float], count: int, kurtosis: float) -> float:
@@ -316,10 +332,8 @@ def with_fluctuation(output: Forward, element: Draw, fan: float, noise: Noise) -
     """
     share = _fluctuating_share(element, output.channels, fan)
     fluctuation = output.fluctuation + noise.square_fluctuation(2 * share / max(output.effective_units, 1.0))
-    output = replace(output, fluctuation=fluctuation)
-    return output.with_sample_squares(
-        output.sample_squares + noise.sample_factors(2 * share * output.inverse_units)
-    )
+    sample_squares = product(output.sample_squares, noise.sample_factors(2 * share * output.inverse_units))
+    return replace(output, fluctuation=fluctuation).with_sample_squares(sample_squares)
 
 
 def _fluctuating_share(element: Draw, channels: float, fan: float) -> float:
@@ -341,5 +355,5 @@ def with_gradient_fluctuation(
         back, fluctuation=back.fluctuation + added + math.log1p((unit_gradient_moment - 1) / max(width, 1.0))
     )
     return back.with_sample_squares(
-        back.sample_squares + noise.sample_factors(2 * share * back.inverse_units)
+        product(back.sample_squares, noise.sample_factors(2 * share * back.inverse_units))
     )
