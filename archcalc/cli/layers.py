@@ -8,6 +8,7 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.render.screen import MIN_WIDTH
 
 FORMATS = ("table", "json", "markdown")
 
@@ -17,7 +18,7 @@ FORMATS = ("table", "json", "markdown")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format. Default: table.")
 @options.output_option
 @click.option(
-    "--width", type=click.IntRange(min=options.MIN_WIDTH), help="Width in columns. Default: the terminal's."
+    "--width", type=click.IntRange(min=MIN_WIDTH), help="Width in columns. Default: the terminal's."
 )
 @click.option("--ascii", is_flag=True, help="Use only ASCII.")
 def command(names: tuple[str, ...], **given: Any) -> None:

@@ -12,6 +12,7 @@ import click
 
 from archcalc.errors import ArchcalcError
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.render.screen import MIN_WIDTH, only_ascii, screen_width
 from archcalc.report.options import Choice, Flag, Positive
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,8 +20,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 SEVERITIES = ("info", "warning", "error")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
-PIPE_WIDTH = 120
-MIN_WIDTH = 40
 
 
 # how a result is shown -> the formats that it applies to
@@ -272,20 +271,8 @@ def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] =
 
 
 def chosen_width(width: int | None) -> int:
-    """The requested width, that of the terminal, or 120 without a terminal."""
-    if width is not None:
-        return width
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return max(int(columns), MIN_WIDTH)
-    # in a pipe to a pager, the terminal is still where stderr goes
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None and stream.isatty():
-                return max(os.get_terminal_size(stream.fileno()).columns or PIPE_WIDTH, MIN_WIDTH)
-        except (OSError, ValueError):
-            continue
-    return PIPE_WIDTH
+    """The requested width, or that of the screen."""
+    return screen_width() if width is None else width
 
 
 def wants_color(color: str, output: str | None) -> bool:
@@ -304,13 +291,4 @@ def wants_ascii(ascii: bool, output: str | None) -> bool:
     """Whether tables use only ASCII: on request, or where the terminal shows nothing else."""
     if ascii:
         return True
-    if output not in (None, "-"):
-        return False
-    locale = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
-    if locale in ("C", "POSIX"):
-        return True
-    try:
-        "×—─–→·σ√²³".encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return True
-    return False
+    return output in (None, "-") and only_ascii()

@@ -12,20 +12,28 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from archcalc.errors import ArchcalcError, Fault, SourceError
 from archcalc.readers import json_text
+from archcalc.readers.json_text import MAPPING
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
 
-MAPPING = "the given mapping"
+TEXT = "the given text"
 SHAPE, UNKNOWN = "--input-shape (input_shape=)", "--allow-unknown (allow_unknown=)"
 
 _ZIP = b"PK\x03\x04"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
+def as_graph(source: Any) -> Graph:
+    """The network itself, or that of anything else that `load` takes."""
+    from archcalc.graph import Graph
+
+    return source if isinstance(source, Graph) else load(source)
+
+
 def load(
-    source: str | os.PathLike[str] | Mapping[str, Any],
+    source: Any,
     *,
     input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
@@ -37,8 +45,8 @@ def load(
     Parameters
     ----------
     source
-        A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`, `-` for
-        standard input, or the decoded JSON of a spec or config.
+        The path of a spec, of a Keras config (`model.to_json()`) or of a `.keras` archive, `keras:NAME`,
+        `-` for standard input, the decoded JSON of a spec or config, or a live Keras model.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.
@@ -58,7 +66,7 @@ def load(
     MissingExtraError
         Where `keras:NAME?...` needs Keras itself.
     ArchcalcError
-        `max_layers` is not a positive integer.
+        `source` is none of these, or `max_layers` is not a positive integer.
     """
     options: dict[str, Any] = {
         "input_shape": input_shape,
@@ -84,10 +92,14 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str, Any]) -> Graph:
+def _load(source: Any, options: dict[str, Any]) -> Graph:
     if isinstance(source, Mapping):
         return _from_json(_plain(source), MAPPING, options)
+    if not isinstance(source, str | os.PathLike):
+        return _from_object(source, options)
     path = os.fspath(source)
+    if path.lstrip().startswith("{"):
+        _refuse(TEXT, "is JSON, and no path; decode it first: archcalc.load(json.loads(text))")
     if path.startswith("keras:"):
         from archcalc.readers.applications import read_application
 
@@ -99,6 +111,20 @@ def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str,
         return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options)
     with json_text.open_file(path) as file:
         return _from_file(file, path, options)
+
+
+def _from_object(source: Any, options: dict[str, Any]) -> Graph:
+    """The network of a live Keras model; nothing of Keras is imported for another object."""
+    packages = {cls.__module__.partition(".")[0] for cls in type(source).__mro__}
+    if packages & {"keras", "tf_keras"}:
+        from archcalc.keras import from_keras
+
+        return from_keras(source, **options)
+    kind = "a PyTorch module" if "torch" in packages else f"an object of type {type(source).__name__}"
+    raise ArchcalcError(
+        "expected a Keras model, the path of a file, 'keras:NAME', the decoded JSON of a spec or of "
+        f"model.to_json(), or a Graph, got {kind}"
+    )
 
 
 def _from_file(file: BinaryIO, source: str, options: dict[str, Any]) -> Graph:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NoReturn
 from archcalc.errors import Fault, SourceError
 from archcalc.readers.names import show
 
-STANDARD_INPUT = "standard input"
+STANDARD_INPUT, MAPPING = "standard input", "the given mapping"
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64

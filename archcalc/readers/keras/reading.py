@@ -16,6 +16,11 @@ UNKNOWN_REMEDY = (
     "a spec can describe it as Opaque"
 )
 
+UNBUILT = (
+    "this Sequential was never built, so the file does not hold its input's shape; "
+    "give it (without the batch): --input-shape 32,32,3 (input_shape=(32, 32, 3))"
+)
+
 
 @dataclass
 class Reading:
@@ -26,6 +31,7 @@ class Reading:
     symbols: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[Any, ...] | None = None
     max_layers: int = MAX_LAYERS
+    unbuilt: str = UNBUILT
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used

@@ -15,7 +15,7 @@ from archcalc.arith.expressions import is_symbol_name
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Origin, Tap, owners_first
 from archcalc.graph.claims import Claim
-from archcalc.readers.json_text import member
+from archcalc.readers.json_text import MAPPING, STANDARD_INPUT, member
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
@@ -265,4 +265,5 @@ class _Reader:
 
 def _stem(source: str) -> str:
     """The name of a network without one: that of its file."""
-    return PurePath(source).stem or "network"
+    named = "" if source in (STANDARD_INPUT, MAPPING) else PurePath(source).stem
+    return named or "network"
