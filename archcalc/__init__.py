@@ -1,7 +1,7 @@
 """archcalc: cost, receptive fields and gradient bounds of neural networks from the architecture alone.
 
-    graph = archcalc.load("net.json")
-    report = archcalc.analyze(graph, batch=32)
+    report = archcalc.analyze("net.json", batch=32)  # or a live Keras model, "keras:ResNet50", decoded JSON
+    print(report)
     report.totals.parameters
 
 Public names are imported on first use, so that `import archcalc` stays fast.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
     from archcalc.verification.verify import verify as verify
+    from archcalc.writers.convert import convert as convert
     from archcalc.writers.keras_code import keras_code as keras_code
     from archcalc.writers.spec import to_spec as to_spec
 
@@ -49,6 +50,7 @@ _HOMES = {
     "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
     "compare_conventions": "archcalc.report.comparison",
+    "convert": "archcalc.writers.convert",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, Protocol, cast
 
 from archcalc import arith
 from archcalc.graph import Graph
 from archcalc.graph.substitution import with_values
+from archcalc.readers import as_graph
 from archcalc.report.columns import Figures
 from archcalc.report.options import Options, documentation
 from archcalc.report.report import Report
@@ -19,7 +21,7 @@ P = ParamSpec("P")
 
 class _Analyze(Protocol[P]):
     def __call__(
-        self, graph: Graph, symbols: Mapping[str, int | None] | None = None, *args: P.args, **kwargs: P.kwargs
+        self, graph: Any, symbols: Mapping[str, int | None] | None = None, *args: P.args, **kwargs: P.kwargs
     ) -> Report: ...
 
 
@@ -38,13 +40,14 @@ def _with_options(options: Callable[P, Any]) -> Callable[[Callable[..., Report]]
 
 
 @_with_options(Options)
-def analyze(graph: Graph, symbols: Mapping[str, int | None] | None = None, **options: Any) -> Report:
+def analyze(graph: Any, symbols: Mapping[str, int | None] | None = None, **options: Any) -> Report:
     """The report of a network: shapes, parameters, work, memory, receptive fields, gradient bounds.
 
     Parameters
     ----------
     graph
-        The network, from `archcalc.load` or `archcalc.from_keras`.
+        The network: a live Keras model, a path, `keras:NAME`, decoded JSON (all that `archcalc.load`
+        takes), or a graph from there.
     symbols
         Values of symbols, instead of those they have; None opens one. Figures are closed forms in the
         open ones.
@@ -58,18 +61,24 @@ def analyze(graph: Graph, symbols: Mapping[str, int | None] | None = None, **opt
         A value that an option or a symbol cannot take, or an option that would change nothing.
     """
     asked, gradients = Options(**options).split()
+    source, graph = graph, as_graph(graph)
     if symbols:
         graph = with_values(graph, symbols)
     if gradients is not None and gradients.weights == "actual":
-        gradients = dataclasses.replace(gradients, weights=_weights_of_file(graph))
+        gradients = dataclasses.replace(gradients, weights=_actual_weights(source, graph))
     report = Report(Figures(graph, asked, gradients))
     if report.has_symbols:
         report.work_out()
     return report
 
 
-def _weights_of_file(graph: Graph) -> Mapping[str, Mapping[str, Any]]:
-    from archcalc.readers.keras_weights import read_weights
-
+def _actual_weights(source: Any, graph: Graph) -> Mapping[str, Mapping[str, Any]]:
+    """The weights of a live model, or of the file that a graph was read from."""
     with arith.scope():  # open axes of the input
+        if not isinstance(source, Graph | str | Mapping | os.PathLike):
+            from archcalc.keras import model_weights
+
+            return model_weights(source, graph)
+        from archcalc.readers.keras_weights import read_weights
+
         return read_weights(graph.source, graph)

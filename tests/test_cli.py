@@ -20,6 +20,7 @@ import pytest
 from archcalc.cli import COMMANDS, main
 from archcalc.cli import options as cli_options
 from archcalc.errors import NetworkError
+from archcalc.render import screen
 
 ROOT = Path(__file__).parents[1]
 PAIR = {
@@ -405,7 +406,7 @@ def test_width(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli_options.chosen_width(None) == 91
     assert cli_options.chosen_width(66) == 66
     monkeypatch.setenv("COLUMNS", "3")
-    assert cli_options.chosen_width(None) == cli_options.MIN_WIDTH
+    assert cli_options.chosen_width(None) == screen.MIN_WIDTH
     monkeypatch.delenv("COLUMNS")
     assert process("analyze", "-", input=json.dumps(PAIR).encode()).stdout.decode().count("\n") > 10
     monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)

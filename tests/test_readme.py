@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+FIRST = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"<!-- (\S+\.json) -->\n```json\n(.*?)```", re.DOTALL)
 ENVIRONMENT = {"COLUMNS": "80", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "NO_COLOR": "1"}
 
@@ -77,6 +78,21 @@ def matches(expected: str, actual: str) -> bool:
     """Whether the lines agree, where `...` is any number of lines."""
     pieces = [re.escape(piece) for piece in re.split(r"^\.\.\.$\n?", f"{expected}\n", flags=re.MULTILINE)]
     return re.fullmatch(r"(?:.*\n)*?".join(pieces), f"{actual}\n") is not None
+
+
+def test_the_first_lines_print_what_is_shown() -> None:
+    """A model of Keras, and its table."""
+    code, shown = FIRST.findall(TEXT)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert matches(without_trailing_blanks(shown), without_trailing_blanks(done.stdout)), done.stdout
 
 
 @pytest.mark.parametrize("step", SHOWN, ids=lambda s: s.command)

@@ -10,10 +10,11 @@ Operations whose result is a plain integer return an `int`, never a constant exp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from math import gcd, lcm
+from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from archcalc.errors import ExpressionError
@@ -272,6 +273,64 @@ class Expr:
     def __rmod__(self, other: Number) -> Any:
         return other - self * floor_divide(other, self)
 
+    def __truediv__(self, other: Number | float) -> Any:
+        if isinstance(other, float) and other.is_integer():
+            other = int(other)  # 1e9
+        return divide(self, other) if isinstance(other, Expr | int | Fraction) else NotImplemented
+
+    def __rtruediv__(self, other: Number) -> Any:
+        return divide(other, self) if isinstance(other, int | Fraction) else NotImplemented
+
+    def __pos__(self) -> Expr:
+        return self
+
+    # -- values ------------------------------------------------------------------------
+    def subs(self, *values: Any, **named: Any) -> Any:
+        """The expression with some symbols replaced: `subs(H=32)`, `subs({"H": 32})`, `subs("H", 32)`.
+
+        A value is an integer, a fraction or another expression; the result is an int where it can be.
+        Raises `ExpressionError` for other values and for symbols that the expression does not have.
+        """
+        return self._with(values, named)
+
+    def _with(self, values: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        pairs = [values] if len(values) == 2 else [p for v in values for p in dict(v).items()]
+        given = {str(name): value for name, value in [*pairs, *named.items()]}
+        for name, value in given.items():
+            if name not in self.symbols:
+                known = f"its symbols are {', '.join(self.symbols)}" if self.symbols else "it has none"
+                raise ExpressionError(f"{self} has no symbol {name}; {known}")
+            if isinstance(value, bool) or not isinstance(value, Integral | Fraction | Expr):
+                raise ExpressionError(f"{name}: expected an integer or an expression, got {value!r}")
+        plain = {name: int(v) if isinstance(v, Integral) else v for name, v in given.items()}
+        return evaluate(self, plain, OPEN)
+
+    def evaluate(self, *values: Any, **named: Any) -> Any:
+        """The number that the expression is with these values: `evaluate(H=32)`.
+
+        Raises `ExpressionError` where a symbol is left without a value.
+        """
+        value = self._with(values, named)
+        if not isinstance(value, Expr):
+            return value
+        if value.symbols:
+            raise ExpressionError(f"{value} is not a number: {', '.join(value.symbols)} needs a value")
+        return value.constant
+
+    def __int__(self) -> int:
+        if self.symbols:
+            values = ", ".join(f"{name}=..." for name in self.symbols)
+            raise TypeError(f"{self} is not a number before its symbols have values: evaluate({values})")
+        if self.denominator != 1:
+            raise TypeError(f"{self} is not an integer")
+        return int(self.constant)
+
+    def _sympy_(self) -> Any:
+        """The expression for sympy, which asks for it in `sympify` and in arithmetic."""
+        from archcalc.arith.to_sympy import to_sympy
+
+        return to_sympy(self)
+
     # -- inspection --------------------------------------------------------------------
     def atoms(self) -> Iterator[Atom]:
         """The distinct atoms of the polynomial, without those inside other atoms."""
@@ -438,6 +497,17 @@ class Arithmetic(NamedTuple):
 
 
 RATIONALS = Arithmetic(max, min, lambda a, b: _plain(Fraction(a) / b))
+
+
+def _most(values: Sequence[Any], *, is_max: bool) -> Any:
+    """`max` or `min` of numbers and expressions."""
+    numbers = [v for v in values if not isinstance(v, Expr)]
+    most = [max(numbers) if is_max else min(numbers)] if numbers else []
+    return extremum([*most, *(v for v in values if isinstance(v, Expr))], is_max=is_max)
+
+
+# where symbols may be left without a value
+OPEN = Arithmetic(lambda *v: _most(v, is_max=True), lambda *v: _most(v, is_max=False), divide)
 
 
 def evaluate(x: Any, values: Mapping[str, Any], rules: Arithmetic = RATIONALS) -> Any:

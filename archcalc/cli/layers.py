@@ -8,6 +8,7 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.render.screen import MIN_WIDTH
 
 FORMATS = ("table", "json", "markdown")
 
@@ -17,7 +18,7 @@ FORMATS = ("table", "json", "markdown")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format. Default: table.")
 @options.output_option
 @click.option(
-    "--width", type=click.IntRange(min=options.MIN_WIDTH), help="Width in columns. Default: the terminal's."
+    "--width", type=click.IntRange(min=MIN_WIDTH), help="Width in columns. Default: the terminal's."
 )
 @click.option("--ascii", is_flag=True, help="Use only ASCII.")
 def command(names: tuple[str, ...], **given: Any) -> None:
@@ -53,11 +54,10 @@ def command(names: tuple[str, ...], **given: Any) -> None:
 
 
 def _known(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
+    from archcalc.readers.counterparts import type_hint
 
     exact = next((k for k in known if k.lower() == name.lower()), None)
     if exact is not None:
         return exact
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`archcalc layers` lists them all"
-    raise click.UsageError(f"no layer type is named {name!r}; {hint}", click.get_current_context())
+    hint = type_hint(name, known) or "; `archcalc layers` lists them all"
+    raise click.UsageError(f"no layer type is named {name!r}{hint}", click.get_current_context())

@@ -12,6 +12,7 @@ import click
 
 from archcalc.errors import ArchcalcError
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.render.screen import MIN_WIDTH, only_ascii, screen_width
 from archcalc.report.options import Choice, Flag, Positive
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,9 +20,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 SEVERITIES = ("info", "warning", "error")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
-PIPE_WIDTH = 120
-MIN_WIDTH = 40
-
+_HTML = "no HTML is written here; -o FILE.md writes Markdown, and a notebook shows a report as HTML"
+_SHEET = "no spreadsheet is written here; use -o FILE.csv, which spreadsheets open"
+_PAGES = "no PDF is written here; use -o FILE.tex and LaTeX, or -o FILE.md"
+_PICTURE = "no picture is written here; --gradients --plot FILE draws the gradients"
+_NETWORK = "archcalc convert SOURCE -o FILE writes a network; this command writes its figures"
+# suffixes of files that somebody may expect -> what writes them
+_ELSEWHERE = {
+    **dict.fromkeys((".html", ".htm"), _HTML),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    **dict.fromkeys((".pdf", ".docx"), _PAGES),
+    **dict.fromkeys((".png", ".svg", ".jpg"), _PICTURE),
+    **dict.fromkeys((".py", ".keras", ".h5", ".onnx"), _NETWORK),
+}
 
 # how a result is shown -> the formats that it applies to
 APPLIES: dict[str, tuple[str, ...]] = {
@@ -267,25 +278,20 @@ def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] =
     """The requested format, or the one that the output file's suffix suggests."""
     if form is not None:
         return form
-    suggested = _BY_SUFFIX.get(os.path.splitext(output or "")[1].lower(), known[0])
-    return suggested if suggested in known else known[0]
+    suffix = os.path.splitext(output or "")[1].lower()
+    if suffix in _ELSEWHERE:
+        raise click.UsageError(f"{output}: {_ELSEWHERE[suffix]}", click.get_current_context())
+    suggested = _BY_SUFFIX.get(suffix, known[0])
+    if suggested not in known:
+        raise click.UsageError(
+            f"{output}: {suggested} is not written here, only {', '.join(known)}", click.get_current_context()
+        )
+    return suggested
 
 
 def chosen_width(width: int | None) -> int:
-    """The requested width, that of the terminal, or 120 without a terminal."""
-    if width is not None:
-        return width
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return max(int(columns), MIN_WIDTH)
-    # in a pipe to a pager, the terminal is still where stderr goes
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None and stream.isatty():
-                return max(os.get_terminal_size(stream.fileno()).columns or PIPE_WIDTH, MIN_WIDTH)
-        except (OSError, ValueError):
-            continue
-    return PIPE_WIDTH
+    """The requested width, or that of the screen."""
+    return screen_width() if width is None else width
 
 
 def wants_color(color: str, output: str | None) -> bool:
@@ -304,13 +310,4 @@ def wants_ascii(ascii: bool, output: str | None) -> bool:
     """Whether tables use only ASCII: on request, or where the terminal shows nothing else."""
     if ascii:
         return True
-    if output not in (None, "-"):
-        return False
-    locale = next((v for n in ("LC_ALL", "LC_CTYPE", "LANG") if (v := os.environ.get(n))), "")
-    if locale in ("C", "POSIX"):
-        return True
-    try:
-        "×—─–→·σ√²³".encode(getattr(sys.stdout, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return True
-    return False
+    return output in (None, "-") and only_ascii()

@@ -9,6 +9,7 @@ import click
 from archcalc.cli import options
 from archcalc.cli.output import emit
 from archcalc.cli.sources import read
+from archcalc.render.screen import MIN_WIDTH
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
@@ -47,7 +48,7 @@ FORMATS = ("table", "json", "csv")
 @options.output_option
 @click.option(
     "--width",
-    type=click.IntRange(min=options.MIN_WIDTH),
+    type=click.IntRange(min=MIN_WIDTH),
     help="Width of the table in columns. Default: the terminal's.",
 )
 @options.color_option

@@ -26,6 +26,7 @@ from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 from archcalc.layers.recurrent import Cell
+from archcalc.readers import as_graph
 
 Initializers = Literal["keras", "zeros"]
 
@@ -147,7 +148,7 @@ class Built:
 
 
 def to_keras(
-    graph: Graph, symbols: Mapping[str, int] | None = None, *, initializers: Initializers = "keras"
+    graph: Any, symbols: Mapping[str, int] | None = None, *, initializers: Initializers = "keras"
 ) -> Any:
     """The real `keras.Model` that a graph describes.
 
@@ -158,7 +159,7 @@ def to_keras(
     Parameters
     ----------
     graph
-        From `archcalc.load` or `archcalc.from_keras`.
+        A graph, or anything that `archcalc.load` takes.
     symbols
         Values of symbols, positive integers, instead of those they have.
     initializers
@@ -171,6 +172,7 @@ def to_keras(
     NetworkError
         Layers that Keras refuses or does not have.
     """
+    graph = as_graph(graph)
     if symbols:
         graph = with_values(graph, symbols)
     _require_values(graph)

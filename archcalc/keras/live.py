@@ -11,6 +11,12 @@ import keras
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.readers.keras_config import read_keras
+from archcalc.readers.limits import MAX_LAYERS
+
+UNBUILT = (
+    "this Sequential was never built, so the shape of its input is not known; build it first: "
+    "model.build((None, 32, 32, 3)), where None is the batch"
+)
 
 
 def from_keras(
@@ -19,6 +25,7 @@ def from_keras(
     input_shape: Sequence[int] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
+    max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The graph of a live model, of Keras 3 or of `tf_keras`.
 
@@ -36,6 +43,8 @@ def from_keras(
         Continue past layers without a rule; their figures are unknown.
     symbols
         Values for the symbols that stand for open axes.
+    max_layers
+        The most layers, once nested models are unfolded.
 
     Raises
     ------
@@ -52,6 +61,8 @@ def from_keras(
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,
+        max_layers=max_layers,
+        unbuilt=UNBUILT,
     )
 
 

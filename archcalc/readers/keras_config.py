@@ -19,13 +19,17 @@ from archcalc.readers.keras.compiled import optimizer_name
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
-from archcalc.readers.keras.reading import Reading
+from archcalc.readers.keras.reading import UNBUILT, Reading
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
 
 SUBCLASSED = (
     "a subclassed model, whose layers only its Python code knows; build the same network with "
     "keras.Model(inputs, outputs), or write it as a spec"
+)
+
+TOKENIZER = (
+    "is a Tokenizer, which holds a vocabulary and no network; give the file of the model that reads its words"
 )
 
 
@@ -42,6 +46,7 @@ def read_keras(
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
+    unbuilt: str = UNBUILT,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -60,6 +65,8 @@ def read_keras(
         Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
     max_layers
         The most layers, once nested models are unfolded.
+    unbuilt
+        What to say of a model without an input's shape.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def read_keras(
         With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
         that another input shape does not fit.
     """
-    reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers)
+    reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
     check_values(reading)
     if input_shape is not None:
         reading.input_shape = given_shape(input_shape, reading)
@@ -113,6 +120,9 @@ def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
         return parse_sequential(data, "$", reading, outer=True)
     if not isinstance(config, dict) or "layers" not in config:
         name = data.get("class_name")
+        if name == "Tokenizer":
+            reading.fault("", TOKENIZER)
+            return None
         reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "not a Keras model")
         return None
     return parse_functional(config, "$.config", reading, outer=True)

@@ -15,6 +15,7 @@ from archcalc.conventions.explain import explain, terms
 from archcalc.conventions.strides import moved_strides
 from archcalc.graph import Graph
 from archcalc.graph.substitution import restate, with_values
+from archcalc.readers import as_graph
 from archcalc.report.values import thousands, to_json_value
 
 
@@ -87,16 +88,18 @@ class Comparison:
         return text(self, width, ascii=ascii)
 
     def __str__(self) -> str:
-        return self.to_text()
+        from archcalc.render.screen import only_ascii, screen_width
+
+        return self.to_text(screen_width(), ascii=only_ascii()).rstrip("\n")
 
 
-def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) -> Comparison:
+def compare_conventions(graph: Any, symbols: Mapping[str, int] | None = None) -> Comparison:
     """A network's FLOPs as archcalc and eight other tools count them.
 
     Parameters
     ----------
     graph
-        The network, from `archcalc.load` or `archcalc.from_keras`.
+        The network: a graph, or anything that `archcalc.load` takes.
     symbols
         Values of symbols, instead of those they have; open ones stay in the figures.
 
@@ -105,6 +108,7 @@ def compare_conventions(graph: Graph, symbols: Mapping[str, int] | None = None) 
     NetworkError
         Layers that do not fit together.
     """
+    graph = as_graph(graph)
     with arith.scope():
         if symbols:
             graph = with_values(graph, symbols)

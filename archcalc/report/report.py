@@ -218,6 +218,12 @@ class Report(Frozen):
             "findings": [f._asdict() for f in self.findings],
         }
 
+    def to_text(self, width: int = 120, *, depth: int | None = None, ascii: bool = False) -> str:
+        """The table and totals, for a terminal of that width."""
+        from archcalc.render.terminal import terminal_text
+
+        return terminal_text(self, width=width, depth=depth, ascii=ascii)
+
     def to_markdown(self, *, depth: int | None = None) -> str:
         """The table and totals as Markdown."""
         from archcalc.render.markdown import markdown
@@ -235,6 +241,11 @@ class Report(Frozen):
         from archcalc.render.latex import latex
 
         return latex(self, depth=depth)
+
+    def __str__(self) -> str:
+        from archcalc.render.screen import only_ascii, screen_width
+
+        return self.to_text(screen_width(), ascii=only_ascii()).rstrip("\n")
 
     def __rich__(self) -> Any:
         from archcalc.render.terminal import ReportView

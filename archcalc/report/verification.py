@@ -127,6 +127,12 @@ class Verification:
             "checks": [check.to_dict() for check in self.checks],
         }
 
+    def __str__(self) -> str:
+        from archcalc.render.screen import only_ascii, screen_width
+        from archcalc.render.verification import terminal_text
+
+        return terminal_text(self, width=screen_width(), ascii=only_ascii()).rstrip("\n")
+
     def __rich__(self) -> Any:
         from archcalc.render.verification import table
 

@@ -12,6 +12,7 @@ from archcalc.errors import ArchcalcError, NetworkError
 from archcalc.graph import Graph
 from archcalc.graph.substitution import with_values
 from archcalc.keras.build import build
+from archcalc.readers import as_graph
 from archcalc.report.report import Report
 from archcalc.report.verification import Check, Progress, Verification, cannot_run
 from archcalc.verification import expected_gradients, fields, jacobians, structure, work
@@ -32,7 +33,7 @@ def run(
     starts: int = 0,
 ) -> Verification:
     """Implements `archcalc.verify`."""
-    graph = _graph(source)
+    graph = as_graph(source)
     if symbols:
         graph = with_values(graph, symbols)
     tell = progress or _silent
@@ -52,18 +53,6 @@ def run(
         skipped=tuple(dict.fromkeys(skipped)),
         seed=seed,
     )
-
-
-def _graph(source: Any) -> Graph:
-    if isinstance(source, Graph):
-        return source
-    if isinstance(source, str | Mapping) or hasattr(source, "__fspath__"):
-        from archcalc.readers import load
-
-        return load(source)
-    from archcalc.keras.live import from_keras
-
-    return from_keras(source)
 
 
 def _silent(step: str, done: int, steps: int) -> None:

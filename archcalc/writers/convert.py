@@ -3,16 +3,60 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.readers import as_graph
 
+Path = str | os.PathLike[str]
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
 
-def form_of(path: str | os.PathLike[str]) -> str:
+def convert(
+    source: Any, output: Path | None = None, *, form: str | None = None, fold: bool = True
+) -> str | None:
+    """A network in another form, written to a file or returned as text.
+
+    Parameters
+    ----------
+    source
+        A graph, or anything that `archcalc.load` takes.
+    output
+        The file, which appears whole or not at all; None returns the text.
+    form
+        `spec`, `python` (code of Keras) or `keras` (an archive, which needs a file). Default: by the
+        suffix of `output` (`.json`, `.py`, `.keras`), else `spec`.
+    fold
+        Whether repeated layers become blocks, and get new names.
+
+    Raises
+    ------
+    ArchcalcError
+        The form is not clear, or cannot express the network.
+    MissingExtraError
+        An archive needs Keras.
+    """
+    form = form or ("spec" if output is None else form_of(output))
+    if form not in FORMS.values():
+        raise ArchcalcError(f"form: expected one of {', '.join(FORMS.values())}, got {form!r}")
+    graph = as_graph(source)
+    if form == "keras":
+        if output is None:
+            raise ArchcalcError("a .keras archive needs a file: convert(source, 'model.keras')")
+        save_keras(graph, output)
+        return None
+    text = as_text(graph, form, fold=fold)
+    if output is None:
+        return text
+    _whole(output, lambda path: pathlib.Path(path).write_text(text, encoding="utf-8"))
+    return None
+
+
+def form_of(path: Path) -> str:
     """The form that a file's suffix asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMS:
@@ -37,7 +81,7 @@ def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
     return keras_code(graph, fold=fold)
 
 
-def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str, int] | None = None) -> None:
+def save_keras(graph: Graph, path: Path, symbols: Mapping[str, int] | None = None) -> None:
     """Build the model of a graph and save it as a `.keras` archive, whole or not at all.
 
     Weights have their initial values. Raises `ArchcalcError` where symbols need values, and
@@ -48,12 +92,17 @@ def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str,
     require_keras()
     from archcalc.keras.build import to_keras
 
-    model = to_keras(graph, symbols)
+    _whole(path, to_keras(graph, symbols).save)
+
+
+def _whole(path: Path, write: Callable[[str], Any]) -> None:
+    """Have a file written under a temporary name, and give it its own once it is complete."""
     target = os.path.realpath(path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=".keras")
+    suffix = os.path.splitext(target)[1]
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=suffix)
     os.close(handle)
     try:
-        model.save(temporary)
+        write(temporary)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

@@ -25,6 +25,7 @@ from archcalc.layers.operations.base import Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
 from archcalc.layers.registry import registered
+from archcalc.readers import as_graph
 from archcalc.writers.arguments import Arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies
@@ -36,15 +37,16 @@ _LISTS = ("concatenate", "stack")  # operations that take their tensors as one l
 _TAKEN = ("keras", "layers", "ops", "name", "build", "model", "range", "slice", "i", "x")
 
 
-def keras_code(graph: Graph, *, fold: bool = True) -> str:
-    """Python code that builds the model of a graph with the functional API.
+def keras_code(graph: Any, *, fold: bool = True) -> str:
+    """Python code that builds a network's model with the functional API.
 
+    `graph` is a graph, or anything that `archcalc.load` takes.
     Blocks become functions and `repeat` a loop; layers have the names that `to_keras` gives
     them. Open symbols are arguments of `build`. Operations keep the names that Keras gives.
 
     Raises `ArchcalcError` for layers that Keras does not have.
     """
-    return _Code(graph, fold).text()
+    return _Code(as_graph(graph), fold).text()
 
 
 class _Code:

@@ -10,6 +10,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Tap
 from archcalc.graph.claims import Claim
 from archcalc.graph.substitution import EACH, open_symbols
+from archcalc.readers import as_graph
 from archcalc.writers.arguments import Arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name
@@ -26,14 +27,15 @@ class WrittenSpec:
     names: Mapping[str, str]
 
 
-def to_spec(graph: Graph, *, fold: bool = True) -> dict[str, Any]:
-    """The spec of a graph: the same network, figure by figure, when it is read again.
+def to_spec(graph: Any, *, fold: bool = True) -> dict[str, Any]:
+    """The spec of a network: the same network, figure by figure, when it is read again.
 
+    `graph` is a graph, or anything that `archcalc.load` takes.
     With `fold`, layers that the network repeats become uses of a block, named after the common
     beginning of their names (`block1_conv2` becomes `block1/conv2`); without it every name stays that
     a spec accepts. Raises `ArchcalcError` where sizes are arrays, or there are no layers.
     """
-    return write_spec(graph, fold=fold).data
+    return write_spec(as_graph(graph), fold=fold).data
 
 
 def write_spec(graph: Graph, *, fold: bool = True) -> WrittenSpec:

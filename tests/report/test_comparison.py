@@ -97,7 +97,7 @@ def test_forms(capsys: pytest.CaptureFixture[str], resnet: archcalc.Comparison) 
     assert {row["convention"]: int(row["flops"]) for row in rows} == {r.name: r.flops for r in resnet.rows}
     assert shown("--format", "markdown") == resnet.to_markdown()
     assert shown("--width", "90") == resnet.to_text(90)
-    assert str(resnet) == resnet.to_text()
+    assert f"{resnet}\n" == resnet.to_text()
 
 
 def test_no_latex(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,6 @@ from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape,
 from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
 
-UNBUILT = (
-    "this Sequential was never built, so the file does not hold its input's shape; "
-    "give it (without the batch): --input-shape 32,32,3"
-)
-
 
 def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
     """The model that a Functional configuration describes; `path` is that of the configuration."""
@@ -214,7 +209,7 @@ def _missing_input(
         return member
     shape, at = _recorded_input(config, first, path, reading)
     if shape is None and reading.input_shape is None:
-        reading.fault(path, UNBUILT)
+        reading.fault("", reading.unbuilt)
         return member
     sizes = reading.input_shape if shape is None else open_axes(shape, at, reading)
     if sizes is not None:

@@ -12,8 +12,13 @@ from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
-    "--allow-unknown continues with the shapes in the file and reports this layer's figures as unknown; "
-    "a spec can describe it as Opaque"
+    "--allow-unknown (allow_unknown=True) continues with the shapes in the file and reports this layer's "
+    "figures as unknown; a spec can describe it as Opaque"
+)
+
+UNBUILT = (
+    "this Sequential was never built, so the file does not hold its input's shape; "
+    "give it (without the batch): --input-shape 32,32,3 (input_shape=(32, 32, 3))"
 )
 
 
@@ -26,6 +31,7 @@ class Reading:
     symbols: Mapping[str, Any] = field(default_factory=dict)
     input_shape: tuple[Any, ...] | None = None
     max_layers: int = MAX_LAYERS
+    unbuilt: str = UNBUILT
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used

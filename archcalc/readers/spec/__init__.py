@@ -15,7 +15,7 @@ from archcalc.arith.expressions import is_symbol_name
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Origin, Tap, owners_first
 from archcalc.graph.claims import Claim
-from archcalc.readers.json_text import member
+from archcalc.readers.json_text import MAPPING, STANDARD_INPUT, member
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
@@ -35,7 +35,11 @@ FORMAT_NAME = "archcalc-1"
 
 def is_spec(data: Any) -> bool:
     """Whether decoded JSON looks like a spec rather than another tool's configuration."""
-    return isinstance(data, dict) and ("archcalc" in data or ("layers" in data and "inputs" in data))
+    if not isinstance(data, dict) or "archcalc" in data:
+        return isinstance(data, dict)
+    layers = data.get("layers")
+    typed = isinstance(layers, list) and any(isinstance(x, dict) and "type" in x for x in layers)
+    return typed or ("layers" in data and "inputs" in data)
 
 
 def read_spec(
@@ -201,7 +205,7 @@ class _Reader:
         for name, declared in envelope.inputs.items():
             where = member("$.inputs", name)
             if None in declared.shape:
-                text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"'
+                text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"; no batch axis'
                 self.faults.add(Severity.VALUES, where, text)
                 continue
             layer = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())
@@ -265,4 +269,5 @@ class _Reader:
 
 def _stem(source: str) -> str:
     """The name of a network without one: that of its file."""
-    return PurePath(source).stem or "network"
+    named = "" if source in (STANDARD_INPUT, MAPPING) else PurePath(source).stem
+    return named or "network"
