@@ -175,7 +175,7 @@ _TRUTHS = {
 }
 
 
-def _declare(base: type[Operation], function: str, keras_class: str, untracked: tuple[str, ...]) -> None:
+def _declare(base: type[Operation], function: str, class_name: str, untracked: tuple[str, ...]) -> None:
     """Define and register the class of one entry of the tables above."""
     body: dict[str, Any] = {
         "__doc__": f"`keras.ops.{function}` of each unit.",
@@ -185,7 +185,7 @@ def _declare(base: type[Operation], function: str, keras_class: str, untracked: 
         "keeps_integers": function in _INTEGERS or base.keeps_integers,
         "result": "bool" if function in _TRUTHS else None,
     }
-    globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
+    globals()[class_name] = operation(function, class_name)(type(class_name, (base,), body))
 
 
 for _base, _table in ((Unary, UNARY), (WithoutWork, FREE), (Casting, CASTS), (Filled, FILLED)):
