@@ -59,7 +59,9 @@ class Built:
 
 def keras_class(cls: type[Layer]) -> Any:
     """The real class of a declaration."""
-    return getattr(importlib.import_module(cls.module), cls.__name__)
+    module, _, name = cls.keras_class.partition(":")
+    # archcalc has its own of what Keras 3 lacks
+    return getattr(importlib.import_module("tf_keras.layers" if module == "archcalc.keras" else module), name)
 
 
 def constructor(real: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.layers.refusals import REFUSALS
 from archcalc.render.screen import MIN_WIDTH
 
 FORMATS = ("table", "json", "markdown")
@@ -23,18 +24,17 @@ FORMATS = ("table", "json", "markdown")
 @click.option("--ascii", is_flag=True, help="Use only ASCII.")
 def command(names: tuple[str, ...], **given: Any) -> None:
     """List the layer types and their parameters in closed form; with TYPE, the details of that type."""
-    from archcalc.layers.registry import registered
+    from archcalc.layers import registry
     from archcalc.render import catalogue as render
     from archcalc.report import catalogue
 
-    refused = catalogue.refused()
     if names:
-        types = registered()
-        chosen = [_known(name, [*types, *refused]) for name in names]
-        entries = [catalogue.entry(types[name]) for name in chosen if name in types]
-        refused = {name: refused[name] for name in chosen if name in refused}
+        known = [name for name in registry.type_names() if not name.startswith("ops.")]
+        chosen = [_known(name, [*known, *REFUSALS]) for name in names]
+        entries = [catalogue.entry(cls) for name in chosen if (cls := registry.layer_type(name))]
+        refused = {name: REFUSALS[name] for name in chosen if name in REFUSALS}
     else:
-        entries = catalogue.entries()
+        entries, refused = catalogue.entries(), catalogue.refused()
     show = options.Showing.of(given, FORMATS)
     if show.form == "json":
         from archcalc.render.json import json_text

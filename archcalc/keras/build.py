@@ -17,7 +17,7 @@ from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node, Tap
 from archcalc.graph.substitution import open_symbols, with_values
-from archcalc.keras import crashing_calls, locally_connected
+from archcalc.keras import crashing_calls
 from archcalc.keras.operations import OperationCall
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
@@ -73,13 +73,15 @@ def _with_inner(value: Any, initializers: Initializers) -> Any:
 
 
 def _keras_class(layer: Layer) -> Any:
-    kind = type(layer).__name__
-    ours = getattr(locally_connected, kind, None)
-    cls = ours or getattr(keras.layers, kind, None)
-    if cls is None and layer.module.startswith("keras."):
-        cls = getattr(importlib.import_module(layer.module), kind, None)
+    module, _, name = layer.keras_class.partition(":")
+    try:
+        cls = getattr(importlib.import_module(module), name, None) if module else None
+    except Exception as fault:  # whatever the code of another package raises
+        raise LayerError(f"{layer.keras_class} cannot be imported: {reason(fault)}") from fault
+    if cls is None and module and not module.startswith("keras."):
+        raise LayerError(f"{module} has no class {name!r}, which the layer type states as its `keras_class`")
     if cls is None:
-        raise LayerError(f"Keras {keras.__version__} has no layer {kind!r} to build")
+        raise LayerError(f"Keras {keras.__version__} has no layer {type(layer).__name__!r} to build")
     return cls
 
 

@@ -14,7 +14,7 @@ from archcalc.layers.window import Shares
 class LayerScale(NoMacs):
     """`x * gamma` with one trained gamma for each channel (Touvron et al. 2021, arXiv 2103.17239)."""
 
-    module = "keras.src.applications.convnext"
+    keras_class = "keras.src.applications.convnext:LayerScale"
 
     init_values: Real
     projection_dim: Count
@@ -50,7 +50,7 @@ class LayerScale(NoMacs):
 class CustomScaleLayer(Merge):
     """`x + scale * y`, the scaled residual of Inception-ResNet (Szegedy et al. 2016, arXiv 1602.07261)."""
 
-    module = "keras.src.applications.inception_resnet_v2"
+    keras_class = "keras.src.applications.inception_resnet_v2:CustomScaleLayer"
 
     scale: Real
 

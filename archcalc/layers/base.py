@@ -42,7 +42,10 @@ class Layer(ABC):
     """Base class of all layer types; see docs/adding-a-layer.md."""
 
     rank: ClassVar[int] = 0  # number of spatial axes, for arguments that are given per axis
-    module: ClassVar[str] = "keras.layers"
+    # the class that Keras runs, `package.module:Name`; `layer` fills in `keras.layers` for archcalc's own
+    # types. Empty: Keras has none, so the type cannot be built, verified or written as code
+    keras_class: ClassVar[str] = ""
+    registered_name: ClassVar[str] = ""  # under which that class is registered with Keras: `package>Name`
     kinds: ClassVar[Mapping[str, Kind]] = {}
     # spec key -> field, for keys that are names of rules (Opaque's `output_shape`, `macs`)
     spec_names: ClassVar[Mapping[str, str]] = {}
@@ -191,6 +194,9 @@ def family(cls: L) -> L:
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def layer(cls: L) -> L:
     """Class decorator of a final layer type, which is registered under its name."""
+    if "keras_class" not in vars(cls):
+        ours = cls.__module__.startswith("archcalc.layers.")
+        cls.keras_class = f"keras.layers:{cls.__name__}" if ours else ""
     return register_layer(family(cls))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import FieldError, Kind
-from archcalc.layers.registry import registered
+from archcalc.layers.registry import layer_type
 from archcalc.layers.window import Blocks, Phases, Prefix, Read, Scattered, Section, Taps, Window
 
 
@@ -99,7 +99,7 @@ class InnerKind(Kind):
 
 def _layer_from(data: Mapping[str, Any]) -> Layer:
     kind = data["type"]
-    cls = registered().get(kind)
+    cls = layer_type(kind)
     if cls is None:
         raise FieldError(f"unknown layer type {kind!r}")
     fields = {cls.spec_key(f.name): f for f in dataclasses.fields(cls)}

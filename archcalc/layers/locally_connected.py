@@ -7,7 +7,7 @@ starts k//2 units before `stride*i`, unlike TensorFlow's.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from archcalc.arith import Shape, Size, ceil_div, floor_div, largest, prod, smallest
 from archcalc.errors import LayerError
@@ -36,8 +36,6 @@ class LocallyConnected(Spatial):
     `implementation` 1 stores Ho*Wo*kh*kw*Cin*F weights (`valid` only), 2 a masked dense kernel,
     3 one weight for each connection inside the input.
     """
-
-    module: ClassVar[str] = "tf_keras.layers"
 
     filters: Count
     kernel_size: SpatialField
@@ -146,6 +144,8 @@ class LocallyConnected1D(LocallyConnected):
     """Locally connected layer over one axis."""
 
     rank = 1
+    keras_class = "archcalc.keras:LocallyConnected1D"
+    registered_name = "archcalc>LocallyConnected1D"
 
     def kernel_shape(self, x: Shape) -> Shape:
         if self.implementation == 1:
@@ -159,6 +159,8 @@ class LocallyConnected2D(LocallyConnected):
     """Locally connected layer over two axes."""
 
     rank = 2
+    keras_class = "archcalc.keras:LocallyConnected2D"
+    registered_name = "archcalc>LocallyConnected2D"
 
     def kernel_shape(self, x: Shape) -> Shape:
         if self.implementation == 1:

@@ -99,6 +99,8 @@ class Opaque(Layer):
         "stride": "stated_stride",
     }
 
+    keras_class = ""
+
     stated_shape: Dimensions
     stated_weights: Annotated[Any, WeightsKind()] = None
     stated_macs: Annotated[Size | None, CountKind(0, optional=True)] = None

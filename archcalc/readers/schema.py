@@ -12,6 +12,7 @@ from typing import Any, cast
 from archcalc.graph.quantities import CLAIMED
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
+from archcalc.layers.registry import of_packages
 from archcalc.readers.spec.arguments import layer_type, type_names
 
 _INFINITE = (float("inf"), float("-inf"))
@@ -23,7 +24,8 @@ NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 def schema() -> dict[str, Any]:
     """The schema of format 1, with `if`/`then` for each layer type."""
-    types = type_names()
+    broken = {name for name, cls in of_packages() if not isinstance(cls, type)}
+    types = [name for name in type_names() if name not in broken]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archcalc spec, format 1",

@@ -10,13 +10,14 @@ from typing import Any, cast
 from archcalc import arith
 from archcalc.arith import Shape, Size, total
 from archcalc.arith.symbolic import Expr, symbol
+from archcalc.errors import LayerError
 from archcalc.layers.base import Layer
 from archcalc.layers.einsum import EquationKind, PartialShapeKind
 from archcalc.layers.fields import AxisKind, CountKind, Kind, NamedKind, ShapeKind, SpatialKind, UntrackedKind
 from archcalc.layers.inner import InnerKind
 from archcalc.layers.recurrent import Cell, Recurrent
 from archcalc.layers.refusals import REFUSALS, Refusal
-from archcalc.layers.registry import registered, registered_operations
+from archcalc.layers.registry import of_packages, registered, registered_operations
 
 # the axes of an input, by how many there are; C counts channels
 _AXES = {1: ("C",), 2: ("T", "C"), 3: ("H", "W", "C"), 4: ("D", "H", "W", "C"), 5: ("T", "D", "H", "W", "C")}
@@ -48,13 +49,19 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """All layer types, by family and then by name."""
-    return sorted((entry(cls) for cls in registered().values()), key=lambda e: (e.family, e.name))
+    """All layer types, by family and then by name; those of other packages are included."""
+    others = [cls for _, cls in of_packages() if isinstance(cls, type)]
+    return sorted(map(entry, [*registered().values(), *others]), key=lambda e: (e.family, e.name))
 
 
 def refused() -> dict[str, Refusal]:
-    """Classes under `keras.layers` without a rule, by name, with the reason and what to do instead."""
-    return dict(sorted(REFUSALS.items()))
+    """Classes that archcalc has no rule for, by name, with the reason and what to do instead."""
+    broken = {
+        name: Refusal(f"but {fault}", "repair or remove the package")
+        for name, fault in of_packages()
+        if isinstance(fault, LayerError)
+    }
+    return dict(sorted({**REFUSALS, **broken}.items()))
 
 
 def operations() -> dict[str, list[str]]:
@@ -81,7 +88,9 @@ def entry(cls: type[Layer]) -> Entry:
 
 
 def _family(cls: type[Layer]) -> str:
-    return cls.__module__.rsplit(".", 1)[-1].replace("_", " ")
+    """The file that a type is in; for one of another package, the package."""
+    package, *_, module = cls.__module__.split(".")
+    return (module if package == "archcalc" else package).replace("_", " ")
 
 
 def _applied(stated: Entry, layer: Layer, shapes: tuple[Shape, ...]) -> Entry | None:

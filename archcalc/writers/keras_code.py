@@ -24,7 +24,7 @@ from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
-from archcalc.layers.registry import registered
+from archcalc.layers.registry import layer_type
 from archcalc.readers import as_graph
 from archcalc.writers.arguments import Arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
@@ -32,7 +32,6 @@ from archcalc.writers.bodies import Body, Leaf, Use, bodies
 from archcalc.writers.fold import fold as fold_body
 
 WIDTH = 100
-OURS = ("LocallyConnected1D", "LocallyConnected2D")
 _LISTS = ("concatenate", "stack")  # operations that take their tensors as one list
 _TAKEN = ("keras", "layers", "ops", "name", "build", "model", "range", "slice", "i", "x")
 
@@ -53,8 +52,10 @@ class _Code:
     def __init__(self, graph: Graph, fold: bool) -> None:
         self.graph = graph
         for node in graph.nodes:
-            if type(node.layer).__name__ == "Opaque":
-                raise ArchcalcError(f"layer {node.name!r}: Keras has no layer 'Opaque' to write")
+            for layer in with_inner([node.layer]):
+                if not layer.keras_class and not isinstance(layer, Operation):
+                    kind = type(layer).__name__
+                    raise ArchcalcError(f"layer {node.name!r}: Keras has no layer {kind!r} to write")
         with arith.scope():
             inferred = shapes.infer(graph)
             weights = [w for row in parameters.weights(graph, inferred) for w in row]
@@ -72,7 +73,8 @@ class _Code:
         self.symbols = list(open_symbols(graph))
         self.blocks = Blocks(graph, self.arguments, self.symbols)
         self.blocks.collect(self.body)
-        self.taken = {*_TAKEN, *self.symbols}
+        self.imports = self._imports()
+        self.taken = {*_TAKEN, *self.symbols, *(name for names in self.imports.values() for name in names)}
         self.functions = {id(b): identifier(b.name, self.taken) for b in self.blocks.ordered}
 
     def text(self) -> str:
@@ -80,7 +82,7 @@ class _Code:
         title = self.graph.name.encode("unicode_escape").decode("ascii").replace('"', "'")
         lines = [f'"""{title}: a model in Keras code, written by archcalc."""', ""]
         lines += ["import keras", f"from keras import layers{', ops' if operations else ''}"]
-        for module, names in self._imports().items():
+        for module, names in self.imports.items():
             lines += [f"from {module} import {', '.join(sorted(names))}"]
         for block in self.blocks.ordered:
             lines += ["", "", *self._function(block)]
@@ -93,8 +95,9 @@ class _Code:
         """Modules of layers that are not in `keras.layers`, with their names."""
         imports: dict[str, set[str]] = {}
         for layer in with_inner(node.layer for node in self.graph.nodes):
-            if not isinstance(layer, Operation) and _module(layer) != "keras.layers":
-                imports.setdefault(_module(layer), set()).add(type(layer).__name__)
+            module, _, name = layer.keras_class.partition(":")
+            if module not in ("", "keras.layers"):
+                imports.setdefault(module, set()).add(name)
         return dict(sorted(imports.items()))
 
     # -- functions ---------------------------------------------------------------------------------
@@ -222,14 +225,12 @@ class _Code:
         yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
 
 
-def _module(layer: Layer | type[Layer]) -> str:
-    """The module to import a layer's class from: archcalc's own for classes that only Keras 2 has."""
-    name = layer.__name__ if isinstance(layer, type) else type(layer).__name__
-    return "archcalc.keras" if name in OURS else layer.module
-
-
 def _function(kind: str) -> str:
-    return f"layers.{kind}" if _module(registered()[kind]) == "keras.layers" else kind
+    """The class of a layer type in the code, where other classes than `keras.layers` are imported."""
+    cls = layer_type(kind)
+    assert cls is not None
+    module, _, name = cls.keras_class.partition(":")
+    return f"layers.{name}" if module == "keras.layers" else name
 
 
 def _tensors(layer: Layer, tensors: list[str]) -> list[str]:

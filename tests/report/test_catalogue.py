@@ -38,7 +38,7 @@ ENTRIES = {e.name: e for e in catalogue.entries()}
 WITH_FORMULA = [
     n
     for n, e in ENTRIES.items()
-    if isinstance(e.parameters, Expr) and not registered()[n].module.startswith("keras.src")
+    if isinstance(e.parameters, Expr) and not registered()[n].keras_class.startswith("keras.src")
 ]
 
 

@@ -15,7 +15,7 @@ from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activation_name
 from archcalc.layers.base import Layer
-from archcalc.layers.registry import registered
+from archcalc.layers.registry import layer_type
 
 Tried = tuple[str, Graph, Sequence[Sequence[Any]]]
 INITIALIZERS = ("glorot_normal", "lecun_normal", "he_normal", "orthogonal")
@@ -107,7 +107,7 @@ def _is_other(structure: Structure, node: int, activation: str) -> bool:
     if not structure.is_activation(node):
         own = getattr(structure.layer(node), "activation", None)
         return structure.has_activation(node) and activation_name(own) != activation
-    forms = [_activation(activation)] + [registered()["ReLU"]()] * (activation == "relu")
+    forms = [_activation(activation)] + [_made("ReLU")] * (activation == "relu")
     return structure.chains[node] not in [form.primitives(*structure.shapes[node]) for form in forms]
 
 
@@ -141,7 +141,7 @@ def _rebuilt(structure: Structure, add: Callable[[int, list[Any], str], str]) ->
 
 def _normalised(structure: Structure) -> Graph | None:
     """The network with BatchNormalization between weights and activation, where there is none yet."""
-    head, types = _head(structure), registered()
+    head = _head(structure)
     weighted = set(structure.weighted) - head
     bare = {i for i in weighted if not _is_normalised(structure, i)}  # weights whose activation is separate
 
@@ -149,12 +149,12 @@ def _normalised(structure: Structure) -> Graph | None:
         if i not in bare:
             return name
         if not structure.has_activation(i):
-            nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
+            nodes.append((f"{name}/normalised", _made("BatchNormalization"), [name]))
             return f"{name}/normalised"
         layer = structure.layer(i)
         activation = getattr(layer, "activation", None)
         nodes[-1] = (name, _changed(layer, activation="linear"), nodes[-1][2])
-        nodes.append((f"{name}/normalised", types["BatchNormalization"](), [name]))
+        nodes.append((f"{name}/normalised", _made("BatchNormalization"), [name]))
         nodes.append((f"{name}/activation", _activation(activation), [f"{name}/normalised"]))
         return f"{name}/activation"
 
@@ -172,8 +172,13 @@ def _is_normalised(structure: Structure, node: int) -> bool:
 
 
 def _activation(name: Any) -> Layer:
-    make: Callable[..., Layer] = registered()["Activation"]
-    return make(activation=name)
+    return _made("Activation", activation=name)
+
+
+def _made(kind: str, **arguments: Any) -> Layer:
+    cls: Any = layer_type(kind)
+    layer: Layer = cls(**arguments)
+    return layer
 
 
 def _skipping(structure: Structure) -> Graph | None:
@@ -181,7 +186,7 @@ def _skipping(structure: Structure) -> Graph | None:
 
     The second layer of a pair loses its activation.
     """
-    head, types = _head(structure), registered()
+    head = _head(structure)
     ends: dict[int, int] = {}  # the last node of a pair -> the node whose output is added
     linear: set[int] = set()
     used = -1
@@ -212,7 +217,7 @@ def _skipping(structure: Structure) -> Graph | None:
         new_names[i] = name
         if i in ends:
             new_names[i] = f"{name}/sum"
-            nodes.append((new_names[i], types["Add"](), [new_names[ends[i]], name]))
+            nodes.append((new_names[i], _made("Add"), [new_names[ends[i]], name]))
         return new_names[i]
 
     return _rebuilt(structure, add)

@@ -32,9 +32,8 @@ class Operation(Weightless, NoMacs):
     may be tensors; all other arguments belong to the operation itself, as in Keras.
     """
 
-    module = "keras.ops"
     function: ClassVar[str] = ""
-    keras_class: ClassVar[str] = ""
+    class_name: ClassVar[str] = ""  # of its class in Keras configs
     parameters: ClassVar[tuple[str, ...]] = ("x",)
     operands: ClassVar[tuple[str, ...]] = ("x",)
     # the dtype of the result if it does not depend on the operands
@@ -81,16 +80,16 @@ class Operation(Weightless, NoMacs):
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def operation(function: str, keras_class: str) -> Callable[[O], O]:
+def operation(function: str, class_name: str) -> Callable[[O], O]:
     """Class decorator that registers an operation as `ops.<function>`.
 
-    `keras_class` is the name of the operation's class in Keras configs.
+    `class_name` is the name of the operation's class in Keras configs.
     """
 
     def register(cls: O) -> O:
         declared = family(cls)
         declared.function = function
-        declared.keras_class = keras_class
+        declared.class_name = class_name
         declared.__name__ = f"ops.{function}"
         register_operation(declared)
         return declared

@@ -108,7 +108,7 @@ _TRUTHS = {
 
 def _declare(base: type[Operation], function: str, untracked: Iterable[str] = ()) -> None:
     """Define and register the class of one entry of the tables above: `HardTanh` of `hard_tanh`."""
-    keras_class = "".join(part.capitalize() for part in function.split("_"))
+    class_name = "".join(part.capitalize() for part in function.split("_"))
     body: dict[str, Any] = {
         "__doc__": f"`keras.ops.{function}` of each unit.",
         "__module__": __name__,
@@ -117,7 +117,7 @@ def _declare(base: type[Operation], function: str, untracked: Iterable[str] = ()
         "keeps_integers": function in _INTEGERS or base.keeps_integers,
         "result": "bool" if function in _TRUTHS else None,
     }
-    globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
+    globals()[class_name] = operation(function, class_name)(type(class_name, (base,), body))
 
 
 for _function, _untracked in UNARY.items():

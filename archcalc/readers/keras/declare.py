@@ -11,10 +11,10 @@ from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
 from archcalc.layers.inner import InnerKind, inner_of
-from archcalc.layers.refusals import REFUSALS
-from archcalc.layers.registry import registered
+from archcalc.layers.registry import layer_type
 from archcalc.readers.json_text import member
-from archcalc.readers.keras.legacy import CLASS_NAMES, modern
+from archcalc.readers.keras.identify import identify
+from archcalc.readers.keras.legacy import modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
 
@@ -25,7 +25,9 @@ def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading
     `path` is the JSON path of the arguments.
     """
     arguments = modern(class_name, {k: v for k, v in config.items() if k != "name"})
-    return construct(registered()[class_name], arguments, path, reading)
+    cls = layer_type(class_name)
+    assert cls is not None
+    return construct(cls, arguments, path, reading)
 
 
 def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: Reading) -> Layer | None:
@@ -83,16 +85,15 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
         return None if any(v is None for v in layers) else layers
     if not isinstance(value, dict) or "class_name" not in value:
         return value
-    name = CLASS_NAMES.get(str(value["class_name"]), str(value["class_name"]))
-    if name in REFUSALS:
-        reading.fault(path, f"{REFUSALS[name].described(name)}, is in a layer's arguments")
+    identity = identify(value, path, reading)
+    if identity is None:
         return None
-    if name not in registered():
-        what = "a model" if name in ("Functional", "Sequential", "Model") else f"the class {show(name)}"
-        reading.fault(path, f"{what} is in a layer's arguments, and archcalc has no rule for it")
+    if identity.kind != "layer":
+        what = f"is {identity.reason}" if identity.kind == "unknown" else "has no rule there"
+        reading.fault(path, f"{show(identity.name)}, in a layer's arguments, {what}")
         return None
     config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
-    layer = declare(name, config, f"{path}.config", reading)
+    layer = declare(identity.name, config, f"{path}.config", reading)
     return None if layer is None else inner_of(layer, config.get("name"))
 
 
@@ -109,7 +110,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
         # a layer that Keras accepts where it expects the name of a function
         for name, known in ROWS.items():
             kind, arguments = known.layer or ("", {})
-            defaults = registered().get(kind)
+            defaults = layer_type(kind)
             if kind == class_name and all(
                 config.get(k, getattr(defaults, k)) == v for k, v in arguments.items()
             ):

@@ -1,19 +1,22 @@
-"""What an entry of a configuration is; its names are only compared with tables, never imported."""
+"""What an entry of a configuration is; its names are only compared with tables, never imported.
+
+The tables are archcalc's own, and the names of the layer types that installed packages offer.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from archcalc.errors import LayerError
+from archcalc.layers.homes import LAYERS
 from archcalc.layers.refusals import REFUSALS
-from archcalc.layers.registry import keras_operations, registered
+from archcalc.layers.registry import keras_operation, layer_type
 from archcalc.readers.keras.legacy import CLASS_NAMES
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.names import show as brief
 
 # classes that Keras 2 wraps around functions of TensorFlow
 TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
-# classes that archcalc.keras adds to Keras 3
-OURS = ("archcalc>LocallyConnected1D", "archcalc>LocallyConnected2D")
 GRAPHS = ("Functional", "Model")
 
 
@@ -31,11 +34,9 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
     if name is None:
         return None
     if not is_keras(entry):
-        return Identity(
-            "unknown", printable(name), f"of the class {_origin(entry)}, which is not Keras's own"
-        )
+        return _of_another_package(entry, name)
     if "keras.src.ops" in str(entry.get("module")) or str(entry.get("module")).startswith("keras.ops"):
-        if name in keras_operations():
+        if keras_operation(name):
             return Identity("operation", name)
         return Identity(
             "unknown", f"ops.{printable(name)}", f"the operation {name}, which archcalc has no rule for"
@@ -49,7 +50,7 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
     if name in GRAPHS:
         return Identity("functional", name)
     name = CLASS_NAMES.get(name, name)
-    if name in registered():
+    if name in LAYERS:
         return Identity("layer", name)
     if name in REFUSALS:
         return Identity("unknown", name, REFUSALS[name].described(name))
@@ -63,8 +64,6 @@ def is_keras(entry: dict[str, Any]) -> bool:
     applications are registered as `Custom>`, like a user's.
     """
     registered_name, name = entry.get("registered_name"), entry.get("class_name")
-    if registered_name in OURS:
-        return True
     expected = (None, name, f"Custom>{name}" if ".applications." in str(entry.get("module")) else None)
     if registered_name not in expected:
         return False
@@ -77,6 +76,22 @@ def is_keras(entry: dict[str, Any]) -> bool:
     return package in ("keras", "tf_keras", "keras_core") or module.startswith(
         ("tensorflow.keras", "tensorflow.python.keras")
     )
+
+
+def _of_another_package(entry: dict[str, Any], class_name: str) -> Identity:
+    """A layer of another package whose type states this class or its registered name, or an unknown one."""
+    registered_name = entry.get("registered_name") or class_name  # Keras 2 writes `package>Name` as the class
+    name = class_name.rpartition(">")[2]
+    reason = f"of the class {_origin(entry)}, which is not Keras's own"
+    try:
+        cls = layer_type(name)
+    except LayerError as fault:
+        return Identity("unknown", printable(name), f"{reason}, and {fault}")
+    if cls is not None and cls.registered_name == registered_name:
+        return Identity("layer", name)
+    if cls is not None and cls.keras_class == f"{entry.get('module')}:{name}":
+        return Identity("layer", name)
+    return Identity("unknown", printable(class_name), reason)
 
 
 def _origin(entry: dict[str, Any]) -> str:

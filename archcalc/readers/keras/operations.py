@@ -6,7 +6,7 @@ from typing import Any
 
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
-from archcalc.layers.registry import keras_operations
+from archcalc.layers.registry import keras_operation
 from archcalc.readers.keras.declare import construct
 from archcalc.readers.keras.model import Call, Member, Ref
 from archcalc.readers.keras.reading import Reading
@@ -15,7 +15,8 @@ from archcalc.readers.keras.values import constant, refs
 
 def operation_call(member: Member, call: Call, reading: Reading) -> None:
     """Fill in a call of a `keras.ops` operation, as Keras 3 writes it."""
-    cls = keras_operations()[member.class_name]
+    cls = keras_operation(member.class_name)
+    assert cls is not None
     path = f"{member.path}.config"
     config = reading.mapping(member.entry.get("config"), path, "the arguments of an operation")
     arguments = {k: v for k, v in config.items() if k != "name"}

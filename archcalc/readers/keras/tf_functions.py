@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from archcalc.layers.registry import registered_operations
+from archcalc.layers.registry import operation_type
 from archcalc.readers.keras.model import Call, Member
 from archcalc.readers.keras.operations import bind
 from archcalc.readers.keras.reading import Reading, printable
@@ -44,7 +44,7 @@ def function_call(member: Member, call: Call, reading: Reading) -> None:
     arguments = {function.arguments.get(k, k): v for k, v in stated.items() if function.arguments.get(k, k)}
     if function.convert is not None:
         arguments = function.convert(arguments)
-    cls: Any = registered_operations()[f"ops.{function.operation}"]
+    cls: Any = operation_type(f"ops.{function.operation}")
     settings = {k: v for k, v in arguments.items() if k not in cls.parameters}
     plain = Call(call.path, [], {k: v for k, v in arguments.items() if k in cls.parameters})
     bind(cls, plain, settings, call.path, reading)

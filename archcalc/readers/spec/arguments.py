@@ -22,11 +22,11 @@ from pydantic import (
 )
 
 from archcalc.errors import LayerError
+from archcalc.layers import registry
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import Kind
 from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.refusals import REFUSALS
-from archcalc.layers.registry import registered, registered_operations
 from archcalc.readers.counterparts import argument_hint, meant_argument, type_hint
 from archcalc.readers.names import show
 from archcalc.readers.spec.sizes import Sizes
@@ -35,13 +35,16 @@ Misfit = tuple[str | None, str]  # an argument (None: several of them together) 
 
 
 def layer_type(name: str) -> type[Layer] | None:
-    """The layer class, or operation (`ops.add`), of this name."""
-    return registered().get(name) or registered_operations().get(name)
+    """The layer class, or operation (`ops.add`), of this name.
+
+    Raises `LayerError` for one of another package that cannot be imported.
+    """
+    return registry.layer_type(name) or registry.operation_type(name)
 
 
 def type_names() -> list[str]:
     """Every type that a spec may name. Inputs are declared in their own section."""
-    return [name for name in (*registered(), *registered_operations()) if name != "InputLayer"]
+    return [name for name in registry.type_names() if name != "InputLayer"]
 
 
 def refused(name: str) -> str:
@@ -119,9 +122,9 @@ def _inner(value: Any, sizes: Sizes) -> Any:
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return value
     kind, name = value["type"], value.get("name")
-    cls = registered().get(kind)
     if kind in REFUSALS:
         raise ValueError(refused(kind))
+    cls = registry.layer_type(kind)
     if cls is None:
         raise ValueError(f"no layer type {show(kind)}{type_hint(kind, type_names())}")
     if name is not None and (not isinstance(name, str) or not name or "/" in name):

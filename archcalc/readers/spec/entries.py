@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from archcalc.errors import LayerError
 from archcalc.layers.base import Layer
 from archcalc.layers.refusals import REFUSALS
 from archcalc.readers.counterparts import type_hint
@@ -82,7 +83,11 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
     if kind == "shared_with":
         also = {k: v for k, v in raw.items() if k not in ("name", "inputs", "shared_with")}
         return SharedEntry(path=path, name=name, inputs=inputs, target=word, also=also)
-    cls = layer_type(word)
+    try:
+        cls = layer_type(word)
+    except LayerError as fault:
+        faults.add(Severity.STRUCTURE, f"{path}.type", str(fault))
+        return None
     if cls is None:
         faults.add(Severity.STRUCTURE, f"{path}.type", lambda: _unknown_type(word))
         return None
