@@ -1,18 +1,25 @@
-# make demo      the light core and a real network's table
-# make test      everything: lint, types, import directions, the default suite
-# make test-all  the same and what is marked slow
+# make demo         the light core and a real network's table
+# make quick        the tests that need no Keras, in a minute
+# make test         everything: lint, types, import directions, the default suite
+# make test-all     the same and what is marked slow
+# make test-lowest  the tests that need no Keras, with the lowest versions that pyproject.toml allows
+# make coverage     the default suite, and which lines it does not run
+#
+# PYTHON=python3.12 is the interpreter (of test and coverage too), ARGS=tests/arith narrows the tests.
 
 PYTHON ?= python3
-VENV   ?= .venv
+# another interpreter has an environment of its own
+VENV   ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PINNED ?= -c constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED)
 WORKERS ?= 2
 
-.PHONY: help demo install dev check test test-all format clean
+.PHONY: help demo install dev check quick test test-all test-lowest coverage format clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# make/make/p' Makefile
+	@sed -n 's/^# make/make/p; s/^# PYTHON/\nPYTHON/p' Makefile
 
 demo: $(VENV)/core.stamp
 	$(BIN)/archcalc analyze examples/resnet50.json --depth 1
@@ -26,20 +33,32 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+quick: $(VENV)/light.stamp
+	HYPOTHESIS_PROFILE=quick $(RUN) --light
+
 test: check
 	$(PYTEST)
 
 test-all: check
 	$(PYTEST) -m ""
 
-PYTEST = HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 5
+coverage: $(VENV)/dev.stamp
+	$(PYTEST) --cov --cov-report term:skip-covered --cov-report html
+
+test-lowest:
+	$(MAKE) --no-print-directory quick VENV=$(VENV)-lowest PINNED= EXACT="$$($(PYTHON) -c $(LOWEST))"
+
+PYTEST = HYPOTHESIS_PROFILE=ci $(RUN) --durations 5
+RUN    = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	print(*(d.replace('>=', '==') for d in project['dependencies']))"
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Reinstalled only when what is to be installed has changed.
 $(BIN)/python:
@@ -49,6 +68,10 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e .
 	@touch $@
 
+$(VENV)/light.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[test]' $(EXACT)
+	@touch $@ $(VENV)/core.stamp
+
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[dev]'
-	@touch $@ $(VENV)/core.stamp
+	@touch $@ $(VENV)/core.stamp $(VENV)/light.stamp

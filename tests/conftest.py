@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,8 +18,9 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-# `dev` is quick and explores; `ci` (HYPOTHESIS_PROFILE=ci, set by `make test`) is the same
-# on every run, so that a failure there is the change's fault; `deep` is for long runs by hand.
+# `dev` is quick and explores, `quick` (set by `make quick`) too, with fewer examples; `ci`
+# (HYPOTHESIS_PROFILE=ci, set by `make test`) is the same on every run, so that a failure there is the
+# change's fault; `deep` is for long runs by hand.
 # No deadlines: the machine may be busy, and a slow example is not a wrong one.
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile("dev", max_examples=30, deadline=None, suppress_health_check=_SLOW_IS_FINE)
@@ -30,6 +32,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=_SLOW_IS_FINE,
 )
+settings.register_profile("quick", max_examples=10, deadline=None, suppress_health_check=_SLOW_IS_FINE)
 settings.register_profile("deep", max_examples=2_000, deadline=None, suppress_health_check=_SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
@@ -53,3 +56,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write tests/golden anew from what is printed now; read the difference before committing it",
     )
+    parser.addoption(
+        "--light",
+        action="store_true",
+        help="only the files that need neither Keras nor a package that is not installed",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not config.getoption("--light"):
+        return None
+    from tests.light import needs
+
+    file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
+    return True if file.suffix == ".py" and file.exists() and needs(file) else None

@@ -10,7 +10,7 @@ import pytest
 
 from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered
-from tests import dimension_lint, house
+from tests import dimension_lint, house, light
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "archcalc"
@@ -172,7 +172,7 @@ TEXT_SUFFIXES = {
     ".js",
     "",
 }
-GENERATED = {".git", ".venv", "build", "dist", "runs", "node_modules", "__pycache__"}
+GENERATED = {".git", "build", "dist", "htmlcov", "runs", "node_modules", "__pycache__"}
 # spelt in pieces, so that this file does not find itself
 REGISTRY = re.compile(
     "|".join(
@@ -195,7 +195,10 @@ def text_files() -> list[Path]:
         for path in sorted(ROOT.rglob("*"))
         if path.is_file()
         and path.suffix in TEXT_SUFFIXES
-        and not any(part in GENERATED or part.endswith("_cache") for part in path.relative_to(ROOT).parts)
+        and not any(
+            part in GENERATED or part.endswith("_cache") or part.startswith(".venv")
+            for part in path.relative_to(ROOT).parts
+        )
         and path != Path(__file__)
     ]
 
@@ -274,6 +277,16 @@ def test_each_import_that_returns_is_explained() -> None:
 
 def test_few_files_stand_at_the_root() -> None:
     assert {p.name for p in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py", "analyze.py", "errors.py"}
+
+
+def test_which_files_need_keras() -> None:
+    needs = {
+        name: light.needs(ROOT / "tests" / f"{name}.py") for name in ("test_contract", "arith/test_sizes")
+    }
+    assert needs == {"test_contract": "keras", "arith/test_sizes": None}
+    assert (
+        light.needs(ROOT / "tests" / "analyses" / "memory" / "test_peak.py") == "keras"
+    )  # through `to_keras`
 
 
 # -- names ----------------------------------------------------------------------------------------
