@@ -103,7 +103,7 @@ def decode(raw: bytes, source: str) -> Any:
         _refuse(source, f"not valid JSON: {what} {where}")
     except RecursionError:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
-    if marks.faulty or _SURROGATE.search(raw):
+    if marks.faulty or (b"\\u" in raw and re.search(_SURROGATE, raw)):
         faults = _marked(value)
         if faults:
             raise SourceError(source, faults)
@@ -184,7 +184,7 @@ def _require_bounded(raw: bytes, source: str) -> None:
 
 
 # -- values ----------------------------------------------------------------------------------------
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = rb"\\u[dD][89a-fA-F]"
 
 
 class _Bad:
