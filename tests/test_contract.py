@@ -42,6 +42,10 @@ def test_every_type_has_a_row_and_every_row_a_type() -> None:
     assert set(ROWS) == set(TYPES)
 
 
+def test_a_row_says_whether_keras_has_the_type() -> None:
+    assert {n for n in TYPES if not ROWS[n].keras} == {n for n in TYPES if not registered()[n].keras_class}
+
+
 def tracked(cls: type[Layer]) -> list[str]:
     """The fields that are Keras arguments of this type (not of all layers), by their Keras names."""
     fields = {cls.spec_key(f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]

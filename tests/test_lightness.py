@@ -88,11 +88,23 @@ def test_a_plain_analysis_needs_no_arrays_and_no_algebra(form: str, tmp_path: Pa
     assert not modules & (set(HEAVY) - {"pydantic"})
 
 
-def test_a_terminal_table_needs_rich_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("color", ["never", "always"])
+def test_a_terminal_table_needs_rich_for_colours_alone(color: str, tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(json.dumps(SPEC))
-    modules = imported(run("analyze", str(path)))
-    assert not modules & (set(HEAVY) - {"pydantic", "rich"})
+    modules = imported(run("analyze", str(path), "--color", color))
+    assert modules & set(HEAVY) == {"pydantic", *(["rich"] if color == "always" else [])}
+
+
+def test_a_keras_config_needs_nothing_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    shape = {"name": "x", "batch_shape": [None, 8, 8, 3]}
+    layers = [
+        {"class_name": "InputLayer", "config": shape},
+        {"class_name": "Flatten", "config": {"name": "y"}},
+    ]
+    path.write_text(json.dumps({"class_name": "Sequential", "config": {"name": "net", "layers": layers}}))
+    assert not imported(run("analyze", str(path))) & set(HEAVY)
 
 
 def test_the_test_would_notice() -> None:

@@ -70,14 +70,14 @@ def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
 
 def is_symbol_name(name: str) -> bool:
     """Whether a symbol may have this name: an identifier that is not a function of the language."""
-    match = _TOKEN.fullmatch(name)
+    match = re.fullmatch(_TOKEN, name)
     return match is not None and match.lastgroup == "name" and name.isidentifier() and name not in FUNCTIONS
 
 
-_TOKEN = re.compile(
-    r"(?P<number>[0-9]+)|(?P<name>[^\W\d]\w*)|(?P<operator>\*\*|//|[-+*/%])"
-    r"|(?P<bracket>[(),])|(?P<space>[ \t]+)|(?P<other>.)",
-    re.DOTALL,
+# compiled when a file has an expression
+_TOKEN = (
+    r"(?s)(?P<number>[0-9]+)|(?P<name>[^\W\d]\w*)|(?P<operator>\*\*|//|[-+*/%])"
+    r"|(?P<bracket>[(),])|(?P<space>[ \t]+)|(?P<other>.)"
 )
 
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "negative": 3, "positive": 3, "**": 4}
@@ -149,7 +149,7 @@ class _Parser:
         return value
 
     def _tokens(self) -> Iterator[_Token]:
-        for match in _TOKEN.finditer(self.text):
+        for match in re.finditer(_TOKEN, self.text):
             kind = match.lastgroup or "other"
             if kind == "other" or (kind == "name" and not match[0].isidentifier()):
                 self.position = match.start()

@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 import sys
-import tempfile
 
 from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
 
@@ -65,6 +64,8 @@ def _to_file(data: bytes, path: str) -> None:
 
 
 def _replace(data: bytes, target: str, mode: int | None) -> None:
+    import tempfile  # a result that goes to the terminal does without
+
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-")
     try:
         with open(handle, "wb") as file:

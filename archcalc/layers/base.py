@@ -11,6 +11,7 @@ import dataclasses
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform, get_type_hints
 
 from archcalc.arith import Shape, Size, prod, require_equal
@@ -18,6 +19,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.dtypes import floating, promoted
 from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
 from archcalc.layers.primitives import Primitives
+from archcalc.layers.records import Record, collect
 from archcalc.layers.registry import register_layer
 from archcalc.layers.window import Shares, Window, identity
 
@@ -37,8 +39,32 @@ class Weight(NamedTuple):
         return prod(self.shape)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Layer(ABC):
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def family(cls: L) -> L:
+    """Class decorator of an abstract layer class that declares fields."""
+    if "__annotations__" in vars(cls) or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
+        collect(cls)
+        cls.kinds = _kinds(cls)
+        cls._normalised = tuple((n, k) for n, k in cls.kinds.items() if not isinstance(k, UntrackedKind))
+    return cls
+
+
+def _kinds(cls: type[Layer]) -> dict[str, Kind]:
+    """The kinds in the annotations of a class and, for the other fields, of its parents."""
+    kinds: dict[str, Kind | None] = {}
+    for parent in reversed(cls.__mro__[1:]):
+        kinds |= vars(parent).get("kinds", {})
+    own, names = vars(cls).get("__annotations__", {}), vars(sys.modules[cls.__module__])
+    spelt_out = {name: hint for name, hint in own.items() if hint not in names and name in cls._defaults}
+    hints = get_type_hints(SimpleNamespace(__annotations__=spelt_out), names, include_extras=True)
+    for name in own:
+        extras = getattr(hints.get(name, names.get(own[name])), "__metadata__", ())
+        kinds[name] = next((extra for extra in extras if isinstance(extra, Kind)), None)
+    return {name: kind for name in cls._defaults if (kind := kinds.get(name)) is not None}
+
+
+@family
+class Layer(Record, ABC):
     """Base class of all layer types; see docs/adding-a-layer.md."""
 
     rank: ClassVar[int] = 0  # number of spatial axes, for arguments that are given per axis
@@ -64,7 +90,15 @@ class Layer(ABC):
     dtype: Untracked = None
     activity_regularizer: Untracked = None
 
-    def __post_init__(self) -> None:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.normalise()
+
+    __eq__ = object.__eq__  # two layers are two, even with equal arguments
+    __hash__ = object.__hash__
+
+    def normalise(self) -> None:
+        """Replace each argument by its normal form; raises `LayerError` for invalid ones."""
         for name, kind in self._normalised:
             value = getattr(self, name)
             try:
@@ -72,7 +106,7 @@ class Layer(ABC):
             except FieldError as fault:
                 raise LayerError(f"{self.spec_key(name)}: {fault}") from None
             if normal is not value:
-                object.__setattr__(self, name, normal)
+                self.__dict__[name] = normal
         self.check()
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
@@ -84,9 +118,9 @@ class Layer(ABC):
 
     def restate(self) -> None:
         """Record again, in the current `arith.scope`, what the arguments require of symbols."""
-        self.__post_init__()
+        self.normalise()
 
-    def check(self) -> None:  # noqa: B027  (most types have nothing to check)
+    def check(self) -> None:
         """Raise `LayerError`, with both values, if arguments contradict each other."""
 
     # -- rules -----------------------------------------------------------------------------
@@ -159,36 +193,6 @@ class Layer(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.keras_arguments().items())
         return f"{type(self).__name__}({arguments})"
-
-
-def _kind(cls: type[Layer], field: str) -> Kind | None:
-    """The kind in the annotation of a field, from the nearest class that declares the field."""
-    owner = next(c for c in cls.__mro__ if field in vars(c).get("__annotations__", {}))
-    if owner not in (cls, Layer):
-        return cast("type[Layer]", owner).kinds.get(field)
-    text = owner.__annotations__[field]
-    names = vars(sys.modules[owner.__module__])
-    # `get_type_hints` also works, but evaluates all fields of all parents every time
-    hint = names[text] if text in names else get_type_hints(owner, include_extras=True)[field]
-    return next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Kind)), None)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def family(cls: L) -> L:
-    """Class decorator of an abstract layer class that declares fields."""
-    data_class: Any = cls
-    # creating a dataclass compiles code, and every start creates two hundred types: a type without new
-    # fields inherits its parent's constructor
-    if "__annotations__" in vars(cls) or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
-        data_class = dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
-    kinds: dict[str, Kind] = {}
-    for f in dataclasses.fields(data_class):
-        kind = _kind(data_class, f.name)
-        if kind is not None:
-            kinds[f.name] = kind
-    data_class.kinds = kinds
-    data_class._normalised = tuple((n, k) for n, k in kinds.items() if not isinstance(k, UntrackedKind))
-    return cast(L, data_class)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

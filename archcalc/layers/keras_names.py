@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]")
-_SLASH = re.compile(r"/(?=[A-Za-z0-9])")
-_COPY = re.compile(r"\[(0|[1-9][0-9]*)\](?![0-9])")
-_CODE = re.compile(r">(?:\.x([0-9a-f]{1,6})_|\.([0-9]+)|(?=[A-Za-z0-9]))")
+# a copy's number, a slash, or another character that is not part of a valid name
+_SPECIAL = r"\[(0|[1-9][0-9]*)\](?![0-9])|(/)(?=[A-Za-z0-9])|[^A-Za-z0-9_.-]"
+_CODE = r">(?:\.x([0-9a-f]{1,6})_|\.([0-9]+)|(?=[A-Za-z0-9]))"
 
 # zero-width joiners are not printable, but Persian, Hindi and emoji use them
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
@@ -26,22 +25,14 @@ _JOINERS = str.maketrans("", "", "\u200c\u200d")
 
 def to_keras_name(name: str) -> str:
     """The name for Keras; `from_keras_name` restores the original."""
-    parts: list[str] = []
-    position = 0
-    while position < len(name):
-        copy = _COPY.match(name, position)
-        if copy:
-            parts.append(f">.{copy[1]}")
-            position = copy.end()
-            continue
-        character = name[position]
-        if _PLAIN.match(character):
-            parts.append(character)
-        else:
-            parts.append(">" if _SLASH.match(name, position) else f">.x{ord(character):x}_")
-        position += 1
-    text = "".join(parts)
-    return text if re.match(r"[A-Za-z0-9]", text) else f".{text}"
+
+    def code(match: re.Match[str]) -> str:
+        if match[1] is not None:
+            return f">.{match[1]}"
+        return ">" if match[2] else f">.x{ord(match[0]):x}_"
+
+    text = re.sub(_SPECIAL, code, name)
+    return text if text[:1].isascii() and text[:1].isalnum() else f".{text}"
 
 
 def from_keras_name(name: str) -> str:
@@ -49,6 +40,8 @@ def from_keras_name(name: str) -> str:
 
     So is a name whose original would have control characters, which no name of archcalc has.
     """
+    if ">" not in name and not name.startswith("."):
+        return name
 
     def character(match: re.Match[str]) -> str:
         if match[2] is not None:
@@ -58,7 +51,7 @@ def from_keras_name(name: str) -> str:
         code = int(match[1], 16)
         return chr(code) if code <= 0x10FFFF else match[0]
 
-    original = _CODE.sub(character, name[1:] if name.startswith(".") else name)
+    original = re.sub(_CODE, character, name[1:] if name.startswith(".") else name)
     if to_keras_name(original) != name or not original.translate(_JOINERS).isprintable():
         return name
     return original

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, is_array, prod, require_equal, total
@@ -261,6 +260,8 @@ class Dot(Weightless):
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         a, b = inputs
+        from string import ascii_lowercase, ascii_uppercase  # its import takes as long as this module's
+
         i, j = self.contracted(a, b)
         labels_a = ascii_lowercase[: len(a)]
         labels_b = ascii_uppercase[: len(b)]

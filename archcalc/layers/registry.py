@@ -7,6 +7,7 @@ finds those of other packages. The modules import `archcalc.layers.base`, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
@@ -82,11 +83,13 @@ def type_names() -> list[str]:
     return [*LAYERS, *(name for name in plugins.names() if name not in LAYERS), *OPERATIONS]
 
 
+@cache
 def registered() -> Mapping[str, type[Layer]]:
     """All of archcalc's own layer types by name."""
     return {name: cls for name in LAYERS if (cls := layer_type(name))}
 
 
+@cache
 def registered_operations() -> Mapping[str, type[Operation]]:
     """All operations by name (`ops.add`)."""
     return {name: cls for name in OPERATIONS if (cls := operation_type(name))}

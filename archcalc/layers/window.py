@@ -9,15 +9,15 @@ of dilation are not filled; intervals, clipping and composition belong to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from archcalc.arith import Size
+from archcalc.layers.records import Record, declared
 
 
-@dataclass(frozen=True, slots=True)
-class Taps:
+@declared
+class Taps(Record):
     """Unit i of output axis `axis` reads units `stride*i + offset + dilation*t` for 0 <= t < count."""
 
     axis: int
@@ -27,8 +27,8 @@ class Taps:
     dilation: Size = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Phases:
+@declared
+class Phases(Record):
     """Unit `period*q + r` of `axis` reads unit `step*q + o` with weight w for each (o, w) of `reads[r]`.
 
     The weights are for the effective field (all 1 for uniform kernels). A phase may read nothing
@@ -44,8 +44,8 @@ class Phases:
         return len(self.reads)
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
+@declared
+class Blocks(Record):
     """Unit i of `axis` reads the block of `inputs` units that starts at `inputs * (i // outputs)`.
 
     Channels of grouped convolutions: `outputs` filters share the `inputs` channels of a group.
@@ -58,8 +58,8 @@ class Blocks:
     uniform: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+@declared
+class Section(Record):
     """Unit i of `axis` reads unit `i - start` if it exists (0 <= i - start < length), else nothing.
 
     So a concatenation reads each of its inputs along the concatenated axis.
@@ -70,15 +70,15 @@ class Section:
     length: Size
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+@declared
+class Whole(Record):
     """Every output unit reads the whole axis; `uniform`: with equal weight."""
 
     uniform: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
+@declared
+class Prefix(Record):
     """Unit i of `axis` reads units 0..i (causal), or with `backwards` all from i on.
 
     `mirrored`: the output is in reverse order, so that i counts from the end of the axis.
@@ -89,15 +89,15 @@ class Prefix:
     mirrored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+@declared
+class Fixed(Record):
     """Every output unit reads only unit `index` (an axis of size 1 that is broadcast)."""
 
     index: Size = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Scattered:
+@declared
+class Scattered(Record):
     """Every output unit reads one unit, by no affine function of its position (a flattened axis).
 
     Which unit depends on the position along the output axes `axes` (empty: along any of them).
@@ -106,8 +106,8 @@ class Scattered:
     axes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownRead:
+@declared
+class UnknownRead(Record):
     """Which units of this axis are read is unknown; `reason` says why."""
 
     reason: str

@@ -102,7 +102,7 @@ def decode(raw: bytes, source: str) -> Any:
         _refuse(source, _misread(text, problem))
     except RecursionError:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
-    if marks.faulty or _SURROGATE.search(raw):
+    if marks.faulty or (b"\\u" in raw and re.search(_SURROGATE, raw)):
         faults = _marked(value)
         if faults:
             raise SourceError(source, faults)
@@ -208,7 +208,7 @@ def _require_bounded(raw: bytes, source: str) -> None:
 
 
 # -- values ----------------------------------------------------------------------------------------
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = rb"\\u[dD][89a-fA-F]"
 
 
 class _Bad:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -81,5 +80,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     if len(lowered) > MAX_COMPARED:
         alike = (w for w in lowered if w[:1] == word[:1].lower() and abs(len(w) - len(word)) <= 3)
         lowered = {w: lowered[w] for w in islice(alike, MAX_COMPARED)}
+    from difflib import get_close_matches  # only for what is misspelt
+
     matches = get_close_matches(word.lower(), list(lowered), n=1)
     return lowered[matches[0]] if matches else None

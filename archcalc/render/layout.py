@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
 from archcalc.arith.symbolic import Expr
+from archcalc.render.cells import cell_len, set_cell_size
 from archcalc.render.columns import ALWAYS, ESSENTIAL, FLOPS, GAINED, LAYER, ORDER, Column, flops_column
 from archcalc.render.text import Glyphs
 from archcalc.report.rows import Row
@@ -23,10 +22,10 @@ NAME_COMFORT = 24  # for any other column, those beyond this
 CELL_COMFORT = 20  # of expressions and shapes
 MAX_LINES = 4
 
-_NAME_BREAK = re.compile(r"(?<=[/_.\-\s])")
+_NAME_BREAK = r"(?<=[/_.\-\s])"  # compiled when they are needed
 # between terms, between the sides of a shape that are sums, and only if necessary between factors
 _TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
-_FACTOR_BREAK = re.compile(r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])")
+_FACTOR_BREAK = r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])"
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Laid:
                 whole.append(term)
             else:
                 lines += _packed(whole, self.width) if whole else []
-                lines += _packed(_FACTOR_BREAK.split(term), self.width)
+                lines += _packed(re.split(_FACTOR_BREAK, term), self.width)
                 whole = []
         return lines + (_packed(whole, self.width) if whole else [])
 
@@ -128,7 +127,7 @@ def _laid(column: Column, rows: Sequence[Row], totals: Totals, glyphs: Glyphs) -
 def _pieces(text: str) -> Iterator[str]:
     """Parts that are never broken: terms, or the factors of a term too long for any column."""
     for term in _TERM_BREAK.split(text):
-        yield from _FACTOR_BREAK.split(term) if cell_len(term) > CELL_COMFORT else [term]
+        yield from re.split(_FACTOR_BREAK, term) if cell_len(term) > CELL_COMFORT else [term]
 
 
 def _brief(figure: Any, text: str) -> str:
@@ -160,7 +159,7 @@ def folded_name(name: str, width: int) -> list[str]:
     if cell_len(name) > MAX_LINES * width:
         name = _shortened(name, MAX_LINES * width - width // 2)
     pieces = []
-    for piece in _NAME_BREAK.split(name):
+    for piece in re.split(_NAME_BREAK, name):
         while cell_len(piece) > width:
             head = set_cell_size(piece, width).rstrip()
             pieces.append(head)

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len
-from rich.color import ColorSystem
-from rich.measure import Measurement
-from rich.segment import Segment
-from rich.style import Style
-
 from archcalc.render import summary
+from archcalc.render.cells import cell_len
 from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, SIGMA, TYPE
 from archcalc.render.grouping import fold
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
@@ -21,26 +16,37 @@ from archcalc.report.rows import Row
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.measure import Measurement
 
 LABEL = 13
 PARAGRAPH = 110  # prose wider than this tires the eye
 
 
 class Styles(NamedTuple):
-    """What is highlighted, and how: few colours, from the terminal's own sixteen."""
+    """What is highlighted, and how, as rich writes styles: few colours, from the terminal's own sixteen."""
 
-    title: Style = Style(bold=True)
-    faint: Style = Style(dim=True)
-    group: Style = Style(bold=True)
-    heaviest: Style = Style(color="cyan", bold=True)
-    whole: Style = Style(color="magenta")
-    unknown: Style = Style(color="yellow")
-    total: Style = Style(bold=True)
-    problem: Style = Style(color="red", bold=True)
-    default: Style = Style()
+    title: str = "bold"
+    faint: str = "dim"
+    group: str = "bold"
+    heaviest: str = "bold cyan"
+    whole: str = "magenta"
+    unknown: str = "yellow"
+    total: str = "bold"
+    problem: str = "bold red"
+    default: str = ""
 
 
 STYLES = Styles()
+
+
+class Segment(NamedTuple):
+    """A piece of text with its style."""
+
+    text: str
+    style: str = STYLES.default
+
+
+NEW_LINE = Segment("\n")
 
 
 class ReportView:
@@ -52,9 +58,15 @@ class ReportView:
         self.glyphs = ASCII if ascii else UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self.segments(options.max_width)
+        from rich.segment import Segment as RichSegment
+        from rich.style import Style
+
+        for text, style in self.segments(options.max_width):
+            yield RichSegment(text, Style.parse(style))
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.measure import Measurement
+
         return Measurement(min(60, options.max_width), options.max_width)
 
     def segments(self, width: int) -> Iterator[Segment]:
@@ -66,22 +78,22 @@ class ReportView:
             (glyphs.dot + printable(origin, glyphs), STYLES.faint),
         )
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.default)
-        yield Segment.line()
+        yield NEW_LINE
         laid = lay_out(self.rows, report.totals, width, glyphs, report.conventions["flops"])
         yield from self._table(laid)
-        yield Segment.line()
+        yield NEW_LINE
         for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
             for fact in section:
                 yield from _labelled(fact.label, STYLES.faint, fact.text, width)
             if section:
-                yield Segment.line()
+                yield NEW_LINE
         for finding in report.findings:
             where = f"{printable(finding.layer, glyphs)}: " if finding.layer is not None else ""
             style = STYLES.problem if finding.severity == "error" else STYLES.unknown
             text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion}"
             yield from _labelled(finding.severity, style, text, width)
         if report.findings:
-            yield Segment.line()
+            yield NEW_LINE
         for remark in summary.remarks(report, self.rows, glyphs, sigma=any(x.column is SIGMA for x in laid)):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
 
@@ -101,14 +113,19 @@ def terminal_text(
     report: Report, *, width: int, depth: int | None = None, ascii: bool = False, color: bool = False
 ) -> str:
     """The view as one string, with colour codes on request."""
-    view = ReportView(report, depth=depth, ascii=ascii)
+    segments = ReportView(report, depth=depth, ascii=ascii).segments(width)
+    if not color:
+        return "".join(text for text, _ in segments)
+    from rich.color import ColorSystem
+    from rich.style import Style
+
     return "".join(
-        s.style.render(s.text, color_system=ColorSystem.STANDARD) if color and s.style else s.text
-        for s in view.segments(width)
+        Style.parse(style).render(text, color_system=ColorSystem.STANDARD) if style else text
+        for text, style in segments
     )
 
 
-def _style(x: Laid, number: int, row: Row) -> Style:
+def _style(x: Laid, number: int, row: Row) -> str:
     text = x.texts[number]
     if text == UNKNOWN:
         return STYLES.unknown
@@ -123,10 +140,10 @@ def _style(x: Laid, number: int, row: Row) -> Style:
     return STYLES.default
 
 
-def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[Style]) -> Iterator[Segment]:
+def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[str]) -> Iterator[Segment]:
     """One row of the table: as many lines as its tallest cell."""
     for height in range(max(map(len, cells))):
-        pieces: list[tuple[str, Style]] = []
+        pieces: list[tuple[str, str]] = []
         blank = 0
         for x, cell, style in zip(laid, cells, styles, strict=True):
             text = cell[height] if height < len(cell) else ""
@@ -140,15 +157,15 @@ def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[St
         yield from _line(*pieces)
 
 
-def _line(*pieces: tuple[str, Style]) -> Iterator[Segment]:
+def _line(*pieces: tuple[str, str]) -> Iterator[Segment]:
     yield Segment(" " * MARGIN)
     for text, style in pieces:
         yield Segment(text, style)
-    yield Segment.line()
+    yield NEW_LINE
 
 
 def _labelled(
-    label: str, style: Style, text: str, width: int, text_style: Style = STYLES.default
+    label: str, style: str, text: str, width: int, text_style: str = STYLES.default
 ) -> Iterator[Segment]:
     """A label, and its text folded next to it."""
     indent = max(LABEL, len(label) + 1)
@@ -157,7 +174,7 @@ def _labelled(
         yield from _line((head, style), (line, text_style))
 
 
-def _paragraph(text: str, width: int, style: Style) -> Iterator[Segment]:
+def _paragraph(text: str, width: int, style: str) -> Iterator[Segment]:
     for line in _wrapped(text, min(width, PARAGRAPH) - MARGIN):
         yield from _line((line, style))
 

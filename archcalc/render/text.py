@@ -221,23 +221,24 @@ def _fraction(value: Fraction) -> str:
 
 
 # -- assumptions in plain words ----------------------------------------------------------------
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(\w+) >= (\d+)"), r"\1 is at least \2"),
-    (re.compile(r"(\w+) <= (\d+)"), r"\1 is at most \2"),
-    (re.compile(r"(\w+) % 2 == 0"), r"\1 is even"),
-    (re.compile(r"(\w+) % 2 == 1"), r"\1 is odd"),
-    (re.compile(r"(\w+) % (\d+) == 0"), r"\1 is a multiple of \2"),
-    (re.compile(r"\((.+)\) % \((.+)\) == 0"), r"\1 is a multiple of \2"),
-    (re.compile(r"(\w+) % (\d+) == (\d+)"), r"\1 leaves \3 when divided by \2"),
-    (re.compile(r"(\w+) % (\d+) in \{(.+), (\d+)\}"), r"\1 leaves \3 or \4 when divided by \2"),
-    (re.compile(r"(.+) == (.+)"), r"\1 equals \2"),
-    (re.compile(r"(.+) >= (.+)"), r"\1 is at least \2"),
+# compiled when they are needed
+_WORDS: tuple[tuple[str, str], ...] = (
+    (r"(\w+) >= (\d+)", r"\1 is at least \2"),
+    (r"(\w+) <= (\d+)", r"\1 is at most \2"),
+    (r"(\w+) % 2 == 0", r"\1 is even"),
+    (r"(\w+) % 2 == 1", r"\1 is odd"),
+    (r"(\w+) % (\d+) == 0", r"\1 is a multiple of \2"),
+    (r"\((.+)\) % \((.+)\) == 0", r"\1 is a multiple of \2"),
+    (r"(\w+) % (\d+) == (\d+)", r"\1 leaves \3 when divided by \2"),
+    (r"(\w+) % (\d+) in \{(.+), (\d+)\}", r"\1 leaves \3 or \4 when divided by \2"),
+    (r"(.+) == (.+)", r"\1 equals \2"),
+    (r"(.+) >= (.+)", r"\1 is at least \2"),
 )
 
 
 def in_words(assumption: str) -> str:
     """`H % 4 == 0` as "H is a multiple of 4"."""
     for pattern, words in _WORDS:
-        if pattern.fullmatch(assumption):
-            return pattern.sub(words, assumption)
+        if re.fullmatch(pattern, assumption):
+            return re.sub(pattern, words, assumption)
     return assumption

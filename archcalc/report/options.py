@@ -20,7 +20,6 @@ WEIGHTS = ("symbolic", "expected", "actual")
 TIERS = ("symbolic", "tight", "centred")
 
 
-@dataclass(frozen=True, slots=True)
 class Values:
     """What an option takes; `metavar` is its form on the command line."""
 
@@ -31,19 +30,16 @@ class Values:
         return value
 
 
-@dataclass(frozen=True, slots=True)
 class Flag(Values):
     """Yes or no."""
 
 
-@dataclass(frozen=True, slots=True)
 class Word(Values):
     """A name that the analysis checks."""
 
     metavar: ClassVar[str] = "NAME"
 
 
-@dataclass(frozen=True, slots=True)
 class Positive(Values):
     """A positive integer."""
 
@@ -59,7 +55,7 @@ class Positive(Values):
         return plain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice(Values):
     """One of some names; in Python also `or_mapping` from names to arrays."""
 
@@ -72,7 +68,6 @@ class Choice(Values):
         raise ArchcalcError(f"expected one of {', '.join(self.names)}, got {value!r}")
 
 
-@dataclass(frozen=True, slots=True)
 class Amount(Values):
     """An amount of memory."""
 
@@ -82,7 +77,6 @@ class Amount(Values):
         return bytes_of(value)
 
 
-@dataclass(frozen=True, slots=True)
 class Interval(Values):
     """The least and the largest value, as `0:1` on the command line."""
 
@@ -228,7 +222,7 @@ def documentation() -> Iterator[str]:
 
 _UNITS = {"": 1, **{p: 1000**i for i, p in enumerate("kmgtp", 1)}}
 _UNITS |= {f"{p}i": 1024**i for i, p in enumerate("kmgtp", 1)}
-_AMOUNT = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?", re.IGNORECASE | re.ASCII)
+_AMOUNT = r"(?ai)(\d{1,20})(?:\.(\d{1,20}))?\s*([kmgtp]i?|)b?"
 
 
 def bytes_of(amount: str | int) -> int:
@@ -238,7 +232,7 @@ def bytes_of(amount: str | int) -> int:
     """
     if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
         return amount
-    match = _AMOUNT.fullmatch(amount.strip()) if isinstance(amount, str) else None
+    match = re.fullmatch(_AMOUNT, amount.strip()) if isinstance(amount, str) else None
     if match is None:
         raise ArchcalcError(f"expected an amount such as 24GiB or 16GB, got {amount!r}")
     whole, part, unit = match[1], match[2] or "", match[3].lower()

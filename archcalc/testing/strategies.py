@@ -90,6 +90,7 @@ def applicable(rank: int, *, spatial: bool) -> list[str]:
         name
         for name, cls in sorted(registered().items())
         if name not in ELSEWHERE | CIRCULAR and name not in MERGES and cls.rank == (rank if spatial else 0)
+        if cls.keras_class
     ]
 
 

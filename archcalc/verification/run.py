@@ -67,11 +67,10 @@ def _checks(
         report = analyze(graph, clipped=False)
     except ArchcalcError as fault:
         raise ArchcalcError(f"{graph.source or graph.name}: {fault}") from None
-    opaque = [node.name for node in graph.nodes if type(node.layer).__name__ == "Opaque"]
-    if opaque:
-        yield cannot_run(
-            "build", opaque[0], "an Opaque layer only states figures, so there is nothing to build"
-        )
+    without = next((node for node in graph.nodes if not node.layer.keras_class), None)
+    if without is not None:
+        kind = type(without.layer).__name__
+        yield cannot_run("build", without.name, f"Keras has no layer {kind!r}, so there is nothing to build")
         return
     try:
         built = build(graph, initializers="zeros")

@@ -53,7 +53,7 @@ class _Code:
         self.graph = graph
         for node in graph.nodes:
             for layer in with_inner([node.layer]):
-                if not layer.keras_class and not isinstance(layer, Operation):
+                if not layer.keras_class:
                     kind = type(layer).__name__
                     raise ArchcalcError(f"layer {node.name!r}: Keras has no layer {kind!r} to write")
         with arith.scope():
@@ -96,7 +96,7 @@ class _Code:
         imports: dict[str, set[str]] = {}
         for layer in with_inner(node.layer for node in self.graph.nodes):
             module, _, name = layer.keras_class.partition(":")
-            if module not in ("", "keras.layers"):
+            if module not in ("keras.layers", "keras.ops"):
                 imports.setdefault(module, set()).add(name)
         return dict(sorted(imports.items()))
 

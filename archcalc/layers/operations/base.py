@@ -32,6 +32,7 @@ class Operation(Weightless, NoMacs):
     may be tensors; all other arguments belong to the operation itself, as in Keras.
     """
 
+    keras_class = "keras.ops"  # a function of it is called, no class is built
     function: ClassVar[str] = ""
     class_name: ClassVar[str] = ""  # of its class in Keras configs
     parameters: ClassVar[tuple[str, ...]] = ("x",)

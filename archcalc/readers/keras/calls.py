@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Layer
-from archcalc.layers.opaque import Opaque
 from archcalc.readers.keras.declare import construct, declare
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
-from archcalc.readers.keras.operations import operation_call
 from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
-from archcalc.readers.keras.tf_functions import function_call
 from archcalc.readers.keras.values import refs
 from archcalc.readers.names import show as brief
 
@@ -39,7 +36,7 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
     elif member.kind == "layer":
         _layer(member, reading)
     elif member.kind in ("operation", "function"):
-        settle = operation_call if member.kind == "operation" else function_call
+        settle = _settling(member.kind)
         for call in member.calls:
             faults = len(reading.faults)
             settle(member, call, reading)
@@ -47,6 +44,17 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
                 # a function without a rule
                 _unknown(model, member, reading)
                 return
+
+
+def _settling(kind: str) -> Callable[[Member, Call, Reading], None]:
+    """What fills in a call of this kind; most files have none."""
+    if kind == "operation":
+        from archcalc.readers.keras.operations import operation_call
+
+        return operation_call
+    from archcalc.readers.keras.tf_functions import function_call
+
+    return function_call
 
 
 # -- layers ------------------------------------------------------------------------------------
@@ -119,6 +127,8 @@ def _model_inputs(call: Call, model: Model, expected: int, reading: Reading) -> 
 
 # -- unknown layers ------------------------------------------------------------------------------
 def _unknown(model: Model, member: Member, reading: Reading) -> None:
+    from archcalc.layers.opaque import Opaque
+
     recorded: dict[int, dict[int, Any]] = {}
     for (of, output), shape in model.recorded(member).items():
         recorded.setdefault(of, {})[output] = shape
