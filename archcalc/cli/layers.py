@@ -8,6 +8,7 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
+from archcalc.errors import did_you_mean
 
 FORMATS = ("table", "json", "markdown")
 
@@ -53,11 +54,8 @@ def command(names: tuple[str, ...], **given: Any) -> None:
 
 
 def _known(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
     exact = next((k for k in known if k.lower() == name.lower()), None)
     if exact is not None:
         return exact
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`archcalc layers` lists them all"
-    raise click.UsageError(f"no layer type is named {name!r}; {hint}", click.get_current_context())
+    hint = did_you_mean(name, known, "`archcalc layers` lists them all", most=3)
+    raise click.UsageError(f"no layer type is named {name!r}{hint}", click.get_current_context())
