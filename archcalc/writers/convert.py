@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.writers.files import write_whole
 
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
@@ -48,16 +48,4 @@ def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str,
     require_keras()
     from archcalc.keras.build import to_keras
 
-    model = to_keras(graph, symbols)
-    target = os.path.realpath(path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=".keras")
-    os.close(handle)
-    try:
-        model.save(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, to_keras(graph, symbols).save)
