@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.readers import as_graph
+from archcalc.writers.files import write_whole
 
 Path = str | os.PathLike[str]
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
@@ -52,7 +51,7 @@ def convert(
     text = as_text(graph, form, fold=fold)
     if output is None:
         return text
-    _whole(output, lambda path: pathlib.Path(path).write_text(text, encoding="utf-8"))
+    write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
     return None
 
 
@@ -92,21 +91,4 @@ def save_keras(graph: Graph, path: Path, symbols: Mapping[str, int] | None = Non
     require_keras()
     from archcalc.keras.build import to_keras
 
-    _whole(path, to_keras(graph, symbols).save)
-
-
-def _whole(path: Path, write: Callable[[str], Any]) -> None:
-    """Have a file written under a temporary name, and give it its own once it is complete."""
-    target = os.path.realpath(path)
-    suffix = os.path.splitext(target)[1]
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=suffix)
-    os.close(handle)
-    try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, to_keras(graph, symbols).save)
