@@ -163,7 +163,10 @@ def test_depth_and_width(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "pair.json", "--set", "K=3"], "no symbol is named 'K'"),
         (["analyze", "pair.json", "--input-shape", "a b"], "expected positive integers or names"),
         (["analyze", "nowhere.json"], "nowhere.json: no such file"),
-        (["analyze", "vgg16"], "vgg16: no such file; an example has this name: archcalc examples copy vgg16"),
+        (
+            ["analyze", "vgg16"],
+            "vgg16: no such file; did you mean keras:VGG16? An example has this name: archcalc examples copy",
+        ),
         (["examples", "copy", "vgg"], "no example is named 'vgg'; did you mean 'vgg16'?"),
         (["analyze", "."], "archcalc: ."),
         (["analyze", "pair.json", "-o", "nowhere/x.json"], "cannot write nowhere/x.json: No such file"),

@@ -48,6 +48,8 @@ class _Commands(click.Group):
 
             near = get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            if args[0].startswith("keras:") or "." in args[0]:
+                hint = f"did you mean archcalc analyze {args[0]}?"
             raise click.UsageError(f"no command is named {args[0]!r}; {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -54,11 +54,10 @@ def command(names: tuple[str, ...], **given: Any) -> None:
 
 
 def _known(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
+    from archcalc.readers.counterparts import type_hint
 
     exact = next((k for k in known if k.lower() == name.lower()), None)
     if exact is not None:
         return exact
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`archcalc layers` lists them all"
-    raise click.UsageError(f"no layer type is named {name!r}; {hint}", click.get_current_context())
+    hint = type_hint(name, known) or "; `archcalc layers` lists them all"
+    raise click.UsageError(f"no layer type is named {name!r}{hint}", click.get_current_context())

@@ -20,7 +20,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 SEVERITIES = ("info", "warning", "error")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
-
+_HTML = "no HTML is written here; -o FILE.md writes Markdown, and a notebook shows a report as HTML"
+_SHEET = "no spreadsheet is written here; use -o FILE.csv, which spreadsheets open"
+_PAGES = "no PDF is written here; use -o FILE.tex and LaTeX, or -o FILE.md"
+_PICTURE = "no picture is written here; --gradients --plot FILE draws the gradients"
+_NETWORK = "archcalc convert SOURCE -o FILE writes a network; this command writes its figures"
+# suffixes of files that somebody may expect -> what writes them
+_ELSEWHERE = {
+    **dict.fromkeys((".html", ".htm"), _HTML),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    **dict.fromkeys((".pdf", ".docx"), _PAGES),
+    **dict.fromkeys((".png", ".svg", ".jpg"), _PICTURE),
+    **dict.fromkeys((".py", ".keras", ".h5", ".onnx"), _NETWORK),
+}
 
 # how a result is shown -> the formats that it applies to
 APPLIES: dict[str, tuple[str, ...]] = {
@@ -266,8 +278,15 @@ def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] =
     """The requested format, or the one that the output file's suffix suggests."""
     if form is not None:
         return form
-    suggested = _BY_SUFFIX.get(os.path.splitext(output or "")[1].lower(), known[0])
-    return suggested if suggested in known else known[0]
+    suffix = os.path.splitext(output or "")[1].lower()
+    if suffix in _ELSEWHERE:
+        raise click.UsageError(f"{output}: {_ELSEWHERE[suffix]}", click.get_current_context())
+    suggested = _BY_SUFFIX.get(suffix, known[0])
+    if suggested not in known:
+        raise click.UsageError(
+            f"{output}: {suggested} is not written here, only {', '.join(known)}", click.get_current_context()
+        )
+    return suggested
 
 
 def chosen_width(width: int | None) -> int:

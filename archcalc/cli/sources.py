@@ -20,11 +20,17 @@ def read(source: str, **options: Any) -> Graph:
     """
     from archcalc.readers import load
 
+    if source.startswith("keras:") and "?" in source:
+        from archcalc.cli.keras_quietly import import_quietly
+
+        import_quietly("keras")
     try:
         return load(source, **options)
     except SourceError as problem:
         if not os.path.exists(source) and source in _examples():
-            hint = f"no such file; an example has this name: archcalc examples copy {source}"
+            said = problem.faults[0].message
+            joint = " An" if said.endswith("?") else "; an"
+            hint = f"{said}{joint} example has this name: archcalc examples copy {source}"
             raise SourceError(source, [Fault("", hint)]) from None
         raise problem
 

@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from archcalc.errors import ArchcalcError, Fault, SourceError
+from archcalc.errors import ArchcalcError
 from archcalc.readers import json_text
+from archcalc.readers.foreign import contains, refuse, refuse_folder, refuse_foreign, refuse_missing
 from archcalc.readers.json_text import MAPPING
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS
 
@@ -22,7 +23,6 @@ TEXT = "the given text"
 SHAPE, UNKNOWN = "--input-shape (input_shape=)", "--allow-unknown (allow_unknown=)"
 
 _ZIP = b"PK\x03\x04"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def as_graph(source: Any) -> Graph:
@@ -99,16 +99,19 @@ def _load(source: Any, options: dict[str, Any]) -> Graph:
         return _from_object(source, options)
     path = os.fspath(source)
     if path.lstrip().startswith("{"):
-        _refuse(TEXT, "is JSON, and no path; decode it first: archcalc.load(json.loads(text))")
+        refuse(TEXT, "is JSON, and no path; decode it first: archcalc.load(json.loads(text))")
     if path.startswith("keras:"):
         from archcalc.readers.applications import read_application
 
         if options["allow_unknown"]:
-            _refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
+            refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
         return read_application(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
         return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options)
+    if not os.path.exists(path):
+        refuse_missing(path)
+    refuse_folder(path)
     with json_text.open_file(path) as file:
         return _from_file(file, path, options)
 
@@ -129,7 +132,7 @@ def _from_object(source: Any, options: dict[str, Any]) -> Graph:
 
 def _from_file(file: BinaryIO, source: str, options: dict[str, Any]) -> Graph:
     head = json_text.peek(file, source)
-    _refuse_foreign(head, source)
+    refuse_foreign(head, source, lambda wanted: contains(file, wanted))
     if head.startswith(_ZIP):
         from archcalc.readers.keras_archive import read_archive
 
@@ -144,7 +147,7 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
         data = json_text.decode(data.encode("utf-8"), source)
     if isinstance(data, dict) and "class_name" in data:
         if "archcalc" in data:
-            _refuse(
+            refuse(
                 source,
                 'is both a spec ("archcalc") and a Keras config ("class_name"); remove the key that is wrong',
             )
@@ -155,36 +158,22 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
 
     if is_spec(data):
         if options["input_shape"] is not None:
-            _refuse(source, f"{SHAPE} does not apply to a spec; change its inputs, or use symbols (--set)")
+            refuse(source, f"{SHAPE} does not apply to a spec; change its inputs, or use symbols (--set)")
         if options["allow_unknown"]:
-            _refuse(source, f"{UNKNOWN} does not apply to a spec; describe an unknown layer there as Opaque")
+            refuse(source, f"{UNKNOWN} does not apply to a spec; describe an unknown layer there as Opaque")
         return read_spec(data, source, symbols=options["symbols"], max_layers=options["max_layers"])
     if isinstance(data, dict) and ("layers" in data or "config" in data):
-        _refuse(
+        refuse(
             source,
             'is JSON, but neither a spec (it needs "archcalc": 1, "inputs" and "layers") '
             "nor a Keras config (write model.to_json(), not get_config())",
         )
-    return _refuse(source, 'is JSON, but neither a spec ({"archcalc": 1, ...}) nor a Keras config')
-
-
-def _refuse_foreign(head: bytes, source: str) -> None:
-    """Refuse formats that have no reader yet; the message says what to do instead."""
-    suffix = os.path.splitext(source)[1].lower()
-    if head.lstrip().startswith(b"{"):
-        return
-    if head.startswith(_HDF5) or suffix in (".h5", ".hdf5"):
-        _refuse(
-            source,
-            "HDF5 files are not read; in Keras: "
-            f'open("net.json", "w").write(keras.models.load_model({source!r}).to_json())',
-        )
-    if suffix == ".onnx":
-        _refuse(
-            source, "ONNX files are not read yet; describe the network in a spec, or give its Keras config"
-        )
-    if suffix in (".pt2", ".pt", ".pth"):
-        _refuse(source, "PyTorch files are not read yet; describe the network in a spec")
+    what = "a list" if isinstance(data, list) else "JSON"
+    return refuse(
+        source,
+        f'is {what}, but neither a spec ({{"archcalc": 1, "inputs": {{...}}, "layers": [...]}}) '
+        "nor a Keras config (model.to_json())",
+    )
 
 
 def _require_affordable(graph: Graph, max_layers: int) -> None:
@@ -192,7 +181,7 @@ def _require_affordable(graph: Graph, max_layers: int) -> None:
     ends = len(graph.inputs) + len(graph.outputs)
     limit = ENDS_A_LAYER * max(max_layers, MAX_LAYERS)
     if ends > ENDS_A_LAYER and ends * len(graph.nodes) > limit:
-        _refuse(
+        refuse(
             graph.source or graph.name,
             f"{ends:,} inputs and outputs times {len(graph.nodes):,} layers are more than {limit:,}",
         )
@@ -209,9 +198,5 @@ def _plain(source: Mapping[str, Any]) -> Any:
     try:
         text = json.dumps(dict(source))
     except (TypeError, ValueError, RecursionError) as problem:
-        _refuse(MAPPING, f"is not JSON: {problem}")
+        refuse(MAPPING, f"is not JSON: {problem}")
     return json_text.decode(text.encode("utf-8"), MAPPING)
-
-
-def _refuse(source: str, problem: str) -> NoReturn:
-    raise SourceError(source, [Fault("", problem)])

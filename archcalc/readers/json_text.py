@@ -20,6 +20,7 @@ from archcalc.readers.names import show
 
 STANDARD_INPUT, MAPPING = "standard input", "the given mapping"
 
+HEAD = 64  # bytes by which a format is recognised
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_CONTAINERS = 1_000_000
@@ -52,7 +53,7 @@ def read_open(file: BinaryIO, source: str, limit: int = MAX_BYTES) -> bytes:
     return raw
 
 
-def peek(file: BinaryIO, source: str, count: int = 8) -> bytes:
+def peek(file: BinaryIO, source: str, count: int = HEAD) -> bytes:
     """The first `count` bytes of an open file, by which its format is recognised."""
     try:
         head = file.read(count)
@@ -98,9 +99,7 @@ def decode(raw: bytes, source: str) -> Any:
             parse_constant=marks.constant,
         )
     except json.JSONDecodeError as problem:
-        what = problem.msg[:1].lower() + problem.msg[1:].removesuffix(" at")
-        where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"
-        _refuse(source, f"not valid JSON: {what} {where}")
+        _refuse(source, _misread(text, problem))
     except RecursionError:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
     if marks.faulty or _SURROGATE.search(raw):
@@ -145,6 +144,8 @@ def _text(raw: bytes, source: str) -> str:
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip(b" \t\r\n"):
         _refuse(source, "is empty; a spec begins with {")
+    if b"\x00" in raw[:HEAD] or (b"\x00" in raw and raw.lstrip()[:1] != b"{"):
+        _refuse(source, f"is a binary file of a format that is not read; {_READ}")
     if b"\x00" in raw:
         _refuse(source, f"holds a NUL byte {_place(raw, raw.index(0))}; a spec is UTF-8 text")
     try:
@@ -156,6 +157,29 @@ def _text(raw: bytes, source: str) -> str:
 def _place(raw: bytes, position: int) -> str:
     line, start = raw.count(b"\n", 0, position) + 1, raw.rfind(b"\n", 0, position) + 1
     return f"at line {line}, column {position - start + 1}"
+
+
+def _misread(text: str, problem: json.JSONDecodeError) -> str:
+    """What is wrong with a text that is no JSON."""
+    begin = text.lstrip()
+    if begin[0] not in '{["':
+        return f"is text, but not JSON: it begins with {show(begin[:20].partition(chr(10))[0])}; {_READ}"
+    where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"
+    before, after = text[: problem.pos].rstrip(), text[problem.pos :]
+    if (before.endswith(",") or after.startswith(",")) and after.lstrip(" \t\r\n,")[:1] in ("]", "}"):
+        return f"not valid JSON: a comma after the last entry, {where}; remove it"
+    for beginnings, (what, remedy) in _SLIPS.items():
+        if after.startswith(beginnings):
+            return f"not valid JSON: {what} {where}; {remedy}"
+    return f"not valid JSON: {problem.msg[:1].lower()}{problem.msg[1:].removesuffix(' at')} {where}"
+
+
+_READ = "archcalc reads a spec or a Keras config (model.to_json()) as JSON, and .keras archives"
+_SLIPS = {
+    ("'",): ("single quotes", "texts and keys are written in double quotes"),
+    ("//", "/*", "#"): ("a comment", 'JSON has none; in a spec, a key "_" holds one'),
+    ("True", "False", "None"): ("a word of Python", "write true, false or null"),
+}
 
 
 def _near(text: str, position: int) -> str:

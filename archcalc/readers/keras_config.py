@@ -28,6 +28,10 @@ SUBCLASSED = (
     "keras.Model(inputs, outputs), or write it as a spec"
 )
 
+TOKENIZER = (
+    "is a Tokenizer, which holds a vocabulary and no network; give the file of the model that reads its words"
+)
+
 
 def is_keras(data: Any) -> bool:
     """Whether decoded JSON looks like a Keras configuration."""
@@ -116,6 +120,9 @@ def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
         return parse_sequential(data, "$", reading, outer=True)
     if not isinstance(config, dict) or "layers" not in config:
         name = data.get("class_name")
+        if name == "Tokenizer":
+            reading.fault("", TOKENIZER)
+            return None
         reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "not a Keras model")
         return None
     return parse_functional(config, "$.config", reading, outer=True)

@@ -23,6 +23,9 @@ MAX_BYTES = 2 * 1024**3
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 32
 VARIABLES = "vars"
+NO_WEIGHTS = (
+    "holds an architecture and no weights; those are in a .keras file, or from Python in a live model"
+)
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, KeyError)
 
@@ -40,6 +43,8 @@ def read_weights(source: str, graph: Graph) -> dict[str, dict[str, Any]]:
             "the weights of a .keras file need h5py: pip install 'archcalc[keras]'"
         ) from missing
     path = source.rpartition(":config.json")[0] or source
+    if not zipfile.is_zipfile(path):
+        _refuse(path, NO_WEIGHTS)
     try:
         with zipfile.ZipFile(path) as archive:
             raw = _member(archive, path)

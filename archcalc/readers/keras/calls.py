@@ -119,9 +119,6 @@ def _model_inputs(call: Call, model: Model, expected: int, reading: Reading) -> 
 
 # -- unknown layers ------------------------------------------------------------------------------
 def _unknown(model: Model, member: Member, reading: Reading) -> None:
-    if not reading.allow_unknown:
-        reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
-        return
     recorded: dict[int, dict[int, Any]] = {}
     for (of, output), shape in model.recorded(member).items():
         recorded.setdefault(of, {})[output] = shape
@@ -138,11 +135,14 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
                 "a spec can describe it as Opaque",
             )
             return
-        call.layer = Opaque(
-            stated_shape=_sizes(shapes[0], member.name),
-            other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
-            class_name=member.class_name,
-        )
+        if reading.allow_unknown:
+            call.layer = Opaque(
+                stated_shape=_sizes(shapes[0], member.name),
+                other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
+                class_name=member.class_name,
+            )
+    if not reading.allow_unknown:
+        reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
 
 
 def _sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:

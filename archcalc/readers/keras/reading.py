@@ -12,8 +12,8 @@ from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
-    "--allow-unknown continues with the shapes in the file and reports this layer's figures as unknown; "
-    "a spec can describe it as Opaque"
+    "--allow-unknown (allow_unknown=True) continues with the shapes in the file and reports this layer's "
+    "figures as unknown; a spec can describe it as Opaque"
 )
 
 UNBUILT = (

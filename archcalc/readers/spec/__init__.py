@@ -35,7 +35,11 @@ FORMAT_NAME = "archcalc-1"
 
 def is_spec(data: Any) -> bool:
     """Whether decoded JSON looks like a spec rather than another tool's configuration."""
-    return isinstance(data, dict) and ("archcalc" in data or ("layers" in data and "inputs" in data))
+    if not isinstance(data, dict) or "archcalc" in data:
+        return isinstance(data, dict)
+    layers = data.get("layers")
+    typed = isinstance(layers, list) and any(isinstance(x, dict) and "type" in x for x in layers)
+    return typed or ("layers" in data and "inputs" in data)
 
 
 def read_spec(
@@ -201,7 +205,7 @@ class _Reader:
         for name, declared in envelope.inputs.items():
             where = member("$.inputs", name)
             if None in declared.shape:
-                text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"'
+                text = 'an open axis is a symbol: declare "symbols": {"H": null} and write "H"; no batch axis'
                 self.faults.add(Severity.VALUES, where, text)
                 continue
             layer = build(cls, {"shape": declared.shape, "dtype": declared.dtype}, expansion.sizes())

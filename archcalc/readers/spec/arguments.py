@@ -7,7 +7,7 @@ union of all of them takes longer than reading most specs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, cast
 
@@ -27,7 +27,8 @@ from archcalc.layers.fields import Kind
 from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.refusals import REFUSALS
 from archcalc.layers.registry import registered, registered_operations
-from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.counterparts import argument_hint, meant_argument, type_hint
+from archcalc.readers.names import show
 from archcalc.readers.spec.sizes import Sizes
 
 Misfit = tuple[str | None, str]  # an argument (None: several of them together) and what is wrong with it
@@ -62,7 +63,7 @@ def build(cls: type[Layer], arguments: Mapping[str, Any], sizes: Sizes) -> Layer
     try:
         validated = model.model_validate(arguments, context=sizes)
     except ValidationError as problem:
-        return [_misfit(cls, error) for error in problem.errors(include_url=False, include_context=True)]
+        return list(_misfits(cls, problem.errors(include_url=False, include_context=True)))
     try:
         return cls(**{name[len(_PREFIX) :]: getattr(validated, name) for name in validated.model_fields_set})
     except LayerError as fault:
@@ -122,7 +123,7 @@ def _inner(value: Any, sizes: Sizes) -> Any:
     if kind in REFUSALS:
         raise ValueError(refused(kind))
     if cls is None:
-        raise ValueError(f"no layer type {show(kind)}{did_you_mean(kind, type_names())}")
+        raise ValueError(f"no layer type {show(kind)}{type_hint(kind, type_names())}")
     if name is not None and (not isinstance(name, str) or not name or "/" in name):
         raise ValueError(f"expected a name without '/', got {show(name)}")
     built = build(cls, {k: v for k, v in value.items() if k not in ("type", "name")}, sizes)
@@ -133,14 +134,19 @@ def _inner(value: Any, sizes: Sizes) -> Any:
     )
 
 
-def _misfit(cls: type[Layer], error: Any) -> Misfit:
-    key = str(error["loc"][0])
-    match error["type"]:
-        case "missing":
-            return None, f'{cls.__name__} needs "{key}"'
-        case "extra_forbidden":
-            known = [*keys(cls), "name", "type", "inputs"]
-            return key, f"{cls.__name__} has no argument {show(key)}{did_you_mean(key, known)}"
-        case "value_error":
-            return key, str(error["ctx"]["error"])
-    return key, str(error["msg"])
+def _misfits(cls: type[Layer], errors: Sequence[Any]) -> Iterator[Misfit]:
+    known = [*keys(cls), "name", "type", "inputs"]
+    unknown = [str(error["loc"][0]) for error in errors if error["type"] == "extra_forbidden"]
+    meant = {key: meant_argument(key, known) for key in unknown}
+    for error in errors:
+        key = str(error["loc"][0])
+        match error["type"]:
+            case "missing":
+                if key not in meant.values():  # which is there, under another name
+                    yield None, f'{cls.__name__} needs "{key}"'
+            case "extra_forbidden":
+                yield key, f"{cls.__name__} has no argument {show(key)}{argument_hint(key, meant[key])}"
+            case "value_error":
+                yield key, str(error["ctx"]["error"])
+            case _:
+                yield key, str(error["msg"])

@@ -164,7 +164,8 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
         case "missing":
             path = json_path(location[:-1])
             message = f'"{key}" is missing'
-            if len(location) == 1:
+            if len(location) == 1 and key in _MISSING:
+                message += _MISSING[key]
                 severity = Severity.FORMAT if key == "archcalc" else severity
         case "extra_forbidden":
             part = _PARTS[str(location[0])] if len(location) > 1 else Envelope
@@ -191,6 +192,10 @@ def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]
     return severity, path, message
 
 
+_MISSING = {
+    "archcalc": f'; a spec begins with {{"archcalc": {FORMAT}, ...}}, which is the version of its format',
+    "inputs": '; name each input with its shape, without the batch: "inputs": {"image": [32, 32, 3]}',
+}
 _EXPECTED = {
     "int_type": "a positive integer",
     "greater_than_equal": "a positive integer",

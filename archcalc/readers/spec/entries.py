@@ -8,6 +8,7 @@ from typing import Any
 
 from archcalc.layers.base import Layer
 from archcalc.layers.refusals import REFUSALS
+from archcalc.readers.counterparts import type_hint
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import layer_type, refused, type_names
@@ -158,7 +159,7 @@ def _unknown_type(word: str) -> str:
     if word in REFUSALS:
         return refused(word)
     return (
-        f"unknown layer type {show(word)}{did_you_mean(word, type_names())}; `archcalc layers` lists all, "
+        f"unknown layer type {show(word)}{type_hint(word, type_names())}; `archcalc layers` lists all, "
         '"Opaque" describes others'
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from archcalc.arith.expressions import parse
 from archcalc.errors import ExpressionError
 
 MAX_SIZE = 2**31
+_PRODUCT = re.compile(r"[0-9]+([xX][0-9]+)+")
 
 
 class Sizes:
@@ -37,6 +39,9 @@ class Sizes:
     def _expression(self, text: str) -> Any:
         result = self._parsed.get(text)
         if result is None:
+            if _PRODUCT.fullmatch(text):
+                sizes = ", ".join(text.lower().split("x"))
+                raise ExpressionError(f"{text!r}: sizes along several axes are a list, [{sizes}]")
             result = parse(text, self.symbols)
             if isinstance(result, int):
                 _bounded(result, lambda size: f"{text!r} = {size}")

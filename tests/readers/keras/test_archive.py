@@ -64,7 +64,7 @@ def test_metadata_is_optional_and_tells_the_version() -> None:
         (lambda: archive(("archive/data.pkl", b"")), "PyTorch"),
         (lambda: archive(("config.json", b"{}")), "not a Keras configuration"),
         (lambda: archive(("config.json", b"{")), "config.json: not valid JSON"),
-        (lambda: archive(CONFIG, ("metadata.json", b"nonsense")), "metadata.json: not valid JSON"),
+        (lambda: archive(CONFIG, ("metadata.json", b"nonsense")), "metadata.json: is text, but not JSON"),
         (lambda: archive(CONFIG, ("metadata.json", bytes(70_000))), "more than the limit"),
         (lambda: archive(CONFIG, method=zipfile.ZIP_LZMA), "a way that Keras does not use"),
         (lambda: archive(("config.json", bytes(2**20))), "grows more than 250 times"),
