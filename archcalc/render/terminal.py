@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -12,10 +12,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from archcalc.render import summary
-from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, SIGMA, TYPE
-from archcalc.render.grouping import fold
+from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
+from archcalc.render.grouping import arranged
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
+from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
 from archcalc.report.rows import Row
 
@@ -46,9 +47,10 @@ STYLES = Styles()
 class ReportView:
     """A report for rich, as wide as its console."""
 
-    def __init__(self, report: Report, *, depth: int | None = None, ascii: bool = False) -> None:
+    def __init__(self, report: Report, *, ascii: bool = False, **options: Any) -> None:
         self.report = report
-        self.rows = fold(report.rows, depth)
+        self.table = TableOptions(**options)
+        self.rows = arranged(report, self.table)
         self.glyphs = ASCII if ascii else UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -67,22 +69,27 @@ class ReportView:
         )
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.default)
         yield Segment.line()
-        laid = lay_out(self.rows, report.totals, width, glyphs, report.conventions["flops"])
+        convention = report.conventions["flops"]
+        laid = lay_out(self.rows, report.totals, width, glyphs, convention, self.table.columns)
         yield from self._table(laid)
         yield Segment.line()
         for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
+            before = ""
             for fact in section:
-                yield from _labelled(fact.label, STYLES.faint, fact.text, width)
+                label = fact.label if fact.label != before else ""  # the next point of a list
+                before = fact.label
+                yield from _labelled(label, STYLES.faint, fact.text, width)
             if section:
                 yield Segment.line()
         for finding in report.findings:
             where = f"{printable(finding.layer, glyphs)}: " if finding.layer is not None else ""
             style = STYLES.problem if finding.severity == "error" else STYLES.unknown
-            text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion}"
+            text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion} [{finding.rule}]"
             yield from _labelled(finding.severity, style, text, width)
         if report.findings:
             yield Segment.line()
-        for remark in summary.remarks(report, self.rows, glyphs, sigma=any(x.column is SIGMA for x in laid)):
+        shown = {x.column.key: x.texts for x in laid}
+        for remark in summary.remarks(report, shown, glyphs):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
 
     def _table(self, laid: Sequence[Laid]) -> Iterator[Segment]:
@@ -98,10 +105,10 @@ class ReportView:
 
 
 def terminal_text(
-    report: Report, *, width: int, depth: int | None = None, ascii: bool = False, color: bool = False
+    report: Report, *, width: int, ascii: bool = False, color: bool = False, **options: Any
 ) -> str:
-    """The view as one string, with colour codes on request."""
-    view = ReportView(report, depth=depth, ascii=ascii)
+    """The view as one string, with colour codes on request; `options` are those of `TableOptions`."""
+    view = ReportView(report, ascii=ascii, **options)
     return "".join(
         s.style.render(s.text, color_system=ColorSystem.STANDARD) if color and s.style else s.text
         for s in view.segments(width)
