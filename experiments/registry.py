@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
+from archcalc.errors import did_you_mean
 from experiments.augmentation import Augmentation
 from experiments.common.errors import ExperimentError
 from experiments.common.experiment import Experiment
@@ -34,6 +33,5 @@ def find(name: str) -> Experiment:
     """The experiment of that name; ExperimentError with what was probably meant otherwise."""
     if name in EXPERIMENTS:
         return EXPERIMENTS[name]
-    near = difflib.get_close_matches(name, EXPERIMENTS, 1)
-    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(EXPERIMENTS)}"
-    raise ExperimentError(f"{name}: no such experiment; {meant}")
+    meant = did_you_mean(name, EXPERIMENTS, f"known: {', '.join(EXPERIMENTS)}")
+    raise ExperimentError(f"{name}: no such experiment{meant}")

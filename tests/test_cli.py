@@ -338,7 +338,7 @@ def test_a_failed_write_leaves_the_old_file(pair: str, monkeypatch: pytest.Monke
     def fails(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.replace", fails)
+    monkeypatch.setattr("pathlib.Path.replace", fails)
     before = set(os.listdir())
     assert main(["analyze", pair, "-o", "out.json"]) == 2
     assert Path("out.json").read_text() == "old"

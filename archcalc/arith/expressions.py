@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from fractions import Fraction
 from math import comb
 from typing import Any, NamedTuple, NoReturn, TypeAlias
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 from archcalc import arith
 from archcalc.arith import symbolic
 from archcalc.arith.symbolic import Expr
-from archcalc.errors import ArchcalcError, ExpressionError
+from archcalc.errors import ArchcalcError, ExpressionError, did_you_mean
 
 FUNCTIONS = ("ceil", "floor", "max", "min")
 
@@ -247,9 +246,8 @@ class _Parser:
             return symbolic.symbol(name)
         if name in self.symbols:
             return self.symbols[name]
-        near = get_close_matches(name, list(self.symbols), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"declared: {', '.join(self.symbols) or 'none'}"
-        return self._fail(f"unknown symbol {name!r}; {hint}")
+        declared = f"declared: {', '.join(self.symbols) or 'none'}"
+        return self._fail(f"unknown symbol {name!r}{did_you_mean(name, self.symbols, declared)}")
 
     def _binary(self, operator: str, left: Value, right: Value) -> Value:
         if operator == "/" and isinstance(right, _PowerOfSum):

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from archcalc.cli.errors import exit_code
+from archcalc.errors import did_you_mean
 
 # name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
 COMMANDS = {
@@ -44,13 +45,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(COMMANDS)}"
+            hint = did_you_mean(args[0], COMMANDS, f"the commands are {', '.join(COMMANDS)}")
             if args[0].startswith("keras:") or "." in args[0]:
-                hint = f"did you mean archcalc analyze {args[0]}?"
-            raise click.UsageError(f"no command is named {args[0]!r}; {hint}", ctx) from None
+                hint = f"; did you mean archcalc analyze {args[0]}?"
+            raise click.UsageError(f"no command is named {args[0]!r}{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 import sys
-import tempfile
 
 from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
 
@@ -46,40 +42,11 @@ def _to_stdout(text: str) -> None:
 
 
 def _to_file(data: bytes, path: str) -> None:
-    target = os.path.realpath(path)
+    from archcalc.writers.files import write_whole
+
     try:
-        try:
-            mode = os.stat(target).st_mode
-        except FileNotFoundError:
-            mode = None
-        if mode is not None and not stat.S_ISREG(mode):
-            # a device or a pipe cannot be replaced by a file; a directory raises its own error
-            with open(target, "wb") as device:
-                device.write(data)
-            return
-        _replace(data, target, mode)
+        write_whole(path, lambda file: file.write_bytes(data))
     except BrokenPipeError:
         raise ClosedPipeError from None
     except OSError as problem:
         raise OutputError(f"cannot write {path}: {problem.strerror}") from None
-
-
-def _replace(data: bytes, target: str, mode: int | None) -> None:
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, did_you_mean
 
 
 def folder() -> Path:
@@ -32,9 +32,6 @@ def text(name: str) -> str:
     examples = available()
     path = examples.get(name.removesuffix(".json"))
     if path is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, examples, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the examples are {', '.join(examples)}"
-        raise ArchcalcError(f"no example is named {name!r}; {hint}")
+        hint = did_you_mean(name, examples, f"the examples are {', '.join(examples)}")
+        raise ArchcalcError(f"no example is named {name!r}{hint}")
     return path.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,9 +107,10 @@ class Graph:
             return Tap(index[target], output)
 
         wired = [(n, layer, tuple(map(tap, inputs))) for n, layer, inputs in nodes]
-        order = topological_order([[t.node for t in inputs] for _, _, inputs in wired])
+        parents = [[t.node for t in inputs] for _, _, inputs in wired]
+        order = topological_order(parents)
         if len(order) < len(wired):
-            raise GraphError(f"a cycle: {' -> '.join(_cycle([i for _, _, i in wired], order, nodes))}")
+            raise GraphError(f"a cycle: {shown_cycle([nodes[i][0] for i in cycle(parents)])}")
         new = {old: i for i, old in enumerate(order)}
 
         def moved(t: Tap) -> Tap:
@@ -160,6 +161,26 @@ class Graph:
                 leading |= {t.node for t in self.nodes[i].inputs}
         return leading
 
+    def parts(
+        self, first: int = 0, last: int | None = None, around: Repeat | None = None
+    ) -> Iterator[int | Repeat]:
+        """The nodes `first..last` in order, where each outermost repeated block among them is one part.
+
+        With `around` those inside this block. Of blocks of the same nodes the later one is the outer one.
+        """
+        end = len(self.nodes) - 1 if last is None else last
+        starting: dict[int, Repeat] = {}
+        for repeat in sorted(self.repeats, key=lambda r: r.last - r.first):
+            if repeat is around:
+                break
+            if first <= repeat.first and repeat.last <= end:
+                starting[repeat.first] = repeat
+        i = first
+        while i <= end:
+            block = starting.get(i)
+            yield i if block is None else block
+            i = i + 1 if block is None else block.last + 1
+
     def multiplicities(self) -> dict[int, Size]:
         """The number of copies of each node inside a symbolic repeat; other nodes are left out."""
         counts: dict[int, Size] = {}
@@ -207,21 +228,24 @@ def topological_order(parents: Sequence[Iterable[int]]) -> list[int]:
     return order
 
 
-def _cycle(
-    inputs: list[tuple[Tap, ...]], order: list[int], nodes: Sequence[tuple[str, Any, Any]]
-) -> list[str]:
-    """The names of the layers along one cycle, shortened if there are many."""
-    remaining = set(range(len(nodes))) - set(order)
-    i = min(remaining)
-    seen: dict[int, int] = {}
-    path: list[int] = []
-    while i not in seen:
-        seen[i] = len(path)
-        path.append(i)
-        i = next(t.node for t in inputs[i] if t.node in remaining)
-    loop = [nodes[j][0] for j in reversed(path[seen[i] :])]
-    loop = [*loop, loop[0]]
-    return loop if len(loop) <= 8 else [*loop[:4], "...", *loop[-3:]]
+def cycle(parents: Sequence[Iterable[int]]) -> list[int]:
+    """The indices along one cycle, each a parent of the next, beginning with the lowest."""
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(dict(enumerate(parents))).prepare()
+    except CycleError as found:
+        loop: list[int] = found.args[1][:-1]
+        start = loop.index(min(loop))
+        return loop[start:] + loop[:start]
+    raise ValueError("there is no cycle")
+
+
+def shown_cycle(names: Sequence[str]) -> str:
+    """The layers along a cycle, from the first to itself, shortened if there are many."""
+    loop = [*names, names[0]]
+    shown = loop if len(loop) <= 8 else [*loop[:4], f"... {len(loop) - 6:,} more ...", *loop[-2:]]
+    return " -> ".join(shown)
 
 
 def owners_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:

@@ -211,12 +211,9 @@ class _Unroller:
         self.depth = 0  # of nested repeats around the node
         self.newest_copy: dict[int, int] = {}  # by old node
         self.redirected: dict[Tap, Tap] = {}  # old tap -> new tap, while a copy reads the previous copy
-        self.starting: dict[int, list[Repeat]] = {}
-        for repeat in sorted(graph.repeats, key=lambda r: r.last - r.first):
-            self.starting.setdefault(repeat.first, []).append(repeat)
 
     def run(self) -> Graph:
-        self._walk(0, len(self.graph.nodes) - 1, "", "")
+        self._walk(self.graph.parts(), "", "")
         return dataclasses.replace(
             self.graph,
             nodes=tuple(self.nodes),
@@ -228,19 +225,13 @@ class _Unroller:
     def _tap(self, tap: Tap) -> Tap:
         return self.redirected.get(tap) or Tap(self.newest_copy[tap.node], tap.output)
 
-    def _walk(self, first: int, last: int, old: str, new: str, inside: Repeat | None = None) -> None:
-        """Copy nodes `first..last`; in their names the prefix `old` is replaced by `new`."""
-        i = first
-        while i <= last:
-            regions = self.starting.get(i, [])
-            # among the repeats that start at node i, the widest one not yet entered
-            rank = regions.index(inside) if inside in regions else len(regions)
-            if rank:
-                self._region(regions[rank - 1], old, new)
-                i = regions[rank - 1].last + 1
-                continue
-            self._copy(i, old, new)
-            i += 1
+    def _walk(self, parts: Iterable[int | Repeat], old: str, new: str) -> None:
+        """Copy these nodes; in their names the prefix `old` is replaced by `new`."""
+        for part in parts:
+            if isinstance(part, Repeat):
+                self._region(part, old, new)
+            else:
+                self._copy(part, old, new)
 
     def _copy(self, i: int, old: str, new: str) -> None:
         node = self.graph.nodes[i]
@@ -265,9 +256,10 @@ class _Unroller:
 
     def _repeated(self, repeat: Repeat, old: str, new: str) -> None:
         source = self._tap(repeat.source)
+        inside = list(self.graph.parts(repeat.first, repeat.last, repeat))
         if type(repeat.count) is not int:
             start = len(self.nodes)
-            self._walk(repeat.first, repeat.last, old, new, repeat)
+            self._walk(inside, old, new)
             self.repeats.append(
                 Repeat(start, len(self.nodes) - 1, source, self._tap(repeat.out), repeat.count)
             )
@@ -281,7 +273,7 @@ class _Unroller:
         outer = self.redirected.get(repeat.source)
         for copy in range(repeat.count):
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
-            self._walk(repeat.first, repeat.last, prefix, f"{stem}[{FIRST_COPY + copy}]", repeat)
+            self._walk(inside, prefix, f"{stem}[{FIRST_COPY + copy}]")
         if outer is None:
             del self.redirected[repeat.source]
         else:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from archcalc import arith
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import did_you_mean
 
 # a size in a spec may be an expression: "w", "2*w + 1"
 SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
@@ -334,11 +335,7 @@ class NamedKind(Kind):
         name = value.get("class_name") if isinstance(value, dict) else value
         if isinstance(name, str) and name in self.names():
             return value
-        from difflib import get_close_matches
-
-        near = get_close_matches(str(name), list(self.names()), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise FieldError(f"unknown {self.what} {name!r}{hint}")
+        raise FieldError(f"unknown {self.what} {name!r}{did_you_mean(str(name), self.names())}")
 
     def schema(self, rank: int) -> dict[str, Any]:
         options: list[Any] = [{"enum": sorted(self.names())}, {"type": "object"}]

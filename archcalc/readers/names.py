@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-from itertools import islice
 from typing import Any
 
-MAX_NAME = 255
+from archcalc.errors import MAX_WORD
+from archcalc.errors import did_you_mean as did_you_mean
+from archcalc.errors import nearest as nearest
+
+MAX_NAME = MAX_WORD
 MAX_SHOWN = 60
-MAX_COMPARED = 1_000
 
 # joiners are not printable by themselves, but Persian, Hindi and emoji need them inside words
 _JOINERS = str.maketrans("", "", "\u200c\u200d")
@@ -61,25 +61,3 @@ def json_like(value: Any, depth: int = 3) -> str:
         inner = [f"{json_like(k)}: {json_like(v, depth - 1)}" for k, v in items]
         return f"{{{', '.join([*inner, '...'] if len(value) > len(inner) else inner)}}}"
     return str(value)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'filters'?`, or nothing where no known word is near."""
-    near = nearest(word, known)
-    return f"; did you mean {near!r}?" if near else ""
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a user most likely meant, nearly regardless of case; None if none is near.
-
-    Among very many words only those that begin alike are compared: each comparison costs some
-    microseconds, and a file may hold a hundred thousand names.
-    """
-    if len(word) > MAX_NAME:
-        return None
-    lowered = {w.lower(): w for w in known}
-    if len(lowered) > MAX_COMPARED:
-        alike = (w for w in lowered if w[:1] == word[:1].lower() and abs(len(w) - len(word)) <= 3)
-        lowered = {w: lowered[w] for w in islice(alike, MAX_COMPARED)}
-    matches = get_close_matches(word.lower(), list(lowered), n=1)
-    return lowered[matches[0]] if matches else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.errors import ArchcalcError, MissingExtraError
 from archcalc.render.text import printable
+from archcalc.writers.files import write_whole
 
 if TYPE_CHECKING:
     from archcalc.report.report import Report
@@ -51,7 +52,7 @@ def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | Non
     image = BytesIO()
     try:
         figure.savefig(image, format=Path(path).suffix.lstrip(".").lower() or "png")
-        Path(path).write_bytes(image.getvalue())
+        write_whole(path, lambda file: file.write_bytes(image.getvalue()))
     except OSError as fault:
         raise ArchcalcError(f"{path}: cannot be written: {fault.strerror}") from None
     except ValueError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import did_you_mean
 from archcalc.graph.quantities import SUMMED
 from archcalc.layers.base import Weight
 from archcalc.report.values import Frozen, reasons, thousands, to_json_value
@@ -173,11 +174,7 @@ class Rows(Mapping[str, Row]):
         try:
             return self._rows[name]
         except KeyError:
-            from difflib import get_close_matches
-
-            near = get_close_matches(str(name), self._rows, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise KeyError(f"no layer is named {name!r}{hint}") from None
+            raise KeyError(f"no layer is named {name!r}{did_you_mean(str(name), self._rows)}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

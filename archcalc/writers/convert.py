@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import pathlib
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.readers import as_graph
+from archcalc.writers.files import write_whole
 
-Path = str | os.PathLike[str]
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
 
 def convert(
-    source: Any, output: Path | None = None, *, form: str | None = None, fold: bool = True
+    source: Any, output: str | os.PathLike[str] | None = None, *, form: str | None = None, fold: bool = True
 ) -> str | None:
     """A network in another form, written to a file or returned as text.
 
@@ -52,11 +50,11 @@ def convert(
     text = as_text(graph, form, fold=fold)
     if output is None:
         return text
-    _whole(output, lambda path: pathlib.Path(path).write_text(text, encoding="utf-8"))
+    write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
     return None
 
 
-def form_of(path: Path) -> str:
+def form_of(path: str | os.PathLike[str]) -> str:
     """The form that a file's suffix asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMS:
@@ -81,7 +79,7 @@ def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
     return keras_code(graph, fold=fold)
 
 
-def save_keras(graph: Graph, path: Path, symbols: Mapping[str, int] | None = None) -> None:
+def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str, int] | None = None) -> None:
     """Build the model of a graph and save it as a `.keras` archive, whole or not at all.
 
     Weights have their initial values. Raises `ArchcalcError` where symbols need values, and
@@ -92,21 +90,4 @@ def save_keras(graph: Graph, path: Path, symbols: Mapping[str, int] | None = Non
     require_keras()
     from archcalc.keras.build import to_keras
 
-    _whole(path, to_keras(graph, symbols).save)
-
-
-def _whole(path: Path, write: Callable[[str], Any]) -> None:
-    """Have a file written under a temporary name, and give it its own once it is complete."""
-    target = os.path.realpath(path)
-    suffix = os.path.splitext(target)[1]
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-", suffix=suffix)
-    os.close(handle)
-    try:
-        write(temporary)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, to_keras(graph, symbols).save)

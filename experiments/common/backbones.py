@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from archcalc.errors import did_you_mean
 from experiments.common import weights as stored
 from experiments.common.errors import ExperimentError
 
@@ -36,9 +36,8 @@ def find(name: str) -> Backbone:
     """The backbone of that name; ExperimentError with what was probably meant otherwise."""
     if name in BACKBONES:
         return BACKBONES[name]
-    near = difflib.get_close_matches(name.lower(), BACKBONES, 1)
-    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(BACKBONES)}"
-    raise ExperimentError(f"backbone={name!r}: no such backbone; {meant}")
+    meant = did_you_mean(name, BACKBONES, f"known: {', '.join(BACKBONES)}")
+    raise ExperimentError(f"backbone={name!r}: no such backbone{meant}")
 
 
 def build(name: str, inputs: Any, weights: str = stored.NONE) -> keras.Model:

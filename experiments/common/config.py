@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
+from archcalc.errors import did_you_mean
 from experiments.common.errors import ExperimentError
 
 
@@ -62,8 +62,7 @@ def changed(config: C, settings: dict[str, str]) -> C:
     values = {}
     for key, text in settings.items():
         if key not in hints or key == "profile":
-            near = difflib.get_close_matches(key, hints, 1)
-            meant = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(hints)}"
+            meant = did_you_mean(key, hints, f"known: {', '.join(hints)}")
             raise ExperimentError(f"--set {key}={text}: no such setting{meant}")
         values[key] = _read(key, text, hints[key])
     return dataclasses.replace(config, **values)

@@ -1,45 +1,15 @@
-"""Files that are whole or absent, whatever happens to the process or the machine."""
+"""Bytes, text and JSON in files that are whole or absent (`archcalc.writers.files`)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from archcalc.writers.files import PARTIAL
+from archcalc.writers.files import write_whole as write_whole
 from experiments.common.errors import ExperimentError
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary neighbour of `path`, then put it in place in one step.
-
-    The neighbour keeps the suffix (Keras and matplotlib choose a format by it) and starts with a dot.
-    On any fault it is removed and what stood at `path` before still stands.
-    """
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        write(partial)
-        sync(partial)
-        partial.chmod(0o644)
-        partial.replace(path)
-        sync(path.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def sync(path: Path) -> None:
-    """Force a file or folder to the disk, so that a rename never outlives its content."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -78,5 +48,5 @@ def sha256_of(text: str) -> str:
 
 def remove_partials(folder: Path) -> None:
     """Delete what a killed process left half-written; only the holder of the run's lock may."""
-    for leftover in folder.rglob(".partial-*"):
+    for leftover in folder.rglob(f"{PARTIAL}*"):
         leftover.unlink(missing_ok=True)

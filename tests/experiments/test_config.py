@@ -26,7 +26,7 @@ def test_texts_become_values_of_the_fields_types() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("epoch", "3", "no such setting; did you mean epochs"),
+        ("epoch", "3", "no such setting; did you mean 'epochs'"),
         ("zzz", "3", "no such setting; known: "),
         ("profile", "full", "no such setting"),
         ("epochs", "three", "'three' is not int"),

@@ -390,5 +390,5 @@ def test_ones_own_pictures_need_a_place(dataset: str) -> None:
 
 
 def test_an_unknown_set_is_met_with_what_was_meant() -> None:
-    with pytest.raises(ExperimentError, match="did you mean colour32"):
+    with pytest.raises(ExperimentError, match="did you mean 'colour32'"):
         sets.load(config("color32"), None)

@@ -193,15 +193,15 @@ def test_a_defect_is_not_taken_for_a_full_disk(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["run", "image_clasifier"], "did you mean image_classifier?"),
-        (["run", "fitting", "--set", "epoch=1"], "did you mean epochs?"),
+        (["run", "image_clasifier"], "did you mean 'image_classifier'?"),
+        (["run", "fitting", "--set", "epoch=1"], "did you mean 'epochs'?"),
         (["run", "fitting", "--set", "epochs"], "write KEY=VALUE"),
         (["run", "fitting", "--data", "/no/where"], "--data /no/where: no such file or folder"),
         (["run", "fitting", "--profile", "smoke", "--set", "dataset=seg96"], "has masks, not classes"),
         (["run", "segmentation", "--set", "dataset=colour32"], "has classes, not masks"),
         (["run", "segmentation", "--set", "size=100"], "size=100: must be at least 32 and a multiple"),
         (["run", "segmentation", "--weights", "/no/where.h5"], "no such file; give an HDF5 file"),
-        (["run", "transfer", "--backbone", "resnet"], "did you mean resnet50?"),
+        (["run", "transfer", "--backbone", "resnet"], "did you mean 'resnet50'?"),
         (["run", "transfer", "--data", "http://127.0.0.1:9/x.zip"], "cannot be fetched"),
         (["run", "fitting", "--weights", "none"], "no such setting"),
         (["run", "fitting", "--epochs", "3"], "no such option"),

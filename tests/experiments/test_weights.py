@@ -133,7 +133,7 @@ def test_imagenet_weights_without_a_network_name_the_alternatives(monkeypatch: p
 
 
 def test_an_unknown_backbone_is_met_with_what_was_meant() -> None:
-    with pytest.raises(ExperimentError, match="did you mean resnet50"):
+    with pytest.raises(ExperimentError, match="did you mean 'resnet50'"):
         backbones.find("ResNet-50")
 
 

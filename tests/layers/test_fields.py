@@ -66,6 +66,7 @@ def test_numpy_numbers_become_plain() -> None:
         ("Conv2D", {"filters": 10, "kernel_size": 3, "groups": 4}, "filters=10 .* groups=4"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": 2}, r"strides=\(2, 2\)"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "rellu"}, "did you mean 'relu'"),
+        ("Conv2D", {"filters": 4, "kernel_size": 3, "activation": "Relu"}, "did you mean 'relu'"),
         ("Conv2D", {"filters": 4, "kernel_size": 3, "use_bias": 1}, "use_bias: expected true or false"),
         (
             "Conv2DTranspose",

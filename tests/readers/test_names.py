@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcalc.readers.names import did_you_mean, fault_of_name, nearest, show
+from archcalc.errors import did_you_mean, nearest
+from archcalc.readers.names import fault_of_name, show
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,20 @@ def test_large_values_are_not_walked() -> None:
 
 @pytest.mark.parametrize(
     ("word", "known"),
-    [("filter", "filters"), ("Filters", "filters"), ("KERNELSIZE", "kernel_size"), ("q", None)],
+    [
+        *(("filter", "filters"), ("Filters", "filters"), ("KERNELSIZE", "kernel_size"), ("q", None)),
+        # the same letters in another case come first
+        *(("Relu", "relu"), ("RELU", "relu"), ("elu", "elu"), ("Sigmoid", "sigmoid"), ("dense", "Dense")),
+    ],
 )
 def test_nearest(word: str, known: str | None) -> None:
-    assert nearest(word, ["filters", "kernel_size", "padding"]) == known
+    words = ["filters", "kernel_size", "padding", "Bilinear", "Dense", "Conv1D", "Conv2D", "elu", "relu"]
+    assert nearest(word, [*words, "hard_sigmoid", "sigmoid"]) == known
 
 
 def test_did_you_mean() -> None:
     assert did_you_mean("conv2d", ["Conv2D"]) == "; did you mean 'Conv2D'?"
     assert did_you_mean("zzz", ["Conv2D"]) == ""
+    assert did_you_mean("zzz", ["Conv2D"], "there is one") == "; there is one"
+    assert did_you_mean("Conv", ["Conv1D", "Conv3D"], most=2) == "; did you mean 'Conv3D' or 'Conv1D'?"
     assert did_you_mean("a" * 10_000, ["Conv2D"]) == ""

@@ -227,12 +227,12 @@ def ring(length: int) -> dict[str, Any]:
 
 
 def test_a_cycle_is_named_from_layer_to_layer() -> None:
-    assert only_fault(ring(3)) == "$.layers[0]: a cycle: l2 -> l1 -> l0 -> l2"
+    assert only_fault(ring(3)) == "$.layers[0]: a cycle: l0 -> l2 -> l1 -> l0"
 
 
 def test_a_long_cycle_is_shortened() -> None:
     message = only_fault(ring(20_000))
-    assert message.startswith("$.layers[0]: a cycle: l19999 -> l19998")
+    assert message.startswith("$.layers[0]: a cycle: l0 -> l19999 -> l19998")
     assert "... 19,995 more ..." in message
     assert len(message) < 150
 
@@ -243,7 +243,7 @@ def test_a_cycle_beside_a_sound_part() -> None:
         {"name": "b", "type": "Add", "inputs": ["a", "c"]},
         {"name": "c", **RELU},
     ]
-    assert only_fault(spec(*layers)) == "$.layers[1]: a cycle: c -> b -> c"
+    assert only_fault(spec(*layers)) == "$.layers[1]: a cycle: b -> c -> b"
 
 
 # -- blocks ----------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def test_spec_to_archive_to_spec_keeps_names_and_figures(name: str, tmp_path: Pa
     by_name = itemgetter("name")
     assert sorted(figures(after), key=by_name) == sorted(figures(before), key=by_name)
     assert keras.models.load_model(archive).count_params() == analyze(before).totals.parameters
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".archcalc-")]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".partial-")]
 
 
 def test_an_application_to_a_spec_and_to_code(tmp_path: Path, capsys: Any) -> None:

@@ -109,7 +109,7 @@ class Model:
 
 
 class Backward:
-    """One pass from the tensors in `seeds` back to the nodes `first` to `last`.
+    """One pass from the tensors in `seeds` back to the nodes `first` to `last`, inside the block `around`.
 
     `as_vector`: the bounds are of all seeds as one vector, and not of the sum of functions of each.
     """
@@ -121,6 +121,7 @@ class Backward:
         first: int = 0,
         last: int | None = None,
         *,
+        around: Repeat | None = None,
         as_vector: bool = False,
     ) -> None:
         self.model = model
@@ -130,22 +131,10 @@ class Backward:
         self.first = first
         self.taps: dict[Tap, list[Bound]] = {tap: [bound] for tap, bound in seeds.items()}
         self.last = len(self.graph.nodes) - 1 if last is None else last
-        self._repeats = {r.last: r for r in self._outermost()}
+        parts = self.graph.parts(first, self.last, around)
+        self._repeats = {part.last: part for part in parts if isinstance(part, Repeat)}
         self._joins = self._square_joins()
         self.at: dict[int, Bound] = {}
-
-    def _outermost(self) -> list[Repeat]:
-        inside = [r for r in self.graph.repeats if self.first <= r.first and r.last <= self.last]
-        whole = (self.first, self.last)
-        return [
-            r
-            for r in inside
-            if (r.first, r.last) != whole
-            and not any(
-                o is not r and o.first <= r.first and r.last <= o.last and (o.first, o.last) != whole
-                for o in inside
-            )
-        ]
 
     def run(self) -> dict[int, Bound]:
         """The bound at every node's outputs, taken together."""
@@ -170,7 +159,7 @@ class Backward:
         graph, squares = self.graph, self.model.squares
         if not any(squares[self.first : self.last + 1]) and len(self.seeds) < 2:
             return {}
-        blocks = [(r.first, r.last) for r in self._outermost()]
+        blocks = [(r.first, r.last) for r in self._repeats.values()]
         readers = graph.consumers()
         ends = Counter(tap.node for tap in self.seeds)
         return {
@@ -210,7 +199,7 @@ class Backward:
     def _through(self, repeat: Repeat) -> None:
         """`count` copies in a row; the bounds are those of the first copy, the farthest from the output."""
         after = plus(self.taps.pop(repeat.out, ()))
-        inner = Backward(self.model, {repeat.out: IDENTITY}, repeat.first, repeat.last)
+        inner = Backward(self.model, {repeat.out: IDENTITY}, repeat.first, repeat.last, around=repeat)
         relative = inner.run()
         one_copy = plus(inner.taps.get(repeat.source, ()))
         following = times(power(one_copy, repeat.count - 1), after)

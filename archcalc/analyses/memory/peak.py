@@ -9,7 +9,7 @@ cuDNN workspaces) are counted in neither.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.arith import Size, largest, total
@@ -91,14 +91,12 @@ class _Run:
         self._nodes = graph.nodes
         self._step_of: dict[int, int] = {}
         self._replaced: dict[Tap, Tap] = {}
-        self._starting: dict[int, list[Repeat]] = {}
-        for repeat in sorted(graph.repeats, key=lambda r: -r.last):
-            self._starting.setdefault(repeat.first, []).append(repeat)
+        self._graph = graph
         self._inputs = set(graph.inputs)
         for i in graph.inputs:
             self._step(i)
         if graph.repeats:
-            self._run(0, len(graph.nodes) - 1, ())
+            self._run(graph.parts(), 1)
         else:
             for i in order:
                 if i not in self._inputs:
@@ -108,30 +106,26 @@ class _Run:
         """The latest step that computed a tensor of the graph, and the number of its output."""
         return self._replaced.get(tap) or Tap(self._step_of[tap.node], tap.output)
 
-    def _run(self, first: int, last: int, inside: tuple[Repeat, ...]) -> None:
-        i = first
-        while i <= last:
-            inner = next((r for r in self._starting.get(i, ()) if not any(r is o for o in inside)), None)
-            if inner is not None:
-                self._run_twice(inner, (*inside, inner))
-                i = inner.last + 1
-                continue
-            if i not in self._inputs:
-                self._step(i)
-            i += 1
+    def _run(self, parts: Iterable[int | Repeat], depth: int) -> None:
+        for part in parts:
+            if isinstance(part, Repeat):
+                self._run_twice(part, depth)
+            elif part not in self._inputs:
+                self._step(part)
 
     def _step(self, i: int) -> None:
         self.steps.append(_Step(i, tuple(map(self.source, self._nodes[i].inputs))))
         self._step_of[i] = len(self.steps) - 1
 
-    def _run_twice(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
-        self._run(repeat.first, repeat.last, inside)
-        if len(inside) > MAX_NESTED_REPEATS:
+    def _run_twice(self, repeat: Repeat, depth: int) -> None:
+        inside = list(self._graph.parts(repeat.first, repeat.last, repeat))
+        self._run(inside, depth + 1)
+        if depth > MAX_NESTED_REPEATS:
             self.too_deep = True
             return
         before = self._replaced.get(repeat.source)
         self._replaced[repeat.source] = self.source(repeat.out)
-        self._run(repeat.first, repeat.last, inside)
+        self._run(inside, depth + 1)
         if before is None:
             del self._replaced[repeat.source]
         else:

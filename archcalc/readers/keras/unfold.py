@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from archcalc.errors import Fault, SourceError
-from archcalc.graph import Graph, Node, Tap, topological_order
+from archcalc.graph import Graph, Node, Tap, cycle, shown_cycle, topological_order
 from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
@@ -193,12 +193,8 @@ def _ordered(model: Model, reading: Reading) -> Iterator[tuple[Member, int, Call
     parents = [[index[key] for r in c.inputs if (key := (r.member, r.call)) in index] for _, _, c in calls]
     order = topological_order(parents)
     if len(order) < len(calls):
-        stuck = sorted(set(range(len(calls))) - set(order))
-        names = list(dict.fromkeys(calls[i][0].name for i in stuck))
-        reading.fault(
-            calls[stuck[0]][2].path,
-            f"these layers form a cycle: {', '.join(map(repr, names[:5]))}"
-            + (", ..." if len(names) > 5 else ""),
-        )
+        loop = cycle(parents)
+        shown = shown_cycle([repr(calls[i][0].name) for i in loop])
+        reading.fault(calls[loop[0]][2].path, f"these layers form a cycle: {shown}")
     for i in order:
         yield calls[i]

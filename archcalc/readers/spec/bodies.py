@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from archcalc.graph import topological_order
+from archcalc.graph import cycle, shown_cycle, topological_order
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, SharedEntry, read_entry
 from archcalc.readers.spec.faults import Faults, Severity
@@ -173,17 +173,9 @@ def _arrange(body: Body, faults: Faults) -> None:
     body.order = topological_order(parents)
     if len(body.order) == len(body.entries):
         return
-    left = set(range(len(body.entries))) - set(body.order)
-    current = min(left)
-    seen: dict[int, int] = {}
-    while current not in seen:
-        seen[current] = len(seen)
-        current = next(p for p in parents[current] if p in left)
-    loop = [body.entries[p].name for p in seen if seen[p] >= seen[current]][::-1]
-    names = [*loop, loop[0]]
-    shown = names if len(names) <= 8 else [*names[:4], f"... {len(loop) - 5:,} more ...", *names[-2:]]
-    first = min(p for p in seen if seen[p] >= seen[current])
-    faults.add(Severity.NAMES, body.entries[first].path, f"a cycle: {' -> '.join(map(_bare, shown))}")
+    loop = cycle(parents)
+    names = [_bare(body.entries[i].name) for i in loop]
+    faults.add(Severity.NAMES, body.entries[loop[0]].path, f"a cycle: {shown_cycle(names)}")
 
 
 def _bare(name: str) -> str:

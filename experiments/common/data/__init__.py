@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import numpy as np
 
+from archcalc.errors import did_you_mean
 from experiments.common.config import Config
 from experiments.common.data import cifar, folders, garments, generated, pairs
 from experiments.common.data.splits import Data, Split
@@ -33,9 +33,8 @@ def load(config: Config, source: Path | None, size: int = 32) -> Data:
         return folders.by_class(source, counts, size)
     if name == "pairs":
         return pairs.load(source, counts, size)
-    near = difflib.get_close_matches(name, NAMES, 1)
-    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
-    raise ExperimentError(f"dataset={name!r}: no such data set; {meant}")
+    meant = did_you_mean(name, NAMES, f"known: {', '.join(NAMES)}")
+    raise ExperimentError(f"dataset={name!r}: no such data set{meant}")
 
 
 def fashion_mnist(which: str, counts: tuple[int, int, int], source: Path | None) -> Data:

@@ -160,6 +160,22 @@ def test_a_gate_is_bounded_by_the_range_of_its_sigmoid_and_a_product_of_unbounde
     assert by_name["body"].cause.startswith("product: ")
 
 
+def test_blocks_repeated_over_the_same_nodes_have_a_power_of_a_power() -> None:
+    spec = {
+        "archcalc": 1,
+        "symbols": {"m": None, "n": None},
+        "inputs": {"x": [8]},
+        "blocks": {
+            "inner": {"layers": [{"name": "d", "type": "Dense", "units": 8}]},
+            "outer": {"layers": [{"name": "i", "block": "inner", "repeat": "n"}]},
+        },
+        "layers": [{"name": "o", "block": "outer", "repeat": "m"}],
+    }
+    gradient = analyze(load(spec), gradients=True).layers["x"].gradient
+    assert gradient is not None
+    assert gradient.formula == "((norm(o[*]/i[*]/d/kernel))^n)^m"
+
+
 def test_values_inside_a_repeated_block_keep_the_range_of_its_functions() -> None:
     """The Dense layer reads 16 means of sigmoids, with norm 4, and the softmax's error has norm sqrt(2)."""
     by_name = rows(load(str(EXAMPLES / "plain_sigmoid_n.json")))

@@ -112,7 +112,7 @@ def test_a_circle_is_named() -> None:
     layer(data, "conv")["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["bn", 0, 0]
     (fault,) = faults(data)
     assert fault.path == "$.config.layers[1].inbound_nodes[0]"
-    assert "form a cycle: 'conv', 'bn'" in fault.message
+    assert "form a cycle: 'conv' -> 'bn' -> 'conv'" in fault.message
 
 
 def test_at_most_twenty_faults_are_listed() -> None:
