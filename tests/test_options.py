@@ -41,6 +41,9 @@ class Row(NamedTuple):
         return [self.option] if self.value is None else [self.option, self.value]
 
 
+DROPOUTS = ("dropout", "dropout_1", "dropout_2", "dropout_3")  # equal rows in succession
+
+
 # -- the networks, as each kind of source ------------------------------------------------------------
 def _keras_layer(kind: str, name: str, **arguments: Any) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": kind, "config": {"name": name, **arguments}}
@@ -54,7 +57,7 @@ def keras_config(network: str, version: str) -> dict[str, Any]:
         _keras_layer("Activation", "conv_0", activation="exponential"),
         _keras_layer("Conv2D", "conv_a", filters=4, kernel_size=[3, 3], activation="relu"),
         _keras_layer("BatchNormalization", "conv_b"),
-        _keras_layer("Dropout", "dropout", rate=0.5),
+        *(_keras_layer("Dropout", name, rate=0.5) for name in DROPOUTS),
         _keras_layer("GlobalAveragePooling2D", "pool"),
         _keras_layer("Dense", "out", units=5, activation="softmax"),
     ]
@@ -74,7 +77,7 @@ def spec(network: str) -> dict[str, Any]:
         {"name": "first", "block": "pair"},
         {"name": "second", "block": "pair"},
         {"name": "norm", "type": "BatchNormalization"},
-        {"name": "dropout", "type": "Dropout", "rate": 0.5},
+        *({"name": name, "type": "Dropout", "rate": 0.5} for name in DROPOUTS),
         {"name": "gap", "type": "GlobalAveragePooling2D"},
         {"name": "out", "type": "Dense", "units": 5, "activation": "softmax"},
     ]
@@ -189,6 +192,10 @@ ANALYZE = [
     Row("--loss", "mean_squared_error", context=("--gradients", "--input-range", "0:1")),
     Row("--plot", "plot.svg"),
     Row("--depth", "1"),
+    Row("--columns", "output,training"),
+    Row("--sort", "macs"),
+    Row("--top", "2"),
+    Row("--unfolded", kinds=("spec", "keras3", "keras2", "archive")),  # the other has no equal rows
     Row("--fail-on", "info", "unknown", ("--allow-unknown",), kinds=("keras3", "keras2", "archive")),
     Row("--fail-on", "info", "unknown", kinds=("spec",)),
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
-from archcalc.report.options import AnalysisOptions, GradientOptions
+from archcalc.report.options import AnalysisOptions, GradientOptions, TableOptions
 
 if TYPE_CHECKING:
     from archcalc.graph import Graph
@@ -36,6 +37,7 @@ _COMPARING = (*options.READING, "source", "compare", "form", "output", "width", 
 )
 @options.generated(GradientOptions)
 @options.plot_option
+@options.generated(TableOptions)
 @options.showing_options
 @click.option(
     "--fail-on",
@@ -54,6 +56,7 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
     if compare:
         options.refuse_others(_COMPARING, "does not apply to --compare-conventions; leave one of them out")
     show = options.Showing.of(given, _COMPARED if compare else options.FORMATS, _APPLIES)
+    table = options.taken(given, [f.name for f in dataclasses.fields(TableOptions)])
     graph = read(source, **options.taken(given, options.READING))
     with naming(source):
         if compare:
@@ -65,7 +68,8 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
             from archcalc.render.plots import gradient_plot
 
             gradient_plot(report, plot)
-    emit(_text(report, show), show.output)
+        text = _text(report, show, table)
+    emit(text, show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 
 
@@ -85,17 +89,15 @@ def _comparison(graph: Graph, show: options.Showing) -> str:
     return compared.to_text(show.width, ascii=show.ascii)
 
 
-def _text(report: Report, show: options.Showing) -> str:
+def _text(report: Report, show: options.Showing, table: dict[str, Any]) -> str:
     if show.form == "table":
         from archcalc.render.terminal import terminal_text
 
-        return terminal_text(report, width=show.width, depth=show.depth, ascii=show.ascii, color=show.color)
+        return terminal_text(report, width=show.width, ascii=show.ascii, color=show.color, **table)
     if show.form == "json":
         from archcalc.render.json import json_text
 
         return json_text(report.to_dict(), ascii=show.ascii)
     if show.form == "csv":
-        return report.to_csv(depth=show.depth)
-    if show.form == "latex":
-        return report.to_latex(depth=show.depth)
-    return report.to_markdown(depth=show.depth)
+        return report.to_csv(depth=table["depth"])
+    return report.to_latex(**table) if show.form == "latex" else report.to_markdown(**table)

@@ -37,6 +37,7 @@ _ELSEWHERE = {
 # how a result is shown -> the formats that it applies to
 APPLIES: dict[str, tuple[str, ...]] = {
     "depth": ("table", "csv", "markdown", "latex"),
+    **dict.fromkeys(("columns", "sort", "top", "unfolded"), ("table", "markdown", "latex")),
     "width": ("table",),
     "color": ("table",),
     "ascii": ("table", "json"),
@@ -215,9 +216,6 @@ def showing_options(command: F) -> F:
             ),
             output_option,
             click.option(
-                "--depth", type=click.IntRange(min=1), help="Show blocks below this level as one row."
-            ),
-            click.option(
                 "--width",
                 type=click.IntRange(min=MIN_WIDTH),
                 help="Width of the table in columns. Default: the terminal's.",
@@ -239,7 +237,6 @@ class Showing:
     width: int
     color: bool
     ascii: bool
-    depth: int | None = None
 
     @classmethod
     def of(
@@ -260,7 +257,6 @@ class Showing:
             chosen_width(given.pop("width")),
             wants_color(given.pop("color", "never"), output),
             wants_ascii(given.pop("ascii"), output),
-            given.pop("depth", None),
         )
 
 

@@ -17,7 +17,8 @@ class Quantity(NamedTuple):
     `note`: what exactly counts, in the `conventions` of JSON.
     `in_rows`: whether each layer has one; `total`: "sum" of the rows, "whole" if it is computed for the
     whole network, "" if the network has none.
-    `column`: the heading of its column in tables; `line`: the label of its line in the summary;
+    `column`: the heading of its column in tables (in lower case its name in `--columns`); `line`: the label
+    of its line in the summary;
     `formula`: the label of its closed form. It is shown in none of these where they are empty.
     `claimed`: whether a claim of a spec may be about it.
     """
@@ -38,7 +39,7 @@ PARAMETERS, MACS, OPERATIONS = "parameters", "MACs", "operations"
 
 TABLE = (
     Quantity("parameters", PARAMETERS, column="Parameters", formula="parameters"),
-    Quantity("trainable_parameters", PARAMETERS, formula="trainable"),
+    Quantity("trainable_parameters", PARAMETERS, column="Trainable", formula="trainable"),
     Quantity("non_trainable_parameters", PARAMETERS, in_rows=False, total="whole"),
     Quantity("output_shape", total=""),
     Quantity("weight_bytes", BYTES, in_rows=False, total="whole"),
@@ -76,7 +77,12 @@ TABLE = (
         total="",
         claimed=False,
     ),
-    Quantity("training_activation_bytes", BYTES, "what the backward pass reads, each tensor once"),
+    Quantity(
+        "training_activation_bytes",
+        BYTES,
+        "what the backward pass reads, each tensor once",
+        column="Training",
+    ),
     Quantity("gradient_bytes", BYTES, in_rows=False, total="whole", claimed=False),
     Quantity("optimizer_bytes", BYTES, in_rows=False, total="whole", claimed=False),
     Quantity(

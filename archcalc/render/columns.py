@@ -39,21 +39,22 @@ def _write_parameters(figure: Any, glyphs: Glyphs) -> str:
 
 LAYER = Column("layer", "Layer", lambda row: row.name, lambda v, g: text.printable(v, g), numeric=False)
 TYPE = Column("type", "Type", lambda row: row.type, lambda v, g: text.printable(v, g), numeric=False)
-OUTPUT = Column("output", "Output", lambda row: row.output_shape, text.shape, numeric=False)
+OUTPUT = Column("output", "Output", lambda row: row.output_shapes, text.outputs, numeric=False)
 
 
 def _column(quantity: Quantity) -> Column:
     """The column of a quantity: the rows' figures, and their sum."""
     figure, write = attrgetter(quantity.name), text.amount if quantity.unit == BYTES else text.count
+    key = quantity.column.lower()
     if quantity.name == "parameters":
-        return Column(quantity.name, quantity.column, _parameters, _write_parameters, total=figure)
-    return Column(quantity.name, quantity.column, figure, write, total=figure)
+        return Column(key, quantity.column, _parameters, _write_parameters, total=figure)
+    return Column(key, quantity.column, figure, write, total=figure)
 
 
 _BY_NAME = {q.name: _column(q) for q in TABLE if q.column}
-PARAMETERS, MACS, FLOPS, ELEMENTWISE, ACTIVATIONS = (
-    _BY_NAME[name] for name in ("parameters", "macs", "flops", "elementwise_operations", "activation_bytes")
-)
+PARAMETERS, TRAINABLE = _BY_NAME["parameters"], _BY_NAME["trainable_parameters"]
+MACS, FLOPS, ELEMENTWISE = (_BY_NAME[name] for name in ("macs", "flops", "elementwise_operations"))
+ACTIVATIONS, TRAINING = _BY_NAME["activation_bytes"], _BY_NAME["training_activation_bytes"]
 
 
 def flops_column(convention: str) -> Column:
@@ -69,13 +70,24 @@ GRADIENT = Column("gradient", "Gradient", lambda row: row.gradient, text.gradien
 ORDER = (LAYER, TYPE, OUTPUT, *_BY_NAME.values(), FIELD, SIGMA, GRADIENT)
 ALWAYS = (LAYER, PARAMETERS)
 ESSENTIAL = (MACS, OUTPUT, FIELD)
-_FIRST = (*ESSENTIAL, GRADIENT, TYPE, ACTIVATIONS, FLOPS, ELEMENTWISE, SIGMA)
-GAINED = (*_FIRST, *(column for column in ORDER if column not in (*ALWAYS, *_FIRST)))
+# the effective field takes long, and only `--columns sigma` shows it
+_FIRST = (*ESSENTIAL, GRADIENT, TYPE, ACTIVATIONS, TRAINING, FLOPS, ELEMENTWISE, TRAINABLE)
+GAINED = (*_FIRST, *(column for column in ORDER if column not in (*ALWAYS, *_FIRST, SIGMA)))
 EVERYWHERE = (LAYER, TYPE, OUTPUT, PARAMETERS, MACS, FIELD)
 
 
-def everywhere(convention: str, rows: Sequence[Row]) -> tuple[Column, ...]:
+def requested(names: Sequence[str], convention: str) -> tuple[Column, ...]:
+    """The columns of these names, after that of the layers."""
+    known = {c.key: c for c in ORDER} | {FLOPS.key: flops_column(convention)}
+    return (LAYER, *(known[name] for name in names))
+
+
+def everywhere(
+    convention: str, rows: Sequence[Row], names: Sequence[str] | None = None
+) -> tuple[Column, ...]:
     """The columns of documents; FLOPs and gradients are among them on request."""
+    if names is not None:
+        return requested(names, convention)
     columns: tuple[Column, ...] = EVERYWHERE
     if convention != "archcalc":
         columns = (*EVERYWHERE[:-1], flops_column(convention), EVERYWHERE[-1])

@@ -8,18 +8,21 @@ from archcalc.render.text import Glyphs
 from archcalc.report.fit import Fit, MemoryNeed
 
 
-def fits(fit: Fit, glyphs: Glyphs) -> str:
-    """`in 24.0 GiB: training up to batch 120, inference up to batch 2,000`."""
+def fits(fit: Fit, batch: int, glyphs: Glyphs) -> str:
+    """`in 24.0 GiB: training: batch 5,000 does not fit, 98 does; inference: any batch fits`."""
     parts = [("training", fit.training), ("inference", fit.inference)]
-    uses = ", ".join(f"{name} {_batch(need, glyphs)}" for name, need in parts)
+    uses = "; ".join(f"{name}: {_answer(need, fit.memory, batch, glyphs)}" for name, need in parts)
     return f"in {text.amount(fit.memory, glyphs)}: {uses}"
 
 
-def _batch(need: MemoryNeed, glyphs: Glyphs) -> str:
-    if isinstance(need.largest_batch, Unknown):
-        return f"unknown ({text.printable(need.largest_batch.reason, glyphs)})"
-    if need.largest_batch is None:
-        return "with any batch"
-    if need.largest_batch == 0:
-        return "not even with a batch of 1"
-    return f"up to batch {text.count(need.largest_batch, glyphs)}"
+def _answer(need: MemoryNeed, memory: int, batch: int, glyphs: Glyphs) -> str:
+    largest = need.largest_batch
+    if isinstance(largest, Unknown):
+        return f"unknown ({text.printable(largest.reason, glyphs)})"
+    if largest is None:
+        return "any batch fits"
+    if isinstance(need.bytes, int) and need.bytes <= memory:
+        return f"batch {batch:,} fits, up to {text.count(largest, glyphs)}"
+    if largest == 0:
+        return "not even batch 1 fits"
+    return f"batch {batch:,} does not fit, {text.count(largest, glyphs)} does"

@@ -11,8 +11,9 @@ from archcalc.arith.unknown import Unknown
 from archcalc.render import summary
 from archcalc.render import text as words
 from archcalc.render.columns import FIELD, LAYER, OUTPUT, TYPE, Column, everywhere
-from archcalc.render.grouping import fold
+from archcalc.render.grouping import arranged
 from archcalc.render.text import UNICODE, printable
+from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ _SPECIAL = {
 _SPECIALS = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
-def latex(report: Report, *, depth: int | None = None) -> str:
+def latex(report: Report, **options: Any) -> str:
     """The table; it needs the package booktabs, and longtable if it is longer than a page."""
-    rows = fold(report.rows, depth)
-    columns = everywhere(report.conventions["flops"], rows)
+    table = TableOptions(**options)
+    rows = arranged(report, table)
+    columns = everywhere(report.conventions["flops"], rows, table.columns)
     long = len(rows) > PAGE
     body = [_line([_cell(c, c.figure(row)) for c in columns]) for row in rows]
     totals = [r"\textbf{Total}" if c is LAYER else _total(c, report) for c in columns]
@@ -109,7 +111,7 @@ def _cell(column: Column, figure: Any) -> str:
     if column in (LAYER, TYPE):
         return escaped(printable(figure))
     if column is OUTPUT:
-        return _shape(figure)
+        return ", ".join(map(_shape, figure)) or "---"
     if column is FIELD:
         return _field(figure)
     if isinstance(figure, Expr):

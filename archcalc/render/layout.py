@@ -9,7 +9,19 @@ from typing import Any
 
 from archcalc.arith.symbolic import Expr
 from archcalc.render.cells import cell_len, set_cell_size
-from archcalc.render.columns import ALWAYS, ESSENTIAL, FLOPS, GAINED, LAYER, ORDER, Column, flops_column
+from archcalc.render.columns import (
+    ALWAYS,
+    ESSENTIAL,
+    FLOPS,
+    GAINED,
+    LAYER,
+    ORDER,
+    PARAMETERS,
+    TRAINABLE,
+    Column,
+    flops_column,
+    requested,
+)
 from archcalc.render.text import Glyphs
 from archcalc.report.rows import Row
 from archcalc.report.totals import Totals
@@ -74,12 +86,21 @@ class Laid:
 
 
 def lay_out(
-    rows: Sequence[Row], totals: Totals, width: int, glyphs: Glyphs, convention: str = "archcalc"
+    rows: Sequence[Row],
+    totals: Totals,
+    width: int,
+    glyphs: Glyphs,
+    convention: str = "archcalc",
+    names: Sequence[str] | None = None,
 ) -> list[Laid]:
-    """The columns that fit, with their widths, in the order of reading.
+    """The columns that fit, with their widths, in the order of reading; or those of these names.
 
     FLOPs in the convention of another tool were requested, so their column is always there.
     """
+    if names is not None:
+        chosen = [_laid(c, rows, totals, glyphs) for c in requested(names, convention)]
+        _share(chosen, width)
+        return chosen
     flops = flops_column(convention)
     always = ALWAYS if flops is FLOPS else (*ALWAYS, flops)
     laid = {c.key: _laid(c, rows, totals, glyphs) for c in always}
@@ -89,6 +110,8 @@ def lay_out(
         candidate = _laid(column, rows, totals, glyphs)
         if all(text in ("", glyphs.nothing) for text in candidate.texts):
             continue  # a column without content
+        if column is TRAINABLE and candidate.total == laid[PARAMETERS.key].total:
+            continue  # the same figures again
         trial = [*laid.values(), candidate]
         needed = sum(x.tight if column in ESSENTIAL else x.comfort for x in trial)
         if MARGIN + needed + GAP * (len(trial) - 1) > width:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from archcalc.render import summary
 from archcalc.render.columns import LAYER, Column, everywhere
-from archcalc.render.grouping import fold
+from archcalc.render.grouping import arranged
 from archcalc.render.text import UNICODE, printable
+from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 
 
-def markdown(report: Report, *, depth: int | None = None) -> str:
+def markdown(report: Report, **options: Any) -> str:
     """The report; names and expressions are escaped, so nothing in them is markup."""
-    rows = fold(report.rows, depth)
-    columns = everywhere(report.conventions["flops"], rows)
+    table = TableOptions(**options)
+    rows = arranged(report, table)
+    columns = everywhere(report.conventions["flops"], rows, table.columns)
     lines = [f"## {escaped(printable(report.name))}", "", escaped(summary.headline(report, UNICODE)), ""]
     lines.append(_line([c.title for c in columns]))
     lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in columns) + "|")
@@ -34,9 +37,10 @@ def markdown(report: Report, *, depth: int | None = None) -> str:
         where = f"{escaped(printable(finding.layer))}: " if finding.layer is not None else ""
         lines.append(
             f"- **{finding.severity}** {where}{escaped(printable(finding.message))}; "
-            f"{escaped(finding.suggestion)}"
+            f"{escaped(finding.suggestion)} ({finding.rule})"
         )
-    lines += ["", *[f"{escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, rows, UNICODE)]]
+    shown = {c.key: [c.write(c.figure(row), UNICODE) for row in rows] for c in columns}
+    lines += ["", *[f"{escaped(f'{r.label}: {r.text}.')}\n" for r in summary.remarks(report, shown, UNICODE)]]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -6,7 +6,9 @@ from html import escape
 
 from archcalc.render import summary
 from archcalc.render.columns import LAYER, Column, everywhere
+from archcalc.render.grouping import arranged
 from archcalc.render.text import UNICODE, printable
+from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
 
 MAX_ROWS = 500
@@ -15,11 +17,12 @@ _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"
 
 def html(report: Report) -> str:
     """The report as an HTML fragment; a table of more than `MAX_ROWS` rows is cut, with a note."""
-    columns = everywhere(report.conventions["flops"], report.rows)
+    rows = arranged(report, TableOptions())
+    columns = everywhere(report.conventions["flops"], rows)
     head = "".join(_cell(c, c.title, "th") for c in columns)
     body = "".join(
         f"<tr>{''.join(_cell(c, c.write(c.figure(row), UNICODE)) for c in columns)}</tr>"
-        for row in report.rows[:MAX_ROWS]
+        for row in rows[:MAX_ROWS]
     )
     foot = "".join(_cell(c, _total(c, report), "th") for c in columns)
     facts = [
@@ -32,7 +35,7 @@ def html(report: Report) -> str:
         f"<dt>{escape(f.severity)}</dt><dd>{escape(printable(f'{f.layer or report.name}: {f.message}'))}</dd>"
         for f in report.findings
     )
-    cut = len(report.rows) - MAX_ROWS
+    cut = len(rows) - MAX_ROWS
     more = f"<p>{cut:,} more rows: use <code>print(report.to_markdown())</code></p>" if cut > 0 else ""
     return (
         f"<div><p><strong>{escape(printable(report.name))}</strong> "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import integer, total
@@ -118,7 +118,7 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     elif isinstance(t.training_bytes, Unknown):
         yield Fact("Training", f"unknown; {text.printable(t.training_bytes.reason, glyphs)}")
     if report.fit is not None:
-        yield Fact("Fits", fits(report.fit, glyphs))
+        yield Fact("Fits", fits(report.fit, report.conventions["batch"], glyphs))
 
 
 def _orders(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
@@ -178,7 +178,8 @@ def _gradients(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     if statement:
         yield Fact("Gradients", str(statement))
     for verdict in report.verdicts:
-        yield Fact("Verdict", text.printable(f"{verdict.verdict}: {verdict.message}", glyphs))
+        for label, point in verdict.points:
+            yield Fact(label, text.printable(point, glyphs))
 
 
 _SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
@@ -224,8 +225,8 @@ def _range(name: str, low: int, high: int | None) -> str:
     return f"{name} from {low} to {high}"
 
 
-def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: bool = False) -> list[Fact]:
-    """What the figures mean, as far as this table needs it."""
+def remarks(report: Report, shown: Mapping[str, Sequence[str]], glyphs: Glyphs) -> list[Fact]:
+    """What the figures mean, as far as the columns that are shown need it."""
     c = report.conventions
     flops = " = 2 FLOPs" if c["flops"] == "archcalc" else f"; {flops_in_words(report)}"
     lines = [
@@ -240,19 +241,9 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
             "training keeps what the backward pass reads",
         ),
     ]
-    if any(row.receptive_fields for row in rows):
-        several = len(report.inputs) > 1
-        first = (
-            f"in {text.printable(next(iter(report.inputs)), glyphs)}, the first input: " if several else ""
-        )
-        lines.append(
-            Fact(
-                "Field",
-                f"{first}what one unit depends on, not clipped at borders; /s: step between units; "
-                "whole (9): all of it, 9 along the local path",
-            )
-        )
-    if sigma:
+    if any(text not in ("", glyphs.nothing) for text in shown.get("field", ())):
+        lines.append(Fact("Field", _field_remark(report, shown["field"], glyphs)))
+    if "sigma" in shown:
         lines.append(
             Fact(
                 glyphs.sigma,
@@ -260,9 +251,35 @@ def remarks(report: Report, rows: tuple[Row, ...], glyphs: Glyphs, *, sigma: boo
                 "kernel uniform; unknown where it depends on values",
             )
         )
-    if any(row.shared_with is not None for row in rows):
+    if "gradient" in shown:
+        lines.append(Fact("Gradient", _gradient_remark(shown["gradient"], glyphs)))
+    if "shared" in shown.get("parameters", ()):
         lines.append(Fact("shared", "weights that an earlier call owns, counted there"))
     return lines
+
+
+def _field_remark(report: Report, shown: Sequence[str], glyphs: Glyphs) -> str:
+    several = len(report.inputs) > 1
+    first = f"in {text.printable(next(iter(report.inputs)), glyphs)}, the first input: " if several else ""
+    words = f"{first}what one unit depends on, not clipped at borders; /s: step between units"
+    if any(glyphs.upto in x and x != glyphs.nothing for x in shown):
+        words += f"; 3{glyphs.upto}5: from 3 to 5, by the position of the unit"
+    if any(x.startswith("whole (") for x in shown):
+        words += "; whole (9): all of it, 9 along the local path"
+    elif any("whole" in x for x in shown):
+        words += "; whole: all of it"
+    return words
+
+
+def _gradient_remark(shown: Sequence[str], glyphs: Glyphs) -> str:
+    likely, most = text.likely(glyphs), text.most(glyphs)
+    words = (
+        f"{most} bound of the output's Jacobian with respect to this row's output, whatever the input; "
+        f"{likely} norm of the gradient here over that at the output, as expected at initialisation"
+    )
+    if any(x.endswith(f"{most}{glyphs.upto}") for x in shown):
+        words += f"; {most}{glyphs.upto}: no bound"
+    return words
 
 
 def _figure(report: Report, name: str, glyphs: Glyphs) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.render import summary
 from archcalc.render.cells import cell_len
-from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, SIGMA, TYPE
-from archcalc.render.grouping import fold
+from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
+from archcalc.render.grouping import arranged
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
+from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
 from archcalc.report.rows import Row
 
@@ -52,9 +53,10 @@ NEW_LINE = Segment("\n")
 class ReportView:
     """A report for rich, as wide as its console."""
 
-    def __init__(self, report: Report, *, depth: int | None = None, ascii: bool = False) -> None:
+    def __init__(self, report: Report, *, ascii: bool = False, **options: Any) -> None:
         self.report = report
-        self.rows = fold(report.rows, depth)
+        self.table = TableOptions(**options)
+        self.rows = arranged(report, self.table)
         self.glyphs = ASCII if ascii else UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -79,22 +81,27 @@ class ReportView:
         )
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.default)
         yield NEW_LINE
-        laid = lay_out(self.rows, report.totals, width, glyphs, report.conventions["flops"])
+        convention = report.conventions["flops"]
+        laid = lay_out(self.rows, report.totals, width, glyphs, convention, self.table.columns)
         yield from self._table(laid)
         yield NEW_LINE
         for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
+            before = ""
             for fact in section:
-                yield from _labelled(fact.label, STYLES.faint, fact.text, width)
+                label = fact.label if fact.label != before else ""  # the next point of a list
+                before = fact.label
+                yield from _labelled(label, STYLES.faint, fact.text, width)
             if section:
                 yield NEW_LINE
         for finding in report.findings:
             where = f"{printable(finding.layer, glyphs)}: " if finding.layer is not None else ""
             style = STYLES.problem if finding.severity == "error" else STYLES.unknown
-            text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion}"
+            text = f"{where}{printable(finding.message, glyphs)}; {finding.suggestion} [{finding.rule}]"
             yield from _labelled(finding.severity, style, text, width)
         if report.findings:
             yield NEW_LINE
-        for remark in summary.remarks(report, self.rows, glyphs, sigma=any(x.column is SIGMA for x in laid)):
+        shown = {x.column.key: x.texts for x in laid}
+        for remark in summary.remarks(report, shown, glyphs):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
 
     def _table(self, laid: Sequence[Laid]) -> Iterator[Segment]:
@@ -110,10 +117,10 @@ class ReportView:
 
 
 def terminal_text(
-    report: Report, *, width: int, depth: int | None = None, ascii: bool = False, color: bool = False
+    report: Report, *, width: int, ascii: bool = False, color: bool = False, **options: Any
 ) -> str:
-    """The view as one string, with colour codes on request."""
-    segments = ReportView(report, depth=depth, ascii=ascii).segments(width)
+    """The view as one string, with colour codes on request; `options` are those of `TableOptions`."""
+    segments = ReportView(report, ascii=ascii, **options).segments(width)
     if not color:
         return "".join(text for text, _ in segments)
     from rich.color import ColorSystem

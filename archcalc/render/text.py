@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith.symbolic import Expr
@@ -86,6 +86,11 @@ def shape(sizes: Sequence[Any], glyphs: Glyphs = UNICODE) -> str:
     return glyphs.times.join(size(s, glyphs) for s in sizes) if sizes else "scalar"
 
 
+def outputs(shapes: Sequence[Sequence[Any]], glyphs: Glyphs = UNICODE) -> str:
+    """The shapes of all outputs of a layer: `20×8, 8, 8`."""
+    return ", ".join(shape(sizes, glyphs) for sizes in shapes) or glyphs.nothing
+
+
 def amount(figure: Any, glyphs: Glyphs = UNICODE) -> str:
     """Bytes in the most readable unit; MiB is 2^20 bytes."""
     if not isinstance(figure, int):
@@ -162,20 +167,30 @@ def gradient(value: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
     if value is None:
         return glyphs.nothing
     if value.expected_log10 is not None:
-        likely = "~" if glyphs is ASCII else "≈"
-        return f"{likely}10^{value.expected_log10 + 0.0:.1f} {_most(value, glyphs)}"
+        explodes = value.expected_log10 == inf
+        here = ("inf" if glyphs is ASCII else "∞") if explodes else f"10^{value.expected_log10 + 0.0:.1f}"
+        return f"{likely(glyphs)}{here} {_most(value, glyphs)}"
     return _most(value, glyphs)
 
 
+def likely(glyphs: Glyphs) -> str:
+    """The sign before what is expected."""
+    return "~" if glyphs is ASCII else "≈"
+
+
+def most(glyphs: Glyphs) -> str:
+    """The sign before a bound."""
+    return "<=" if glyphs is ASCII else "≤"
+
+
 def _most(value: Gradient, glyphs: Glyphs) -> str:
-    most = "<=" if glyphs is ASCII else "≤"
     if value.unbounded:
-        return "inf" if glyphs is ASCII else "∞"
+        return f"{most(glyphs)}{glyphs.upto}"
     if isinstance(value.upper_log10, str):
-        return f"{most}10^({value.upper_log10})"
+        return f"{most(glyphs)}10^({value.upper_log10})"
     if value.upper_log10 is None:
         return value.formula
-    return f"{most}10^{value.upper_log10:.1f}"
+    return f"{most(glyphs)}10^{value.upper_log10:.1f}"
 
 
 def _root(variance: Any, glyphs: Glyphs) -> str:

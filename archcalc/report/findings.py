@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from archcalc.report.columns import Figures
+    from archcalc.report.fit import Fit
 
 SEVERITIES = ("info", "warning", "error")
+# every rule that a finding may come from -> what it finds; docs/findings.md explains each
+RULES = {
+    "unknown-layer": "figures that nothing states for a layer without a rule",
+    "dtype-policies": "layers that declare another dtype policy than the one that counts",
+    "optimizer": "an optimizer of the file whose state is not known",
+    "dead-layer": "layers that lead to no output",
+    "unread-input": "inputs that no layer reads",
+    "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
+    "training-memory": "a batch with which training does not fit into --memory",
+    "inference-memory": "a batch with which inference does not fit into --memory",
+}
 
 
 class Finding(NamedTuple):
@@ -22,6 +34,30 @@ class Finding(NamedTuple):
 
     def at_least(self, severity: str) -> bool:
         return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
+
+
+def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
+    """A finding for each use that needs more memory than was stated."""
+    if fit is None:
+        return
+    needs = (("training", "warning", fit.training), ("inference", "error", fit.inference))
+    for use, severity, need in needs:
+        if isinstance(need.bytes, int) and need.bytes > fit.memory:
+            largest = need.largest_batch
+            fitting = isinstance(largest, int) and largest > 0
+            yield Finding(
+                f"{use}-memory",
+                severity,
+                None,
+                f"{use} with batch {batch:,} needs {_memory(need.bytes)}, more than {_memory(fit.memory)}",
+                f"--batch {largest} fits"
+                if fitting
+                else "not even one sample fits: use a smaller network or more memory",
+            )
+
+
+def _memory(size: int) -> str:
+    return f"{size / 2**30:,.2f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"
 
 
 def unused(figures: Figures) -> Iterator[Finding]:

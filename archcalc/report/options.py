@@ -15,9 +15,12 @@ from typing import Any, ClassVar, TypeVar
 from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS, Precision
 from archcalc.conventions import NAMES as CONVENTIONS
 from archcalc.errors import ArchcalcError
+from archcalc.graph.quantities import TABLE
 
 WEIGHTS = ("symbolic", "expected", "actual")
 TIERS = ("symbolic", "tight", "centred")
+SORTED = tuple(q.column.lower() for q in TABLE if q.column)
+COLUMNS = ("type", "output", *SORTED, "field", "sigma", "gradient")
 
 
 class Values:
@@ -66,6 +69,24 @@ class Choice(Values):
         if value in self.names if isinstance(value, str) else self.or_mapping and isinstance(value, Mapping):
             return value
         raise ArchcalcError(f"expected one of {', '.join(self.names)}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Names(Values):
+    """Some of these names, in any order; on the command line with commas between them."""
+
+    metavar: ClassVar[str] = "A,B,..."
+    names: tuple[str, ...]
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        chosen = value.split(",") if isinstance(value, str) else list(value)
+        chosen = [name.strip().lower() for name in chosen if name.strip()]
+        for name in chosen:
+            if name not in self.names:
+                raise ArchcalcError(f"unknown column {name!r}; the columns are {', '.join(self.names)}")
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise ArchcalcError(f"expected names, each once, as in {','.join(self.names[:2])}")
+        return tuple(chosen)
 
 
 class Amount(Values):
@@ -149,6 +170,21 @@ class AnalysisOptions(_Checked):
     @property
     def precision(self) -> Precision:
         return PRECISIONS[self.dtype or DTYPE]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(_Checked):
+    """Which rows and columns a table for people shows."""
+
+    depth: int | None = option(None, Positive(), "Show blocks below this level as one row.")
+    columns: tuple[str, ...] | str | None = option(
+        None, Names(COLUMNS), f"Columns after the layer's name: {', '.join(COLUMNS)}."
+    )
+    sort: str | None = option(None, Choice(SORTED), "Show the rows with the largest figure first.")
+    top: int | None = option(
+        None, Positive(), "Show the N largest rows, by --sort or else by parameters, and the others as one."
+    )
+    unfolded: bool = option(False, Flag(), "Show each of several equal rows in succession.")
 
 
 DTYPE, OPTIMIZER = "float32", "adam"  # where neither the user nor the file says

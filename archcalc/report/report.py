@@ -131,6 +131,7 @@ class Report(Frozen):
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.not_runnable(of),
+            *findings.too_large(self.fit, of.options.batch),
         )
 
     # -- what the figures depend on ----------------------------------------------------------
@@ -218,17 +219,22 @@ class Report(Frozen):
             "findings": [f._asdict() for f in self.findings],
         }
 
-    def to_text(self, width: int = 120, *, depth: int | None = None, ascii: bool = False) -> str:
-        """The table and totals, for a terminal of that width."""
+    def to_text(self, width: int = 120, *, ascii: bool = False, **table: Any) -> str:
+        """The table and totals, for a terminal of that width; `table` as for `to_markdown`."""
         from archcalc.render.terminal import terminal_text
 
-        return terminal_text(self, width=width, depth=depth, ascii=ascii)
+        return terminal_text(self, width=width, ascii=ascii, **table)
 
-    def to_markdown(self, *, depth: int | None = None) -> str:
-        """The table and totals as Markdown."""
+    def to_markdown(self, **table: Any) -> str:
+        """The table and totals as Markdown.
+
+        `table` says what the table shows: `depth=1` a row per block, `columns=("output", "training")`
+        these columns, `sort="macs"` the largest first, `top=10` the ten largest, `unfolded=True` each of
+        several equal rows.
+        """
         from archcalc.render.markdown import markdown
 
-        return markdown(self, depth=depth)
+        return markdown(self, **table)
 
     def to_csv(self, *, depth: int | None = None) -> str:
         """One line per row, every figure exact."""
@@ -236,11 +242,11 @@ class Report(Frozen):
 
         return csv_text(self, depth=depth)
 
-    def to_latex(self, *, depth: int | None = None) -> str:
-        """A booktabs table."""
+    def to_latex(self, **table: Any) -> str:
+        """A booktabs table; `table` as for `to_markdown`."""
         from archcalc.render.latex import latex
 
-        return latex(self, depth=depth)
+        return latex(self, **table)
 
     def __str__(self) -> str:
         from archcalc.render.screen import only_ascii, screen_width
@@ -291,7 +297,7 @@ IN_ORDER = (*SUMMED, "peaks", "receptive_fields", "effective_fields", "verdicts"
 
 def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
     """A finding for each layer at which something unknown enters the network."""
-    unknown = {row.name: reasons for row in rows if (reasons := row.unknown)}
+    unknown = {row.name: reasons for row in rows if (reasons := row.unknown_without_sigma)}
     for row in rows:
         figures = unknown.get(row.name)
         if not figures:

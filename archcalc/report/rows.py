@@ -101,14 +101,20 @@ class Row(Frozen):
     @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
+        by_figure = self.unknown_without_sigma
+        for reason in _within(e.sigma for e in self.effective_fields.values() if e):
+            by_figure.setdefault("effective_receptive_field_sigma", reason)
+        return by_figure
+
+    @property
+    def unknown_without_sigma(self) -> dict[str, str]:
+        """Those that are known without the effective field, which takes longest."""
         by_figure = reasons(self, SUMMED)
         for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
             for reason in _within(axes):
                 by_figure.setdefault(
                     "output_shape" if axes is self.output_shapes else "receptive_field", reason
                 )
-        for reason in _within(e.sigma for e in self.effective_fields.values() if e):
-            by_figure.setdefault("effective_receptive_field_sigma", reason)
         return by_figure
 
     def to_dict(self) -> dict[str, Any]:

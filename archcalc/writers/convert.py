@@ -11,12 +11,11 @@ from archcalc.graph import Graph
 from archcalc.readers import as_graph
 from archcalc.writers.files import write_whole
 
-Path = str | os.PathLike[str]
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
 
 def convert(
-    source: Any, output: Path | None = None, *, form: str | None = None, fold: bool = True
+    source: Any, output: str | os.PathLike[str] | None = None, *, form: str | None = None, fold: bool = True
 ) -> str | None:
     """A network in another form, written to a file or returned as text.
 
@@ -55,7 +54,7 @@ def convert(
     return None
 
 
-def form_of(path: Path) -> str:
+def form_of(path: str | os.PathLike[str]) -> str:
     """The form that a file's suffix asks for: `spec`, `python` or `keras`; raises `ArchcalcError`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMS:
@@ -80,7 +79,7 @@ def as_text(graph: Graph, form: str, *, fold: bool = True) -> str:
     return keras_code(graph, fold=fold)
 
 
-def save_keras(graph: Graph, path: Path, symbols: Mapping[str, int] | None = None) -> None:
+def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str, int] | None = None) -> None:
     """Build the model of a graph and save it as a `.keras` archive, whole or not at all.
 
     Weights have their initial values. Raises `ArchcalcError` where symbols need values, and

@@ -76,7 +76,7 @@ def test_html_is_well_formed_and_escaped() -> None:
 
 
 def test_a_long_html_table_is_cut_and_says_so() -> None:
-    layers = [(f"c{i}", made("Conv2D", filters=1, kernel_size=1)) for i in range(600)]
+    layers = [(f"c{i}", made("Conv2D", filters=1 + i % 2, kernel_size=1)) for i in range(600)]
     html = archcalc.analyze(chain("long", (4, 4, 1), *layers))._repr_html_()
     assert html.count("<tr>") == 502
     assert "101 more rows" in html
@@ -103,7 +103,7 @@ def test_latex_of_a_floor() -> None:
 
 
 def test_long_latex_tables_break_across_pages() -> None:
-    layers = [(f"c{i}", made("Conv2D", filters=1, kernel_size=1)) for i in range(60)]
+    layers = [(f"c{i}", made("Conv2D", filters=1 + i % 2, kernel_size=1)) for i in range(60)]
     text = latex(archcalc.analyze(chain("long", (4, 4, 1), *layers)))
     assert r"\begin{longtable}" in text
     assert r"\begin{tabular}" not in text

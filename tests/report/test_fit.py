@@ -79,10 +79,17 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["training"]["fits"] is True
     assert main(["analyze", source, "--memory", "4GiB"]) == 0
     batch = f"{result['training']['largest_batch']:,}"
-    assert f"in 4.00 GiB: training up to batch {batch}, inference" in capsys.readouterr().out.replace(
-        "\n ", ""
-    )
+    assert f"in 4.00 GiB: training: batch 1 fits, up to {batch}; inference: " in capsys.readouterr().out
     assert main(["analyze", source, "--memory", "1kB"]) == 0
-    assert "not even with a batch of 1" in capsys.readouterr().out.replace("\n ", "")
+    assert "training: not even batch 1 fits" in capsys.readouterr().out
+    asked = ["analyze", source, "--memory", "4GiB", "--batch", "5000"]
+    assert main(asked) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"training: batch 5,000 does not fit, {batch} does; inference: batch 5,000 does not fit, " in words
+    assert (
+        f"more than 4.00 GiB; --batch {result['training']['largest_batch']} fits [training-memory]" in words
+    )
+    assert [main([*asked, "--fail-on", level]) for level in ("warning", "error")] == [1, 1]
+    assert main([*asked[:-1], batch, "--fail-on", "info"]) == 0
     assert main(["analyze", source, "--memory", "much"]) == 2
     assert "expected an amount such as 24GiB" in capsys.readouterr().err

@@ -40,14 +40,15 @@ class Remedy:
 class Verdict:
     """The verdict on a network's expected gradient: vanishing, stable, exploding or unknown.
 
-    `log10`, with its 90 % band, is the norm of the gradient at the first layer with weights, before its
-    activation (`layer`), over that at the input of the last one (`reference`). `blame` is the layer at which
-    the norm changes most. `limits` has (number type, row, zero or infinite): from this row on towards the
-    input a typical element of the gradient is zero or infinite in that type, if the norm at the output is 1.
+    `diagnosis` and `cause` say in words what becomes of the gradient, and where it changes most. `log10`,
+    with its 90 % band, is the norm of the gradient at the first layer with weights, before its activation
+    (`layer`), over that at the input of the last one (`reference`). `blame` is the layer at which the norm
+    changes most. `limits` has (number type, row, zero or infinite): from this row on towards the input a
+    typical element of the gradient is zero or infinite in that type, if the norm at the output is 1.
     """
 
     verdict: str
-    message: str
+    diagnosis: str
     layer: str | None = None
     reference: str | None = None
     log10: float | None = None
@@ -56,12 +57,36 @@ class Verdict:
     blame: str | None = None
     limits: tuple[tuple[str, str, str], ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    cause: str = ""
+
+    @property
+    def points(self) -> list[tuple[str, str]]:
+        """The verdict as a list: each point with its label."""
+        points = [("Verdict", f"{self.verdict}: {self.diagnosis}")]
+        if self.cause:
+            points.append(("Cause", self.cause))
+        for dtype, row, what in self.limits:
+            points.append(
+                ("Limits", f"in {dtype} its elements are {what} from {row!r} back{_scaling(dtype, what)}")
+            )
+        better = [r for r in self.remedies if r.verdict == "stable"]
+        points += [("Remedies", f"stable with {r.name} (a factor of {factor(r.log10)})") for r in better]
+        if self.remedies and not better:
+            points.append(("Remedies", f"none of the {len(self.remedies)} that were tried makes it stable"))
+        return points
+
+    @property
+    def message(self) -> str:
+        """The points as one text."""
+        return "; ".join([self.diagnosis, *(text for _, text in self.points[1:])])
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "subject": "gradient",
             "verdict": self.verdict,
             "message": self.message,
+            "diagnosis": self.diagnosis,
+            "cause": self.cause,
             "layer": self.layer,
             "reference": self.reference,
             "log10": self.log10,
@@ -71,6 +96,28 @@ class Verdict:
             "limits": [{"dtype": d, "row": row, "is": what} for d, row, what in self.limits],
             "remedies": [r.to_dict() for r in self.remedies],
         }
+
+
+def _scaling(dtype: str, what: str) -> str:
+    """What loss scaling does about this limit."""
+    if dtype != "float16" or what != "zero":
+        return ""
+    return ", unless the loss is scaled (keras.optimizers.LossScaleOptimizer), which mixed_float16 does"
+
+
+def factor(log10: float | None) -> str:
+    """A ratio in two significant digits: `1/130`, `2.4`, `1/10^48.1`."""
+    if log10 is None:
+        return "?"
+    size = abs(log10)
+    text = (
+        f"10^{size:.1f}" if size >= 6 else f"{10**size:.2g}" if size < 1.9 else f"{_two_digits(10**size):,}"
+    )
+    return text if log10 >= 0 else f"1/{text}"
+
+
+def _two_digits(ratio: float) -> int:
+    return int(round(ratio, 1 - math.floor(math.log10(ratio))))
 
 
 def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected]) -> Verdict | None:
@@ -87,8 +134,7 @@ def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expect
             rows = expected_gradients(changed, new_shapes, draws=draws)
             other = _verdict(Structure(changed, new_shapes), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
-    message = without_remedies.message + _advice(tried)
-    return replace(without_remedies, remedies=tuple(tried), message=message)
+    return replace(without_remedies, remedies=tuple(tried))
 
 
 def _verdict(structure: Structure, rows: Sequence[Expected], *, explained: bool = True) -> Verdict:
@@ -115,24 +161,12 @@ def _verdict(structure: Structure, rows: Sequence[Expected], *, explained: bool 
     if not explained:
         return Verdict(kind, "", *names, change, low, high)
     route = f"from {names[1]!r} back to {names[0]!r}"
-    if kind == "stable":
-        text = f"the gradient's norm changes by a factor of {_factor(change)} {route}"
-    else:
-        verb = "falls" if change < 0 else "grows"
-        ends = sorted((abs(low), abs(high)))
-        text = (
-            f"the gradient's norm {verb} by {abs(change):.1f} orders of magnitude {route} "
-            f"(90 % of starts: {ends[0]:.1f} to {ends[1]:.1f})"
-        )
-    blame, clause = _blame(structure, rows, kind) if kind != "stable" else (None, "")
+    verb = {"stable": "changes", "vanishing": "falls", "exploding": "grows"}[kind]
+    band = "" if kind == "stable" else f" (90 % of starts: {factor(low)} to {factor(high)})"
+    text = f"the gradient's norm {verb} by a factor of {factor(change)} {route}{band}"
+    blame, cause = _blame(structure, rows, kind) if kind != "stable" else (None, "")
     limits = tuple(_limits(structure, rows))
-    for dtype, row, what in limits:
-        text += f"; in {dtype} its elements are {what} from {row!r} back"
-    return Verdict(kind, text + clause, *names, change, low, high, blame, limits)
-
-
-def _factor(change: float) -> str:
-    return f"{10**change:.2g}" if change >= 0 else f"1/{10**-change:.2g}"
+    return Verdict(kind, text, *names, change, low, high, blame, limits, cause=cause)
 
 
 def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[str | None, str]:
@@ -146,16 +180,16 @@ def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[s
     weighted = [gain for gain, i in steps if i in structure.weighted]
     mean = sum(weighted) / len(weighted) if weighted else 0.0
     verb = "loses" if sign < 0 else "gains"
-    clause = f"; {name!r} {verb} most, {most:.2f} orders"
+    cause = f"{name!r} {verb} most, a factor of {factor(sign * most)}"
     if most < 2 * mean:
-        clause += f", and the {len(weighted)} steps with weights {mean:.2f} each"
+        cause += f"; each of the {len(weighted)} steps with weights {verb} {factor(sign * mean)} on average"
     sums = len(structure.sums)
     if sums and sign > 0:
-        clause += (
+        cause += (
             f"; each of the {sums} sums adds its branch's gradient to the skip's, and branches that are not "
             "scaled down make it explode, which skips alone do not cure"
         )
-    return name, clause
+    return name, cause
 
 
 def _limits(structure: Structure, rows: Sequence[Expected]) -> list[tuple[str, str, str]]:
@@ -172,14 +206,3 @@ def _limits(structure: Structure, rows: Sequence[Expected]) -> list[tuple[str, s
                 limits.append((dtype, structure.graph.nodes[i].name, what))
                 break
     return limits
-
-
-def _advice(tried: Sequence[Remedy]) -> str:
-    better = [r for r in tried if r.verdict == "stable"]
-    if better:
-        return "; stable with " + "; or with ".join(f"{r.name} ({_signed(r.log10)} orders)" for r in better)
-    return "; none of the remedies tried makes it stable" if tried else ""
-
-
-def _signed(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.1f}"
