@@ -75,6 +75,13 @@ def cycles(edges: Edges) -> list[set[str]]:
     return [set(part) for part in networkx.strongly_connected_components(graph) if len(part) > 1]
 
 
+def functions(tree: ast.AST) -> Iterator[tuple[int, str, int]]:
+    """Every function with its first line and its number of lines, decorators left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+            yield node.lineno, node.name, node.end_lineno - node.lineno + 1
+
+
 def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Every class, function and field that a module defines, with its line."""
     for node in ast.walk(tree):

@@ -289,6 +289,26 @@ def test_which_files_need_keras() -> None:
     )  # through `to_keras`
 
 
+# -- length -----------------------------------------------------------------------------------------
+LONGEST = 60  # lines of a function
+
+
+@pytest.mark.parametrize("room", ["archcalc", "experiments"])
+def test_functions_are_short(room: str) -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{line}: {name} has {length} lines"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for line, name, length in house.functions(parsed(path))
+        if length > LONGEST
+    ]
+    assert not long
+
+
+def test_a_long_function_is_seen() -> None:
+    code = "class A:\n    def f(self):\n" + "        pass\n" * 60
+    assert list(house.functions(ast.parse(code))) == [(2, "f", 61)]
+
+
 # -- names ----------------------------------------------------------------------------------------
 # what these meant has a term of the field (docs/decisions.md, "Names")
 PRIVATE_WORDS = {

@@ -14,7 +14,8 @@ def integer(value: Any) -> int:
     """
     if type(value) is int:
         return value
-    if isinstance(value, bool):
+    # numpy 1 takes its own truth values for indices
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool":
         raise TypeError(f"expected an integer, got {value!r}")
     return operator.index(value)
 

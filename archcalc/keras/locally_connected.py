@@ -134,28 +134,9 @@ class _LocallyConnected(keras.layers.Layer):
         taps = math.prod(self.kernel_size) * channels
         self._local_shape = (positions, taps, self.filters)
         self._margins = tuple(map(self._margin, sides, self._out, self.kernel_size, self.strides))
-        kernel_shape: _Shape
-        if self.implementation == 1:
-            kernel_shape = self._local_shape
-        else:
-            # `_where`: index of the weight of each (position, tap, filter); `_present`: whether there is one
-            outputs, inputs, present = self._connections()
-            self._present = None if present.all() else present
-            if self.implementation == 2:
-                kernel_shape = (
-                    *self._unit_shape(sides, channels),
-                    *self._unit_shape(self._out, self.filters),
-                )
-                self._where = inputs * (positions * self.filters) + outputs
-            else:
-                kernel_shape = (int(present.sum()),)
-                chosen = np.flatnonzero(present)
-                order = np.lexsort((inputs.ravel()[chosen], outputs.ravel()[chosen]))
-                self._where = np.zeros(present.shape, "int64")
-                self._where.ravel()[chosen[order]] = np.arange(len(chosen))
         self.kernel = self.add_weight(
             name="kernel",
-            shape=kernel_shape,
+            shape=self._local_shape if self.implementation == 1 else self._index_connections(sides, channels),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -174,6 +155,22 @@ class _LocallyConnected(keras.layers.Layer):
         channel_axis = 1 if self.data_format == "channels_first" else -1
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes={channel_axis: channels})
         self.built = True
+
+    def _index_connections(self, sides: _Shape, channels: int) -> _Shape:
+        """The shape of the kernel of implementations 2 and 3, and where in it each weight is.
+
+        `_where`: the index of the weight of each (position, tap, filter); `_present`: whether there is one.
+        """
+        outputs, inputs, present = self._connections()
+        self._present = None if present.all() else present
+        if self.implementation == 2:
+            self._where = inputs * (math.prod(self._out) * self.filters) + outputs
+            return (*self._unit_shape(sides, channels), *self._unit_shape(self._out, self.filters))
+        chosen = np.flatnonzero(present)
+        order = np.lexsort((inputs.ravel()[chosen], outputs.ravel()[chosen]))
+        self._where = np.zeros(present.shape, "int64")
+        self._where.ravel()[chosen[order]] = np.arange(len(chosen))
+        return (len(chosen),)
 
     def _unit_shape(self, sides: _Shape, channels: int) -> _Shape:
         return (channels, *sides) if self.data_format == "channels_first" else (*sides, channels)

@@ -15,18 +15,10 @@ from experiments.common.stacks import Stack
 
 def pictures(outcome: Outcome, cells: Sequence[Stack], labels: Sequence[str]) -> Iterator[Picture]:
     """The figures of the report, in order; `labels` are those of the stacks that were trained."""
-    from experiments.common import healthy, starts
-
-    config, said = outcome.config, outcome.prediction["further"]["starts"]
-    found = starts.read(cells, outcome.folder / "starts")
-    for series, text in (("noise", "on noise, as archcalc assumes"), ("images", "on real images")):
-        yield Picture(
-            f"starts_{series}",
-            f"The first layer's gradient over the output's at {config.starts} random starts each, {text}: "
-            "bands are predicted, dots measured.",
-            flow_figures.starts(cells, said, found, series),
-        )
     measured, said_of = records(outcome), verdicts(outcome.prediction, labels)
+    first = {name: seeds[0] for name, seeds in measured.items()}
+    chosen = [name for name in first if name in said_of][:12]
+    yield from _of_starts(outcome, cells)
     groups = {
         kind: [n for n, v in said_of.items() if v == kind] for kind in ("vanishing", "stable", "exploding")
     }
@@ -35,30 +27,13 @@ def pictures(outcome: Outcome, cells: Sequence[Stack], labels: Sequence[str]) ->
         "Loss on the monitor's batch, a line a seed, grouped by what archcalc says of the start.",
         flow_figures.losses(measured, {kind: names for kind, names in groups.items() if names}),
     )
-    first = {name: seeds[0] for name, seeds in measured.items()}
-    chosen = [name for name in first if name in said_of][:12]
     yield Picture(
         "gradients",
         "Gradients of the kernels, layer by layer (rows, first on top) and step by step (columns), "
         "first seed.",
         flow_figures.heat({name: first[name] for name in chosen}),
     )
-    shares = {
-        name: {
-            d: float(np.mean([any(s.name == d for s in symptoms(each)) for each in seeds])) for d in DETECTORS
-        }
-        for name, seeds in measured.items()
-    }
-    quiet = healthy.read(outcome.folder / "healthy")
-    if quiet:
-        counts = healthy.false_alarms(quiet, list(DETECTORS))
-        shares[f"{len(quiet)} healthy trainings"] = {name: n / len(quiet) for name, n in counts.items()}
-    yield Picture(
-        "alarms",
-        "Which symptoms the detectors find in which trainings; the last row are trainings with nothing "
-        "wrong.",
-        flow_figures.alarms(shares, list(DETECTORS)),
-    )
+    yield _of_alarms(outcome, measured)
     residual = {name: each for name, each in first.items() if each.branches.shape[1]}
     if residual:
         yield Picture(
@@ -71,7 +46,46 @@ def pictures(outcome: Outcome, cells: Sequence[Stack], labels: Sequence[str]) ->
         "Dead (relu) and saturated (sigmoid, tanh) units by layer.",
         flow_figures.idle({name: first[name] for name in chosen[:8]}),
     )
-    pairs = resnet_starts(outcome.prediction, config.resnet_depths)
+    yield from _of_resnets(outcome, first)
+
+
+def _of_starts(outcome: Outcome, cells: Sequence[Stack]) -> Iterator[Picture]:
+    from experiments.common import starts
+
+    said = outcome.prediction["further"]["starts"]
+    found = starts.read(cells, outcome.folder / "starts")
+    for series, text in (("noise", "on noise, as archcalc assumes"), ("images", "on real images")):
+        yield Picture(
+            f"starts_{series}",
+            f"The first layer's gradient over the output's at {outcome.config.starts} random starts each, "
+            f"{text}: bands are predicted, dots measured.",
+            flow_figures.starts(cells, said, found, series),
+        )
+
+
+def _of_alarms(outcome: Outcome, measured: Mapping[str, Sequence[Series]]) -> Picture:
+    from experiments.common import healthy
+
+    shares = {
+        name: {
+            d: float(np.mean([any(s.name == d for s in symptoms(each)) for each in seeds])) for d in DETECTORS
+        }
+        for name, seeds in measured.items()
+    }
+    quiet = healthy.read(outcome.folder / "healthy")
+    if quiet:
+        counts = healthy.false_alarms(quiet, list(DETECTORS))
+        shares[f"{len(quiet)} healthy trainings"] = {name: n / len(quiet) for name, n in counts.items()}
+    return Picture(
+        "alarms",
+        "Which symptoms the detectors find in which trainings; the last row are trainings with nothing "
+        "wrong.",
+        flow_figures.alarms(shares, list(DETECTORS)),
+    )
+
+
+def _of_resnets(outcome: Outcome, first: Mapping[str, Series]) -> Iterator[Picture]:
+    pairs = resnet_starts(outcome.prediction, outcome.config.resnet_depths)
     if pairs:
         yield Picture(
             "resnets",

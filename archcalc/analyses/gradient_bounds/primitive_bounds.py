@@ -82,12 +82,10 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
         case prim.ZeroGradient(low, high):
             known = isinstance(low, int | float) and isinstance(high, int | float)
             return ZERO, Interval(float(low), float(high)) if known else ANY
+        case prim.TrainingNoise() if setting.training:
+            return infinite("a random change in training has no bound"), ANY
         case prim.TrainingNoise():
-            return (
-                (infinite("a random change in training has no bound"), ANY)
-                if setting.training
-                else (IDENTITY, x)
-            )
+            return IDENTITY, x
         case prim.Dropout():
             return _mask(primitive, x, setting)
         case prim.BatchStandardise():
@@ -97,12 +95,7 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
         case prim.DivideByStd():
             return _divide_by_std(primitive, x, setting)
         case prim.Normalise(_, _, epsilon):
-            bound = (
-                infinite("without an epsilon the slope is unbounded near a norm of zero")
-                if epsilon == 0.0
-                else number(1 / epsilon)
-            )
-            return bound, ranges.symmetric(1.0)
+            return _normalise(epsilon), ranges.symmetric(1.0)
         case prim.Pool(kind, windows):
             if kind == "max":
                 return times(*(root_of(cover(s)) for s in windows)), x
@@ -123,22 +116,33 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
         case prim.Repeat(count):
             return root_of(count), x
         case prim.Softmax(_, count, log):
-            if not log:
-                return number(0.5), UNIT
-            # the Jacobian I - 1 p^T is an oblique projection, whose norm is that of 1 p^T
-            low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
-            return root_of(count), Interval(low, 0.0)
+            return _log_softmax(x, count) if log else (number(0.5), UNIT)
         case prim.Sparsemax(_, count):
-            # the Jacobian of the k units above the threshold is I - 1 w^T / k with w = (k, ..., 1); the
-            # second term has norm at most sqrt(n) |w| / k, which is largest for k = n
-            slope = times(number(1 / sqrt(6)), root_of((count + 1) * (2 * count + 1)))
-            return plus([IDENTITY, slope]), _thresholded(x, count)
+            return _sparsemax(x, count)
         case prim.PerStep(prefix, inner) | prim.Nested(prefix, inner):
-            chain = chain_bound(
-                inner, [()], [x], replace(setting, norms=PrefixedNorms(setting.norms, prefix))
-            )
+            inside = replace(setting, norms=PrefixedNorms(setting.norms, prefix))
+            chain = chain_bound(inner, [()], [x], inside)
             return chain.bounds[0], chain.values
     raise TypeError(f"no bound for {type(primitive).__name__}")
+
+
+def _normalise(epsilon: float) -> Bound:
+    if epsilon == 0.0:
+        return infinite("without an epsilon the slope is unbounded near a norm of zero")
+    return number(1 / epsilon)
+
+
+def _log_softmax(x: Interval, count: Size) -> tuple[Bound, Interval]:
+    # the Jacobian I - 1 p^T is an oblique projection, whose norm is that of 1 p^T
+    low = -(x.high - x.low) - ln(count) if type(count) is int and x.size < inf else -inf
+    return root_of(count), Interval(low, 0.0)
+
+
+def _sparsemax(x: Interval, count: Size) -> tuple[Bound, Interval]:
+    # the Jacobian of the k units above the threshold is I - 1 w^T / k with w = (k, ..., 1); the
+    # second term has norm at most sqrt(n) |w| / k, which is largest for k = n
+    slope = times(number(1 / sqrt(6)), root_of((count + 1) * (2 * count + 1)))
+    return plus([IDENTITY, slope]), _thresholded(x, count)
 
 
 def _thresholded(x: Interval, count: Size) -> Interval:

@@ -47,61 +47,75 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         raise Unpredicted("a function of a tensor of zeros")
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
-    ratio = x.mean_ratio
-    table = _Table(phi, x)
-    at = table.at
-    n = max(x.effective_units, 1.0)
-    square_elasticity, slope_elasticity = _derivative(at.square), _derivative(at.slope)
-    square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
-    if x.quantiles is not None:
-        square_variance = float((x.quantiles**4).mean()) - 1
-    kurtosis, slope_kurtosis, output_slope_moment = (
-        float(a[1]) for a in (at.kurtosis, at.slope_kurtosis, at.output_slope_moment)
-    )
-    forward_variance = max(kurtosis - 1 - square_elasticity**2 * square_variance, 0.0) / n
-    z = x.values * math.exp(min(log_mean_q, 600.0) / 2)
-    values = phi.value(z)
-    quantiles = to_quantiles(values) if np.any(values) else None
+    response, shared = _Response(x, phi), noise.normal()
+    quantiles = to_quantiles(response.values) if np.any(response.values) else None
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
-    shared = noise.normal()
-    response, slope_response = table.change(x.fluctuation)
-    log_q, mean, slopes = table(x.log_q)
     output = Forward(
         x.shape,
-        log_q,
-        mean,
-        _correlation(phi, x, log_mean_q, ratio, at),
-        response + noise.square_fluctuation(forward_variance, shared),
+        response.log_q,
+        response.mean,
+        _correlation(phi, x, log_mean_q, x.mean_ratio, response.at),
+        response.fluctuation[0] + noise.square_fluctuation(response.variance, shared),
         x.direct_weights,
         x.channels,
         quantiles,
-        shared_elasticity=_shared_elasticity(at, square_elasticity),
+        shared_elasticity=_shared_elasticity(response.at, response.square_elasticity),
     )
-    sample_squares, sample_slopes = table.change(x.sample_squares)
-    output = output.with_sample_squares(
-        product(sample_squares, noise.sample_factors(forward_variance * n * x.inverse_units))
-    )
+    random = noise.sample_factors(response.variance * response.units * x.inverse_units)
+    output = output.with_sample_squares(product(response.sample_squares[0], random))
+    positive = signs.of_function(phi, x, response.values)
+    pullback = _pointwise_pullback(x, phi, response, positive, shared, noise)
+    return output if positive is None else output.knowing(None, positive), pullback
+
+
+class _Response:
+    """What a function does to the units of x: its moments at their squares, and how these change with them.
+
+    Pairs are of log E phi^2 and of log E phi'^2.
+    """
+
+    def __init__(self, x: Forward, phi: Function) -> None:
+        table, ratio = _Table(phi, x), x.mean_ratio
+        self.at = at = table.at
+        self.log_q, self.mean, self.slopes = table(x.log_q)
+        self.fluctuation, self.sample_squares = table.change(x.fluctuation), table.change(x.sample_squares)
+        self.units = max(x.effective_units, 1.0)
+        self.square_elasticity, self.slope_elasticity = _derivative(at.square), _derivative(at.slope)
+        self.square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
+        if x.quantiles is not None:
+            self.square_variance = float((x.quantiles**4).mean()) - 1
+        not_shared = float(at.kurtosis[1]) - 1 - self.square_elasticity**2 * self.square_variance
+        self.variance = max(not_shared, 0.0) / self.units  # of the log of the realised mean square
+        self.z = x.values * math.exp(min(x.log_mean_q, 600.0) / 2)
+        self.values = phi.value(self.z)
+
+
+def _pointwise_pullback(
+    x: Forward, phi: Function, response: _Response, positive: float | None, shared: Array, noise: Noise
+) -> Pullback:
+    """The gradient before a function; its fluctuation is correlated with `shared`, the forward one."""
+    at, n = response.at, response.units
+    slope_kurtosis, output_slope_moment = float(at.slope_kurtosis[1]), float(at.output_slope_moment[1])
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
-    shared_response, single_response, value_moment = _slope_responses(phi, z, values)
-    positive = signs.of_function(phi, x, values)
-    if positive is not None:
-        output = output.knowing(None, positive)
+    slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
+    shared_response, single_response, value_moment = _slope_responses(phi, response.z, response.values)
     zero_slope = x.positive_share is not None and float(phi.slope(np.zeros(1))[0]) == 0
     zero_value = x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0
+    of_both = response.square_elasticity * slope_elasticity * square_variance
+    covariance_ = (output_slope_moment - 1 - of_both) / n
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
         # of a gradient that is zero where the output is, nothing is lost there
         share = positive if g.rectified and positive and (x.positive_share is None or zero_slope) else 1.0
         variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
-        covariance_ = (output_slope_moment - 1 - square_elasticity * slope_elasticity * square_variance) / n
-        scale = math.sqrt(forward_variance * variance)
+        scale = math.sqrt(response.variance * variance)
         rho = max(-1.0, min(1.0, covariance_ / scale)) if scale > 0 else 0.0
         normal = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
         mean_share = min(slope_mean / share, 1.0)
         corr = g.corr * (mean_share + (1 - mean_share) * min(x.corr, 1.0))
-        gain = slopes - math.log(share)
+        gain = response.slopes - math.log(share)
         if g.selected_preactivations is not None:
             gain = log_of(float(np.mean(phi.slope(g.selected_preactivations) ** 2)))
         # an expansion to second order in the weights, which may reduce the square to half at most
@@ -114,16 +128,20 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
             unit_gradient_moment=unit_gradient_moment,
             input_response=(g.corr * shared_response, single_response),
             value_response=0.0,
-            fluctuation=g.fluctuation + slope_response + noise.square_fluctuation(variance, normal),
+            fluctuation=g.fluctuation + response.fluctuation[1] + noise.square_fluctuation(variance, normal),
         )
         back = back.with_sample_squares(
-            product(g.sample_squares, sample_slopes, noise.sample_factors(variance * m * g.inverse_units))
+            product(
+                g.sample_squares,
+                response.sample_squares[1],
+                noise.sample_factors(variance * m * g.inverse_units),
+            )
         )
         return back.rectified_if(
             x.positive_share is not None and (zero_slope or (g.rectified and zero_value))
         )
 
-    return output, pullback
+    return pullback
 
 
 def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> tuple[Forward, Pullback]:
@@ -377,24 +395,9 @@ def add(
     mean_squares = [math.exp(log_mean(x) - top) for x in logs]
     flat = [float(np.mean(m)) for m in means]
     whole = float(np.mean(q))
-    shared = (
-        sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True))
-        + sum(flat) ** 2
-        - sum(m * m for m in flat)
-    )
-    channels = max(p.channels for p in parts)
-    units = math.prod(shape)
-    realised = (
-        whole
-        - sum(mean_squares)
-        + sum(v * np.exp(p.fluctuation) for p, v in zip(parts, mean_squares, strict=True))
-    )
-    for i in range(len(parts)):
-        for j in range(i):
-            variances = max(mean_squares[i] - flat[i] ** 2, 0.0) * max(mean_squares[j] - flat[j] ** 2, 0.0)
-            n = effective_units(units, channels, math.sqrt(max(parts[i].corr * parts[j].corr, 0.0)))
-            size = np.exp((parts[i].fluctuation + parts[j].fluctuation) / 2)
-            realised = realised + 2 * math.sqrt(variances / n) * size * noise.normal()
+    shared = sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True))
+    shared = shared + sum(flat) ** 2 - sum(m * m for m in flat)
+    realised = _realised(parts, mean_squares, flat, whole, math.prod(shape), noise)
     output = Forward(
         shape,
         top + log_of(np.broadcast_to(q, np.broadcast_shapes(*(x.shape for x in logs)))),
@@ -402,7 +405,7 @@ def add(
         max(min(shared / whole, 1.0), 0.0),
         _log_positive(realised / whole),
         direct_weights,
-        channels,
+        max(p.channels for p in parts),
         _quantiles_of_sum(parts, coefficients, mean_squares),
     )
     # products of two parts have random values, which differ between samples
@@ -421,6 +424,27 @@ def add(
         return pullback
 
     return output, [pullback_to(i) for i in range(len(parts))]
+
+
+def _realised(
+    parts: Sequence[Forward],
+    mean_squares: Sequence[float],
+    means: Sequence[float],
+    expected: float,
+    units: int,
+    noise: Noise,
+) -> Array:
+    """The mean square of a sum in one network: the products of each two parts are random around 0."""
+    own = [v * np.exp(p.fluctuation) for p, v in zip(parts, mean_squares, strict=True)]
+    realised: Array = expected - sum(mean_squares) + sum(own, start=np.zeros(()))
+    channels = max(p.channels for p in parts)
+    for i in range(len(parts)):
+        for j in range(i):
+            variances = max(mean_squares[i] - means[i] ** 2, 0.0) * max(mean_squares[j] - means[j] ** 2, 0.0)
+            n = effective_units(units, channels, math.sqrt(max(parts[i].corr * parts[j].corr, 0.0)))
+            size = np.exp((parts[i].fluctuation + parts[j].fluctuation) / 2)
+            realised = realised + 2 * math.sqrt(variances / n) * size * noise.normal()
+    return realised
 
 
 def _sole(
