@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,12 +51,13 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
     """
     from archcalc.analyze import analyze
     from archcalc.cli.sources import naming, read
+    from archcalc.readers import collector_paused
 
     if compare:
         options.refuse_others(_COMPARING, "does not apply to --compare-conventions; leave one of them out")
     show = options.Showing.of(given, _COMPARED if compare else options.FORMATS, _APPLIES)
     graph = read(source, **options.taken(given, options.READING))
-    with naming(source):
+    with naming(source), collector_paused():
         if compare:
             emit(_comparison(graph, show), show.output)
             return 0
@@ -65,7 +67,7 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
             from archcalc.render.plots import gradient_plot
 
             gradient_plot(report, plot)
-    emit(_text(report, show), show.output)
+        emit(_text(report, show), show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 
 
@@ -85,17 +87,19 @@ def _comparison(graph: Graph, show: options.Showing) -> str:
     return compared.to_text(show.width, ascii=show.ascii)
 
 
-def _text(report: Report, show: options.Showing) -> str:
+def _text(report: Report, show: options.Showing) -> str | Iterator[str]:
     if show.form == "table":
         from archcalc.render.terminal import terminal_text
 
         return terminal_text(report, width=show.width, depth=show.depth, ascii=show.ascii, color=show.color)
     if show.form == "json":
-        from archcalc.render.json import json_text
+        from archcalc.render.json import json_pieces
 
-        return json_text(report.to_dict(), ascii=show.ascii)
+        return json_pieces(report.streamed(), ascii=show.ascii)
     if show.form == "csv":
-        return report.to_csv(depth=show.depth)
+        from archcalc.render.csv import csv_lines
+
+        return csv_lines(report, depth=show.depth)
     if show.form == "latex":
         return report.to_latex(depth=show.depth)
     return report.to_markdown(depth=show.depth)

@@ -7,12 +7,16 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from itertools import islice
 
 from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
 
+PIECES = 512  # that are written at once
 
-def emit(text: str, path: str | None) -> None:
-    """Write a result to standard output, or to `path` (`-` is standard output).
+
+def emit(text: str | Iterator[str], path: str | None) -> None:
+    """Write a result, or its pieces, to standard output, or to `path` (`-` is standard output).
 
     Raises
     ------
@@ -21,22 +25,30 @@ def emit(text: str, path: str | None) -> None:
     ClosedPipeError
         Nobody reads standard output any more.
     """
+    pieces = _joined(iter([text]) if isinstance(text, str) else text)
     if path is None or path == "-":
-        _to_stdout(text)
+        _to_stdout(pieces)
     else:
-        _to_file(text.encode("utf-8", "backslashreplace"), path)
+        _to_file((piece.encode("utf-8", "backslashreplace") for piece in pieces), path)
 
 
-def _to_stdout(text: str) -> None:
+def _joined(pieces: Iterator[str]) -> Iterator[str]:
+    """Larger pieces, so that each is worth a write."""
+    while several := list(islice(pieces, PIECES)):
+        yield "".join(several)
+
+
+def _to_stdout(pieces: Iterator[str]) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output: it is closed")
     try:
         raw = getattr(stream, "buffer", None)
-        if raw is None:
-            stream.write(text)
-        else:
-            raw.write(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+        for text in pieces:
+            if raw is None:
+                stream.write(text)
+            else:
+                raw.write(text.encode(stream.encoding or "utf-8", "backslashreplace"))
         stream.flush()
     except BrokenPipeError:
         raise ClosedPipeError from None
@@ -45,7 +57,7 @@ def _to_stdout(text: str) -> None:
         raise OutputError(f"cannot write to standard output: {problem.strerror}") from None
 
 
-def _to_file(data: bytes, path: str) -> None:
+def _to_file(data: Iterator[bytes], path: str) -> None:
     target = os.path.realpath(path)
     try:
         try:
@@ -55,7 +67,7 @@ def _to_file(data: bytes, path: str) -> None:
         if mode is not None and not stat.S_ISREG(mode):
             # a device or a pipe cannot be replaced by a file; a directory raises its own error
             with open(target, "wb") as device:
-                device.write(data)
+                device.writelines(data)
             return
         _replace(data, target, mode)
     except BrokenPipeError:
@@ -64,11 +76,11 @@ def _to_file(data: bytes, path: str) -> None:
         raise OutputError(f"cannot write {path}: {problem.strerror}") from None
 
 
-def _replace(data: bytes, target: str, mode: int | None) -> None:
+def _replace(data: Iterator[bytes], target: str, mode: int | None) -> None:
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".archcalc-")
     try:
         with open(handle, "wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())

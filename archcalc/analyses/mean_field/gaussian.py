@@ -259,7 +259,7 @@ SERIES_ERROR = 1e-13
 
 @lru_cache(maxsize=1)
 def _hermite() -> tuple[Array, Array, Array]:
-    """Points of the trapezoid rule, Hermite polynomials of norm 1 there times its weights, and at `_outer`."""
+    """Points of the trapezoid rule, normalised Hermite polynomials there (times its weights), at `_outer`."""
     x = np.arange(-REACH * INTERVALS, REACH * INTERVALS + 1) / INTERVALS
     weights = np.exp(-x * x / 2) / INTERVALS / math.sqrt(2 * math.pi)
 

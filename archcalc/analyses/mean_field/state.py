@@ -16,6 +16,7 @@ from statistics import NormalDist
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field.functions import Array, Function
 
@@ -324,7 +325,7 @@ def distinct(x: Array) -> tuple[Array, Callable[[Array], Array]]:
     """
     if x.size < LARGE:
         return x, lambda y: y
-    counts: list[tuple[int, Array]] = []
+    counts: list[tuple[int, NDArray[np.intp]]] = []
     for axis in range(x.ndim):
         if x.shape[axis] > 1:
             before, after = (slice(None),) * axis + (slice(-1),), (slice(None),) * axis + (slice(1, None),)
