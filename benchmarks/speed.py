@@ -139,12 +139,12 @@ CHILD = """
 import json, sys, time
 from archcalc.analyze import analyze
 from archcalc.readers import load
-from archcalc.render.json import json_text
+from archcalc.render.json import json_pieces
 marks = [time.process_time()]
 graph = load(sys.argv[1]); marks.append(time.process_time())
 report = analyze(graph); marks.append(time.process_time())
 with open(sys.argv[2], "w") as file:
-    file.write(json_text(report.to_dict()))
+    file.writelines(json_pieces(report.streamed()))
 marks.append(time.process_time())
 print(json.dumps([b - a for a, b in zip(marks, marks[1:])]))
 """

@@ -62,11 +62,16 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     """The parameters of each node's weights, times the number of copies that the node represents."""
     copies = graph.multiplicities()
+    of_one: dict[int, Count] = {}  # equal layers on equal shapes have one tuple of weights
     by_node = []
     for i, of_node in enumerate(owned):
-        times = copies.get(i, 1)
-        sizes = [(w.parameters, w.trainable) for w in of_node]
-        by_node.append(Count(times * total(s for s, _ in sizes), times * total(s for s, t in sizes if t)))
+        count = of_one.get(id(of_node))
+        if count is None:
+            sizes = [(w.parameters, w.trainable) for w in of_node]
+            count = Count(total(s for s, _ in sizes), total(s for s, t in sizes if t))
+            of_one[id(of_node)] = count
+        times = copies.get(i)
+        by_node.append(count if times is None else Count(times * count.parameters, times * count.trainable))
     return by_node
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from archcalc.arith import Shape, require_equal
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
-from archcalc.graph import Graph, Repeat
-from archcalc.layers.base import Weight, show
+from archcalc.graph import Graph, Once, Repeat
+from archcalc.layers.base import Layer, Weight, show
 
 Shapes = list[tuple[Shape, ...]]
 Weights = list[tuple[Weight, ...]]
@@ -35,6 +35,7 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
     shapes: list[tuple[Shape, ...] | None] = []
     declared: Weights = []
     faults: list[tuple[str, str]] = []
+    declare = Once(_declared)
     tensors = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
     for node in graph.nodes:
         if any(shapes[t.node] is None for t in node.inputs):
@@ -42,11 +43,7 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
             continue
         try:
             inputs = _shapes_of(graph, shapes, node.inputs)
-            outputs = node.layer.output_shapes(*inputs)
-            # some faults (groups that do not divide the channels) appear only in the weights
-            weights = node.layer.weights(*inputs)
-            for shape in outputs:
-                _require_printable(shape)
+            outputs, weights = declare(node.layer, tuple(inputs))
             tensors -= len(inputs) + len(outputs) + len(weights)
             if tensors < 0:
                 faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
@@ -71,6 +68,16 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
     if faults:
         raise NetworkError(faults)
     return inferred, declared
+
+
+def _declared(layer: Layer, *inputs: Shape) -> tuple[tuple[Shape, ...], tuple[Weight, ...]]:
+    """The shapes of a layer's outputs, and its weights."""
+    outputs = layer.output_shapes(*inputs)
+    # some faults (groups that do not divide the channels) appear only in the weights
+    weights = layer.weights(*inputs)
+    for shape in outputs:
+        _require_printable(shape)
+    return outputs, weights
 
 
 def _require_printable(shape: Shape) -> None:

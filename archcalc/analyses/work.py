@@ -17,8 +17,8 @@ def macs(graph: Graph, shapes: Shapes) -> list[Size]:
     """The multiply-adds of each node for one sample, times the number of copies that it represents."""
     copies = graph.multiplicities()
     return [
-        copies.get(i, 1) * node.layer.macs(*graph.input_shapes(shapes, node))
-        for i, node in enumerate(graph.nodes)
+        copies.get(i, 1) * of_one
+        for i, of_one in enumerate(graph.each(shapes, lambda layer, *inputs: layer.macs(*inputs)))
     ]
 
 
@@ -26,6 +26,6 @@ def elementwise(graph: Graph, shapes: Shapes) -> list[Size]:
     """The elementwise operations of each node for one sample, times the copies that it represents."""
     copies = graph.multiplicities()
     return [
-        copies.get(i, 1) * node.layer.elementwise_ops(*graph.input_shapes(shapes, node))
-        for i, node in enumerate(graph.nodes)
+        copies.get(i, 1) * of_one
+        for i, of_one in enumerate(graph.each(shapes, lambda layer, *inputs: layer.elementwise_ops(*inputs)))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,13 +53,14 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
     """
     from archcalc.analyze import analyze
     from archcalc.cli.sources import naming, read
+    from archcalc.readers import collector_paused
 
     if compare:
         options.refuse_others(_COMPARING, "does not apply to --compare-conventions; leave one of them out")
     show = options.Showing.of(given, _COMPARED if compare else options.FORMATS, _APPLIES)
     table = options.taken(given, [f.name for f in dataclasses.fields(TableOptions)])
     graph = read(source, **options.taken(given, options.READING))
-    with naming(source):
+    with naming(source), collector_paused():
         if compare:
             emit(_comparison(graph, show), show.output)
             return 0
@@ -68,8 +70,7 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
             from archcalc.render.plots import gradient_plot
 
             gradient_plot(report, plot)
-        text = _text(report, show, table)
-    emit(text, show.output)
+        emit(_text(report, show, table), show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 
 
@@ -89,15 +90,17 @@ def _comparison(graph: Graph, show: options.Showing) -> str:
     return compared.to_text(show.width, ascii=show.ascii)
 
 
-def _text(report: Report, show: options.Showing, table: dict[str, Any]) -> str:
+def _text(report: Report, show: options.Showing, table: dict[str, Any]) -> str | Iterator[str]:
     if show.form == "table":
         from archcalc.render.terminal import terminal_text
 
         return terminal_text(report, width=show.width, ascii=show.ascii, color=show.color, **table)
     if show.form == "json":
-        from archcalc.render.json import json_text
+        from archcalc.render.json import json_pieces
 
-        return json_text(report.to_dict(), ascii=show.ascii)
+        return json_pieces(report.streamed(), ascii=show.ascii)
     if show.form == "csv":
-        return report.to_csv(depth=table["depth"])
+        from archcalc.render.csv import csv_lines
+
+        return csv_lines(report, depth=table["depth"])
     return report.to_latex(**table) if show.form == "latex" else report.to_markdown(**table)

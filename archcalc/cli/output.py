@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def emit(text: str, path: str | None) -> None:
-    """Write a result to standard output, or to `path` (`-` is standard output).
+PIECES = 512  # that are written at once
+
+
+def emit(text: str | Iterator[str], path: str | None) -> None:
+    """Write a result, or its pieces, to standard output, or to `path` (`-` is standard output).
 
     Raises
     ------
@@ -17,22 +25,30 @@ def emit(text: str, path: str | None) -> None:
     ClosedPipeError
         Nobody reads standard output any more.
     """
+    pieces = _joined(iter([text]) if isinstance(text, str) else text)
     if path is None or path == "-":
-        _to_stdout(text)
+        _to_stdout(pieces)
     else:
-        _to_file(text.encode("utf-8", "backslashreplace"), path)
+        _to_file((piece.encode("utf-8", "backslashreplace") for piece in pieces), path)
 
 
-def _to_stdout(text: str) -> None:
+def _joined(pieces: Iterator[str]) -> Iterator[str]:
+    """Larger pieces, so that each is worth a write."""
+    while several := list(islice(pieces, PIECES)):
+        yield "".join(several)
+
+
+def _to_stdout(pieces: Iterator[str]) -> None:
     stream = sys.stdout
     if stream is None:
         raise OutputError("cannot write to standard output: it is closed")
     try:
         raw = getattr(stream, "buffer", None)
-        if raw is None:
-            stream.write(text)
-        else:
-            raw.write(text.encode(stream.encoding or "utf-8", "backslashreplace"))
+        for text in pieces:
+            if raw is None:
+                stream.write(text)
+            else:
+                raw.write(text.encode(stream.encoding or "utf-8", "backslashreplace"))
         stream.flush()
     except BrokenPipeError:
         raise ClosedPipeError from None
@@ -41,11 +57,15 @@ def _to_stdout(text: str) -> None:
         raise OutputError(f"cannot write to standard output: {problem.strerror}") from None
 
 
-def _to_file(data: bytes, path: str) -> None:
+def _to_file(data: Iterator[bytes], path: str) -> None:
     from archcalc.writers.files import write_whole
 
+    def fill(file: Path) -> None:
+        with file.open("wb") as stream:
+            stream.writelines(data)
+
     try:
-        write_whole(path, lambda file: file.write_bytes(data))
+        write_whole(path, fill)
     except BrokenPipeError:
         raise ClosedPipeError from None
     except OSError as problem:

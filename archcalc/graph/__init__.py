@@ -3,6 +3,7 @@
 from archcalc.graph.graph import Graph as Graph
 from archcalc.graph.graph import GraphError as GraphError
 from archcalc.graph.graph import Node as Node
+from archcalc.graph.graph import Once as Once
 from archcalc.graph.graph import Origin as Origin
 from archcalc.graph.graph import Repeat as Repeat
 from archcalc.graph.graph import Tap as Tap

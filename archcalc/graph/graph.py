@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
 from archcalc.errors import ArchcalcError
@@ -12,6 +12,9 @@ from archcalc.layers.base import Layer
 
 if TYPE_CHECKING:
     import networkx
+
+
+T = TypeVar("T")
 
 
 class GraphError(ArchcalcError, ValueError):
@@ -57,6 +60,27 @@ class Origin(NamedTuple):
 
     nodes: tuple[Node, ...]
     read: Callable[[Mapping[str, int | None]], Graph]
+
+
+class Once(Generic[T]):
+    """A function of a layer and its input shapes that is called once for a layer object on equal shapes.
+
+    Readers make one object of equal layers, of which a deep network has few.
+    """
+
+    def __init__(self, figure: Callable[..., T]) -> None:
+        self._figure = figure
+        self._known: dict[tuple[int, tuple[Shape, ...]], T] = {}  # by the object: hashing a layer takes long
+
+    def __call__(self, layer: Layer, inputs: tuple[Shape, ...]) -> T:
+        key = id(layer), inputs
+        try:
+            if key in self._known:
+                return self._known[key]
+        except TypeError:  # arrays of sizes, or unknown ones
+            return self._figure(layer, *inputs)
+        value = self._known[key] = self._figure(layer, *inputs)
+        return value
 
 
 @dataclass(frozen=True)
@@ -138,6 +162,11 @@ class Graph:
     def input_shapes(self, shapes: Sequence[Sequence[Shape]], node: Node) -> tuple[Shape, ...]:
         """The input shapes of a node, given the output shapes of every earlier node."""
         return tuple(shapes[t.node][t.output] for t in node.inputs)
+
+    def each(self, shapes: Sequence[Sequence[Shape]], figure: Callable[..., T]) -> Iterator[T]:
+        """`figure(layer, *input shapes)` of each node, worked out once for equal layers on equal shapes."""
+        once = Once(figure)
+        return (once(node.layer, self.input_shapes(shapes, node)) for node in self.nodes)
 
     def consumers(self) -> list[list[int]]:
         """For each node, the indices of the nodes that read it, once per input."""

@@ -74,15 +74,15 @@ def load(
         "symbols": dict(symbols or {}),
         "max_layers": _positive(max_layers),
     }
-    with _collector_paused():
+    with collector_paused():
         graph = _load(source, options)
     _require_affordable(graph, options["max_layers"])
     return graph
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause garbage collection, a third of the time: reading makes millions of objects and no cycles."""
+def collector_paused() -> Iterator[None]:
+    """Pause garbage collection, a third of the time: a deep network is millions of objects and no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -17,24 +17,21 @@ from archcalc.report.rows import Row
 _FIELD_PARTS = ("size", "min_size", "stride", "offset", "is_global", "local_size", "clipped_size")
 
 
-def csv_text(report: Report, *, depth: int | None = None) -> str:
-    """The table; sizes along axes are joined by `x`, other figures along axes by a space."""
+def csv_lines(report: Report, *, depth: int | None = None) -> Iterator[str]:
+    """The table's lines; sizes along axes are joined by `x`, other figures along axes by a space."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     rows = fold(report.rows, depth)
     columns = _COLUMNS | (_GRADIENTS if any(row.gradient is not None for row in rows) else {})
+    glued = [(figure, "x" if n.endswith(("shape", "size")) else " ") for n, figure in columns.items()]
+    convention = report.conventions["flops"]
     writer.writerow([*columns, "flops_convention"])
     for row in rows:
-        writer.writerow(
-            [
-                *(
-                    _cell(figure(row), "x" if name.endswith(("shape", "size")) else " ")
-                    for name, figure in columns.items()
-                ),
-                report.conventions["flops"],
-            ]
-        )
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+        writer.writerow([*(_cell(figure(row), glue) for figure, glue in glued), convention])
+    yield out.getvalue()
 
 
 def _part(name: str) -> Callable[[Row], Any]:

@@ -87,8 +87,9 @@ def unused(figures: Figures) -> Iterator[Finding]:
 
 def not_runnable(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer whose shape Keras infers and which TensorFlow cannot run."""
-    for node in figures.graph.nodes:
-        why = node.layer.not_runnable(*figures.graph.input_shapes(figures.output_shapes, node))
+    graph = figures.graph
+    reasons = graph.each(figures.output_shapes, lambda layer, *inputs: layer.not_runnable(*inputs))
+    for node, why in zip(graph.nodes, reasons, strict=True):
         if why:
             yield Finding(
                 "not-runnable",

@@ -192,6 +192,10 @@ class Report(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; the keys stay as they are."""
+        return {**self.streamed(), "layers": [row.to_dict() for row in self.rows]}
+
+    def streamed(self) -> dict[str, Any]:
+        """The same, but with an iterator over the layers, which need not be in memory together."""
         from archcalc import __version__
 
         return {
@@ -213,7 +217,7 @@ class Report(Frozen):
                 zip(("keras_order", "best_order"), (p.to_dict() for p in self.peaks), strict=True)
             ),
             "fit": None if self.fit is None else self.fit.to_dict(),
-            "layers": [row.to_dict() for row in self.rows],
+            "layers": (row.to_dict() for row in self.rows),
             "formulas": self.formulas,
             "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
@@ -238,9 +242,9 @@ class Report(Frozen):
 
     def to_csv(self, *, depth: int | None = None) -> str:
         """One line per row, every figure exact."""
-        from archcalc.render.csv import csv_text
+        from archcalc.render.csv import csv_lines
 
-        return csv_text(self, depth=depth)
+        return "".join(csv_lines(self, depth=depth))
 
     def to_latex(self, **table: Any) -> str:
         """A booktabs table; `table` as for `to_markdown`."""

@@ -110,11 +110,10 @@ class Row(Frozen):
     def unknown_without_sigma(self) -> dict[str, str]:
         """Those that are known without the effective field, which takes longest."""
         by_figure = reasons(self, SUMMED)
-        for axes in (self.output_shapes, *(_parts(f) for f in self.receptive_fields.values() if f)):
-            for reason in _within(axes):
-                by_figure.setdefault(
-                    "output_shape" if axes is self.output_shapes else "receptive_field", reason
-                )
+        for reason in _within(self.output_shapes):
+            by_figure.setdefault("output_shape", reason)
+        for reason in _within(part for f in self.receptive_fields.values() if f for part in _parts(f)):
+            by_figure.setdefault("receptive_field", reason)
         return by_figure
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,4 +205,5 @@ def _parts(field: Field) -> tuple[Any, ...]:
 
 
 def _within(groups: Iterable[Any]) -> list[str]:
-    return [v.reason for group in groups if group for v in group if isinstance(v, Unknown)]
+    unknown = (group for group in groups if group and Unknown in map(type, group))
+    return [v.reason for group in unknown for v in group if type(v) is Unknown]

@@ -9,6 +9,8 @@ from typing import Any
 
 from archcalc.arith.unknown import Unknown
 
+_PLAIN = {int, bool, str, type(None)}
+
 
 class Frozen:
     """An object that does not change: attributes are set once, by `vars(self).update`."""
@@ -25,6 +27,8 @@ def to_json_value(value: Any) -> Any:
     if value is None or isinstance(value, int | str):
         return value
     if isinstance(value, tuple | list):
+        if _PLAIN.issuperset(map(type, value)):
+            return [*value]
         return [to_json_value(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): to_json_value(v) for k, v in value.items()}
@@ -46,5 +50,5 @@ def thousands(figure: Any) -> str:
 
 def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
     """The figures of an object that are unknown, each with the reason."""
-    values = ((name, getattr(owner, name)) for name in names)
-    return {name: value.reason for name, value in values if isinstance(value, Unknown)}
+    values = [(name, getattr(owner, name)) for name in names]
+    return {name: value.reason for name, value in values if type(value) is Unknown}

@@ -98,9 +98,12 @@ def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, 
 
 def _symbolic(shapes: Shapes, reads: Windows) -> bool:
     """Whether any size in shapes or windows is an expression."""
-    if any(isinstance(n, Expr) for outputs in shapes for shape in outputs for n in shape):
+    # equal layers on equal shapes have the same objects
+    distinct = {id(outputs): outputs for outputs in shapes}.values()
+    if any(isinstance(n, Expr) for outputs in distinct for shape in outputs for n in shape):
         return True
-    for read in chain.from_iterable(chain.from_iterable(reads.reads)):
+    windows_ = {id(of_node): of_node for of_node in reads.reads}.values()
+    for read in chain.from_iterable(chain.from_iterable(windows_)):
         numbers: tuple[Size, ...] = (read.index,) if isinstance(read, Fixed) else ()
         if isinstance(read, Taps):
             numbers = (read.stride, read.offset, read.count, read.dilation)

@@ -109,8 +109,8 @@ def fields(
             if axes is None:
                 row[name] = None
                 continue
-            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or replace(
-                _field(axes, shapes[i][0], extents), axes=roots[root]
+            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or _field(
+                axes, shapes[i][0], extents, roots[root]
             )
             flattened |= {(i, root, a) for a, seen in enumerate(axes) if _has_scattered(seen)}
         by_node.append(row)
@@ -147,7 +147,7 @@ def _inherited(
     return None
 
 
-def _field(axes: Dependences, shape: Shape, extents: Shape) -> Field:
+def _field(axes: Dependences, shape: Shape, extents: Shape, numbers: tuple[int, ...]) -> Field:
     fields: list[AxisField] = []
     for k, (seen, extent) in enumerate(zip(axes, extents, strict=True)):
         # with square images and kernels the second axis repeats the first
@@ -155,7 +155,8 @@ def _field(axes: Dependences, shape: Shape, extents: Shape) -> Field:
             fields.append(fields[0])
         else:
             fields.append(axis_field(seen, shape, extent))
-    return Field(*zip(*fields, strict=True)) if fields else Field(*((),) * len(AxisField._fields))
+    entries = zip(*fields, strict=True) if fields else ((),) * len(AxisField._fields)
+    return Field(*entries, clipped_size=None, axes=numbers)
 
 
 def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcalc.analyses.fields.input_axes import feature_axes
 from archcalc.analyses.shapes import Shapes
@@ -28,21 +28,24 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
     Fields are those of a position with all of its channels, so every position of a concatenation of
     channels reads all of its inputs: the windows have no `Section` along a channel axis.
     """
-    stated = [
-        node.layer.window(*graph.input_shapes(shapes, node)) if node.inputs else () for node in graph.nodes
-    ]
+    stated = list(graph.each(shapes, lambda layer, *inputs: layer.window(*inputs) if inputs else ()))
     sources = feature_axes(graph, shapes, stated)
     reads: list[tuple[Window, ...]] = []
     channels: list[frozenset[int]] = []
+    known: dict[Any, tuple[tuple[Window, ...], frozenset[int]]] = {}  # of equal layers on equal shapes
     for i, (node, shape, of_inputs) in enumerate(zip(graph.nodes, shapes, stated, strict=True)):
         if not node.inputs:
             channels.append(sources[i])
             reads.append(())
             continue
-        axes = _channels(of_inputs, [channels[t.node] for t in node.inputs], len(shape[0]))
-        several = len(of_inputs) > 1
-        reads.append(tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs)
-        channels.append(axes)
+        before = tuple([channels[t.node] for t in node.inputs])
+        key = id(of_inputs), before, len(shape[0])
+        if key not in known:
+            axes = _channels(of_inputs, before, len(shape[0]))
+            several = len(of_inputs) > 1
+            known[key] = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs, axes
+        reads.append(known[key][0])
+        channels.append(known[key][1])
     spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in sources[i]) for i in graph.inputs}
     return Windows(reads, channels, spatial)
 

@@ -14,7 +14,7 @@ from archcalc.analyses.memory.precision import Precision
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Size, prod, total
 from archcalc.arith.unknown import Unknown
-from archcalc.graph import Graph, Tap
+from archcalc.graph import Graph, Once, Tap
 
 SINGLE = 4  # bytes of a float32
 
@@ -36,11 +36,12 @@ def activations(
     has_gradient = _has_gradient(graph, trained)
     held: set[Tap] = {viewed.get(tap, tap) for tap in graph.outputs}
     inside: list[Size] = []
+    saved_by = Once(saved_for_backward)
     for i, node in enumerate(graph.nodes):
         if not has_gradient[i]:
             inside.append(0)
             continue
-        saved = saved_for_backward(node.layer, *graph.input_shapes(shapes, node))
+        saved = saved_by(node.layer, graph.input_shapes(shapes, node))
         if saved is None:
             inside.append(
                 Unknown(f"no rule says what {type(node.layer).__name__} keeps for the backward pass")
