@@ -17,7 +17,7 @@ from typing import Any
 from archcalc.arith import Shape, Size, ceil_div, exact_div, floor_div, prod, total
 from archcalc.conventions import tf_attention, tf_recurrent
 from archcalc.conventions.tf_activations import ACTIVATION_FLOPS
-from archcalc.layers.activations import activation_name
+from archcalc.layers.activations import ROWS, activation_name
 from archcalc.layers.base import Layer, axis_index
 from archcalc.layers.inner import with_inner
 
@@ -255,15 +255,17 @@ def _split(layer: Any, *_: Shape) -> Size:
     return len(indices) if isinstance(indices, list | tuple) else 0
 
 
-# activations without an operation of that name, and `gelu`, whose operation is the approximate one
-_NO_OPERATIONS = ("linear", "exponential", "mish", "swish", "hard_swish", "gelu", "softmax")
-
 _OPERATIONS: Mapping[str, Rule] = {
     **dict.fromkeys(
         ["add", "subtract", "multiply", "divide", "true_divide", "maximum", "minimum"], _output(1)
     ),
     **dict.fromkeys(["reshape", "concatenate", "transpose", "get_item", "max"], _constant(0)),
-    **{name: _output(n) for name, n in ACTIVATION_FLOPS.items() if name not in _NO_OPERATIONS},
+    **{
+        name: _output(n)
+        for name, n in ACTIVATION_FLOPS.items()
+        # the operation `gelu` is the approximate one by default
+        if ROWS[name].operation and not ROWS[name].couples_channels and name != "gelu"
+    },
     **dict.fromkeys(["exp", "sqrt", "absolute"], _constant(0)),
     **dict.fromkeys(["square", "log", "negative"], _output(1)),
     "split": _split,

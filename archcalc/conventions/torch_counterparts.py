@@ -24,7 +24,6 @@ ACTIVATIONS: Mapping[str, str] = {
     "selu": "SELU",
     "gelu": "GELU",
     "silu": "SiLU",
-    "swish": "SiLU",
     "mish": "Mish",
     "softplus": "Softplus",
     "softsign": "Softsign",
@@ -34,13 +33,16 @@ ACTIVATIONS: Mapping[str, str] = {
     "tanh_shrink": "Tanhshrink",
     "hard_sigmoid": "Hardsigmoid",
     "hard_silu": "Hardswish",
-    "hard_swish": "Hardswish",
     "hard_tanh": "Hardtanh",
     "hard_shrink": "Hardshrink",
     "soft_shrink": "Softshrink",
     "softmax": "Softmax",
     "log_softmax": "LogSoftmax",
 }
+# `linear` is no call at all; `glu` halves its axis, which no activation of a layer may
+NO_MODULE = (
+    *("squareplus", "threshold", "sparse_plus", "sparse_sigmoid", "exponential", "sparsemax", "glu"),
+)
 
 
 def counterpart(layer: Layer, *inputs: Shape) -> list[Call]:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from archcalc.keras.symptoms import Series, Symptom, symptoms
+from archcalc.layers.activations import ACTIVATIONS
 
 WATCHED = ("sigmoid", "tanh", "relu", "relu6")
 NEAR = 0.05  # of the range between a saturating function's ends
@@ -200,7 +201,7 @@ def _idle(values: np.ndarray, activation: str) -> float:
         return float("nan")
     if activation.startswith("relu"):
         return float((values.reshape(-1, values.shape[-1]) <= 0).all(axis=0).mean())
-    low, high = (0.0, 1.0) if activation == "sigmoid" else (-1.0, 1.0)
+    low, high = ACTIVATIONS[activation].image
     margin = NEAR * (high - low)
     return float(((values < low + margin) | (values > high - margin)).mean())
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
-from archcalc.layers.activations import activated, activation_name, activation_ops, coupled
+from archcalc.layers.activations import ACTIVATIONS, activated, activation_name, activation_ops, coupled
 from archcalc.layers.base import (
     Elementwise,
     NoMacs,
@@ -49,7 +49,7 @@ class Activation(Elementwise):
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
         """The input's integer dtype if Keras's function keeps it, else the compute dtype."""
-        keeps = activation_name(self.activation) in ("linear", "relu", "relu6")
+        keeps = ACTIVATIONS[activation_name(self.activation)].keeps_integers
         return inputs[0] if keeps and not floating(inputs[0]) else compute
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from archcalc.arith import Shape, Size, ceil_div, certainly, equal, exact_div, prod
-from archcalc.layers.activations import activation_name
+from archcalc.layers.activations import ACTIVATIONS, ROWS, SavedByActivation, activation_name
 from archcalc.layers.base import Layer
+from archcalc.layers.functions import FUNCTIONS, described
+from archcalc.layers.primitives import Pointwise
 
 
 class Saved(NamedTuple):
@@ -33,34 +35,6 @@ class Saved(NamedTuple):
     float32_units: Size = 0
     upcast: bool = False
 
-
-class SavedByActivation(NamedTuple):
-    """What an activation's derivative needs: input, output, and per unit `hidden` values and mask bytes."""
-
-    input: bool = False
-    output: bool = False
-    hidden: int = 0
-    masks: int = 0
-
-
-_INPUT, _OUTPUT = SavedByActivation(input=True), SavedByActivation(output=True)
-
-SAVED_BY_ACTIVATION: Mapping[str, SavedByActivation] = {
-    "linear": SavedByActivation(),
-    **dict.fromkeys(["relu", "relu6", "elu", "selu", "sigmoid", "tanh", "exponential"], _OUTPUT),
-    **dict.fromkeys(["softmax", "log_softmax"], _OUTPUT),
-    **dict.fromkeys(["leaky_relu", "silu", "swish", "softplus", "softsign"], _INPUT),
-    **dict.fromkeys(["log_sigmoid", "tanh_shrink", "hard_sigmoid"], SavedByActivation(hidden=1)),
-    **dict.fromkeys(["mish", "hard_tanh"], SavedByActivation(input=True, hidden=1)),
-    **dict.fromkeys(
-        ["celu", "squareplus", "hard_silu", "hard_swish"], SavedByActivation(input=True, hidden=2)
-    ),
-    "gelu": SavedByActivation(hidden=3),
-    "hard_shrink": SavedByActivation(masks=1),
-    "soft_shrink": SavedByActivation(masks=2),
-    "sparse_sigmoid": SavedByActivation(masks=2),
-    "sparse_plus": SavedByActivation(hidden=1, masks=2),
-}
 
 # layers whose output is a view of their input
 VIEWS = frozenset(
@@ -150,37 +124,25 @@ def _activated(layer: Any, units: Size, so_far: Saved) -> Saved | None:
 
 
 def _saved_by_activation(activation: Any) -> SavedByActivation | None:
-    return None if isinstance(activation, dict) else SAVED_BY_ACTIVATION.get(activation_name(activation))
+    return None if isinstance(activation, dict) else ACTIVATIONS[activation_name(activation)].saved
 
 
 def _activation(layer: Any, x: Shape) -> Saved | None:
-    saved = _saved_by_activation(layer.activation)
+    return _of_function(_saved_by_activation(layer.activation), x)
+
+
+def _pointwise(layer: Any, x: Shape) -> Saved | None:
+    """A layer that is one function of each unit."""
+    (primitive,) = layer.primitives(x)
+    assert isinstance(primitive, Pointwise)
+    return _of_function(described(primitive.function, dict(primitive.parameters)).saved, x)
+
+
+def _of_function(saved: SavedByActivation | None, x: Shape) -> Saved | None:
     if saved is None:
         return None
     inputs = (0,) if saved.input else ()
     return Saved(inputs, (), saved.output, saved.hidden * prod(x), saved.masks * prod(x))
-
-
-def _named(name: str) -> Rule:
-    saved = SAVED_BY_ACTIVATION[name]
-    inputs = (0,) if saved.input else ()
-    return lambda _, x: Saved(inputs, (), saved.output, saved.hidden * prod(x), saved.masks * prod(x))
-
-
-def _relu(layer: Any, x: Shape) -> Saved | None:
-    match (layer.max_value, layer.negative_slope, layer.threshold):
-        case (None | 6, 0, 0):
-            return Saved(output=True)
-        case (None, _, 0):
-            return Saved(inputs=(0,))
-        case (_, 0, 0):
-            return Saved(hidden=2 * prod(x))
-        case _:
-            return None
-
-
-def _elu(layer: Any, x: Shape) -> Saved:
-    return Saved(output=True) if layer.alpha == 1 else Saved(hidden=prod(x), masks=prod(x))
 
 
 def _softmax(layer: Any, x: Shape) -> Saved | None:
@@ -302,9 +264,7 @@ RULES: Mapping[str, Rule] = {
     "Normalization": _hidden(1),
     "LayerScale": _input,
     "Activation": _activation,
-    "ReLU": _relu,
-    "LeakyReLU": _input,
-    "ELU": _elu,
+    **dict.fromkeys(["ReLU", "LeakyReLU", "ELU"], _pointwise),
     "PReLU": _hidden(2),
     "Softmax": _softmax,
     **{f"{kind}Pooling{rank}D": _input_and_output for kind in ("Max", "GlobalMax") for rank in (1, 2, 3)},
@@ -321,6 +281,9 @@ RULES: Mapping[str, Rule] = {
     **{f"ops.{name}": _nothing for name in _OPERATIONS_SAVING_NOTHING},
     "ops.multiply": lambda _, *inputs: Saved(inputs=tuple(range(len(inputs))) if len(inputs) > 1 else ()),
     "ops.matmul": lambda _, *inputs: Saved(inputs=tuple(range(len(inputs)))),
-    **{f"ops.{name}": _named(name) for name in SAVED_BY_ACTIVATION if name not in
-       ("linear", "exponential", "mish", "swish", "hard_swish", "softmax", "gelu", "log_softmax")},
-}  # fmt: skip
+    **{
+        f"ops.{name}": _pointwise
+        for name, known in {**ROWS, **FUNCTIONS}.items()
+        if known.saved is not None and not known.couples_channels and (known.operation or name in FUNCTIONS)
+    },
+}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archcalc.arith import Shape, Size, broadcast, certainly, equal, prod
 from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
+from archcalc.layers.activations import ROWS
 from archcalc.layers.base import Window, family, identity, show
 from archcalc.layers.fields import Untracked
+from archcalc.layers.functions import FUNCTIONS
 from archcalc.layers.merging import aligned, repeat_count
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operand, OperandValue, Operation, operation
@@ -31,8 +34,9 @@ class Unary(Operation):
 
     def primitives(self, *inputs: Shape) -> prim.Primitives:
         # arguments that a config leaves out have Keras's defaults
-        parameters = ((name, getattr(self, name)) for name in UNARY.get(self.function, ("", ()))[1])
-        return (prim.Pointwise(self.function, tuple((n, v) for n, v in parameters if v is not None)),)
+        stated = {name: getattr(self, name) for name in UNARY.get(self.function, ())}
+        parameters = {name: UNARY[self.function][name] if v is None else v for name, v in stated.items()}
+        return (prim.Pointwise(self.function, tuple((n, v) for n, v in parameters.items() if v is not None)),)
 
 
 @family
@@ -70,80 +74,13 @@ class Filled(WithoutWork):
         return (prim.ZeroGradient(),)
 
 
-# function -> class in Keras configs, and the untracked arguments
-UNARY: dict[str, tuple[str, tuple[str, ...]]] = {
-    "absolute": ("Absolute", ()),
-    "arccos": ("Arccos", ()),
-    "arccosh": ("Arccosh", ()),
-    "arcsin": ("Arcsin", ()),
-    "arcsinh": ("Arcsinh", ()),
-    "arctan": ("Arctan", ()),
-    "arctanh": ("Arctanh", ()),
-    "cbrt": ("Cbrt", ()),
-    "ceil": ("Ceil", ()),
-    "celu": ("Celu", ("alpha",)),
-    "clip": ("Clip", ("x_min", "x_max")),
-    "cos": ("Cos", ()),
-    "cosh": ("Cosh", ()),
-    "deg2rad": ("Deg2rad", ()),
-    "elu": ("Elu", ("alpha",)),
-    "erf": ("Erf", ()),
-    "erfc": ("Erfc", ()),
-    "erfinv": ("Erfinv", ()),
-    "exp": ("Exp", ()),
-    "exp2": ("Exp2", ()),
-    "expm1": ("Expm1", ()),
-    "floor": ("Floor", ()),
-    "gelu": ("Gelu", ("approximate",)),
-    "hard_shrink": ("HardShrink", ("threshold",)),
-    "hard_sigmoid": ("HardSigmoid", ()),
-    "hard_silu": ("HardSilu", ()),
-    "hard_tanh": ("HardTanh", ()),
-    "isfinite": ("Isfinite", ()),
-    "isinf": ("Isinf", ()),
-    "isnan": ("Isnan", ()),
-    "leaky_relu": ("LeakyRelu", ("negative_slope",)),
-    "log": ("Log", ()),
-    "log10": ("Log10", ()),
-    "log1p": ("Log1p", ()),
-    "log2": ("Log2", ()),
-    "log_sigmoid": ("LogSigmoid", ()),
-    "logical_not": ("LogicalNot", ()),
-    "nan_to_num": ("NanToNum", ("nan", "posinf", "neginf")),
-    "negative": ("Negative", ()),
-    "rad2deg": ("Rad2deg", ()),
-    "reciprocal": ("Reciprocal", ()),
-    "relu": ("Relu", ()),
-    "relu6": ("Relu6", ()),
-    "round": ("Round", ("decimals",)),
-    "rsqrt": ("Rsqrt", ()),
-    "selu": ("Selu", ()),
-    "sigmoid": ("Sigmoid", ()),
-    "sign": ("Sign", ()),
-    "silu": ("Silu", ()),
-    "sin": ("Sin", ()),
-    "sinc": ("Sinc", ()),
-    "sinh": ("Sinh", ()),
-    "soft_shrink": ("SoftShrink", ("threshold",)),
-    "softplus": ("Softplus", ()),
-    "softsign": ("Softsign", ()),
-    "sparse_plus": ("SparsePlus", ()),
-    "sparse_sigmoid": ("SparseSigmoid", ()),
-    "sqrt": ("Sqrt", ()),
-    "square": ("Square", ()),
-    "squareplus": ("Squareplus", ("b",)),
-    "tan": ("Tan", ()),
-    "tanh": ("Tanh", ()),
-    "tanh_shrink": ("TanhShrink", ()),
-    "threshold": ("Threshold", ("threshold", "default_value")),
-    "trunc": ("Trunc", ()),
+# functions of one operand -> their untracked arguments, with Keras's defaults
+UNARY: dict[str, Mapping[str, Any]] = {
+    name: known.arguments
+    for name, known in sorted({**ROWS, **FUNCTIONS}.items())
+    if name in FUNCTIONS or (known.operation and not known.couples_channels)
 }
-FREE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "conjugate": ("Conjugate", ()),
-    "copy": ("Copy", ()),
-    "imag": ("Imag", ()),
-    "real": ("Real", ()),
-}
+FREE = ("conjugate", "copy", "imag", "real")
 
 
 @operation("stop_gradient", "StopGradient")
@@ -154,19 +91,13 @@ class StopGradient(WithoutWork):
     operands = ("variable",)
 
 
-CASTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "cast": ("Cast", ()),
-    "saturate_cast": ("SaturateCast", ()),
-}
-FILLED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "ones_like": ("OnesLike", ()),
-    "zeros_like": ("ZerosLike", ()),
-}
+CASTS = ("cast", "saturate_cast")
+FILLED = ("ones_like", "zeros_like")
 
 
 # functions whose results for integers are integers, and those whose results are truth values
 _INTEGERS = {
-    *("absolute", "clip", "nan_to_num", "negative", "relu", "relu6", "round", "sign", "square", "trunc"),
+    *(name for name, known in {**ROWS, **FUNCTIONS}.items() if known.keeps_integers),
     *("add", "floor_divide", "fmod", "maximum", "minimum", "mod", "multiply", "power", "subtract"),
 }
 _TRUTHS = {
@@ -175,8 +106,9 @@ _TRUTHS = {
 }
 
 
-def _declare(base: type[Operation], function: str, keras_class: str, untracked: tuple[str, ...]) -> None:
-    """Define and register the class of one entry of the tables above."""
+def _declare(base: type[Operation], function: str, untracked: Iterable[str] = ()) -> None:
+    """Define and register the class of one entry of the tables above: `HardTanh` of `hard_tanh`."""
+    keras_class = "".join(part.capitalize() for part in function.split("_"))
     body: dict[str, Any] = {
         "__doc__": f"`keras.ops.{function}` of each unit.",
         "__module__": __name__,
@@ -188,9 +120,11 @@ def _declare(base: type[Operation], function: str, keras_class: str, untracked: 
     globals()[keras_class] = operation(function, keras_class)(type(keras_class, (base,), body))
 
 
-for _base, _table in ((Unary, UNARY), (WithoutWork, FREE), (Casting, CASTS), (Filled, FILLED)):
-    for _function, (_class, _untracked) in _table.items():
-        _declare(_base, _function, _class, _untracked)
+for _function, _untracked in UNARY.items():
+    _declare(Unary, _function, _untracked)
+for _base, _table in ((WithoutWork, FREE), (Casting, CASTS), (Filled, FILLED)):
+    for _function in _table:
+        _declare(_base, _function)
 
 
 # -- several operands ----------------------------------------------------------------------------
@@ -300,35 +234,14 @@ class Binary(Broadcasting):
         return (prim.Pointwise(self.function, (("x1" if first else "x2", value),)),)
 
 
-BINARY: dict[str, str] = {
-    "add": "Add",
-    "arctan2": "Arctan2",
-    "divide": "Divide",
-    "divide_no_nan": "DivideNoNan",
-    "equal": "Equal",
-    "floor_divide": "FloorDivide",
-    "fmod": "Fmod",
-    "greater": "Greater",
-    "greater_equal": "GreaterEqual",
-    "hypot": "Hypot",
-    "less": "Less",
-    "less_equal": "LessEqual",
-    "logaddexp": "Logaddexp",
-    "logical_and": "LogicalAnd",
-    "logical_or": "LogicalOr",
-    "logical_xor": "LogicalXor",
-    "maximum": "Maximum",
-    "minimum": "Minimum",
-    "mod": "Mod",
-    "multiply": "Multiply",
-    "not_equal": "NotEqual",
-    "power": "Power",
-    "subtract": "Subtract",
-    "true_divide": "TrueDivide",
-}
-
-for _function, _class in BINARY.items():
-    _declare(Binary, _function, _class, ())
+BINARY = (
+    *("add", "arctan2", "divide", "divide_no_nan", "equal", "floor_divide", "fmod", "greater"),
+    *("greater_equal", "hypot", "less", "less_equal", "logaddexp", "logical_and", "logical_or"),
+    *("logical_xor", "maximum", "minimum", "mod", "multiply", "not_equal", "power", "subtract"),
+    "true_divide",
+)
+for _function in BINARY:
+    _declare(Binary, _function)
 
 
 # results that are piecewise constant pass no gradient

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
-from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.activations import ACTIVATIONS, ROWS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
@@ -18,16 +17,6 @@ from archcalc.readers.json_text import member
 from archcalc.readers.keras.legacy import CLASS_NAMES, modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
-
-# activation layers that Keras accepts where it expects the name of a function
-_ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
-    ("ReLU", None): "relu",
-    ("ReLU", 6): "relu6",
-    ("Softmax", -1): "softmax",
-    ("ELU", 1): "elu",
-    ("LeakyReLU", 0.2): "leaky_relu",
-}
-_ACTIVATION_ARGUMENT = {"ReLU": "max_value", "Softmax": "axis", "ELU": "alpha", "LeakyReLU": "negative_slope"}
 
 
 def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
@@ -116,12 +105,15 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
     config, class_name = value.get("config"), _name(value)
     if class_name == "function" and isinstance(config, str):
         return config
-    if isinstance(config, dict) and class_name in _ACTIVATION_ARGUMENT:
-        defaults = {"negative_slope": 0.0, "threshold": 0.0} if class_name == "ReLU" else {}
-        number = config.get(_ACTIVATION_ARGUMENT[class_name])
-        name = _ACTIVATION_LAYERS.get((class_name, number)) if not isinstance(number, list | dict) else None
-        if name is not None and all(config.get(k, v) == v for k, v in defaults.items()):
-            return name
+    if isinstance(config, dict) and class_name in {known.layer[0] for known in ROWS.values() if known.layer}:
+        # a layer that Keras accepts where it expects the name of a function
+        for name, known in ROWS.items():
+            kind, arguments = known.layer or ("", {})
+            defaults = registered().get(kind)
+            if kind == class_name and all(
+                config.get(k, getattr(defaults, k)) == v for k, v in arguments.items()
+            ):
+                return name
         reading.fault(
             path, f"{class_name} with these arguments is used as an activation; make it a separate layer"
         )

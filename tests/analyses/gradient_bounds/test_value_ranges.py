@@ -11,7 +11,8 @@ import tensorflow as tf
 from keras import ops
 
 from archcalc.analyses.gradient_bounds.value_ranges import Interval, image, slope
-from archcalc.layers.activations import ACTIVATIONS, FUNCTIONS
+from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.functions import FUNCTIONS
 
 POSITIVE = [(0.5, 2.0), (1.0, 3.0)]
 EITHER = [*POSITIVE, (-2.0, -0.5), (-0.7, 1.5)]

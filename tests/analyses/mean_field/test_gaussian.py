@@ -19,7 +19,7 @@ tf = pytest.importorskip("tensorflow")
 
 POINTS = np.concatenate([np.linspace(-9.03, 9.01, 601), [-40.0, 40.0]])
 ARGUMENTS: dict[str, dict[str, Any]] = {"threshold": {"threshold": 0.4, "default_value": -0.3}}
-NAMED = [name for name, a in ACTIVATIONS.items() if a.slopes is not None]
+NAMED = [name for name, a in ACTIVATIONS.items() if not a.couples_channels]
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -38,7 +38,15 @@ def test_value_and_slope_are_those_of_keras(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("relu", {"max_value": 2.0, "negative_slope": 0.1, "threshold": 0.5}), ("elu", {"alpha": 0.7})],
+    [
+        ("relu", {"max_value": 2.0, "negative_slope": 0.1, "threshold": 0.5}),
+        ("elu", {"alpha": 0.7}),
+        ("gelu", {"approximate": True}),
+        ("squareplus", {"b": 9.0}),
+        ("hard_shrink", {"threshold": 2.0}),
+        ("soft_shrink", {"threshold": 2.0}),
+        ("leaky_relu", {"negative_slope": -0.5}),
+    ],
 )
 def test_arguments_of_layers(name: str, arguments: dict[str, float]) -> None:
     phi = function(name, arguments)

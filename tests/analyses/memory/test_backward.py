@@ -12,14 +12,18 @@ import keras
 import pytest
 
 import archcalc
-from archcalc.analyses.memory.backward import RULES, SAVED_BY_ACTIVATION, saved_for_backward
+from archcalc.analyses.memory.backward import RULES, saved_for_backward
 from archcalc.graph import Graph
+from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.functions import FUNCTIONS
 from archcalc.layers.registry import registered, registered_operations
 from tests.analyses.memory.backward_oracle import saved_tensors
 from tests.networks import made
 
 IMAGE, SEQUENCE, VOLUME = (9, 8, 4), (9, 4), (5, 6, 7, 4)
 BATCH = 13  # divides no size in the tests, so that batch axes can be recognised
+
+SAVED = [name for name, known in ACTIVATIONS.items() if known.saved is not None]
 
 Case = tuple[str, dict[str, Any], list[tuple[int, ...]]]
 
@@ -46,8 +50,8 @@ CASES: list[Case] = [
     *spatial("Cropping*D", cropping=1),
     *spatial("SpatialDropout*D", rate=0.5),
     *(("UpSampling2D", {"interpolation": i}, [IMAGE]) for i in ("bilinear", "bicubic", "lanczos3")),
-    *(("Dense", {"units": 6, "activation": name}, [IMAGE]) for name in SAVED_BY_ACTIVATION),
-    *(("Activation", {"activation": name}, [IMAGE]) for name in SAVED_BY_ACTIVATION),
+    *(("Dense", {"units": 6, "activation": name}, [IMAGE]) for name in SAVED),
+    *(("Activation", {"activation": name}, [IMAGE]) for name in SAVED),
     ("Conv2D", {"filters": 6, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}, [IMAGE]),
     ("Conv2D", {"filters": 6, "kernel_size": (3, 2), "dilation_rate": (1, 3)}, [IMAGE]),
     ("Conv3D", {"filters": 2, "kernel_size": 2, "dilation_rate": 2}, [VOLUME]),
@@ -109,10 +113,11 @@ CASES: list[Case] = [
     ("ops.expand_dims", {"axis": 1}, [IMAGE]),
     ("ops.mean", {"axis": (1, 2)}, [IMAGE]),
     ("ops.sum", {"axis": (1, 2)}, [IMAGE]),
+    ("ops.elu", {"alpha": 2.0}, [IMAGE]),
     *(
-        (name, {}, [IMAGE])
+        (name, {"approximate": False} if name == "ops.gelu" else {}, [IMAGE])
         for name in RULES
-        if name.removeprefix("ops.") in SAVED_BY_ACTIVATION and "ops." in name
+        if name.removeprefix("ops.") in {*SAVED, *FUNCTIONS} and "ops." in name
     ),
 ]
 
