@@ -8,6 +8,8 @@ from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 
 if TYPE_CHECKING:
+    from archcalc.analyses.memory.peak import Course
+    from archcalc.report.columns import Figures
     from archcalc.report.totals import Totals
 
 
@@ -46,23 +48,23 @@ class Fit(NamedTuple):
         }
 
 
-def fit(totals: Totals, memory: int, batch: int) -> Fit:
-    """The largest batches; only activations grow with the batch."""
-    held, peak = totals.training_activation_bytes, totals.peak_activation_bytes
+def fit(totals: Totals, of: Figures, memory: int) -> Fit:
+    """The largest batches."""
+    kept, weights = totals.training_activation_bytes, totals.weight_bytes
+    known = None if isinstance(kept, Unknown) else of.training
     return Fit(
         memory,
-        MemoryNeed(totals.training_bytes, _largest(memory, totals.training_bytes - held, held, batch)),
-        MemoryNeed(totals.weight_bytes + peak, _largest(memory, totals.weight_bytes, peak, batch)),
+        MemoryNeed(totals.training_bytes, _largest(totals.training_bytes, known, memory)),
+        MemoryNeed(
+            weights + totals.peak_activation_bytes,
+            _largest(weights + totals.peak_activation_bytes, of.peaks.course, memory, weights),
+        ),
     )
 
 
-def _largest(memory: int, fixed: Size, grows: Size, batch: int) -> Size | None:
-    for figure in (fixed, grows):
-        if isinstance(figure, Unknown):
-            return figure
-        if not isinstance(figure, int):
-            return Unknown("depends on symbols; give them values with --set")
-    if fixed > memory:
-        return 0
-    sample = grows // batch  # exact: every activation exists once per sample
-    return (memory - fixed) // sample if sample else None
+def _largest(needed: Size, course: Course | None, memory: int, fixed: Size = 0) -> Size | None:
+    if isinstance(needed, Unknown) or course is None:
+        return needed
+    if not isinstance(needed, int) or not isinstance(fixed, int):
+        return Unknown("depends on symbols; give them values with --set")
+    return course.largest_batch(memory - fixed)

@@ -19,7 +19,14 @@ import archcalc
 from benchmarks.step_memory.drawn import SEED, networks
 from benchmarks.step_memory.measure import measured
 
-KNOWN = {"VGG16": 4, "ResNet50": 4, "DenseNet121": 4, "MobileNetV2": 4, "EfficientNetB0": 4, "ConvNeXtTiny": 4}
+KNOWN = {
+    "VGG16": 4,
+    "ResNet50": 4,
+    "DenseNet121": 4,
+    "MobileNetV2": 4,
+    "EfficientNetB0": 4,
+    "ConvNeXtTiny": 4,
+}
 MIB = 2**20
 
 
@@ -69,7 +76,9 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--one-thread", action="store_true", help="of TensorFlow, within and between operations")
+    parser.add_argument(
+        "--one-thread", action="store_true", help="of TensorFlow, within and between operations"
+    )
     options = parser.parse_args()
     if options.task == "measure":
         measure(options.file, options.names, options.seed, options.one_thread)

@@ -1,6 +1,6 @@
 """Networks drawn at random, nine kinds of them, whose memory grows with the batch for the larger part.
 
-`SEED` was written down before any of them was measured. Tensors of a step are 100 to 400 MiB, so that
+`SEED` was written down before any of them was measured. A step holds 100 to 400 MiB, so that
 TensorFlow's own few MiB weigh little and a step takes seconds.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 SEED = 20261129
-EACH = 6  # networks of each kind
+EACH = 5  # networks of each kind
 MIB = 2**20
 
 Entry = dict[str, Any]
@@ -60,14 +60,18 @@ def _cnn(choose: random.Random, **frozen: Any) -> dict[str, Any]:
         for _ in range(choose.randint(1, 3)):
             kind = "SeparableConv2D" if separable and stage else "Conv2D"
             act = {} if normalised else {"activation": s.activation()}
-            s.add(kind, filters=width, kernel_size=choose.choice([1, 3, 3, 5]), padding="same", **act, **frozen)
+            s.add(
+                kind, filters=width, kernel_size=choose.choice([1, 3, 3, 5]), padding="same", **act, **frozen
+            )
             if normalised:
                 s.add("BatchNormalization", **frozen)
                 s.add("ReLU")
         if choose.random() < 0.5:
             s.add(choose.choice(["MaxPooling2D", "AveragePooling2D"]), pool_size=2)
         else:
-            s.add("Conv2D", filters=width, kernel_size=3, strides=2, padding="same", activation="relu", **frozen)
+            s.add(
+                "Conv2D", filters=width, kernel_size=3, strides=2, padding="same", activation="relu", **frozen
+            )
         if choose.random() < 0.3:
             s.add("Dropout", rate=0.3)
         width *= 2
@@ -85,7 +89,13 @@ def _unet(choose: random.Random) -> dict[str, Any]:
 
     def block(filters: int) -> str:
         for _ in range(2):
-            s.add("Conv2D", filters=filters, kernel_size=3, padding="same", activation=None if normalised else "relu")
+            s.add(
+                "Conv2D",
+                filters=filters,
+                kernel_size=3,
+                padding="same",
+                activation=None if normalised else "relu",
+            )
             if normalised:
                 s.add("BatchNormalization")
                 s.add("Activation", activation="relu")
@@ -118,12 +128,21 @@ def _attention(choose: random.Random) -> dict[str, Any]:
     for _ in range(choose.randint(1, 3)):
         inside = s.add("LayerNormalization", inputs=[x]) if before else x
         y = s.add(
-            "MultiHeadAttention", num_heads=heads, key_dim=width // heads, dropout=dropout, inputs=[inside, inside]
+            "MultiHeadAttention",
+            num_heads=heads,
+            key_dim=width // heads,
+            dropout=dropout,
+            inputs=[inside, inside],
         )
         x = s.add("Add", inputs=[x, y])
         x = x if before else s.add("LayerNormalization")
         inside = s.add("LayerNormalization", inputs=[x]) if before else x
-        s.add("Dense", units=width * choose.choice([2, 4]), activation=choose.choice(["gelu", "relu"]), inputs=[inside])
+        s.add(
+            "Dense",
+            units=width * choose.choice([2, 4]),
+            activation=choose.choice(["gelu", "relu"]),
+            inputs=[inside],
+        )
         y = s.add("Dense", units=width)
         x = s.add("Add", inputs=[x, y])
         x = x if before else s.add("LayerNormalization")
@@ -161,8 +180,8 @@ def _one_d(choose: random.Random) -> dict[str, Any]:
     x = s.add("Conv1D", filters=width, kernel_size=1)
     for i in range(choose.randint(2, 5)):
         y = s.add(
-            "Conv1D", filters=width, kernel_size=choose.choice([3, 5]), padding="causal" if causal else "same",
-            dilation_rate=2**i if causal else 1, activation="relu",
+            "Conv1D", filters=width, kernel_size=choose.choice([3, 5]),
+            padding="causal" if causal else "same", dilation_rate=2**i if causal else 1, activation="relu",
         )  # fmt: skip
         if choose.random() < 0.5:
             y = s.add(choose.choice(["BatchNormalization", "LayerNormalization"]))
@@ -231,11 +250,11 @@ KINDS: Mapping[str, Callable[[random.Random], dict[str, Any]]] = {
 
 
 def networks(seed: int = SEED) -> Iterator[Drawn]:
-    """All of them, with batches for which the tensors of all layers are 50 to 130 MiB."""
+    """All of them, with batches for which the tensors of all layers are 100 to 130 MiB."""
     import archcalc
 
-    for kind, draw in KINDS.items():
-        for number in range(EACH):
+    for number in range(EACH):
+        for kind, draw in KINDS.items():
             choose = random.Random(f"{seed}/{kind}/{number}")
             dtype = choose.choice(["mixed_float16", "mixed_bfloat16"]) if kind == "half" else "float32"
             while True:
@@ -243,7 +262,7 @@ def networks(seed: int = SEED) -> Iterator[Drawn]:
                 totals = archcalc.analyze(archcalc.load(spec), dtype=dtype).totals
                 steps = spec["inputs"]["x"][0]
                 units = totals.activation_bytes + sum(_inside(layer, steps) for layer in spec["layers"])
-                batch = math.ceil(choose.uniform(50, 130) * MIB / units)
+                batch = math.ceil(choose.uniform(100, 130) * MIB / units)
                 if batch > 1 and 4 * totals.weight_bytes < units * batch:
                     break
             yield Drawn(f"{kind}{number}", spec, batch, dtype)
