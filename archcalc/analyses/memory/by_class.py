@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archcalc.analyses.memory.held import REUSED, VIEW, Held
-from archcalc.arith import Shape, certainly, equal, exact_div, prod
+from archcalc.arith import Shape, certainly, equal, prod
 
 Rule = Callable[..., Held | None]  # None: as its primitives
 
@@ -14,7 +14,7 @@ Rule = Callable[..., Held | None]  # None: as its primitives
 def _layer_normalization(layer: Any, x: Shape) -> Held:
     """The quotient is kept for gamma."""
     n = prod(x)
-    groups = exact_div(n, prod(x[axis] for axis in layer.axes(x)))
+    groups = prod(size for axis, size in enumerate(x) if axis not in layer.axes(x))
     hidden = 2 * n + groups if layer.rms_scaling else int(layer.scale) * n + 3 * groups
     return Held(inputs=(0,), hidden=hidden, upcast=True, inference=n, forward=n, backward=2 * n)
 

@@ -143,7 +143,7 @@ class _Backward:
         """What all copies of a block but two keep, and the gradients of their weights."""
         repeat = self.steps[number].between
         assert repeat is not None
-        saved: Size = 0
+        kept: Size = 0
         gradients: Size = 0
         for i in range(repeat.first, repeat.last + 1):
             times = repeat.count - 2
