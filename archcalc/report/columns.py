@@ -11,7 +11,7 @@ from archcalc.analyses import parameters, shapes, work
 from archcalc.analyses.fields import receptive_field
 from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
-from archcalc.analyses.memory import optimizers, peak, tensors
+from archcalc.analyses.memory import optimizers, peak, step_work, tensors
 from archcalc.analyses.memory.calls import calls, held_by_node
 from archcalc.analyses.memory.events import Call
 from archcalc.analyses.memory.held import Held
@@ -177,6 +177,10 @@ class Figures:
         return self._batched(held_in_training(self.graph, self._training_calls, self._held))
 
     @once
+    def training_macs(self) -> Sequence[Size]:
+        return step_work.macs(self.graph, self.output_shapes, self._training_calls, self.macs)
+
+    @once
     def training(self) -> peak.Course:
         """A training step, in Keras's order."""
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
@@ -185,7 +189,9 @@ class Figures:
     @once
     def optimizer_bytes(self) -> Size:
         owned = zip(self.name, self.copies, self.weights, strict=True)
-        return self.options.precision.weight * optimizers.state(self.options.optimizer or OPTIMIZER, owned)
+        options = self.options
+        further = int(options.ema) + int(options.accumulation)
+        return options.precision.weight * optimizers.state(options.optimizer or OPTIMIZER, owned, further)
 
     # -- fields --------------------------------------------------------------------------
     @once

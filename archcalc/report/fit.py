@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from archcalc.report.totals import Totals
 
 
+# what a step may hold beyond what is counted, in percent: measured networks stay within it (docs/memory.md)
+MARGIN = 20
+
+
 class MemoryNeed(NamedTuple):
     """The bytes needed at the report's batch, and the largest batch that fits (0: not even one sample).
 
@@ -28,13 +32,13 @@ class MemoryNeed(NamedTuple):
         batch = self.largest_batch
         return {
             "bytes": self.bytes if known else None if isinstance(self.bytes, Unknown) else str(self.bytes),
-            "fits": self.bytes <= memory if isinstance(self.bytes, int) else None,
+            "fits": self.bytes <= usable(memory) if isinstance(self.bytes, int) else None,
             "largest_batch": batch if isinstance(batch, int) else None,
         }
 
 
 class Fit(NamedTuple):
-    """Whether training and inference fit into `memory` bytes."""
+    """Whether training and inference fit into `memory` bytes, with a margin of `MARGIN` percent."""
 
     memory: int
     training: MemoryNeed
@@ -43,9 +47,15 @@ class Fit(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return {
             "memory_bytes": self.memory,
+            "margin_percent": MARGIN,
             "training": self.training.to_dict(self.memory),
             "inference": self.inference.to_dict(self.memory),
         }
+
+
+def usable(memory: int) -> int:
+    """The bytes of an amount of memory that counted ones may take."""
+    return memory * 100 // (100 + MARGIN)
 
 
 def fit(totals: Totals, of: Figures, memory: int) -> Fit:
@@ -67,4 +77,4 @@ def _largest(needed: Size, course: Course | None, memory: int, fixed: Size = 0) 
         return needed
     if not isinstance(needed, int) or not isinstance(fixed, int):
         return Unknown("depends on symbols; give them values with --set")
-    return course.largest_batch(memory - fixed)
+    return course.largest_batch(usable(memory) - fixed)

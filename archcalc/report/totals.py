@@ -65,6 +65,11 @@ class Totals(Frozen):
         return self._of.optimizer_bytes
 
     @once
+    def training_macs(self) -> Size:
+        """Of one sample's forward and backward pass."""
+        return self._sum("training_macs")
+
+    @once
     def training_bytes(self) -> Size:
         """The most that a training step holds at once."""
         kept = self.training_activation_bytes

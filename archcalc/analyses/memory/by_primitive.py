@@ -128,7 +128,8 @@ def _pointwise(use: Use) -> Held:
         output=saved.output,
         hidden=saved.hidden * units,
         masks=saved.masks * units,
-        inference=several,
+        # TensorFlow fuses a gelu with the matrix or convolution before it, where nothing is kept
+        inference=0 if p.function == "gelu" else several,
         forward=several if not saved.hidden else 0,
         backward=2 * several,
         value=REUSED,
