@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # options of figures -> the formats that show these figures
 _APPLIES = options.APPLIES | {
     **dict.fromkeys(("clipped", "loss"), ("json", "csv")),
-    **dict.fromkeys(("memory", "optimizer"), ("table", "json", "markdown")),
+    **dict.fromkeys(("memory", "optimizer", "ema", "accumulation"), ("table", "json", "markdown")),
     **dict.fromkeys(("batch", "dtype"), ("table", "json", "csv", "markdown")),
 }
 _COMPARED = ("table", "json", "csv", "markdown")  # formats of a comparison, and its options

@@ -44,6 +44,14 @@ TABLE = (
     Quantity("output_shape", total=""),
     Quantity("weight_bytes", BYTES, in_rows=False, total="whole"),
     Quantity("macs", MACS, "multiply-adds of one sample's forward pass", column="MACs", formula="MACs"),
+    Quantity(
+        "training_macs",
+        MACS,
+        "multiply-adds of one sample's forward and backward pass",
+        in_rows=False,
+        total="whole",
+        claimed=False,
+    ),
     Quantity("flops", OPERATIONS, column="FLOPs"),
     Quantity(
         "elementwise_operations",

@@ -6,18 +6,28 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from archcalc.layers.activations import INFINITY, ROWS, Activation, Range, broken, line, row
+from archcalc.layers.activations import (
+    INFINITY,
+    ROWS,
+    Activation,
+    Range,
+    SavedByActivation,
+    broken,
+    line,
+    row,
+)
 
 _UNIT = (0.0, 1.0)
 _EITHER = (-1.0, 1.0)
 _ANY = (-INFINITY, INFINITY)
 _POSITIVE = (0.0, INFINITY)
 UNKNOWN = Activation(at_zero=None)
+_OF_CLIP = SavedByActivation(input=True, hidden=1)
 
 
 def _clip(x_min: Any = None, x_max: Any = None) -> Activation:
     if not isinstance(x_min, int | float) or not isinstance(x_max, int | float):
-        return Activation(_UNIT, at_zero=None)
+        return Activation(_UNIT, at_zero=None, saved=_OF_CLIP)
     top = float(x_max)
     bottom = float(x_min) if x_min <= x_max else top  # Keras takes the smaller of the two
     return Activation(
@@ -28,6 +38,7 @@ def _clip(x_min: Any = None, x_max: Any = None) -> Activation:
         at_zero=None,
         rising=True,
         kinks=(bottom, top),
+        saved=_OF_CLIP,
     )
 
 
@@ -77,6 +88,20 @@ FUNCTIONS: dict[str, Activation] = {
     "square": Activation(_ANY, lambda _, x: x * x, lambda _, x: 2 * x, image=_POSITIVE, keeps_integers=True),
     "trunc": _step(keeps_integers=True),
 }
+# what the backward pass reads; functions whose slope is zero stop the gradient
+_SAVED: dict[str, SavedByActivation] = {
+    **dict.fromkeys(["deg2rad", "negative", "rad2deg", "sign"], SavedByActivation()),
+    **dict.fromkeys(["absolute", "arccos", "arcsin", "arctan", "arctanh"], SavedByActivation(input=True)),
+    **dict.fromkeys(["cos", "cosh", "erf", "erfc", "expm1", "log", "log1p"], SavedByActivation(input=True)),
+    **dict.fromkeys(["sin", "sinh", "square", "tan"], SavedByActivation(input=True)),
+    **dict.fromkeys(["arccosh", "arcsinh", "erfinv", "exp2"], SavedByActivation(output=True)),
+    **dict.fromkeys(["reciprocal", "rsqrt", "sqrt"], SavedByActivation(output=True)),
+    **dict.fromkeys(["clip", "log10", "log2"], _OF_CLIP),
+    "cbrt": SavedByActivation(input=True, hidden=3),
+    "nan_to_num": SavedByActivation(masks=3),
+    "sinc": SavedByActivation(hidden=2, masks=1),
+}
+FUNCTIONS.update({name: FUNCTIONS[name]._replace(saved=saved) for name, saved in _SAVED.items()})
 # of a tensor and a constant
 _WITH_CONSTANT = {name: Activation(_UNIT, at_zero=None) for name in ("logaddexp", "maximum", "minimum")}
 

@@ -66,7 +66,8 @@ def _work(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     ours = report.conventions["flops"] == "archcalc"
     if isinstance(t.macs, int):
         equal = f" = {text.count(t.flops, glyphs)} FLOPs" if ours else ""
-        yield Fact("Work", f"{text.count(t.macs, glyphs)} MACs{equal}")
+        step = f"; {text.count(t.training_macs, glyphs)} MACs in a training step"
+        yield Fact("Work", f"{text.count(t.macs, glyphs)} MACs{equal}{step}")
     elif isinstance(t.macs, Unknown):
         yield Fact("MACs", _figure(report, "macs", glyphs))
     if not ours:

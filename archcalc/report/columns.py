@@ -11,11 +11,14 @@ from archcalc.analyses import parameters, shapes, work
 from archcalc.analyses.fields import receptive_field
 from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
-from archcalc.analyses.memory import optimizers, tensors
+from archcalc.analyses.memory import optimizers, peak, step_work, tensors
+from archcalc.analyses.memory.calls import calls, held_by_node
+from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Held
 from archcalc.analyses.memory.inference import Inference, inference
+from archcalc.analyses.memory.order import keras_order
 from archcalc.analyses.memory.training import activations as held_in_training
-from archcalc.arith import Size
-from archcalc.arith.unknown import Unknown
+from archcalc.arith import Size, total
 from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
@@ -136,8 +139,8 @@ class Figures:
 
     # -- memory --------------------------------------------------------------------------
     def _tensor_bytes(self, *, declared: bool) -> list[list[Size]]:
-        precision, batch = self.options.precision, self.options.batch
-        return tensors.tensors(self.graph, self.output_shapes, precision, batch, declared=declared)
+        """The bytes of one sample's tensors, by node and output."""
+        return tensors.tensors(self.graph, self.output_shapes, self.options.precision, 1, declared=declared)
 
     @once
     def _tensors(self) -> Sequence[Sequence[Size]]:
@@ -145,28 +148,50 @@ class Figures:
 
     @once
     def activation_bytes(self) -> Sequence[Size]:
-        return tensors.activations(self.graph, self._tensors)
+        return self._batched(tensors.activations(self.graph, self._tensors))
+
+    def _batched(self, of_one_sample: Sequence[Size]) -> list[Size]:
+        return [self.options.batch * size for size in of_one_sample]
+
+    @once
+    def _held(self) -> Sequence[Held | None]:
+        return held_by_node(self.graph, self.output_shapes)
+
+    def _calls(self, tensor_bytes: Sequence[Sequence[Size]]) -> list[Call]:
+        precision = self.options.precision
+        return calls(self.graph, self.output_shapes, self._held, tensor_bytes, self.weights, precision)
 
     @once
     def peaks(self) -> Inference:
-        return inference(self.graph, self._tensors)
+        return inference(self.graph, self._calls(self._tensors), self.options.batch)
+
+    @once
+    def _training_calls(self) -> Sequence[Call]:
+        # layers in half precision keep a copy of a float32 input in their own type
+        cast = self._tensor_bytes(declared=False)
+        inputs = set(self.graph.inputs)
+        return self._calls([cast[i] if i in inputs else own for i, own in enumerate(self._tensors)])
 
     @once
     def training_activation_bytes(self) -> Sequence[Size]:
-        owners = [i if n.shared_with is None else n.shared_with for i, n in enumerate(self.graph.nodes)]
-        trained = [_is_trained(self._counts[owner]) for owner in owners]
-        # layers in half precision keep a copy of a float32 input in their own type
-        cast = self._tensor_bytes(declared=False)
-        kept = [cast[i] if i in self.graph.inputs else own for i, own in enumerate(self._tensors)]
-        options = self.options
-        return held_in_training(
-            self.graph, self.output_shapes, kept, trained, options.precision, options.batch
-        )
+        return self._batched(held_in_training(self.graph, self._training_calls, self._held))
+
+    @once
+    def training_macs(self) -> Sequence[Size]:
+        return step_work.macs(self.graph, self.output_shapes, self._training_calls, self.macs)
+
+    @once
+    def training(self) -> peak.Course:
+        """A training step, in Keras's order."""
+        fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
+        return peak.training(self.graph, self._training_calls, keras_order(self.graph), fixed)
 
     @once
     def optimizer_bytes(self) -> Size:
         owned = zip(self.name, self.copies, self.weights, strict=True)
-        return self.options.precision.weight * optimizers.state(self.options.optimizer or OPTIMIZER, owned)
+        options = self.options
+        further = int(options.ema) + int(options.accumulation)
+        return options.precision.weight * optimizers.state(options.optimizer or OPTIMIZER, owned, further)
 
     # -- fields --------------------------------------------------------------------------
     @once
@@ -213,8 +238,3 @@ def type_name(layer: Layer) -> str:
     if isinstance(layer, Operation):
         return f"ops.{layer.function}"
     return str(getattr(layer, "class_name", None) or type(layer).__name__)
-
-
-def _is_trained(count: parameters.Count) -> bool:
-    """Whether weights are trained; unknown weights may be."""
-    return isinstance(count.trainable, Unknown) or count.trainable != 0

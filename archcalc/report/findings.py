@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcalc.report.fit import MARGIN
+
 if TYPE_CHECKING:
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
@@ -42,14 +44,15 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
         return
     needs = (("training", "warning", fit.training), ("inference", "error", fit.inference))
     for use, severity, need in needs:
-        if isinstance(need.bytes, int) and need.bytes > fit.memory:
+        if isinstance(need.bytes, int) and not need.fits(fit.memory):
             largest = need.largest_batch
             fitting = isinstance(largest, int) and largest > 0
             yield Finding(
                 f"{use}-memory",
                 severity,
                 None,
-                f"{use} with batch {batch:,} needs {_memory(need.bytes)}, more than {_memory(fit.memory)}",
+                f"{use} with batch {batch:,} needs {_memory(need.bytes)}, "
+                f"with {MARGIN}% to spare more than {_memory(fit.memory)}",
                 f"--batch {largest} fits"
                 if fitting
                 else "not even one sample fits: use a smaller network or more memory",

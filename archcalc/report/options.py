@@ -147,6 +147,10 @@ class AnalysisOptions(_Checked):
         "Optimizer whose state counts as training memory. Default: the file's, else adam.",
         "`momentum` is SGD with momentum.",
     )
+    ema: bool = option(False, Flag(), "The optimizer averages weights (use_ema): one more number for each.")
+    accumulation: bool = option(
+        False, Flag(), "The optimizer accumulates gradients (gradient_accumulation_steps): one more number."
+    )
     memory: int | str | None = option(
         None,
         Amount(),

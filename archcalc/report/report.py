@@ -115,7 +115,7 @@ class Report(Frozen):
     def fit(self) -> Fit | None:
         """Whether it fits into the stated memory, and the largest batch that does."""
         options = self._of.options
-        return None if options.memory is None else fit(self.totals, int(options.memory), options.batch)
+        return None if options.memory is None else fit(self.totals, self._of, int(options.memory))
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -65,9 +65,15 @@ class Totals(Frozen):
         return self._of.optimizer_bytes
 
     @once
+    def training_macs(self) -> Size:
+        """Of one sample's forward and backward pass."""
+        return self._sum("training_macs")
+
+    @once
     def training_bytes(self) -> Size:
-        activations = self.training_activation_bytes
-        return self.weight_bytes + self.gradient_bytes + self.optimizer_bytes + activations
+        """The most that a training step holds at once."""
+        kept = self.training_activation_bytes
+        return kept if isinstance(kept, Unknown) else self._of.training.at(self._of.options.batch)
 
     @once
     def as_built(self) -> dict[str, Size]:

@@ -30,8 +30,8 @@ def test_one_sample_more_does_not_fit(batch: int, memory: int, dtype: str) -> No
         assert isinstance(largest, int)
         assert room.bytes == whole(analyze(graph, batch=batch, dtype=dtype).totals)
         if largest:
-            assert whole(analyze(graph, batch=largest, dtype=dtype).totals) <= memory
-        assert whole(analyze(graph, batch=largest + 1, dtype=dtype).totals) > memory
+            assert whole(analyze(graph, batch=largest, dtype=dtype).totals) * 1.2 <= memory
+        assert whole(analyze(graph, batch=largest + 1, dtype=dtype).totals) * 1.2 > memory - 2
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,8 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["training"]["fits"] is True
     assert main(["analyze", source, "--memory", "4GiB"]) == 0
     batch = f"{result['training']['largest_batch']:,}"
-    assert f"in 4.00 GiB: training: batch 1 fits, up to {batch}; inference: " in capsys.readouterr().out
+    line = f"in 4.00 GiB, with 20% to spare: training: batch 1 fits, up to {batch}; inference: "
+    assert line in " ".join(capsys.readouterr().out.split())
     assert main(["analyze", source, "--memory", "1kB"]) == 0
     assert "training: not even batch 1 fits" in capsys.readouterr().out
     asked = ["analyze", source, "--memory", "4GiB", "--batch", "5000"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from archcalc.analyses.memory import schedule
+from archcalc.analyses.memory.events import Call
 from archcalc.analyses.memory.order import is_forced, keras_order
-from archcalc.analyses.memory.peak import Peak, peak
+from archcalc.analyses.memory.peak import Course, Peak, peak
+from archcalc.analyses.memory.peak import inference as course
+from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
 
@@ -16,27 +19,32 @@ class Inference(NamedTuple):
     """The peak in Keras's order (`usual`) and in the best order found (`best`, never above `usual`).
 
     `order` is the best order found, None if that is Keras's; `optimal`: it is proved to be the best.
+    `course` is that of Keras's order.
     """
 
+    course: Course
     usual: Peak
     best: Peak
     order: Sequence[int] | None = None
     optimal: bool = False
 
 
-def inference(graph: Graph, tensor_bytes: Sequence[Sequence[Any]]) -> Inference:
-    """The peaks for tensors of these bytes, by node and output."""
+def inference(graph: Graph, calls: Sequence[Call], batch: Size) -> Inference:
+    """The peaks of calls that hold these bytes, with this batch."""
     order = keras_order(graph)
-    usual = peak(graph, tensor_bytes, order)
+    run = course(graph, calls, order)
+    usual = peak(run, batch)
     if is_forced(graph) and not graph.repeats:
-        return Inference(usual, usual, None, True)
+        return Inference(run, usual, usual, None, True)
     if isinstance(usual.bytes, Unknown):
-        return Inference(usual, usual)
-    if graph.repeats or not all(type(size) is int for of_node in tensor_bytes for size in of_node):
+        return Inference(run, usual, usual)
+    if graph.repeats or not all(
+        type(size) is int for call in calls for size in (*call.outputs, call.inference)
+    ):
         reason = "which order is the best depends on symbols; give them values with --set"
-        return Inference(usual, Peak(Unknown(reason), None))
+        return Inference(run, usual, Peak(Unknown(reason), None))
     assert isinstance(usual.bytes, int)
-    best = schedule.best(graph, tensor_bytes, schedule.Schedule(order, usual.bytes, False))
+    best = schedule.best(graph, calls, batch, schedule.Schedule(order, usual.bytes, False))
     if best.order is order:
-        return Inference(usual, usual, None, best.optimal)
-    return Inference(usual, peak(graph, tensor_bytes, best.order), best.order, best.optimal)
+        return Inference(run, usual, usual, None, best.optimal)
+    return Inference(run, usual, peak(course(graph, calls, best.order), batch), best.order, best.optimal)

@@ -28,15 +28,17 @@ def _muon(path: str, weight: Weight) -> Size:
 _BY_WEIGHT: Mapping[str, Numbers] = {"adafactor": _adafactor, "muon": _muon}
 
 
-def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]]) -> Size:
+def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]], further: int = 0) -> Size:
     """The number of state variables for all trained weights, given as (layer name, copies, its weights).
+
+    `further` ones for each weight: its moving average (`use_ema`), its accumulated gradient.
 
     Scalars such as step counters are left out: a few numbers, for Adafactor two more per vector.
     """
     slots = OPTIMIZERS[optimizer]
     rule = _BY_WEIGHT[optimizer] if slots is None else lambda _, weight: slots * weight.parameters
     return total(
-        copies * rule(f"{name}/{weight.name}", weight)
+        copies * (rule(f"{name}/{weight.name}", weight) + further * weight.parameters)
         for name, copies, group in weights
         for weight in group
         if weight.trainable

@@ -9,11 +9,13 @@ if it ends within its limit.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcalc.graph import Graph
+from archcalc.analyses.memory.events import Call, taken_over
+from archcalc.analyses.memory.held import REUSED, VIEW
+from archcalc.graph import Graph, Tap
 
 # limits of the search: steps in all partial orders together, and nodes of the network
 MAX_RUNS, MAX_NODES = 20_000, 5_000
@@ -27,9 +29,9 @@ class Schedule(NamedTuple):
     optimal: bool
 
 
-def best(graph: Graph, tensors: Sequence[Sequence[int]], start: Schedule) -> Schedule:
-    """The best order found, never worse than `start`; `tensors` are bytes by node and output."""
-    problem = _Problem.of(graph, tensors)
+def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule) -> Schedule:
+    """The best order found, never worse than `start`; all bytes are integers."""
+    problem = _Problem.of(graph, calls, batch)
     bound = problem.bound()
     lowest = start
     if lowest.bytes > bound:
@@ -52,60 +54,68 @@ class _State(NamedTuple):
 
 @dataclass
 class _Problem:
-    """The nodes to run and the tensors to hold, which are numbered consecutively."""
+    """The nodes to run and the buffers to hold, which are numbered consecutively.
+
+    A view has the buffer of what it views. The batch that the network is called with is alive from the
+    start to the end, and is not among the buffers.
+    """
 
     inputs: tuple[int, ...]
-    at_start: int  # bytes of the network's inputs, which are alive from the start
-    after_start: int  # the same without inputs that no node reads
-    at_end: int  # bytes of the network's outputs, which stay alive to the end
+    at_start: int  # bytes of the batch
+    at_end: int  # the same with the network's outputs
     output_bytes: list[int]  # bytes that running a node adds
-    step_bytes: list[int]  # the same with all tensors that it reads
-    frees: list[list[int]]  # by node, the tensors that may be freed after it
-    size: list[int]  # by tensor, in bytes
-    readers: list[list[int]]  # by tensor, the nodes that must run before it is freed
+    inside: list[int]  # bytes that it holds only while it runs
+    step_bytes: list[int]  # the least that a node can run with
+    frees: list[list[int]]  # by node, the buffers that may be freed after it
+    takes: list[list[int]]  # by node, the buffers that its output may take over if they are
+    size: list[int]  # by buffer, in bytes
+    readers: list[list[int]]  # by buffer, the nodes that must run before it is freed
     parents: list[set[int]]
     consumers: list[list[int]]
 
     @classmethod
-    def of(cls, graph: Graph, tensors: Sequence[Sequence[int]]) -> _Problem:
-        taps = [(i, k) for i, sizes in enumerate(tensors) for k in range(len(sizes))]
-        number = {tap: n for n, tap in enumerate(taps)}
-        size = [each for sizes in tensors for each in sizes]
-        frees = [sorted({number[t] for t in node.inputs}) for node in graph.nodes]
+    def of(cls, graph: Graph, calls: Sequence[Call], batch: Any) -> _Problem:
+        number, size = _buffers(graph, calls, batch)
+        read = [sorted({number[t] for t in node.inputs}) for node in graph.nodes]
         readers: list[list[int]] = [[] for _ in size]
-        for i, read in enumerate(frees):
-            for tensor in read:
-                readers[tensor].append(i)
+        for i, buffers in enumerate(read):
+            for buffer in buffers:
+                readers[buffer].append(i)
         inputs = set(graph.inputs)
-        output_bytes = [0 if i in inputs else sum(sizes) for i, sizes in enumerate(tensors)]
-        step_bytes = [
-            added + sum(size[t] for t in read) for added, read in zip(output_bytes, frees, strict=True)
-        ]
-        outputs = {number[tap] for tap in graph.outputs}
-        for (i, _), tensor in number.items():
-            if not readers[tensor] and tensor not in outputs:
-                frees[i].append(tensor)  # no node reads it: it is freed at once
-                readers[tensor].append(i)
-        frees = [[t for t in freed if t not in outputs] for freed in frees]
+        called = {number[Tap(i, k)] for i in inputs for k in range(len(calls[i].outputs))}
+        at_start = sum(size[b] for b in called)
+        ends = {number[tap] for tap in graph.outputs}
+        fixed = ends | called
+        output_bytes, inside, step_bytes, frees, takes = [], [], [], [], []
+        for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
+            own = (
+                []
+                if i in inputs or call.way == VIEW
+                else [number[Tap(i, k)] for k in range(len(call.outputs))]
+            )
+            unread = [b for b in own if not readers[b] and b not in fixed]
+            for buffer in unread:
+                readers[buffer].append(i)  # no node reads it: it is freed at once
+            output_bytes.append(sum(size[b] for b in own))
+            inside.append(batch * call.inference + call.copies)
+            frees.append([b for b in (*read[i], *unread) if b not in fixed])
+            taken = taken_over(call, node.inputs, [calls[t.node].outputs[t.output] for t in node.inputs])
+            takes.append(
+                [b for b in {number[t] for t in taken} if b not in fixed] if call.way == REUSED else []
+            )
+            reads = sum(size[b] for b in read[i] if b not in called)
+            least = at_start + reads + output_bytes[i] + inside[i] - (output_bytes[i] if takes[i] else 0)
+            step_bytes.append(0 if i in inputs else least)
         parents = [{t.node for t in node.inputs} - inputs for node in graph.nodes]
         consumers: list[list[int]] = [[] for _ in graph.nodes]
         for i, of_node in enumerate(parents):
             for parent in of_node:
                 consumers[parent].append(i)
-        at_start = sum(sum(tensors[i]) for i in inputs)
+        at_end = at_start + sum(size[b] for b in ends - called)
         return cls(
-            graph.inputs,
-            at_start,
-            at_start - sum(size[t] for i in inputs for t in frees[i]),
-            sum(size[t] for t in outputs),
-            output_bytes,
-            step_bytes,
-            frees,
-            size,
-            readers,
-            parents,
-            consumers,
-        )
+            graph.inputs, at_start, at_end, output_bytes, inside, step_bytes, frees, takes, size, readers,
+            parents, consumers,
+        )  # fmt: skip
 
     def bound(self) -> int:
         """A lower bound of every order's peak: its start, its end and each of its steps."""
@@ -121,7 +131,7 @@ class _Problem:
         growths = [added - self._freed_now(i, left) for i, added in enumerate(self.output_bytes)]
         heap = [(growths[i], i) for i, count in enumerate(waiting) if not count and not done[i]]
         heapq.heapify(heap)
-        most, alive = self.at_start, self.after_start
+        most = alive = self.at_start
         order = list(self.inputs)
         while heap:
             growth, i = heapq.heappop(heap)
@@ -129,7 +139,7 @@ class _Problem:
                 continue  # an outdated entry: the node is in the heap again with a smaller growth
             done[i] = True
             order.append(i)
-            most = max(most, alive + self.output_bytes[i])
+            most = max(most, alive + self._needed(i, {t for t in self.frees[i] if left[t] == 1}))
             alive += growth
             for tensor in self.frees[i]:
                 left[tensor] -= 1
@@ -143,6 +153,11 @@ class _Problem:
                 if waiting[child] == 0:
                     heapq.heappush(heap, (growths[child], child))
         return order, most
+
+    def _needed(self, i: int, freed: Container[int]) -> int:
+        """The bytes that running node `i` adds, after which these buffers are freed."""
+        in_place = any(t in freed for t in self.takes[i])
+        return self.inside[i] + (0 if in_place else self.output_bytes[i])
 
     def _freed_now(self, i: int, left: list[int]) -> int:
         return sum(self.size[t] for t in self.frees[i] if left[t] == 1)
@@ -158,7 +173,7 @@ class _Problem:
         everything = (1 << len(self.output_bytes)) - 1
         inputs = sum(1 << i for i in self.inputs)
         first = frozenset(i for i, of_node in enumerate(parents) if not of_node and not inputs >> i & 1)
-        start = _State(inputs, (), self.after_start, first)
+        start = _State(inputs, (), self.at_start, first)
         heap: list[tuple[int, int, int, _State]] = [(bound, 0, 0, start)]
         seen: set[int] = set()
         runs = entered = 0
@@ -173,7 +188,7 @@ class _Problem:
                 continue
             seen.add(state.done)
             for i in sorted(state.ready):
-                needed = state.alive + self.output_bytes[i]
+                needed = state.alive + self._needed(i, self._freed_after(state.done, i, readers))
                 if needed < known.bytes:
                     following = self._run(state, i, parents, readers)
                     runs += 1
@@ -185,21 +200,39 @@ class _Problem:
     def _harmless(self, state: _State, most: int, readers: list[int]) -> int | None:
         """A ready node whose run does not raise the peak and adds no bytes; None if there is none."""
         for i in state.ready:
-            added = self.output_bytes[i]
-            if state.alive + added <= most and added <= self._freed_after(state.done, i, readers):
+            freed = self._freed_after(state.done, i, readers)
+            needed = state.alive + self._needed(i, freed)
+            if needed <= most and self.output_bytes[i] <= self._bytes(freed):
                 return i
         return None
 
     def _run(self, state: _State, i: int, parents: list[int], readers: list[int]) -> _State:
         done = state.done | 1 << i
         opened = {c for c in self.consumers[i] if not parents[c] & ~done}
-        alive = state.alive + self.output_bytes[i] - self._freed_after(state.done, i, readers)
+        alive = state.alive + self.output_bytes[i] - self._bytes(self._freed_after(state.done, i, readers))
         return _State(done, (state.last, i), alive, state.ready - {i} | opened)
 
-    def _freed_after(self, done: int, i: int, readers: list[int]) -> int:
-        """The bytes of tensors that node `i` is the last to read, once the nodes in `done` have run."""
+    def _freed_after(self, done: int, i: int, readers: list[int]) -> list[int]:
+        """The buffers that node `i` is the last to read, once the nodes in `done` have run."""
         done |= 1 << i
-        return sum(self.size[t] for t in self.frees[i] if not readers[t] & ~done)
+        return [t for t in self.frees[i] if not readers[t] & ~done]
+
+    def _bytes(self, buffers: Sequence[int]) -> int:
+        return sum(self.size[t] for t in buffers)
+
+
+def _buffers(graph: Graph, calls: Sequence[Call], batch: Any) -> tuple[dict[Tap, int], list[int]]:
+    """The buffer of each tensor, and the bytes of each buffer."""
+    number: dict[Tap, int] = {}
+    size: list[int] = []
+    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
+        for k, each in enumerate(call.outputs):
+            if node.inputs and call.way == VIEW:
+                number[Tap(i, k)] = number[node.inputs[0]]
+                continue
+            number[Tap(i, k)] = len(size)
+            size.append(batch * each)
+    return number, size
 
 
 def _in_order(last: Any) -> list[int]:

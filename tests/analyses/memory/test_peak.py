@@ -11,51 +11,81 @@ from hypothesis import strategies as st
 
 from archcalc import to_keras
 from archcalc.analyses.memory import inference, peak, schedule
+from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Held
 from archcalc.analyses.memory.order import is_forced, keras_order
 from archcalc.analyze import analyze
 from archcalc.arith.symbolic import symbol
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Node, Tap
+from tests.analyses.memory import brute_force as by_definition
 from tests.networks import chain, made, residual, tower
 
-Bytes = list[list[int]]
+Calls = list[Call]
 ANY = made("Identity")  # peaks depend on the bytes of tensors, not on layers
 
 
-def brute_force(graph: Graph, sizes: Bytes, order: Sequence[int]) -> int:
-    """The peak by definition: the largest sum over all tensors that exist, at the start and in each step."""
-    steps = [i for i in order if i not in graph.inputs]
-    ends = len(steps)
+def brute_force(graph: Graph, calls: Calls, order: Sequence[int], *, training: bool = False) -> int:
+    """The peak by definition."""
+    batch = {Tap(i, k): int(size) for i in graph.inputs for k, size in enumerate(calls[i].outputs)}
+    ends: set[Any] = set(graph.outputs)
+    times = (
+        by_definition.step(graph, calls, order)
+        if training
+        else by_definition.forward(graph, calls, order, training=False)
+    )
+    return by_definition.peak(times, batch, ends)
 
-    def exists(node: int, output: int, step: int) -> bool:
-        begin = -1 if node in graph.inputs else steps.index(node)
-        uses = [
-            steps.index(i) for i, n in enumerate(graph.nodes) for tap in n.inputs if tap == (node, output)
-        ]
-        uses += [ends] * ((node, output) in graph.outputs)
-        return begin <= step <= max([begin, *uses])
 
-    return max(
-        sum(size for i, outputs in enumerate(sizes) for k, size in enumerate(outputs) if exists(i, k, step))
-        for step in range(-1, ends)
+WAYS = st.sampled_from(["new", "new", "reused", "view"])
+
+
+@st.composite
+def call(draw: st.DrawFn, outputs: list[int], flows: tuple[bool, ...]) -> Call:
+    """What a call holds, at random."""
+    some = st.integers(0, 9)
+    held = Held(output=draw(st.booleans()), value=draw(WAYS), gradient=draw(WAYS))
+    trained = draw(st.booleans())
+    reads = tuple(k for k in range(len(flows)) if draw(st.booleans()))
+    inside = {name: draw(some) for name in ("inference", "saved", "forward", "backward", "into", "early")}
+    gradients = draw(some) if trained else 0
+    copies = draw(st.integers(0, 2))
+    return Call(
+        tuple(outputs),
+        held,
+        **inside,
+        gradients=gradients,
+        copies=copies,
+        trained=trained,
+        flows=flows,
+        reads=reads,
     )
 
 
 @st.composite
-def graphs(draw: st.DrawFn, most: int = 12) -> tuple[Graph, Bytes]:
+def graphs(draw: st.DrawFn, most: int = 12) -> tuple[Graph, Calls]:
     """Random graphs: several inputs and outputs, nodes with several outputs, tensors read twice or never."""
     count = draw(st.integers(1, most))
-    sizes = [draw(st.lists(st.integers(0, 9), min_size=1, max_size=3)) for _ in range(count)]
+    sizes = [draw(st.lists(st.sampled_from([0, 2, 5, 5, 9]), min_size=1, max_size=2)) for _ in range(count)]
     nodes: list[Node] = []
+    calls: Calls = []
     for i in range(count):
         taps = [Tap(n, k) for n in range(i) for k in range(len(sizes[n]))]
         few = st.lists(st.sampled_from(taps), min_size=1, max_size=3) if taps else st.just([])
         reads = draw(st.just([]) if i and draw(st.integers(0, 9)) == 0 else few)
-        nodes.append(Node(f"n{i}", ANY, tuple(reads)))
+        owners = [n for n in range(i) if calls[n].trained and nodes[n].shared_with is None]
+        shared = draw(st.sampled_from(owners)) if reads and owners and draw(st.integers(0, 3)) == 0 else None
+        nodes.append(Node(f"n{i}", ANY, tuple(reads), shared))
+        drawn = draw(call(sizes[i], tuple(calls[t.node].has_gradient for t in reads)))
+        if not reads:
+            drawn = Call(tuple(sizes[i]), Held())
+        elif shared is not None:
+            drawn = drawn._replace(trained=True, gradients=calls[shared].gradients)
+        calls.append(drawn)
     inputs = tuple(i for i, node in enumerate(nodes) if not node.inputs)
     taps = [Tap(n, k) for n in range(count) for k in range(len(sizes[n]))]
     outputs = draw(st.lists(st.sampled_from(taps), min_size=1, max_size=2, unique=True))
-    return Graph("random", tuple(nodes), inputs, tuple(outputs)), sizes
+    return Graph("random", tuple(nodes), inputs, tuple(outputs)), calls
 
 
 def all_orders(graph: Graph, done: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
@@ -68,9 +98,9 @@ def all_orders(graph: Graph, done: tuple[int, ...] = ()) -> Iterator[tuple[int, 
 
 @settings(max_examples=500)
 @given(graphs(), st.data())
-def test_peak_equals_brute_force(drawn: tuple[Graph, Bytes], data: st.DataObject) -> None:
-    """In Keras's order, and in any other."""
-    graph, sizes = drawn
+def test_peak_equals_brute_force(drawn: tuple[Graph, Calls], data: st.DataObject) -> None:
+    """Of a forward pass and of a training step; in Keras's order, and in any other."""
+    graph, calls = drawn
     order: list[int] = []
     while len(order) < len(graph.nodes):
         ready = [
@@ -80,46 +110,61 @@ def test_peak_equals_brute_force(drawn: tuple[Graph, Bytes], data: st.DataObject
         ]
         order.append(data.draw(st.sampled_from(ready)))
     for any_order in (order, keras_order(graph)):
-        highest = peak.peak(graph, sizes, any_order)
-        assert highest.bytes == brute_force(graph, sizes, any_order)
-        assert sum(size for _, size in highest.held) == highest.bytes
-    usual, best, best_order, _ = inference.inference(graph, sizes)
-    assert usual.bytes == brute_force(graph, sizes, keras_order(graph))
+        course = peak.inference(graph, calls, any_order)
+        highest = peak.peak(course, 1)
+        assert highest.bytes == brute_force(graph, calls, any_order)
+        assert sum(size for _, size in highest.held) <= highest.bytes
+        step = peak.training(graph, calls, any_order, 7)
+        assert step.at(1) == 7 + brute_force(graph, calls, any_order, training=True)
+    _, usual, best, best_order, _ = inference.inference(graph, calls, 1)
+    assert usual.bytes == brute_force(graph, calls, keras_order(graph))
     if best_order is None:
         assert best == usual
     else:
-        assert best.bytes == brute_force(graph, sizes, best_order) < usual.bytes
+        assert best.bytes == brute_force(graph, calls, best_order) < usual.bytes
+
+
+@given(graphs(), st.integers(1, 300))
+def test_the_largest_batch_is_that_of_the_peak(drawn: tuple[Graph, Calls], memory: int) -> None:
+    graph, calls = drawn
+    step = peak.training(graph, calls, keras_order(graph), 3)
+    largest = step.largest_batch(memory)
+    if largest is None:
+        assert step.at(10**6) <= memory
+    else:
+        assert not largest or step.at(largest) <= memory
+        assert step.at(largest + 1) > memory
 
 
 @settings(max_examples=100)
 @given(graphs(most=7))
-def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Bytes]) -> None:
-    graph, sizes = drawn
-    memory = inference.inference(graph, sizes)
+def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Calls]) -> None:
+    graph, calls = drawn
+    memory = inference.inference(graph, calls, 1)
     assert memory.optimal
-    assert memory.best.bytes == min(brute_force(graph, sizes, order) for order in all_orders(graph))
+    assert memory.best.bytes == min(brute_force(graph, calls, order) for order in all_orders(graph))
 
 
 @given(graphs())
-def test_without_a_search_an_order_is_called_optimal_only_if_it_is(drawn: tuple[Graph, Bytes]) -> None:
-    graph, sizes = drawn
-    start = schedule.Schedule(keras_order(graph), brute_force(graph, sizes, keras_order(graph)), False)
-    searched = schedule.best(graph, sizes, start)
+def test_without_a_search_an_order_is_called_optimal_only_if_it_is(drawn: tuple[Graph, Calls]) -> None:
+    graph, calls = drawn
+    start = schedule.Schedule(keras_order(graph), brute_force(graph, calls, keras_order(graph)), False)
+    searched = schedule.best(graph, calls, 1, start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, "MAX_NODES", 0)
-        greedy = schedule.best(graph, sizes, start)
+        greedy = schedule.best(graph, calls, 1, start)
     assert searched.optimal
-    assert greedy.bytes == brute_force(graph, sizes, greedy.order) >= searched.bytes
+    assert greedy.bytes == brute_force(graph, calls, greedy.order) >= searched.bytes
     assert not greedy.optimal or greedy.bytes == searched.bytes
 
 
 def test_a_search_that_ends_at_its_limit_is_not_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph, sizes = _branches(6)
+    graph, calls = _branches(6)
     monkeypatch.setattr(schedule, "MAX_RUNS", 3)
-    assert not inference.inference(graph, sizes).optimal
+    assert not inference.inference(graph, calls, 1).optimal
 
 
-def _branches(count: int) -> tuple[Graph, Bytes]:
+def _branches(count: int) -> tuple[Graph, Calls]:
     """Branches whose first layer has a large output, all of which Keras's order holds at once."""
     nodes = [Node("x", ANY)]
     sizes = [[1]]
@@ -129,16 +174,17 @@ def _branches(count: int) -> tuple[Graph, Bytes]:
             sizes.append([size])
     nodes.append(Node("join", ANY, tuple(Tap(2 + 2 * b) for b in range(count))))
     sizes.append([1])
-    return Graph("branches", tuple(nodes), (0,), (Tap(len(nodes) - 1),)), sizes
+    calls = [Call((size,), Held()) for (size,) in sizes]
+    return Graph("branches", tuple(nodes), (0,), (Tap(len(nodes) - 1),)), calls
 
 
 def test_an_order_that_needs_less_than_that_of_keras() -> None:
-    graph, sizes = _branches(4)
-    memory = inference.inference(graph, sizes)
+    graph, calls = _branches(4)
+    memory = inference.inference(graph, calls, 1)
     # Keras holds the large outputs of all four branches; one branch after the other holds one of them
-    assert memory.usual.bytes == 10 + 11 + 12 + 13 + 1
+    assert memory.usual.bytes == 1 + 10 + 11 + 12 + 13 + 1
     assert memory.optimal
-    assert memory.best.bytes == brute_force(graph, sizes, memory.order or ()) < memory.usual.bytes
+    assert memory.best.bytes == brute_force(graph, calls, memory.order or ()) < memory.usual.bytes
 
 
 def test_a_report_shows_both_orders() -> None:

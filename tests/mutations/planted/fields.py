@@ -13,7 +13,9 @@ MERGING = "archcalc/layers/merging.py"
 MARGINS = "archcalc/layers/padding.py"
 MOVING = "archcalc/layers/reshaping.py"
 ENLARGING = "archcalc/layers/upsampling.py"
+POOL = "archcalc/analyses/memory/pool.py"
 MEMORY = "archcalc/analyses/memory/peak.py"
+EVENTS = "archcalc/analyses/memory/events.py"
 READS = "archcalc/analyses/fields/compose.py"
 MAPS = "archcalc/analyses/fields/index_maps.py"
 MOMENTS = "archcalc/analyses/fields/moments.py"
@@ -110,17 +112,21 @@ FIELDS = [
     ),
     Mutant(
         "tensors freed before their last reader",
-        MEMORY,
-        "            last[tap] = number",
-        "            last.setdefault(tap, number)",
+        POOL,
+        "                self._last[key] = number",
+        "                self._last.setdefault(key, number)",
     ),
-    Mutant(
-        "outputs freed", MEMORY, "            if Tap(number, output) in outputs:", "            if False:"
-    ),
+    Mutant("outputs freed", POOL, "            self._last[key] = len(events)", "            pass"),
     Mutant(
         "inputs not in memory",
         MEMORY,
-        "alive: Size = total(size for i in graph.inputs for size in tensor_bytes[i])",
-        "alive: Size = 0",
+        "    at_start = program.at_start()",
+        "    at_start: list[Any] = []",
+    ),
+    Mutant(
+        "gradients of kernels freed before the optimizer runs",
+        EVENTS,
+        "tuple(key for keys in self.kernels.values() for key in keys)",
+        "()",
     ),
 ]

@@ -1,0 +1,75 @@
+"""The calls of a network in bytes: what its layers hold, in its precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Held
+from archcalc.analyses.memory.precision import Precision
+from archcalc.analyses.memory.rules import held
+from archcalc.analyses.shapes import Shapes, Weights
+from archcalc.arith import Size, prod, total
+from archcalc.graph import Graph
+
+SINGLE = 4  # bytes of a float32
+
+
+def held_by_node(graph: Graph, shapes: Shapes) -> list[Held | None]:
+    """What each node's layer holds, by its rules; None where it has none."""
+    return [held(node.layer, *graph.input_shapes(shapes, node)) for node in graph.nodes]
+
+
+def calls(
+    graph: Graph,
+    shapes: Shapes,
+    rules: Sequence[Held | None],
+    tensor_bytes: Sequence[Sequence[Size]],
+    weights: Weights,
+    precision: Precision,
+) -> list[Call]:
+    """Every node's call; `tensor_bytes` are those of one sample, `weights` without those that are shared."""
+    made: list[Call] = []
+    for i, node in enumerate(graph.nodes):
+        rule = rules[i] or Held()
+        owner = i if node.shared_with is None else node.shared_with
+        trainable = [w.parameters for w in weights[owner] if w.trainable]
+        trained = bool(trainable)
+        flows = tuple(made[tap.node].has_gradient and not rule.stops for tap in node.inputs)
+        half = precision.activation < SINGLE
+        upcast = rule.upcast and half
+        unit = SINGLE if upcast else precision.activation
+        reads = tuple(operands(rule, trained, flows))
+        copied = [prod(shapes[node.inputs[k].node][node.inputs[k].output]) for k in reads] if upcast else []
+        kept = unit * (rule.hidden + (rule.copied if trained else 0) + total(copied)) + rule.masks
+        if half:
+            kept = kept + SINGLE * rule.float32_units
+        own = total(w.parameters for w in weights[owner])
+        mixed = precision.activation != precision.weight
+        made.append(
+            Call(
+                tuple(tensor_bytes[i]),
+                rule,
+                unit * rule.inference,
+                kept,
+                unit * rule.forward,
+                unit * rule.backward,
+                unit * rule.into,
+                unit * rule.early,
+                precision.weight * total(trainable),
+                precision.activation * (rule.rearranged + (own if mixed else 0)),
+                trained,
+                flows,
+                () if upcast else reads,
+            )
+        )
+    return made
+
+
+def operands(rule: Held, trained: bool, flows: Sequence[bool]) -> list[int]:
+    """The inputs that the backward pass reads."""
+    read = [
+        k for k in rule.inputs
+        if trained or len(flows) == 1 or any(flow for j, flow in enumerate(flows) if j != k)
+    ]  # fmt: skip
+    return read + [k for k in rule.for_weights if trained and k not in read]

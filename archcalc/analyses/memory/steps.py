@@ -1,0 +1,83 @@
+"""The steps of one forward pass: executions of nodes, and what each of them reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from archcalc.graph import Graph, Repeat, Tap
+
+MAX_NESTED_REPEATS = 6
+
+
+class Step(NamedTuple):
+    """One execution of a node; the taps in `reads` hold numbers of steps, not of nodes.
+
+    A step with `between` stands for the copies of that block between the first and the last, whose
+    number is its count less two; it runs no node.
+    """
+
+    node: int
+    reads: tuple[Tap, ...] = ()
+    between: Repeat | None = None
+
+
+class Run:
+    """The steps of one forward pass, inputs first.
+
+    A block that is repeated a symbolic number of times runs twice: its other copies hold as many bytes.
+    """
+
+    def __init__(self, graph: Graph, order: Sequence[int]) -> None:
+        self.steps: list[Step] = []
+        self.too_deep = False
+        self._nodes = graph.nodes
+        self._step_of: dict[int, int] = {}
+        self._replaced: dict[Tap, Tap] = {}
+        self._starting: dict[int, list[Repeat]] = {}
+        for repeat in sorted(graph.repeats, key=lambda r: -r.last):
+            self._starting.setdefault(repeat.first, []).append(repeat)
+        self._inputs = set(graph.inputs)
+        for i in graph.inputs:
+            self._step(i)
+        if graph.repeats:
+            self._run(0, len(graph.nodes) - 1, ())
+        else:
+            for i in order:
+                if i not in self._inputs:
+                    self._step(i)
+        self.outputs = tuple(map(self.source, graph.outputs))
+
+    def source(self, tap: Tap) -> Tap:
+        """The latest step that computed a tensor of the graph, and the number of its output."""
+        return self._replaced.get(tap) or Tap(self._step_of[tap.node], tap.output)
+
+    def _run(self, first: int, last: int, inside: tuple[Repeat, ...]) -> None:
+        i = first
+        while i <= last:
+            inner = next((r for r in self._starting.get(i, ()) if not any(r is o for o in inside)), None)
+            if inner is not None:
+                self._run_twice(inner, (*inside, inner))
+                i = inner.last + 1
+                continue
+            if i not in self._inputs:
+                self._step(i)
+            i += 1
+
+    def _step(self, i: int) -> None:
+        self.steps.append(Step(i, tuple(map(self.source, self._nodes[i].inputs))))
+        self._step_of[i] = len(self.steps) - 1
+
+    def _run_twice(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
+        self._run(repeat.first, repeat.last, inside)
+        if len(inside) > MAX_NESTED_REPEATS:
+            self.too_deep = True
+            return
+        before = self._replaced.get(repeat.source)
+        self._replaced[repeat.source] = self.source(repeat.out)
+        self.steps.append(Step(repeat.first, between=repeat))
+        self._run(repeat.first, repeat.last, inside)
+        if before is None:
+            del self._replaced[repeat.source]
+        else:
+            self._replaced[repeat.source] = before
