@@ -19,12 +19,12 @@ from archcalc.layers.fields import (
     Count,
     Flag,
     Fraction01,
-    Initializer,
     OptionalCount,
     ShapeOrSizeKind,
     Untracked,
 )
 from archcalc.layers.primitives import Dropout, Matrix, Primitives, Select, Unbounded
+from archcalc.layers.spatial import KernelAndBias
 from archcalc.layers.window import Prefix, Read, Taps, Whole, identity_read
 
 
@@ -93,7 +93,7 @@ class AttentionLayer(Layer):
 
 # -- with projections -----------------------------------------------------------------------------
 @family
-class Projected(AttentionLayer):
+class Projected(KernelAndBias, AttentionLayer):
     """Attention with projections of query, key, value and output."""
 
     call_style = "separate"
@@ -102,12 +102,6 @@ class Projected(AttentionLayer):
     use_gate: Flag = False
     sliding_window: OptionalCount = None
     flash_attention: Untracked = None
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    bias_constraint: Untracked = None
 
     def check(self) -> None:
         if self.flash_attention and self.dropout > 0:

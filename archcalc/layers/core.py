@@ -33,7 +33,7 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
 from archcalc.layers.primitives import Lookup, Matrix, Offset, Pointwise, Primitives, Scale, Select
-from archcalc.layers.spatial import WHOLE, bias_weight
+from archcalc.layers.spatial import WHOLE, KernelAndBias, bias_weight
 from archcalc.layers.window import Window
 
 
@@ -67,18 +67,12 @@ class InputLayer(Weightless, NoMacs):
 
 
 @layer
-class Dense(Layer):
+class Dense(KernelAndBias):
     """A matrix along the last axis: Cin * units weights and units biases."""
 
     units: Count
     activation: ActivationName = None
     use_bias: Flag = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    bias_constraint: Untracked = None
     lora_rank: OptionalCount = None
     lora_alpha: Untracked = None
     quantization_config: Untracked = None

@@ -9,12 +9,11 @@ from typing import Annotated, Any, NamedTuple
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.activations import activated, activation_ops, coupled
-from archcalc.layers.base import Layer, Weight, Window, layer, one_input, show
+from archcalc.layers.base import Weight, Window, layer, one_input, show
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
     ActivationName,
     FieldError,
-    Initializer,
     Kind,
     OptionalCount,
     Untracked,
@@ -22,6 +21,7 @@ from archcalc.layers.fields import (
 )
 from archcalc.layers.low_rank import adapted, adapter, refuse_quantized
 from archcalc.layers.primitives import Matrix, Primitives, Reduce
+from archcalc.layers.spatial import KernelAndBias
 from archcalc.layers.window import Read, Whole, identity_read
 
 # the forms of equations that Keras accepts; `...` are unnamed axes
@@ -90,7 +90,7 @@ class Labels(NamedTuple):
 
 
 @layer
-class EinsumDense(Layer):
+class EinsumDense(KernelAndBias):
     """An einsum of input and kernel (`equation`); axes that are not in the output are summed over."""
 
     spec_names = {"output_shape": "partial_shape"}
@@ -99,12 +99,6 @@ class EinsumDense(Layer):
     partial_shape: Annotated[Any, PartialShapeKind()]
     activation: ActivationName = None
     bias_axes: Annotated[str | None, LettersKind()] = None
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    bias_constraint: Untracked = None
     lora_rank: OptionalCount = None
     lora_alpha: Untracked = None
     gptq_unpacked_column_size: Untracked = None

@@ -14,23 +14,14 @@ from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.activations import activated, activation_ops, coupled
 from archcalc.layers.base import Weight, Window, family, layer, one_input
-from archcalc.layers.fields import (
-    ActivationName,
-    ChoiceKind,
-    Count,
-    Flag,
-    Initializer,
-    NumberKind,
-    Untracked,
-    each,
-)
+from archcalc.layers.fields import ActivationName, ChoiceKind, Count, Flag, NumberKind, each
 from archcalc.layers.fields import Spatial as SpatialField
-from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, window_count
+from archcalc.layers.spatial import WHOLE, KernelAndBias, Spatial, bias_weight, window_count
 from archcalc.layers.window import Taps
 
 
 @family
-class LocallyConnected(Spatial):
+class LocallyConnected(KernelAndBias, Spatial):
     """A convolution with separate weights at every position; Ho*Wo*F biases.
 
     `implementation` 1 stores Ho*Wo*kh*kw*Cin*F weights (`valid` only), 2 a masked dense kernel,
@@ -43,12 +34,6 @@ class LocallyConnected(Spatial):
     padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
     activation: ActivationName = None
     use_bias: Flag = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    bias_constraint: Untracked = None
     implementation: Annotated[int, NumberKind(1, 2, 3)] = 1
 
     def check(self) -> None:

@@ -18,6 +18,7 @@ from archcalc.layers.base import Layer, Weight, Window, family, layer, require_r
 from archcalc.layers.fields import ActivationName, Count, Flag, Fraction01, Initializer, Untracked
 from archcalc.layers.inner import Inner, InnerCell, InnerCells
 from archcalc.layers.primitives import Convolve, Matrix, Primitives, Recur, Stacked
+from archcalc.layers.spatial import KernelAndBias
 from archcalc.layers.window import Prefix, Read, Whole, identity_read
 
 WHOLE = Whole()
@@ -110,20 +111,14 @@ class Cell(Layer):
 
 
 @family
-class WeightedCell(Cell):
+class WeightedCell(KernelAndBias, Cell):
     """A cell with weights for the step and for the state, and the arguments of such cells."""
 
     activation: ActivationName = "tanh"
     use_bias: Flag = True
-    kernel_initializer: Initializer = "glorot_uniform"
     recurrent_initializer: Initializer = "orthogonal"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
     recurrent_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
     recurrent_constraint: Untracked = None
-    bias_constraint: Untracked = None
     dropout: Fraction01 = 0.0
     recurrent_dropout: Fraction01 = 0.0
     seed: Untracked = None

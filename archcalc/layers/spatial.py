@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from archcalc.arith import Shape, Size, at_most, ceil_div, certainly, floor_div, largest, require_at_least
 from archcalc.layers.base import Layer, Weight, Window, family, require_rank
-from archcalc.layers.fields import DataFormat
+from archcalc.layers.fields import DataFormat, Initializer, Untracked
 from archcalc.layers.primitives import SlidingWindow
 from archcalc.layers.window import Read, Taps, Whole
 
@@ -102,6 +102,18 @@ def sliding_windows(
         SlidingWindow(axis, n, window_count(n, k, s, d, padding), k, s, d, pad_before(n, k, s, d, padding))
         for axis, n, k, s, d in zip(axes, sides, kernel, strides, dilation, strict=True)
     )
+
+
+@family
+class KernelAndBias(Layer):
+    """The arguments about a kernel and a bias that Keras gives to every layer with both."""
+
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Untracked = None
+    bias_regularizer: Untracked = None
+    kernel_constraint: Untracked = None
+    bias_constraint: Untracked = None
 
 
 def bias_weight(use_bias: bool, shape: Shape, initializer: object) -> tuple[Weight, ...]:

@@ -23,20 +23,18 @@ from archcalc.layers.fields import (
     ChoiceKind,
     Count,
     Flag,
-    Initializer,
     OptionalSpatialOrZero,
-    Untracked,
     each,
 )
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.primitives import Convolve, Primitives, SlidingWindow
-from archcalc.layers.spatial import WHOLE, Spatial, bias_weight, effective_kernel
+from archcalc.layers.spatial import WHOLE, KernelAndBias, Spatial, bias_weight, effective_kernel
 from archcalc.layers.tables import transposed_phases
 from archcalc.layers.window import Phases, Read, Taps, UnknownRead
 
 
 @family
-class Transposed(Spatial):
+class Transposed(KernelAndBias, Spatial):
     """Input unit j adds to output units `stride*j + dilation*t - crop`, 0 <= t < k.
 
     Sizes follow Keras: `valid` (n-1)*s + max(ke, s), `same` n*s, and with an output padding p
@@ -52,12 +50,6 @@ class Transposed(Spatial):
     dilation_rate: SpatialField = each(1)
     activation: ActivationName = None
     use_bias: Flag = True
-    kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Untracked = None
-    bias_regularizer: Untracked = None
-    kernel_constraint: Untracked = None
-    bias_constraint: Untracked = None
 
     def check(self) -> None:
         not_both_above_one(self.strides, self.dilation_rate)
