@@ -29,11 +29,10 @@ def text() -> str:
             import_module(f"{package.__name__}.{module.name}")
     own = {name: cls for name, cls in registry._layers.items() if cls.__module__.startswith("archcalc.")}
     lines = [HEAD, "LAYERS = {"]
-    lines += [f'    "{name}": "{_module(cls)}",' for name, cls in sorted(own.items())]
+    lines += [f'    "{name}": "{_module(cls)}",' for name, cls in own.items()]
     lines += ["}", "", "# with the names of their classes in Keras configs", "OPERATIONS = {"]
     lines += [
-        f'    "{name}": ("{_module(cls)}", "{cls.class_name}"),'
-        for name, cls in sorted(registry._operations.items())
+        f'    "{name}": ("{_module(cls)}", "{cls.class_name}"),' for name, cls in registry._operations.items()
     ]
     return "\n".join([*lines, "}", ""])
 

@@ -6,6 +6,7 @@ archcalc, 130 interrupted; a closed pipe is silent.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -86,6 +87,9 @@ def commands(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code, after writing to stderr what went wrong."""
+    thresholds = gc.get_threshold()
+    # hardly anything that a command makes is garbage before its end, and looking for it takes 5 %
+    gc.set_threshold(100_000, *thresholds[1:])
     try:
         result: Any = commands.main(
             args=None if arguments is None else list(arguments), prog_name="archcalc", standalone_mode=False
@@ -95,3 +99,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except BaseException as problem:
         return exit_code(problem)
+    finally:
+        gc.set_threshold(*thresholds)
