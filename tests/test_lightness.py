@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,21 +64,67 @@ def test_completion(words: str) -> None:
     assert not modules & set(HEAVY)
 
 
-def test_completion_answers() -> None:
+def answers(shell: str, words: str) -> list[str]:
+    """What the shell would offer for the last of these words."""
+    cursor = words.split(" ")[-1] if shell == "fish" else str(len(words.split(" ")) - 1)
     done = subprocess.run(
         [sys.executable, "-c", "from archcalc.cli import main; main([])"],
         env=os.environ
         | {
             "PYTHONPATH": str(ROOT),
-            "_ARCHCALC_COMPLETE": "bash_complete",
-            "COMP_WORDS": "archcalc analyze --dtype mixed",
-            "COMP_CWORD": "3",
+            "_ARCHCALC_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": cursor,
         },
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert done.stdout.split() == ["plain,mixed_float16", "plain,mixed_bfloat16"]
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("archcalc analyze --dtype mixed", ["mixed_float16", "mixed_bfloat16"]),
+        ("archcalc analyze keras:VGG", ["keras:VGG16", "keras:VGG19"]),
+        ("archcalc verify keras:vgg", ["keras:VGG16", "keras:VGG19"]),
+        ("archcalc layers LocallyC", ["LocallyConnected1D", "LocallyConnected2D"]),
+        ("archcalc layers Conv2D lstm", ["LSTM", "LSTMCell"]),
+        ("archcalc examples copy vg", ["vgg16"]),
+        ("archcalc analyze x.json --columns macs,fi", ["macs,field"]),
+        ("archcalc completion z", ["zsh"]),
+        ("archcalc comp", ["completion"]),
+    ],
+)
+def test_completion_answers(words: str, offered: list[str]) -> None:
+    assert answers("bash", words) == [f"plain,{word}" for word in offered]
+    assert [line.rpartition(",")[2] for line in answers("fish", words)][: len(offered)]
+
+
+def test_files_are_completed_by_the_shell() -> None:
+    assert answers("bash", "archcalc analyze ne") == ["file,ne"]
+    assert answers("bash", "archcalc analyze ker")[-1] == "file,ker"
+    assert "plain,keras:ResNet50" in answers("bash", "archcalc analyze ker")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "archcalc", "completion", shell],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"_ARCHCALC_COMPLETE={shell}_complete" in done.stdout
+    assert ("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}" in done.stdout) == (shell == "bash")
+    program = shutil.which(shell)
+    if program is not None:  # the shell can read it
+        read = subprocess.run([program, "-n"], input=done.stdout, capture_output=True, text=True, timeout=60)
+        assert read.returncode == 0, read.stderr
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "markdown"])

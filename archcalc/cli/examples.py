@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archcalc.cli import options
+from archcalc.cli import completion, options
 from archcalc.cli.errors import OutputError
 from archcalc.cli.output import emit
 
@@ -43,7 +43,7 @@ def _summary(path: Path) -> str:
 
 
 @command.command("copy")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.examples)
 @click.option(
     "-o",
     "--output",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli import options
+from archcalc.cli import completion, options
 from archcalc.cli.output import emit
 from archcalc.layers.refusals import REFUSALS
 from archcalc.render.screen import MIN_WIDTH
@@ -15,7 +15,7 @@ FORMATS = ("table", "json", "markdown")
 
 
 @click.command("layers", context_settings={"max_content_width": 100})
-@click.argument("names", nargs=-1, metavar="[TYPE]...")
+@click.argument("names", nargs=-1, metavar="[TYPE]...", shell_complete=completion.layer_types)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format. Default: table.")
 @options.output_option
 @click.option(

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
+from archcalc.cli import completion
 from archcalc.errors import ArchcalcError
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.render.screen import MIN_WIDTH, only_ascii, screen_width
-from archcalc.report.options import Choice, Flag, Positive
+from archcalc.report.options import Choice, Flag, Names, Positive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,7 +114,8 @@ def taken(given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def source_argument(command: F) -> F:
-    return click.argument("source", type=click.Path(allow_dash=True), metavar="SOURCE")(command)
+    form = click.Path(allow_dash=True)
+    return click.argument("source", type=form, metavar="SOURCE", shell_complete=completion.sources)(command)
 
 
 def reading_options(command: F) -> F:
@@ -182,6 +184,8 @@ def _form(field: dataclasses.Field[Any]) -> dict[str, Any]:
         except ArchcalcError as wrong:
             raise click.BadParameter(str(wrong), ctx, parameter) from None
 
+    if isinstance(values, Names):
+        shown["shell_complete"] = lambda _, __, text: completion.listed(values.names, text)
     return {"metavar": values.metavar, "callback": read, **shown}
 
 

@@ -14,6 +14,7 @@ from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
 from archcalc.layers.registry import of_packages
 from archcalc.readers.spec.arguments import layer_type, type_names
+from archcalc.readers.spec.comments import COMMENT
 
 _INFINITE = (float("inf"), float("-inf"))
 
@@ -26,7 +27,7 @@ def schema() -> dict[str, Any]:
     """The schema of format 1, with `if`/`then` for each layer type."""
     broken = {name for name, cls in of_packages() if not isinstance(cls, type)}
     types = [name for name in type_names() if name not in broken]
-    return {
+    described = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archcalc spec, format 1",
         "type": "object",
@@ -66,6 +67,19 @@ def schema() -> dict[str, Any]:
             **{f"layer.{name}": _layer(name) for name in types},
         },
     }
+    _allow_comments(described)
+    described["$defs"]["comment"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    }
+    return described
+
+
+def _allow_comments(part: Any) -> None:
+    """Add the key of comments to every object that states which keys it has."""
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _allow_comments(inner)
+    if isinstance(part, dict) and "additionalProperties" in part:
+        part["properties"] = {COMMENT: {"$ref": "#/$defs/comment"}, **part.get("properties", {})}
 
 
 def _symbol() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -263,7 +264,8 @@ def _field_remark(report: Report, shown: Sequence[str], glyphs: Glyphs) -> str:
     several = len(report.inputs) > 1
     first = f"in {text.printable(next(iter(report.inputs)), glyphs)}, the first input: " if several else ""
     words = f"{first}what one unit depends on, not clipped at borders; /s: step between units"
-    if any(glyphs.upto in x and x != glyphs.nothing for x in shown):
+    told = [fact.text for fact in _fields(report, glyphs)]
+    if any(re.search(rf"[0-9)]{glyphs.upto}[(0-9]", x) for x in (*shown, *told)):
         words += f"; 3{glyphs.upto}5: from 3 to 5, by the position of the unit"
     if any(x.startswith("whole (") for x in shown):
         words += "; whole (9): all of it, 9 along the local path"

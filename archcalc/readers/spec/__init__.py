@@ -20,6 +20,7 @@ from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show
 from archcalc.readers.spec.arguments import build, layer_type
 from archcalc.readers.spec.bodies import Body, check_input_names, dangling, read_body
+from archcalc.readers.spec.comments import without_comments
 from archcalc.readers.spec.declarations import Envelope, SymbolDeclaration, read_envelope
 from archcalc.readers.spec.entries import BLOCK_KEYS
 from archcalc.readers.spec.expansion import (
@@ -73,7 +74,7 @@ def read_spec(
         faults.raise_any()
     reader = _Reader(faults, symbols or {}, max_layers)
     with arith.scope():
-        graph = reader.read(data, source)
+        graph = reader.read(without_comments(data), source)
     if not graph.symbols:
         return graph
     again = partial(_with_symbols, data, source, max_layers)
