@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
     """The schema of format 1, with `if`/`then` for each layer type."""
     broken = {name for name, cls in of_packages() if not isinstance(cls, type)}
     types = [name for name in type_names() if name not in broken]
-    described = {
+    described: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archcalc spec, format 1",
         "type": "object",
