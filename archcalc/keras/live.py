@@ -10,6 +10,7 @@ import keras
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.keras.tracing.model import needs_tracing, trace
 from archcalc.readers.keras_config import read_keras
 
 
@@ -44,11 +45,12 @@ def from_keras(
     SourceError
         Every layer that archcalc has no rule for.
     """
-    data = _configuration(model)
-    name = getattr(model, "name", "model")
+    source = f"live model {getattr(model, 'name', 'model')!r}"
+    if isinstance(model, keras.Model) and needs_tracing(model):
+        return trace(model, source, input_shape, symbols=symbols)
     return read_keras(
-        data,
-        f"live model {name!r}",
+        _configuration(model),
+        source,
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,

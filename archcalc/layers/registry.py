@@ -20,7 +20,7 @@ L = TypeVar("L", bound="type[Layer]")
 LAYER_MODULES = (
     *("activation_layers", "adaptive", "applications", "attention", "augmentation", "colour_augmentation"),
     *("conv_recurrent", "convolution", "core", "einsum", "encoding", "images", "locally_connected"),
-    *("merging", "normalization", "opaque", "padding", "pooling", "preprocessing", "recurrent"),
+    *("merging", "normalization", "opaque", "padding", "parameter", "pooling", "preprocessing", "recurrent"),
     *("regularization", "reshaping", "spectrogram", "transposed", "upsampling", "wrappers"),
 )
 OPERATION_MODULES = (

@@ -25,13 +25,13 @@ from archcalc.layers.operations.base import Operation
 from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
 from archcalc.layers.registry import registered
-from archcalc.writers.arguments import Arguments, with_sizes, written
+from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies
 from archcalc.writers.fold import fold as fold_body
 
 WIDTH = 100
-OURS = ("LocallyConnected1D", "LocallyConnected2D")
+OURS = ("LocallyConnected1D", "LocallyConnected2D", "Parameter")
 _LISTS = ("concatenate", "stack")  # operations that take their tensors as one list
 _TAKEN = ("keras", "layers", "ops", "name", "build", "model", "range", "slice", "i", "x")
 
@@ -53,6 +53,9 @@ class _Code:
         for node in graph.nodes:
             if type(node.layer).__name__ == "Opaque":
                 raise ArchcalcError(f"layer {node.name!r}: Keras has no layer 'Opaque' to write")
+            if node.shared_with is not None and states_arguments(graph, node):
+                owner = graph.nodes[node.shared_with].name
+                raise ArchcalcError(f"layer {node.name!r} is a weight of {owner!r}: Keras code cannot say so")
         with arith.scope():
             inferred = shapes.infer(graph)
             weights = [w for row in parameters.weights(graph, inferred) for w in row]
@@ -368,7 +371,8 @@ def _operation(operation: Operation, tensors: list[str], arguments: dict[str, st
     function = f"ops.{operation.function}"
     if operation.function in _LISTS:
         return function, [f"[{', '.join(tensors)}]", *(f"{k}={v}" for k, v in arguments.items())]
-    words: list[str] = []
+    # the only function whose tensors follow an argument of another kind
+    words = [arguments.pop("subscripts")] if operation.function == "einsum" else []
     for name in operation.parameters:
         if name in arguments:
             words.append(arguments.pop(name))

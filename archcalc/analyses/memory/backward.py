@@ -279,7 +279,7 @@ def _projected(layer: Any, *inputs: Shape) -> Saved | None:
 
 _SAVING_NOTHING = [
     *("InputLayer", "Permute", "RepeatVector", "Concatenate", "Add", "Subtract", "GaussianNoise"),
-    *("Rescaling", "CustomScaleLayer"),
+    *("Rescaling", "CustomScaleLayer", "Parameter"),
     *VIEWS,
     *(
         f"{k}{r}D"

@@ -13,7 +13,7 @@ from archcalc.readers.names import show as brief
 # classes that Keras 2 wraps around functions of TensorFlow
 TF_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
 # classes that archcalc.keras adds to Keras 3
-OURS = ("archcalc>LocallyConnected1D", "archcalc>LocallyConnected2D")
+OURS = ("archcalc>LocallyConnected1D", "archcalc>LocallyConnected2D", "archcalc>Parameter")
 GRAPHS = ("Functional", "Model")
 
 
