@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from archcalc.cli.keras_quietly import import_quietly
 from archcalc.errors import ArchcalcError, Fault, NetworkError, SourceError
 
 if TYPE_CHECKING:
@@ -14,14 +15,17 @@ if TYPE_CHECKING:
 
 
 def read(source: str, **options: Any) -> Graph:
-    """`archcalc.load`, with a hint where SOURCE is the name of an example instead of a file.
+    """`archcalc.load` of what a person typed: `python:` runs code, and a name of an example is recognised.
 
     Raises `SourceError` and whatever else `load` raises.
     """
     from archcalc.readers import load
+    from archcalc.readers.python_source import is_python
 
+    if is_python(source):
+        import_quietly("archcalc.keras.live")
     try:
-        return load(source, **options)
+        return load(source, **options, allow_code=True)
     except SourceError as problem:
         if not os.path.exists(source) and source in _examples():
             hint = f"no such file; an example has this name: archcalc examples copy {source}"

@@ -31,14 +31,15 @@ def load(
     allow_unknown: bool = False,
     symbols: Mapping[str, int | None] | None = None,
     max_layers: int = MAX_LAYERS,
+    allow_code: bool = False,
 ) -> Graph:
     """The network that a source describes, recognised by its content first and its suffix second.
 
     Parameters
     ----------
     source
-        A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`, `-` for
-        standard input, or the decoded JSON of a spec or config.
+        A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`,
+        `python:PACKAGE.MODULE:NAME`, `-` for standard input, or the decoded JSON of a spec or config.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.
@@ -49,6 +50,9 @@ def load(
     max_layers
         The most layers that a network may have once blocks and nested models are written out,
         inputs not counted.
+    allow_code
+        Whether `python:PACKAGE.MODULE:NAME` may import that module and call that function. Only for
+        a source that a person named: no other source runs code.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def load(
         "max_layers": _positive(max_layers),
     }
     with _collector_paused():
-        graph = _load(source, options)
+        graph = _load(source, options, allow_code)
     _require_affordable(graph, options["max_layers"])
     return graph
 
@@ -84,7 +88,9 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str, Any]) -> Graph:
+def _load(
+    source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str, Any], allow_code: bool
+) -> Graph:
     if isinstance(source, Mapping):
         return _from_json(_plain(source), MAPPING, options)
     path = os.fspath(source)
@@ -94,6 +100,13 @@ def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str,
         if options["allow_unknown"]:
             _refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
         return read_application(path, **options)
+    if path.startswith("python:"):
+        from archcalc.readers.python_source import is_python, read_python
+
+        if is_python(path):
+            if not allow_code:
+                _refuse(path, "names code to run, which load() does only with allow_code=True")
+            return read_python(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
         return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options)

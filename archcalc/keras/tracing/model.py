@@ -90,6 +90,11 @@ def _network(model: Any, context: Context, input_shape: Sequence[int] | None) ->
     """The entries of the model, and the tensors that are its outputs."""
     graph = functional(model)
     if graph is not None:
+        if input_shape is not None:
+            raise ArchcalcError(
+                "an input shape does not apply to a model whose custom layers are traced; "
+                "build the model for that shape"
+            )
         network = Network.of_model(graph, context)
         return network, list(graph.outputs)
     words = _inputs(model, input_shape)
