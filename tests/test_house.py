@@ -253,6 +253,7 @@ def test_import_directions(monkeypatch: pytest.MonkeyPatch) -> None:
 VIEWS = "archcalc.render."
 RETURNS = {
     ("archcalc.readers.applications", "archcalc.keras.applications"),
+    ("archcalc.readers.python_source", "archcalc.keras"),
     ("archcalc.report.report", "archcalc"),
     ("archcalc.report.verification", "archcalc"),
 }

@@ -84,7 +84,7 @@ def known(shape: Shape, name: str) -> list[Any]:
     return [Unknown(f"an axis after layer {name!r} is open") if n is None else n for n in shape[1:]]
 
 
-def plain(value: Any) -> Any:
+def as_data(value: Any) -> Any:
     """A constant argument as a configuration holds it.
 
     Raises `UntraceableError` for objects that it cannot hold, and for large arrays.
@@ -94,12 +94,12 @@ def plain(value: Any) -> Any:
     if value is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, slice):
-        config = {k: plain(getattr(value, k)) for k in ("start", "stop", "step")}
+        config = {k: as_data(getattr(value, k)) for k in ("start", "stop", "step")}
         return {"class_name": "__slice__", "config": config}
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): as_data(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [as_data(v) for v in value]
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return _constant(value)
     if isinstance(value, type) or hasattr(value, "as_numpy_dtype"):

@@ -233,9 +233,23 @@ class Network:
         name = self.unique(node.operation.name)
         inner = Network.of_model(model, self.context, self._path(name))
         given = _leaves_in_order(model, node)
+        if not all(map(_fits, given, model.inputs)):
+            inner.forget_shapes()
         args = [[self.tensor(t).reference for t in given]]
         self._append_network(inner, inner.config(name, model.outputs), name, args)
         self.results(node, name)
+
+    def forget_shapes(self) -> None:
+        """Keep no shapes of the model itself, since it is called with another input shape.
+
+        Raises `UntraceableError` for custom layers inside, whose code may depend on it.
+        """
+        if any(e["class_name"] == "Functional" for e in self.layers) or any(
+            part.entry["class_name"] == "Opaque" for part in self.parts
+        ):
+            raise UntraceableError("a model of custom layers is called with two input shapes")
+        for part in self.parts:
+            part.shapes = [(None,) * len(shape) for shape in part.shapes]
 
     def _custom(self, node: Node) -> None:
         layer = node.operation
@@ -316,7 +330,7 @@ class Network:
             return [self.written(v) for v in tree]
         if self.traced and any(n == self.context.batch for n in getattr(tree, "shape", ())):
             raise UntraceableError("it creates a tensor with the batch axis")
-        return entries.plain(tree)
+        return entries.as_data(tree)
 
     def parameter(self, weight: Weight, shape: Shape, name: str | None = None) -> Value:
         """A weight as a tensor of this shape, without batch, which every sample has."""

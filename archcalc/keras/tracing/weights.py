@@ -73,9 +73,11 @@ class Operands:
         arguments = self.node.arguments
         args, kwargs = list(arguments.args), dict(arguments.kwargs)
         shape = tuple(self.node.outputs[0].shape)
-        if self.kind == "Reshape" and all(n is not None for n in shape[1:]):
+        if not self.network.traced:
+            pass
+        elif self.kind == "Reshape" and all(n is not None for n in shape[1:]):
             config["newshape"] = [-1, *shape[1:]]
-        elif self.network.traced:
+        else:
             config, args, kwargs = self._open((config, args, kwargs))
         self._append(config, args, kwargs)
 
@@ -184,14 +186,14 @@ class Operands:
         if not all(type(n) is int for n in (*starts[0], *sizes)):
             raise UntraceableError("Slice of a weight with open bounds has no rule")
         key = [slice(None), *(slice(a, a + n) for a, n in zip(starts[0], sizes, strict=True))]
-        return entries.plain(key)
+        return entries.as_data(key)
 
     def _key(self) -> Any:
         arguments = self.node.arguments
         key = arguments.args[1] if len(arguments.args) > 1 else arguments.kwargs["key"]
         if any(isinstance(k, keras.KerasTensor) for k in keras.tree.flatten(key)):
             raise UntraceableError("a weight is indexed by a tensor")
-        return entries.plain([slice(None), *(key if isinstance(key, tuple | list) else (key,))])
+        return entries.as_data([slice(None), *(key if isinstance(key, tuple | list) else (key,))])
 
     # -- weights and tensors -------------------------------------------------------------------------
     def _mixed(self) -> None:
