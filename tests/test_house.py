@@ -240,6 +240,7 @@ RETURNS = {
     ("archcalc.arith.symbolic", "archcalc.arith.to_sympy"),
     ("archcalc.readers", "archcalc.keras"),
     ("archcalc.readers.applications", "archcalc.keras.applications"),
+    ("archcalc.readers.python_source", "archcalc.keras"),
     ("archcalc.report.report", "archcalc"),
     ("archcalc.report.verification", "archcalc"),
 }

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
 
 def read(source: str, **options: Any) -> Graph:
-    """`archcalc.load`, with a hint where SOURCE is the name of an example instead of a file.
+    """`archcalc.load` of what a person typed: `python:` runs code, and a name of an example is recognised.
 
     Raises `SourceError` and whatever else `load` raises.
     """
     from archcalc.readers import load
+    from archcalc.readers.python_source import is_python
 
-    if source.startswith("keras:") and "?" in source:
+    if is_python(source) or (source.startswith("keras:") and "?" in source):
         from archcalc.cli.keras_quietly import import_quietly
 
-        import_quietly("keras")
+        import_quietly("archcalc.keras.live" if is_python(source) else "keras")
     try:
-        return load(source, **options)
+        return load(source, **options, allow_code=True)
     except SourceError as problem:
         if not os.path.exists(source) and source in _examples():
             said = problem.faults[0].message

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from archcalc.keras.live import from_keras
     from archcalc.keras.live_weights import model_weights
     from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
+    from archcalc.keras.parameter import Parameter
 
 _HOME = {
     "GradientMonitor": "gradient_monitor",
     "LocallyConnected1D": "locally_connected",
     "LocallyConnected2D": "locally_connected",
+    "Parameter": "parameter",
     "from_keras": "live",
     "model_weights": "live_weights",
     "to_keras": "build",
@@ -24,6 +26,7 @@ __all__ = [
     "GradientMonitor",
     "LocallyConnected1D",
     "LocallyConnected2D",
+    "Parameter",
     "from_keras",
     "model_weights",
     "to_keras",

@@ -17,7 +17,7 @@ from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node, Tap
 from archcalc.graph.substitution import open_symbols, with_values
-from archcalc.keras import crashing_calls
+from archcalc.keras import crashing_calls, parameter
 from archcalc.keras.operations import OperationCall
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
@@ -25,6 +25,7 @@ from archcalc.layers.inner import Inner
 from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
+from archcalc.layers.parameter import Parameter
 from archcalc.layers.recurrent import Cell
 from archcalc.readers import as_graph
 
@@ -199,6 +200,10 @@ def build(
             if node.shared_with is None:
                 layer = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
                 layers.append(change(layer) if change else layer)
+            elif isinstance(node.layer, Parameter):
+                owner, name = layers[node.shared_with], to_keras_name(node.name)
+                shape: Any = node.layer.output_shape(())
+                layers.append(parameter.Tied(owner, shape, name=name))
             else:
                 layers.append(layers[node.shared_with])
             tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))

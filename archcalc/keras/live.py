@@ -10,6 +10,7 @@ import keras
 
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.keras.tracing.model import needs_tracing, trace
 from archcalc.readers.keras_config import read_keras
 from archcalc.readers.limits import MAX_LAYERS
 
@@ -22,21 +23,23 @@ UNBUILT = (
 def from_keras(
     model: Any,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
 ) -> Graph:
     """The graph of a live model, of Keras 3 or of `tf_keras`.
 
-    It is read from the model's own configuration, like a file. A live model also knows which of
-    its parts are the same object: two submodels that share a layer count its weights once here,
-    and twice from `model.to_json()`, which does not record it.
+    It is read from the model's own configuration, like a file; custom layers and subclassed models
+    are traced into the layers and operations that their code calls, and what cannot be traced is an
+    `Opaque` layer with the weights and shapes that the model has. The model stays as it is. A live
+    model also knows which of its parts are the same object: two submodels that share a layer count
+    its weights once here, and twice from `model.to_json()`, which does not record it.
 
     Parameters
     ----------
     model
-        A functional or Sequential model.
+        A functional, Sequential or subclassed model.
     input_shape
         Sizes without the batch axis, for a Sequential that was never built.
     allow_unknown
@@ -49,15 +52,16 @@ def from_keras(
     Raises
     ------
     ArchcalcError
-        The argument is not a model, or only its own code knows its layers.
+        The argument is not a model, or a subclassed model that was never built.
     SourceError
-        Every layer that archcalc has no rule for.
+        Every layer of Keras's own that archcalc has no rule for, in a model without custom layers.
     """
-    data = _configuration(model)
-    name = getattr(model, "name", "model")
+    source = f"live model {getattr(model, 'name', 'model')!r}"
+    if isinstance(model, keras.Model) and needs_tracing(model):
+        return trace(model, source, input_shape, symbols=symbols, max_layers=max_layers)
     return read_keras(
-        data,
-        f"live model {name!r}",
+        _configuration(model),
+        source,
         input_shape=input_shape,
         allow_unknown=allow_unknown,
         symbols=symbols,

@@ -141,14 +141,20 @@ class MarginsKind(Kind):
 
 
 class ShapeKind(Kind):
-    """A list of sizes; with `minimum=-1` one may be -1 (the remaining size, as in Reshape)."""
+    """A list of sizes; with `minimum=-1` one may be -1 (the remaining size, as in Reshape).
+
+    `optional` admits None.
+    """
 
     holds_sizes = True
 
-    def __init__(self, minimum: int = 1) -> None:
+    def __init__(self, minimum: int = 1, *, optional: bool = False) -> None:
         self.minimum = minimum
+        self.optional = optional
 
     def normalise(self, value: Any, rank: int) -> Any:
+        if value is None and self.optional:
+            return None
         if not isinstance(value, list | tuple):
             raise FieldError(f"expected a list of integers, got {value!r}")
         what = "a positive integer" if self.minimum == 1 else "a positive integer or -1"
@@ -158,7 +164,8 @@ class ShapeKind(Kind):
         return sizes
 
     def schema(self, rank: int) -> dict[str, Any]:
-        return {"type": "array", "items": SIZE_SCHEMA}
+        sizes = {"type": "array", "items": SIZE_SCHEMA}
+        return {"anyOf": [sizes, {"type": "null"}]} if self.optional else sizes
 
 
 class ShapeOrSizeKind(ShapeKind):
@@ -380,6 +387,7 @@ OptionalSpatial = Annotated[Shape | None, SpatialKind(optional=True)]
 OptionalSpatialOrZero = Annotated[Shape | None, SpatialKind(0, optional=True)]
 Margins = Annotated[Any, MarginsKind()]
 Dimensions = Annotated[Shape, ShapeKind()]
+OptionalDimensions = Annotated[Shape | None, ShapeKind(optional=True)]
 TargetShape = Annotated[Shape, ShapeKind(-1)]
 DataFormat = Annotated[Any, ChoiceKind("channels_last", "channels_first", optional=True)]
 Flag = Annotated[bool, FlagKind()]

@@ -117,6 +117,7 @@ LAYERS = {
     "Cropping1D": "padding",
     "Cropping2D": "padding",
     "Cropping3D": "padding",
+    "Parameter": "parameter",
     "MaxPooling1D": "pooling",
     "MaxPooling2D": "pooling",
     "MaxPooling3D": "pooling",

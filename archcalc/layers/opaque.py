@@ -108,10 +108,12 @@ class Opaque(Layer):
     stated_window: Annotated[Any, ExtentKind("whole")] = None
     stated_stride: Annotated[Any, ExtentKind()] = None
     class_name: Untracked = None
+    reason: Untracked = None  # why no rule says more, where a tracer knows
     other_shapes: Untracked = ()  # of outputs after the first, which only layers of Keras models have
 
     def unstated(self, what: str) -> str:
-        return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer{why}"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return tuple(self.stated_shape)

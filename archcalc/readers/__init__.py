@@ -39,6 +39,7 @@ def load(
     allow_unknown: bool = False,
     symbols: Mapping[str, int | None] | None = None,
     max_layers: int = MAX_LAYERS,
+    allow_code: bool = False,
 ) -> Graph:
     """The network that a source describes, recognised by its content first and its suffix second.
 
@@ -46,7 +47,8 @@ def load(
     ----------
     source
         The path of a spec, of a Keras config (`model.to_json()`) or of a `.keras` archive, `keras:NAME`,
-        `-` for standard input, the decoded JSON of a spec or config, or a live Keras model.
+        `python:PACKAGE.MODULE:NAME`, `-` for standard input, the decoded JSON of a spec or config, or a
+        live Keras model.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.
@@ -57,6 +59,9 @@ def load(
     max_layers
         The most layers that a network may have once blocks and nested models are written out,
         inputs not counted.
+    allow_code
+        Whether `python:PACKAGE.MODULE:NAME` may import that module and call that function. Only for
+        a source that a person named: no other source runs code.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def load(
         "max_layers": _positive(max_layers),
     }
     with collector_paused():
-        graph = _load(source, options)
+        graph = _load(source, options, allow_code)
     _require_affordable(graph, options["max_layers"])
     return graph
 
@@ -92,7 +97,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _load(source: Any, options: dict[str, Any]) -> Graph:
+def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
     if isinstance(source, Mapping):
         return _from_json(_plain(source), MAPPING, options)
     if not isinstance(source, str | os.PathLike):
@@ -106,6 +111,13 @@ def _load(source: Any, options: dict[str, Any]) -> Graph:
         if options["allow_unknown"]:
             refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
         return read_application(path, **options)
+    if path.startswith("python:"):
+        from archcalc.readers.python_source import is_python, read_python
+
+        if is_python(path):
+            if not allow_code:
+                refuse(path, "names code to run, which load() does only with allow_code=True")
+            return read_python(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
         return _from_file(BytesIO(raw), json_text.STANDARD_INPUT, options)

@@ -152,7 +152,7 @@ def _entry(types: list[str]) -> dict[str, Any]:
             "if": {
                 "required": ["type"],
                 "properties": {"type": {"const": name}},
-                "not": {"required": ["shared_with"]},
+                **({} if name == "Parameter" else {"not": {"required": ["shared_with"]}}),
             },
             "then": {"$ref": f"#/$defs/layer.{name}"},
         }
@@ -210,6 +210,8 @@ def _layer(name: str) -> dict[str, Any]:
             required.append(key)
         elif isinstance(f.default, str | int | float) and f.default not in _INFINITE:
             properties[key]["default"] = f.default
+    if name == "Parameter":
+        properties["shared_with"] = {"type": "string"}
     summary = _summary(cls)
     return {
         "properties": properties,

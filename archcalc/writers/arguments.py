@@ -12,11 +12,13 @@ from archcalc import arith
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph, Node
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.fields import Kind, NamedKind, SpatialKind
 from archcalc.layers.inner import Inner, inner_of
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
+from archcalc.layers.parameter import Parameter
 
 SIZE = {"size": None}  # replaces a size in a pattern
 
@@ -33,6 +35,16 @@ class Arguments:
     pattern: str
     sizes: tuple[tuple[str, Any], ...]
     defaults: dict[str, Any]
+
+
+def states_arguments(graph: Graph, node: Node) -> bool:
+    """Whether a node has arguments of its own: it owns its weights, or uses those of another layer."""
+    if node.shared_with is None:
+        return True
+    if not isinstance(node.layer, Parameter):
+        return False
+    owner = graph.nodes[node.shared_with].layer
+    return type(owner) is not Parameter or owner.keras_arguments() != node.layer.keras_arguments()
 
 
 def written(layer: Layer) -> Arguments:

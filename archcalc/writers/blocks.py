@@ -10,7 +10,7 @@ from typing import Any
 
 from archcalc.arith.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap
-from archcalc.writers.arguments import Arguments
+from archcalc.writers.arguments import Arguments, states_arguments
 from archcalc.writers.bodies import Body, Leaf, Use
 
 MAX_PARAMETERS = 6
@@ -101,7 +101,7 @@ class Blocks:
                 assert arguments is not None
                 owner = None if node.shared_with is None else index[node.shared_with]
                 form.append([item.name, arguments.pattern, [read(t) for t in node.inputs], owner])
-                if node.shared_with is None:
+                if states_arguments(self.graph, node):
                     columns.extend(key for key, _ in arguments.sizes)
                     row.extend(size for _, size in arguments.sizes)
                 continue

@@ -26,7 +26,7 @@ from archcalc.layers.operations.indexing import Slice
 from archcalc.layers.recurrent import Cell
 from archcalc.layers.registry import layer_type
 from archcalc.readers import as_graph
-from archcalc.writers.arguments import Arguments, with_sizes, written
+from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies
 from archcalc.writers.fold import fold as fold_body
@@ -56,6 +56,9 @@ class _Code:
                 if not layer.keras_class:
                     kind = type(layer).__name__
                     raise ArchcalcError(f"layer {node.name!r}: Keras has no layer {kind!r} to write")
+            if node.shared_with is not None and states_arguments(graph, node):
+                owner = graph.nodes[node.shared_with].name
+                raise ArchcalcError(f"layer {node.name!r} is a weight of {owner!r}: Keras code cannot say so")
         with arith.scope():
             inferred = shapes.infer(graph)
             weights = [w for row in parameters.weights(graph, inferred) for w in row]
@@ -371,7 +374,8 @@ def _operation(operation: Operation, tensors: list[str], arguments: dict[str, st
     function = f"ops.{operation.function}"
     if operation.function in _LISTS:
         return function, [f"[{', '.join(tensors)}]", *(f"{k}={v}" for k, v in arguments.items())]
-    words: list[str] = []
+    # the only function whose tensors follow an argument of another kind
+    words = [arguments.pop("subscripts")] if operation.function == "einsum" else []
     for name in operation.parameters:
         if name in arguments:
             words.append(arguments.pop(name))

@@ -11,7 +11,7 @@ from archcalc.graph import Graph, Tap
 from archcalc.graph.claims import Claim
 from archcalc.graph.substitution import EACH, open_symbols
 from archcalc.readers import as_graph
-from archcalc.writers.arguments import Arguments, with_sizes, written
+from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name
 from archcalc.writers.fold import fold as fold_body
@@ -103,7 +103,7 @@ class _Writer:
                 node = self.graph.nodes[item.node]
                 if node.shared_with is not None:
                     entry["shared_with"] = scope.path(node.shared_with)
-                else:
+                if states_arguments(self.graph, node):
                     entry |= self._layer(item.node, sizes)
                 taps = node.inputs
             else:

@@ -26,6 +26,7 @@ BASIC: dict[str, Row] = {
         },
     ),
     "Opaque": Row([((5, 4),)], keras=False),
+    "Parameter": Row([((5, 4),)], keras=False),  # tests/keras/test_parameter.py
     "Dense": Row(
         [*ANY_RANK, ((),)],
         {"units": [2, 5]},

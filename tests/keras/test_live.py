@@ -9,7 +9,7 @@ import pytest
 import tf_keras
 
 from archcalc.analyze import analyze
-from archcalc.errors import ArchcalcError, SourceError
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.keras import LocallyConnected1D, LocallyConnected2D, from_keras, to_keras
 
@@ -145,6 +145,3 @@ def test_what_is_no_model_and_what_only_code_knows() -> None:
 
     with pytest.raises(ArchcalcError, match=r"own.*keras.Model\(inputs, outputs\)"):
         from_keras(Own(object()))
-    x = keras.Input((4,))
-    with pytest.raises(SourceError, match="Lambda"):
-        from_keras(keras.Model(x, L.Lambda(lambda t: t * 2)(x)))

@@ -19,12 +19,15 @@ def tensors(
 
     `declared`: inputs have their own type, and layers that declare a dtype policy follow that one.
     """
-    by_node = []
+    by_node: list[list[Size]] = []
     types: list[str] = []
     for node, outputs in zip(graph.nodes, shapes, strict=True):
         own = node.layer.dtype if declared and isinstance(node.layer.dtype, str) else ""
         compute = PRECISIONS.get(own, precision).compute
         types.append(node.layer.result_dtype(compute, *(types[t.node] for t in node.inputs)))
+        if type(node.layer).__name__ == "Parameter":  # it is held as a weight
+            by_node.append([0])
+            continue
         per_unit = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
         by_node.append([per_unit * prod(shape) for shape in outputs])
     return by_node

@@ -36,6 +36,7 @@ class Entry:
 class LayerEntry(Entry):
     cls: type[Layer]
     arguments: Mapping[str, Any]
+    owner: str | None = None  # a layer of another type that owns the weights
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,6 +75,9 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
         faults.add(Severity.STRUCTURE, path, problem)
         return None
     (kind,) = kinds
+    owner = raw.get("shared_with") if raw.get("type") == "Parameter" else None
+    if owner is not None:
+        kind = "type"
     word = raw[kind]
     if not isinstance(word, str):
         faults.add(Severity.STRUCTURE, f"{path}.{kind}", f"expected a name in quotes, got {show(word)}")
@@ -94,8 +98,11 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
     if word == "InputLayer":
         faults.add(Severity.STRUCTURE, f"{path}.type", 'inputs are declared in "inputs", not as layers')
         return None
-    arguments = {k: v for k, v in raw.items() if k not in ("name", "inputs", "type")}
-    return LayerEntry(path=path, name=name, inputs=inputs, cls=cls, arguments=arguments)
+    if owner is not None and not isinstance(owner, str):
+        faults.add(Severity.STRUCTURE, f"{path}.shared_with", f"expected a name in quotes, got {show(owner)}")
+        return None
+    arguments = {k: v for k, v in raw.items() if k not in ("name", "inputs", "type", "shared_with")}
+    return LayerEntry(path=path, name=name, inputs=inputs, cls=cls, arguments=arguments, owner=owner)
 
 
 def _block(

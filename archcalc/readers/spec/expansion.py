@@ -17,6 +17,7 @@ from archcalc.arith.symbolic import Expr, symbol
 from archcalc.errors import ArchcalcError, UndecidedError
 from archcalc.graph import Node, Repeat, Tap
 from archcalc.layers.base import Layer
+from archcalc.layers.parameter import Parameter
 from archcalc.readers.json_text import member
 from archcalc.readers.limits import WRITTEN_A_LAYER
 from archcalc.readers.names import did_you_mean, show
@@ -103,6 +104,8 @@ class Expansion:
                     self.faults.add(Severity.NAMES, where, f"{show(entry.target)} {_EVERY_COPY} read")
                 tap = self._node(name, None, reads, entry.path, prefix + entry.target)
             else:
+                if isinstance(entry, LayerEntry) and entry.owner is not None:
+                    owner = prefix + entry.owner
                 tap = self._node(name, layers[index], reads, entry.path, owner)
             env[entry.name] = tap
         return env[body.entries[-1].name]
@@ -221,7 +224,9 @@ class Expansion:
             roots.update(dict.fromkeys(chain, roots.get(root, root)))
         for number, root in roots.items():
             node = self.nodes[number]
-            self.nodes[number] = Node(node.name, self.nodes[root].layer, node.inputs, root)
+            own = isinstance(node.layer, Parameter)  # of another layer's weight, in a shape of its own
+            layer = node.layer if own else self.nodes[root].layer
+            self.nodes[number] = Node(node.name, layer, node.inputs, root)
 
     # -- values -------------------------------------------------------------------------------------
     def sizes(self, binding: Binding = ()) -> Sizes:

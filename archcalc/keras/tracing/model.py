@@ -1,0 +1,245 @@
+"""A live model with custom code as a graph, checked against the model's own shapes and weights."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import keras
+
+from archcalc import arith
+from archcalc.analyses import shapes
+from archcalc.errors import ArchcalcError, NetworkError, SourceError
+from archcalc.graph import Graph
+from archcalc.keras.tracing import entries
+from archcalc.keras.tracing.context import Context, functional, is_from_keras
+from archcalc.keras.tracing.network import Network, Part
+from archcalc.keras.tracing.recording import UntraceableError, record, recording
+from archcalc.keras.tracing.weights import Weight
+from archcalc.layers.keras_names import to_keras_name
+from archcalc.layers.opaque import Opaque
+from archcalc.readers.keras.reading import UNKNOWN_REMEDY
+from archcalc.readers.keras_config import read_keras
+
+_FIRST_BATCH = 11
+
+
+def needs_tracing(model: Any) -> bool:
+    """Whether a Keras model is of a class, or holds a layer of a class, that is not Keras's own."""
+    graph = functional(model)
+    if graph is None or not is_from_keras(model):
+        return not isinstance(model, keras.Sequential) or model.built
+    context = Context(0, set(), set())
+    return any(
+        not isinstance(context.known(part), dict) if functional(part) is None else needs_tracing(part)
+        for part in graph.operations
+        if isinstance(part, keras.layers.Layer) and not isinstance(part, keras.layers.InputLayer)
+    )
+
+
+def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **options: Any) -> Graph:
+    """The graph of a live Keras model whose custom layers are traced.
+
+    What cannot be traced is an `Opaque` layer with the weights and shapes that the model has.
+
+    Raises `ArchcalcError` for a model that was never built, and `SourceError` where even the shapes
+    of the network cannot be followed.
+    """
+    if not model.built:
+        raise ArchcalcError(
+            f"{source} was never built: call it once on data, or build the same network with "
+            "keras.Model(inputs, outputs)"
+        )
+    weights = model.weights
+    context = Context(_batch(model), set(map(id, weights)), set(map(id, model.trainable_variables)))
+    network, outputs = _network(model, context, input_shape)
+    data = {
+        **entries.entry("Functional", {}, model.name, ()),
+        "config": {**network.config(model.name, outputs), "trainable": bool(model.trainable)},
+        "keras_version": keras.__version__,
+    }
+    for _ in range(len(network.parts) + 1):
+        _settle_weights(network, weights, model.name)
+        try:
+            graph = read_keras(data, source, **options)
+            problems = dict(_disagreements(graph, network.parts))
+        except SourceError as fault:
+            problems = dict(_located(fault, data, network.parts))
+            if not problems:
+                raise
+        if not problems:
+            return graph
+        for i, reason in problems.items():
+            _replace(network.parts[i], reason)
+    raise ArchcalcError(f"{source}: the traced network does not agree with the model")
+
+
+def _batch(model: Any) -> int:
+    """A size of the batch axis that no other axis has, nor a multiple of it."""
+    sizes = {n for v in model.variables for n in v.shape}
+    for tensor in keras.tree.flatten(getattr(functional(model), "operations", [])):
+        sizes |= {n for node in tensor._inbound_nodes for t in node.outputs for n in t.shape if n}
+    return next(n for n in count(_FIRST_BATCH, 2) if not any(size % n == 0 for size in sizes if size))
+
+
+def _network(
+    model: Any, context: Context, input_shape: Sequence[int | str] | None
+) -> tuple[Network, list[Any]]:
+    """The entries of the model, and the tensors that are its outputs."""
+    graph = functional(model)
+    if graph is not None:
+        if input_shape is not None:
+            raise ArchcalcError(
+                "an input shape does not apply to a model whose custom layers are traced; "
+                "build the model for that shape"
+            )
+        network = Network.of_model(graph, context)
+        return network, list(graph.outputs)
+    words = _inputs(model, input_shape)
+    outer = Network(context)
+    for i, tensor in enumerate(keras.tree.flatten(words)):
+        outer._input(tensor, f"input_{i + 1}", None)
+    try:
+        recorded = record(model, (), words, context.batch)
+        inner, _ = Network.of_call(recorded, outer, "")
+        inner.config(model.name, recorded.outputs)
+    except UntraceableError as fault:
+        return outer, _whole(model, outer, words, str(fault))
+    return inner, recorded.outputs
+
+
+def _whole(model: Any, outer: Network, words: dict[str, Any], reason: str) -> list[Any]:
+    """The outputs of a model of which only its weights and its outputs' shapes are known."""
+    nodes: list[Any] = []
+    try:
+        with recording(model, nodes):
+            outputs = model(**words)
+    except Exception as fault:  # whatever the model's code raises
+        raise ArchcalcError(f"model {model.name!r} does not run on symbolic tensors: {fault}") from fault
+    node = next(node for node in nodes if node.operation is model)
+    outer.opaque(node, outer.unique(model.name), model.weights, f"its code could not be traced: {reason}")
+    return list(keras.tree.flatten(outputs))
+
+
+def _inputs(model: Any, input_shape: Sequence[int | str] | None) -> dict[str, Any]:
+    """Symbolic tensors for the arguments with which the model was built."""
+    names = [*inspect.signature(model.call).parameters]
+    if input_shape is not None:
+        return {names[0]: keras.KerasTensor((None, *input_shape), dtype=model.input_dtype)}
+    built = getattr(model, "_build_shapes_dict", None)
+    if not built:
+        raise ArchcalcError(
+            f"model {model.name!r} does not say with which input shape it was built: "
+            "give it (without the batch): input_shape=(32, 32, 3)"
+        )
+    given = {key.removesuffix("_shape"): shape for key, shape in built.items()}
+    return {
+        (name if name in names else names[i]): _symbolic(shape, model)
+        for i, (name, shape) in enumerate(given.items())
+    }
+
+
+def _symbolic(shape: Any, model: Any) -> Any:
+    if isinstance(shape, dict):
+        return {k: _symbolic(v, model) for k, v in shape.items()}
+    if all(n is None or isinstance(n, int) for n in shape):
+        return keras.KerasTensor((None, *shape[1:]), dtype=model.input_dtype)
+    return [_symbolic(v, model) for v in shape]
+
+
+# -- what the model itself says ------------------------------------------------------------------------
+def _settle_weights(network: Network, weights: Sequence[Any], model: str) -> None:
+    """Give every weight of the model to one entry: a layer's, an untraced layer's, or a row of its own."""
+    network.layers[:] = [e for e in network.layers if not e.get("unread")]
+    network.parts[:] = [part for part in network.parts if not part.entry.get("unread")]
+    left = {id(v): v for v in weights}
+    for part in network.parts:
+        if part.entry["class_name"] != "Opaque":
+            for v in part.variables:
+                left.pop(id(v), None)
+    trainable = network.context.trainable
+    for part in network.parts:
+        if part.entry["class_name"] == "Opaque":
+            own = [v for v in part.variables if left.pop(id(v), None) is not None]
+            names = _distinct(v.path.split("/", 1)[-1] for v in own)
+            part.entry["config"]["weights"] = [
+                {"name": name, "shape": list(v.shape), "trainable": id(v) in trainable}
+                for name, v in zip(names, own, strict=True)
+            ]
+    for v in left.values():
+        _unread_weight(network, v, v.path.removeprefix(f"{model}/"))
+
+
+def _unread_weight(network: Network, variable: Any, path: str) -> None:
+    """A row for a weight that no call reads, so that it is counted."""
+    assert network.anchor is not None
+    name = network.unique(to_keras_name(path))
+    weight = Weight(variable, tuple(variable.shape))
+    network.parameters.pop((id(variable), weight.shape), None)
+    network.parameter(weight, weight.shape, name)
+    network.layers[-1]["unread"] = True
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}[{seen[name]}]"
+
+
+def _located(fault: SourceError, data: Any, parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
+    """The parts in whose entries the reader found faults."""
+    by_entry = {id(part.entry): i for i, part in enumerate(parts)}
+    for one in fault.faults:
+        where = data
+        part = None
+        for key in re.findall(r"[^.\[\]$]+", one.path):
+            try:
+                where = where[int(key)] if isinstance(where, list) else where[key]
+            except (KeyError, IndexError, TypeError, ValueError):
+                break
+            part = by_entry.get(id(where), part)
+        if part is not None and parts[part].entry["class_name"] != "Opaque":
+            yield part, one.message.split(f"; {UNKNOWN_REMEDY}")[0]
+
+
+def _disagreements(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
+    """The parts whose shapes or weights are others than the model's, with the reason."""
+    by_path = {part.path: i for i, part in enumerate(parts)}
+    try:
+        with arith.scope():
+            inferred = shapes.infer(graph)
+    except NetworkError as fault:
+        for name, reason in fault.faults:
+            if name in by_path:
+                yield by_path[name], reason
+        return
+    for node, outputs in zip(graph.nodes, inferred, strict=True):
+        if node.name not in by_path:
+            continue
+        i = by_path[node.name]
+        stated = [shape[1:] for shape in parts[i].shapes]
+        if len(stated) != len(outputs) or not all(map(_fits, outputs, stated)):
+            yield i, f"the model's output shapes are {stated}, and archcalc's {outputs}"
+        weights = node.layer.weights(*graph.input_shapes(inferred, node))
+        have = Counter(tuple(v.shape) for v in parts[i].variables)
+        if Counter(tuple(w.shape) for w in weights) != have and not isinstance(node.layer, Opaque):
+            yield i, "the model has other weights"
+
+
+def _fits(shape: Sequence[Any], stated: Sequence[Any]) -> bool:
+    return len(shape) == len(stated) and all(
+        type(n) is not int or m is None or n == m for n, m in zip(shape, stated, strict=True)
+    )
+
+
+def _replace(part: Part, reason: str) -> None:
+    """Make an entry one of which only shapes and weights are known."""
+    name = part.entry["name"]
+    new = entries.opaque(name, part.label, reason, part.shapes, part.inputs)
+    part.entry.clear()
+    part.entry.update(new)

@@ -1,0 +1,295 @@
+"""Runs a layer's own code on symbolic tensors, records what it calls, and leaves no trace of it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+from keras.src import backend
+from keras.src.backend.common import global_state, symbolic_scope
+from keras.src.models.functional import Functional
+from keras.src.ops.node import Node
+
+# lists in which Keras keeps a layer's variables; code of layers reads their own attributes
+_KERAS_LISTS = ("_trainable_variables", "_non_trainable_variables", "_metrics", "_losses", "_layers")
+_RANDOM = (
+    *("normal", "uniform", "categorical", "randint", "truncated_normal"),
+    *("dropout", "shuffle", "gamma", "binomial", "beta"),
+)
+
+# what errors of Keras and Python about symbolic tensors mean
+_MEANINGS = {
+    "cannot be used as input to a TensorFlow function": "it calls functions of TensorFlow",
+    "'KerasTensor' object has no attribute 'assign": "it assigns to its weights",
+    "'KerasTensor' object has no attribute 'numpy'": "it reads the values of its weights",
+    "A symbolic KerasTensor cannot be used as a boolean": "it branches on a tensor's value",
+}
+
+
+class UntraceableError(Exception):
+    """A layer's code does something that cannot be followed on symbolic tensors; the text says what."""
+
+
+@dataclass
+class Recorded:
+    """One run of a layer's `call`.
+
+    `nodes` are the calls in order; `inputs` the pairs of a tensor of the caller, or a variable, and
+    the fresh tensor that took its place; `outputs` the flat outputs.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    inputs: list[tuple[Any, Any]] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    assigned: bool = False
+
+
+def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Recorded:
+    """Run `layer.call` on fresh symbolic tensors in place of those in its arguments.
+
+    Parameters
+    ----------
+    layer
+        A built layer or model.
+    args, kwargs
+        The arguments of the call, with symbolic tensors, and variables of an enclosing layer.
+    batch
+        The size of the batch axis of the fresh tensors.
+
+    Raises
+    ------
+    UntraceableError
+        The layer's code cannot run on symbolic tensors, or does what they do not show.
+    """
+    recorded = Recorded()
+    fresh: dict[int, Any] = {}
+
+    def renewed(value: Any) -> Any:
+        if isinstance(value, keras.Variable):
+            return _symbolic(value, layer, recorded)
+        if not isinstance(value, keras.KerasTensor):
+            return value
+        if id(value) not in fresh:
+            tensor = keras.KerasTensor(with_batch(value.shape, batch), dtype=value.dtype)
+            fresh[id(value)] = tensor
+            recorded.inputs.append((value, tensor))
+            mask = backend.get_keras_mask(value)
+            if mask is not None:
+                backend.set_keras_mask(tensor, renewed(mask))
+        return fresh[id(value)]
+
+    with recording(layer, recorded.nodes), _symbolic_weights(layer, recorded):
+        args = keras.tree.map_structure(renewed, args)
+        words = keras.tree.map_structure(renewed, dict(kwargs))
+        words = _with_masks_and_training(layer, args, words)
+        try:
+            outputs = layer.call(*_converted(layer, args), **_converted(layer, words))
+        except UntraceableError:
+            raise
+        except Exception as fault:  # whatever the user's code, Keras and TensorFlow raise
+            raise UntraceableError(_first_line(fault)) from fault
+    if recorded.assigned:
+        raise UntraceableError("it changes its weights while it runs")
+    recorded.outputs = keras.tree.flatten(outputs)
+    return recorded
+
+
+def _symbolic(variable: Any, layer: Any, recorded: Recorded) -> Any:
+    """A symbolic tensor that stands for the variable, in the dtype in which the layer sees it."""
+    casts = layer.autocast and variable._autocast and backend.is_float_dtype(variable.dtype)
+    tensor = keras.KerasTensor(variable.shape, dtype=layer.compute_dtype if casts else variable.dtype)
+    tensor.value = tensor  # as of a variable
+    recorded.inputs.append((variable, tensor))
+    return tensor
+
+
+def with_batch(shape: Any, batch: int) -> tuple[Any, ...]:
+    """The shape with an open batch axis closed."""
+    return tuple(batch if i == 0 and n is None else n for i, n in enumerate(shape))
+
+
+def _first_line(fault: Exception) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception encountered", "Arguments received"))]
+    line = (telling or [type(fault).__name__])[0]
+    for sign, meaning in _MEANINGS.items():
+        if sign in line:
+            return meaning
+    return line if len(line) <= 150 else f"{line[:147]}..."
+
+
+# -- arguments -------------------------------------------------------------------------------------
+def _converted(layer: Any, tree: Any) -> Any:
+    """Tensors in the layer's compute dtype, as `Layer.__call__` converts them."""
+    policy = layer.dtype_policy
+
+    def convert(x: Any) -> Any:
+        if not isinstance(x, keras.KerasTensor):
+            return x
+        y = policy.convert_input(x, layer.autocast, layer.input_dtype)
+        backend.set_keras_mask(y, backend.get_keras_mask(x))
+        return y
+
+    return keras.tree.map_structure(convert, tree) if layer._convert_input_args else tree
+
+
+def _with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments that `Layer.__call__` adds: masks of the tensors, `training`."""
+    parameters = inspect.signature(layer.call).parameters
+    try:
+        given = dict(inspect.signature(layer.call).bind(*args, **kwargs).arguments)
+    except TypeError as fault:
+        raise UntraceableError(str(fault)) from fault
+    words = dict(kwargs)
+    if "training" in parameters and given.get("training") is None:
+        words["training"] = False
+    tensors = {k: v for k, v in given.items() if any(map(_is_tensor, keras.tree.flatten(v)))}
+    for name, value in tensors.items():
+        argument = "mask" if len(tensors) == 1 else f"{name}_mask"
+        if argument in parameters and given.get(argument) is None:
+            words[argument] = keras.tree.map_structure(backend.get_keras_mask, value)
+    return words
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor)
+
+
+# -- what is put back --------------------------------------------------------------------------------
+@contextmanager
+def recording(layer: Any, nodes: list[Node]) -> Iterator[None]:
+    """Collect every node that is created, and take it out of all lists of nodes again."""
+    create = Node.__init__
+
+    def recorded(node: Node, *args: Any, **kwargs: Any) -> None:
+        create(node, *args, **kwargs)
+        nodes.append(node)
+
+    names = global_state.get_global_attribute("object_name_uids")
+    names = None if names is None else names.copy()
+    Node.__init__ = recorded
+    try:
+        with _no_new_weights(layer) as building, _no_random_numbers(building), _other_input_shapes():
+            yield
+    finally:
+        Node.__init__ = create
+        global_state.set_global_attribute("object_name_uids", names)
+        _unlink(nodes)
+
+
+def _unlink(nodes: list[Node]) -> None:
+    ours = set(map(id, nodes))
+    operations = {id(n.operation): n.operation for n in nodes}
+    for node in nodes:
+        for tensor in node.arguments.keras_tensors:
+            operation = tensor._keras_history.operation
+            if operation is not None:
+                operations[id(operation)] = operation
+    for operation in operations.values():
+        for which in (operation._inbound_nodes, operation._outbound_nodes):
+            which[:] = [n for n in which if id(n) not in ours]
+
+
+@contextmanager
+def _no_new_weights(layer: Any) -> Iterator[list[Any]]:
+    """Refuse to build layers of the model that its real calls never built; yields those in the making."""
+    existing = set(map(id, layer._flatten_layers()))
+    building: list[Any] = []
+    build = keras.layers.Layer._maybe_build
+
+    def refuse(part: Any, call_spec: Any) -> None:
+        if not part.built and id(part) in existing:
+            raise UntraceableError(f"it calls {part.name!r}, which was never built")
+        building.append(part)
+        try:
+            build(part, call_spec)
+        finally:
+            building.pop()
+
+    keras.layers.Layer._maybe_build = refuse
+    try:
+        yield building
+    finally:
+        keras.layers.Layer._maybe_build = build
+
+
+@contextmanager
+def _other_input_shapes() -> Iterator[None]:
+    """Let models run on other input shapes than they were built for, as they do on real tensors."""
+    check = Functional._assert_input_compatibility
+    Functional._assert_input_compatibility = lambda *_: None
+    try:
+        yield
+    finally:
+        Functional._assert_input_compatibility = check
+
+
+@contextmanager
+def _no_random_numbers(building: list[Any]) -> Iterator[None]:
+    """Refuse random numbers outside known layers: they would become constants without an origin."""
+
+    def guarded(name: str, draw: Any) -> Any:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            if building or symbolic_scope.in_symbolic_scope():  # to initialise, or inside a known layer
+                return draw(*args, **kwargs)
+            raise UntraceableError(f"it draws random numbers (keras.random.{name})")
+
+        return refuse
+
+    kept = {name: getattr(backend.random, name) for name in _RANDOM}
+    for name, draw in kept.items():
+        setattr(backend.random, name, guarded(name, draw))
+    try:
+        yield
+    finally:
+        for name, draw in kept.items():
+            setattr(backend.random, name, draw)
+
+
+@contextmanager
+def _symbolic_weights(layer: Any, recorded: Recorded) -> Iterator[None]:
+    """Symbolic tensors in place of the layer's own variables.
+
+    Attributes that hold variables hold the tensors meanwhile, so that arithmetic on weights alone is
+    recorded; in a `StatelessScope` every other way to a variable's value fails, and no assignment
+    reaches the variable.
+    """
+    variables = [*layer._trainable_variables, *layer._non_trainable_variables]
+    variables += [generator.state for generator in layer._seed_generators]
+    tensors = {id(v): _symbolic(v, layer, recorded) for v in variables}
+    attributes = vars(layer)
+    replaced = {}
+    for name, value in attributes.items():
+        if name in _KERAS_LISTS:
+            continue
+        symbolic = _replaced(value, tensors, depth=3)
+        if symbolic is not value:
+            replaced[name] = value, symbolic
+    with ExitStack() as stack:
+        scope = stack.enter_context(keras.StatelessScope(initialize_variables=False))
+        scope.state_mapping.update(tensors)
+        stack.callback(lambda: attributes.update({name: old for name, (old, _) in replaced.items()}))
+        attributes.update({name: symbolic for name, (_, symbolic) in replaced.items()})
+        yield
+    recorded.assigned = any(scope.state_mapping.get(k) is not t for k, t in tensors.items()) or len(
+        scope.state_mapping
+    ) > len(tensors)
+
+
+def _replaced(value: Any, tensors: Mapping[int, Any], depth: int) -> Any:
+    """The value with its variables replaced; the same object if it holds none."""
+    if isinstance(value, keras.Variable):
+        return tensors.get(id(value), value)
+    if depth == 0 or not isinstance(value, list | tuple | dict):
+        return value
+    items = value.values() if isinstance(value, dict) else value
+    new = [_replaced(v, tensors, depth - 1) for v in items]
+    if all(a is b for a, b in zip(new, items, strict=True)):
+        return value
+    return dict(zip(value, new, strict=True)) if isinstance(value, dict) else new
