@@ -60,7 +60,7 @@ def examples(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 def listed(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     """The names after a list that is written already: `macs,fi` is completed to `macs,field`."""
-    before, comma, last = incomplete.rpartition(",")
+    before, comma, _ = incomplete.rpartition(",")
     return _starting(
         incomplete, (f"{before}{comma}{name}" for name in names if name not in before.split(","))
     )

@@ -25,7 +25,7 @@ NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 def schema() -> dict[str, Any]:
     """The schema of format 1, with `if`/`then` for each layer type."""
     types = type_names()
-    described = {
+    described: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archcalc spec, format 1",
         "type": "object",
