@@ -96,7 +96,7 @@ TABLE = (
     Quantity(
         "training_bytes",
         BYTES,
-        "weights, gradients, optimizer state and training activations",
+        "the most that a training step holds: weights, optimizer state, activations and gradients alive",
         in_rows=False,
         total="whole",
         formula="train bytes",

@@ -112,11 +112,11 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
     if isinstance(t.training_bytes, int):
         parts = [
             ("weights", t.weight_bytes),
-            ("gradients", t.gradient_bytes),
             (str(report.conventions["optimizer"]), t.optimizer_bytes),
-            ("activations", t.training_activation_bytes),
+            ("activations and gradients", t.training_bytes - t.weight_bytes - t.optimizer_bytes),
         ]
-        yield Fact("Training", text.amounts(t.training_bytes, parts))
+        at = text.printable(t.training_peak, glyphs)
+        yield Fact("Training", text.amounts(t.training_bytes, parts) + (f" (most {at})" if at else ""))
     elif isinstance(t.training_bytes, Unknown):
         yield Fact("Training", f"unknown; {text.printable(t.training_bytes.reason, glyphs)}")
     if report.fit is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
+from archcalc.analyses.memory.pool import Event
 from archcalc.arith import Scope, Size, total
 from archcalc.arith.unknown import Unknown
 from archcalc.graph.quantities import SUMMED, TOTALS
@@ -74,6 +75,21 @@ class Totals(Frozen):
         """The most that a training step holds at once."""
         kept = self.training_activation_bytes
         return kept if isinstance(kept, Unknown) else self._of.training.at(self._of.options.batch)
+
+    @property
+    def training_peak(self) -> str:
+        """Where in a training step its peak occurs, in words; empty if that depends on symbols."""
+        event = None if isinstance(self.training_bytes, Unknown) else self._peak_event
+        if event is None:
+            return ""
+        if event.phase in ("loss", "update"):
+            return f"at the {event.phase}"
+        name = None if event.node is None else self._of.name[event.node]
+        return f"in the {event.phase} pass" + (f" of {name}" if name else "")
+
+    @property
+    def _peak_event(self) -> Event | None:
+        return self._of.training.event(self._of.options.batch)
 
     @once
     def as_built(self) -> dict[str, Size]:

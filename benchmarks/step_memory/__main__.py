@@ -2,6 +2,7 @@
 
     python -m benchmarks.step_memory measure FILE [--one-thread] [--seed N] [NAME ...]
     python -m benchmarks.step_memory compare FILE
+    python -m benchmarks.step_memory one NAME
 
 `measure` runs the networks of `drawn`, and some of keras.applications, each in a fresh process, and adds each
 result to FILE as a line of JSON; networks that are in it already are left out. `compare` counts them.
@@ -13,6 +14,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import archcalc
@@ -72,15 +74,19 @@ def compare(file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=("measure", "compare"))
-    parser.add_argument("file", type=Path)
+    parser.add_argument("task", choices=("measure", "compare", "one"))
+    parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument(
         "--one-thread", action="store_true", help="of TensorFlow, within and between operations"
     )
     options = parser.parse_args()
-    if options.task == "measure":
+    if options.task == "one":
+        with TemporaryDirectory() as folder:
+            measure(Path(folder) / "one.jsonl", [str(options.file)], options.seed, options.one_thread)
+            compare(Path(folder) / "one.jsonl")
+    elif options.task == "measure":
         measure(options.file, options.names, options.seed, options.one_thread)
     else:
         compare(options.file)

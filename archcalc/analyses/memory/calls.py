@@ -42,6 +42,8 @@ def calls(
         reads = tuple(operands(rule, trained, flows))
         copied = [prod(shapes[node.inputs[k].node][node.inputs[k].output]) for k in reads] if upcast else []
         kept = unit * (rule.hidden + (rule.copied if trained else 0) + total(copied)) + rule.masks
+        # what is computed in float32 is copied to it first
+        cast = SINGLE * total(prod(shapes[t.node][t.output]) for t in node.inputs) if upcast else 0
         if half:
             kept = kept + SINGLE * rule.float32_units
         own = total(w.parameters for w in weights[owner])
@@ -50,10 +52,10 @@ def calls(
             Call(
                 tuple(tensor_bytes[i]),
                 rule,
-                unit * rule.inference,
+                unit * rule.inference + cast,
                 kept,
-                unit * rule.forward,
-                unit * rule.backward,
+                unit * rule.forward + cast,
+                unit * rule.backward + cast,
                 unit * rule.into,
                 unit * rule.early,
                 precision.weight * total(trainable),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Held
 from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
 from archcalc.analyses.memory.steps import Run
-from archcalc.arith import Size, certainly, equal
+from archcalc.arith import Size, certainly, equal, largest
 from archcalc.graph import Graph, Tap
 
 
@@ -127,7 +127,10 @@ class _Backward:
             elif self.steps[number].node not in self.inputs:
                 yield from self._backward(number)
         yield from self.late
-        yield Event(None, "update", tuple(key for keys in self.kernels.values() for key in keys))
+        # an update makes a temporary tensor of a weight's size
+        largest_layer = largest(0, *{call.gradients for call in self.calls if call.trained})
+        gradients = tuple(key for keys in self.kernels.values() for key in keys)
+        yield Event(None, "update", gradients, working=Bytes(largest_layer, 0))
 
     def _between_forward(self, number: int) -> Event:
         kept, _ = self._copies(number)

@@ -43,12 +43,12 @@ class Course(NamedTuple):
             return Unknown(self.reason)
         return largest(*{moment.bytes.at(batch) for moment in self.moments}) if self.moments else 0
 
-    def event(self, batch: Size) -> tuple[Event, Bytes] | None:
-        """The first event at which the peak occurs, and its bytes; None if that depends on symbols."""
+    def event(self, batch: Size) -> Event | None:
+        """The first event at which the peak occurs; None if that depends on symbols."""
         most = self.at(batch)
         for moment in self.moments:
-            if type(most) is int and moment.bytes.at(batch) == most:
-                return self.events[moment.event], moment.bytes
+            if type(most) is int and moment.bytes.at(batch) == most and self.events:
+                return self.events[moment.event]
         return None
 
     def largest_batch(self, memory: int) -> Size | None:

@@ -127,5 +127,6 @@ def step(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> list[Time
                 waiting.append(Time(list(mine), [(added, int(call.gradients), "reused", list(mine))]))
                 kernels[owner] = [added]
     times += waiting
-    times.append(Time([k for keys in kernels.values() for k in keys]))
+    updated = max((int(call.gradients) for call in calls if call.trained), default=0)
+    times.append(Time([k for keys in kernels.values() for k in keys], working=updated))
     return times
