@@ -18,7 +18,7 @@ from archcalc.readers.limits import MAX_LAYERS
 def from_keras(
     model: Any,
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int | str] | None = None,
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,

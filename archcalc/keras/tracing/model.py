@@ -41,7 +41,7 @@ def needs_tracing(model: Any) -> bool:
     )
 
 
-def trace(model: Any, source: str, input_shape: Sequence[int] | None, **options: Any) -> Graph:
+def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **options: Any) -> Graph:
     """The graph of a live Keras model whose custom layers are traced.
 
     What cannot be traced is an `Opaque` layer with the weights and shapes that the model has.
@@ -89,7 +89,7 @@ def _batch(model: Any) -> int:
 
 
 def _network(
-    model: Any, context: Context, input_shape: Sequence[int] | None, symbols: dict[str, Any]
+    model: Any, context: Context, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]
 ) -> tuple[Network, list[Any]]:
     """The entries of the model, and the tensors that are its outputs.
 
@@ -113,7 +113,7 @@ def _network(
     return inner, recorded.outputs
 
 
-def _resized(graph: Any, input_shape: Sequence[int] | None, symbols: dict[str, Any]) -> Any:
+def _resized(graph: Any, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]) -> Any:
     """The inputs of a functional model, with these sizes of their axes."""
     reading = Reading("", symbols=symbols)
     if input_shape is not None:
@@ -144,11 +144,12 @@ def _whole(model: Any, outer: Network, args: Any, words: dict[str, Any], reason:
     return list(keras.tree.flatten(outputs))
 
 
-def _inputs(model: Any, input_shape: Sequence[int] | None) -> dict[str, Any]:
+def _inputs(model: Any, input_shape: Sequence[int | str] | None) -> dict[str, Any]:
     """Symbolic tensors for the arguments with which the model was built."""
     names = [*inspect.signature(model.call).parameters]
     if input_shape is not None:
-        return {names[0]: keras.KerasTensor((None, *input_shape), dtype=model.input_dtype)}
+        sizes = (n if type(n) is int else None for n in input_shape)
+        return {names[0]: keras.KerasTensor((None, *sizes), dtype=model.input_dtype)}
     built = getattr(model, "_build_shapes_dict", None)
     if not built:
         raise ArchcalcError(
