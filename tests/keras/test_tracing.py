@@ -50,6 +50,20 @@ def with_token(self: Any, x: Any) -> Any:
     return ops.concatenate([token, x], axis=1) + self.positions
 
 
+class Positions(kl.Layer):  # type: ignore[misc]
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        self.table = kl.Embedding(6, 4)
+
+    def call(self, x: Any) -> Any:
+        return x + self.table(ops.expand_dims(ops.arange(6), 0))
+
+
+def with_positions() -> Any:
+    x = keras.Input(SEQUENCE, name="x")
+    return keras.Model(x, kl.Dense(3, name="end")(Positions(name="own")(x)))
+
+
 # name -> (model, multiply-adds before the last layer, elementwise operations there, types of the rows)
 TRACED: dict[str, tuple[Callable[[], Any], int, int, list[str]]] = {
     "weight on the left": (
@@ -94,6 +108,10 @@ TRACED: dict[str, tuple[Callable[[], Any], int, int, list[str]]] = {
     "the batch in a shape": (
         lambda: custom(lambda _, x: ops.reshape(x, (ops.shape(x)[0], -1, 8))), 0, 0, ["ops.reshape"],
     ),
+    "a constant for every sample": (
+        lambda: custom(lambda _, x: x * ops.ones((ops.shape(x)[0], 1, 1, 1))), 0, 256, ["ops.multiply"],
+    ),
+    "an embedding of all positions": (with_positions, 0, 24, ["Parameter", "ops.add"]),
     "layers made in the call": (
         lambda: custom(lambda _, x: kl.add([x, kl.ReLU()(x)])), 0, 512, ["ReLU", "Add"],
     ),
@@ -143,6 +161,11 @@ def counting(self: Any, x: Any) -> Any:
     return x * self.count
 
 
+def numbered(_: Any, x: Any) -> Any:
+    numbers = ops.arange(ops.shape(x)[0], dtype="float32")
+    return x + ops.reshape(numbers, (-1, 1, 1, 1))
+
+
 UNTRACED: dict[str, tuple[Callable[[], Any], str]] = {
     "a branch on a weight": (
         lambda: custom(lambda s, x: ops.cond(s.gate > 0, lambda: x * 2, lambda: x), gate=()),
@@ -163,7 +186,8 @@ UNTRACED: dict[str, tuple[Callable[[], Any], str]] = {
         "folds or drops the batch axis",
     ),
     "a tensor with the batch axis": (
-        lambda: custom(lambda _, x: x * ops.ones((ops.shape(x)[0], 1, 1, 1))), "creates a tensor",
+        lambda: custom(numbered),
+        "depends on the batch's size",
     ),
 }  # fmt: skip
 

@@ -94,12 +94,16 @@ def _steps(
         ):  # another output than the first, which windows describe
             continue
         for axis, read in enumerate(window):
-            if (tap.node, axis) in live:
+            if (tap.node, axis) in live and not _reads_nothing(read):
                 use = _use(node.layer, inputs, k, axis, window)
                 # normalisation reads axes as a whole and leaves them what they are
                 stays = isinstance(node.layer, OverAxes)
                 onward = (axis,) if stays else _onward(read, len(shapes[i][0]))
                 yield Step(tap.node, axis, use, i, onward, isinstance(read, Scattered))
+
+
+def _reads_nothing(read: Read) -> bool:
+    return isinstance(read, Phases) and not any(read.reads)
 
 
 def _onward(read: Read, rank: int) -> tuple[int, ...]:

@@ -109,6 +109,20 @@ def as_data(value: Any) -> Any:
     raise UntraceableError(f"an operation takes an argument of type {type(value).__name__}")
 
 
+def of_one_sample(value: Any, batch: int) -> Any:
+    """A constant with the batch axis first, for one sample.
+
+    Raises `UntraceableError` unless it is the same for every sample.
+    """
+    try:
+        array = np.asarray(value)
+    except Exception as fault:
+        raise UntraceableError("an operation takes a tensor that is not symbolic") from fault
+    if array.shape[0] != batch or batch in array.shape[1:] or (array != array[:1]).any():
+        raise UntraceableError("it creates a tensor that depends on the batch's size")
+    return array[:1]
+
+
 def _constant(value: Any) -> Any:
     if any(n is None for n in value.shape):
         raise UntraceableError("an operation takes a tensor that is not symbolic")

@@ -12,8 +12,7 @@ from typing import Any
 import keras
 
 from archcalc import arith
-from archcalc.analyses import shapes
-from archcalc.errors import ArchcalcError, NetworkError, SourceError
+from archcalc.errors import ArchcalcError, SourceError
 from archcalc.graph import Graph
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.context import Context, functional, is_from_keras
@@ -22,7 +21,8 @@ from archcalc.keras.tracing.recording import UntraceableError, record, recording
 from archcalc.keras.tracing.weights import Weight
 from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.opaque import Opaque
-from archcalc.readers.keras.reading import UNKNOWN_REMEDY
+from archcalc.readers.keras.inputs import given_shape, open_axes
+from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
 from archcalc.readers.keras_config import read_keras
 
 _FIRST_BATCH = 11
@@ -56,7 +56,9 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
         )
     weights = model.weights
     context = Context(_batch(model), set(map(id, weights)), set(map(id, model.trainable_variables)))
-    network, outputs = _network(model, context, input_shape)
+    symbols = dict(options.get("symbols") or {})
+    network, outputs = _network(model, context, input_shape, symbols)
+    options["symbols"] = symbols
     data = {
         **entries.entry("Functional", {}, model.name, ()),
         "config": {**network.config(model.name, outputs), "trainable": bool(model.trainable)},
@@ -87,37 +89,54 @@ def _batch(model: Any) -> int:
 
 
 def _network(
-    model: Any, context: Context, input_shape: Sequence[int | str] | None
+    model: Any, context: Context, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]
 ) -> tuple[Network, list[Any]]:
-    """The entries of the model, and the tensors that are its outputs."""
+    """The entries of the model, and the tensors that are its outputs.
+
+    Values of `symbols` that become sizes of the traced tensors are taken out.
+    """
     graph = functional(model)
-    if graph is not None:
-        if input_shape is not None:
-            raise ArchcalcError(
-                "an input shape does not apply to a model whose custom layers are traced; "
-                "build the model for that shape"
-            )
+    if graph is not None and input_shape is None and not any(symbols.values()):
         network = Network.of_model(graph, context)
         return network, list(graph.outputs)
-    words = _inputs(model, input_shape)
+    args = () if graph is None else (_resized(graph, input_shape, symbols),)
+    words = _inputs(model, input_shape) if graph is None else {}
     outer = Network(context)
-    for i, tensor in enumerate(keras.tree.flatten(words)):
-        outer._input(tensor, f"input_{i + 1}", None)
+    for i, tensor in enumerate(keras.tree.flatten([args, words])):
+        outer.add_input(tensor, f"input_{i + 1}" if graph is None else graph.inputs[i].name)
     try:
-        recorded = record(model, (), words, context.batch)
+        recorded = record(model if graph is None else graph, args, words, context.batch)
         inner, _ = Network.of_call(recorded, outer, "")
         inner.config(model.name, recorded.outputs)
     except UntraceableError as fault:
-        return outer, _whole(model, outer, words, str(fault))
+        return outer, _whole(model, outer, args, words, str(fault))
     return inner, recorded.outputs
 
 
-def _whole(model: Any, outer: Network, words: dict[str, Any], reason: str) -> list[Any]:
+def _resized(graph: Any, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]) -> Any:
+    """The inputs of a functional model, with these sizes of their axes."""
+    reading = Reading("", symbols=symbols)
+    if input_shape is not None:
+        reading.input_shape = given_shape(input_shape, reading)
+    tensors = []
+    for tensor in graph.inputs:
+        sizes = open_axes(tuple(tensor.shape[1:]), "input", reading)
+        if sizes is None:
+            raise ArchcalcError(str(reading.faults[0]))
+        shape = (None, *(n if type(n) is int else None for n in sizes))
+        tensors.append(keras.KerasTensor(shape, dtype=tensor.dtype))
+    for name in reading.open_symbols:
+        if symbols.get(name) is not None:
+            del symbols[name]
+    return keras.tree.pack_sequence_as(graph._inputs_struct, tensors)
+
+
+def _whole(model: Any, outer: Network, args: Any, words: dict[str, Any], reason: str) -> list[Any]:
     """The outputs of a model of which only its weights and its outputs' shapes are known."""
     nodes: list[Any] = []
     try:
         with recording(model, nodes):
-            outputs = model(**words)
+            outputs = model(*args, **words)
     except Exception as fault:  # whatever the model's code raises
         raise ArchcalcError(f"model {model.name!r} does not run on symbolic tensors: {fault}") from fault
     node = next(node for node in nodes if node.operation is model)
@@ -129,7 +148,8 @@ def _inputs(model: Any, input_shape: Sequence[int | str] | None) -> dict[str, An
     """Symbolic tensors for the arguments with which the model was built."""
     names = [*inspect.signature(model.call).parameters]
     if input_shape is not None:
-        return {names[0]: keras.KerasTensor((None, *input_shape), dtype=model.input_dtype)}
+        sizes = (n if type(n) is int else None for n in input_shape)
+        return {names[0]: keras.KerasTensor((None, *sizes), dtype=model.input_dtype)}
     built = getattr(model, "_build_shapes_dict", None)
     if not built:
         raise ArchcalcError(
@@ -210,25 +230,31 @@ def _located(fault: SourceError, data: Any, parts: Sequence[Part]) -> Iterator[t
 def _disagreements(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
     """The parts whose shapes or weights are others than the model's, with the reason."""
     by_path = {part.path: i for i, part in enumerate(parts)}
-    try:
-        with arith.scope():
-            inferred = shapes.infer(graph)
-    except NetworkError as fault:
-        for name, reason in fault.faults:
-            if name in by_path:
-                yield by_path[name], reason
-        return
-    for node, outputs in zip(graph.nodes, inferred, strict=True):
-        if node.name not in by_path:
-            continue
-        i = by_path[node.name]
-        stated = [shape[1:] for shape in parts[i].shapes]
-        if len(stated) != len(outputs) or not all(map(_fits, outputs, stated)):
-            yield i, f"the model's output shapes are {stated}, and archcalc's {outputs}"
-        weights = node.layer.weights(*graph.input_shapes(inferred, node))
-        have = Counter(tuple(v.shape) for v in parts[i].variables)
-        if Counter(tuple(w.shape) for w in weights) != have and not isinstance(node.layer, Opaque):
-            yield i, "the model has other weights"
+    inferred: list[Any] = []
+    with arith.scope():
+        for node in graph.nodes:
+            i = by_path.get(node.name)
+            inputs = graph.input_shapes(inferred, node)
+            try:
+                outputs = node.layer.output_shapes(*inputs)
+                weights = node.layer.weights(*inputs)
+            except Exception as fault:  # of a rule that was not made for these operands
+                if i is None:
+                    raise
+                yield i, str(fault) or f"{parts[i].label} has no rule for these operands"
+                return
+            inferred.append(outputs)
+            if i is not None and not isinstance(node.layer, Opaque):
+                yield from ((i, reason) for reason in _reasons(parts[i], outputs, weights))
+
+
+def _reasons(part: Part, outputs: Sequence[Any], weights: Sequence[Any]) -> Iterator[str]:
+    """What differs between an entry's rule and the model."""
+    stated = [shape[1:] for shape in part.shapes]
+    if len(stated) != len(outputs) or not all(map(_fits, outputs, stated)):
+        yield f"the model's output shapes are {stated}, and archcalc's {list(outputs)}"
+    elif Counter(tuple(w.shape) for w in weights) != Counter(tuple(v.shape) for v in part.variables):
+        yield "the model has other weights"
 
 
 def _fits(shape: Sequence[Any], stated: Sequence[Any]) -> bool:

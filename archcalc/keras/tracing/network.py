@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,7 @@ class Network:
         network = cls(context, prefix)
         for tensor in model.inputs:
             operation = tensor._keras_history.operation
-            network._input(tensor, operation.name, entries.serialized(operation))
+            network.add_input(tensor, operation.name, entries.serialized(operation))
         for operation in model.operations:
             if isinstance(operation, keras.layers.InputLayer):
                 continue
@@ -89,7 +90,8 @@ class Network:
                 dtype = keras.backend.standardize_dtype(fresh.dtype)
                 network.values[id(fresh)] = value._replace(dtype=dtype)
                 continue
-            network._input(fresh, f"input_{len(inputs) + 1}", None, batched=value.batched)
+            name = f"input_{len(inputs) + 1}" if prefix else value.name
+            network.add_input(fresh, name, batched=value.batched)
             inputs.append(value)
         if not inputs:
             raise UntraceableError("it takes no tensor")
@@ -143,7 +145,8 @@ class Network:
             raise UntraceableError("a tensor of another network is used")
         return self.values[id(tensor)]
 
-    def _input(self, tensor: Any, name: str, data: Entry | None, *, batched: bool = True) -> None:
+    def add_input(self, tensor: Any, name: str, data: Entry | None = None, *, batched: bool = True) -> None:
+        """An input, described by `data` or by the tensor itself."""
         name = self.unique(name)
         shape = tuple(tensor.shape)
         config = {"batch_shape": [None, *shape[1:]], "dtype": keras.backend.standardize_dtype(tensor.dtype)}
@@ -216,8 +219,8 @@ class Network:
         ):
             raise UntraceableError(f"{entry['class_name']} is called with a weight")
         name = self.unique(layer.name)
-        arguments = node.arguments
-        call = {"args": self.written(list(arguments.args)), "kwargs": self.written(arguments.kwargs)}
+        args, kwargs = _by_name(layer, node.arguments)
+        call = {"args": self.written(args), "kwargs": self.written(kwargs)}
         entry |= {"name": name, "inbound_nodes": [call], "shared_object_id": id(layer)}
         entry["config"] = {**entry["config"], "name": name, "trainable": self._is_trained(layer)}
         self.append(entry, node, type(layer).__name__, layer.weights)
@@ -328,8 +331,8 @@ class Network:
             return {k: self.written(v) for k, v in tree.items()}
         if isinstance(tree, list | tuple):
             return [self.written(v) for v in tree]
-        if self.traced and any(n == self.context.batch for n in getattr(tree, "shape", ())):
-            raise UntraceableError("it creates a tensor with the batch axis")
+        if self.traced and self.context.batch in tuple(getattr(tree, "shape", ())):
+            tree = entries.of_one_sample(tree, self.context.batch)
         return entries.as_data(tree)
 
     def parameter(self, weight: Weight, shape: Shape, name: str | None = None) -> Value:
@@ -354,14 +357,23 @@ class Network:
 def require_same(outputs: Sequence[Any], expected: Sequence[Any]) -> None:
     """Raise `UntraceableError` unless a traced call has the outputs that the real one had."""
     if len(outputs) != len(expected) or not all(map(_fits, outputs, expected)):
-        raise UntraceableError("traced again, its outputs have other shapes")
+        shapes = [[tuple(getattr(t, "shape", ())) for t in of] for of in (outputs, expected)]
+        raise UntraceableError(f"traced again, its outputs have the shapes {shapes[0]} for {shapes[1]}")
 
 
 def _fits(output: Any, expected: Any) -> bool:
     shape = tuple(getattr(output, "shape", ()))
     return len(shape) == len(expected.shape) and all(
-        m is None or n == m for n, m in zip(shape[1:], expected.shape[1:], strict=True)
+        None in (n, m) or n == m for n, m in zip(shape[1:], expected.shape[1:], strict=True)
     )
+
+
+def _by_name(layer: Any, arguments: Any) -> tuple[list[Any], dict[str, Any]]:
+    """A call's arguments, all but the first by name, since a mask is known by its name."""
+    names = list(inspect.signature(layer.call).parameters)
+    first, *others = arguments.args or [None]
+    named = dict(zip(names[1:], others, strict=False))
+    return ([first] if arguments.args else []), named | arguments.kwargs
 
 
 def _history(tensor: Any) -> tuple[Node, int]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src import backend
 from keras.src.backend.common import global_state, symbolic_scope
 from keras.src.models.functional import Functional
 from keras.src.ops.node import Node
+from keras.src.utils import python_utils
 
 # lists in which Keras keeps a layer's variables; code of layers reads their own attributes
 _KERAS_LISTS = ("_trainable_variables", "_non_trainable_variables", "_metrics", "_losses", "_layers")
@@ -22,6 +24,8 @@ _RANDOM = (
     *("dropout", "shuffle", "gamma", "binomial", "beta"),
 )
 
+# lines that Keras writes around an error
+_FRAMES = ("Exception encountered", "Could not automatically infer", "Arguments received")
 # what errors of Keras and Python about symbolic tensors mean
 _MEANINGS = {
     "cannot be used as input to a TensorFlow function": "it calls functions of TensorFlow",
@@ -83,20 +87,26 @@ def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Reco
                 backend.set_keras_mask(tensor, renewed(mask))
         return fresh[id(value)]
 
-    with recording(layer, recorded.nodes), _symbolic_weights(layer, recorded):
+    with (
+        recording(layer, recorded.nodes),
+        _symbolic_weights(layer, recorded),
+        _no_calls_on_constants(recorded),
+    ):
         args = keras.tree.map_structure(renewed, args)
         words = keras.tree.map_structure(renewed, dict(kwargs))
         words = _with_masks_and_training(layer, args, words)
         try:
             outputs = layer.call(*_converted(layer, args), **_converted(layer, words))
-        except UntraceableError:
-            raise
         except Exception as fault:  # whatever the user's code, Keras and TensorFlow raise
             raise UntraceableError(_first_line(fault)) from fault
     if recorded.assigned:
         raise UntraceableError("it changes its weights while it runs")
-    recorded.outputs = keras.tree.flatten(outputs)
+    recorded.outputs = _tensors(outputs)
     return recorded
+
+
+def _tensors(outputs: Any) -> list[Any]:
+    return [t for t in keras.tree.flatten(outputs) if t is not None]
 
 
 def _symbolic(variable: Any, layer: Any, recorded: Recorded) -> Any:
@@ -116,7 +126,7 @@ def with_batch(shape: Any, batch: int) -> tuple[Any, ...]:
 def _first_line(fault: Exception) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception encountered", "Arguments received"))]
+    telling = [line for line in lines if not line.startswith(_FRAMES)]
     line = (telling or [type(fault).__name__])[0]
     for sign, meaning in _MEANINGS.items():
         if sign in line:
@@ -142,6 +152,11 @@ def _converted(layer: Any, tree: Any) -> Any:
 def _with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments that `Layer.__call__` adds: masks of the tensors, `training`."""
     parameters = inspect.signature(layer.call).parameters
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    # a model passes `training` on to every layer, whether its call takes it or not
+    kwargs = {
+        k: v for k, v in kwargs.items() if k in parameters or open_ended or k not in layer._call_context_args
+    }
     try:
         given = dict(inspect.signature(layer.call).bind(*args, **kwargs).arguments)
     except TypeError as fault:
@@ -157,6 +172,11 @@ def _with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> d
     return words
 
 
+def _is_open(tree: Any) -> bool:
+    """Whether a symbolic tensor has an axis of unknown size."""
+    return any(None in tuple(t.shape) for t in keras.tree.flatten(tree) if _is_tensor(t))
+
+
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
 
@@ -167,15 +187,18 @@ def recording(layer: Any, nodes: list[Node]) -> Iterator[None]:
     """Collect every node that is created, and take it out of all lists of nodes again."""
     create = Node.__init__
 
-    def recorded(node: Node, *args: Any, **kwargs: Any) -> None:
-        create(node, *args, **kwargs)
+    def recorded(
+        node: Node, operation: Any, call_args: Any = None, call_kwargs: Any = None, outputs: Any = None
+    ) -> None:
+        # layers inside others may return None beside their tensors, which Keras allows there
+        create(node, operation, call_args, call_kwargs, _tensors(outputs))
         nodes.append(node)
 
     names = global_state.get_global_attribute("object_name_uids")
     names = None if names is None else names.copy()
     Node.__init__ = recorded
     try:
-        with _no_new_weights(layer) as building, _no_random_numbers(building), _other_input_shapes():
+        with _no_new_weights(layer) as building, _no_random_numbers(building), _as_on_real_tensors():
             yield
     finally:
         Node.__init__ = create
@@ -201,11 +224,14 @@ def _no_new_weights(layer: Any) -> Iterator[list[Any]]:
     """Refuse to build layers of the model that its real calls never built; yields those in the making."""
     existing = set(map(id, layer._flatten_layers()))
     building: list[Any] = []
+    unbuilt: list[Any] = []
     build = keras.layers.Layer._maybe_build
 
     def refuse(part: Any, call_spec: Any) -> None:
         if not part.built and id(part) in existing:
-            raise UntraceableError(f"it calls {part.name!r}, which was never built")
+            if not python_utils.is_default(part.build):
+                raise UntraceableError(f"it calls {part.name!r}, which was never built")
+            unbuilt.append(part)
         building.append(part)
         try:
             build(part, call_spec)
@@ -217,17 +243,61 @@ def _no_new_weights(layer: Any) -> Iterator[list[Any]]:
         yield building
     finally:
         keras.layers.Layer._maybe_build = build
+        for part in unbuilt:
+            part.built = False
 
 
 @contextmanager
-def _other_input_shapes() -> Iterator[None]:
-    """Let models run on other input shapes than they were built for, as they do on real tensors."""
-    check = Functional._assert_input_compatibility
+def _no_calls_on_constants(recorded: Recorded) -> Iterator[None]:
+    """Refuse layers with weights that are called on constants, whose outputs would be constants too.
+
+    An Embedding of the numbers 0, 1, ... is its table.
+    """
+    call = keras.layers.Layer.__call__
+
+    def guarded(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        constant = not any(map(_is_tensor, keras.tree.flatten([args, kwargs])))
+        if symbolic_scope.in_symbolic_scope() or not constant or not layer.weights:
+            return call(layer, *args, **kwargs)
+        if type(layer) is keras.layers.Embedding and len(args) == 1:
+            indices = np.asarray(args[0])
+            if np.array_equal(indices.ravel(), np.arange(layer.input_dim)):
+                table = _symbolic(layer._embeddings, layer, recorded)
+                return keras.ops.reshape(table, (*indices.shape, layer.output_dim))
+        raise UntraceableError(f"it calls {layer.name!r} on constants")
+
+    keras.layers.Layer.__call__ = guarded
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = call
+
+
+@contextmanager
+def _as_on_real_tensors() -> Iterator[None]:
+    """Let layers run on symbolic tensors wherever they run on real ones.
+
+    Models take other input shapes than they were built for; a `compute_output_spec` that knows fewer
+    arguments than `call` is not needed, nor one that knows fewer sizes (of an EinsumDense).
+    """
+    check, infer = Functional._assert_input_compatibility, keras.layers.Layer.symbolic_call
+
+    def inferred(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            outputs = infer(layer, *args, **kwargs)
+        except TypeError:
+            return backend.compute_output_spec(layer.call, *args, **kwargs)
+        if _is_open(outputs) and not _is_open([args, kwargs]):
+            return backend.compute_output_spec(layer.call, *args, **kwargs)
+        return outputs
+
     Functional._assert_input_compatibility = lambda *_: None
+    keras.layers.Layer.symbolic_call = inferred
     try:
         yield
     finally:
         Functional._assert_input_compatibility = check
+        keras.layers.Layer.symbolic_call = infer
 
 
 @contextmanager

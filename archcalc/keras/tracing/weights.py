@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import string
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
+import numpy as np
 
 from archcalc.errors import LayerError
 from archcalc.keras.tracing import entries
@@ -60,6 +62,8 @@ class Operands:
         weights = [isinstance(v, Weight) or not v.batched for v in self.values]
         if self.kind == "ConvertToTensor":
             self.network.values[id(self.node.outputs[0])] = self.values[0]
+        elif self.kind == "DotProductAttention" and not any(weights):
+            self._attention()
         elif not any(weights):
             self._plain()
         elif all(weights):
@@ -77,6 +81,8 @@ class Operands:
             pass
         elif self.kind == "Reshape" and all(n is not None for n in shape[1:]):
             config["newshape"] = [-1, *shape[1:]]
+        elif self.kind == "Reshape" and config["newshape"][0] == self.network.context.batch:
+            config["newshape"] = [None, *self._open(config["newshape"][1:])]
         else:
             config, args, kwargs = self._open((config, args, kwargs))
         self._append(config, args, kwargs)
@@ -88,6 +94,15 @@ class Operands:
         entry = entries.operation(self.kind, config, name, *written)
         network.append(entry, self.node, f"ops.{self.kind}", ())
         network.results(self.node, name, batched=batched)
+
+    def _attention(self) -> None:
+        """The two products of attention; what its softmax and masks cost is not stated."""
+        query, key = (value.shape[1:] for value in self.values[:2])
+        figures: Entry = {}
+        if all(type(n) is int for n in (*query, *key)):
+            figures["macs"] = 2 * prod(query) * key[0]
+        reason = "keras.ops.dot_product_attention has no rule"
+        self.network.opaque(self.node, self.network.unique(self.name), (), reason, **figures)
 
     def _opaque(self, **figures: Any) -> None:
         network = self.network
@@ -160,6 +175,9 @@ class Operands:
             args = [*self._plain_references(), self._slices()]
             self._entry("GetItem", {}, args, {})
             return
+        elif self.kind == "Take" and self.operation.axis is not None:
+            self._rows(shape, rank)
+            return
         elif self.kind == "GetItem":
             args, kwargs = [*self._plain_references(), self._key()], {}
         elif (rule is not None and issubclass(rule, Unary)) or self.kind == "Matmul":
@@ -174,11 +192,30 @@ class Operands:
         entry = entries.operation(kind, config, name, args, kwargs)
         network.append(entry, self.node, f"ops.{kind}", ())
         part = network.parts[-1]
-        part.shapes = [(None, *t.shape) for t in self.node.outputs]
         network.results(self.node, name, batched=False)
+        (output,) = self.node.outputs
+        rule = keras_operation(kind)
+        if not output.shape and not (rule is not None and issubclass(rule, Reduction)):
+            # operands without axes were arranged as one unit
+            value = network.value(output)
+            network.values[id(output)] = value._replace(shape=(1,))
+        part.shapes = [(None, *network.value(output).shape)]
 
     def _plain_references(self) -> list[Any]:
         return [self._arranged(v, v.shape).reference for v in self.values]
+
+    def _rows(self, shape: Shape, rank: int) -> None:
+        """Rows of a weight at constant indices, taken in one axis and then arranged."""
+        arguments = self.node.arguments
+        indices = arguments.args[1] if len(arguments.args) > 1 else arguments.kwargs["indices"]
+        numbers = [int(i) for i in np.asarray(indices).ravel()]
+        axis = self.operation.axis % rank
+        flat = (*self.values[0].shape[:axis], len(numbers), *self.values[0].shape[axis + 1 :])
+        self._entry("Take", {"axis": axis + 1}, [*self._plain_references(), numbers], {})
+        taken = self.network.value(self.node.outputs[0])
+        self.network.parts[-1].shapes = [(None, *flat)]
+        ready = self._arranged(taken._replace(shape=flat), shape)
+        self.network.values[id(self.node.outputs[0])] = ready
 
     def _slices(self) -> Any:
         starts = self.node.arguments.args[1:] or [self.node.arguments.kwargs.get("start_indices")]
