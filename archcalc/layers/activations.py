@@ -70,6 +70,14 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 ACTIVATIONS |= {"swish": ACTIVATIONS["silu"], "hard_swish": ACTIVATIONS["hard_silu"]}
 
+# activations that are layers too, and the arguments of these, which an activation may state
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "relu": ("max_value", "negative_slope", "threshold"),
+    "leaky_relu": ("negative_slope",),
+    "elu": ("alpha",),
+}
+LAYERS: Mapping[str, str] = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU"}
+
 # elementwise functions that are not activations; those without an entry have no bound
 FUNCTIONS: dict[str, Range] = {
     "absolute": _EITHER,
@@ -150,6 +158,8 @@ def activated(activation: Any, shape: Shape) -> Primitives:
     name = activation_name(activation)
     if name == "linear":
         return ()
+    if isinstance(activation, dict) and activation.get("config"):
+        return (Pointwise(name, tuple(sorted(activation["config"].items()))),)
     if not ACTIVATIONS[name].couples_channels:
         # the named activation is the exact gelu, `keras.ops.gelu` the approximate one by default
         return (Pointwise(name, (("approximate", False),) if name == "gelu" else ()),)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar
 
 from archcalc.arith import Shape, Size, floor_div, largest
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, layer
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
     CountKind,
-    Dimensions,
     FieldError,
     Kind,
     ShapeKind,
@@ -21,6 +21,8 @@ from archcalc.layers.fields import (
 from archcalc.layers.primitives import Primitives, Unbounded
 from archcalc.layers.tables import fitting_stride
 from archcalc.layers.window import Read, Taps, UnknownRead, Whole, Window
+
+SAME = "same"
 
 
 class WeightsKind(Kind):
@@ -61,16 +63,28 @@ class WeightsKind(Kind):
         return {"anyOf": [{"type": "array", "items": item}, {"type": "null"}]}
 
 
+class KeptShapeKind(ShapeKind):
+    """A shape, or "same": that of the first input."""
+
+    words = (SAME,)
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return SAME if isinstance(value, str) and value == SAME else super().normalise(value, rank)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"anyOf": [super().schema(rank), {"const": SAME}]}
+
+
 class ExtentKind(Kind):
     """One size for all spatial axes, one per axis, or one of the strings `choices` (`"whole"`)."""
 
     holds_sizes = True
 
-    def __init__(self, *choices: str) -> None:
-        self.choices = choices
+    def __init__(self, *words: str) -> None:
+        self.words = words
 
     def normalise(self, value: Any, rank: int) -> Any:
-        if value is None or (isinstance(value, str) and value in self.choices):
+        if value is None or (isinstance(value, str) and value in self.words):
             return value
         if isinstance(value, list | tuple):
             return tuple(size(v, 1, "positive integers") for v in value)
@@ -99,7 +113,7 @@ class Opaque(Layer):
         "stride": "stated_stride",
     }
 
-    stated_shape: Dimensions
+    stated_shape: Annotated[Any, KeptShapeKind()]
     stated_weights: Annotated[Any, WeightsKind()] = None
     stated_macs: Annotated[Any, CountKind(0, optional=True)] = None
     stated_elementwise_ops: Annotated[Any, CountKind(0, optional=True)] = None
@@ -107,12 +121,17 @@ class Opaque(Layer):
     stated_stride: Annotated[Any, ExtentKind()] = None
     class_name: Untracked = None
     other_shapes: Untracked = ()  # of outputs after the first, which only layers of Keras models have
+    assumed: Untracked = ""  # what a reader took for granted
 
     def unstated(self, what: str) -> str:
         return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return tuple(self.stated_shape)
+        if self.stated_shape != SAME:
+            return tuple(self.stated_shape)
+        if len(inputs) == 0:
+            raise LayerError(f"{self.class_name or 'Opaque'}: output_shape='same' without an input")
+        return inputs[0]
 
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
         return (self.output_shape(*inputs), *self.other_shapes)
@@ -134,7 +153,7 @@ class Opaque(Layer):
         return self.stated_elementwise_ops
 
     def _window(self, x: Shape) -> Window:
-        out = self.stated_shape
+        out = x if self.stated_shape == SAME else self.stated_shape
         if isinstance(self.stated_window, str):
             return tuple(Whole() for _ in x)
         if self.stated_window is None:

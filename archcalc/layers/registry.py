@@ -19,7 +19,7 @@ L = TypeVar("L", bound="type[Layer]")
 # tests/layers/test_registry.py compares both lists with the files
 LAYER_MODULES = (
     *("activation_layers", "adaptive", "applications", "attention", "augmentation", "colour_augmentation"),
-    *("conv_recurrent", "convolution", "core", "einsum", "encoding", "images", "locally_connected"),
+    *("conv_recurrent", "convolution", "core", "einsum", "encoding", "former", "images", "locally_connected"),
     *("merging", "normalization", "opaque", "padding", "pooling", "preprocessing", "recurrent"),
     *("regularization", "reshaping", "spectrogram", "transposed", "upsampling", "wrappers"),
 )

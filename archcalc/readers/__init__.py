@@ -125,6 +125,12 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
         from archcalc.readers.keras_config import read_keras
 
         return read_keras(data, source, **options)
+    if isinstance(data, dict) and "modelTopology" in data:
+        from archcalc.readers.keras.containers import topology
+        from archcalc.readers.keras_config import read_keras
+
+        config, root = topology(data, source)
+        return read_keras(config, source, root=root, **options)
     from archcalc.readers.spec import is_spec, read_spec
 
     if is_spec(data):

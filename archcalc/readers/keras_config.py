@@ -15,6 +15,8 @@ from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
+from archcalc.layers.registry import registered
+from archcalc.readers.keras import keras1
 from archcalc.readers.keras.compiled import optimizer_name
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
@@ -22,11 +24,14 @@ from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.readers.names import show
 
 SUBCLASSED = (
     "a subclassed model, whose layers only its Python code knows; build the same network with "
     "keras.Model(inputs, outputs), or write it as a spec"
 )
+# what Keras serialises beside models and layers
+NO_MODELS: Mapping[str, str] = {"Tokenizer": "a Tokenizer of Keras turns text into numbers"}
 
 
 def is_keras(data: Any) -> bool:
@@ -42,6 +47,7 @@ def read_keras(
     allow_unknown: bool = False,
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
+    root: str = "$",
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -60,6 +66,8 @@ def read_keras(
         Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
     max_layers
         The most layers, once nested models are unfolded.
+    root
+        The JSON path of the configuration in its file.
 
     Raises
     ------
@@ -68,12 +76,14 @@ def read_keras(
         that another input shape does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers)
+    version = data.get("keras_version") or ("1.0" if keras1.written_by(data) else None)
+    reading.version = version if isinstance(version, str) else None
     check_values(reading)
     if input_shape is not None:
         reading.input_shape = given_shape(input_shape, reading)
     if reading.faults:
         raise SourceError(source, reading.faults)
-    model = _parse(data, reading)
+    model = _parse(data, root, reading)
     check_inputs(reading)
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
@@ -83,7 +93,12 @@ def read_keras(
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options = {"input_shape": input_shape, "allow_unknown": allow_unknown, "max_layers": max_layers}
+    options = {
+        "input_shape": input_shape,
+        "allow_unknown": allow_unknown,
+        "max_layers": max_layers,
+        "root": root,
+    }
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 
@@ -107,15 +122,22 @@ def _require_fit(graph: Graph, reading: Reading) -> None:
         raise SourceError(reading.source, faults) from None
 
 
-def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
+def _parse(data: dict[str, Any], root: str, reading: Reading) -> Model | None:
     config = data.get("config")
-    if data.get("class_name") == "Sequential":
-        return parse_sequential(data, "$", reading, outer=True)
-    if not isinstance(config, dict) or "layers" not in config:
-        name = data.get("class_name")
-        reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "not a Keras model")
-        return None
-    return parse_functional(config, "$.config", reading, outer=True)
+    name = data.get("class_name")
+    if name == "Sequential":
+        return parse_sequential(data, root, reading, outer=True)
+    if isinstance(config, dict) and "layers" in config:
+        return parse_functional(config, f"{root}.config", reading, outer=True)
+    if not isinstance(name, str):
+        reading.fault(root, "not a Keras model")
+    elif name in NO_MODELS:
+        reading.fault(root, f"is no network: {NO_MODELS[name]}")
+    elif name in registered():
+        reading.fault(root, f"{name!r} is a layer and no model; write a model with it, keras.Sequential(...)")
+    else:
+        reading.fault(root, f"{show(name)} is {SUBCLASSED}")
+    return None
 
 
 def _format(data: dict[str, Any]) -> str:

@@ -150,7 +150,10 @@ def _activated(layer: Any, units: Size, so_far: Saved) -> Saved | None:
 
 
 def _saved_by_activation(activation: Any) -> SavedByActivation | None:
-    return None if isinstance(activation, dict) else SAVED_BY_ACTIVATION.get(activation_name(activation))
+    name = activation_name(activation)
+    if isinstance(activation, dict) and name != "leaky_relu":
+        return None
+    return SAVED_BY_ACTIVATION.get(name)
 
 
 def _activation(layer: Any, x: Shape) -> Saved | None:

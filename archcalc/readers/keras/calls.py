@@ -8,13 +8,15 @@ from typing import Any
 
 from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Layer
-from archcalc.layers.opaque import Opaque
+from archcalc.layers.opaque import SAME, Opaque
 from archcalc.readers.keras.declare import construct, declare
+from archcalc.readers.keras.identify import is_keras
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.operations import operation_call
 from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
 from archcalc.readers.keras.tf_functions import function_call
-from archcalc.readers.keras.values import refs
+from archcalc.readers.keras.tf_operators import operator_call
+from archcalc.readers.keras.values import recorded_shape, refs
 from archcalc.readers.names import show as brief
 
 # layers whose calls take more than `inputs`: their tensor arguments, in the order of the layer's inputs
@@ -22,6 +24,9 @@ TENSORS = {
     "MultiHeadAttention": ("query", "value", "key"),
     "GroupQueryAttention": ("query", "value", "key"),
 }
+
+# how the calls of operations and functions are settled, by the kind of their member
+SETTLED = {"operation": operation_call, "function": function_call, "operator": operator_call}
 
 # arguments that control how a call runs, and do not change what it computes at inference
 IGNORED = frozenset({"training"})
@@ -38,11 +43,10 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
             call.inputs = tuple(_model_inputs(call, member.model, expected, reading))
     elif member.kind == "layer":
         _layer(member, reading)
-    elif member.kind in ("operation", "function"):
-        settle = operation_call if member.kind == "operation" else function_call
+    elif member.kind in SETTLED:
         for call in member.calls:
             faults = len(reading.faults)
-            settle(member, call, reading)
+            SETTLED[member.kind](member, call, reading)
             if call.layer is None and len(reading.faults) == faults:
                 # a function without a rule
                 _unknown(model, member, reading)
@@ -129,7 +133,12 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
         call.inputs = tuple(
             refs([call.args, {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}])
         )
-        shapes = recorded.get(number, {})
+        shapes = recorded.get(number) or _own_shapes(member)
+        # a Lambda has no weights of its own
+        weights = () if member.class_name == "Lambda" and is_keras(member.entry) else None
+        if weights is not None and not shapes and not reading.reshaped and len(call.inputs) == 1:
+            call.layer = Opaque(stated_shape=SAME, stated_weights=weights, class_name="Lambda", assumed=KEPT)
+            continue
         if reading.reshaped or not shapes or set(shapes) != set(range(len(shapes))):
             what = "only for its own input shape" if reading.reshaped else "no shape of its output"
             reading.fault(
@@ -141,8 +150,24 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
         call.layer = Opaque(
             stated_shape=_sizes(shapes[0], member.name),
             other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
+            stated_weights=weights,
             class_name=member.class_name,
         )
+
+
+KEPT = "its output is taken to have the shape of its input, since the file records none"
+
+
+def _own_shapes(member: Member) -> dict[int, Any]:
+    """The output shapes that a Lambda, or a Deconvolution2D of Keras 1, states among its arguments."""
+    config = member.entry.get("config")
+    stated = config.get("output_shape") if isinstance(config, dict) else None
+    if not isinstance(stated, list) or not stated:
+        return {}
+    has_batch = member.class_name != "Lambda"
+    shapes = stated if isinstance(stated[0], list) else [stated]
+    free = [recorded_shape(s if has_batch or not isinstance(s, list) else [None, *s]) for s in shapes]
+    return {} if any(shape is None for shape in free) else dict(enumerate(free))
 
 
 def _sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:

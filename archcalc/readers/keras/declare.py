@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
-from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.activations import ACTIVATIONS, LAYERS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
@@ -15,11 +15,13 @@ from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.refusals import REFUSALS
 from archcalc.layers.registry import registered
 from archcalc.readers.json_text import member
-from archcalc.readers.keras.legacy import CLASS_NAMES, modern
+from archcalc.readers.keras.generations import current
+from archcalc.readers.keras.legacy import ACTIVATION_NAMES, modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
 
-# activation layers that Keras accepts where it expects the name of a function
+# activation layers where a function's name is expected: by their one argument, the name of a function that
+# does the same
 _ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
     ("ReLU", None): "relu",
     ("ReLU", 6): "relu6",
@@ -27,6 +29,8 @@ _ACTIVATION_LAYERS: Mapping[tuple[str, Any], str] = {
     ("ELU", 1): "elu",
     ("LeakyReLU", 0.2): "leaky_relu",
 }
+_FUNCTIONS = {layer: function for function, layer in LAYERS.items()}
+_OF_EVERY_LAYER = ("name", "trainable", "dtype")
 _ACTIVATION_ARGUMENT = {"ReLU": "max_value", "Softmax": "axis", "ELU": "alpha", "LeakyReLU": "negative_slope"}
 
 
@@ -84,7 +88,7 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
         return value if _name(value) in INITIALIZERS else None
     if kind.names() is ACTIVATIONS and isinstance(value, dict):
         return _activation(value, path, reading)
-    return value
+    return ACTIVATION_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def inner_layers(value: Any, path: str, reading: Reading) -> Any:
@@ -94,7 +98,11 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
         return None if any(v is None for v in layers) else layers
     if not isinstance(value, dict) or "class_name" not in value:
         return value
-    name = CLASS_NAMES.get(str(value["class_name"]), str(value["class_name"]))
+    config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
+    name, config, reason = current(str(value["class_name"]), config, reading.version)
+    if reason:
+        reading.fault(path, f"{reason}, is in a layer's arguments")
+        return None
     if name in REFUSALS:
         reading.fault(path, f"{REFUSALS[name].described(name)}, is in a layer's arguments")
         return None
@@ -102,7 +110,6 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
         what = "a model" if name in ("Functional", "Sequential", "Model") else f"the class {show(name)}"
         reading.fault(path, f"{what} is in a layer's arguments, and archcalc has no rule for it")
         return None
-    config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
     layer = declare(name, config, f"{path}.config", reading)
     return None if layer is None else inner_of(layer, config.get("name"))
 
@@ -115,13 +122,19 @@ def _name(value: Any) -> Any:
 def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
     config, class_name = value.get("config"), _name(value)
     if class_name == "function" and isinstance(config, str):
-        return config
+        return ACTIVATION_NAMES.get(config, config)
+    if class_name is not None and isinstance(config, dict):
+        class_name, config, _ = current(class_name, config, reading.version)
+        config = {k: v for k, v in modern(class_name, config).items() if k not in _OF_EVERY_LAYER}
     if isinstance(config, dict) and class_name in _ACTIVATION_ARGUMENT:
         defaults = {"negative_slope": 0.0, "threshold": 0.0} if class_name == "ReLU" else {}
         number = config.get(_ACTIVATION_ARGUMENT[class_name])
         name = _ACTIVATION_LAYERS.get((class_name, number)) if not isinstance(number, list | dict) else None
         if name is not None and all(config.get(k, v) == v for k, v in defaults.items()):
             return name
+        function = _FUNCTIONS.get(class_name)
+        if function is not None:
+            return {"class_name": function, "config": {k: v for k, v in config.items() if v is not None}}
         reading.fault(
             path, f"{class_name} with these arguments is used as an activation; make it a separate layer"
         )

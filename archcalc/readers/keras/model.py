@@ -46,6 +46,7 @@ class Member:
     reason: str = ""
     calls: list[Call] = field(default_factory=list)
     model: Model | None = None
+    steps: int = 0  # TimeDistributed layers around the model
     layer: Layer | None = None  # of an input
 
     @property

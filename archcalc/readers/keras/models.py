@@ -17,6 +17,8 @@ from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape,
 from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
 
+MAX_STEPS = 10  # TimeDistributed around TimeDistributed
+
 UNBUILT = (
     "this Sequential was never built, so the file does not hold its input's shape; "
     "give it (without the batch): --input-shape 32,32,3"
@@ -65,11 +67,15 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
     if len(name) > MAX_NAME:
         reading.fault(f"{path}.name", f"a name of {len(name):,} characters (limit {MAX_NAME}): {brief(name)}")
         return None
+    if identity.config is not None:
+        entry = {**entry, "config": identity.config}
     member = Member(printable(name), path, entry, identity.kind, identity.name, identity.reason)
     if identity.kind == "input":
         config = reading.mapping(entry.get("config"), f"{path}.config", "the arguments of an input")
         # the inputs of a nested model are the tensors that it is called with
         member.layer = input_layer(config, f"{path}.config", reading) if outer else None
+    elif identity.name == "TimeDistributed":
+        _distribute(member, reading)
     elif identity.kind in ("functional", "sequential"):
         member.model = nested(entry, identity.kind, path, reading)
         if member.model is None:
@@ -78,6 +84,27 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
                 "a model of your own code, whose layers the file does not hold",
             )
     return member
+
+
+def _distribute(member: Member, reading: Reading) -> None:
+    """Make a TimeDistributed around a model a nested model, whose layers then run at every step."""
+    entry, path, steps = member.entry, member.path, 0
+    while steps < MAX_STEPS:
+        inner, path = _config(entry).get("layer"), f"{path}.config.layer"
+        if not isinstance(inner, dict) or not isinstance(inner.get("class_name"), str):
+            return
+        entry, steps = inner, steps + 1
+        identity = identify(entry, path, reading)
+        if identity is None or identity.name != "TimeDistributed":
+            break
+    if identity is None or identity.kind not in ("functional", "sequential"):
+        return
+    model = nested(entry, identity.kind, path, reading)
+    if model is None:
+        member.kind, member.reason = "unknown", "a TimeDistributed around a model of your own code"
+        return
+    model.frozen = model.frozen or _config(member.entry).get("trainable") is False
+    member.kind, member.model, member.steps = identity.kind, model, steps
 
 
 def nested(entry: dict[str, Any], kind: str, path: str, reading: Reading) -> Model | None:
@@ -143,7 +170,7 @@ def _renumber(model: Model) -> None:
         if isinstance(tree, slice):
             return slice(*(shifted(v, kinds) for v in (tree.start, tree.stop, tree.step)))
         member = model.members.get(getattr(tree, "member", ""))
-        if member is not None and member.kind in kinds:
+        if member is not None and member.kind in kinds and not member.steps:
             return tree._replace(call=tree.call - 1)
         return tree
 
@@ -176,18 +203,14 @@ def _note_shapes(model: Model, member: Member) -> None:
 # -- sequential ------------------------------------------------------------------------------------
 def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
     """The model that a serialised Sequential describes; `path` is that of the serialised object."""
-    config = entry.get("config")
-    if isinstance(config, list):  # before Keras 2.2.3
-        config, at = {"layers": config}, f"{path}.config"
-    else:
-        config = reading.mapping(config, f"{path}.config", "a Sequential's config")
-        at = f"{path}.config.layers"
+    config = reading.mapping(_listed(entry.get("config")), f"{path}.config", "a Sequential's config")
+    at = f"{path}.config" if isinstance(entry.get("config"), list) else f"{path}.config.layers"
     name = printable(str(config.get("name") or "sequential"))
     model = Model(name, frozen=config.get("trainable") is False)
     members: list[Member] = []
     names: set[str] = set()
     for i, raw in enumerate(reading.sequence(config.get("layers"), at, "the layers")):
-        member = member_of(raw, f"{at}[{i}]", reading, outer=outer)
+        member = member_of(_named(raw, i), f"{at}[{i}]", reading, outer=outer)
         if member is None:
             continue
         if member.name in names:
@@ -195,7 +218,8 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
         names.add(member.name)
         members.append(member)
     if not members:
-        reading.fault(at, "the model has no layers")
+        if not reading.faults:
+            reading.fault(at, "the model has no layers")
         return model
     if members[0].kind != "input":
         members.insert(0, _missing_input(config, members[0], path, reading, outer=outer))
@@ -203,6 +227,18 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
     for member in members:
         complete(model, member, reading)
     return model
+
+
+def _listed(config: Any) -> Any:
+    """A Sequential's config; before Keras 2.2.3 it was the list of layers."""
+    return {"layers": config} if isinstance(config, list) else config
+
+
+def _named(entry: Any, number: int) -> Any:
+    """A nested Sequential as Keras wrote it before 2.2.3, as a list of layers alone, with a name."""
+    if isinstance(entry, dict) and isinstance(entry.get("config"), list) and "name" not in entry:
+        return {**entry, "name": f"sequential_{number + 1}"}
+    return entry
 
 
 def _missing_input(
@@ -214,7 +250,8 @@ def _missing_input(
         return member
     shape, at = _recorded_input(config, first, path, reading)
     if shape is None and reading.input_shape is None:
-        reading.fault(path, UNBUILT)
+        if not reading.faults:  # else it may be what is at fault
+            reading.fault(path, UNBUILT)
         return member
     sizes = reading.input_shape if shape is None else open_axes(shape, at, reading)
     if sizes is not None:
@@ -229,7 +266,7 @@ def _recorded_input(
     if built is not None:
         return batch_free(built, f"{path}.config.build_input_shape", reading), f"{path}.config"
     entry, at = first.entry, first.path
-    while isinstance(inner := entry.get("config"), dict):
+    while isinstance(inner := _listed(entry.get("config")), dict):
         for key in ("batch_input_shape", "batch_shape"):
             if inner.get(key) is not None:
                 return batch_free(inner[key], f"{at}.config.{key}", reading), f"{at}.config.{key}"

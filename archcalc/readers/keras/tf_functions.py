@@ -37,6 +37,11 @@ def function_call(member: Member, call: Call, reading: Reading) -> None:
         member.reason = f"the TensorFlow function {printable(str(name))}, which archcalc has no rule for"
         member.class_name = printable(str(name))
         return
+    settle(function, call, reading)
+
+
+def settle(function: Function, call: Call, reading: Reading) -> None:
+    """Fill in a call of this function with the operation that corresponds to it."""
     names = list(function.arguments)
     stated = dict(zip(names, call.args, strict=False)) | {
         k: v for k, v in call.kwargs.items() if k != "name" and not (v is None and k not in names)
@@ -122,7 +127,7 @@ _REDUCTIONS = {
 }  # fmt: skip
 _FEATURES = {
     "nn.relu": "relu", "nn.relu6": "relu6", "nn.elu": "elu", "nn.selu": "selu", "nn.silu": "silu",
-    "nn.swish": "silu", "nn.gelu": "gelu", "nn.leaky_relu": "leaky_relu", "nn.softplus": "softplus",
+    "nn.swish": "silu", "nn.gelu": "gelu", "nn.softplus": "softplus",
     "softplus": "softplus", "nn.softsign": "softsign", "softsign": "softsign",
 }  # fmt: skip
 
@@ -135,6 +140,7 @@ FUNCTIONS: dict[str, Function] = {
         name: _unary(operation, "alpha", "beta", "approximate", x="features")
         for name, operation in _FEATURES.items()
     },
+    "nn.leaky_relu": Function("leaky_relu", {"features": "x", "alpha": "negative_slope"}),
     "abs": _unary("absolute"),
     "acos": _unary("arccos"),
     "asin": _unary("arcsin"),
