@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, equal, total
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph
 from archcalc.layers.base import Weight, show
@@ -66,7 +67,10 @@ def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     for i, of_node in enumerate(owned):
         times = copies.get(i, 1)
         sizes = [(w.parameters, w.trainable) for w in of_node]
-        by_node.append(Count(times * total(s for s, _ in sizes), times * total(s for s, t in sizes if t)))
+        trained: Size = total(s for s, t in sizes if t)
+        if any(t is None for _, t in sizes):
+            trained = Unknown("the file does not say which of its weights are trained")
+        by_node.append(Count(times * total(s for s, _ in sizes), times * trained))
     return by_node
 
 

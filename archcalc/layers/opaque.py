@@ -45,8 +45,8 @@ class WeightsKind(Kind):
         }:
             raise FieldError(f'expected {{"name", "shape", "trainable"}} for each weight, got {value!r}')
         trainable = value.get("trainable", True)
-        if not isinstance(value["name"], str) or not isinstance(trainable, bool):
-            raise FieldError(f"expected a name and true or false in {value!r}")
+        if not isinstance(value["name"], str) or not isinstance(trainable, bool | None):
+            raise FieldError(f"expected a name and true, false or null (unknown) in {value!r}")
         return Weight(value["name"], ShapeKind().normalise(value["shape"], rank), trainable)
 
     def schema(self, rank: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class WeightsKind(Kind):
             "properties": {
                 "name": {"type": "string"},
                 "shape": ShapeKind().schema(rank),
-                "trainable": {"type": "boolean"},
+                "trainable": {"type": ["boolean", "null"]},
             },
             "required": ["name", "shape"],
             "additionalProperties": False,

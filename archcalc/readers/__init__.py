@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from archcalc.errors import ArchcalcError, Fault, SourceError
-from archcalc.readers import json_text
+from archcalc.readers import json_text, yaml_text
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS
 
 if TYPE_CHECKING:
@@ -104,12 +104,18 @@ def _load(source: str | os.PathLike[str] | Mapping[str, Any], options: dict[str,
 def _from_file(file: BinaryIO, source: str, options: dict[str, Any]) -> Graph:
     head = json_text.peek(file, source)
     _refuse_foreign(head, source)
+    if head.startswith(_HDF5):
+        from archcalc.readers.keras_h5 import read_h5
+
+        return read_h5(source, file, **options)
     if head.startswith(_ZIP):
         from archcalc.readers.keras_archive import read_archive
 
         return read_archive(source, file, **options)
-    data = json_text.decode(json_text.read_open(file, source), source)
-    return _from_json(data, source, options)
+    raw = json_text.read_open(file, source)
+    if yaml_text.is_yaml(raw, source):
+        return _from_json(yaml_text.decode(raw, source), source, options)
+    return _from_json(json_text.decode(raw, source), source, options)
 
 
 def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
@@ -153,12 +159,8 @@ def _refuse_foreign(head: bytes, source: str) -> None:
     suffix = os.path.splitext(source)[1].lower()
     if head.lstrip().startswith(b"{"):
         return
-    if head.startswith(_HDF5) or suffix in (".h5", ".hdf5"):
-        _refuse(
-            source,
-            "HDF5 files are not read; in Keras: "
-            f'open("net.json", "w").write(keras.models.load_model({source!r}).to_json())',
-        )
+    if suffix in (".h5", ".hdf5") and not head.startswith(_HDF5):
+        _refuse(source, "is no HDF5 file, though its name says so; copy or save it again")
     if suffix == ".onnx":
         _refuse(
             source, "ONNX files are not read yet; describe the network in a spec, or give its Keras config"

@@ -22,6 +22,7 @@ from archcalc.readers.keras.inputs import check_inputs, check_values, given_shap
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import Reading
+from archcalc.readers.keras.stored import StoredShapes, with_stored
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import show
@@ -48,6 +49,7 @@ def read_keras(
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
     root: str = "$",
+    stored: StoredShapes | None = None,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -68,6 +70,8 @@ def read_keras(
         The most layers, once nested models are unfolded.
     root
         The JSON path of the configuration in its file.
+    stored
+        The shapes of the weights in the same file, for layers without a rule.
 
     Raises
     ------
@@ -89,6 +93,8 @@ def read_keras(
     if graph is None or reading.faults:
         raise SourceError(source, reading.worst())
     graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
+    if stored is not None and allow_unknown:
+        graph = with_stored(graph, stored)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
@@ -98,6 +104,7 @@ def read_keras(
         "allow_unknown": allow_unknown,
         "max_layers": max_layers,
         "root": root,
+        "stored": stored,
     }
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))

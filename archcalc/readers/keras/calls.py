@@ -139,6 +139,8 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
         if weights is not None and not shapes and not reading.reshaped and len(call.inputs) == 1:
             call.layer = Opaque(stated_shape=SAME, stated_weights=weights, class_name="Lambda", assumed=KEPT)
             continue
+        if not shapes and model.outer and (member.name, number) not in model.read:
+            shapes = {0: (None,)}  # nothing depends on it
         if reading.reshaped or not shapes or set(shapes) != set(range(len(shapes))):
             what = "only for its own input shape" if reading.reshaped else "no shape of its output"
             reading.fault(
@@ -152,10 +154,16 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
             other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
             stated_weights=weights,
             class_name=member.class_name,
+            trainable=not _is_frozen(member),
         )
 
 
 KEPT = "its output is taken to have the shape of its input, since the file records none"
+
+
+def _is_frozen(member: Member) -> bool:
+    config = member.entry.get("config")
+    return isinstance(config, dict) and config.get("trainable") is False
 
 
 def _own_shapes(member: Member) -> dict[int, Any]:

@@ -145,7 +145,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
 def dtype_name(value: Any) -> Any:
     """A dtype policy by name: `float32`, `mixed_float16`, `int8_from_float32`."""
     if not isinstance(value, dict):
-        return value
+        return value if isinstance(value, str) else None
     config = value.get("config")
     if not isinstance(config, dict):
         return None

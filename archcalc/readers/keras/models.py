@@ -27,7 +27,8 @@ UNBUILT = (
 
 def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
     """The model that a Functional configuration describes; `path` is that of the configuration."""
-    model = Model(printable(str(config.get("name") or "model")), frozen=config.get("trainable") is False)
+    frozen = config.get("trainable") is False
+    model = Model(printable(str(config.get("name") or "model")), frozen=frozen, outer=outer)
     entries = reading.sequence(config.get("layers"), f"{path}.layers", "the layers")
     for i, entry in enumerate(entries):
         at = f"{path}.layers[{i}]"
@@ -206,7 +207,7 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
     config = reading.mapping(_listed(entry.get("config")), f"{path}.config", "a Sequential's config")
     at = f"{path}.config" if isinstance(entry.get("config"), list) else f"{path}.config.layers"
     name = printable(str(config.get("name") or "sequential"))
-    model = Model(name, frozen=config.get("trainable") is False)
+    model = Model(name, frozen=config.get("trainable") is False, outer=outer)
     members: list[Member] = []
     names: set[str] = set()
     for i, raw in enumerate(reading.sequence(config.get("layers"), at, "the layers")):

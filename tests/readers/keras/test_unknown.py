@@ -70,11 +70,20 @@ def test_an_axis_that_the_file_leaves_open_is_unknown_after_the_layer() -> None:
 
 
 def test_without_a_recorded_shape_the_file_is_refused_all_the_same() -> None:
-    model = keras.Sequential([keras.Input((4,)), kl.Dense(2), Kept(name="last")])
+    model = keras.Sequential([keras.Input((4,)), Kept(name="kept"), kl.Dense(2)])
+    data = json.loads(model.to_json())
+    del data["config"]["layers"][2]["build_config"]
     with pytest.raises(
-        SourceError, match=r"layer 'last' is of the class 'tests>Kept'.*records no shape.*Opaque"
+        SourceError, match=r"layer 'kept' is of the class 'tests>Kept'.*records no shape.*Opaque"
     ):
-        read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True)
+        read_keras(data, "net.json", allow_unknown=True)
+
+
+def test_the_shape_of_an_output_may_be_unknown() -> None:
+    result = report(keras.Sequential([keras.Input((4,)), kl.Dense(2, name="d"), Kept(name="last")]))
+    (size,) = result.layers["last"].output_shape
+    assert isinstance(size, Unknown)
+    assert result.totals.at_least["parameters_at_least"] == 4 * 2 + 2
 
 
 def test_in_a_sequential_the_next_layer_records_the_shape() -> None:
