@@ -12,6 +12,7 @@ from archcalc.readers.keras.calls import complete
 from archcalc.readers.keras.identify import identify
 from archcalc.readers.keras.inputs import batch_free, input_layer, open_axes
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
+from archcalc.readers.keras.read_shapes import keep_batch
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape, references, refs
 from archcalc.readers.names import MAX_NAME
@@ -48,6 +49,7 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
         reading.fault(f"{path}.input_layers", "the model has no inputs")
     if not list(leaves(model.outputs)):
         reading.fault(f"{path}.output_layers", "the model has no outputs")
+    keep_batch(model)
     for member in model.members.values():
         _note_shapes(model, member)
     for member in model.members.values():

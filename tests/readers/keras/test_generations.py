@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import tensorflow as tf
 import tf_keras
 from tf_keras.src.engine.base_layer import TensorFlowOpLayer
 from tf_keras.src.layers.rnn import cudnn_gru, cudnn_lstm
@@ -643,3 +644,44 @@ def test_other_models_of_tensorflow_js_are_refused(topology: Any, says: str) -> 
 def test_what_is_no_model_is_said(class_name: str, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         load({"class_name": class_name, "config": {}})
+
+
+# -- functions of TensorFlow -------------------------------------------------------------------------
+def test_the_batch_that_a_shape_is_read_for() -> None:
+    x = tf_keras.Input((6, 4), name="x")
+    batch = tf.shape(x)[0]
+    a = tf.reshape(x, [batch, -1, 2])
+    b = tf.reshape(x, tf.stack([batch, 24]))
+    model = tf_keras.Model(x, [a, b, tf_keras.layers.Dense(3)(b)])
+    result = report(json.loads(model.to_json()))
+    assert sorted(row.output_shape for row in result.rows) == [(3,), (6, 4), (12, 2), (24,)]
+    assert result.totals.parameters == model.count_params()
+
+
+def test_other_sizes_that_are_read_have_no_rule() -> None:
+    x = tf_keras.Input((6, 4), name="x")
+    by_width = tf.reshape(x, (tf.shape(x)[0], tf.shape(x)[1] * 4))
+    for model in (tf_keras.Model(x, by_width), tf_keras.Model(x, tf.shape(x))):
+        with pytest.raises(SourceError, match=r"function compat\.v1\.shape, which archcalc has no rule for"):
+            load(json.loads(model.to_json()))
+
+
+def test_reductions_of_a_list_of_tensors_are_merges() -> None:
+    x = tf_keras.Input((6, 4), name="x")
+    y = tf.square(x)
+    merged = [
+        *(f([x, y], axis=0) for f in (tf.reduce_sum, tf.reduce_mean, tf.reduce_max, tf.reduce_prod)),
+        tf.add_n([x, y, x]),
+    ]
+    model = tf_keras.Model(x, merged)
+    rows = report(json.loads(model.to_json())).rows[2:]
+    assert sorted(row.type for row in rows) == ["Add", "Add", "Average", "Maximum", "Multiply"]
+    assert {row.output_shape for row in rows} == {(6, 4)}
+
+
+def test_splits_with_an_open_size() -> None:
+    x = tf_keras.Input((6, 9), name="x")
+    model = tf_keras.Model(x, tf.split(x, [2, 3, -1], axis=-1))
+    assert report(json.loads(model.to_json())).rows[-1].output_shapes == ((6, 2), (6, 3), (6, 4))
+    with pytest.raises(SourceError, match="of which the last is not the open one"):
+        load(json.loads(tf_keras.Model(x, tf.split(x, [-1, 1, 2], axis=-1)).to_json()))
