@@ -127,7 +127,7 @@ class Opaque(Layer):
         return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        if self.stated_shape != SAME:
+        if not isinstance(self.stated_shape, str):
             return tuple(self.stated_shape)
         if len(inputs) == 0:
             raise LayerError(f"{self.class_name or 'Opaque'}: output_shape='same' without an input")
@@ -153,7 +153,7 @@ class Opaque(Layer):
         return self.stated_elementwise_ops
 
     def _window(self, x: Shape) -> Window:
-        out = x if self.stated_shape == SAME else self.stated_shape
+        out = x if isinstance(self.stated_shape, str) else self.stated_shape
         if isinstance(self.stated_window, str):
             return tuple(Whole() for _ in x)
         if self.stated_window is None:

@@ -37,8 +37,8 @@ def load(
     Parameters
     ----------
     source
-        A spec, a Keras config (`model.to_json()`), a `.keras` archive, `keras:NAME`, `-` for
-        standard input, or the decoded JSON of a spec or config.
+        A spec, a Keras config (`model.to_json()`, `to_yaml()`, TensorFlow.js's `model.json`), a `.keras`
+        or `.h5` file, `keras:NAME`, `-` for standard input, or the decoded JSON of a spec or config.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.
