@@ -66,7 +66,7 @@ class WeightsKind(Kind):
 class KeptShapeKind(ShapeKind):
     """A shape, or "same": that of the first input."""
 
-    words = (SAME,)
+    choices = (SAME,)
 
     def normalise(self, value: Any, rank: int) -> Any:
         return SAME if isinstance(value, str) and value == SAME else super().normalise(value, rank)
@@ -80,11 +80,11 @@ class ExtentKind(Kind):
 
     holds_sizes = True
 
-    def __init__(self, *words: str) -> None:
-        self.words = words
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
 
     def normalise(self, value: Any, rank: int) -> Any:
-        if value is None or (isinstance(value, str) and value in self.words):
+        if value is None or (isinstance(value, str) and value in self.choices):
             return value
         if isinstance(value, list | tuple):
             return tuple(size(v, 1, "positive integers") for v in value)
