@@ -45,8 +45,9 @@ def load(
     Parameters
     ----------
     source
-        The path of a spec, of a Keras config (`model.to_json()`) or of a `.keras` archive, `keras:NAME`,
-        `-` for standard input, the decoded JSON of a spec or config, or a live Keras model.
+        The path of a spec, a Keras config (`model.to_json()`, `to_yaml()`, TensorFlow.js's `model.json`) or a
+        `.keras` or `.h5` file, `keras:NAME`, `-` for standard input, the decoded JSON of a spec or config,
+        or a live Keras model.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.

@@ -138,6 +138,8 @@ def test_models_in_hdf5_files(tmp_path: Path) -> None:
     totals = archcalc.analyze(graph).totals
     assert totals.parameters == model.count_params()
     assert (graph.format, graph.optimizer) == ("keras2-config", "adam")
+    with pytest.raises(SourceError, match=r"net\.h5: weights are read from \.keras files"):
+        archcalc.analyze(graph, gradients=True, weights="actual")
 
 
 def test_parameters_of_unknown_classes_in_an_hdf5_file(tmp_path: Path) -> None:
