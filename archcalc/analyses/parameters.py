@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, equal, total
+from archcalc.arith.unknown import Unknown
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph
 from archcalc.layers.base import Weight, show
@@ -59,6 +60,13 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
     return by_node
 
 
+def _trained(weights: Sequence[Weight]) -> Size:
+    """The parameters of the weights that are trained."""
+    if any(w.trainable is None for w in weights):
+        return Unknown("the file does not say which of its weights are trained")
+    return total(w.parameters for w in weights if w.trainable)
+
+
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     """The parameters of each node's weights, times the number of copies that the node represents."""
     copies = graph.multiplicities()
@@ -67,8 +75,7 @@ def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     for i, of_node in enumerate(owned):
         count = of_one.get(id(of_node))
         if count is None:
-            sizes = [(w.parameters, w.trainable) for w in of_node]
-            count = Count(total(s for s, _ in sizes), total(s for s, t in sizes if t))
+            count = Count(total(w.parameters for w in of_node), _trained(of_node))
             of_one[id(of_node)] = count
         times = copies.get(i)
         by_node.append(count if times is None else Count(times * count.parameters, times * count.trainable))

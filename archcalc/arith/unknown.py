@@ -19,7 +19,7 @@ class Unknown:
         self.reason = reason
 
     def _absorb(self, *_: Any) -> Unknown:
-        return self
+        return self if type(self) is Unknown else Unknown(self.reason)
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _absorb
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _absorb
@@ -33,3 +33,17 @@ class Unknown:
 
     def __str__(self) -> str:
         return "unknown"
+
+
+class AtLeast(Unknown):
+    """A sum of which some parts are unknown: `known` is the sum of the others, `layers` has the unknown ones.
+
+    It is unknown to all arithmetic; a difference of two such sums has no known part.
+    """
+
+    __slots__ = ("known", "layers")
+
+    def __init__(self, reason: str, known: Any, layers: tuple[str, ...]) -> None:
+        super().__init__(reason)
+        self.known = known
+        self.layers = layers

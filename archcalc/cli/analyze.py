@@ -48,7 +48,7 @@ _COMPARING = (*options.READING, "source", "compare", "form", "output", "width", 
 def command(source: str, compare: bool, plot: str | None, fail_on: str | None, **given: Any) -> int:
     """Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.
 
-    SOURCE is a spec, a Keras config (model.to_json()), a .keras file, keras:NAME, or - for
+    SOURCE is a spec, a Keras config (model.to_json()), a .keras or .h5 file, keras:NAME, or - for
     standard input.
     """
     from archcalc.analyze import analyze

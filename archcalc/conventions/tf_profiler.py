@@ -337,13 +337,14 @@ PRODUCTS: Mapping[str, Rule] = {
 EXEMPT: Mapping[str, str] = {
     "ActivityRegularization": "its penalty adds operations",
     "Opaque": "nothing is known of its operations",
+    **dict.fromkeys(["CuDNNLSTM", "CuDNNGRU", "PruneLowMagnitude"], "Keras 3 does not have it"),
     **{
         f"Adaptive{kind}Pooling{rank}D": "it selects windows from several poolings, which have no rule"
         for kind in ("Average", "Max")
         for rank in (1, 2, 3)
     },
     **dict.fromkeys(
-        ["CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"],
+        ["CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"],
         "the operations of a look-up have no rule",
     ),
     **dict.fromkeys(

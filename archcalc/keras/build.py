@@ -19,6 +19,7 @@ from archcalc.graph import Graph, Node, Tap
 from archcalc.graph.substitution import open_symbols, with_values
 from archcalc.keras import crashing_calls, parameter
 from archcalc.keras.operations import OperationCall
+from archcalc.layers.activations import LAYERS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
 from archcalc.layers.inner import Inner
@@ -65,7 +66,9 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
 
 
 def _with_inner(value: Any, initializers: Initializers) -> Any:
-    """The value with declared layers inside it replaced by real ones."""
+    """The value with declared layers inside it, and activations with arguments, replaced by real ones."""
+    if isinstance(value, dict) and value.get("class_name") in LAYERS and value.get("config"):
+        return getattr(keras.layers, LAYERS[value["class_name"]])(**value["config"])
     if isinstance(value, Inner):
         return keras_layer(value.layer, value.name, initializers=initializers)
     if isinstance(value, tuple) and any(isinstance(v, Inner) for v in value):

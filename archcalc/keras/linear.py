@@ -57,7 +57,7 @@ _MEANS = {
 _MERGES = {"Multiply": "Average", "Maximum": "Average", "Minimum": "Average", "Subtract": "Add"}
 _RECURRENT = ("SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional")
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
-_ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing")
+_ENCODINGS = ("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup")
 _OF_BOTH_PARTS = ("log", "magnitude", "psd", "angle")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
@@ -180,4 +180,4 @@ def _needs_explicit_padding(layer: Any) -> bool:
 
 
 def _coupled_axes(activation: Any) -> tuple[int, ...]:
-    return (-1,) if activation in _COUPLING else ()
+    return (-1,) if isinstance(activation, str) and activation in _COUPLING else ()

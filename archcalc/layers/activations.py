@@ -407,6 +407,10 @@ ROWS: dict[str, Activation] = {
 _NAMES = {alias: name for name, known in ROWS.items() for alias in known.aliases}
 ACTIVATIONS = {**ROWS, **{alias: ROWS[name] for alias, name in _NAMES.items()}}  # by every name in Keras
 
+# activations that are layers too, with arguments of theirs that an activation may state
+LAYERS = {name: known.layer[0] for name, known in ROWS.items() if known.layer and known.given}
+ARGUMENTS = {name: tuple(known.layer[1]) for name, known in ROWS.items() if known.layer and known.given}
+
 
 def activation_name(activation: Any) -> str:
     """The first name of an activation that is given as a name, a Keras configuration object or None."""
@@ -431,5 +435,8 @@ def activated(activation: Any, shape: Shape) -> Primitives:
     name = activation_name(activation)
     if name == "linear":
         return ()
-    along = ACTIVATIONS[name].along
-    return (Pointwise(name),) if along is None else (along(len(shape) - 1, shape[-1]),)
+    known = ACTIVATIONS[name]
+    if known.along is not None:
+        return (known.along(len(shape) - 1, shape[-1]),)
+    stated = activation.get("config") if isinstance(activation, dict) else None
+    return (Pointwise(name, tuple(sorted((stated or {}).items()))),)

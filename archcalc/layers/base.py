@@ -27,11 +27,11 @@ L = TypeVar("L", bound="type[Layer]")
 
 
 class Weight(NamedTuple):
-    """A weight: its path inside the layer, its shape, whether it is trained, its initialiser."""
+    """A weight: its path inside the layer, shape, whether it is trained (None: unknown), initialiser."""
 
     name: str
     shape: Shape
-    trainable: bool = True
+    trainable: bool | None = True
     initializer: Any = None
 
     @property

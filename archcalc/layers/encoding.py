@@ -7,12 +7,20 @@ call computes another shape are refused.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated
+from typing import Annotated, Any
 
 from archcalc.arith import Shape, Size, certainly, equal, require_at_least, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, NoMacs, Weightless, Window, family, identity, layer, one_input, show
-from archcalc.layers.fields import ChoiceKind, Count, OptionalCount, OptionalReals, Untracked
+from archcalc.layers.fields import (
+    ChoiceKind,
+    Count,
+    CountKind,
+    Flag,
+    OptionalCount,
+    OptionalReals,
+    Untracked,
+)
 from archcalc.layers.primitives import Merge, Primitives, ZeroGradient
 from archcalc.layers.window import Fixed, Whole, identity_read
 
@@ -129,6 +137,60 @@ class Discretization(Encoding):
 
     def result_dtype(self, compute: str, *inputs: str) -> str:
         return "int32" if self.output_mode == "int" else super().result_dtype(compute, *inputs)
+
+
+@layer
+class IntegerLookup(Encoding):
+    """The index of each integer in a vocabulary, or a vector of it.
+
+    Indices begin with one for the mask (`int` only) and `num_oov_indices` for integers that the
+    vocabulary does not have.
+    """
+
+    output_mode: Annotated[str, ChoiceKind("int", "one_hot", "multi_hot", "count", "tf_idf")] = "int"
+    vocabulary: Untracked = None
+    vocabulary_size: OptionalCount = None
+    max_tokens: OptionalCount = None
+    num_oov_indices: Annotated[Any, CountKind(0)] = 1
+    mask_token: Untracked = None
+    oov_token: Untracked = -1
+    vocabulary_dtype: Untracked = "int64"
+    idf_weights: Untracked = None
+    invert: Flag = False
+    pad_to_max_tokens: Flag = False
+    oov_method: Untracked = "floormod"
+    salt: Untracked = None
+
+    def check(self) -> None:
+        super().check()
+        if self.invert and self.output_mode != "int":
+            _refuse(self, f"invert=True with output_mode={self.output_mode!r}")
+        if self.output_mode != "int" and not isinstance(self._stated, int):
+            _refuse(self, "the size of the vocabulary is not stated; give vocabulary or vocabulary_size")
+
+    @property
+    def _stated(self) -> Any:
+        """The number of indices, from the first of these that is stated."""
+        if self.pad_to_max_tokens and self.output_mode != "int":
+            return self.max_tokens
+        if self.vocabulary_size is not None:
+            return self.vocabulary_size
+        if isinstance(self.vocabulary, list | tuple):
+            mask = int(self.mask_token is not None and self.output_mode == "int")
+            return len(self.vocabulary) + self.num_oov_indices + mask
+        return None
+
+    @property
+    def depth(self) -> Size:
+        depth: Size = self._stated
+        return depth
+
+    def values(self, *inputs: Shape) -> ZeroGradient:
+        """Any integers, if they are not indices of a known vocabulary."""
+        return ZeroGradient() if self.invert or self._stated is None else super().values(*inputs)
+
+    def result_dtype(self, compute: str, *inputs: str) -> str:
+        return "int64" if self.output_mode == "int" else "float32"
 
 
 @family

@@ -350,6 +350,24 @@ class NamedKind(Kind):
         return {"anyOf": [*options, {"type": "null"}] if self.optional else options}
 
 
+class ActivationKind(NamedKind):
+    """The name of an activation, or one with arguments: `{"class_name": "elu", "config": {"alpha": 2}}`."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        value = super().normalise(value, rank)
+        if not isinstance(value, dict) or not value.get("config"):
+            return value
+        from archcalc.layers.activations import ARGUMENTS
+
+        name, config = value["class_name"], value["config"]
+        known = ARGUMENTS.get(name, ())
+        if not isinstance(config, dict) or not set(config) <= set(known):
+            has = f"takes {', '.join(known)}" if known else "takes no arguments"
+            raise FieldError(f"the activation {name!r} {has}, got {config!r:.60}")
+        number = RealKind(0, optional=True)
+        return {"class_name": name, "config": {k: number.normalise(v, rank) for k, v in config.items()}}
+
+
 class UntrackedKind(Kind):
     """An argument that no figure depends on (regularisers, constraints, seeds); not validated."""
 
@@ -400,5 +418,5 @@ OptionalReals = Annotated[Any, RealsKind(optional=True)]
 Axis = Annotated[int, AxisKind()]
 Axes = Annotated[Any, AxisKind(several=True)]
 Initializer = Annotated[Any, NamedKind("initializer", _initializers, figures=False, optional=True)]
-ActivationName = Annotated[Any, NamedKind("activation", _activations, figures=True, optional=True)]
+ActivationName = Annotated[Any, ActivationKind("activation", _activations, figures=True, optional=True)]
 Untracked = Annotated[Any, UntrackedKind()]

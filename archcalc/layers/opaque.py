@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar
 
 from archcalc.arith import Shape, Size, floor_div, largest
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 from archcalc.layers.base import Layer, Weight, layer
 from archcalc.layers.fields import (
     SIZE_SCHEMA,
     CountKind,
-    Dimensions,
     FieldError,
     Kind,
     ShapeKind,
@@ -21,6 +21,8 @@ from archcalc.layers.fields import (
 from archcalc.layers.primitives import Primitives, Unbounded
 from archcalc.layers.tables import fitting_stride
 from archcalc.layers.window import Read, Taps, UnknownRead, Whole, Window
+
+SAME = "same"
 
 
 class WeightsKind(Kind):
@@ -43,8 +45,8 @@ class WeightsKind(Kind):
         }:
             raise FieldError(f'expected {{"name", "shape", "trainable"}} for each weight, got {value!r}')
         trainable = value.get("trainable", True)
-        if not isinstance(value["name"], str) or not isinstance(trainable, bool):
-            raise FieldError(f"expected a name and true or false in {value!r}")
+        if not isinstance(value["name"], str) or not isinstance(trainable, bool | None):
+            raise FieldError(f"expected a name and true, false or null (unknown) in {value!r}")
         return Weight(value["name"], ShapeKind().normalise(value["shape"], rank), trainable)
 
     def schema(self, rank: int) -> dict[str, Any]:
@@ -53,12 +55,24 @@ class WeightsKind(Kind):
             "properties": {
                 "name": {"type": "string"},
                 "shape": ShapeKind().schema(rank),
-                "trainable": {"type": "boolean"},
+                "trainable": {"type": ["boolean", "null"]},
             },
             "required": ["name", "shape"],
             "additionalProperties": False,
         }
         return {"anyOf": [{"type": "array", "items": item}, {"type": "null"}]}
+
+
+class KeptShapeKind(ShapeKind):
+    """A shape, or "same": that of the first input."""
+
+    choices = (SAME,)
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        return SAME if isinstance(value, str) and value == SAME else super().normalise(value, rank)
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"anyOf": [super().schema(rank), {"const": SAME}]}
 
 
 class ExtentKind(Kind):
@@ -101,7 +115,7 @@ class Opaque(Layer):
 
     keras_class = ""
 
-    stated_shape: Dimensions
+    stated_shape: Annotated[Shape | str, KeptShapeKind()]
     stated_weights: Annotated[Any, WeightsKind()] = None
     stated_macs: Annotated[Size | None, CountKind(0, optional=True)] = None
     stated_elementwise_ops: Annotated[Size | None, CountKind(0, optional=True)] = None
@@ -110,13 +124,18 @@ class Opaque(Layer):
     class_name: Untracked = None
     reason: Untracked = None  # why no rule says more, where a tracer knows
     other_shapes: Untracked = ()  # of outputs after the first, which only layers of Keras models have
+    assumed: Untracked = ""  # what a reader took for granted
 
     def unstated(self, what: str) -> str:
         why = f" ({self.reason})" if self.reason else ""
         return f"nothing states the {what} of this {self.class_name or 'Opaque'} layer{why}"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return tuple(self.stated_shape)
+        if not isinstance(self.stated_shape, str):
+            return tuple(self.stated_shape)
+        if len(inputs) == 0:
+            raise LayerError(f"{self.class_name or 'Opaque'}: output_shape='same' without an input")
+        return inputs[0]
 
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
         return (self.output_shape(*inputs), *self.other_shapes)
@@ -138,7 +157,7 @@ class Opaque(Layer):
         return self.stated_elementwise_ops
 
     def _window(self, x: Shape) -> Window:
-        out = self.stated_shape
+        out = self.output_shape(x)
         if isinstance(self.stated_window, str):
             return tuple(Whole() for _ in x)
         if self.stated_window is None:

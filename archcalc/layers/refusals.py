@@ -29,10 +29,6 @@ REFUSALS: Mapping[str, Refusal] = {
     "TFSMLayer": Refusal("whose figures are in the SavedModel that it loads", _FOREIGN),
     "StringLookup": Refusal("which maps strings by a vocabulary, and strings have no size here", _BEFORE),
     "TextVectorization": Refusal("which maps text by a vocabulary, and text has no size here", _BEFORE),
-    "IntegerLookup": Refusal(
-        "whose output depends on a vocabulary that `adapt` or a file may give it",
-        f"use CategoryEncoding or Embedding; or {_BEFORE}",
-    ),
     "MelSpectrogram": Refusal(
         "whose fast Fourier transform is no sum of multiply-adds, and whose decibels depend on the batch",
         f"use STFTSpectrogram, or {_OPAQUE}",

@@ -11,8 +11,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archcalc.errors import ArchcalcError
-from archcalc.readers import json_text
-from archcalc.readers.foreign import contains, refuse, refuse_folder, refuse_foreign, refuse_missing
+from archcalc.readers import json_text, yaml_text
+from archcalc.readers.foreign import HDF5, refuse, refuse_folder, refuse_foreign, refuse_missing
 from archcalc.readers.json_text import MAPPING
 from archcalc.readers.limits import ENDS_A_LAYER, MAX_LAYERS
 
@@ -46,9 +46,9 @@ def load(
     Parameters
     ----------
     source
-        The path of a spec, of a Keras config (`model.to_json()`) or of a `.keras` archive, `keras:NAME`,
-        `python:PACKAGE.MODULE:NAME`, `-` for standard input, the decoded JSON of a spec or config, or a
-        live Keras model.
+        The path of a spec, a Keras config (`model.to_json()`, `to_yaml()`, TensorFlow.js's `model.json`) or a
+        `.keras` or `.h5` file, `keras:NAME`, `python:PACKAGE.MODULE:NAME`, `-` for standard input, the
+        decoded JSON of a spec or config, or a live Keras model.
     input_shape
         Shape of a Keras model's input, without the batch axis, instead of the one in the file; a name
         leaves an axis open. All shapes are derived anew.
@@ -144,13 +144,19 @@ def _from_object(source: Any, options: dict[str, Any]) -> Graph:
 
 def _from_file(file: BinaryIO, source: str, options: dict[str, Any]) -> Graph:
     head = json_text.peek(file, source)
-    refuse_foreign(head, source, lambda wanted: contains(file, wanted))
+    refuse_foreign(head, source)
+    if head.startswith(HDF5):
+        from archcalc.readers.keras_h5 import read_h5
+
+        return read_h5(source, file, **options)
     if head.startswith(_ZIP):
         from archcalc.readers.keras_archive import read_archive
 
         return read_archive(source, file, **options)
-    data = json_text.decode(json_text.read_open(file, source), source)
-    return _from_json(data, source, options)
+    raw = json_text.read_open(file, source)
+    if yaml_text.is_yaml(raw, source):
+        return _from_json(yaml_text.decode(raw, source), source, options)
+    return _from_json(json_text.decode(raw, source), source, options)
 
 
 def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
@@ -166,6 +172,12 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
         from archcalc.readers.keras_config import read_keras
 
         return read_keras(data, source, **options)
+    if isinstance(data, dict) and "modelTopology" in data:
+        from archcalc.readers.keras.containers import topology
+        from archcalc.readers.keras_config import read_keras
+
+        config, root = topology(data, source)
+        return read_keras(config, source, root=root, **options)
     from archcalc.readers.spec import is_spec, read_spec
 
     if is_spec(data):

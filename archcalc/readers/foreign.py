@@ -6,13 +6,12 @@ A file is recognised by its first bytes before its suffix.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from archcalc.errors import Fault, SourceError
 from archcalc.readers.json_text import HEAD
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 _TO_JSON = 'open("net.json", "w").write({}.to_json())'
 _WRITE = f"where you have the model, write {_TO_JSON.format('model')}"
 _ARCHITECTURE = f"give the architecture: a .keras file, or {_TO_JSON.format('model')}"
@@ -57,14 +56,13 @@ FORMATS = (
     _Format((), (".pb",), _SAVED),
     _Format((), (".tflite",), f"is a TensorFlow Lite file, whose layers are converted already; {_WRITE}"),
     _Format((), (".py", ".ipynb"), _PYTHON),
-    _Format((), (".yaml", ".yml"), f"YAML is not read; {_WRITE}"),
 )
 
 
-def refuse_foreign(head: bytes, source: str, holds: Callable[[bytes], bool]) -> None:
-    """Refuse what has another format; `holds` says whether the file contains some bytes."""
+def refuse_foreign(head: bytes, source: str) -> None:
+    """Refuse what has another format."""
     suffix = os.path.splitext(source)[1].lower()
-    is_hdf5 = head.startswith(_HDF5)
+    is_hdf5 = head.startswith(HDF5)
     if head.lstrip().startswith(b"{") and suffix != ".ipynb":
         return
     if head[4:8] == b"TFL3":
@@ -72,28 +70,14 @@ def refuse_foreign(head: bytes, source: str, holds: Callable[[bytes], bool]) -> 
     for kind in FORMATS:
         if head.startswith(kind.begins or (b"\x00" * HEAD,)) or (suffix in kind.suffixes and not is_hdf5):
             refuse(source, kind.text)
-    if is_hdf5 and not holds(b"model_config"):
-        refuse(source, _WEIGHTS)
-    if is_hdf5 or suffix in (".h5", ".hdf5"):
-        load = f"keras.models.load_model({source!r})"
-        refuse(source, f"HDF5 files are not read; in Keras: {_TO_JSON.format(load)}")
+    if suffix in (".h5", ".hdf5") and not is_hdf5:
+        refuse(source, "is no HDF5 file, though its name says so; copy or save it again")
 
 
 def refuse_folder(path: str) -> None:
     """Refuse a folder in which TensorFlow saved a model; others are refused like any folder."""
     if os.path.isfile(os.path.join(path, "saved_model.pb")):
         refuse(path, _SAVED)
-
-
-def contains(file: BinaryIO, wanted: bytes, piece: int = 1 << 20) -> bool:
-    """Whether an open file, read from its beginning, contains these bytes."""
-    file.seek(0)
-    tail = b""
-    while data := file.read(piece):
-        if wanted in tail + data:
-            return True
-        tail = data[-len(wanted) :]
-    return False
 
 
 def refuse_missing(path: str) -> None:

@@ -7,6 +7,7 @@ states are not trusted.
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Any, BinaryIO, NoReturn
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph
 from archcalc.readers import json_text
+from archcalc.readers.hdf5 import File, HDF5Error
+from archcalc.readers.keras.stored import StoredShapes
 from archcalc.readers.keras_config import is_keras, read_keras
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import printable
@@ -26,6 +29,7 @@ SMALL = 64 * 1024  # smaller members are not checked for their ratio
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
+WEIGHTS = "model.weights.h5"
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
@@ -45,9 +49,15 @@ def read_archive(
     """
     if file is None:
         with json_text.open_file(source) as opened:
-            config, metadata = _members(opened, source)
-    else:
-        config, metadata = _members(file, source)
+            return read_archive(
+                source,
+                opened,
+                input_shape=input_shape,
+                allow_unknown=allow_unknown,
+                symbols=symbols,
+                max_layers=max_layers,
+            )
+    config, metadata, weights = _members(file, source)
     data = json_text.decode(config, f"{source}:{CONFIG}")
     if not is_keras(data):
         _refuse(source, f"its {CONFIG} is not a Keras configuration")
@@ -61,15 +71,36 @@ def read_archive(
         allow_unknown=allow_unknown,
         symbols=symbols,
         max_layers=max_layers,
+        stored=None if weights is None else _stored(file, weights),
     )
 
 
-def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
-    """The bytes of the configuration, and of the metadata where there are any."""
+def _stored(file: BinaryIO, entry: zipfile.ZipInfo) -> StoredShapes | None:
+    """The shapes of the archive's weights, if they are stored as they are; Keras does not compress them."""
+    if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+        return None
+
+    def opened() -> File:
+        file.seek(entry.header_offset)
+        head = file.read(_HEADER)
+        if len(head) != _HEADER or not head.startswith(_LOCAL):
+            raise HDF5Error("no member of the archive")
+        name, extra = struct.unpack_from("<HH", head, 26)
+        return File(file, entry.header_offset + _HEADER + name + extra, entry.file_size)
+
+    return StoredShapes(opened, archive=True)
+
+
+_HEADER, _LOCAL = 30, b"PK\x03\x04"  # of each member
+
+
+def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None, zipfile.ZipInfo | None]:
+    """The bytes of the configuration, those of the metadata, and where the weights are, if there are any."""
     try:
         with zipfile.ZipFile(_Bounded(file)) as archive:
             members = {
-                name: [i for i in archive.infolist() if i.filename == name] for name in (CONFIG, METADATA)
+                name: [i for i in archive.infolist() if i.filename == name]
+                for name in (CONFIG, METADATA, WEIGHTS)
             }
             if not members[CONFIG]:
                 _refuse(source, f"a zip archive without {CONFIG}, so no Keras model{_what(archive)}")
@@ -78,7 +109,8 @@ def _members(file: BinaryIO, source: str) -> tuple[bytes, bytes | None]:
                     _refuse(source, f"the archive holds {name} {len(entries)} times")
             config = _content(archive, members[CONFIG][0], json_text.MAX_BYTES, source)
             metadata = [_content(archive, entry, MAX_METADATA, source) for entry in members[METADATA]]
-            return config, metadata[0] if metadata else None
+            weights = members[WEIGHTS][0] if members[WEIGHTS] else None
+            return config, metadata[0] if metadata else None, weights
     except SourceError:
         raise
     except _BROKEN as problem:

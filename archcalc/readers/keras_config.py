@@ -15,19 +15,22 @@ from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
+from archcalc.layers.homes import LAYERS
+from archcalc.readers.keras import keras1
 from archcalc.readers.keras.compiled import optimizer_name
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import UNBUILT, Reading
+from archcalc.readers.keras.stored import StoredShapes, with_stored
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
+from archcalc.readers.names import show
 
 SUBCLASSED = (
     "a subclassed model, whose layers only its Python code knows; build the same network with "
     "keras.Model(inputs, outputs), or write it as a spec"
 )
-
 TOKENIZER = (
     "is a Tokenizer, which holds a vocabulary and no network; give the file of the model that reads its words"
 )
@@ -47,6 +50,8 @@ def read_keras(
     symbols: Mapping[str, Any] | None = None,
     max_layers: int = MAX_LAYERS,
     unbuilt: str = UNBUILT,
+    root: str = "$",
+    stored: StoredShapes | None = None,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -67,6 +72,10 @@ def read_keras(
         The most layers, once nested models are unfolded.
     unbuilt
         What to say of a model without an input's shape.
+    root
+        The JSON path of the configuration in its file.
+    stored
+        The shapes of the weights in the same file, for layers without a rule.
 
     Raises
     ------
@@ -75,24 +84,38 @@ def read_keras(
         that another input shape does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
-    check_values(reading)
-    if input_shape is not None:
-        reading.input_shape = given_shape(input_shape, reading)
-    if reading.faults:
-        raise SourceError(source, reading.faults)
-    model = _parse(data, reading)
+    _prepare(reading, data, input_shape)
+    model = _parse(data, root, reading)
     check_inputs(reading)
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(source, reading.worst())
     graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
+    if stored is not None and allow_unknown:
+        graph = with_stored(graph, stored)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options = {"input_shape": input_shape, "allow_unknown": allow_unknown, "max_layers": max_layers}
+    options: dict[str, Any] = {
+        "input_shape": input_shape,
+        "allow_unknown": allow_unknown,
+        "max_layers": max_layers,
+    }
+    options |= {"root": root, "stored": stored}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
+
+
+def _prepare(reading: Reading, data: dict[str, Any], input_shape: Sequence[int | str] | None) -> None:
+    """Note what wrote the file, and the shape that the input is to have."""
+    version = data.get("keras_version") or ("1.0" if keras1.written_by(data) else None)
+    reading.version = version if isinstance(version, str) else None
+    check_values(reading)
+    if input_shape is not None:
+        reading.input_shape = given_shape(input_shape, reading)
+    if reading.faults:
+        raise SourceError(reading.source, reading.faults)
 
 
 def _with_symbols(
@@ -114,18 +137,22 @@ def _require_fit(graph: Graph, reading: Reading) -> None:
         raise SourceError(reading.source, faults) from None
 
 
-def _parse(data: dict[str, Any], reading: Reading) -> Model | None:
+def _parse(data: dict[str, Any], root: str, reading: Reading) -> Model | None:
     config = data.get("config")
-    if data.get("class_name") == "Sequential":
-        return parse_sequential(data, "$", reading, outer=True)
-    if not isinstance(config, dict) or "layers" not in config:
-        name = data.get("class_name")
-        if name == "Tokenizer":
-            reading.fault("", TOKENIZER)
-            return None
-        reading.fault("$", f"{name!r} is {SUBCLASSED}" if isinstance(name, str) else "not a Keras model")
-        return None
-    return parse_functional(config, "$.config", reading, outer=True)
+    name = data.get("class_name")
+    if name == "Sequential":
+        return parse_sequential(data, root, reading, outer=True)
+    if isinstance(config, dict) and "layers" in config:
+        return parse_functional(config, f"{root}.config", reading, outer=True)
+    if not isinstance(name, str):
+        reading.fault(root, "not a Keras model")
+    elif name == "Tokenizer":
+        reading.fault("", TOKENIZER)
+    elif name in LAYERS:
+        reading.fault(root, f"{name!r} is a layer and no model; write a model with it, keras.Sequential(...)")
+    else:
+        reading.fault(root, f"{show(name)} is {SUBCLASSED}")
+    return None
 
 
 def _format(data: dict[str, Any]) -> str:

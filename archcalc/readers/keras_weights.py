@@ -43,6 +43,8 @@ def read_weights(source: str, graph: Graph) -> dict[str, dict[str, Any]]:
             "the weights of a .keras file need h5py: pip install 'archcalc[keras]'"
         ) from missing
     path = source.rpartition(":config.json")[0] or source
+    if source.endswith(":model_config"):
+        _refuse(source.removesuffix(":model_config"), "weights are read from .keras files; save it as one")
     if not zipfile.is_zipfile(path):
         _refuse(path, NO_WEIGHTS)
     try:

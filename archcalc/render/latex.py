@@ -116,7 +116,7 @@ def _cell(column: Column, figure: Any) -> str:
         return _field(figure)
     if isinstance(figure, Expr):
         return f"${_formula(figure)}$"
-    return escaped(column.write(figure, UNICODE))
+    return escaped(column.write(figure, UNICODE)).replace(UNICODE.at_least, r"$\geq$")
 
 
 def _shape(sizes: Sequence[Any]) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcalc.arith import integer, total
+from archcalc.arith import integer
 from archcalc.arith.symbolic import Expr, Extremum
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import TABLE
 from archcalc.render import text
 from archcalc.render.fit import fits
@@ -285,9 +285,15 @@ def _gradient_remark(shown: Sequence[str], glyphs: Glyphs) -> str:
     return words
 
 
+NAMED = 8  # unknown layers in one line
+
+
 def _figure(report: Report, name: str, glyphs: Glyphs) -> str:
     value = getattr(report.totals, name)
     if isinstance(value, Unknown):
-        known = total(f for row in report.rows if not isinstance(f := getattr(row, name), Unknown))
-        return f"unknown; {text.count(known, glyphs)} in the other layers"
+        layers = value.layers if isinstance(value, AtLeast) else ()
+        names = ", ".join(text.printable(n, glyphs) for n in layers[:NAMED])
+        names += f" and {len(layers) - NAMED} more layers" if len(layers) > NAMED else ""
+        known = f"at least {text.count(value.known, glyphs)}, " if isinstance(value, AtLeast) else ""
+        return f"{known}unknown in {names}" if names else "unknown"
     return text.count(value, glyphs)

@@ -9,7 +9,7 @@ from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith.symbolic import Expr
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 
 if TYPE_CHECKING:
     from archcalc.analyses.fields.effective_field import EffectiveField
@@ -30,11 +30,12 @@ class Glyphs(NamedTuple):
     dot: str
     root: str
     sigma: str
+    at_least: str
     powers: dict[int, str]
 
 
-UNICODE = Glyphs("×", "—", "─", "–", "→", " · ", "√", "σ", {2: "²", 3: "³"})
-ASCII = Glyphs("x", "-", "-", "-", "->", ", ", "sqrt", "sigma", {2: "^2", 3: "^3"})
+UNICODE = Glyphs("×", "—", "─", "–", "→", " · ", "√", "σ", "≥", {2: "²", 3: "³"})
+ASCII = Glyphs("x", "-", "-", "-", "->", ", ", "sqrt", "sigma", ">=", {2: "^2", 3: "^3"})
 
 
 def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
@@ -55,6 +56,8 @@ def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
         return f"{figure:,}"
     if figure is None:
         return glyphs.nothing
+    if isinstance(figure, AtLeast) and figure.known != 0:
+        return f"{glyphs.at_least} {count(figure.known, glyphs)}"
     if isinstance(figure, Unknown):
         return UNKNOWN
     return formula(figure)

@@ -9,7 +9,7 @@ from typing import Any
 from archcalc import arith
 from archcalc.analyses import shapes, work
 from archcalc.arith import Size, total
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.conventions.counting import CONVENTIONS, Convention, activations, flops
 from archcalc.conventions.explain import explain, terms
 from archcalc.conventions.strides import moved_strides
@@ -42,6 +42,9 @@ class Compared:
             "unit": self.unit,
             "flops_per_mac": self.per_mac,
             "flops": to_json_value(self.flops),
+            **(
+                {"flops_at_least": to_json_value(self.flops.known)} if isinstance(self.flops, AtLeast) else {}
+            ),
             "terms": {term: to_json_value(amount) for term, amount in self.terms.items()},
             "words": self.words,
             "activations": None if self.activations is None else to_json_value(self.activations),
@@ -133,8 +136,12 @@ def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> 
     figure: Size = total(amounts.values())
     if hidden:
         names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")
-        figure = Unknown(f"depends on {names}: {next(iter(hidden.values()))}")
-        words = f"{figure.reason}; of the other layers: {words}"
+        reason = f"depends on {names}: {next(iter(hidden.values()))}"
+        known = (
+            copies.get(i, 1) * c.flops for i, c in enumerate(counted) if not isinstance(c.flops, Unknown)
+        )
+        figure = AtLeast(reason, total(known), tuple(hidden))
+        words = f"{reason}; of the other layers: {words}"
     elif convention.name == "archcalc":
         words = f"{words.split('; without')[0]}; everything else counts separately, as elementwise operations"
     tool = (convention.name, convention.tool, convention.unit, convention.per_mac)

@@ -88,6 +88,20 @@ def unused(figures: Figures) -> Iterator[Finding]:
         )
 
 
+def assumed(figures: Figures) -> Iterator[Finding]:
+    """A finding for each layer about which the reader of a file took something for granted."""
+    for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
+        text = getattr(node.layer, "assumed", "")
+        if text:
+            yield Finding(
+                "assumed-shape",
+                "warning",
+                node.name,
+                f"a {kind}: {text}",
+                "where it changes the shape, write the network as a spec with an Opaque layer",
+            )
+
+
 def not_runnable(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer whose shape Keras infers and which TensorFlow cannot run."""
     graph = figures.graph

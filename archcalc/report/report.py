@@ -130,6 +130,7 @@ class Report(Frozen):
             *_unknown_layers(self.rows),
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
+            *findings.assumed(of),
             *findings.not_runnable(of),
             *findings.too_large(self.fit, of.options.batch),
         )

@@ -54,4 +54,8 @@ def _policies(graph: Graph) -> Counter[str]:
 def _policy(layer: object) -> str | None:
     """The dtype policy that a layer declares; an input has a dtype, and no policy."""
     dtype = getattr(layer, "dtype", None)
-    return dtype if dtype in PRECISIONS and type(layer).__name__ != "InputLayer" else None
+    return (
+        dtype
+        if isinstance(dtype, str) and dtype in PRECISIONS and type(layer).__name__ != "InputLayer"
+        else None
+    )

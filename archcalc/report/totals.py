@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Any
 
 from archcalc.analyses.memory.pool import Event
 from archcalc.arith import Scope, Size, total
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import SUMMED, TOTALS
 from archcalc.report.columns import Figures, once
 from archcalc.report.values import Frozen, reasons, thousands, to_json_value
@@ -115,6 +115,8 @@ class Totals(Frozen):
         built = {name: to_json_value(value) for name, value in self.as_built.items()}
         return {
             **totals,
+            **{name: to_json_value(value) for name, value in self.at_least.items()},
+            **({"unknown_layers": list(self.unknown_layers)} if self.unknown_layers else {}),
             "peak_activation_layer": self.peak_activation_layer,
             "unknown": self.unknown,
             **({"as_built": built} if built else {}),
@@ -123,11 +125,36 @@ class Totals(Frozen):
     def _sum(self, figure: str, of: Set[int | None] | None = None) -> Size:
         """A column's sum, over all rows or these; unknown, with the names of those layers, if any is."""
         column = {i: value for i, value in enumerate(getattr(self._of, figure)) if of is None or i in of}
-        hidden = [i for i, value in column.items() if isinstance(value, Unknown)]
-        if hidden:
-            names = ", ".join(repr(self._of.name[i]) for i in hidden[:3]) + (", …" if len(hidden) > 3 else "")
-            return Unknown(f"depends on {names}: {column[hidden[0]].reason}")
-        return total(column.values())
+        hidden = tuple(i for i, value in column.items() if isinstance(value, Unknown))
+        known = total(value for value in column.values() if not isinstance(value, Unknown))
+        if not hidden:
+            return known
+        if figure in ("parameters", "trainable_parameters"):
+            known = known + self._known_weights(hidden, trained=figure == "trainable_parameters")
+        layers = tuple(self._of.name[i] for i in hidden)
+        names = ", ".join(map(repr, layers[:3])) + (", …" if len(layers) > 3 else "")
+        return AtLeast(f"depends on {names}: {column[hidden[0]].reason}", known, layers)
+
+    def _known_weights(self, nodes: Iterable[int], *, trained: bool) -> Size:
+        """Parameters of the weights whose shapes are known, in layers of which other weights are unknown."""
+        return total(
+            self._of.copies[i] * w.parameters
+            for i in nodes
+            for w in self._of.weights[i]
+            if not isinstance(w.parameters, Unknown) and (w.trainable or not trained)
+        )
+
+    @property
+    def at_least(self) -> dict[str, Size]:
+        """The known part of each total that is unknown because some layers are."""
+        sums = ((name, getattr(self, name)) for name in COUNTED)
+        return {f"{name}_at_least": value.known for name, value in sums if isinstance(value, AtLeast)}
+
+    @property
+    def unknown_layers(self) -> tuple[str, ...]:
+        """The layers whose parameters or multiply-adds are unknown, in order."""
+        hidden = {n for s in COUNTED if isinstance(v := getattr(self, s), AtLeast) for n in v.layers}
+        return tuple(name for name in self._of.name if name in hidden)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Totals):
@@ -140,6 +167,7 @@ class Totals(Frozen):
         return f"Totals({', '.join(f'{n}={thousands(getattr(self, n))}' for n in TOTALS)})"
 
 
+COUNTED = ("parameters", "trainable_parameters", "macs")
 AS_BUILT = ("parameters", "trainable_parameters", "macs", "elementwise_operations", "activation_bytes")
 
 

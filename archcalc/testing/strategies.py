@@ -34,7 +34,7 @@ ELSEWHERE = {
     *("InputLayer", "Opaque", "Embedding", "Dot", "CustomScaleLayer", "Concatenate", "RepeatVector"),
     *("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"),
     *("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-    *("HashedCrossing", "ReversibleEmbedding"),
+    *("HashedCrossing", "ReversibleEmbedding", "CuDNNLSTM", "CuDNNGRU", "PruneLowMagnitude", "IntegerLookup"),
 }
 # Keras 3.15 returns the symbolic input itself as this layer's output, which makes a functional model cyclic
 CIRCULAR = {"Equalization"}

@@ -73,7 +73,7 @@ def _unnamed(weight: Any) -> bool:
     return re.fullmatch(r"variable(_\d+)?", weight.name) is not None
 
 
-def _in_words(name: str, shape: tuple[Any, ...], trainable: bool) -> str:
+def _in_words(name: str, shape: tuple[Any, ...], trainable: bool | None) -> str:
     sizes = "×".join(map(str, shape))
     return f"{name} {sizes}{'' if trainable else ' (not trained)'}".replace(" ×", " ")
 

@@ -17,6 +17,7 @@ from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Tap
 from archcalc.graph.substitution import open_symbols
+from archcalc.layers.activations import LAYERS
 from archcalc.layers.base import Layer, Weightless
 from archcalc.layers.inner import with_inner
 from archcalc.layers.keras_names import to_keras_name
@@ -415,6 +416,9 @@ def _value(value: Any) -> str:
     if isinstance(value, dict) and "type" in value:
         inner = [f"{k}={_value(v)}" for k, v in value.items() if k != "type"]
         return f"{_function(value['type'])}({', '.join(inner)})"
+    if isinstance(value, dict) and value.get("class_name") in LAYERS and value.get("config"):
+        inner = [f"{k}={_value(v)}" for k, v in value["config"].items()]
+        return f"layers.{LAYERS[value['class_name']]}({', '.join(inner)})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_value(k)}: {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):

@@ -27,6 +27,8 @@ BASIC: dict[str, Row] = {
     ),
     "Opaque": Row([((5, 4),)], keras=False),
     "Parameter": Row([((5, 4),)], keras=False),  # tests/keras/test_parameter.py
+    # tests/readers/keras/test_generations.py compares these with tf_keras
+    **{name: Row([((5, 4),)], keras=False) for name in ("CuDNNLSTM", "CuDNNGRU", "PruneLowMagnitude")},
     "Dense": Row(
         [*ANY_RANK, ((),)],
         {"units": [2, 5]},

@@ -146,6 +146,8 @@ OTHERS: dict[str, Row] = {
             for x in ((1,), (4,), *([(3, 4), (3, 1), (3, 2, 2)] if mode in ("multi_hot", "count") else []))
         ],
     ),
+    # its vocabulary, tokens and sizes must fit together: tests/layers/test_encoding.py compares it with Keras
+    "IntegerLookup": Row([((1,),), ((4,),)], keras=False),
     "Hashing": _encoding(
         {"num_bins": [3, 5], "output_mode": ["int", "one_hot", "multi_hot", "count"]}, dtype="int64"
     ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.hostile.damage import KERAS, SPECS
+from tests.hostile.damage import HDF5, KERAS, SPECS
 
 
 class Case(NamedTuple):
@@ -287,5 +288,91 @@ def _made(how: Callable[[str], Any], suffix: str) -> Callable[[Path], str]:
     return make
 
 
+# -- HDF5 and YAML -------------------------------------------------------------------------------------------
+def _poked(raw: bytes, old: bytes, new: bytes) -> bytes:
+    """The bytes with one part in place of another one of the same length."""
+    assert raw.count(old) >= 1
+    assert len(old) == len(new)
+    return raw.replace(old, new)
+
+
+def _h5() -> Iterator[tuple[str, bytes, str]]:
+    """Name, content, and part of the refusal."""
+    undefined, far = b"\xff" * 8, (2**62).to_bytes(8, "little")
+    root = int.from_bytes(HDF5[64:72], "little")
+    yield "without an end", HDF5[:400], "damaged"
+    yield "only the signature", HDF5[:8], "damaged"
+    yield "nothing but zeros", HDF5[:8] + bytes(4000), "damaged"
+    yield "a superblock of the future", HDF5[:8] + b"\x09" + HDF5[9:], "superblock of version 9"
+    yield "a root nowhere", HDF5[:64] + undefined + HDF5[72:], "outside the file"
+    yield "a root far away", HDF5[:64] + far + HDF5[72:], "outside the file"
+    yield "a header that goes on in itself", _continued(root), "continues in itself|outside its header"
+    yield "a text of 4 GiB", _long_text(), "damaged"
+    yield "no configuration", _poked(HDF5, b"model_config", b"nodel_config"), "without Keras's model_config"
+    yield (
+        "a configuration that is no JSON",
+        _poked(HDF5, b'{"class_name"', b'?"class_name"'),
+        "not valid JSON",
+    )
+    yield (
+        "a name that is not UTF-8",
+        _poked(HDF5, b"keras_version\x00", b"\xff\xfe\xfdas_version\x00"),
+        "UTF-8",
+    )
+
+
+def _continued(root: int) -> bytes:
+    """The first message of the root's header becomes its own continuation."""
+    start = root + 16
+    message = struct.pack("<HHBBBB", 0x10, 16, 0, 0, 0, 0) + struct.pack("<QQ", start, 24)
+    return HDF5[:start] + message + HDF5[start + len(message) :]
+
+
+def _long_text() -> bytes:
+    """The lengths of texts in attributes (those of 5 characters here) say four gibibytes."""
+    return _poked(HDF5, (5).to_bytes(4, "little") + b"", (2**32 - 1).to_bytes(4, "little"))
+
+
+BOMB = b"class_name: Sequential\na0: &a0 [x, x]\n" + b"".join(
+    b"a%d: &a%d [*a%d, *a%d, *a%d, *a%d]\n" % (i, i, *(i - 1,) * 4) for i in range(1, 40)
+)
+
+
+def _yaml() -> Iterator[tuple[str, bytes, str, bool]]:
+    """Name, content, part of the refusal, and whether it is harsh."""
+    head = b"class_name: Sequential\nconfig: "
+    for tag in (
+        b"!!python/object/apply:os.system [id]",
+        b"!!python/name:os.system",
+        b"!mine {}",
+        b"!!set {a}",
+    ):
+        yield tag.decode(), head + tag + b"\n", "tag that makes an object", False
+    yield "aliases that grow", BOMB, "500,000 values", True
+    yield "an alias of nothing", head + b"*nothing\n", "nothing before it|undefined alias", False
+    yield (
+        "an alias inside itself",
+        head + b"&a [*a]\n",
+        "nothing before it|undefined alias|not a Keras|list",
+        False,
+    )
+    yield "nesting of 100,000", head + b"[" * 100_000, "deeper than 64|not valid YAML", True
+    yield "5 MiB", head + b"a " * (5 << 19), "more than 4,194,304 bytes", True
+    yield "two documents", head + b"{}\n---\na: 1\n", "several documents", False
+    yield "a key twice", head + b"{a: 1, a: 2}\n", "appears twice", False
+    yield "a tab", head + b"\n\t- a\n", "not valid YAML", False
+    yield "not UTF-8", head + b"\xff\xfe\n", "not UTF-8", False
+    yield "1e999", head + b"1.0e+999\n", "too large", False
+    yield "a list as a key", head + b"{[a]: 1}\n", "no word", False
+
+
+def containers() -> Iterator[Case]:
+    """HDF5 files and YAML that are damaged or crafted."""
+    for name, raw, says in _h5():
+        yield Case(f"HDF5, {name}", _file(raw, "net.h5"), says)
+    for name, raw, says, harsh in _yaml():
+        yield Case(f"YAML, {name}", _file(raw, "net.yaml"), says, None, harsh)
+
+
 def cases() -> list[Case]:
-    return [*texts(), *networks(), *archives(), *files()]
+    return [*texts(), *networks(), *archives(), *containers(), *files()]

@@ -61,11 +61,121 @@ SPECS: list[dict[str, Any]] = [
     },
 ]
 KERAS = [json.loads((VALID / f"keras{version}.json").read_text(encoding="utf-8")) for version in (3, 2)]
-SOURCES = [*SPECS, *KERAS]
+KERAS_1 = {
+    "class_name": "Sequential",
+    "keras_version": "1.2.2",
+    "config": [
+        {
+            "class_name": "Convolution2D",
+            "config": {
+                "name": "c",
+                "nb_filter": 3,
+                "nb_row": 2,
+                "nb_col": 2,
+                "border_mode": "same",
+                "bias": True,
+                "dim_ordering": "tf",
+                "batch_input_shape": [None, 8, 8, 3],
+                "init": "he_normal",
+            },
+        },
+        {
+            "class_name": "ZeroPadding2D",
+            "config": {"name": "z", "padding": {"top_pad": 1}, "dim_ordering": "tf"},
+        },
+        {"class_name": "Sequential", "config": [{"class_name": "Flatten", "config": {"name": "f"}}]},
+        {"class_name": "Dense", "config": {"name": "d", "output_dim": 2, "activation": "softmax"}},
+    ],
+}
+OPERATOR = {
+    "name": "o",
+    "node_def": {
+        "name": "o",
+        "op": "StridedSlice",
+        "attr": {"begin_mask": {"i": "3"}, "end_mask": {"i": "1"}},
+    },
+    "constants": {"1": [0, 0], "2": [0, 3], "3": [1, 2]},
+}
+LEAKY = {"class_name": "LeakyReLU", "config": {"name": "l", "alpha": 0.3}}
+INNER = {
+    "class_name": "Sequential",
+    "config": {"name": "i", "layers": [{"class_name": "Dense", "config": {"name": "n", "units": 2}}]},
+}
+FORMER = {
+    "class_name": "Model",
+    "keras_version": "2.2.4-tf",
+    "config": {
+        "name": "m",
+        "layers": [
+            {
+                "class_name": "InputLayer",
+                "name": "x",
+                "inbound_nodes": [],
+                "config": {"name": "x", "batch_input_shape": [None, 6, 4]},
+            },
+            {
+                "class_name": "TensorFlowOpLayer",
+                "name": "o",
+                "config": OPERATOR,
+                "inbound_nodes": [[["x", 0, 0, {}]]],
+            },
+            {
+                "class_name": "Lambda",
+                "name": "g",
+                "inbound_nodes": [[["o", 0, 0, {}]]],
+                "config": {"name": "g", "output_shape": [3, 4], "function": ["4wE=", None, None]},
+            },
+            {
+                "class_name": "TimeDistributed",
+                "name": "t",
+                "inbound_nodes": [[["g", 0, 0, {}]]],
+                "config": {"name": "t", "layer": INNER},
+            },
+            {
+                "class_name": "CuDNNLSTM",
+                "name": "u",
+                "inbound_nodes": [[["t", 0, 0, {}]]],
+                "config": {"name": "u", "units": 2},
+            },
+            {
+                "class_name": "Dense",
+                "name": "p",
+                "inbound_nodes": [[["u", 0, 0, {}]]],
+                "config": {"name": "p", "units": 2, "activation": LEAKY},
+            },
+            {
+                "class_name": "Merge",
+                "name": "w",
+                "inbound_nodes": [[["u", 0, 0, {}], ["p", 0, 0, {}]]],
+                "config": {"name": "w", "mode": "concat", "concat_axis": -1, "mode_type": "raw"},
+            },
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["w", 0, 0]],
+    },
+}
+TENSORFLOW_JS = {
+    "format": "layers-model",
+    "modelTopology": {"keras_version": "2.8.0", "model_config": KERAS_1},
+}
+SOURCES = [*SPECS, *KERAS, KERAS_1, FORMER, TENSORFLOW_JS]
+HDF5, STORED = ((VALID / f"{name}.h5").read_bytes() for name in ("model", "weights"))
+YAML = b"""backend: tensorflow
+class_name: Sequential
+config:
+  layers:
+  - class_name: Dense
+    config: {activation: relu, batch_input_shape: !!python/tuple [null, 8], name: &n a, units: 5}
+  - class_name: Dropout
+    config: &c {name: 'd', rate: 0.5}
+  - {class_name: Dense, config: {<<: 1, name: "e", units: 2}}
+keras_version: 2.3.1
+"""
 
 WORDS: list[Any] = [
     *("w", "n", "H", "image", "x", "left[2]/c", "conv", "out", "in/out", "Conv2D", "Dense", "Add", "LSTM"),
     *("Reshape", "Flatten", "Opaque", "InputLayer", "Functional", "Lambda", "TFOpLambda", "ops.add", "Split"),
+    *("Merge", "TimeDistributed", "PruneLowMagnitude", "CuDNNGRU", "1.2.2", "2.1.2", "IntegerLookup", "same"),
     *("2*w + 1", "w/2", "9**9**9", "max(w, n)//3", "n - 1", "same", "valid", "channels_first", "relu"),
     *("", "/", "\x00", "\x1b[2J", "\u202e", "é" * 300, "os", "builtins", "__keras_tensor__", "__tensor__"),
     *(None, True, False, 0, 1, 2, -1, 7, 10**9, 2**31, 2**31 + 1, 10**30, 2.0, -0.0, 1e300, 1e-300),
@@ -120,7 +230,11 @@ def source(choose: Choose) -> bytes:
     for _ in range(1 + choose(3)):
         data = damaged(data, choose)
     raw = json.dumps(data).encode("utf-8")
-    kind = choose(4)
+    kind = choose(6)
+    if kind == 4:
+        return broken(broken(HDF5, choose), choose)
+    if kind == 5:
+        return broken(YAML, choose)
     if kind == 0:
         raw = broken(raw, choose)
     if kind == 1:
@@ -189,5 +303,5 @@ def archive(config: bytes, choose: Choose) -> bytes:
         zipped.writestr("metadata.json", b'{"keras_version": "3.15.0"}')
         zipped.writestr("config.json", config)
         if choose(2):
-            zipped.writestr("model.weights.h5", b"\x89HDF\r\n\x1a\n")
+            zipped.writestr("model.weights.h5", broken(STORED, choose), zipfile.ZIP_STORED)
     return file.getvalue()

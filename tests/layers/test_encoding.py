@@ -113,3 +113,35 @@ def test_two_directions_need_a_sequence() -> None:
 def test_quantized_tables_are_refused(kind: str) -> None:
     with pytest.raises(LayerError, match="int8"):
         made(kind, input_dim=7, output_dim=3, dtype="int8_from_float32")
+
+
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+@pytest.mark.parametrize(
+    "more", [{}, {"num_oov_indices": 3}, {"mask_token": 0}, {"max_tokens": 9, "pad_to_max_tokens": True}]
+)
+@pytest.mark.parametrize("shape", [(1,), (4,)])
+def test_a_lookup_of_integers_is_that_of_keras(
+    mode: str, more: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    import keras
+
+    if "pad_to_max_tokens" in more and mode == "int":
+        pytest.skip("Keras pads vectors only")
+    vocabulary = [12, 36, 1138, 42]
+    real = keras.layers.IntegerLookup(vocabulary=vocabulary, output_mode=mode, **more)
+    out = real(keras.Input(shape, dtype="int64"))
+    ours = made("IntegerLookup", vocabulary=vocabulary, output_mode=mode, **more)
+    assert ours.output_shape(shape) == tuple(out.shape[1:])
+    assert ours.result_dtype("float32", "int64") == out.dtype
+    assert ours.weights(shape) == ()
+    if "pad_to_max_tokens" not in more:
+        assert (
+            made("IntegerLookup", vocabulary_size=real.vocabulary_size(), output_mode=mode).depth
+            == ours.depth
+        )
+
+
+def test_a_lookup_whose_vocabulary_is_unknown() -> None:
+    assert made("IntegerLookup").output_shape((4,)) == (4,)
+    with pytest.raises(LayerError, match="size of the vocabulary is not stated"):
+        made("IntegerLookup", output_mode="one_hot", vocabulary="/etc/passwd")

@@ -119,3 +119,12 @@ def test_faults_are_named_as_in_a_spec(stated: dict[str, Any], message: str) -> 
         opaque([4], **stated)
     with pytest.raises(LayerError, match=r"output_shape: expected a positive integer, got -1"):
         opaque([-1])
+
+
+def test_a_spec_states_the_words_that_are_no_sizes() -> None:
+    from archcalc import load
+
+    stated = {"name": "o", "type": "Opaque", "output_shape": "same", "window": "whole"}
+    layer = load({"archcalc": 1, "inputs": {"x": [8, 3]}, "layers": [stated]}).nodes[-1].layer
+    assert layer.output_shape((8, 3)) == (8, 3)
+    assert layer.window((8, 3)) == ((Whole(), Whole()),)

@@ -60,9 +60,9 @@ def test_a_doubly_encoded_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 files are not read; in Keras: open("),
-        ("m.json", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 files are not read"),
-        ("m.hdf5", b"anything", "HDF5 files are not read"),
+        ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(100), "damaged HDF5 file"),
+        ("m.json", b"\x89HDF\r\n\x1a\n" + bytes(100), "damaged HDF5 file"),
+        ("m.hdf5", b"anything", "is no HDF5 file, though its name says so"),
         ("m.onnx", b"\x08\x07", "ONNX files are not read yet; describe the network in a spec"),
         ("m.pt2", b"PK\x03\x04", "PyTorch files are not read yet"),
         ("m.json", [1, 2], "neither a spec"),

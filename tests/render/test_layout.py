@@ -121,8 +121,11 @@ def test_the_total_line_is_the_sum_of_the_column() -> None:
 
 def test_unknown_is_said_and_the_rest_is_counted() -> None:
     text = terminal_text(archcalc.analyze(with_unknown()), width=100)
-    assert re.search(r"Total\s+unknown\s+unknown", text)
-    assert "Parameters   unknown; 122 in the other layers" in text
+    assert re.search(r"Total\s+≥ 122\s+≥ 4,176", text)
+    assert "Parameters   at least 122, unknown in secret" in text
+    assert re.search(
+        r"Total\s+>= 122", terminal_text(archcalc.analyze(with_unknown()), width=100, ascii=True)
+    )
     assert re.search(r"^ warning      secret: unknown parameters, macs", text, re.MULTILINE)
 
 

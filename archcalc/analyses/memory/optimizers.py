@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from archcalc.analyses.memory.precision import OPTIMIZERS
 from archcalc.arith import Size, prod, total
+from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Weight
 
 Numbers = Callable[[str, Weight], Size]
@@ -28,6 +29,9 @@ def _muon(path: str, weight: Weight) -> Size:
 _BY_WEIGHT: Mapping[str, Numbers] = {"adafactor": _adafactor, "muon": _muon}
 
 
+UNTOLD = Unknown("the file does not say which weights are trained")
+
+
 def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]], further: int = 0) -> Size:
     """The number of state variables for all trained weights, given as (layer name, copies, its weights).
 
@@ -38,8 +42,13 @@ def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]
     slots = OPTIMIZERS[optimizer]
     rule = _BY_WEIGHT[optimizer] if slots is None else lambda _, weight: slots * weight.parameters
     return total(
-        copies * (rule(f"{name}/{weight.name}", weight) + further * weight.parameters)
+        copies
+        * (
+            rule(f"{name}/{weight.name}", weight) + further * weight.parameters
+            if weight.trainable
+            else UNTOLD
+        )
         for name, copies, group in weights
         for weight in group
-        if weight.trainable
+        if weight.trainable is not False
     )

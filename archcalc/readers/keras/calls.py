@@ -9,9 +9,10 @@ from typing import Any
 from archcalc.arith.unknown import Unknown
 from archcalc.layers.base import Layer
 from archcalc.readers.keras.declare import construct, declare
+from archcalc.readers.keras.identify import is_keras
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
-from archcalc.readers.keras.values import refs
+from archcalc.readers.keras.values import recorded_shape, refs
 from archcalc.readers.names import show as brief
 
 # layers whose calls take more than `inputs`: their tensor arguments, in the order of the layer's inputs
@@ -35,7 +36,7 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
             call.inputs = tuple(_model_inputs(call, member.model, expected, reading))
     elif member.kind == "layer":
         _layer(member, reading)
-    elif member.kind in ("operation", "function"):
+    elif member.kind in ("operation", "function", "operator"):
         settle = _settling(member.kind)
         for call in member.calls:
             faults = len(reading.faults)
@@ -52,6 +53,10 @@ def _settling(kind: str) -> Callable[[Member, Call, Reading], None]:
         from archcalc.readers.keras.operations import operation_call
 
         return operation_call
+    if kind == "operator":
+        from archcalc.readers.keras.tf_operators import operator_call
+
+        return operator_call
     from archcalc.readers.keras.tf_functions import function_call
 
     return function_call
@@ -127,7 +132,7 @@ def _model_inputs(call: Call, model: Model, expected: int, reading: Reading) -> 
 
 # -- unknown layers ------------------------------------------------------------------------------
 def _unknown(model: Model, member: Member, reading: Reading) -> None:
-    from archcalc.layers.opaque import Opaque
+    from archcalc.layers.opaque import SAME, Opaque
 
     recorded: dict[int, dict[int, Any]] = {}
     for (of, output), shape in model.recorded(member).items():
@@ -136,7 +141,14 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
         call.inputs = tuple(
             refs([call.args, {k: v for k, v in call.kwargs.items() if not k.endswith("mask")}])
         )
-        shapes = recorded.get(number, {})
+        shapes = recorded.get(number) or _own_shapes(member)
+        # a Lambda has no weights of its own
+        weights = () if member.class_name == "Lambda" and is_keras(member.entry) else None
+        if weights is not None and not shapes and not reading.reshaped and len(call.inputs) == 1:
+            call.layer = Opaque(stated_shape=SAME, stated_weights=weights, class_name="Lambda", assumed=KEPT)
+            continue
+        if not shapes and model.outer and (member.name, number) not in model.read:
+            shapes = {0: (None,)}  # nothing depends on it
         if reading.reshaped or not shapes or set(shapes) != set(range(len(shapes))):
             what = "only for its own input shape" if reading.reshaped else "no shape of its output"
             reading.fault(
@@ -149,10 +161,32 @@ def _unknown(model: Model, member: Member, reading: Reading) -> None:
             call.layer = Opaque(
                 stated_shape=_sizes(shapes[0], member.name),
                 other_shapes=tuple(_sizes(shapes[i], member.name) for i in range(1, len(shapes))),
+                stated_weights=weights,
                 class_name=member.class_name,
+                trainable=not _is_frozen(member),
             )
     if not reading.allow_unknown:
         reading.fault(member.path, f"layer {member.name!r} is {member.reason}; {UNKNOWN_REMEDY}")
+
+
+KEPT = "its output is taken to have the shape of its input, since the file records none"
+
+
+def _is_frozen(member: Member) -> bool:
+    config = member.entry.get("config")
+    return isinstance(config, dict) and config.get("trainable") is False
+
+
+def _own_shapes(member: Member) -> dict[int, Any]:
+    """The output shapes that a Lambda, or a Deconvolution2D of Keras 1, states among its arguments."""
+    config = member.entry.get("config")
+    stated = config.get("output_shape") if isinstance(config, dict) else None
+    if not isinstance(stated, list) or not stated:
+        return {}
+    has_batch = member.class_name != "Lambda"
+    shapes = stated if isinstance(stated[0], list) else [stated]
+    free = [recorded_shape(s if has_batch or not isinstance(s, list) else [None, *s]) for s in shapes]
+    return {} if any(shape is None for shape in free) else dict(enumerate(free))
 
 
 def _sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:

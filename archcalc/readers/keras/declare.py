@@ -6,17 +6,21 @@ import dataclasses
 from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
-from archcalc.layers.activations import ACTIVATIONS, ROWS
+from archcalc.layers.activations import ACTIVATIONS, ARGUMENTS, LAYERS, ROWS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
 from archcalc.layers.inner import InnerKind, inner_of
 from archcalc.layers.registry import layer_type
 from archcalc.readers.json_text import member
+from archcalc.readers.keras.generations import current
 from archcalc.readers.keras.identify import identify
-from archcalc.readers.keras.legacy import modern
+from archcalc.readers.keras.legacy import ACTIVATION_NAMES, modern
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.names import show
+
+_FUNCTIONS = {layer: function for function, layer in LAYERS.items()}
+_OF_EVERY_LAYER = ("name", "trainable", "dtype")
 
 
 def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
@@ -75,7 +79,7 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
         return value if _name(value) in INITIALIZERS else None
     if kind.names() is ACTIVATIONS and isinstance(value, dict):
         return _activation(value, path, reading)
-    return value
+    return ACTIVATION_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def inner_layers(value: Any, path: str, reading: Reading) -> Any:
@@ -92,7 +96,8 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
         what = f"is {identity.reason}" if identity.kind == "unknown" else "has no rule there"
         reading.fault(path, f"{show(identity.name)}, in a layer's arguments, {what}")
         return None
-    config = reading.mapping(value.get("config"), f"{path}.config", "the arguments of a layer")
+    stated = value.get("config") if identity.config is None else identity.config
+    config = reading.mapping(stated, f"{path}.config", "the arguments of a layer")
     layer = declare(identity.name, config, f"{path}.config", reading)
     return None if layer is None else inner_of(layer, config.get("name"))
 
@@ -105,16 +110,23 @@ def _name(value: Any) -> Any:
 def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
     config, class_name = value.get("config"), _name(value)
     if class_name == "function" and isinstance(config, str):
-        return config
+        return ACTIVATION_NAMES.get(config, config)
+    if class_name is not None and isinstance(config, dict):
+        class_name, config, _ = current(class_name, config, reading.version)
+        config = {k: v for k, v in modern(class_name, config).items() if k not in _OF_EVERY_LAYER}
     if isinstance(config, dict) and class_name in {known.layer[0] for known in ROWS.values() if known.layer}:
         # a layer that Keras accepts where it expects the name of a function
+        defaults = layer_type(class_name)
         for name, known in ROWS.items():
             kind, arguments = known.layer or ("", {})
-            defaults = layer_type(kind)
             if kind == class_name and all(
                 config.get(k, getattr(defaults, k)) == v for k, v in arguments.items()
             ):
                 return name
+        function = _FUNCTIONS.get(class_name)
+        if function is not None:
+            stated = {k: getattr(defaults, k) for k in ARGUMENTS[function]} | config
+            return {"class_name": function, "config": {k: v for k, v in stated.items() if v is not None}}
         reading.fault(
             path, f"{class_name} with these arguments is used as an activation; make it a separate layer"
         )
@@ -125,7 +137,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
 def dtype_name(value: Any) -> Any:
     """A dtype policy by name: `float32`, `mixed_float16`, `int8_from_float32`."""
     if not isinstance(value, dict):
-        return value
+        return value if isinstance(value, str) else None
     config = value.get("config")
     if not isinstance(config, dict):
         return None

@@ -11,7 +11,7 @@ from archcalc.errors import LayerError
 from archcalc.layers.homes import LAYERS
 from archcalc.layers.refusals import REFUSALS
 from archcalc.layers.registry import keras_operation, layer_type
-from archcalc.readers.keras.legacy import CLASS_NAMES
+from archcalc.readers.keras.generations import current
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.names import show as brief
 
@@ -21,11 +21,12 @@ GRAPHS = ("Functional", "Model")
 
 
 class Identity(NamedTuple):
-    """`kind` is input, functional, sequential, layer, operation, function or unknown."""
+    """`kind` is input, functional, sequential, layer, operation, function, operator or unknown."""
 
     kind: str
     name: str  # the class, as archcalc calls it
     reason: str = ""  # why it is unknown
+    config: Any = None  # the arguments, where an earlier Keras wrote other ones
 
 
 def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | None:
@@ -43,15 +44,20 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
         )
     if name in TF_FUNCTIONS:
         return Identity("function", name)
+    if name == "TensorFlowOpLayer":
+        return Identity("operator", name)
     if name == "InputLayer":
         return Identity("input", name)
     if name == "Sequential":
         return Identity("sequential", name)
     if name in GRAPHS:
         return Identity("functional", name)
-    name = CLASS_NAMES.get(name, name)
+    stated = entry.get("config")
+    name, config, reason = current(name, stated if isinstance(stated, dict) else {}, reading.version)
+    if reason:
+        return Identity("unknown", printable(name), reason)
     if name in LAYERS:
-        return Identity("layer", name)
+        return Identity("layer", name, config=config if isinstance(stated, dict) else stated)
     if name in REFUSALS:
         return Identity("unknown", name, REFUSALS[name].described(name))
     return Identity("unknown", printable(name), f"of the class {brief(name)}, which archcalc has no rule for")
@@ -72,6 +78,8 @@ def is_keras(entry: dict[str, Any]) -> bool:
     module = entry["module"]
     if not isinstance(module, str):
         return False
+    if name == "PruneLowMagnitude" and module.startswith("tensorflow_model_optimization."):
+        return True
     package = module.split(".")[0]
     return package in ("keras", "tf_keras", "keras_core") or module.startswith(
         ("tensorflow.keras", "tensorflow.python.keras")

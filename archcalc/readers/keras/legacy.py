@@ -12,6 +12,8 @@ CLASS_NAMES: Mapping[str, str] = {
     "Convolution1D": "Conv1D",
     "Convolution2D": "Conv2D",
     "Convolution3D": "Conv3D",
+    "UnifiedLSTM": "LSTM",
+    "UnifiedGRU": "GRU",
     "GroupedQueryAttention": "GroupQueryAttention",  # Keras exports the class under the shorter name
 }
 
@@ -34,6 +36,8 @@ DROPPED: Mapping[str, frozenset[str]] = {
             "GRUCell",
             "SimpleRNNCell",
             "RNN",
+            "CuDNNLSTM",
+            "CuDNNGRU",
             "ConvLSTM1D",
             "ConvLSTM2D",
             "ConvLSTM3D",
@@ -47,6 +51,9 @@ DROPPED: Mapping[str, frozenset[str]] = {
     ),
     **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), frozenset({"groups"})),
 }
+
+# names that TensorFlow gave its functions, which became the names of activations
+ACTIVATION_NAMES: Mapping[str, str] = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax"}
 
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "LeakyReLU": {"alpha": "negative_slope"},
@@ -81,5 +88,8 @@ _VALUES: Mapping[tuple[str, str], Callable[[Any], Any]] = {
     ("BatchNormalization", "axis"): _only,
     ("LayerNormalization", "axis"): _only,
     # time_major=False is the default and is dropped; True has no rule and is refused
-    **{(name, "time_major"): _if_true for name in ("SimpleRNN", "LSTM", "GRU", "RNN")},
+    **{
+        (name, "time_major"): _if_true
+        for name in ("SimpleRNN", "LSTM", "GRU", "RNN", "CuDNNLSTM", "CuDNNGRU")
+    },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcalc.layers.base import Layer
@@ -46,6 +47,7 @@ class Member:
     reason: str = ""
     calls: list[Call] = field(default_factory=list)
     model: Model | None = None
+    steps: int = 0  # TimeDistributed layers around the model
     layer: Layer | None = None  # of an input
 
     @property
@@ -65,6 +67,7 @@ class Model:
     outputs: Any = None
     frozen: bool = False
     legacy: bool = False  # written by Keras 2
+    outer: bool = False  # the model of the file itself
 
     def recorded(self, member: Member) -> dict[tuple[int, int], tuple[int | None, ...]]:
         """The shapes that the file records for this member's outputs: (call, output) -> shape."""
@@ -72,10 +75,30 @@ class Model:
 
     _recorded: dict[str, dict[tuple[int, int], tuple[int | None, ...]]] = field(default_factory=dict)
 
+    @cached_property
+    def read(self) -> set[tuple[str, int]]:
+        """The calls, as (member, number), whose outputs other layers of this model read."""
+        return {(r.member, r.call) for m in self.members.values() for c in m.calls for r in tensors(c)}
+
     def record(self, ref: Ref, shape: tuple[int | None, ...] | None) -> None:
         """Note the shape of a tensor that one of its readers states."""
         if shape is not None:
             self._recorded.setdefault(ref.member, {}).setdefault((ref.call, ref.output), shape)
+
+
+def tensors(call: Call) -> Iterator[Ref]:
+    """Every tensor among the arguments of a call."""
+    waiting: list[Any] = [call.args, call.kwargs]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Ref):
+            yield value
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, slice):
+            waiting += (value.start, value.stop, value.step)
 
 
 def leaves(structure: Any) -> Iterator[Any]:

@@ -12,15 +12,19 @@ from archcalc.readers.keras.calls import complete
 from archcalc.readers.keras.identify import identify
 from archcalc.readers.keras.inputs import batch_free, input_layer, open_axes
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
+from archcalc.readers.keras.read_shapes import keep_batch
 from archcalc.readers.keras.reading import Reading, printable
 from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape, references, refs
 from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
 
+MAX_STEPS = 10  # TimeDistributed around TimeDistributed
+
 
 def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
     """The model that a Functional configuration describes; `path` is that of the configuration."""
-    model = Model(printable(str(config.get("name") or "model")), frozen=config.get("trainable") is False)
+    frozen = config.get("trainable") is False
+    model = Model(printable(str(config.get("name") or "model")), frozen=frozen, outer=outer)
     entries = reading.sequence(config.get("layers"), f"{path}.layers", "the layers")
     for i, entry in enumerate(entries):
         at = f"{path}.layers[{i}]"
@@ -40,6 +44,7 @@ def parse_functional(config: dict[str, Any], path: str, reading: Reading, *, out
         reading.fault(f"{path}.input_layers", "the model has no inputs")
     if not list(leaves(model.outputs)):
         reading.fault(f"{path}.output_layers", "the model has no outputs")
+    keep_batch(model)
     for member in model.members.values():
         _note_shapes(model, member)
     for member in model.members.values():
@@ -60,11 +65,15 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
     if len(name) > MAX_NAME:
         reading.fault(f"{path}.name", f"a name of {len(name):,} characters (limit {MAX_NAME}): {brief(name)}")
         return None
+    if identity.config is not None:
+        entry = {**entry, "config": identity.config}
     member = Member(printable(name), path, entry, identity.kind, identity.name, identity.reason)
     if identity.kind == "input":
         config = reading.mapping(entry.get("config"), f"{path}.config", "the arguments of an input")
         # the inputs of a nested model are the tensors that it is called with
         member.layer = input_layer(config, f"{path}.config", reading) if outer else None
+    elif identity.name == "TimeDistributed":
+        _distribute(member, reading)
     elif identity.kind in ("functional", "sequential"):
         member.model = nested(entry, identity.kind, path, reading)
         if member.model is None:
@@ -73,6 +82,27 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
                 "a model of your own code, whose layers the file does not hold",
             )
     return member
+
+
+def _distribute(member: Member, reading: Reading) -> None:
+    """Make a TimeDistributed around a model a nested model, whose layers then run at every step."""
+    entry, path, steps = member.entry, member.path, 0
+    while steps < MAX_STEPS:
+        inner, path = _config(entry).get("layer"), f"{path}.config.layer"
+        if not isinstance(inner, dict) or not isinstance(inner.get("class_name"), str):
+            return
+        entry, steps = inner, steps + 1
+        identity = identify(entry, path, reading)
+        if identity is None or identity.name != "TimeDistributed":
+            break
+    if identity is None or identity.kind not in ("functional", "sequential"):
+        return
+    model = nested(entry, identity.kind, path, reading)
+    if model is None:
+        member.kind, member.reason = "unknown", "a TimeDistributed around a model of your own code"
+        return
+    model.frozen = model.frozen or _config(member.entry).get("trainable") is False
+    member.kind, member.model, member.steps = identity.kind, model, steps
 
 
 def nested(entry: dict[str, Any], kind: str, path: str, reading: Reading) -> Model | None:
@@ -138,7 +168,7 @@ def _renumber(model: Model) -> None:
         if isinstance(tree, slice):
             return slice(*(shifted(v, kinds) for v in (tree.start, tree.stop, tree.step)))
         member = model.members.get(getattr(tree, "member", ""))
-        if member is not None and member.kind in kinds:
+        if member is not None and member.kind in kinds and not member.steps:
             return tree._replace(call=tree.call - 1)
         return tree
 
@@ -171,18 +201,14 @@ def _note_shapes(model: Model, member: Member) -> None:
 # -- sequential ------------------------------------------------------------------------------------
 def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, outer: bool) -> Model:
     """The model that a serialised Sequential describes; `path` is that of the serialised object."""
-    config = entry.get("config")
-    if isinstance(config, list):  # before Keras 2.2.3
-        config, at = {"layers": config}, f"{path}.config"
-    else:
-        config = reading.mapping(config, f"{path}.config", "a Sequential's config")
-        at = f"{path}.config.layers"
+    config = reading.mapping(_listed(entry.get("config")), f"{path}.config", "a Sequential's config")
+    at = f"{path}.config" if isinstance(entry.get("config"), list) else f"{path}.config.layers"
     name = printable(str(config.get("name") or "sequential"))
-    model = Model(name, frozen=config.get("trainable") is False)
+    model = Model(name, frozen=config.get("trainable") is False, outer=outer)
     members: list[Member] = []
     names: set[str] = set()
     for i, raw in enumerate(reading.sequence(config.get("layers"), at, "the layers")):
-        member = member_of(raw, f"{at}[{i}]", reading, outer=outer)
+        member = member_of(_named(raw, i), f"{at}[{i}]", reading, outer=outer)
         if member is None:
             continue
         if member.name in names:
@@ -190,7 +216,8 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
         names.add(member.name)
         members.append(member)
     if not members:
-        reading.fault(at, "the model has no layers")
+        if not reading.faults:
+            reading.fault(at, "the model has no layers")
         return model
     if members[0].kind != "input":
         members.insert(0, _missing_input(config, members[0], path, reading, outer=outer))
@@ -198,6 +225,18 @@ def parse_sequential(entry: dict[str, Any], path: str, reading: Reading, *, oute
     for member in members:
         complete(model, member, reading)
     return model
+
+
+def _listed(config: Any) -> Any:
+    """A Sequential's config; before Keras 2.2.3 it was the list of layers."""
+    return {"layers": config} if isinstance(config, list) else config
+
+
+def _named(entry: Any, number: int) -> Any:
+    """A nested Sequential as Keras wrote it before 2.2.3, as a list of layers alone, with a name."""
+    if isinstance(entry, dict) and isinstance(entry.get("config"), list) and "name" not in entry:
+        return {**entry, "name": f"sequential_{number + 1}"}
+    return entry
 
 
 def _missing_input(
@@ -209,7 +248,8 @@ def _missing_input(
         return member
     shape, at = _recorded_input(config, first, path, reading)
     if shape is None and reading.input_shape is None:
-        reading.fault("", reading.unbuilt)
+        if not reading.faults:  # else it may be what is at fault
+            reading.fault("", reading.unbuilt)
         return member
     sizes = reading.input_shape if shape is None else open_axes(shape, at, reading)
     if sizes is not None:
@@ -224,7 +264,7 @@ def _recorded_input(
     if built is not None:
         return batch_free(built, f"{path}.config.build_input_shape", reading), f"{path}.config"
     entry, at = first.entry, first.path
-    while isinstance(inner := entry.get("config"), dict):
+    while isinstance(inner := _listed(entry.get("config")), dict):
         for key in ("batch_input_shape", "batch_shape"):
             if inner.get(key) is not None:
                 return batch_free(inner[key], f"{at}.config.{key}", reading), f"{at}.config.{key}"

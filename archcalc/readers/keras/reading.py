@@ -32,6 +32,7 @@ class Reading:
     input_shape: tuple[Any, ...] | None = None
     max_layers: int = MAX_LAYERS
     unbuilt: str = UNBUILT
+    version: str | None = None  # of the Keras that wrote the file
     faults: list[Fault] = field(default_factory=list)
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from archcalc.layers.registry import operation_type
-from archcalc.readers.keras.model import Call, Member
+from archcalc.layers.registry import layer_type, operation_type
+from archcalc.readers.keras.model import Call, Member, Ref
 from archcalc.readers.keras.operations import bind
 from archcalc.readers.keras.reading import Reading, printable
+from archcalc.readers.keras.values import refs
 
 
 class Function(NamedTuple):
@@ -32,11 +33,37 @@ def function_call(member: Member, call: Call, reading: Reading) -> None:
         member.entry.get("config"), f"{member.path}.config", "the arguments of a function"
     )
     name = config.get("function")
-    function = FUNCTIONS.get(_canonical(name)) if isinstance(name, str) else None
+    function = FUNCTIONS.get(canonical(name)) if isinstance(name, str) else None
     if function is None:
         member.reason = f"the TensorFlow function {printable(str(name))}, which archcalc has no rule for"
         member.class_name = printable(str(name))
         return
+    if _is_merge(call, function):
+        call.inputs = tuple(refs(call.args))
+        merge = layer_type(_MERGES[function.operation])
+        assert merge is not None
+        call.layer = merge()
+        return
+    settle(function, call, reading)
+
+
+def _is_merge(call: Call, function: Function) -> bool:
+    """Whether a list of tensors is reduced, `tf.reduce_sum([a, b], axis=0)`: that merges them."""
+    listed = call.args[0] if call.args else None
+    stated = {k: v for k, v in call.kwargs.items() if k != "name" and v is not None and v is not False}
+    axis = {} if function is ADD_N else {"axis": 0}
+    return (
+        function.operation in _MERGES
+        and isinstance(listed, list)
+        and len(listed) > 1
+        and all(isinstance(v, Ref) for v in listed)
+        and len(call.args) == 1
+        and stated == axis
+    )
+
+
+def settle(function: Function, call: Call, reading: Reading) -> None:
+    """Fill in a call of this function with the operation that corresponds to it."""
     names = list(function.arguments)
     stated = dict(zip(names, call.args, strict=False)) | {
         k: v for k, v in call.kwargs.items() if k != "name" and not (v is None and k not in names)
@@ -51,7 +78,7 @@ def function_call(member: Member, call: Call, reading: Reading) -> None:
     call.inputs, call.layer = plain.inputs, plain.layer
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
     """A function's name without its TensorFlow module: `math.add` is `add`; names in `nn` keep theirs."""
     return (
         name.removeprefix("compat.v1.")
@@ -65,7 +92,11 @@ def _canonical(name: str) -> str:
 def _split(arguments: dict[str, Any]) -> dict[str, Any]:
     """TensorFlow states the sizes of the parts, Keras the indices of the cuts."""
     sizes = arguments.get("indices_or_sections")
-    if isinstance(sizes, list) and all(type(n) is int for n in sizes):
+    if isinstance(sizes, list) and -1 in sizes[:-1]:
+        arguments = arguments | {
+            "indices_or_sections": f"the sizes {sizes}, of which the last is not the open one"
+        }
+    elif isinstance(sizes, list) and all(type(n) is int for n in sizes):
         arguments = arguments | {"indices_or_sections": list(accumulate(sizes))[:-1]}
     return {"axis": 0} | arguments
 
@@ -122,11 +153,16 @@ _REDUCTIONS = {
 }  # fmt: skip
 _FEATURES = {
     "nn.relu": "relu", "nn.relu6": "relu6", "nn.elu": "elu", "nn.selu": "selu", "nn.silu": "silu",
-    "nn.swish": "silu", "nn.gelu": "gelu", "nn.leaky_relu": "leaky_relu", "nn.softplus": "softplus",
+    "nn.swish": "silu", "nn.gelu": "gelu", "nn.softplus": "softplus",
     "softplus": "softplus", "nn.softsign": "softsign", "softsign": "softsign",
 }  # fmt: skip
 
+# reductions of a list of tensors over axis 0, by their operation, as the layers that do the same
+_MERGES = {"sum": "Add", "mean": "Average", "max": "Maximum", "min": "Minimum", "prod": "Multiply"}
+ADD_N = Function("sum", {"inputs": "x"})
+
 FUNCTIONS: dict[str, Function] = {
+    "add_n": ADD_N,
     **{name: _unary(name) for name in _ELEMENTWISE},
     **{f"nn.{name}": _unary(name) for name in ("sigmoid", "tanh")},
     **{name: _binary(operation) for name, operation in _PAIRS.items()},
@@ -135,6 +171,7 @@ FUNCTIONS: dict[str, Function] = {
         name: _unary(operation, "alpha", "beta", "approximate", x="features")
         for name, operation in _FEATURES.items()
     },
+    "nn.leaky_relu": Function("leaky_relu", {"features": "x", "alpha": "negative_slope"}),
     "abs": _unary("absolute"),
     "acos": _unary("arccos"),
     "asin": _unary("arcsin"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from archcalc.errors import Fault, SourceError
 from archcalc.graph import Graph, Node, Tap, cycle, shown_cycle, topological_order
 from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
+from archcalc.readers.keras.distributed import at_every_step
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.limits import WRITTEN_A_LAYER
@@ -91,7 +92,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
     if reading.faults:
         _check(model, reading)
         return None
-    outputs = _model(unfolding, model, taps, "", (), frozen=model.frozen)
+    outputs = _model(unfolding, _Use(model, "", (), frozen=model.frozen), taps)
     if reading.faults:
         return None
     return Graph(
@@ -128,21 +129,34 @@ def _known(model: Model, ref: Ref, reading: Reading) -> Member | None:
     return member
 
 
-def _model(
-    unfolding: _Unfolding,
-    model: Model,
-    taps: list[Tap | None],
-    prefix: str,
-    identity: tuple[Any, ...],
-    *,
-    frozen: bool,
-) -> list[Tap | None]:
-    """Add the nodes of one use of a model; its outputs. `identity` tells uses of the same model apart.
+class _Use(NamedTuple):
+    """One use of a model; `identity` tells uses of the same model apart.
 
     `frozen`: the model as a whole is not trainable. In Keras 3 only the outermost model's flag counts,
     because setting it sets the flag of every layer; in Keras 2 those of all enclosing models count.
+    `steps`: leading axes at each of which the model runs, one for each TimeDistributed around it.
     """
-    reading = unfolding.reading
+
+    model: Model
+    prefix: str
+    identity: tuple[Any, ...]
+    frozen: bool
+    steps: int = 0
+
+    def inside(self, member: Member, number: int, identity: tuple[Any, ...]) -> _Use:
+        """The use of a nested model by its call of this number."""
+        assert member.model is not None
+        name = from_keras_name(member.name)
+        name = name if number == 0 else f"{name}[{number + 1}]"
+        if member.steps:
+            name = f"{name}/{from_keras_name(member.model.name)}"
+        frozen = self.frozen or (self.model.legacy and member.model.frozen)
+        return _Use(member.model, f"{self.prefix}{name}/", identity, frozen, self.steps + member.steps)
+
+
+def _model(unfolding: _Unfolding, use: _Use, taps: list[Tap | None]) -> list[Tap | None]:
+    """Add the nodes of one use of a model; its outputs."""
+    reading, model = unfolding.reading, use.model
     results: dict[tuple[str, int], list[Tap | None] | int | None] = {}
     for ref, tap in zip(leaves(model.inputs), taps, strict=True):
         results[ref.member, 0] = [tap]
@@ -154,18 +168,15 @@ def _model(
         if len(whole) < len(inputs):
             results[member.name, number] = None
             continue
-        key = (*identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
+        key = (*use.identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
         if member.model is not None:
-            name = from_keras_name(member.name)
-            name = name if number == 0 else f"{name}[{number + 1}]"
-            inner = f"{prefix}{name}/"
-            inside = frozen or (model.legacy and member.model.frozen)
-            results[member.name, number] = _model(
-                unfolding, member.model, list(inputs), inner, key, frozen=inside
-            )
+            results[member.name, number] = _model(unfolding, use.inside(member, number, key), list(inputs))
         elif call.layer is not None:
-            name = prefix + from_keras_name(member.name)
-            results[member.name, number] = unfolding.add(name, call.layer, whole, key, frozen=frozen)
+            name = from_keras_name(member.name)
+            layer = at_every_step(call.layer, name, use.steps, member.path, reading)
+            results[member.name, number] = unfolding.add(
+                use.prefix + name, layer, whole, key, frozen=use.frozen
+            )
     return [_tap(model, ref, results, unfolding.nodes, reading) for ref in leaves(model.outputs)]
 
 

@@ -111,7 +111,7 @@ def _checked(value: Any, kind: Kind, rank: int, sizes: Sizes) -> Any:
     if isinstance(kind, InnerKind):
         value = _inner(value, sizes)
     if kind.holds_sizes:
-        value = sizes(value, getattr(kind, "words", ()))
+        value = sizes(value, getattr(kind, "choices", ()))
     return kind.normalise(value, rank)
 
 

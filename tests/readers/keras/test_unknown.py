@@ -23,6 +23,12 @@ class TwoOutputs(kl.Layer):  # type: ignore[misc]
         return x[:, :2], x
 
 
+@keras.saving.register_keras_serializable("tests")
+class Kept(kl.Layer):  # type: ignore[misc]
+    def call(self, x: Any) -> Any:
+        return x
+
+
 def with_custom_layers() -> Any:
     x = keras.Input((8, 8, 3), name="x")
     y = kl.Lambda(lambda v: v * 2, name="lambda")(x)
@@ -43,9 +49,9 @@ def test_shapes_go_on_from_what_the_file_records() -> None:
 
 def test_figures_of_unknown_layers_and_totals_are_unknown_and_the_others_known() -> None:
     result = report(with_custom_layers())
-    for name in ("lambda", "two"):
+    for name, parameters in (("lambda", int), ("two", Unknown)):  # a Lambda has no weights of its own
         row = result.layers[name]
-        assert isinstance(row.parameters, Unknown)
+        assert isinstance(row.parameters, parameters)
         assert isinstance(row.macs, Unknown)
     assert result.layers["conv"].parameters == 3 * 3 * 3 * 4 + 4
     assert isinstance(result.totals.parameters, Unknown)
@@ -64,9 +70,20 @@ def test_an_axis_that_the_file_leaves_open_is_unknown_after_the_layer() -> None:
 
 
 def test_without_a_recorded_shape_the_file_is_refused_all_the_same() -> None:
-    model = keras.Sequential([keras.Input((4,)), kl.Dense(2), kl.Lambda(lambda v: v, name="last")])
-    with pytest.raises(SourceError, match=r"layer 'last' is a Lambda.*records no shape.*Opaque"):
-        read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True)
+    model = keras.Sequential([keras.Input((4,)), Kept(name="kept"), kl.Dense(2)])
+    data = json.loads(model.to_json())
+    del data["config"]["layers"][2]["build_config"]
+    with pytest.raises(
+        SourceError, match=r"layer 'kept' is of the class 'tests>Kept'.*records no shape.*Opaque"
+    ):
+        read_keras(data, "net.json", allow_unknown=True)
+
+
+def test_the_shape_of_an_output_may_be_unknown() -> None:
+    result = report(keras.Sequential([keras.Input((4,)), kl.Dense(2, name="d"), Kept(name="last")]))
+    (size,) = result.layers["last"].output_shape
+    assert isinstance(size, Unknown)
+    assert result.totals.at_least["parameters_at_least"] == 4 * 2 + 2
 
 
 def test_in_a_sequential_the_next_layer_records_the_shape() -> None:
