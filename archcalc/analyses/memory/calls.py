@@ -10,7 +10,7 @@ from archcalc.analyses.memory.precision import Precision
 from archcalc.analyses.memory.rules import held
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, prod, total
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Tap
 
 SINGLE = 4  # bytes of a float32
 
@@ -30,12 +30,15 @@ def calls(
 ) -> list[Call]:
     """Every node's call; `tensor_bytes` are those of one sample, `weights` without those that are shared."""
     made: list[Call] = []
+    carried = _carried(graph, weights)
     for i, node in enumerate(graph.nodes):
         rule = rules[i] or Held()
         owner = i if node.shared_with is None else node.shared_with
         trainable = [w.parameters for w in weights[owner] if w.trainable]
         trained = bool(trainable)
-        flows = tuple(made[tap.node].has_gradient and not rule.stops for tap in node.inputs)
+        flows = tuple(
+            (made[tap.node].has_gradient or (i, tap) in carried) and not rule.stops for tap in node.inputs
+        )
         half = precision.activation < SINGLE
         upcast = rule.upcast and half
         unit = SINGLE if upcast else precision.activation
@@ -66,6 +69,16 @@ def calls(
             )
         )
     return made
+
+
+def _carried(graph: Graph, weights: Weights) -> set[tuple[int, Tap]]:
+    """Inputs of the nodes of a repeated block that are, in all copies but the first, trained outputs."""
+    return {
+        (i, repeat.source)
+        for repeat in graph.repeats
+        if any(w.trainable for own in weights[repeat.first : repeat.last + 1] for w in own)
+        for i in range(repeat.first, repeat.last + 1)
+    }
 
 
 def operands(rule: Held, trained: bool, flows: Sequence[bool]) -> list[int]:

@@ -201,17 +201,16 @@ class _Backward:
         step, call = self.steps[number], self.calls[self.steps[number].node]
         node = self.program.graph.nodes[step.node]
         owner = step.node if node.shared_with is None else node.shared_with
+        if self.program.graph.repeats:
+            owner = -len(self.steps) - number  # copies of a block have weights of their own
         parts = self.kernels.setdefault(owner, [])
         parts.append(("kernel", number))
         size = Bytes(call.gradients, 0)
         yield Event(step.node, "backward", reads, (Write(parts[-1], size),))
-        if owner == step.node and len(parts) > 1 and not self._runs_again(number):
+        if owner == step.node and len(parts) > 1:
             key = ("kernel", owner, "sum")
             yield Event(step.node, "backward", tuple(parts), (Write(key, size, REUSED, tuple(parts)),))
             self.kernels[owner] = [key]
-
-    def _runs_again(self, number: int) -> bool:
-        return any(step.node == self.steps[number].node for step in self.steps[:number])
 
     def _gradient(self, call: Call, key: Key, size: Size, outgoing: Sequence[Key]) -> Write:
         """The gradient of an input, in the buffer of the output's where the layer allows that."""

@@ -191,8 +191,9 @@ def test_a_report_shows_both_orders() -> None:
     graph = residual(8)
     usual, best = analyze(graph).peaks
     side = 8 * 8 * 4 * 4
-    assert usual.held == {"stem": side, "body/a": side, "body/norm": side}
-    assert (usual.bytes, usual.layer, usual.optimal) == (3 * side, "body/norm", True)
+    image = 8 * 8 * 3 * 4
+    assert usual.held == {"image": image, "stem": side, "body/norm": side, "body/b": side}
+    assert (usual.bytes, usual.layer, usual.optimal) == (image + 3 * side, "body/b", True)
     assert best == usual
     wide = Graph.of(
         "wide",
@@ -206,12 +207,12 @@ def test_a_report_shows_both_orders() -> None:
     )
     report = analyze(wide)
     usual, best = report.peaks
-    assert usual.bytes == report.totals.peak_activation_bytes == 4 * (3 * 100 + 5)
-    assert best.bytes == report.totals.best_peak_activation_bytes == 4 * (2 * 5 + 100 + 5)
+    assert usual.bytes == report.totals.peak_activation_bytes == 4 * (4 + 3 * 100 + 5)
+    assert best.bytes == report.totals.best_peak_activation_bytes == 4 * (4 + 2 * 5 + 100 + 5)
     assert best.order is not None
     assert best.order.index("down0") < best.order.index("up2")
     assert "no order needs less" in str(report.to_markdown())
-    assert report.to_dict()["peak_activations"]["best_order"]["bytes"] == 460
+    assert report.to_dict()["peak_activations"]["best_order"]["bytes"] == 476
 
 
 def test_with_symbols_the_best_order_is_unknown() -> None:
