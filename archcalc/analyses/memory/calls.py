@@ -55,7 +55,7 @@ def calls(
             Call(
                 tuple(tensor_bytes[i]),
                 rule,
-                unit * rule.inference + cast,
+                unit * rule.inference + cast + (SINGLE * rule.float32_units if half else 0),
                 kept,
                 unit * rule.forward + cast,
                 unit * rule.backward + cast,
