@@ -85,7 +85,7 @@ WRONG: list[tuple[str, bytes | str, str]] = [
     ("tokenizer.json", '{"class_name": "Tokenizer", "config": {"num_words": 10}}',
      "is a Tokenizer, which holds a vocabulary and no network; give the file of the model that reads its "
          "words"),
-    ("net.yaml", "class_name: Sequential\n", f"YAML is not read; where you have the model, write {JSON}"),
+    ("net.h5", "anything", "is no HDF5 file, though its name says so; copy or save it again"),
     ("net.prototxt", 'name: "x"\nlayer {}\n', "is text, but not JSON: it begins with 'name: \"x\"'; " + READ),
     ("net.png", b"\x89PNG\r\n\x1a\n" + bytes(20), "is a binary file of a format that is not read; " + READ),
     ("empty.keras", archive(), "is a zip archive without any file; save the model again"),
@@ -119,8 +119,8 @@ WRONG: list[tuple[str, bytes | str, str]] = [
      "$.layers[0].stride: MaxPooling2D has no argument 'stride'; did you mean 'strides'?"),
     ("net.json", layer(type="Conv2D", filters=4, kernel_size="3x5"),
      "$.layers[0].kernel_size: '3x5': sizes along several axes are a list, [3, 5]"),
-    ("net.json", config(CUSTOM), f"$.config.layers[1]: {FOREIGN}, and the file records no shape of its "
-         "output; "
+    ("net.json", config(CUSTOM, {"class_name": "Flatten", "config": {"name": "f"}}),
+     f"$.config.layers[1]: {FOREIGN}, and the file records no shape of its output; "
      "a spec can describe it as Opaque"),
     ("net.json", config(CUSTOM | {"build_config": {"input_shape": [None, 4]}},
                         {"class_name": "Dense", "module": "keras.layers", "config": {"name": "e", "units": 2},
@@ -164,9 +164,9 @@ def test_what_a_new_user_gives(name: str, content: bytes | str, message: str, tm
 def test_hdf5_with_and_without_an_architecture(tmp_path: Path) -> None:
     path = tmp_path / "net.h5"
     path.write_bytes(hdf5("layer_names"))
-    assert refusal(path) == WEIGHTS
+    assert refusal(path).startswith("holds weights without a model_config, so no network")
     path.write_bytes(hdf5("model_config"))
-    assert refusal(path).startswith("HDF5 files are not read; in Keras: ")
+    assert refusal(path) == "its model_config is not a Keras configuration"
 
 
 def test_a_folder_that_tensorflow_saved(tmp_path: Path) -> None:
