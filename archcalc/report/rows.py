@@ -206,4 +206,4 @@ def _parts(field: Field) -> tuple[Any, ...]:
 
 def _within(groups: Iterable[Any]) -> list[str]:
     unknown = (group for group in groups if group and Unknown in map(type, group))
-    return [v.reason for group in unknown for v in group if type(v) is Unknown]
+    return [v.reason for group in unknown for v in group if isinstance(v, Unknown)]

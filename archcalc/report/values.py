@@ -51,4 +51,4 @@ def thousands(figure: Any) -> str:
 def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
     """The figures of an object that are unknown, each with the reason."""
     values = [(name, getattr(owner, name)) for name in names]
-    return {name: value.reason for name, value in values if type(value) is Unknown}
+    return {name: value.reason for name, value in values if isinstance(value, Unknown)}
