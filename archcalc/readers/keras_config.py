@@ -85,19 +85,18 @@ def read_keras(
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
     _prepare(reading, data, input_shape)
-    model = _parse(data, root, reading)
-    check_inputs(reading)
-    graph = None if model is None else unfold(model, reading, _format(data))
-    if graph is None or reading.faults:
-        raise SourceError(source, reading.worst())
-    graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
+    graph = _unfolded(data, root, reading)
     if stored is not None and allow_unknown:
         graph = with_stored(graph, stored)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options = {"input_shape": input_shape, "allow_unknown": allow_unknown, "max_layers": max_layers}
+    options: dict[str, Any] = {
+        "input_shape": input_shape,
+        "allow_unknown": allow_unknown,
+        "max_layers": max_layers,
+    }
     options |= {"root": root, "stored": stored}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
@@ -149,6 +148,15 @@ def _parse(data: dict[str, Any], root: str, reading: Reading) -> Model | None:
     else:
         reading.fault(root, f"{show(name)} is {SUBCLASSED}")
     return None
+
+
+def _unfolded(data: dict[str, Any], root: str, reading: Reading) -> Graph:
+    model = _parse(data, root, reading)
+    check_inputs(reading)
+    graph = None if model is None else unfold(model, reading, _format(data))
+    if graph is None or reading.faults:
+        raise SourceError(reading.source, reading.worst())
+    return dataclasses.replace(graph, optimizer=optimizer_name(data))
 
 
 def _format(data: dict[str, Any]) -> str:

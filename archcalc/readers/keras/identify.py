@@ -97,7 +97,8 @@ def _of_another_package(entry: dict[str, Any], class_name: str) -> Identity:
         return Identity("unknown", printable(name), f"{reason}, and {fault}")
     if cls is not None and cls.registered_name == registered_name:
         return Identity("layer", name)
-    if cls is not None and cls.keras_class == f"{entry.get('module')}:{name}":
+    # a class of Keras's own module that is registered by others is theirs
+    if cls is not None and name not in LAYERS and cls.keras_class == f"{entry.get('module')}:{name}":
         return Identity("layer", name)
     return Identity("unknown", printable(class_name), reason)
 
