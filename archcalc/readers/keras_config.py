@@ -85,12 +85,7 @@ def read_keras(
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
     _prepare(reading, data, input_shape)
-    model = _parse(data, root, reading)
-    check_inputs(reading)
-    graph = None if model is None else unfold(model, reading, _format(data))
-    if graph is None or reading.faults:
-        raise SourceError(source, reading.worst())
-    graph = dataclasses.replace(graph, optimizer=optimizer_name(data))
+    graph = _unfolded(data, root, reading)
     if stored is not None and allow_unknown:
         graph = with_stored(graph, stored)
     if reading.reshaped:
@@ -153,6 +148,15 @@ def _parse(data: dict[str, Any], root: str, reading: Reading) -> Model | None:
     else:
         reading.fault(root, f"{show(name)} is {SUBCLASSED}")
     return None
+
+
+def _unfolded(data: dict[str, Any], root: str, reading: Reading) -> Graph:
+    model = _parse(data, root, reading)
+    check_inputs(reading)
+    graph = None if model is None else unfold(model, reading, _format(data))
+    if graph is None or reading.faults:
+        raise SourceError(reading.source, reading.worst())
+    return dataclasses.replace(graph, optimizer=optimizer_name(data))
 
 
 def _format(data: dict[str, Any]) -> str:
