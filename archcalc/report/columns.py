@@ -162,8 +162,12 @@ class Figures:
         return calls(self.graph, self.output_shapes, self._held, tensor_bytes, self.weights, precision)
 
     @once
+    def inference_calls(self) -> Sequence[Call]:
+        return self._calls(self._tensors)
+
+    @once
     def peaks(self) -> Inference:
-        return inference(self.graph, self._calls(self._tensors), self.options.batch)
+        return inference(self.graph, self.inference_calls, self.options.batch)
 
     @once
     def _training_calls(self) -> Sequence[Call]:

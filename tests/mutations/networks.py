@@ -21,7 +21,7 @@ from archcalc.arith.symbolic import symbol
 from archcalc.arith.unknown import Unknown
 from archcalc.conventions import tf_profiler
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Tap
 from archcalc.layers.base import Layer
 from archcalc.layers.registry import registered, registered_operations
 
@@ -137,7 +137,7 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
         "weights": weights,
         "parameters": built.whole.count_params(),
         "bytes": [None if i in failures else sum(s) for i, s in enumerate(sizes)],
-        "peak": None if failures else _peak(graph, sizes),
+        "peak": None if failures else _peak(graph),
         "flops": profiled,
         "fields": fields,
         "spreads": _spreads(case, linear),
@@ -159,26 +159,21 @@ def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
     return spreads
 
 
-def _peak(graph: Any, sizes: list[list[int]]) -> int:
-    """The peak over all steps in Keras's order of all tensors that exist and will be read again."""
+def _peak(graph: Graph) -> int:
+    """The peak by definition, over all steps in Keras's order, of what each call is said to hold."""
     from archcalc.analyses.memory.order import keras_order
+    from archcalc.report.columns import Figures
+    from archcalc.report.options import AnalysisOptions
+    from tests.analyses.memory import brute_force
 
-    when = dict.fromkeys(graph.inputs, -1)
-    when |= {i: step for step, i in enumerate(i for i in keras_order(graph) if i not in when)}
-    last: dict[tuple[int, int], int] = {}
-    for i, node in enumerate(graph.nodes):
-        for tap in node.inputs:
-            last[tap] = max(last.get(tap, 0), when[i])
-    last |= {(t.node, t.output): len(graph.nodes) for t in graph.outputs}
-    spans = [
-        (when[i], last.get((i, k), when[i]), size)
-        for i, made in enumerate(sizes)
-        for k, size in enumerate(made)
-    ]
-    return max(
-        sum(size for born, gone, size in spans if born <= step <= gone)
-        for step in range(-1, len(graph.nodes) - len(graph.inputs))
-    )
+    of = Figures(graph, AnalysisOptions())
+    with arith.scope(of.scope):
+        calls: Any = of.inference_calls
+    times = brute_force.forward(graph, calls, keras_order(graph), training=False)
+    inputs: dict[Any, int] = {
+        Tap(i, k): size for i in graph.inputs for k, size in enumerate(calls[i].outputs)
+    }
+    return brute_force.peak(times, inputs, set(graph.outputs))
 
 
 # -- comparing ---------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
+from archcalc.errors import LayerError
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.entries import Entry
+from archcalc.layers.registry import layer_type
 from archcalc.readers.keras.declare import declare
 from archcalc.readers.keras.identify import identify
 from archcalc.readers.keras.reading import Reading
@@ -51,9 +53,22 @@ def is_from_keras(part: Any) -> bool:
     return type(part).__module__.split(".")[0] in ("keras", "archcalc")
 
 
+def _is_declared(layer: Any) -> bool:
+    """Whether a layer type of another package states this class."""
+    cls = type(layer)
+    try:
+        kind = layer_type(cls.__name__)
+    except LayerError:
+        return False
+    return kind is not None and (
+        kind.keras_class == f"{cls.__module__}:{cls.__name__}"
+        or kind.registered_name == keras.saving.get_registered_name(cls)
+    )
+
+
 def known_layer(layer: Any) -> Entry | str:
     """The entry of a layer that archcalc has a rule for; otherwise why it has none, "" for custom code."""
-    if not is_from_keras(layer) or type(layer) is keras.layers.Lambda:
+    if not (is_from_keras(layer) or _is_declared(layer)) or type(layer) is keras.layers.Lambda:
         return ""
     try:
         data = entries.serialized(layer)

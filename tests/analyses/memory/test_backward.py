@@ -162,7 +162,8 @@ def test_saved_bytes_are_those_of_keras(
 
 # in half precision TensorFlow cannot compute Lanczos interpolation, and does not save the input of the
 # other layers, which archcalc counts: their figures are upper bounds
-NOT_IN_HALF = ("lanczos3", "bicubic", "GaussianDropout", "AlphaDropout")
+# Keras 3.15 cannot run exp2 in half precision, and computes erfinv in float32
+NOT_IN_HALF = ("lanczos3", "bicubic", "GaussianDropout", "AlphaDropout", "ops.exp2", "ops.erfinv")
 HALVES = [c for c in CASES if c[0] not in NOT_IN_HALF and c[1].get("interpolation") not in NOT_IN_HALF]
 
 
