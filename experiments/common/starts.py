@@ -17,6 +17,8 @@ from experiments.common.stacks import Stack
 from experiments.common.training import derived_seed
 
 FIRST = "stem"
+# of both ends of a ratio, so that 60 layers of sigmoids do not leave the range of float32
+SCALE = 1e18
 DEAD = -1e4  # log10 of a gradient that is exactly zero
 SERIES = (
     "noise",
@@ -46,9 +48,9 @@ def measure(
     def norms(x: Any, direction: Any, target: Any) -> tuple[Any, Any]:
         with tf.GradientTape(persistent=True) as tape:
             first, logits = inner(x, training=True)
-            along = tf.reduce_sum(logits * direction)
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits)
-        found = [_log_norm(tape.gradient(along, first)) - _log_norm(direction)]
+            along = SCALE * tf.reduce_sum(logits * direction)
+            loss = SCALE * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits)
+        found = [_log_norm(tape.gradient(along, first)) - _log_norm(SCALE * direction)]
         found.append(_log_norm(tape.gradient(loss, first)) - _log_norm(tape.gradient(loss, logits)))
         return found[0], found[1]
 
