@@ -55,8 +55,7 @@ def claims(
             Claim(
                 "memory",
                 "What a batch takes in training follows from the architecture.",
-                f"{memory_batch} samples over one: {sizes}, within a factor of 1.5; local "
-                f"layers: no prediction",
+                f"{memory_batch} samples over one: {sizes}, within a factor of 1.5",
                 at_least=1 / 1.5,
                 at_most=1.5,
             )

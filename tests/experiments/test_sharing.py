@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.common import prediction, sharing
+from experiments.common import sharing
 from experiments.common.sharing import AVERAGE, EXAMPLES, FLAT, NAMES, PAIRS
 
 
@@ -55,9 +55,3 @@ def test_convolutions_under_a_mean_do_not_see_a_shift() -> None:
     images[:, :, :2] = images[:, :, -2:] = 0
     moved = [np.asarray(model(sharing.placed(images, *move))) for move in ((0, 0), (2, -2))]
     np.testing.assert_allclose(*moved, atol=1e-5)
-
-
-def test_memory_is_unknown_where_archcalc_has_no_rule() -> None:
-    model = sharing.build("local_pair", FLAT, (2, 4), 10)
-    model.compile("adam", "mse")
-    assert prediction.memory(model, 8)["training_bytes"] is None
