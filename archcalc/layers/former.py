@@ -17,7 +17,7 @@ from archcalc.layers.recurrent import BuiltInCell, GRUGates, LSTMGates
 class CuDNNLSTM(BuiltInCell, LSTMGates):
     """LSTM in cuDNN's layout: the products of the step and of the state have 4 * units biases each."""
 
-    keras_class = "tf_keras.layers:CuDNNLSTM"
+    keras_class = ""  # Keras 3 has none
     cell_name = "lstm_cell"
 
     def bias_shape(self) -> Shape:
@@ -28,7 +28,7 @@ class CuDNNLSTM(BuiltInCell, LSTMGates):
 class CuDNNGRU(BuiltInCell, GRUGates):
     """GRU in cuDNN's layout: the products of the step and of the state have 3 * units biases each."""
 
-    keras_class = "tf_keras.layers:CuDNNGRU"
+    keras_class = ""  # Keras 3 has none
     cell_name = "gru_cell"
 
     def bias_shape(self) -> Shape:
@@ -43,7 +43,7 @@ class PruneLowMagnitude(Layer):
     trained. Source: tensorflow_model_optimization 0.8.
     """
 
-    keras_class = "tensorflow_model_optimization.sparsity.keras:PruneLowMagnitude"
+    keras_class = ""  # Keras 3 has none
 
     layer: InnerLayer
     pruning_schedule: Untracked = None

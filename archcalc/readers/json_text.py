@@ -144,7 +144,7 @@ def _text(raw: bytes, source: str) -> str:
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if not raw.strip(b" \t\r\n"):
         _refuse(source, "is empty; a spec begins with {")
-    if b"\x00" in raw[:HEAD] or (b"\x00" in raw and raw.lstrip()[:1] != b"{"):
+    if b"\x00" in raw and raw.lstrip()[:1] not in (b"{", b"["):
         _refuse(source, f"is a binary file of a format that is not read; {_READ}")
     if b"\x00" in raw:
         _refuse(source, f"holds a NUL byte {_place(raw, raw.index(0))}; a spec is UTF-8 text")
@@ -161,7 +161,7 @@ def _place(raw: bytes, position: int) -> str:
 
 def _misread(text: str, problem: json.JSONDecodeError) -> str:
     """What is wrong with a text that is no JSON."""
-    begin = text.lstrip()
+    begin = text.lstrip(" \t\r\n")
     if begin[0] not in '{["':
         return f"is text, but not JSON: it begins with {show(begin[:20].partition(chr(10))[0])}; {_READ}"
     where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"

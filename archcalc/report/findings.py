@@ -17,6 +17,7 @@ RULES = {
     "unknown-layer": "figures that nothing states for a layer without a rule",
     "dtype-policies": "layers that declare another dtype policy than the one that counts",
     "optimizer": "an optimizer of the file whose state is not known",
+    "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
     "dead-layer": "layers that lead to no output",
     "unread-input": "inputs that no layer reads",
     "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",

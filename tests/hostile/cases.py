@@ -312,7 +312,7 @@ def _h5() -> Iterator[tuple[str, bytes, str]]:
     yield (
         "a configuration that is no JSON",
         _poked(HDF5, b'{"class_name"', b'?"class_name"'),
-        "not valid JSON",
+        "not JSON",
     )
     yield (
         "a name that is not UTF-8",

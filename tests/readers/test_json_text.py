@@ -82,9 +82,9 @@ def test_a_byte_order_mark_and_escapes_are_fine() -> None:
         (b'{"a": [1, 2', "at line 1, column 12"),
         (b'{"a": "x\n"}', "invalid control character at line 1, column 9"),
         (b'{"a": 1} x', "extra data at line 1, column 10, before 'x'"),
-        (b"{'a': 1}", "expecting property name enclosed in double quotes at line 1, column 2"),
-        (b"nonsense", "expecting value at line 1, column 1, before 'nonsense'"),
-        (b"0x10", "extra data"),
+        (b"{'a': 1}", "single quotes at line 1, column 2, before"),
+        (b"nonsense", "is text, but not JSON: it begins with 'nonsense'"),
+        (b"0x10", "is text, but not JSON: it begins with '0x10'"),
         (b"[01]", "line 1, column 3"),
     ],
 )
