@@ -171,6 +171,8 @@ ANALYZE = [
     Row("--batch", "3"),
     Row("--dtype", "mixed_float16"),
     Row("--optimizer", "sgd"),
+    Row("--ema"),
+    Row("--accumulation"),
     Row("--memory", "8GiB"),
     Row("--memory", "8"),
     Row("--convention", "torchinfo"),

@@ -173,6 +173,8 @@ a.ROWS["half_tanh"] = a.ACTIVATIONS["half_tanh"] = a.ACTIVATIONS["semitanh"] = a
     aliases=("semitanh",),
 )
 a._NAMES["semitanh"] = "half_tanh"
+from archcalc.layers import homes  # as scripts.type_homes writes it
+homes.OPERATIONS["ops.half_tanh"] = ("elementwise", "HalfTanh")
 
 from archcalc.analyze import analyze
 from archcalc.readers import load

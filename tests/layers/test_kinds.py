@@ -40,7 +40,7 @@ VALUES: list[Any] = [
 WORDS = ["", "x", "...", "a->b", "ab,bc->ac", "ab", "same", "relu", "zeros"]
 # kinds whose schemas only distinguish lists, numbers and strings, or leave the number of elements open
 COARSE = {
-    *("OperandKind", "KernelKind", "KeyKind", "IndicesKind", "RealsKind"),
+    *("OperandKind", "KernelKind", "KeyKind", "IndicesKind", "RealsKind", "ActivationKind", "KeptShapeKind"),
     *("InnerKind", "EquationKind", "NamedKind", "MarginsKind", "ShapeKind", "ShapeOrSizeKind"),
     *("PartialShapeKind", "ExtentKind", "RepeatsKind", "GroupsKind", "NewShapeKind", "PaddingKind"),
 }

@@ -87,7 +87,9 @@ def test_the_text_fits_its_width(resnet: archcalc.Comparison, width: int) -> Non
     assert resnet.to_text(width, ascii=True).isascii()
 
 
-def test_forms(capsys: pytest.CaptureFixture[str], resnet: archcalc.Comparison) -> None:
+def test_forms(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, resnet: archcalc.Comparison
+) -> None:
     def shown(*options: str) -> str:
         assert main(["analyze", "keras:ResNet50", "--compare-conventions", *options]) == 0
         return capsys.readouterr().out
@@ -97,6 +99,7 @@ def test_forms(capsys: pytest.CaptureFixture[str], resnet: archcalc.Comparison) 
     assert {row["convention"]: int(row["flops"]) for row in rows} == {r.name: r.flops for r in resnet.rows}
     assert shown("--format", "markdown") == resnet.to_markdown()
     assert shown("--width", "90") == resnet.to_text(90)
+    monkeypatch.setenv("COLUMNS", "120")
     assert f"{resnet}\n" == resnet.to_text()
 
 
