@@ -138,8 +138,8 @@ RULES = [
     Mutant(
         "frozen weights among the trained",
         PARAMETERS,
-        "times * total(s for s, t in sizes if t)",
-        "times * total(s for s, t in sizes)",
+        "total(w.parameters for w in weights if w.trainable)",
+        "total(w.parameters for w in weights)",
     ),
     # work
     Mutant(
