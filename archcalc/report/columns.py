@@ -170,7 +170,7 @@ class Figures:
         return inference(self.graph, self.inference_calls, self.options.batch)
 
     @once
-    def _training_calls(self) -> Sequence[Call]:
+    def training_calls(self) -> Sequence[Call]:
         # layers in half precision keep a copy of a float32 input in their own type
         cast = self._tensor_bytes(declared=False)
         inputs = set(self.graph.inputs)
@@ -178,17 +178,17 @@ class Figures:
 
     @once
     def training_activation_bytes(self) -> Sequence[Size]:
-        return self._batched(held_in_training(self.graph, self._training_calls, self._held))
+        return self._batched(held_in_training(self.graph, self.training_calls, self._held))
 
     @once
     def training_macs(self) -> Sequence[Size]:
-        return step_work.macs(self.graph, self.output_shapes, self._training_calls, self.macs)
+        return step_work.macs(self.graph, self.output_shapes, self.training_calls, self.macs)
 
     @once
     def training(self) -> peak.Course:
         """A training step, in Keras's order."""
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        return peak.training(self.graph, self._training_calls, keras_order(self.graph), fixed)
+        return peak.training(self.graph, self.training_calls, keras_order(self.graph), fixed)
 
     @once
     def optimizer_bytes(self) -> Size:

@@ -137,7 +137,7 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
         "weights": weights,
         "parameters": built.whole.count_params(),
         "bytes": [None if i in failures else sum(s) for i, s in enumerate(sizes)],
-        "peak": None if failures else _peak(graph),
+        "peaks": None if failures else _peaks(graph),
         "flops": profiled,
         "fields": fields,
         "spreads": _spreads(case, linear),
@@ -159,21 +159,28 @@ def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
     return spreads
 
 
-def _peak(graph: Graph) -> int:
-    """The peak by definition, over all steps in Keras's order, of what each call is said to hold."""
+def _peaks(graph: Graph) -> tuple[int, int]:
+    """The peaks of inference and of a step by definition, in Keras's order, of what calls are said to hold.
+
+    The step's is that beside weights and the optimizer's state.
+    """
     from archcalc.analyses.memory.order import keras_order
     from archcalc.report.columns import Figures
     from archcalc.report.options import AnalysisOptions
     from tests.analyses.memory import brute_force
 
-    of = Figures(graph, AnalysisOptions())
+    of, order, found = Figures(graph, AnalysisOptions()), keras_order(graph), []
     with arith.scope(of.scope):
-        calls: Any = of.inference_calls
-    times = brute_force.forward(graph, calls, keras_order(graph), training=False)
-    inputs: dict[Any, int] = {
-        Tap(i, k): size for i in graph.inputs for k, size in enumerate(calls[i].outputs)
-    }
-    return brute_force.peak(times, inputs, set(graph.outputs))
+        called: Any = (of.inference_calls, of.training_calls)
+    for training, calls in enumerate(called):
+        times = (
+            brute_force.step(graph, calls, order)
+            if training
+            else brute_force.forward(graph, calls, order, training=False)
+        )
+        inputs: Any = {Tap(i, k): size for i in graph.inputs for k, size in enumerate(calls[i].outputs)}
+        found.append(brute_force.peak(times, inputs, set(graph.outputs)))
+    return found[0], found[1]
 
 
 # -- comparing ---------------------------------------------------------------------------------------
@@ -219,8 +226,11 @@ def _network(entry: Entry) -> Iterator[str]:
                 yield f"{at}: {flops} FLOPs for {entry['flops'][i]}"
     if report.totals.parameters != entry["parameters"]:
         yield f"{where}: {report.totals.parameters} parameters for {entry['parameters']}"
-    if entry["peak"] is not None and report.totals.peak_activation_bytes != entry["peak"]:
-        yield f"{where}: peak of {report.totals.peak_activation_bytes} bytes for {entry['peak']}"
+    if entry["peaks"] is not None:
+        totals = report.totals
+        beside = totals.training_bytes - totals.weight_bytes - totals.optimizer_bytes
+        if (totals.peak_activation_bytes, beside) != entry["peaks"]:
+            yield f"{where}: peaks of {totals.peak_activation_bytes} and {beside} bytes for {entry['peaks']}"
     yield from _fields(where, graph, report, entry)
     yield from _other_numbers(where, entry)
 
