@@ -41,7 +41,7 @@ REFUSED = ("value_branch", "loop", "map", "random", "tf", "assign", "vectorized"
 
 
 class Body(kl.Layer):  # type: ignore[misc]
-    """A program as code: every step uses weights and layers that hang on the layer in some way."""
+    """A program as code: every step uses weights and layers that belong to the layer in some way."""
 
     def __init__(self, steps: list[Step], depth: int = 0, **words: Any) -> None:
         super().__init__(**words)
