@@ -1,5 +1,5 @@
 # make demo         the light core and a real network's table
-# make quick        the tests that need no Keras, in a minute
+# make quick        the tests that need no Keras, in a minute and a half
 # make test         everything: lint, types, import directions, the default suite
 # make test-all     the same and what is marked slow
 # make test-lowest  the tests that need no Keras, with the lowest versions that pyproject.toml allows

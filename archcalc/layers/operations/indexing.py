@@ -88,7 +88,7 @@ class GetItem(Moving):
         parts = list(self.key) if ... in self.key else [*self.key, ...]
         position = parts.index(...)
         parts[position : position + 1] = [WHOLE] * missing
-        if not parts or parts[0] != WHOLE:
+        if not parts or parts[0] not in (WHOLE, Slice(None, None, 1)):
             raise LayerError("the index cuts the batch axis, or puts a new axis before it")
         paired: list[tuple[Part, int | None]] = []
         axis = 0
