@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -95,8 +95,8 @@ def chained(links: Sequence[Link]) -> Held:
     )
 
 
-def _all(ways: object) -> str:
-    words = set(ways)  # type: ignore[call-overload]
+def _all(ways: Iterable[str]) -> str:
+    words = set(ways)
     return NEW if NEW in words else REUSED if REUSED in words else VIEW
 
 
