@@ -74,11 +74,7 @@ class ReportView:
     def segments(self, width: int) -> Iterator[Segment]:
         """Every piece of text with its style, for a line of `width` cells."""
         report, glyphs = self.report, self.glyphs
-        origin = " ".join(part for part in (report.format, report.source) if part)
-        yield from _line(
-            (printable(report.name, glyphs), STYLES.title),
-            (glyphs.dot + printable(origin, glyphs), STYLES.faint),
-        )
+        yield from self._title(width)
         yield from _paragraph(summary.headline(report, glyphs), width, STYLES.default)
         yield NEW_LINE
         convention = report.conventions["flops"]
@@ -103,6 +99,17 @@ class ReportView:
         shown = {x.column.key: x.texts for x in laid}
         for remark in summary.remarks(report, shown, glyphs):
             yield from _labelled(remark.label, STYLES.faint, remark.text, width, STYLES.faint)
+
+    def _title(self, width: int) -> Iterator[Segment]:
+        """The network's name and where it comes from: on one line where both fit."""
+        name = printable(self.report.name, self.glyphs)
+        source = " ".join(part for part in (self.report.format, self.report.source) if part)
+        source = printable(source, self.glyphs)
+        if MARGIN + cell_len(name + self.glyphs.dot + source) <= width:
+            yield from _line((name, STYLES.title), (self.glyphs.dot + source, STYLES.faint))
+        else:
+            yield from _paragraph(name, width, STYLES.title)
+            yield from _paragraph(source, width, STYLES.faint)
 
     def _table(self, laid: Sequence[Laid]) -> Iterator[Segment]:
         span = sum(x.width for x in laid) + GAP * (len(laid) - 1)

@@ -296,6 +296,16 @@ def test_tables_fit(example: str, width: int, glyphs: text.Glyphs) -> None:
     assert shown.isascii() == (glyphs is ASCII)
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_long_path_is_folded_and_none_of_it_is_lost(width: int, tmp_path: Path) -> None:
+    path = tmp_path / "somewhere" / "beneath_the_folder_of_the_experiments" / "unet_as_it_was_published.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes((ROOT / "examples" / "unet.json").read_bytes())
+    shown = archcalc.analyze(path).to_text(width).splitlines()
+    assert max(map(len, shown[:3])) <= width  # the title and the path
+    assert path.name in "".join(line.strip() for line in shown)
+
+
 def test_a_process_without_unicode_prints_ascii() -> None:
     code = "import archcalc; print(archcalc.analyze('examples/vgg16.json'))"
     done = subprocess.run(
