@@ -66,12 +66,13 @@ def _memory(size: int) -> str:
 
 def unused(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer that leads to no output, and for each input that no layer reads."""
-    graph, consumers = figures.graph, figures.graph.consumers()
+    graph = figures.graph
+    read = {t.node for node in graph.nodes for t in node.reads}
     for i, node in enumerate(graph.nodes):
         if i in figures.leading:
             continue
         if i in graph.inputs:
-            if not consumers[i]:
+            if i not in read:
                 yield Finding(
                     "unread-input",
                     "warning",
