@@ -62,7 +62,7 @@ def with_flags(graph: Graph, variables: Mapping[int, Sequence[Any]], trained: se
             if node.shared_with is not None or isinstance(node.layer, Opaque | Parameter):
                 continue
             # as they are trained by the rule: a built-in cell has the flag of its layer
-            plain: Any = replace(node.layer, trainable=True, trained=None)  # type: ignore[type-var]
+            plain: Any = replace(node.layer, trainable=True, trained=None)
             declared = plain.weights(*graph.input_shapes(inferred, node))
             if not _agree(declared, found):
                 return None

@@ -59,7 +59,7 @@ def change(config: Config, rng: Random, *, dtypes: bool) -> None:
                 inside[key] = keras.saving.serialize_keras_object(rng.choice(kinds)())
             if key.endswith("_regularizer") and rng.random() < 0.15:
                 inside[key] = keras.saving.serialize_keras_object(keras.regularizers.L2(0.25))
-            if key.endswith("_constraint") and rng.random() < 0.1:
+            if key.endswith("_constraint") and rng.random() < 0.1 and not inside.get("lora_rank"):
                 inside[key] = keras.saving.serialize_keras_object(keras.constraints.MaxNorm(3))
         refuses = entry["class_name"].startswith("SpatialDropout")
         if "trainable" in inside and rng.random() < 0.25 and not refuses:
