@@ -126,8 +126,8 @@ class StrideVsPooling(Experiment):
     claim = "A stride is cheaper than pooling, skips pixels, and costs detail and consistency under shifts."
     found = (
         "full: a stride of 4 skips 43.8 % of the pixels, as predicted: hit; a stride is the least consistent "
-        "under shifts, blurred pooling the most: hit; a quarter of the multiply-adds takes 1/2.5 of the time: "
-        "miss; outlines gain nothing from small strides: miss"
+        "under shifts, blurred pooling the most: hit; a quarter of the multiply-adds takes 1/2.5 of the "
+        "time: miss; outlines gain nothing from small strides: miss"
     )
     question = "How to make feature maps smaller: by stride, or by max, average or blurred pooling?"
     hypothesis = (
