@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
 from archcalc.errors import ArchcalcError
+from archcalc.graph.compiled import Compile, Suppression
 from archcalc.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ class Graph:
 
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
-    value or None; `optimizer` the file's, if it states one; `claims` as stated in the file; `source` and
-    `format` of the file it was read from; `left_out`, in words, what the file states and no graph holds;
-    `origin` for reading it again, where it has symbols.
+    value or None; `compiled`, what it is trained with, `claims` and `suppressions` as the file states them;
+    `source` and `format` of the file it was read from; `left_out`, in words, what the file states and no
+    graph holds; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -123,8 +124,9 @@ class Graph:
     outputs: tuple[Tap, ...]
     repeats: tuple[Repeat, ...] = ()
     symbols: Mapping[str, Any] = field(default_factory=dict)
-    optimizer: str | None = None
+    compiled: Compile | None = None
     claims: tuple[Any, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
     source: str = ""
     format: str = "graph"
     left_out: tuple[str, ...] = ()
@@ -179,6 +181,11 @@ class Graph:
             new[i] for i, (_, layer, _) in enumerate(wired) if type(layer).__name__ == "InputLayer"
         )
         return cls(name, owners_first(ordered), inputs, tuple(moved(tap(o)) for o in outputs), **more)
+
+    @property
+    def optimizer(self) -> str | None:
+        """The optimizer that the file states, as the table of optimizers' state names it."""
+        return None if self.compiled is None else self.compiled.state
 
     def index(self) -> dict[str, int]:
         """Node indices by name."""

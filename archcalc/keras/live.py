@@ -14,6 +14,7 @@ from archcalc.errors import ArchcalcError, Fault, SourceError
 from archcalc.graph import Graph, Origin
 from archcalc.keras.state import adapters, with_flags
 from archcalc.keras.tracing.model import needs_tracing, trace
+from archcalc.keras.training import compile_config
 from archcalc.layers.opaque import Opaque
 from archcalc.readers.keras_config import read_keras
 from archcalc.readers.limits import MAX_LAYERS
@@ -128,7 +129,7 @@ def _configuration(model: Any, layers: dict[int, Any]) -> dict[str, Any]:
         if isinstance(model, keras.Model):
             data = {**keras.saving.serialize_keras_object(model), "keras_version": keras.__version__}
         elif "tf_keras" in origins and hasattr(model, "to_json"):
-            data = json.loads(model.to_json())
+            data = {**json.loads(model.to_json()), **compile_config(model)}
         else:
             raise ArchcalcError(f"expected a keras.Model, got {kind.__name__}")
         _mark_objects(model, data, layers)
