@@ -13,7 +13,7 @@ from archcalc.analyses.memory.blocks import Block
 from archcalc.analyses.memory.held import Call
 from archcalc.analyses.memory.steps import Step
 from archcalc.arith import certainly, equal
-from archcalc.graph import Graph, Repeat, Tap
+from archcalc.graph import Graph, Tap
 
 
 class Plan(NamedTuple):
@@ -40,11 +40,6 @@ class Plan(NamedTuple):
         if block is None or step.between in block.around:
             return None
         return block.name, step.copy[: len(block.around)]
-
-    def leaves(self, i: int, graph: Graph, repeat: Repeat) -> bool:
-        """Whether an output of a node is read outside of its block: in the next copy of a repeat, say."""
-        inside = self.block_of[i].nodes
-        return i == repeat.out.node or not set(graph.consumers()[i]) <= set(inside)
 
 
 NOTHING = Plan({}, frozenset())

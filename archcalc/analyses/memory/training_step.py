@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from archcalc.analyses.memory.events import Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
 from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
-from archcalc.arith import Size, certainly, equal, largest
+from archcalc.arith import Size, certainly, equal, largest, total
 from archcalc.graph import Repeat, Tap
 
 # what Adam makes of a sparse gradient: tensors of the weight's size, and of the gradient's
@@ -104,13 +104,27 @@ class TrainingStep:
 
     def _kept(self, i: int, repeat: Repeat) -> Size:
         """What one copy of a node keeps."""
-        call = self.calls[i]
-        if not call.has_gradient:
-            return 0
-        if not self.again and i in self.plan.block_of and not self.plan.leaves(i, self.program.graph, repeat):
-            return 0
-        inside = 0 if i in self.plan.block_of and not self.again else call.saved
-        return inside + sum(call.outputs[1:], call.outputs[0])
+        call, recomputed = self.calls[i], i in self.plan.block_of and not self.again
+        inside = call.saved if call.has_gradient and not recomputed else 0
+        outputs = (Tap(i, k) for k in range(len(call.outputs)))
+        return inside + total(call.outputs[tap.output] for tap in outputs if self._is_read(tap, repeat))
+
+    def _is_read(self, tap: Tap, repeat: Repeat) -> bool:
+        """Whether the backward pass reads an output, in its own copy of a block or in the next one."""
+        block = self.plan.block_of.get(tap.node) if not self.again else None
+        if self.calls[tap.node].held.output and self.calls[tap.node].has_gradient and block is None:
+            return True
+        names = {tap, repeat.source} if tap == repeat.out else {tap}
+        for c in range(repeat.first, repeat.last + 1):
+            call, inputs = self.calls[c], self.program.graph.nodes[c].inputs
+            if block is not None and c in block.nodes and tap != repeat.out:
+                continue  # what is inside a block is computed again
+            reads = [inputs[k] for k in call.reads] if call.has_gradient else []
+            if not self.again and c in self.plan.again:
+                reads += inputs
+            if not names.isdisjoint(reads):
+                return True
+        return False
 
     def _loss(self) -> Iterator[Event]:
         """The loss reads the outputs, and its gradient is as large.
