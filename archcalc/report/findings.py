@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from archcalc.report.fit import MARGIN
+from archcalc.layers import primitives as prim
 
 if TYPE_CHECKING:
+    from archcalc.arith import Shape
+    from archcalc.layers.base import Layer
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
 
@@ -23,6 +25,8 @@ RULES = {
     "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
     "training-memory": "a batch with which training does not fit into --memory",
     "inference-memory": "a batch with which inference does not fit into --memory",
+    "memory-estimate": "layers of which a step is known to hold other bytes than are counted",
+    "recomputed-layer": "layers in blocks of --checkpoint that do not compute the same again",
 }
 
 
@@ -45,7 +49,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
         return
     needs = (("training", "warning", fit.training), ("inference", "error", fit.inference))
     for use, severity, need in needs:
-        if isinstance(need.bytes, int) and not need.fits(fit.memory):
+        if isinstance(need.bytes, int) and not need.fits:
             largest = need.largest_batch
             fitting = isinstance(largest, int) and largest > 0
             yield Finding(
@@ -53,7 +57,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
                 severity,
                 None,
                 f"{use} with batch {batch:,} needs {_memory(need.bytes)}, "
-                f"with {MARGIN}% to spare more than {_memory(fit.memory)}",
+                f"with {fit.margin}% to spare more than {_memory(fit.memory)}",
                 f"--batch {largest} fits"
                 if fitting
                 else "not even one sample fits: use a smaller network or more memory",
@@ -117,3 +121,39 @@ def not_runnable(figures: Figures) -> Iterator[Finding]:
                 f"TensorFlow cannot run it, though Keras infers its shape: {why}",
                 "leave out output_padding, or choose another",
             )
+
+
+def recomputed(figures: Figures) -> Iterator[Finding]:
+    """A finding for layers that draw other numbers when they run again, and for those that count twice."""
+    kinds = (
+        (_draws, "draws again when it is recomputed, so that its gradient is that of other random numbers"),
+        (_counts, "updates its moving statistics twice, because it is recomputed"),
+    )
+    nodes = [figures.graph.nodes[i] for i in sorted(figures.recomputed.again)]
+    for applies, what in kinds:
+        names = [
+            node.name
+            for node in nodes
+            if applies(node.layer, figures.graph.input_shapes(figures.output_shapes, node))
+        ]
+        if names:
+            others = f"; so do {len(names) - 1} more" if len(names) > 1 else ""
+            yield Finding(
+                "recomputed-layer",
+                "warning",
+                names[0],
+                f"{what}{others}",
+                "leave it out of the blocks of --checkpoint",
+            )
+
+
+def _draws(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    noise = any(
+        isinstance(p, prim.TrainingNoise) or (isinstance(p, prim.Dropout) and p.rate)
+        for p in layer.primitives(*inputs)
+    )
+    return noise or bool(getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0))
+
+
+def _counts(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    return any(isinstance(p, prim.BatchStandardise) and p.batch_statistics for p in layer.primitives(*inputs))

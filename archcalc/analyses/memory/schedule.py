@@ -13,8 +13,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcalc.analyses.memory.events import Call, taken_over
-from archcalc.analyses.memory.held import REUSED, VIEW
+from archcalc.analyses.memory.events import taken_over
+from archcalc.analyses.memory.held import REUSED, VIEW, Call
 from archcalc.graph import Graph, Tap
 
 # limits of the search: steps in all partial orders together, and nodes of the network
