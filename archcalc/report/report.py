@@ -131,6 +131,7 @@ class Report(Frozen):
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
+            *findings.measured(of),
             *findings.not_runnable(of),
             *findings.too_large(self.fit, of.options.batch),
         )
