@@ -79,6 +79,18 @@ READ: dict[str, tuple[Callable[[], Any], int, list[str] | None]] = {
         lambda: custom(lambda s, x: ops.map(lambda v: v @ s.k + s.b, x), SEQUENCE, k=(4, 5), b=(5,)),
         120, ["Parameter", "ops.matmul", "Parameter", "ops.add"],
     ),
+    "a softmax over the first axis of each sample": (
+        lambda: custom(lambda _, x: ops.map(lambda v: ops.softmax(v, axis=0), x), SEQUENCE),
+        0, ["ops.softmax"],
+    ),
+    "running sums of each sample": (
+        lambda: custom(lambda _, x: ops.map(lambda v: ops.cumsum(v, axis=0), x), SEQUENCE),
+        0, ["ops.cumsum"],
+    ),
+    "an axis before the batch for a while": (
+        lambda: custom(lambda _, x: tf.squeeze(tf.expand_dims(x, 0) * 2.0, 0), SEQUENCE),
+        0, ["ops.reshape", "ops.multiply", "ops.reshape"],
+    ),
     "a loop": (
         lambda: custom(lambda _, x: ops.fori_loop(0, 3, lambda _, v: v * 2, x)), 0, ["ops.multiply"] * 3,
     ),
@@ -242,6 +254,13 @@ def test_a_spec_keeps_that_a_window_was_measured() -> None:
     graph = from_keras(custom(strided, kernel=(3, 4, 4)))
     again = archcalc.load(archcalc.to_spec(graph))
     assert archcalc.analyze(again).layers["own"].type == "Custom (measured)"
+
+
+def test_a_softmax_of_each_sample_reads_all_its_positions() -> None:
+    report = archcalc.analyze(from_keras(READ["a softmax over the first axis of each sample"][0]()))
+    assert report.layers["own/softmax"].receptive_field.size == (6,)
+    sums = archcalc.analyze(from_keras(READ["running sums of each sample"][0]()))
+    assert sums.layers["own/cumsum"].receptive_field.size == (6,)
 
 
 def test_no_window_is_measured_across_samples() -> None:

@@ -94,15 +94,19 @@ def _in_order(x: Any, order: list[int]) -> Any:
 def reshaped(x: Any, shape: Sequence[int], batch: int) -> Any:
     """The same elements in another shape."""
     shape = tuple(map(int, shape))
-    if isinstance(x, Moved):
-        if shape == x.shape:
-            return x
+    if shape == tuple(x.shape):
+        return x
+    if isinstance(x, Moved) and prod(x.shape[: x.axis]) != 1:
         raise UntraceableError("an axis before the batch is folded")
-    inner = x.inner if isinstance(x, Folded) else x
+    # the order of the elements is that of the inner tensor
+    inner = x.inner if isinstance(x, View) else x
     if tuple(inner.shape) == shape:
         return inner
     if not has_batch(x, batch) or shape[:1] == (batch,):
         return ops.reshape(inner, shape)
+    axis = next((i for i, n in enumerate(shape) if n != 1), 0)
+    if axis and shape[axis] == batch:
+        return Moved(ops.reshape(inner, (batch, *shape[:axis], *shape[axis + 1 :])), axis)
     sizes = tuple(inner.shape)
     for lead in range(1, len(sizes) + 1):
         if shape and prod(sizes[:lead]) == shape[0]:

@@ -205,6 +205,8 @@ class Operands:
             args, kwargs = [*self._plain_references(), self._key()], {}
         elif (rule is not None and issubclass(rule, Unary)) or self.kind == "Matmul":
             args = self._plain_references()
+            if "axis" in config:
+                config["axis"] = _shifted(config["axis"])
             if any(hasattr(x, "shape") for x in _constants(self.node.arguments)):
                 raise UntraceableError(f"{self.kind} of a weight and a constant has no rule")
         else:
@@ -416,6 +418,15 @@ def _constants(arguments: Any) -> list[Any]:
 
 def _is_operand(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor | keras.Variable)
+
+
+def _shifted(axis: Any) -> Any:
+    """The axis that a function of elements runs along, when a batch axis comes first."""
+    if axis is None:
+        raise UntraceableError("a weight is flattened")
+    if isinstance(axis, list | tuple):
+        return [_shifted(a) for a in axis]
+    return axis + 1 if axis >= 0 else axis
 
 
 def _axes(axis: Any, rank: int) -> Any:
