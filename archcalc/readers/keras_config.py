@@ -17,7 +17,7 @@ from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
-from archcalc.readers.keras.compiled import optimizer_name
+from archcalc.readers.keras.compiled import read_compile
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
@@ -156,7 +156,8 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading) -> Graph:
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(reading.source, reading.worst())
-    return dataclasses.replace(graph, optimizer=optimizer_name(data))
+    outputs = [graph.nodes[t.node].name for t in graph.outputs]
+    return dataclasses.replace(graph, compiled=read_compile(data, outputs))
 
 
 def _format(data: dict[str, Any]) -> str:
