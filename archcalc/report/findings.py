@@ -20,6 +20,7 @@ RULES = {
     "dtype-policies": "layers that declare another dtype policy than the one that counts",
     "optimizer": "an optimizer of the file whose state is not known",
     "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
+    "measured": "layers whose window was measured from gradients, since their code cannot be read",
     "dead-layer": "layers that lead to no output",
     "unread-input": "inputs that no layer reads",
     "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
@@ -105,6 +106,20 @@ def assumed(figures: Figures) -> Iterator[Finding]:
                 node.name,
                 f"a {kind}: {text}",
                 "where it changes the shape, write the network as a spec with an Opaque layer",
+            )
+
+
+def measured(figures: Figures) -> Iterator[Finding]:
+    """A finding for each layer whose window was measured."""
+    for node in figures.graph.nodes:
+        if getattr(node.layer, "measured", False):
+            yield Finding(
+                "measured",
+                "warning",
+                node.name,
+                "its window was measured from gradients with random weights, which is no proof; "
+                "receptive fields that pass it are measured too",
+                "where it reads more, write the network as a spec with an Opaque layer",
             )
 
 

@@ -138,6 +138,7 @@ class Report(Frozen):
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
+            *findings.measured(of),
             *findings.not_runnable(of),
             *findings.recomputed(of),
             *caveats(of),

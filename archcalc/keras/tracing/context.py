@@ -25,11 +25,13 @@ _ACTIVATED = ("Dense", "EinsumDense", "Activation", "Conv1D", "Conv2D", "Conv3D"
 class Context:
     """What all networks of one model share.
 
-    `batch` is the size of the batch axis in traced calls; `owned` and `trainable` hold the ids of the
+    `batch` is the size of the batch axis in traced calls, and `other_batch` that of a second call, which
+    must do the same; `owned` and `trainable` hold the ids of the
     model's variables.
     """
 
     batch: int
+    other_batch: int
     owned: set[int]
     trainable: set[int]
     kinds: dict[int, tuple[Any, Entry | str]] = field(default_factory=dict)
