@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcalc.layers.base import Layer
+from archcalc.layers.inner import with_inner
 from archcalc.report.fit import MARGIN
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def unused(figures: Figures) -> Iterator[Finding]:
 def assumed(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer about which the reader of a file took something for granted."""
     for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
-        text = getattr(node.layer, "assumed", "")
+        text = next(filter(None, map(_assumption, with_inner([node.layer]))), "")
         if text:
             yield Finding(
                 "assumed-shape",
@@ -101,6 +103,14 @@ def assumed(figures: Figures) -> Iterator[Finding]:
                 f"a {kind}: {text}",
                 "where it changes the shape, write the network as a spec with an Opaque layer",
             )
+
+
+FOREIGN = "its activation is a function of another package, taken to act on each unit; its slope is unknown"
+
+
+def _assumption(layer: Layer) -> str:
+    """What was taken for granted about a layer; empty if nothing was."""
+    return getattr(layer, "assumed", "") or (FOREIGN if layer.has_foreign_activation else "")
 
 
 def not_runnable(figures: Figures) -> Iterator[Finding]:
