@@ -64,14 +64,9 @@ def load(
     allow_code
         Whether `python:PACKAGE.MODULE:NAME` may import that module and call that function. Only for
         a source that a person named: no other source runs code.
-    as_
-        What layers of a class without a rule are, `{"FixedDropout": "Dropout", "Gelu": "identity"}`: a
-        layer type that takes the arguments of the class, or an activation, which takes none.
-    shapes
-        Shapes of the outputs of layers without a rule, by the names of their rows, without the batch
-        axis; a text is an expression in the symbols of the input. Other figures of such layers are unknown.
-    classes
-        A file of rules for classes, or its decoded JSON (docs/keras-models.md).
+    as_, shapes, classes
+        What layers without a rule are (docs/keras-models.md): classes and the layer type or activation that
+        they are; output shapes by the names of rows; a file of rules for classes, or its decoded JSON.
 
     Raises
     ------
@@ -83,16 +78,12 @@ def load(
     ArchcalcError
         `source` is none of these, or `max_layers` is not a positive integer.
     """
-    options: dict[str, Any] = {
-        "input_shape": input_shape,
-        "allow_unknown": allow_unknown,
-        "symbols": dict(symbols or {}),
-        "max_layers": _positive(max_layers),
-    }
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
+    options |= {"symbols": dict(symbols or {}), "max_layers": _positive(max_layers)}
     if as_ or shapes or classes is not None:
-        from archcalc.readers.keras.words import Words
+        from archcalc.readers.keras.statements import Statements
 
-        options["words"] = Words.of(as_, shapes, classes)
+        options["statements"] = Statements.of(as_, shapes, classes)
     with collector_paused():
         graph = _load(source, options, allow_code)
     _require_affordable(graph, options["max_layers"])
@@ -113,7 +104,7 @@ def collector_paused() -> Iterator[None]:
 
 def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
     if isinstance(source, Mapping):
-        return _from_json(json_text.plain(source), MAPPING, options)
+        return _from_json(json_text.round_trip(source), MAPPING, options)
     if not isinstance(source, str | os.PathLike):
         return _from_object(source, options)
     path = os.fspath(source)
@@ -124,7 +115,9 @@ def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
 
         if options["allow_unknown"]:
             refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
-        _refuse_words(path, options, "does not apply: the networks of keras.applications have no such layers")
+        _refuse_statements(
+            path, options, "does not apply: the networks of keras.applications have no such layers"
+        )
         return read_application(path, **options)
     if path.startswith("python:"):
         from archcalc.readers.python_source import is_python, read_python
@@ -132,7 +125,7 @@ def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
         if is_python(path):
             if not allow_code:
                 refuse(path, "names code to run, which load() does only with allow_code=True")
-            _refuse_words(path, options, _TRACED)
+            _refuse_statements(path, options, _TRACED)
             return read_python(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
@@ -150,7 +143,7 @@ def _from_object(source: Any, options: dict[str, Any]) -> Graph:
     if packages & {"keras", "tf_keras"}:
         from archcalc.keras import from_keras
 
-        _refuse_words(f"live model {getattr(source, 'name', 'model')!r}", options, _TRACED)
+        _refuse_statements(f"live model {getattr(source, 'name', 'model')!r}", options, _TRACED)
         return from_keras(source, **options)
     kind = "a PyTorch module" if "torch" in packages else f"an object of type {type(source).__name__}"
     raise ArchcalcError(
@@ -202,7 +195,9 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
             refuse(source, f"{SHAPE} does not apply to a spec; change its inputs, or use symbols (--set)")
         if options["allow_unknown"]:
             refuse(source, f"{UNKNOWN} does not apply to a spec; describe an unknown layer there as Opaque")
-        _refuse_words(source, options, "does not apply to a spec, which names no classes of other packages")
+        _refuse_statements(
+            source, options, "does not apply to a spec, which names no classes of other packages"
+        )
         return read_spec(data, source, symbols=options["symbols"], max_layers=options["max_layers"])
     if isinstance(data, dict) and ("layers" in data or "config" in data):
         refuse(
@@ -221,11 +216,11 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
 _TRACED = "does not apply to a live model, whose own code says what its layers are"
 
 
-def _refuse_words(source: str, options: dict[str, Any], why: str) -> None:
-    """Refuse words about classes where a source has none that they could speak of."""
-    words = options.pop("words", None)
-    if words is not None and words.given():
-        refuse(source, f"{words.given()} {why}")
+def _refuse_statements(source: str, options: dict[str, Any], why: str) -> None:
+    """Refuse statements about classes where a source has none that they could speak of."""
+    stated = options.pop("statements", None)
+    if stated is not None and stated.given():
+        refuse(source, f"{stated.given()} {why}")
 
 
 def _require_affordable(graph: Graph, max_layers: int) -> None:

@@ -110,7 +110,7 @@ def decode(raw: bytes, source: str) -> Any:
     return value
 
 
-def plain(source: Mapping[str, Any]) -> Any:
+def round_trip(source: Mapping[str, Any]) -> Any:
     """The mapping after a round trip through strict JSON, so that it obeys the same rules as a file."""
     try:
         text = json.dumps(dict(source))

@@ -18,14 +18,15 @@ from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
 from archcalc.readers.keras.compiled import optimizer_name
+from archcalc.readers.keras.folded import with_parts_apart
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import UNBUILT, Reading, agree
+from archcalc.readers.keras.statements import NONE, Statements, check_used
 from archcalc.readers.keras.stored import StoredShapes, require_stored, with_stored
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.keras.whole import parse_whole
-from archcalc.readers.keras.words import NONE, Words, check_used
 from archcalc.readers.limits import MAX_LAYERS
 
 TOKENIZER = (
@@ -49,7 +50,7 @@ def read_keras(
     unbuilt: str = UNBUILT,
     root: str = "$",
     stored: StoredShapes | None = None,
-    words: Words = NONE,
+    statements: Statements = NONE,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -74,7 +75,7 @@ def read_keras(
         The JSON path of the configuration in its file.
     stored
         The shapes of the weights in the same file, for layers without a rule.
-    words
+    statements
         What a person says of layers without a rule.
 
     Raises
@@ -83,23 +84,16 @@ def read_keras(
         With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
         that another input shape does not fit.
     """
-    reading = Reading(
-        source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt, words=words
-    )
+    reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
+    reading.statements = statements
     _prepare(reading, data, input_shape)
     graph = _unfolded(data, root, reading, stored)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options: dict[str, Any] = {
-        "input_shape": input_shape,
-        "allow_unknown": allow_unknown,
-        "max_layers": max_layers,
-        "root": root,
-        "stored": stored,
-        "words": words,
-    }
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
+    options |= {"max_layers": max_layers, "root": root, "stored": stored, "statements": statements}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 
@@ -163,7 +157,8 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading, stored: StoredS
         from archcalc.readers.keras.described import written_out
 
         graph = written_out(graph, reading, stored)
-    if reading.kept and not reading.reshaped:
+    graph = with_parts_apart(graph, reading)
+    if reading.activation_shapes and not reading.reshaped:
         _require_kept(graph, reading)
     if stored is not None and reading.foreign:
         graph = with_stored(graph, stored, reading.whole)
@@ -176,7 +171,7 @@ def _require_kept(graph: Graph, reading: Reading) -> None:
     with arith.scope():
         inferred = shapes.infer(graph)
     for node, outputs in zip(graph.nodes, inferred, strict=True):
-        recorded = reading.kept.get(node.name)
+        recorded = reading.activation_shapes.get(node.name)
         if recorded is not None and not agree(outputs[0], recorded):
             text = f"layer {node.name!r}: its activation, of another package, changes the shape"
             reading.fault("", f"{text}; a spec can describe the layer as Opaque")

@@ -13,8 +13,8 @@ from archcalc.readers.keras.declare import KEPT, construct, declare
 from archcalc.readers.keras.identify import is_keras
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import SHAPE_REMEDY, UNKNOWN_REMEDY, Reading
+from archcalc.readers.keras.statements import stated_shape
 from archcalc.readers.keras.values import recorded_shape, refs
-from archcalc.readers.keras.words import stated_shape
 from archcalc.readers.names import show as brief
 
 # layers whose calls take more than `inputs`: their tensor arguments, in the order of the layer's inputs
@@ -77,7 +77,7 @@ def _layer(model: Model, member: Member, reading: Reading) -> None:
             call.layer = _with_call_arguments(declared, call, reading)
     if declared is not None and declared.has_foreign_activation:
         shape = model.recorded(member).get((0, 0))
-        reading.kept[reading.row(member.name)] = shape
+        reading.activation_shapes[reading.row(member.name)] = shape
 
 
 def _tensors(class_name: str, call: Call) -> Iterator[Ref]:
@@ -192,7 +192,7 @@ def _opaque(model: Model, member: Member, number: int, reading: Reading) -> Any:
     what: dict[str, Any] = {"class_name": member.class_name, "stated_weights": weights}
     what["trainable"] = not _is_frozen(member)
     row = reading.row(member.name)
-    if row in reading.words.shapes:
+    if row in reading.statements.shapes:
         with arith.scope():
             return Opaque(stated_shape=stated_shape(row, member.path, reading) or SAME, **what)
     shapes = {} if reading.reshaped else _recorded(model, member, number)

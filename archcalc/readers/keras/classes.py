@@ -51,7 +51,7 @@ def read_classes(classes: Any) -> tuple[Mapping[str, Rule], str]:
     Raises `SourceError` with every fault of its form.
     """
     if isinstance(classes, Mapping):
-        return _rules(json_text.plain(classes), MAPPING), MAPPING
+        return _rules(json_text.round_trip(classes), MAPPING), MAPPING
     source = os.fspath(classes)
     with json_text.open_file(source) as file:
         raw = json_text.read_open(file, source)

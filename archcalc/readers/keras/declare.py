@@ -18,7 +18,7 @@ from archcalc.readers.keras.generations import current
 from archcalc.readers.keras.identify import identify
 from archcalc.readers.keras.legacy import ACTIVATION_NAMES, modern
 from archcalc.readers.keras.reading import Reading
-from archcalc.readers.keras.words import IDENTITY
+from archcalc.readers.keras.statements import IDENTITY
 from archcalc.readers.names import show
 
 _FUNCTIONS = {layer: function for function, layer in LAYERS.items()}
@@ -93,10 +93,10 @@ def _foreign(cls: type[Layer], value: str, path: str, reading: Reading) -> str:
     """A function of another package: what `--as` says it is, or one of which only its place is known."""
     reading.functions[value] = None
     names = (value, value.rpartition(">")[2])
-    name = next((n for n in names if n in reading.words.types), None)
+    name = next((n for n in names if n in reading.statements.types), None)
     if name is not None:
         reading.used.add(name)
-        target = reading.words.types[name]
+        target = reading.statements.types[name]
         return "linear" if target == IDENTITY else target
     if not reading.allow_unknown:
         hint = reading.hint(value, ACTIVATIONS)
@@ -125,6 +125,7 @@ def inner_layers(value: Any, path: str, reading: Reading) -> Any:
         return _inner_lambda(value)
     if identity.kind != "layer":
         what = f"is {identity.reason}" if identity.kind == "unknown" else "has no rule there"
+        what += "; --allow-unknown (allow_unknown=True) continues" if identity.name == "Lambda" else ""
         reading.fault(path, f"{show(identity.name)}, in a layer's arguments, {what}")
         return None
     stated = value.get("config") if identity.config is None else identity.config

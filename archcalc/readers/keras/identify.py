@@ -35,7 +35,7 @@ def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | N
     identity = _identified(entry, path, reading)
     if identity is None or identity.kind != "unknown":
         return identity
-    from archcalc.readers.keras.words import meaning
+    from archcalc.readers.keras.statements import meaning
 
     return meaning(identity, entry, reading)
 

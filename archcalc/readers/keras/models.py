@@ -15,8 +15,8 @@ from archcalc.readers.keras.inputs import batch_free, input_layer, open_axes
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.read_shapes import keep_batch
 from archcalc.readers.keras.reading import Reading, printable
+from archcalc.readers.keras.statements import class_named
 from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape, references, refs
-from archcalc.readers.keras.words import class_named
 from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
 
@@ -71,7 +71,7 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
         entry = {**entry, "config": identity.config}
     member = Member(printable(name), path, entry, identity.kind, identity.name, identity.reason)
     member.rule = identity.rule
-    if reading.words.given():
+    if reading.statements.given():
         _note_row(member, reading)
     if identity.kind == "input":
         config = reading.mapping(entry.get("config"), f"{path}.config", "the arguments of an input")

@@ -9,7 +9,7 @@ from typing import Any
 from archcalc.errors import Fault
 from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.json_text import MAX_FAULTS
-from archcalc.readers.keras.words import NONE, Words
+from archcalc.readers.keras.statements import NONE, Statements
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
@@ -37,11 +37,11 @@ class Reading:
     max_layers: int = MAX_LAYERS
     unbuilt: str = UNBUILT
     version: str | None = None  # of the Keras that wrote the file
-    words: Words = NONE
-    used: set[str] = field(default_factory=set)  # names of classes and rows that `words` speak of
+    statements: Statements = NONE
+    used: set[str] = field(default_factory=set)  # names of classes and rows that `statements` speak of
     foreign: dict[str, None] = field(default_factory=dict)  # classes that archcalc has no rule of its own for
     # row -> the recorded shape of its output, of layers with such an activation
-    kept: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)
+    activation_shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)
     functions: dict[str, None] = field(default_factory=dict)  # activations that archcalc does not know
     inside: list[str] = field(default_factory=list)  # the nested models that are being read, outermost first
     rows: dict[str, None] = field(default_factory=dict)  # names of layers, as rows have them

@@ -1,6 +1,6 @@
 """What a person says of layers that archcalc has no rule for: `--as`, `--shape` and `--classes`.
 
-The words are data: names are compared with tables, and sizes are parsed by archcalc's own parser.
+They are data: names are compared with tables, and sizes are parsed by archcalc's own parser.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
-class Words:
+class Statements:
     """`types`: class -> layer type or activation; `shapes`: row -> sizes; `rules`: class -> rule."""
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -33,8 +33,8 @@ class Words:
     file: str = ""  # that holds the rules
 
     @classmethod
-    def of(cls, types: Any, shapes: Any, classes: Any) -> Words:
-        """The words that `load` was given; raises `ArchcalcError` for those that mean nothing."""
+    def of(cls, types: Any, shapes: Any, classes: Any) -> Statements:
+        """What `load` was given; raises `ArchcalcError` for what means nothing."""
         if not types and not shapes and classes is None:
             return NONE
         rules, file = ({}, "") if classes is None else read_classes(classes)
@@ -52,7 +52,7 @@ class Words:
         return AS if self.types else SHAPE if self.shapes else CLASSES if self.rules else ""
 
 
-NONE = Words()
+NONE = Statements()
 
 
 def _mapping(value: Any, option: str) -> Mapping[Any, Any]:
@@ -78,8 +78,8 @@ def _target(name: str, value: Any) -> str:
     except LayerError as fault:
         raise ArchcalcError(f"{AS}: {fault}") from None
     if not known:
-        words = [*(t for t in type_names() if not t.startswith("ops.")), *ACTIVATIONS, IDENTITY]
-        hint = did_you_mean(value, words, "archcalc layers lists them")
+        known_names = [*(t for t in type_names() if not t.startswith("ops.")), *ACTIVATIONS, IDENTITY]
+        hint = did_you_mean(value, known_names, "archcalc layers lists them")
         raise ArchcalcError(f"{AS}: {show(value)} is neither a layer type nor an activation{hint}")
     return value
 
@@ -94,18 +94,18 @@ def _shape(name: str, value: Any) -> tuple[int | str, ...]:
 
 # -- what they mean in one file -----------------------------------------------------------------------
 def meaning(identity: Identity, entry: Mapping[str, Any], reading: Reading) -> Identity:
-    """What an unknown class is by a person's word, or by a rule that ships; else what it was."""
+    """What an unknown class is by a person's statement, or by a rule that ships; else what it was."""
     names = _names(entry)
     reading.foreign.update(dict.fromkeys(names))
-    words = reading.words
-    name = next((n for n in names if n in words.types or n in words.rules), None)
+    stated = reading.statements
+    name = next((n for n in names if n in stated.types or n in stated.rules), None)
     if name is None:
         rule = shipped_rule(names[0]) or shipped_rule(f"{entry.get('module')}:{entry.get('class_name')}")
         return identity if rule is None else identity._replace(kind="described", rule=rule)
     reading.used.add(name)
-    if name in words.rules:
-        return identity._replace(kind="described", rule=words.rules[name])
-    target, config = words.types[name], entry.get("config")
+    if name in stated.rules:
+        return identity._replace(kind="described", rule=stated.rules[name])
+    target, config = stated.types[name], entry.get("config")
     kept = config if isinstance(config, dict) else {}
     plain = {k: v for k, v in kept.items() if k in _OF_EVERY_LAYER}
     if target == IDENTITY or target in ACTIVATIONS:
@@ -117,7 +117,7 @@ def meaning(identity: Identity, entry: Mapping[str, Any], reading: Reading) -> I
 
 def class_named(entry: Mapping[str, Any], reading: Reading) -> str | None:
     """The class of a layer, if `--as` says what it is."""
-    return next((n for n in _names(entry) if n in reading.used and n in reading.words.types), None)
+    return next((n for n in _names(entry) if n in reading.used and n in reading.statements.types), None)
 
 
 _OF_EVERY_LAYER = ("name", "trainable", "dtype")
@@ -135,7 +135,7 @@ def stated_shape(name: str, path: str, reading: Reading) -> tuple[Any, ...] | No
     from archcalc.arith.expressions import parse
     from archcalc.arith.symbolic import symbol
 
-    stated = reading.words.shapes.get(name)
+    stated = reading.statements.shapes.get(name)
     if stated is None:
         return None
     reading.used.add(name)
@@ -158,20 +158,20 @@ MAX_SIZE = 2**31
 
 
 def check_used(reading: Reading) -> None:
-    """Note every word that nothing in the file uses."""
-    words, used = reading.words, reading.used
-    if words is NONE or (reading.faults and not reading.foreign and not reading.functions):
+    """Note every statement that nothing in the file uses."""
+    stated, used = reading.statements, reading.used
+    if stated is NONE or (reading.faults and not reading.foreign and not reading.functions):
         return
     others = len(reading.faults)
-    for name in words.types:
+    for name in stated.types:
         if name not in used:
-            reading.fault("", f"--as {name}={words.types[name]}: {_nothing(name, reading)}")
-    for name in words.shapes:
+            reading.fault("", f"--as {show(name)}: {_nothing(name, reading)}")
+    for name in stated.shapes:
         if name not in used:
             reading.fault("", f"--shape {show(name)}: {_no_row(name, reading)}")
-    if words.rules and used.isdisjoint(words.rules):
-        first = next(iter(words.rules))
-        reading.fault("", f"--classes {words.file}: none of its classes is here: {_nothing(first, reading)}")
+    if stated.rules and used.isdisjoint(stated.rules):
+        first = next(iter(stated.rules))
+        reading.fault("", f"--classes {stated.file}: none of its classes is here: {_nothing(first, reading)}")
     reading.faults[:] = [*reading.faults[others:], *reading.faults[:others]]  # they may be the cause
 
 

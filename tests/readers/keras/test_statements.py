@@ -158,7 +158,7 @@ def test_a_shape_goes_on_past_a_layer_and_leaves_its_figures_unknown() -> None:
 
 def test_a_shape_may_be_an_expression_in_the_symbols_of_the_input() -> None:
     result = report(data(None), as_=AS, shapes={"scale": ("H // 2", "W", 6)})
-    assert str(result.layers["inner/gelu"].output_shape) == "(floor(H/2), W, 6)"
+    assert [str(n) for n in result.layers["inner/gelu"].output_shape] == ["H//2", "W", "6"]
 
 
 def test_rules_for_a_class_with_several_forms() -> None:
