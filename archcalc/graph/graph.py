@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
 from archcalc.errors import ArchcalcError
+from archcalc.graph.compiled import Compile, Suppression
 from archcalc.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class Graph:
 
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
-    value or None; `optimizer` the file's, if it states one; `claims` as stated in the file; `source` and
-    `format` of the file it was read from; `origin` for reading it again, where it has symbols.
+    value or None; `compiled`, what it is trained with, `claims` and `suppressions` as the file states them;
+    `source` and `format` of the file it was read from; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -99,8 +100,9 @@ class Graph:
     outputs: tuple[Tap, ...]
     repeats: tuple[Repeat, ...] = ()
     symbols: Mapping[str, Any] = field(default_factory=dict)
-    optimizer: str | None = None
+    compiled: Compile | None = None
     claims: tuple[Any, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
     source: str = ""
     format: str = "graph"
     origin: Origin | None = field(default=None, compare=False, repr=False)
@@ -154,6 +156,11 @@ class Graph:
             new[i] for i, (_, layer, _) in enumerate(wired) if type(layer).__name__ == "InputLayer"
         )
         return cls(name, owners_first(ordered), inputs, tuple(moved(tap(o)) for o in outputs), **more)
+
+    @property
+    def optimizer(self) -> str | None:
+        """The optimizer that the file states, as the table of optimizers' state names it."""
+        return None if self.compiled is None else self.compiled.state
 
     def index(self) -> dict[str, int]:
         """Node indices by name."""

@@ -128,11 +128,12 @@ class Built:
         failures: dict[int, str] | None = None,
         *,
         training: bool = False,
+        passed_on: Callable[[int, tuple[Any, ...]], tuple[Any, ...]] | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Yield every node's outputs in turn, each computed inside `scope(node)`.
 
         With `failures`, a node that does not run here yields no outputs, and its reason is stored
-        there; so do the nodes after it.
+        there; so do the nodes after it. `passed_on` may replace what the readers of a node get.
         """
         values: list[tuple[Any, ...]] = []
         by_node = dict(zip(self.graph.inputs, inputs, strict=True))
@@ -153,6 +154,8 @@ class Built:
                     failures[i] = reason(fault)
                     values.append(())
             yield values[-1]
+            if passed_on:
+                values[-1] = passed_on(i, values[-1])
 
 
 def to_keras(

@@ -11,6 +11,7 @@ import keras
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.keras.tracing.model import needs_tracing, trace
+from archcalc.keras.training import compile_config
 from archcalc.readers.keras_config import read_keras
 from archcalc.readers.limits import MAX_LAYERS
 
@@ -79,7 +80,7 @@ def _configuration(model: Any) -> dict[str, Any]:
             data = {**keras.saving.serialize_keras_object(model), "keras_version": keras.__version__}
             _mark_objects(model, data)
         elif "tf_keras" in origins and hasattr(model, "to_json"):
-            data = json.loads(model.to_json())
+            data = {**json.loads(model.to_json()), **compile_config(model)}
         else:
             raise ArchcalcError(f"expected a keras.Model, got {kind.__name__}")
         # numbers of numpy and tuples become what a file would hold

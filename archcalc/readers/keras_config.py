@@ -17,7 +17,7 @@ from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
-from archcalc.readers.keras.compiled import optimizer_name
+from archcalc.readers.keras.compiled import read_compile
 from archcalc.readers.keras.folded import with_parts_apart
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
@@ -163,7 +163,8 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading, stored: StoredS
     if stored is not None and reading.foreign:
         graph = with_stored(graph, stored, reading.whole)
         require_stored(graph, stored, reading)
-    return dataclasses.replace(graph, optimizer=optimizer_name(data))
+    outputs = [graph.nodes[t.node].name for t in graph.outputs]
+    return dataclasses.replace(graph, compiled=read_compile(data, outputs))
 
 
 def _require_kept(graph: Graph, reading: Reading) -> None:

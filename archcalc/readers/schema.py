@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
+from archcalc.graph.compiled import LABELS
 from archcalc.graph.quantities import CLAIMED
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
@@ -48,6 +49,8 @@ def schema() -> dict[str, Any]:
             "layers": {"$ref": "#/$defs/layers"},
             "outputs": NAMES | {"description": "The last layer, if absent."},
             "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
+            "compile": {"$ref": "#/$defs/compile"},
+            "lint": {"$ref": "#/$defs/lint"},
         },
         "$defs": {
             "size": {
@@ -60,6 +63,8 @@ def schema() -> dict[str, Any]:
             "input": _input(),
             "block": _block(),
             "claim": _claim(),
+            "compile": _compile(),
+            "lint": _lint(),
             "layers": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/entry"}},
             "entry": _entry(types),
             "use": _use(),
@@ -142,6 +147,49 @@ def _claim() -> dict[str, Any]:
             "written": {"type": "string", "description": "The arithmetic as its author wrote it."},
             "note": {"type": "string"},
         },
+    }
+
+
+def _compile() -> dict[str, Any]:
+    named = {"type": "string", "description": "A name of Keras's, also NAME(from_logits=True)."}
+    or_null = {"anyOf": [named, {"type": "null"}]}
+    several = [
+        {"type": "array", "items": or_null, "minItems": 1, "description": "One for each output."},
+        {"type": "object", "additionalProperties": or_null},
+    ]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "What the network is trained with: the arguments of model.compile, and the labels.",
+        "properties": {
+            "loss": {"anyOf": [named, *several]},
+            "optimizer": {"type": "string", "minLength": 1, "maxLength": 60},
+            "learning_rate": {"type": "number", "exclusiveMinimum": 0},
+            "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            "amsgrad": {"type": "boolean"},
+            "centered": {"type": "boolean"},
+            "labels": {"enum": list(LABELS)},
+            "classes": {"$ref": "#/$defs/positive"},
+            "metrics": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+
+
+def _lint() -> dict[str, Any]:
+    ignore = {
+        "type": "object",
+        "required": ["rule", "reason"],
+        "additionalProperties": False,
+        "properties": {
+            "rule": {"type": "string", "minLength": 1},
+            "reason": {"type": "string", "minLength": 1},
+            "layers": {"type": "array", "items": {"type": "string"}, "description": "Names; * matches any."},
+        },
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"ignore": {"type": "array", "items": ignore}},
     }
 
 

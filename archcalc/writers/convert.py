@@ -89,5 +89,6 @@ def save_keras(graph: Graph, path: str | os.PathLike[str], symbols: Mapping[str,
 
     require_keras()
     from archcalc.keras.build import to_keras
+    from archcalc.keras.training import compile_as_stated
 
-    write_whole(path, to_keras(graph, symbols).save)
+    write_whole(path, compile_as_stated(to_keras(graph, symbols), graph.compiled).save)

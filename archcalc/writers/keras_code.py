@@ -30,6 +30,7 @@ from archcalc.readers import as_graph
 from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies
+from archcalc.writers.compiled import compile_code
 from archcalc.writers.fold import fold as fold_body
 
 WIDTH = 100
@@ -125,7 +126,12 @@ class _Code:
         yield from self._items(self.body, scope, None, inside=False)
         outputs = [scope.variable(tap) for tap in self.graph.outputs]
         name = f", name={_text(to_keras_name(self.graph.name))}" if self.graph.name else ""
-        yield f"    return keras.Model({_one_or_list(inputs)}, {_one_or_list(outputs)}{name})"
+        model = f"keras.Model({_one_or_list(inputs)}, {_one_or_list(outputs)}{name})"
+        compiled = compile_code(self.graph.compiled)
+        if compiled:
+            yield from (f"    model = {model}", f"    {compiled}", "    return model")
+        else:
+            yield f"    return {model}"
 
     def _input(self, node: int) -> str:
         layer: Any = self.graph.nodes[node].layer

@@ -9,6 +9,7 @@ from typing import Any
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Tap
 from archcalc.graph.claims import Claim
+from archcalc.graph.compiled import Compile, Suppression
 from archcalc.graph.substitution import EACH, open_symbols
 from archcalc.readers import as_graph
 from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
@@ -82,6 +83,10 @@ class _Writer:
         names |= {graph.nodes[i].name: name for i, name in _paths(self.body, "")}
         if graph.claims:
             data["claims"] = [_claim(claim, names) for claim in graph.claims]
+        if graph.compiled is not None:
+            data["compile"] = _compile(graph.compiled)
+        if graph.suppressions:
+            data["lint"] = {"ignore": [_ignore(each, names) for each in graph.suppressions]}
         return WrittenSpec(data, names)
 
     def _block(self, block: Block) -> dict[str, Any]:
@@ -220,3 +225,24 @@ def _claimed(name: str, names: Mapping[str, str]) -> list[str]:
         return [names[name]]
     inside = [new for old, new in names.items() if old.startswith((f"{name}/", f"{name}["))]
     return [name] if all(new.startswith((f"{name}/", f"{name}[")) for new in inside) else inside
+
+
+def _compile(compiled: Compile) -> dict[str, Any]:
+    losses = [None if loss is None else str(loss) for loss in compiled.losses]
+    data: dict[str, Any] = {"loss": losses[0] if len(losses) == 1 else losses or None}
+    data |= {key: getattr(compiled, key) for key in ("optimizer", "learning_rate", "momentum")}
+    data |= dict.fromkeys(compiled.options, True)
+    data |= {
+        "labels": compiled.labels,
+        "classes": compiled.classes,
+        "metrics": list(compiled.metrics) or None,
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _ignore(suppression: Suppression, names: Mapping[str, str]) -> dict[str, Any]:
+    """With the layers' new names; a pattern also stands for the new names of all layers that it matched."""
+    data: dict[str, Any] = {"rule": suppression.rule, "reason": suppression.reason}
+    if suppression.layers:
+        data["layers"] = [new for old, new in names.items() if suppression.covers(old)]
+    return data

@@ -19,6 +19,7 @@ from archcalc.keras.tracing.context import Context, functional, is_from_keras
 from archcalc.keras.tracing.network import Network, Part
 from archcalc.keras.tracing.recording import UntraceableError, record, recording
 from archcalc.keras.tracing.weights import Weight
+from archcalc.keras.training import compile_config
 from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.opaque import Opaque
 from archcalc.readers.keras.inputs import given_shape, open_axes
@@ -63,6 +64,7 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
         **entries.entry("Functional", {}, model.name, ()),
         "config": {**network.config(model.name, outputs), "trainable": bool(model.trainable)},
         "keras_version": keras.__version__,
+        **compile_config(model),
     }
     for _ in range(len(network.parts) + 1):
         _settle_weights(network, weights, model.name)
