@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcalc.layers import primitives as prim
+from archcalc.layers.base import Layer
+from archcalc.layers.inner import with_inner
 
 if TYPE_CHECKING:
     from archcalc.arith import Shape
-    from archcalc.layers.base import Layer
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
 
@@ -98,7 +99,7 @@ def unused(figures: Figures) -> Iterator[Finding]:
 def assumed(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer about which the reader of a file took something for granted."""
     for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
-        text = getattr(node.layer, "assumed", "")
+        text = next(filter(None, map(_assumption, with_inner([node.layer]))), "")
         if text:
             yield Finding(
                 "assumed-shape",
@@ -121,6 +122,14 @@ def measured(figures: Figures) -> Iterator[Finding]:
                 "receptive fields that pass it are measured too",
                 "where it reads more, write the network as a spec with an Opaque layer",
             )
+
+
+FOREIGN = "its activation is a function of another package, taken to act on each unit; its slope is unknown"
+
+
+def _assumption(layer: Layer) -> str:
+    """What was taken for granted about a layer; empty if nothing was."""
+    return getattr(layer, "assumed", "") or (FOREIGN if layer.has_foreign_activation else "")
 
 
 def not_runnable(figures: Figures) -> Iterator[Finding]:
