@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archcalc.report.comparison import compare_conventions as compare_conventions
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
+    from archcalc.review.lint.run import Lint as Lint
+    from archcalc.review.lint.run import lint as lint
     from archcalc.verification.verify import verify as verify
     from archcalc.writers.convert import convert as convert
     from archcalc.writers.keras_code import keras_code as keras_code
@@ -43,6 +45,7 @@ _HOMES = {
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
+    "Lint": "archcalc.review.lint.run",
     "MissingExtraError": "archcalc.errors",
     "NetworkError": "archcalc.errors",
     "Report": "archcalc.report.report",
@@ -53,6 +56,7 @@ _HOMES = {
     "convert": "archcalc.writers.convert",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
+    "lint": "archcalc.review.lint.run",
     "load": "archcalc.readers",
     "read_weights": "archcalc.readers.keras_weights",
     "to_keras": "archcalc.keras",

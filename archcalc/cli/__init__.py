@@ -24,6 +24,8 @@ COMMANDS = {
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
     "examples": "List the example networks, or copy one to a file.",
     "layers": "List the layer types, their fields and their formulas.",
+    "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
+    "rules": "List the rules of lint, or explain one.",
     "schema": "Print the JSON Schema of archcalc's own spec.",
     "verify": "Build the real Keras model and compare it with every figure.",
 }

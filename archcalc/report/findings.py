@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer
 from archcalc.layers.inner import with_inner
+from archcalc.report.rule import Finding
 
 if TYPE_CHECKING:
     from archcalc.arith import Shape
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
-
-SEVERITIES = ("info", "warning", "error")
-# every rule that a finding may come from -> what it finds; docs/findings.md explains each
-RULES = {
-    "unknown-layer": "figures that nothing states for a layer without a rule",
-    "dtype-policies": "layers that declare another dtype policy than the one that counts",
-    "optimizer": "an optimizer of the file whose state is not known",
-    "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
-    "measured": "layers whose window was measured from gradients, since their code cannot be read",
-    "dead-layer": "layers that lead to no output",
-    "unread-input": "inputs that no layer reads",
-    "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
-    "training-memory": "a batch with which training does not fit into --memory",
-    "inference-memory": "a batch with which inference does not fit into --memory",
-    "memory-estimate": "layers of which a step is known to hold other bytes than are counted",
-    "recomputed-layer": "layers in blocks of --checkpoint that do not compute the same again",
-}
-
-
-class Finding(NamedTuple):
-    """Something a reader should know; `layer` is None where it concerns the whole network."""
-
-    rule: str
-    severity: str
-    layer: str | None
-    message: str
-    suggestion: str
-
-    def at_least(self, severity: str) -> bool:
-        return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
 
 
 def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""Judgements of a network: what is wrong with it, and what changed."""
