@@ -142,7 +142,8 @@ def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
         if key == "training" and key not in layer.call_arguments:
             continue  # it does the same in both
         if key in known:
-            more[key] = value
+            # the learning phase was a number once
+            more[key] = bool(value) if key == "training" and isinstance(value, int) else value
         elif value is not None and value is not False:
             name = type(layer).__name__
             reading.fault(
