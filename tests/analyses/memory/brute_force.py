@@ -43,7 +43,7 @@ def peak(times: Sequence[Time], always: dict[Hashable, int], to_end: set[Hashabl
             taken = None
             for source in sources if way != "new" else []:
                 candidate = of(source)
-                if candidate and (way == "view" or all(last[v] == t for v in candidate[2])):
+                if candidate and (way == "view" or all(last[v] <= t for v in candidate[2])):
                     taken = candidate
                     break
             if taken:
