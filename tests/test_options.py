@@ -127,6 +127,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, 
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
     found: dict[tuple[str, str], str] = {}
+    Path("classes.json").write_text(json.dumps({"Mine": {"type": "Dropout", "rate": 0.5}}))
     for network in ("plain", "open", "unknown"):
         for kind, data in (
             ("spec", spec(network)),
@@ -156,6 +157,9 @@ READING = [
     Row("--input-shape", "H,W,3"),
     Row("--input-shape", "2,2,3"),
     Row("--allow-unknown", network="unknown"),
+    Row("--as", "Mine=relu", "unknown"),
+    Row("--shape", "mine=14,14,4", "unknown"),
+    Row("--classes", "classes.json", "unknown"),
     Row("--max-layers", "1"),
 ]
 SHOWING = [
@@ -173,6 +177,7 @@ ANALYZE = [
     Row("--optimizer", "sgd"),
     Row("--ema"),
     Row("--accumulation"),
+    Row("--checkpoint", "first", kinds=("spec",)),
     Row("--memory", "8GiB"),
     Row("--memory", "8"),
     Row("--convention", "torchinfo"),

@@ -22,6 +22,14 @@ _INFINITE = (float("inf"), float("-inf"))
 SIZE = {"$ref": "#/$defs/size"}
 NAME = {"$ref": "#/$defs/name"}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+MASKS = {
+    "type": "object",
+    "propertyNames": {"pattern": "mask$"},
+    "additionalProperties": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]
+    },
+    "description": "Tensors that the call gets as masks, by the argument's name.",
+}
 
 
 def schema() -> dict[str, Any]:
@@ -210,7 +218,7 @@ def _entry(types: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["name"],
         "anyOf": [{"required": [key]} for key in ("type", "block", "shared_with")],
-        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES},
+        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES, "masks": MASKS},
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
             {"if": {"required": ["shared_with"]}, "then": {"$ref": "#/$defs/shared"}},
@@ -248,7 +256,7 @@ def _shared() -> dict[str, Any]:
 def _layer(name: str) -> dict[str, Any]:
     cls = layer_type(name)
     assert cls is not None
-    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES}
+    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES, "masks": MASKS}
     required = []
     for f in dataclasses.fields(cast(Any, cls)):
         kind = cls.kinds.get(f.name)

@@ -14,6 +14,7 @@ import keras
 from archcalc import arith
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.graph import Graph
+from archcalc.keras.state import with_flags
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.context import Context, functional, is_from_keras
 from archcalc.keras.tracing.entries import Entry, Shape
@@ -41,9 +42,17 @@ def needs_tracing(model: Any) -> bool:
     context = Context(0, 0, set(), set())
     return any(
         not isinstance(context.known(part), dict) if functional(part) is None else needs_tracing(part)
-        for part in graph.operations
+        for part in map(_at_one_step, graph.operations)
         if isinstance(part, keras.layers.Layer) and not isinstance(part, keras.layers.InputLayer)
     )
+
+
+def _at_one_step(part: Any) -> Any:
+    """The model that a TimeDistributed runs at every step, which the reader takes apart; or the part."""
+    inside = part
+    while type(inside) is keras.layers.TimeDistributed:
+        inside = inside.layer
+    return part if functional(inside) is None else inside
 
 
 def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **options: Any) -> Graph:
@@ -82,10 +91,17 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
             if not problems:
                 raise
         if not problems:
-            return graph
+            return _in_state(graph, network.parts, context.trainable)
         for i, reason in problems.items():
             _replace(network.parts[i], reason)
     raise ArchcalcError(f"{source}: the traced network does not agree with the model")
+
+
+def _in_state(graph: Graph, parts: Sequence[Part], trained: set[int]) -> Graph:
+    """The graph with the weights trained that are in the model, for parts that are layers."""
+    numbers = graph.index()
+    variables = {numbers[part.path]: part.variables for part in parts if part.path in numbers}
+    return with_flags(graph, variables, trained) or graph
 
 
 def _batches(model: Any) -> tuple[int, int]:

@@ -20,6 +20,7 @@ MAX_ENTRIES = {"symbols": 1_000, "inputs": 1_000, "outputs": 1_000, "blocks": 10
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("complex64", "complex128", "string"),
 )
 REPORTED: Any = object()  # replaces a part whose fault is noted
 BLOCK_INPUT = "input"  # the input's name in a block that declares none
