@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archcalc.report.comparison import compare_conventions as compare_conventions
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
+    from archcalc.review.explain import explain as explain
+    from archcalc.review.explain_field import explain_field as explain_field
     from archcalc.verification.verify import verify as verify
     from archcalc.writers.convert import convert as convert
     from archcalc.writers.keras_code import keras_code as keras_code
@@ -51,6 +53,8 @@ _HOMES = {
     "analyze": "archcalc.analyze",
     "compare_conventions": "archcalc.report.comparison",
     "convert": "archcalc.writers.convert",
+    "explain": "archcalc.review.explain",
+    "explain_field": "archcalc.review.explain_field",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "load": "archcalc.readers",

@@ -218,7 +218,23 @@ VERIFY = [
     Row("--plot", "plot.svg", context=("--gradients", "2")),
     Row("--all", context=("--format", "table")),
 ]
-ROWS = {"analyze": ANALYZE, "convert": CONVERT, "verify": VERIFY}
+_ELSEWHERE = tuple(
+    Row(option, value)  # of the search, which has no source
+    for option, value in (
+        *(("--parameters", "448"), ("--receptive-field", "7"), ("--layers", "2"), ("--type", "Dense")),
+        *(("--kernel-size", "3"), ("--input-channels", "3"), ("--filters", "16"), ("--input-size", "9")),
+        *(("--bias", "no"), ("--groups", "2"), ("--implementation", "2"), ("--top", "3")),
+    )
+)
+EXPLAIN = [
+    *READING,
+    *_ELSEWHERE,
+    Row("--layer", "out", kinds=("spec", "keras3", "keras2", "archive")),
+    Row("--format", "json"),
+    Row("--output", "out.md"),
+    Row("--ascii"),
+]
+ROWS = {"analyze": ANALYZE, "convert": CONVERT, "explain": EXPLAIN, "verify": VERIFY}
 
 
 def options_of(command: str) -> list[str]:
@@ -280,7 +296,9 @@ def _cases(command: str) -> Iterator[Any]:
             yield pytest.param(command, kind, row, id=f"{command}-{kind}-{words}")
 
 
-@pytest.mark.parametrize(("command", "kind", "row"), [*_cases("analyze"), *_cases("convert")])
+@pytest.mark.parametrize(
+    ("command", "kind", "row"), [*_cases("analyze"), *_cases("convert"), *_cases("explain")]
+)
 def test_acts_or_refuses(
     command: str,
     kind: str,

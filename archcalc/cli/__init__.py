@@ -23,6 +23,7 @@ COMMANDS = {
     "completion": "Print the completion of archcalc for bash, zsh or fish.",
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
     "examples": "List the example networks, or copy one to a file.",
+    "explain": "Each figure of a layer step by step; or which layers have a given count or field.",
     "layers": "List the layer types, their fields and their formulas.",
     "schema": "Print the JSON Schema of archcalc's own spec.",
     "verify": "Build the real Keras model and compare it with every figure.",
