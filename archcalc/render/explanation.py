@@ -14,11 +14,11 @@ from archcalc.review.explain_field import FieldExplanation, Link
 from archcalc.review.space import TYPES
 
 Answer: TypeAlias = Configuration | tuple[Link, ...]
-Any_: TypeAlias = Explanation | FieldExplanation
+Result: TypeAlias = Explanation | FieldExplanation
 TOP = 10
 
 
-def text(result: Any_, *, ascii: bool = False, top: int = TOP) -> str:
+def text(result: Result, *, ascii: bool = False, top: int = TOP) -> str:
     """The most plausible answers, one a line, and the space."""
     glyphs = ASCII if ascii else UNICODE
     lines = [headline(result)]
@@ -31,7 +31,7 @@ def text(result: Any_, *, ascii: bool = False, top: int = TOP) -> str:
     return whole.replace("×", "x").replace("→", "->").encode("ascii", "replace").decode() if ascii else whole
 
 
-def headline(result: Any_) -> str:
+def headline(result: Result) -> str:
     if isinstance(result, FieldExplanation):
         what = f"a receptive field of {result.receptive_field:,} along an axis"
         many, one = "chains", "chain"
@@ -80,7 +80,7 @@ _COLUMNS = (
 )
 
 
-def csv_text(result: Any_) -> str:
+def csv_text(result: Result) -> str:
     """One line an answer; a chain's layers are numbered."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -107,15 +107,16 @@ def _cell(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def markdown(result: Any_, top: int = TOP) -> str:
+def markdown(result: Result, top: int = TOP) -> str:
     lines = [headline(result), ""]
-    lines += [f"{i}. {escaped(described(a))}" for i, a in enumerate(result.answers[:top], 1)]
+    shown: tuple[Answer, ...] = result.answers[:top]
+    lines += [f"{i}. {escaped(described(a))}" for i, a in enumerate(shown, 1)]
     more = len(result.answers) - top
     lines += [f"\nand {more:,} less plausible"] if more > 0 else []
     return "\n".join([*lines, "", f"Searched: {escaped('; '.join(result.space.described()))}."]) + "\n"
 
 
-def html(result: Any_) -> str:
+def html(result: Result) -> str:
     """For a notebook, every text escaped."""
     items = "".join(f"<li>{escape(described(a))}</li>" for a in result.answers[:TOP])
     space = escape("; ".join(result.space.described()))

@@ -7,8 +7,8 @@ only where the declared window leads to the figure of the analysis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc import arith
@@ -53,6 +53,10 @@ class Derivation:
     input_shapes: tuple[Shape, ...]
     output_shape: Shape
     figures: dict[str, tuple[Step, ...]]
+
+    def only(self, figures: Collection[str]) -> Derivation:
+        """The steps of these figures only."""
+        return replace(self, figures={q: steps for q, steps in self.figures.items() if q in figures})
 
     def to_dict(self) -> dict[str, Any]:
         """JSON of `archcalc explain SOURCE --layer NAME`, one member of its `layers`."""

@@ -18,6 +18,7 @@ RULES = {
     "dtype-policies": "layers that declare another dtype policy than the one that counts",
     "optimizer": "an optimizer of the file whose state is not known",
     "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
+    "unchecked-claims": "claims of a spec, which only `audit` checks",
     "dead-layer": "layers that lead to no output",
     "unread-input": "inputs that no layer reads",
     "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",

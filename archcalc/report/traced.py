@@ -39,8 +39,6 @@ class Traced(int):
 
     def __divmod__(self, other: int) -> Any:
         """An exact division, as rules make it; one by 1 leaves no trace."""
-        if not isinstance(other, int):
-            return divmod(int(self), other)
         whole, rest = divmod(int(self), int(other))
         return (self if other == 1 else Traced(whole, "", "//", (self, other))), rest
 

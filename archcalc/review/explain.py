@@ -179,7 +179,8 @@ def declared(configuration: Configuration) -> int:
     sides = shape[:-1]
     if not TYPES[configuration.type].positions:  # sizes large enough for any window
         sides = tuple(MOST_PARAMETERS for _ in sides)
-    return int(total(w.parameters for w in layer.weights((*sides, shape[-1]))))
+    count: Any = total(w.parameters for w in layer.weights((*sides, shape[-1])))
+    return int(count)
 
 
 @lru_cache(maxsize=10_000)

@@ -124,9 +124,9 @@ def _windows(space: FieldSpace) -> Iterator[tuple[Link, Taps]]:
         try:
             layer = Conv1D(
                 filters=1,
-                kernel_size=link.kernel_size,
-                strides=link.stride,
-                dilation_rate=link.dilation,
+                kernel_size=(link.kernel_size,),
+                strides=(link.stride,),
+                dilation_rate=(link.dilation,),
             )
         except LayerError:
             continue
@@ -137,7 +137,8 @@ def _windows(space: FieldSpace) -> Iterator[tuple[Link, Taps]]:
 
 def extent(chain: list[Taps]) -> int:
     """How many input units one unit after a chain of windows spans."""
-    size, step = 1, 1
+    size: Any = 1
+    step: Any = 1
     for read in chain:
         size += (read.count - 1) * read.dilation * step
         step *= read.stride

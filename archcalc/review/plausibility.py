@@ -24,7 +24,7 @@ def rank(configurations: Iterable[Configuration]) -> list[Configuration]:
 
 
 def oddity(c: Configuration) -> float:
-    cost = _TYPES.get(c.type, 1.5) + _number(c.input_channels) + _number(c.width)
+    cost: float = _TYPES.get(c.type, 1.5) + _number(c.input_channels) + _number(c.width)
     kernel = c.arguments.get("kernel_size", ())
     cost += max((_KERNELS.get(k, 4.0) for k in kernel), default=0.0)
     cost += 2.0 * (len(set(kernel)) > 1)
