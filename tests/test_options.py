@@ -173,6 +173,7 @@ ANALYZE = [
     Row("--optimizer", "sgd"),
     Row("--ema"),
     Row("--accumulation"),
+    Row("--checkpoint", "first", kinds=("spec",)),
     Row("--memory", "8GiB"),
     Row("--memory", "8"),
     Row("--convention", "torchinfo"),

@@ -17,11 +17,12 @@ from archcalc.errors import Fault, NetworkError, SourceError
 from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
-from archcalc.readers.keras.compiled import optimizer_name
+from archcalc.readers.keras.compiled import read_compile
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import UNBUILT, Reading
+from archcalc.readers.keras.shared import with_first_marked
 from archcalc.readers.keras.stored import StoredShapes, with_stored
 from archcalc.readers.keras.unfold import unfold
 from archcalc.readers.limits import MAX_LAYERS
@@ -52,6 +53,7 @@ def read_keras(
     unbuilt: str = UNBUILT,
     root: str = "$",
     stored: StoredShapes | None = None,
+    objects: dict[int, int] | None = None,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -76,6 +78,8 @@ def read_keras(
         The JSON path of the configuration in its file.
     stored
         The shapes of the weights in the same file, for layers without a rule.
+    objects
+        Filled with the node of each object that the configuration marks, by its `shared_object_id`.
 
     Raises
     ------
@@ -84,20 +88,18 @@ def read_keras(
         that another input shape does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
+    data = with_first_marked(data)
     _prepare(reading, data, input_shape)
     graph = _unfolded(data, root, reading)
+    (objects if objects is not None else {}).update(reading.objects)
     if stored is not None and allow_unknown:
         graph = with_stored(graph, stored)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options: dict[str, Any] = {
-        "input_shape": input_shape,
-        "allow_unknown": allow_unknown,
-        "max_layers": max_layers,
-    }
-    options |= {"root": root, "stored": stored}
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
+    options |= {"max_layers": max_layers, "root": root, "stored": stored}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 
@@ -156,7 +158,8 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading) -> Graph:
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(reading.source, reading.worst())
-    return dataclasses.replace(graph, optimizer=optimizer_name(data))
+    outputs = [graph.nodes[t.node].name for t in graph.outputs]
+    return dataclasses.replace(graph, compiled=read_compile(data, outputs))
 
 
 def _format(data: dict[str, Any]) -> str:

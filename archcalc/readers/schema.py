@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
+from archcalc.graph.compiled import LABELS
 from archcalc.graph.quantities import CLAIMED
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import SIZE_SCHEMA
@@ -21,6 +22,14 @@ _INFINITE = (float("inf"), float("-inf"))
 SIZE = {"$ref": "#/$defs/size"}
 NAME = {"$ref": "#/$defs/name"}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+MASKS = {
+    "type": "object",
+    "propertyNames": {"pattern": "mask$"},
+    "additionalProperties": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]
+    },
+    "description": "Tensors that the call gets as masks, by the argument's name.",
+}
 
 
 def schema() -> dict[str, Any]:
@@ -48,6 +57,8 @@ def schema() -> dict[str, Any]:
             "layers": {"$ref": "#/$defs/layers"},
             "outputs": NAMES | {"description": "The last layer, if absent."},
             "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
+            "compile": {"$ref": "#/$defs/compile"},
+            "lint": {"$ref": "#/$defs/lint"},
         },
         "$defs": {
             "size": {
@@ -60,6 +71,8 @@ def schema() -> dict[str, Any]:
             "input": _input(),
             "block": _block(),
             "claim": _claim(),
+            "compile": _compile(),
+            "lint": _lint(),
             "layers": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/entry"}},
             "entry": _entry(types),
             "use": _use(),
@@ -153,6 +166,49 @@ def _claim() -> dict[str, Any]:
     }
 
 
+def _compile() -> dict[str, Any]:
+    named = {"type": "string", "description": "A name of Keras's, also NAME(from_logits=True)."}
+    or_null = {"anyOf": [named, {"type": "null"}]}
+    several = [
+        {"type": "array", "items": or_null, "minItems": 1, "description": "One for each output."},
+        {"type": "object", "additionalProperties": or_null},
+    ]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "What the network is trained with: the arguments of model.compile, and the labels.",
+        "properties": {
+            "loss": {"anyOf": [named, *several]},
+            "optimizer": {"type": "string", "minLength": 1, "maxLength": 60},
+            "learning_rate": {"type": "number", "exclusiveMinimum": 0},
+            "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            "amsgrad": {"type": "boolean"},
+            "centered": {"type": "boolean"},
+            "labels": {"enum": list(LABELS)},
+            "classes": {"$ref": "#/$defs/positive"},
+            "metrics": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+
+
+def _lint() -> dict[str, Any]:
+    ignore = {
+        "type": "object",
+        "required": ["rule", "reason"],
+        "additionalProperties": False,
+        "properties": {
+            "rule": {"type": "string", "minLength": 1},
+            "reason": {"type": "string", "minLength": 1},
+            "layers": {"type": "array", "items": {"type": "string"}, "description": "Names; * matches any."},
+        },
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"ignore": {"type": "array", "items": ignore}},
+    }
+
+
 def _entry(types: list[str]) -> dict[str, Any]:
     """One entry of `layers`: its keys depend on whether it is a layer, a block use or a shared layer."""
     chosen = [
@@ -170,7 +226,7 @@ def _entry(types: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["name"],
         "anyOf": [{"required": [key]} for key in ("type", "block", "shared_with")],
-        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES},
+        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES, "masks": MASKS},
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
             {"if": {"required": ["shared_with"]}, "then": {"$ref": "#/$defs/shared"}},
@@ -208,7 +264,7 @@ def _shared() -> dict[str, Any]:
 def _layer(name: str) -> dict[str, Any]:
     cls = layer_type(name)
     assert cls is not None
-    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES}
+    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES, "masks": MASKS}
     required = []
     for f in dataclasses.fields(cast(Any, cls)):
         kind = cls.kinds.get(f.name)

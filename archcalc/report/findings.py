@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from archcalc.report.fit import MARGIN
+from archcalc.layers import primitives as prim
 
 if TYPE_CHECKING:
+    from archcalc.arith import Shape
+    from archcalc.layers.base import Layer
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
 
@@ -19,11 +21,14 @@ RULES = {
     "optimizer": "an optimizer of the file whose state is not known",
     "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
     "unchecked-claims": "claims of a spec, which only `audit` checks",
+    "measured": "layers whose window was measured from gradients, since their code cannot be read",
     "dead-layer": "layers that lead to no output",
     "unread-input": "inputs that no layer reads",
     "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
     "training-memory": "a batch with which training does not fit into --memory",
     "inference-memory": "a batch with which inference does not fit into --memory",
+    "memory-estimate": "layers of which a step is known to hold other bytes than are counted",
+    "recomputed-layer": "layers in blocks of --checkpoint that do not compute the same again",
 }
 
 
@@ -46,7 +51,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
         return
     needs = (("training", "warning", fit.training), ("inference", "error", fit.inference))
     for use, severity, need in needs:
-        if isinstance(need.bytes, int) and not need.fits(fit.memory):
+        if isinstance(need.bytes, int) and not need.fits:
             largest = need.largest_batch
             fitting = isinstance(largest, int) and largest > 0
             yield Finding(
@@ -54,7 +59,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
                 severity,
                 None,
                 f"{use} with batch {batch:,} needs {_memory(need.bytes)}, "
-                f"with {MARGIN}% to spare more than {_memory(fit.memory)}",
+                f"with {fit.margin}% to spare more than {_memory(fit.memory)}",
                 f"--batch {largest} fits"
                 if fitting
                 else "not even one sample fits: use a smaller network or more memory",
@@ -67,12 +72,13 @@ def _memory(size: int) -> str:
 
 def unused(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer that leads to no output, and for each input that no layer reads."""
-    graph, consumers = figures.graph, figures.graph.consumers()
+    graph = figures.graph
+    read = {t.node for node in graph.nodes for t in node.reads}
     for i, node in enumerate(graph.nodes):
         if i in figures.leading:
             continue
         if i in graph.inputs:
-            if not consumers[i]:
+            if i not in read:
                 yield Finding(
                     "unread-input",
                     "warning",
@@ -104,6 +110,20 @@ def assumed(figures: Figures) -> Iterator[Finding]:
             )
 
 
+def measured(figures: Figures) -> Iterator[Finding]:
+    """A finding for each layer whose window was measured."""
+    for node in figures.graph.nodes:
+        if getattr(node.layer, "measured", False):
+            yield Finding(
+                "measured",
+                "warning",
+                node.name,
+                "its window was measured from gradients with random weights, which is no proof; "
+                "receptive fields that pass it are measured too",
+                "where it reads more, write the network as a spec with an Opaque layer",
+            )
+
+
 def not_runnable(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer whose shape Keras infers and which TensorFlow cannot run."""
     graph = figures.graph
@@ -117,3 +137,39 @@ def not_runnable(figures: Figures) -> Iterator[Finding]:
                 f"TensorFlow cannot run it, though Keras infers its shape: {why}",
                 "leave out output_padding, or choose another",
             )
+
+
+def recomputed(figures: Figures) -> Iterator[Finding]:
+    """A finding for layers that draw other numbers when they run again, and for those that count twice."""
+    kinds = (
+        (_draws, "draws again when it is recomputed, so that its gradient is that of other random numbers"),
+        (_counts, "updates its moving statistics twice, because it is recomputed"),
+    )
+    nodes = [figures.graph.nodes[i] for i in sorted(figures.recomputed.again)]
+    for applies, what in kinds:
+        names = [
+            node.name
+            for node in nodes
+            if applies(node.layer, figures.graph.input_shapes(figures.output_shapes, node))
+        ]
+        if names:
+            others = f"; so do {len(names) - 1} more" if len(names) > 1 else ""
+            yield Finding(
+                "recomputed-layer",
+                "warning",
+                names[0],
+                f"{what}{others}",
+                "leave it out of the blocks of --checkpoint",
+            )
+
+
+def _draws(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    noise = any(
+        isinstance(p, prim.TrainingNoise) or (isinstance(p, prim.Dropout) and p.rate)
+        for p in layer.primitives(*inputs)
+    )
+    return noise or bool(getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0))
+
+
+def _counts(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    return any(isinstance(p, prim.BatchStandardise) and p.batch_statistics for p in layer.primitives(*inputs))

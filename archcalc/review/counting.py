@@ -90,6 +90,7 @@ class Counting:
                 inputs,
                 of.output_shapes[i][0],
                 counted,
+                {w.name: w.trainable for w in of.weights[i]},
                 around=around(of, i),
                 copies=copies,
             )

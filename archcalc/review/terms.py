@@ -6,7 +6,7 @@ The factors come from the layer's own rules, run on named sizes (`report.traced`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -105,9 +105,13 @@ def layer_count(
     inputs: Sequence[Shape],
     output: Shape,
     quantity: str,
+    trained: Mapping[str, bool | None],
     **more: Any,
 ) -> LayerCount | None:
-    """The count of parameters or multiply-adds; None where it cannot be told apart into products."""
+    """The count of parameters or multiply-adds; None where it cannot be told apart into products.
+
+    `trained` says of weights by name whether they are trained.
+    """
     twin, named = traced_layer(layer), traced_inputs(layer, inputs)
     with_outputs(twin, output)
     try:
@@ -115,7 +119,7 @@ def layer_count(
             terms = tuple(Term("", factors) for factors in _products(twin.macs(*named)))
         else:
             terms = tuple(
-                Term(w.name, factors, w.trainable is not False and layer.trainable)
+                Term(w.name, factors, trained.get(w.name, w.trainable) is not False)
                 for w in twin.weights(*named)
                 for factors in _products(w.parameters)
             )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph, Tap
+from archcalc.graph import CallMask, Graph, Tap
 from archcalc.graph.claims import Claim
+from archcalc.graph.compiled import Compile, Suppression
 from archcalc.graph.substitution import EACH, open_symbols
 from archcalc.readers import as_graph
-from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
+from archcalc.writers.arguments import Arguments, call_arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name
 from archcalc.writers.fold import fold as fold_body
@@ -82,6 +83,10 @@ class _Writer:
         names |= {graph.nodes[i].name: name for i, name in _paths(self.body, "")}
         if graph.claims:
             data["claims"] = [_claim(claim, names) for claim in graph.claims]
+        if graph.compiled is not None:
+            data["compile"] = _compile(graph.compiled)
+        if graph.suppressions:
+            data["lint"] = {"ignore": [_ignore(each, names) for each in graph.suppressions]}
         return WrittenSpec(data, names)
 
     def _block(self, block: Block) -> dict[str, Any]:
@@ -99,13 +104,16 @@ class _Writer:
         before: str | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         for item in body.items:
             entry: dict[str, Any] = {"name": item.name}
+            masks: tuple[CallMask, ...] = ()
             if isinstance(item, Leaf):
                 node = self.graph.nodes[item.node]
                 if node.shared_with is not None:
                     entry["shared_with"] = scope.path(node.shared_with)
                 if states_arguments(self.graph, node):
                     entry |= self._layer(item.node, sizes)
-                taps = node.inputs
+                elif node.shared_with is not None:
+                    entry |= call_arguments(node.layer, self.graph.nodes[node.shared_with].layer)
+                taps, masks = node.inputs, node.masks
             else:
                 if item.twin is not None:
                     entry["shared_with"] = item.twin.name
@@ -115,6 +123,8 @@ class _Writer:
             reads = [scope.reference(tap) for tap in taps]
             if reads != [before]:
                 entry["inputs"] = reads
+            if masks:
+                entry["masks"] = {mask.argument: scope.mask(mask) for mask in masks}
             before = item.name
             yield entry
 
@@ -152,6 +162,11 @@ class _Scope:
             return self._inputs[tap]
         name = self._lasts.get(tap.node) or self._paths[tap.node]
         return f"{name}:{tap.output}" if tap.output else name
+
+    def mask(self, mask: CallMask) -> str | list[str | None]:
+        """The names of a mask's tensors in this body."""
+        names = [None if tap is None else self.reference(tap) for tap in mask.taps]
+        return names if mask.several else str(names[0])
 
     def path(self, node: int) -> str:
         """The name of a node in this body."""
@@ -222,3 +237,24 @@ def _claimed(name: str, names: Mapping[str, str]) -> list[str]:
         return [names[name]]
     inside = [new for old, new in names.items() if old.startswith((f"{name}/", f"{name}["))]
     return [name] if all(new.startswith((f"{name}/", f"{name}[")) for new in inside) else inside
+
+
+def _compile(compiled: Compile) -> dict[str, Any]:
+    losses = [None if loss is None else str(loss) for loss in compiled.losses]
+    data: dict[str, Any] = {"loss": losses[0] if len(losses) == 1 else losses or None}
+    data |= {key: getattr(compiled, key) for key in ("optimizer", "learning_rate", "momentum")}
+    data |= dict.fromkeys(compiled.options, True)
+    data |= {
+        "labels": compiled.labels,
+        "classes": compiled.classes,
+        "metrics": list(compiled.metrics) or None,
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _ignore(suppression: Suppression, names: Mapping[str, str]) -> dict[str, Any]:
+    """With the layers' new names; a pattern also stands for the new names of all layers that it matched."""
+    data: dict[str, Any] = {"rule": suppression.rule, "reason": suppression.reason}
+    if suppression.layers:
+        data["layers"] = [new for old, new in names.items() if suppression.covers(old)]
+    return data

@@ -8,6 +8,7 @@ from typing import Any
 from archcalc.errors import ArchcalcError, LayerError
 from archcalc.layers.activations import ACTIVATIONS, ARGUMENTS, LAYERS, ROWS
 from archcalc.layers.base import Layer
+from archcalc.layers.dtypes import canonical
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.initializers import INITIALIZERS
 from archcalc.layers.inner import InnerKind, inner_of
@@ -76,7 +77,10 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
     if not isinstance(kind, NamedKind):
         return value
     if kind.names() is INITIALIZERS:
-        return value if _name(value) in INITIALIZERS else None
+        if value is not None and _name(value) not in INITIALIZERS:
+            reading.left_out.append(f"{key}: {show(_name(value))} at {path}, which is not Keras's own")
+            return None
+        return value
     if kind.names() is ACTIVATIONS and isinstance(value, dict):
         return _activation(value, path, reading)
     return ACTIVATION_NAMES.get(value, value) if isinstance(value, str) else value
@@ -137,7 +141,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
 def dtype_name(value: Any) -> Any:
     """A dtype policy by name: `float32`, `mixed_float16`, `int8_from_float32`."""
     if not isinstance(value, dict):
-        return value if isinstance(value, str) else None
+        return canonical(value) if isinstance(value, str) else None
     config = value.get("config")
     if not isinstance(config, dict):
         return None
@@ -146,4 +150,4 @@ def dtype_name(value: Any) -> Any:
     if isinstance(config.get("default_policy"), dict):
         return dtype_name(config["default_policy"])
     name = config.get("name")
-    return name if isinstance(name, str) else None
+    return canonical(name) if isinstance(name, str) else None

@@ -34,6 +34,8 @@ class Reading:
     unbuilt: str = UNBUILT
     version: str | None = None  # of the Keras that wrote the file
     faults: list[Fault] = field(default_factory=list)
+    objects: dict[int, int] = field(default_factory=dict)  # mark of an object -> the node of its first call
+    left_out: list[str] = field(default_factory=list)  # what the file states and no graph holds
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used
     # path -> shape in the file of each input that has `input_shape` instead

@@ -15,6 +15,7 @@ from archcalc.arith.expressions import is_symbol_name
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Origin, Tap, owners_first
 from archcalc.graph.claims import Claim
+from archcalc.graph.compiled import Compile
 from archcalc.readers.json_text import MAPPING, STANDARD_INPUT, member
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, fault_of_name, show
@@ -118,6 +119,7 @@ class _Reader:
         expansion.share()
         taps = [self._output(name, number, expansion, i) for i, (name, number) in enumerate(outputs)]
         claims = self._claims(envelope, expansion)
+        compiled = self._compiled(envelope, network)
         self.faults.raise_any()
         graph = Graph(
             name=envelope.name or _stem(source),
@@ -126,7 +128,9 @@ class _Reader:
             outputs=tuple(taps),
             repeats=tuple(expansion.repeats),
             symbols={n: v if isinstance(v, int) else None for n, v in values.items()},
+            compiled=compiled,
             claims=claims,
+            suppressions=tuple(each.read() for each in envelope.lint.ignore),
             source=source,
             format=FORMAT_NAME,
         )
@@ -232,6 +236,11 @@ class _Reader:
     def _output(self, name: str, number: int, expansion: Expansion, index: int) -> Tap:
         tap = expansion.inner(name, f"$.outputs[{index}]") or Tap(0)
         return Tap(tap.node, number) if number else tap
+
+    def _compiled(self, envelope: Envelope, network: Body) -> Compile | None:
+        if "compile" not in envelope.model_fields_set:
+            return None
+        return envelope.compile.read(envelope.outputs or [network.entries[-1].name], self.faults)
 
     # -- claims -------------------------------------------------------------------------------------
     def _check_claims(self, envelope: Envelope) -> None:

@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from archcalc.graph.claims import Claim
+from archcalc.graph.compiled import LABELS
 from archcalc.graph.quantities import CLAIMED
 from archcalc.readers.json_text import member
 from archcalc.readers.names import did_you_mean, show
+from archcalc.readers.spec.declaration import Declaration
 from archcalc.readers.spec.faults import Faults, Severity
+from archcalc.readers.spec.training import CompileDeclaration, IgnoreDeclaration, LintDeclaration
 
 FORMAT = 1
 MAX_ENTRIES = {"symbols": 1_000, "inputs": 1_000, "outputs": 1_000, "blocks": 10_000, "claims": 10_000}
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("complex64", "complex128", "string"),
 )
 REPORTED: Any = object()  # replaces a part whose fault is noted
 BLOCK_INPUT = "input"  # the input's name in a block that declares none
-
-
-class Declaration(BaseModel):
-    """A part of a spec; unknown keys are faults."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SymbolDeclaration(Declaration):
@@ -106,6 +104,8 @@ class Envelope(Declaration):
     layers: Annotated[list[Any], Field(min_length=1)]
     outputs: Annotated[list[str] | None, Field(min_length=1)] = None
     claims: list[ClaimDeclaration] = []
+    compile: CompileDeclaration = CompileDeclaration()
+    lint: LintDeclaration = LintDeclaration()
 
 
 _PARTS: dict[str, type[Declaration]] = {
@@ -181,7 +181,7 @@ def described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
                 message += _MISSING[key]
                 severity = Severity.FORMAT if key == "archcalc" else severity
         case "extra_forbidden":
-            part = _PARTS[str(location[0])] if len(location) > 1 else Envelope
+            part = _part(location)
             known = [f.alias or name for name, f in part.model_fields.items()]
             hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
             message = f"unknown key {show(key)}{hint}"
@@ -191,6 +191,10 @@ def described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
         case "literal_error" if key == "quantity":
             hint = did_you_mean(str(error["input"]), CLAIMED) or f"; known: {', '.join(CLAIMED)}"
             message = f"unknown quantity {got}{hint}"
+        case "literal_error" if key == "labels":
+            message = f"expected one of {', '.join(LABELS)}, got {got}"
+        case "greater_than" | "less_than" | "greater_than_equal" | "finite_number" if key in _NUMBERS:
+            message = f"expected {_NUMBERS[key]}, got {got}"
         case "value_error":
             severity = Severity.FORMAT if key == "archcalc" else severity
             message = str(error["ctx"]["error"])
@@ -209,7 +213,12 @@ _MISSING = {
     "archcalc": f'; a spec begins with {{"archcalc": {FORMAT}, ...}}, which is the version of its format',
     "inputs": '; name each input with its shape, without the batch: "inputs": {"image": [32, 32, 3]}',
 }
+_NUMBERS = {"learning_rate": "a number above 0", "momentum": "a number from 0 to below 1"}
 _EXPECTED = {
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_too_short": "a text that is not empty",
+    "string_too_long": "a shorter text",
     "int_type": "a positive integer",
     "greater_than_equal": "a positive integer",
     "string_type": "a text in quotes",
@@ -219,6 +228,16 @@ _EXPECTED = {
     "literal_error": "'filter' or 'layer'",
     "greater_than": "a number above 0",
 }
+
+
+def _part(location: tuple[int | str, ...]) -> type[Declaration]:
+    """The part of a spec that has a key at this place."""
+    section = str(location[0])
+    if len(location) == 1:
+        return Envelope
+    if section == "lint":
+        return IgnoreDeclaration if len(location) > 2 else LintDeclaration
+    return CompileDeclaration if section == "compile" else _PARTS[section]
 
 
 def json_path(location: tuple[int | str, ...]) -> str:
