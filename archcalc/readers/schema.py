@@ -150,7 +150,15 @@ def _claim() -> dict[str, Any]:
             "quantity": {"enum": list(CLAIMED)},
             "layer": {"type": "string"},
             "layers": NAMES,
-            "per": {"const": "filter"},
+            "per": {
+                "enum": ["filter", "layer"],
+                "description": "The value is that of one filter, or of each of the layers.",
+            },
+            "rounded_to": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "The unit of the last digit of a rounded value.",
+            },
             "value": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
             "written": {"type": "string", "description": "The arithmetic as its author wrote it."},
             "note": {"type": "string"},

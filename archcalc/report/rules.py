@@ -152,5 +152,15 @@ RULES = {
             "The backward pass works with other values than the forward pass had.",
             "Certain for layers that draw at random and for moving statistics.",
         ),
+        _rule(
+            "AC913",
+            "unchecked-claims",
+            "info",
+            "Claims of a spec, which `archcalc audit` checks and nothing else does.",
+            "A wrong claim passes in silence here.",
+            "Certain.",
+            faulty=_net(_DENSE, claims=[{"quantity": "parameters", "value": 18}]),
+            mended=_net(_DENSE),
+        ),
     )
 }

@@ -225,6 +225,8 @@ def _claim(claim: Claim, names: Mapping[str, str]) -> dict[str, Any]:
     if claim.per is not None:
         data["per"] = claim.per
     data["value"] = list(claim.value) if isinstance(claim.value, tuple) else claim.value
+    if claim.rounded_to:
+        data["rounded_to"] = claim.rounded_to
     data |= {k: v for k, v in (("written", claim.written), ("note", claim.note)) if v is not None}
     return data
 
