@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import gcd, prod
 
-from archcalc.arith import Size, certainly, equal
+from archcalc.arith import Size, certainly, concrete, equal
 
 PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
 
@@ -53,7 +53,7 @@ def row_major_hulls(
     Each entry is (output axis, stride, count): position t, with all positions along the other output axes,
     reads from `stride*t` on an interval of `count` units. Output axes of which that is not so are left out.
     """
-    if not all(type(n) is int for n in (*sizes_in, *sizes_out)):
+    if not (concrete(sizes_in) and concrete(sizes_out)):
         return ()
     below_in = _below(sizes_in)[axis]
     cycle = below_in * sizes_in[axis]
@@ -68,7 +68,7 @@ def row_major_hulls(
     return tuple(found)
 
 
-def _below(sizes: tuple[Size, ...]) -> list[int]:
+def _below(sizes: tuple[int, ...]) -> list[int]:
     """The units that one step along each axis goes over."""
     return [prod(sizes[a + 1 :]) for a in range(len(sizes))]
 
