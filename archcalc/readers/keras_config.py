@@ -69,10 +69,8 @@ def read_keras(
         Continue with the recorded shapes after an unknown layer; its figures are unknown.
     symbols
         Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
-    max_layers
-        The most layers, once nested models are unfolded.
-    unbuilt
-        What to say of a model without an input's shape.
+    max_layers, unbuilt
+        The most layers, once nested models are unfolded; what to say of a model without an input's shape.
     root
         The JSON path of the configuration in its file.
     stored
@@ -85,8 +83,7 @@ def read_keras(
     Raises
     ------
     SourceError
-        With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
-        that another input shape does not fit.
+        With every fault, each at its JSON path; an unknown symbol; a layer that `input_shape` does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
     reading.statements = statements
@@ -98,8 +95,8 @@ def read_keras(
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
-    options |= {"max_layers": max_layers, "root": root, "stored": stored, "statements": statements}
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown, "root": root}
+    options |= {"max_layers": max_layers, "stored": stored, "statements": statements}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 
