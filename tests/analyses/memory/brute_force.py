@@ -87,6 +87,15 @@ def forward(graph: Graph, calls: Sequence[Call], order: Sequence[int], *, traini
     return times
 
 
+def labels(graph: Graph, calls: Sequence[Call]) -> dict[Hashable, int]:
+    """They are as large as the outputs that have a gradient, and alive at all times of a step."""
+    return {
+        ("labels", n): int(calls[tap.node].outputs[tap.output])
+        for n, tap in enumerate(graph.outputs)
+        if calls[tap.node].has_gradient
+    }
+
+
 def step(
     graph: Graph, calls: Sequence[Call], order: Sequence[int], blocks: Sequence[Sequence[int]] = ()
 ) -> list[Time]:
