@@ -256,7 +256,11 @@ class Figures:
 
 
 def type_name(layer: Layer) -> str:
-    """The type as users write it: a class of Keras, `ops.add`, the name of an unknown class."""
+    """The type as users write it: a class of Keras, `ops.add`, the name of an unknown class.
+
+    "(measured)" marks a class whose window no rule states.
+    """
     if isinstance(layer, Operation):
         return f"ops.{layer.function}"
-    return str(getattr(layer, "class_name", None) or type(layer).__name__)
+    name = str(getattr(layer, "class_name", None) or type(layer).__name__)
+    return f"{name} (measured)" if getattr(layer, "measured", False) else name

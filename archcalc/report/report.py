@@ -20,17 +20,16 @@ from archcalc.report import findings
 from archcalc.report.caveats import caveats
 from archcalc.report.checkpoint import Checkpoint, checkpoint
 from archcalc.report.columns import Figures, once
-from archcalc.report.findings import Finding
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
+from archcalc.report.rule import Finding as Finding
 from archcalc.report.stated import findings as stated_findings
 from archcalc.report.totals import Totals
-from archcalc.report.values import Frozen, thousands, to_json_value
+from archcalc.report.values import Frozen, stamp, thousands, to_json_value
 
 if TYPE_CHECKING:
     from archcalc.analyses.mean_field.verdicts import Verdict
 
-SCHEMA_VERSION = 1
 # what a layer states; all other figures follow from these
 STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
@@ -138,6 +137,7 @@ class Report(Frozen):
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
+            *findings.measured(of),
             *findings.not_runnable(of),
             *findings.recomputed(of),
             *caveats(of),
@@ -207,11 +207,8 @@ class Report(Frozen):
 
     def streamed(self) -> dict[str, Any]:
         """The same, but with an iterator over the layers, which need not be in memory together."""
-        from archcalc import __version__
-
         return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": {"name": "archcalc", "version": __version__},
+            **stamp(),
             "model": {
                 "name": self.name,
                 "source": self.source,
