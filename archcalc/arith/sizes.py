@@ -107,7 +107,7 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
 
     Raises `LayerError` (int), `UndecidedError` (symbol or array outside a scope).
     """
-    if type(a) is int and type(b) is int:
+    if isinstance(a, int) and isinstance(b, int):  # among them those that record their arithmetic
         whole, rest = divmod(a, b)
         if rest:
             raise LayerError(_text(message) or f"{a} is not divisible by {b}")

@@ -15,11 +15,11 @@ from archcalc.errors import ArchcalcError
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.render.screen import MIN_WIDTH, only_ascii, screen_width
 from archcalc.report.options import Choice, Flag, Names, Positive
+from archcalc.report.rule import SEVERITIES as SEVERITIES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
-SEVERITIES = ("info", "warning", "error")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
 _HTML = "no HTML is written here; -o FILE.md writes Markdown, and a notebook shows a report as HTML"
 _SHEET = "no spreadsheet is written here; use -o FILE.csv, which spreadsheets open"
@@ -206,11 +206,12 @@ def reading_options(command: F) -> F:
     return command
 
 
-def generated(options: type) -> Callable[[F], F]:
-    """An option of the command line for every field of a dataclass of `archcalc.report.options`."""
+def generated(options: type, names: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """An option of the command line for every field of a dataclass of `archcalc.report.options`, or some."""
 
     def decorate(command: F) -> F:
-        for field in reversed(dataclasses.fields(options)):
+        fields = [f for f in dataclasses.fields(options) if not names or f.name in names]
+        for field in reversed(fields):
             name = f"--{field.name.replace('_', '-')}"
             command = click.option(name, help=field.metadata["help"], **_form(field))(command)
         return command

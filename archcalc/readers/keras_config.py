@@ -23,6 +23,7 @@ from archcalc.readers.keras.inputs import check_inputs, check_values, given_shap
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
 from archcalc.readers.keras.reading import UNBUILT, Reading, agree
+from archcalc.readers.keras.shared import with_first_marked
 from archcalc.readers.keras.statements import NONE, Statements, check_used
 from archcalc.readers.keras.stored import StoredShapes, require_stored, with_stored
 from archcalc.readers.keras.unfold import unfold
@@ -50,6 +51,7 @@ def read_keras(
     unbuilt: str = UNBUILT,
     root: str = "$",
     stored: StoredShapes | None = None,
+    objects: dict[int, int] | None = None,
     statements: Statements = NONE,
 ) -> Graph:
     """The network that a Keras configuration describes.
@@ -67,33 +69,34 @@ def read_keras(
         Continue with the recorded shapes after an unknown layer; its figures are unknown.
     symbols
         Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
-    max_layers
-        The most layers, once nested models are unfolded.
-    unbuilt
-        What to say of a model without an input's shape.
+    max_layers, unbuilt
+        The most layers, once nested models are unfolded; what to say of a model without an input's shape.
     root
         The JSON path of the configuration in its file.
     stored
         The shapes of the weights in the same file, for layers without a rule.
+    objects
+        Filled with the node of each object that the configuration marks, by its `shared_object_id`.
     statements
         What a person says of layers without a rule.
 
     Raises
     ------
     SourceError
-        With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
-        that another input shape does not fit.
+        With every fault, each at its JSON path; an unknown symbol; a layer that `input_shape` does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
     reading.statements = statements
+    data = with_first_marked(data)
     _prepare(reading, data, input_shape)
     graph = _unfolded(data, root, reading, stored)
+    (objects if objects is not None else {}).update(reading.objects)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
-    options |= {"max_layers": max_layers, "root": root, "stored": stored, "statements": statements}
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown, "root": root}
+    options |= {"max_layers": max_layers, "stored": stored, "statements": statements}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 

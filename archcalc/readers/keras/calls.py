@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from archcalc import arith
@@ -23,8 +23,26 @@ TENSORS = {
     "GroupQueryAttention": ("query", "value", "key"),
 }
 
-# arguments that control how a call runs, and do not change what it computes at inference
-IGNORED = frozenset({"training"})
+# the arguments of calls in Keras's order, for those that may be given by position
+_OF_HEADS = (
+    *("query_mask", "value_mask", "key_mask", "attention_mask"),
+    *("return_attention_scores", "training", "use_causal_mask"),
+)
+_OF_SCORES = ("inputs", "mask", "training", "return_attention_scores", "use_causal_mask")
+_OF_SEQUENCES = ("sequences", "initial_state", "mask", "training")
+POSITIONS: Mapping[str, tuple[str, ...]] = {
+    **{name: (*tensors, *_OF_HEADS) for name, tensors in TENSORS.items()},
+    **dict.fromkeys(("Attention", "AdditiveAttention"), _OF_SCORES),
+    **dict.fromkeys(("BatchNormalization", "TimeDistributed"), ("inputs", "training", "mask")),
+    **dict.fromkeys(("GlobalAveragePooling1D", "Softmax"), ("inputs", "mask")),
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"), _OF_SEQUENCES),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), _OF_SEQUENCES),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell"), ("inputs", "states", "training")),
+    "StackedRNNCells": ("inputs", "states", "training"),
+    "ReversibleEmbedding": ("inputs", "reverse"),
+    "CategoryEncoding": ("inputs", "count_weights"),
+}
+_USUAL = ("inputs", "training")
 
 
 def complete(model: Model, member: Member, reading: Reading) -> None:
@@ -38,6 +56,8 @@ def complete(model: Model, member: Member, reading: Reading) -> None:
         expected = sum(1 for _ in leaves(member.model.inputs))
         for call in member.calls:
             call.inputs = tuple(_model_inputs(call, member.model, expected, reading))
+            if any(True for _ in refs(call.kwargs.get("mask"))):
+                reading.left_out.append(f"the mask that {member.name!r}, a model, is called with")
     elif member.kind == "layer":
         _layer(model, member, reading)
     elif member.kind in ("operation", "function", "operator"):
@@ -72,12 +92,33 @@ def _layer(model: Model, member: Member, reading: Reading) -> None:
     config = reading.mapping(member.entry.get("config"), path, "the arguments of a layer")
     declared = declare(member.class_name, config, path, reading)
     for call in member.calls:
+        _name_arguments(member.class_name, call)
         call.inputs = tuple(_tensors(member.class_name, call))
+        call.masks = dict(_masks(call))
         if declared is not None:
             call.layer = _with_call_arguments(declared, call, reading)
     if declared is not None and declared.has_foreign_activation:
         shape = model.recorded(member).get((0, 0))
         reading.activation_shapes[reading.row(member.name)] = shape
+
+
+def _name_arguments(class_name: str, call: Call) -> None:
+    """Move what is given by position, all but the first, to the arguments that have names."""
+    names = POSITIONS.get(class_name, _USUAL)
+    if 1 < len(call.args) <= len(names):
+        call.kwargs = {**dict(zip(names[1:], call.args[1:], strict=False)), **call.kwargs}
+        call.args = call.args[:1]
+
+
+def _masks(call: Call) -> Iterator[tuple[str, list[Ref | None] | Ref]]:
+    """The tensors of masks by argument: one, or (`Attention`) a list of one for each input."""
+    for key, value in call.kwargs.items():
+        if not key.endswith("mask"):
+            continue
+        if isinstance(value, Ref):
+            yield key, value
+        elif isinstance(value, list) and any(isinstance(v, Ref) for v in value):
+            yield key, [v if isinstance(v, Ref) else None for v in value]
 
 
 def _tensors(class_name: str, call: Call) -> Iterator[Ref]:
@@ -96,10 +137,13 @@ def _with_call_arguments(layer: Layer, call: Call, reading: Reading) -> Layer:
     known = {f.name for f in dataclasses.fields(layer)}
     more = {}
     for key, value in call.kwargs.items():
-        if key in IGNORED or (key.endswith("mask") and key not in known) or any(True for _ in refs(value)):
+        if (key.endswith("mask") and key not in known) or any(True for _ in refs(value)):
             continue
+        if key == "training" and key not in layer.call_arguments:
+            continue  # it does the same in both
         if key in known:
-            more[key] = value
+            # the learning phase was a number once
+            more[key] = bool(value) if key == "training" and isinstance(value, int) else value
         elif value is not None and value is not False:
             name = type(layer).__name__
             reading.fault(
@@ -157,7 +201,7 @@ def _described(model: Model, member: Member, reading: Reading) -> None:
     config = stated if isinstance(stated, dict) else {}
     for number, call in enumerate(member.calls):
         call.inputs = _all_tensors(call)
-        more = {k: v for k, v in call.kwargs.items() if k not in IGNORED and not any(True for _ in refs(v))}
+        more = {k: v for k, v in call.kwargs.items() if k != "training" and not any(True for _ in refs(v))}
         call.layer = Described(
             stated_shape=SAME,
             class_name=member.class_name,

@@ -8,6 +8,7 @@ from typing import Any
 from archcalc.errors import ArchcalcError, LayerError
 from archcalc.layers.activations import ACTIVATIONS, ARGUMENTS, FOREIGN, LAYERS, ROWS
 from archcalc.layers.base import Layer
+from archcalc.layers.dtypes import canonical
 from archcalc.layers.fields import FieldError, NamedKind
 from archcalc.layers.homes import LAYERS as LAYER_HOMES
 from archcalc.layers.initializers import INITIALIZERS
@@ -78,7 +79,10 @@ def _plain(cls: type[Layer], key: str, value: Any, path: str, reading: Reading) 
     if not isinstance(kind, NamedKind):
         return value
     if kind.names() is INITIALIZERS:
-        return value if _name(value) in INITIALIZERS else None
+        if value is not None and _name(value) not in INITIALIZERS:
+            reading.left_out.append(f"{key}: {show(_name(value))} at {path}, which is not Keras's own")
+            return None
+        return value
     if kind.names() is not ACTIVATIONS:
         return value
     if isinstance(value, dict):
@@ -202,7 +206,7 @@ def _activation(value: dict[str, Any], path: str, reading: Reading) -> Any:
 def dtype_name(value: Any) -> Any:
     """A dtype policy by name: `float32`, `mixed_float16`, `int8_from_float32`."""
     if not isinstance(value, dict):
-        return value if isinstance(value, str) else None
+        return canonical(value) if isinstance(value, str) else None
     config = value.get("config")
     if not isinstance(config, dict):
         return None
@@ -211,4 +215,4 @@ def dtype_name(value: Any) -> Any:
     if isinstance(config.get("default_policy"), dict):
         return dtype_name(config["default_policy"])
     name = config.get("name")
-    return name if isinstance(name, str) else None
+    return canonical(name) if isinstance(name, str) else None

@@ -7,6 +7,7 @@ again. Layers between act on each part, as inside a TimeDistributed.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,9 +77,9 @@ def _apart(node: Node, inputs: tuple[Shape, ...], parts: list[int], reading: Rea
 
 def _reshape(layer: Any, x: Shape, count: int) -> tuple[Layer, int]:
     target = layer.newshape[1:]
-    if not all(type(n) is int for n in (*x, *target)):
+    if not (arith.concrete(x) and arith.concrete(target)):
         return layer, count
-    units, known = int(arith.prod(x)), int(arith.prod([n for n in target if n != -1]))
+    units, known = math.prod(x), math.prod(n for n in target if n != -1)
     if -1 in target:  # the parts stay what they are
         new = tuple(units // count // known if n == -1 else n for n in target)
         return (layer, 1) if count == 1 else (dataclasses.replace(layer, newshape=(-1, count, *new)), count)
@@ -95,6 +96,10 @@ def _opaque(layer: Opaque, count: int) -> Layer:
     return dataclasses.replace(layer, stated_shape=shape, other_shapes=others)
 
 
+def _with(layer: Layer, **arguments: Any) -> Layer:
+    return dataclasses.replace(layer, **arguments)
+
+
 # -- operations that name axes -----------------------------------------------------------------------
 def _axis(layer: Any, _: Shape) -> Layer:
     def moved(axis: Any) -> Any:
@@ -103,18 +108,18 @@ def _axis(layer: Any, _: Shape) -> Layer:
         return axis if axis is None or axis < 0 else axis + 1
 
     names = [n for n in ("axis", "axis1", "axis2", "source", "destination") if hasattr(layer, n)]
-    return dataclasses.replace(layer, **{n: moved(getattr(layer, n)) for n in names})
+    return _with(layer, **{n: moved(getattr(layer, n)) for n in names})
 
 
 def _transpose(layer: Any, x: Shape) -> Layer:
     axes = layer.axes or tuple(range(len(x) - 1, -1, -1))
-    return dataclasses.replace(layer, axes=(0, 1, *(a + 1 for a in axes if a)))
+    return _with(layer, axes=(0, 1, *(a + 1 for a in axes if a)))
 
 
 def _attention(layer: Any, x: Shape) -> Layer:
     axes = layer.attention_axes
     moved = tuple(range(2, len(x))) if axes is None else tuple(a if a < 0 else a + 1 for a in axes)
-    return dataclasses.replace(layer, attention_axes=moved)
+    return _with(layer, attention_axes=moved)
 
 
 _SHIFTED: Mapping[str, Callable[[Any, Shape], Layer]] = {

@@ -24,14 +24,16 @@ class Ref(NamedTuple):
 class Call:
     """One call of a member.
 
-    `args` and `kwargs` are decoded values; `inputs` the tensors in the layer's own order and
-    `layer` the declaration with this call's arguments (None for models and after a fault).
+    `args` and `kwargs` are decoded values; `inputs` the tensors in the layer's own order, `masks` those
+    of the call's masks by argument and `layer` the declaration with this call's arguments (None for
+    models and after a fault).
     """
 
     path: str
     args: list[Any]
     kwargs: dict[str, Any]
     inputs: tuple[Ref, ...] = ()
+    masks: dict[str, list[Ref | None] | Ref] = field(default_factory=dict)
     layer: Layer | None = None
 
 

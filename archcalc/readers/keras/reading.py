@@ -48,6 +48,8 @@ class Reading:
     whole: str = ""  # the row that is the model itself, if it is one layer
     claimed: dict[str, str] = field(default_factory=dict)  # row -> class, of layers that `--as` speaks of
     faults: list[Fault] = field(default_factory=list)
+    objects: dict[int, int] = field(default_factory=dict)  # mark of an object -> the node of its first call
+    left_out: list[str] = field(default_factory=list)  # what the file states and no graph holds
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used
     # path -> shape in the file of each input that has `input_shape` instead
