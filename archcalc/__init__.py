@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from archcalc.review.audit import audit as audit
     from archcalc.review.explain import explain as explain
     from archcalc.review.explain_field import explain_field as explain_field
+    from archcalc.review.lint.run import Lint as Lint
+    from archcalc.review.lint.run import lint as lint
     from archcalc.review.sheets import read_claims as read_claims
     from archcalc.verification.verify import verify as verify
     from archcalc.writers.convert import convert as convert
@@ -47,6 +49,7 @@ _HOMES = {
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
+    "Lint": "archcalc.review.lint.run",
     "MissingExtraError": "archcalc.errors",
     "NetworkError": "archcalc.errors",
     "Report": "archcalc.report.report",
@@ -60,6 +63,7 @@ _HOMES = {
     "explain_field": "archcalc.review.explain_field",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
+    "lint": "archcalc.review.lint.run",
     "load": "archcalc.readers",
     "read_claims": "archcalc.review.sheets",
     "read_weights": "archcalc.readers.keras_weights",

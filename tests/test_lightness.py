@@ -45,7 +45,7 @@ def run(*arguments: str) -> str:
 @pytest.mark.parametrize(
     "code",
     ["import archcalc", "import archcalc; archcalc.ArchcalcError", run("--help"), run("--version")]
-    + [run(name, "--help") for name in ("analyze", "layers", "schema", "examples")],
+    + [run(name, "--help") for name in ("analyze", "layers", "schema", "examples", "lint", "rules")],
 )
 def test_nothing_heavy(code: str) -> None:
     assert not imported(code) & set(HEAVY)

@@ -127,6 +127,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, 
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
     found: dict[tuple[str, str], str] = {}
+    Path("classes.json").write_text(json.dumps({"Mine": {"type": "Dropout", "rate": 0.5}}))
     for network in ("plain", "open", "unknown"):
         for kind, data in (
             ("spec", spec(network)),
@@ -156,6 +157,9 @@ READING = [
     Row("--input-shape", "H,W,3"),
     Row("--input-shape", "2,2,3"),
     Row("--allow-unknown", network="unknown"),
+    Row("--as", "Mine=relu", "unknown"),
+    Row("--shape", "mine=14,14,4", "unknown"),
+    Row("--classes", "classes.json", "unknown"),
     Row("--max-layers", "1"),
 ]
 SHOWING = [
@@ -374,8 +378,8 @@ def test_what_verify_is_asked(
     monkeypatch.setattr("archcalc.cli.keras_quietly.import_quietly", str)
     if "--format" in row.context:
         row = row._replace(context=row.context[2:])
-    if row.option == "--seed":
-        row = row._replace(context=() if form != "table" else ("--all",))
+    if form == "table" and row.option in ("--seed", "--width", "--ascii"):
+        row = row._replace(context=(*row.context, "--all"))  # what agrees is shown
     if row.option == "--format":
         row = row._replace(value="json" if form == "csv" else "csv")
     row = row._replace(context=(*row.context, "--format", form))

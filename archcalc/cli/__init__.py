@@ -26,6 +26,8 @@ COMMANDS = {
     "examples": "List the example networks, or copy one to a file.",
     "explain": "Each figure of a layer step by step; or which layers have a given count or field.",
     "layers": "List the layer types, their fields and their formulas.",
+    "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
+    "rules": "List the rules of lint, or explain one.",
     "schema": "Print the JSON Schema of archcalc's own spec.",
     "verify": "Build the real Keras model and compare it with every figure.",
 }

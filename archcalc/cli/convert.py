@@ -36,6 +36,7 @@ def command(
     from archcalc.writers.convert import as_text, form_of, save_keras
     from archcalc.writers.losses import losses, renamed
     from archcalc.writers.spec import write_spec
+    from archcalc.writers.spec_text import spec_text
 
     to_file = output is not None and output != "-"
     form = form or (form_of(output) if to_file and output else "spec")
@@ -44,7 +45,10 @@ def command(
     if form == "keras":
         options.refuse(("keep_names", "names"), "does not apply to a .keras archive, where all names stay")
     graph = read(source, **reading)
-    new_names = {} if form == "keras" else dict(write_spec(graph, fold=not keep_names).names)
+    # code has the names of a spec, which needs layers
+    named = form == "spec" or (form == "python" and len(graph.nodes) > len(graph.inputs))
+    written = write_spec(graph, fold=not keep_names) if named else None
+    new_names = {} if written is None else dict(written.names)
     if names is not None:
         from archcalc.render.json import json_text
 
@@ -54,6 +58,8 @@ def command(
 
         import_quietly("archcalc.keras.build")
         save_keras(graph, str(output))
+    elif form == "spec" and written is not None:
+        emit(spec_text(written.data), output)
     else:
         emit(as_text(graph, form, fold=not keep_names), output)
     notes = losses(graph, form)

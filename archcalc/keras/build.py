@@ -59,6 +59,8 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
         }
     # set as an attribute, since not every constructor takes the argument (SpatialDropout2D refuses it)
     trainable = arguments.pop("trainable", True)
+    if layer.keras_class and layer.lacking:
+        raise LayerError(layer.lacking)
     built = _keras_class(layer)(**arguments, **({"name": name} if name else {}))
     if not trainable:
         built.trainable = False

@@ -174,6 +174,21 @@ class Layer(Record, ABC):
             return promoted(*inputs)
         return compute
 
+    @property
+    def lacking(self) -> str:
+        """Why Keras cannot run the layer; empty if it can."""
+        if not self.keras_class:
+            return f"Keras has no layer {type(self).__name__!r}"
+        if self.has_foreign_activation:
+            return f"the activation of this {type(self).__name__} is a function that archcalc does not know"
+        return ""
+
+    @property
+    def has_foreign_activation(self) -> bool:
+        """Whether an activation is a function of another package, of which nothing but its place is known."""
+        named = (n for n, kind in self.kinds.items() if getattr(kind, "what", "") == "activation")
+        return any(getattr(self, n) == "unknown" for n in named)
+
     @classmethod
     def spec_key(cls, field: str) -> str:
         """The key of this field in a spec."""

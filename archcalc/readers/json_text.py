@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Mapping
 from typing import Any, BinaryIO, NoReturn
 
 from archcalc.errors import Fault, SourceError
@@ -107,6 +108,15 @@ def decode(raw: bytes, source: str) -> Any:
         if faults:
             raise SourceError(source, faults)
     return value
+
+
+def round_trip(source: Mapping[str, Any]) -> Any:
+    """The mapping after a round trip through strict JSON, so that it obeys the same rules as a file."""
+    try:
+        text = json.dumps(dict(source))
+    except (TypeError, ValueError, RecursionError) as problem:
+        _refuse(MAPPING, f"is not JSON: {problem}")
+    return decode(text.encode("utf-8"), MAPPING)
 
 
 # -- files -----------------------------------------------------------------------------------------

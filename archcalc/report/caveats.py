@@ -12,7 +12,7 @@ from archcalc.analyses.memory.precision import SINGLE
 from archcalc.arith import Shape, certainly, equal, prod
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer
-from archcalc.report.findings import Finding
+from archcalc.report.rule import Finding
 
 if TYPE_CHECKING:
     from archcalc.report.columns import Figures

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from archcalc.layers import primitives as prim
+from archcalc.layers.base import Layer
+from archcalc.layers.inner import with_inner
+from archcalc.report.rule import Finding
 
 if TYPE_CHECKING:
     from archcalc.arith import Shape
-    from archcalc.layers.base import Layer
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
-
-SEVERITIES = ("info", "warning", "error")
-# every rule that a finding may come from -> what it finds; docs/findings.md explains each
-RULES = {
-    "unknown-layer": "figures that nothing states for a layer without a rule",
-    "dtype-policies": "layers that declare another dtype policy than the one that counts",
-    "optimizer": "an optimizer of the file whose state is not known",
-    "assumed-shape": "layers of a file that are taken to keep their input's shape, since none is recorded",
-    "unchecked-claims": "claims of a spec, which only `audit` checks",
-    "measured": "layers whose window was measured from gradients, since their code cannot be read",
-    "dead-layer": "layers that lead to no output",
-    "unread-input": "inputs that no layer reads",
-    "not-runnable": "layers whose shape Keras infers and which TensorFlow cannot run",
-    "training-memory": "a batch with which training does not fit into --memory",
-    "inference-memory": "a batch with which inference does not fit into --memory",
-    "memory-estimate": "layers of which a step is known to hold other bytes than are counted",
-    "recomputed-layer": "layers in blocks of --checkpoint that do not compute the same again",
-}
-
-
-class Finding(NamedTuple):
-    """Something a reader should know; `layer` is None where it concerns the whole network."""
-
-    rule: str
-    severity: str
-    layer: str | None
-    message: str
-    suggestion: str
-
-    def at_least(self, severity: str) -> bool:
-        return SEVERITIES.index(self.severity) >= SEVERITIES.index(severity)
 
 
 def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
@@ -99,7 +70,7 @@ def unused(figures: Figures) -> Iterator[Finding]:
 def assumed(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer about which the reader of a file took something for granted."""
     for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
-        text = getattr(node.layer, "assumed", "")
+        text = next(filter(None, map(_assumption, with_inner([node.layer]))), "")
         if text:
             yield Finding(
                 "assumed-shape",
@@ -122,6 +93,14 @@ def measured(figures: Figures) -> Iterator[Finding]:
                 "receptive fields that pass it are measured too",
                 "where it reads more, write the network as a spec with an Opaque layer",
             )
+
+
+FOREIGN = "its activation is a function of another package, taken to act on each unit; its slope is unknown"
+
+
+def _assumption(layer: Layer) -> str:
+    """What was taken for granted about a layer; empty if nothing was."""
+    return getattr(layer, "assumed", "") or (FOREIGN if layer.has_foreign_activation else "")
 
 
 def not_runnable(figures: Figures) -> Iterator[Finding]:

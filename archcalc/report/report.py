@@ -20,9 +20,9 @@ from archcalc.report import findings
 from archcalc.report.caveats import caveats
 from archcalc.report.checkpoint import Checkpoint, checkpoint
 from archcalc.report.columns import Figures, once
-from archcalc.report.findings import Finding
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
+from archcalc.report.rule import Finding as Finding
 from archcalc.report.stated import findings as stated_findings
 from archcalc.report.totals import Totals
 from archcalc.report.values import Frozen, stamp, thousands, to_json_value

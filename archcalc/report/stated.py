@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from archcalc.analyses.memory.precision import OPTIMIZERS, PRECISIONS
 from archcalc.graph import Graph
-from archcalc.report.findings import Finding
 from archcalc.report.options import DTYPE, OPTIMIZER, AnalysisOptions
+from archcalc.report.rule import Finding
 
 
 def completed(asked: AnalysisOptions, graph: Graph) -> AnalysisOptions:

@@ -1,1 +1,1 @@
-"""Figures that people state: checked against a network (`audit`), and traced back to layers (`explain`)."""
+"""What people state and build: `audit` checks claims, `explain` traces figures back, `lint` finds faults."""

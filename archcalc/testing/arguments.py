@@ -35,7 +35,7 @@ Shapes = tuple[tuple[int, ...], ...]
 MAX_CHANNELS = 8
 
 # glu halves an axis, which the activation of a layer must not; threshold needs an argument
-_UNDRAWN = ("glu", "threshold")
+_UNDRAWN = ("glu", "threshold", "unknown")
 
 
 def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:

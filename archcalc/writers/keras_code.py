@@ -56,9 +56,8 @@ class _Code:
         self.graph = graph
         for node in graph.nodes:
             for layer in with_inner([node.layer]):
-                if not layer.keras_class:
-                    kind = type(layer).__name__
-                    raise ArchcalcError(f"layer {node.name!r}: Keras has no layer {kind!r} to write")
+                if layer.lacking:
+                    raise ArchcalcError(f"layer {node.name!r}: {layer.lacking}, so there is no code to write")
             if node.shared_with is not None and states_arguments(graph, node):
                 owner = graph.nodes[node.shared_with].name
                 raise ArchcalcError(f"layer {node.name!r} is a weight of {owner!r}: Keras code cannot say so")

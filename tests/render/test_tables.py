@@ -20,8 +20,8 @@ from archcalc.render import text
 from archcalc.render.columns import ORDER
 from archcalc.render.summary import facts
 from archcalc.render.text import ASCII, UNICODE
-from archcalc.report.findings import RULES
 from archcalc.report.options import COLUMNS
+from archcalc.report.rules import RULES
 from tests.networks import chain, made
 
 ROOT = Path(__file__).parents[2]

@@ -76,9 +76,6 @@ def primitive_bound(primitive: prim.Primitive, x: Interval, setting: Setting) ->
             return _pointwise(primitive, x, setting)
         case prim.Scale():
             return _factor(primitive, x, setting)
-        case prim.Offset(None, str(weight)) if x == Interval(0.0, 0.0):  # a weight as a tensor
-            size = setting.norms.largest(weight)
-            return IDENTITY, ANY if size is None else ranges.symmetric(size)
         case prim.Offset(value):
             low, high = _ends(value)
             return IDENTITY, Interval(x.low + low, x.high + high)

@@ -205,14 +205,14 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
     p /= p.sum(axis=1, keepdims=True)
     if log:
         # the Jacobian is I - 1 p^T
-        logs = np.log((1 - 2 / count) + (p * p).sum(axis=1))
+        logs = log_of((1 - 2 / count) + (p * p).sum(axis=1))
         value = z - z.max(axis=1, keepdims=True)
         value = value - np.log(np.exp(value).sum(axis=1, keepdims=True))
     else:
         # the Jacobian is diag(p) - p p^T
-        logs = _log_squared_norm(z) - math.log(count)
+        logs = _log_squared_norm(z) - math.log(count) if count > 1 else np.full(rows, FLOOR)
         value = p
-    mean_square = float((value**2).mean())
+    mean_square = float((value**2).mean()) or math.exp(-700)  # of one unit, whose log-softmax is 0
     ones = np.ones((1,) * len(x.shape))
     output = replace(
         x,

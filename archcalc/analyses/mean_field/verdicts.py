@@ -120,13 +120,15 @@ def _two_digits(ratio: float) -> int:
     return int(round(ratio, 1 - math.floor(math.log10(ratio))))
 
 
-def verdict(graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected]) -> Verdict | None:
+def verdict(
+    graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected], *, with_remedies: bool = True
+) -> Verdict | None:
     """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers."""
     structure = Structure(graph, shapes)
     if len(structure.weighted) < 2:
         return None
     without_remedies = _verdict(structure, rows)
-    if without_remedies.verdict not in ("vanishing", "exploding"):
+    if not with_remedies or without_remedies.verdict not in ("vanishing", "exploding"):
         return without_remedies
     tried, draws = [], Draws()
     if len(graph.nodes) <= LARGEST:

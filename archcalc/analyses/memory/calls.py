@@ -14,7 +14,7 @@ from archcalc.graph import Graph, Tap
 
 def held_by_node(graph: Graph, shapes: Shapes) -> list[Held | None]:
     """What each node's layer holds, by its rules; None where it has none."""
-    return [held(node.layer, *graph.input_shapes(shapes, node)) for node in graph.nodes]
+    return list(graph.each(shapes, held))
 
 
 def calls(

@@ -11,6 +11,7 @@ from archcalc.errors import Fault, SourceError
 from archcalc.graph import CallMask, Graph, Node, Tap, cycle, shown_cycle, topological_order
 from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
+from archcalc.layers.operations.base import Operation
 from archcalc.readers.keras.distributed import at_every_step
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
@@ -172,7 +173,8 @@ class _Use(NamedTuple):
 
     def state(self, layer: Layer) -> dict[str, Any]:
         """The arguments of a layer inside that the use decides."""
-        state: dict[str, Any] = {"trainable": False} if self.frozen else {}
+        frozen = self.frozen and not isinstance(layer, Operation)  # a function has no such flag
+        state: dict[str, Any] = {"trainable": False} if frozen else {}
         if self.training is not None and "training" in layer.call_arguments:
             state["training"] = self.training
         return state

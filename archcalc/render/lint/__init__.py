@@ -1,0 +1,1 @@
+"""The findings of `archcalc lint` in the formats of terminals and of CI."""

@@ -1,0 +1,1 @@
+"""Lint: findings of a network in the hands of a reviewer, and budgets."""
