@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -117,9 +117,9 @@ class Counting:
         return list(self._singles())
 
     @cached_property
-    def pairs(self) -> list[Candidate]:
-        """What two slips lead to: one after the other, each at its own layer, or one and a finish."""
-        return list(self._pairs())
+    def by_pairs(self) -> dict[int, float]:
+        """The values that two slips lead to, each with the oddity of the likeliest pair."""
+        return likeliest(self.pairs())
 
     @cached_property
     def misread(self) -> list[tuple[Slip, str, Figures]]:
@@ -218,7 +218,8 @@ class Counting:
                 yield candidate(value, ((slip, where),))
 
     # -- pairs -----------------------------------------------------------------------------------------
-    def _pairs(self) -> Iterator[Candidate]:
+    def pairs(self) -> Iterator[Candidate]:
+        """What two slips lead to: one after the other, each at its own layer, or one and a finish."""
         right, *wrong = self.finish
         for atom in self.atoms:
             for finish in wrong:
@@ -268,6 +269,14 @@ class Counting:
                     yield from _finished(
                         self.total + a.delta + b.delta, (self._named(a), self._named(b)), finish
                     )
+
+
+def likeliest(candidates: Iterable[Candidate]) -> dict[int, float]:
+    """The oddity of the likeliest candidate of each value."""
+    best: dict[int, float] = {}
+    for each in candidates:
+        best[each.value] = min(best.get(each.value, each.oddity), each.oddity)
+    return best
 
 
 def _finished(total: int, slips: Sequence[tuple[Slip, str]], finish: Finish) -> Iterator[Candidate]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError
-from archcalc.review.counting import COUNTED, Candidate, Counting, candidate
+from archcalc.review.counting import COUNTED, Candidate, Counting, candidate, likeliest
 from archcalc.review.network_edits import edited_figures
 from archcalc.review.slips.catalogue import Slip
 from archcalc.review.slips.fields import field_slips
@@ -94,10 +94,14 @@ def _counted(counting: Counting, value: int, written: str | None, unit: float) -
     if as_they_wrote:
         return _ranked(as_they_wrote)
     found = [c for c in counting.singles if _rounds(c.value, value, unit)]
-    if found and unit:
-        found = _not_by_chance(counting.singles, value, unit)
+    if found and unit and _by_chance(likeliest(counting.singles), value, unit):
+        found = []
     if min((c.oddity for c in found), default=ODD) >= ODD:
-        found += _not_by_chance(counting.pairs, value, unit)
+        reached = (
+            any(_rounds(v, value, unit) for v in counting.by_pairs) if unit else value in counting.by_pairs
+        )
+        if reached and not _by_chance(counting.by_pairs, value, unit):
+            found += [c for c in counting.pairs() if _rounds(c.value, value, unit)]
     return _ranked(found)
 
 
@@ -106,22 +110,13 @@ def _rounds(reached: int, value: int, unit: float) -> bool:
     return 2 * abs(reached - value) <= unit
 
 
-def _not_by_chance(candidates: Iterable[Candidate], value: int, unit: float) -> list[Candidate]:
-    """Those that reproduce a value, unless those at least as plausible reach too many values near it."""
-    best: dict[int, float] = {}
-    hits: list[Candidate] = []
+def _by_chance(reached: dict[int, float], value: int, unit: float) -> bool:
+    """Whether slips at least as plausible as those that reproduce a value reach too many values near it."""
     low, high = value / NEAR, value * NEAR
-    for each in candidates:
-        if low <= each.value <= high:
-            best[each.value] = min(best.get(each.value, each.oddity), each.oddity)
-            if _rounds(each.value, value, unit):
-                hits.append(each)
-    if not hits:
-        return []
-    likeliest = min(h.oddity for h in hits)
-    as_plausible = sum(oddity <= likeliest for oddity in best.values())
+    oddity = min((o for v, o in reached.items() if _rounds(v, value, unit)), default=0.0)
+    as_plausible = sum(low <= v <= high and o <= oddity for v, o in reached.items())
     allowed = max(CHANCE * (high - low), min(FEW, SMALL * (high - low)))
-    return hits if as_plausible * max(unit, 1) <= allowed else []
+    return as_plausible * max(unit, 1) > allowed
 
 
 def _sizes(subject: Subject) -> Iterator[Reached]:
