@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archcalc.report.comparison import compare_conventions as compare_conventions
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
+    from archcalc.review.diff.compare import Diff as Diff
+    from archcalc.review.diff.compare import diff as diff
     from archcalc.review.lint.run import Lint as Lint
     from archcalc.review.lint.run import lint as lint
     from archcalc.verification.verify import verify as verify
@@ -42,6 +44,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "ArchcalcError": "archcalc.errors",
     "Comparison": "archcalc.report.comparison",
+    "Diff": "archcalc.review.diff.compare",
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
@@ -54,6 +57,7 @@ _HOMES = {
     "analyze": "archcalc.analyze",
     "compare_conventions": "archcalc.report.comparison",
     "convert": "archcalc.writers.convert",
+    "diff": "archcalc.review.diff.compare",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "lint": "archcalc.review.lint.run",

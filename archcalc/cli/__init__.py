@@ -22,6 +22,7 @@ COMMANDS = {
     "analyze": "Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.",
     "completion": "Print the completion of archcalc for bash, zsh or fish.",
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
+    "diff": "What changed from one network to another, layer by layer and in total.",
     "examples": "List the example networks, or copy one to a file.",
     "layers": "List the layer types, their fields and their formulas.",
     "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
