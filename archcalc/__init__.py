@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from archcalc.report.comparison import compare_conventions as compare_conventions
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
+    from archcalc.review.audit import audit as audit
     from archcalc.review.diff.compare import Diff as Diff
     from archcalc.review.diff.compare import diff as diff
+    from archcalc.review.explain import explain as explain
+    from archcalc.review.explain_field import explain_field as explain_field
     from archcalc.review.lint.run import Lint as Lint
     from archcalc.review.lint.run import lint as lint
+    from archcalc.review.sheets import read_claims as read_claims
     from archcalc.verification.verify import verify as verify
     from archcalc.writers.convert import convert as convert
     from archcalc.writers.keras_code import keras_code as keras_code
@@ -55,13 +59,17 @@ _HOMES = {
     "SourceError": "archcalc.errors",
     "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
+    "audit": "archcalc.review.audit",
     "compare_conventions": "archcalc.report.comparison",
     "convert": "archcalc.writers.convert",
     "diff": "archcalc.review.diff.compare",
+    "explain": "archcalc.review.explain",
+    "explain_field": "archcalc.review.explain_field",
     "from_keras": "archcalc.keras",
     "keras_code": "archcalc.writers.keras_code",
     "lint": "archcalc.review.lint.run",
     "load": "archcalc.readers",
+    "read_claims": "archcalc.review.sheets",
     "read_weights": "archcalc.readers.keras_weights",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",

@@ -70,3 +70,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
     file = collection_path / "conftest.py" if collection_path.is_dir() else collection_path
     return True if file.suffix == ".py" and file.exists() and needs(file) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--light"):
+        items[:] = [item for item in items if item.get_closest_marker("keras") is None]

@@ -9,6 +9,7 @@ on the real layer.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -27,6 +28,7 @@ from archcalc.keras.build import keras_layer
 from archcalc.layers import window as w
 from archcalc.layers.base import Layer, Weight
 from archcalc.layers.registry import registered
+from archcalc.readers.keras.calls import POSITIONS
 from tests import contract, keras_oracle
 from tests.contract import ROWS, Cell, Row, Shape
 
@@ -51,7 +53,7 @@ def test_a_row_says_whether_keras_has_the_type() -> None:
 def tracked(cls: type[Layer]) -> list[str]:
     """The fields that are Keras arguments of this type (not of all layers), by their Keras names."""
     fields = {cls.spec_key(f.name) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    return sorted(fields - contract.LAYER_ARGUMENTS)
+    return sorted(fields - contract.LAYER_ARGUMENTS - {*cls.state_fields})
 
 
 def field(cls: type[Layer], argument: str) -> str:
@@ -646,3 +648,19 @@ def test_pairs_are_covered() -> None:
         if n != m:
             assert {(r[n], r[m]) for r in rows} == set(product(xs, ys))
     assert len(rows) < 12
+
+
+@pytest.mark.parametrize("name", REAL_TYPES)
+def test_what_a_call_takes_is_what_keras_takes(name: str) -> None:
+    """`training` is declared where Keras's call has it, but for layers that do the same with it."""
+    call = inspect.signature(keras_oracle.keras_class(registered()[name]).call).parameters
+    same = name in ("Dense", "EinsumDense", "AutoContrast", "CenterCrop", "Resizing", "PruneLowMagnitude")
+    takes = "training" in call and not same
+    assert ("training" in registered()[name].call_arguments) == takes
+
+
+@pytest.mark.parametrize("name", sorted(POSITIONS))
+def test_arguments_by_position_are_those_of_keras(name: str) -> None:
+    call = inspect.signature(keras_oracle.keras_class(registered()[name]).call).parameters.values()
+    named = [p.name for p in call if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
+    assert list(POSITIONS[name][1:]) == named

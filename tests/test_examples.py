@@ -13,6 +13,8 @@ from archcalc.arith import substitute
 from archcalc.cli import shipped
 from archcalc.errors import ArchcalcError
 from archcalc.readers import load
+from archcalc.review.audit import audit
+from archcalc.review.sheets import read_claims
 
 
 def report(name: str, **symbols: Any) -> Any:
@@ -174,6 +176,54 @@ def test_unet() -> None:
     assert result.totals.parameters == down + up + conv(1, 64, 2)
     assert result.rows[-1].output_shapes == ((388, 388, 2),)
     assert report("unet", H=188).rows[-1].output_shapes == ((4, 4, 2),)
+
+
+# -- hand_count_audit ----------------------------------------------------------------------------------
+WRITTEN, FOLLOWS = "written", "follows"
+# network -> for each claim in order: right, or the slips of the first cause, or what it follows from
+HAND_COUNT: dict[str, list[Any]] = {
+    "inception_resnet_a": [
+        {"bias_forgotten", "image_channels", "layer_as_filter"},
+        (WRITTEN, 3456, FOLLOWS, 1),  # 96 for each of 32 filters
+        (FOLLOWS, 2),
+        {"bias_forgotten", "layer_as_filter"},
+        (FOLLOWS, 4),
+        (FOLLOWS, 5),
+        {"bias_forgotten", "filters_twice"},
+        {"bias_forgotten", "layer_as_filter"},
+        (FOLLOWS, 8),
+        (WRITTEN, 7_185_408, FOLLOWS, 2, 5, 7, 9),
+        *["right"] * 4,
+        "no known slip",  # 4×4
+    ],
+    "conv_pair": [*["right"] * 3, {"kernel_as_field"}, {"layer_too_many"}],
+    "conv_then_local": ["right", "no known slip", (FOLLOWS, 2), {"kernel_as_field"}],
+}
+
+
+@pytest.mark.parametrize("name", HAND_COUNT)
+def test_the_hand_count(name: str) -> None:
+    """Every verdict, and every cause, of the exercise that ships with its author's figures."""
+    network = load(shipped.available()[name])
+    sheets = read_claims(shipped.claims()["hand_count_audit"], network=network)
+    found: list[Any] = []
+    for c in audit(network, sheets).checked:
+        written = () if c.written is None else (WRITTEN, c.written)
+        if c.follow_on is not None:
+            found.append((*written, FOLLOWS, *c.follow_on.claims))
+        elif c.causes.named:
+            found.append(set(c.causes.named[0].slips))
+        else:
+            found.append("right" if c.verdict == "right" else c.explanation.rpartition("; ")[2])
+    assert found == HAND_COUNT[name]
+
+
+def test_written_sums_of_the_hand_count() -> None:
+    """By plain arithmetic: what the author wrote, and what follows from what."""
+    assert 96 * 36 == 3456 != 3072 == 96 * 32
+    assert 9216 + 589_824 + 294_912 + 6_291_456 == 7_185_408 != 7_274_288
+    assert 3 * 3072 == 9216
+    assert 448 + 14_656 == 15_104
 
 
 # -- claims ------------------------------------------------------------------------------------------

@@ -241,14 +241,14 @@ RETURNS = {
     ("archcalc.readers", "archcalc.keras"),
     ("archcalc.readers.applications", "archcalc.keras.applications"),
     ("archcalc.readers.python_source", "archcalc.keras"),
-    ("archcalc.report.report", "archcalc"),
-    ("archcalc.report.verification", "archcalc"),
+    ("archcalc.report.values", "archcalc"),
 }
 
 
 def returning_imports(graph: house.Edges) -> set[tuple[str, str]]:
     """Those that go back up: results that load their own views, and the ones named above."""
-    views = {(a, b) for a, targets in graph.items() if a.startswith("archcalc.report.") for b in targets}
+    results = ("archcalc.report.", "archcalc.review.")
+    views = {(a, b) for a, targets in graph.items() if a.startswith(results) for b in targets}
     return RETURNS | {(a, b) for a, b in views if b.startswith(VIEWS)}
 
 

@@ -127,6 +127,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, 
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
     found: dict[tuple[str, str], str] = {}
+    Path("classes.json").write_text(json.dumps({"Mine": {"type": "Dropout", "rate": 0.5}}))
     for network in ("plain", "open", "unknown"):
         for kind, data in (
             ("spec", spec(network)),
@@ -156,6 +157,9 @@ READING = [
     Row("--input-shape", "H,W,3"),
     Row("--input-shape", "2,2,3"),
     Row("--allow-unknown", network="unknown"),
+    Row("--as", "Mine=relu", "unknown"),
+    Row("--shape", "mine=14,14,4", "unknown"),
+    Row("--classes", "classes.json", "unknown"),
     Row("--max-layers", "1"),
 ]
 SHOWING = [
@@ -173,6 +177,7 @@ ANALYZE = [
     Row("--optimizer", "sgd"),
     Row("--ema"),
     Row("--accumulation"),
+    Row("--checkpoint", "first", kinds=("spec",)),
     Row("--memory", "8GiB"),
     Row("--memory", "8"),
     Row("--convention", "torchinfo"),
@@ -218,7 +223,31 @@ VERIFY = [
     Row("--plot", "plot.svg", context=("--gradients", "2")),
     Row("--all", context=("--format", "table")),
 ]
-ROWS = {"analyze": ANALYZE, "convert": CONVERT, "verify": VERIFY}
+_ELSEWHERE = tuple(
+    Row(option, value)  # of the search, which has no source
+    for option, value in (
+        *(("--parameters", "448"), ("--receptive-field", "7"), ("--layers", "2"), ("--type", "Dense")),
+        *(("--kernel-size", "3"), ("--input-channels", "3"), ("--filters", "16"), ("--input-size", "9")),
+        *(("--bias", "no"), ("--groups", "2"), ("--implementation", "2"), ("--top", "3")),
+    )
+)
+EXPLAIN = [
+    *READING,
+    *_ELSEWHERE,
+    Row("--layer", "out", kinds=("spec", "keras3", "keras2", "archive")),
+    Row("--format", "json"),
+    Row("--output", "out.md"),
+    Row("--ascii"),
+]
+AUDIT = [
+    *READING,
+    Row("--claims", "CLAIMS"),
+    Row("--format", "json", context=("--claims", "CLAIMS")),
+    Row("--output", "out.md", context=("--claims", "CLAIMS")),
+    Row("--width", "50", context=("--claims", "CLAIMS")),
+    Row("--ascii", context=("--claims", "CLAIMS")),
+]
+ROWS = {"analyze": ANALYZE, "audit": AUDIT, "convert": CONVERT, "explain": EXPLAIN, "verify": VERIFY}
 
 
 def options_of(command: str) -> list[str]:
@@ -260,7 +289,10 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[Outco
 
 def require_effect(command: str, source: str, row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     symbol = "w" if source.startswith("spec") else "H"
-    added = [part.replace("SYMBOL", symbol) for part in row.added()]
+    claims = [{"quantity": "parameters", "value": 7}, {"quantity": "macs", "value": 7}]
+    Path("claims_of_another.json").write_text(json.dumps(claims))
+    row = row._replace(context=tuple(p.replace("CLAIMS", "claims_of_another.json") for p in row.context))
+    added = [p.replace("SYMBOL", symbol).replace("CLAIMS", "claims_of_another.json") for p in row.added()]
     without, _ = run([command, source, *row.context], capsys)
     outcome, err = run([command, source, *row.context, *added], capsys)
     if outcome.code == 2:
@@ -280,7 +312,9 @@ def _cases(command: str) -> Iterator[Any]:
             yield pytest.param(command, kind, row, id=f"{command}-{kind}-{words}")
 
 
-@pytest.mark.parametrize(("command", "kind", "row"), [*_cases("analyze"), *_cases("convert")])
+@pytest.mark.parametrize(
+    ("command", "kind", "row"), [*_cases("analyze"), *_cases("convert"), *_cases("explain"), *_cases("audit")]
+)
 def test_acts_or_refuses(
     command: str,
     kind: str,
@@ -288,6 +322,8 @@ def test_acts_or_refuses(
     sources: dict[tuple[str, str], str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if command == "audit" and row.option in {r.option for r in READING}:
+        row = row._replace(context=(*row.context, "--claims", "CLAIMS"))
     if command == "analyze" and "--format" not in (row.option, *row.context):
         row = row._replace(context=(*row.context, "--format", "json"))
     require_effect(command, sources[kind, row.network], row, capsys)
@@ -342,8 +378,8 @@ def test_what_verify_is_asked(
     monkeypatch.setattr("archcalc.cli.keras_quietly.import_quietly", str)
     if "--format" in row.context:
         row = row._replace(context=row.context[2:])
-    if row.option == "--seed":
-        row = row._replace(context=() if form != "table" else ("--all",))
+    if form == "table" and row.option in ("--seed", "--width", "--ascii"):
+        row = row._replace(context=(*row.context, "--all"))  # what agrees is shown
     if row.option == "--format":
         row = row._replace(value="json" if form == "csv" else "csv")
     row = row._replace(context=(*row.context, "--format", form))

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -45,6 +45,12 @@ def shown() -> list[Shown]:
 
 
 SHOWN = shown()
+
+
+def step(shown: Shown) -> Any:
+    """What pytest makes of it; `verify` runs Keras."""
+    marks = [pytest.mark.keras] if " verify " in shown.command else []
+    return pytest.param(shown, id=shown.command, marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,7 @@ def matches(expected: str, actual: str) -> bool:
     return re.fullmatch(r"(?:.*\n)*?".join(pieces), f"{actual}\n") is not None
 
 
+@pytest.mark.keras
 def test_the_first_lines_print_what_is_shown() -> None:
     """A model of Keras, and its table."""
     code, shown = FIRST.findall(TEXT)[0]
@@ -95,7 +102,7 @@ def test_the_first_lines_print_what_is_shown() -> None:
     assert matches(without_trailing_blanks(shown), without_trailing_blanks(done.stdout)), done.stdout
 
 
-@pytest.mark.parametrize("step", SHOWN, ids=lambda s: s.command)
+@pytest.mark.parametrize("step", [step(s) for s in SHOWN])
 def test_commands_do_what_is_shown(step: Shown, checkout: Path) -> None:
     done = run(step.command, checkout)
     assert done.returncode == step.code, done.stderr

@@ -10,7 +10,7 @@ from archcalc.arith import Size, equal, total
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph
-from archcalc.layers.base import Weight, show
+from archcalc.layers.base import Layer, Weight, show
 
 
 class Count(NamedTuple):
@@ -51,13 +51,23 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
                     )
                 )
             by_node.append(())
-        elif node.layer.trainable:
-            by_node.append(of_layer)
         else:
-            by_node.append(tuple(w._replace(trainable=False) for w in of_layer))
+            unknown = (node.layer.trained or {}).keys() - {w.name for w in of_layer}
+            if unknown:
+                text = f"trained: no weight is named {min(unknown)!r}; it has {_listed(of_layer)}"
+                faults.append((node.name, text))
+            by_node.append(_flagged(node.layer, of_layer))
     if faults:
         raise NetworkError(faults)
     return by_node
+
+
+def _flagged(layer: Layer, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
+    """The weights as they are trained where the layer is frozen, or single weights of it are."""
+    if layer.trainable and not layer.trained:
+        return weights
+    stated = layer.trained or {}
+    return tuple(w._replace(trainable=stated.get(w.name, layer.trainable and w.trainable)) for w in weights)
 
 
 def _trained(weights: Sequence[Weight]) -> Size:

@@ -6,6 +6,7 @@ Conditions on one symbol are solved: `(H-7)//2 - 3 >= 0` becomes `H >= 13`, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import lcm
 from typing import Any
 
@@ -57,6 +58,20 @@ class Assumptions:
         if low is not None and low == 0 == high:
             return True, True
         return (True if low is not None and low >= 0 else None), None
+
+    def samples(self, symbols: Mapping[str, Symbol]) -> list[dict[str, int]]:
+        """A few values of all symbols in which their ranges and residues hold, the least ones first."""
+        points = []
+        for number in range(10):
+            wide = 1 if number < 4 else 20
+            point = {}
+            for place, (name, symbol) in enumerate(sorted(symbols.items()), start=1):
+                low, high = self._range(symbol)
+                step = self._residues.get(name, (1, frozenset()))[0]
+                value = self._first(name, low) + step * wide * (number * (5 * place + 2) % 13)
+                point[name] = value if high is None or value <= high else self._first(name, low)
+            points.append(point)
+        return points
 
     # -- statements --------------------------------------------------------------------
     def state_nonnegative(self, x: Expr, text: str, refusal: str) -> None:

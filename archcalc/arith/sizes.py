@@ -9,7 +9,8 @@ where it cannot be decided, it becomes a recorded assumption.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ def exact_div(a: Size, b: Size, message: Message = "") -> Size:
 
     Raises `LayerError` (int), `UndecidedError` (symbol or array outside a scope).
     """
-    if type(a) is int and type(b) is int:
+    if isinstance(a, int) and isinstance(b, int):  # among them those that record their arithmetic
         whole, rest = divmod(a, b)
         if rest:
             raise LayerError(_text(message) or f"{a} is not divisible by {b}")
@@ -193,6 +194,7 @@ def smallest(*sizes: Size) -> Size:
 
 MAX_UNORDERED = 100  # sizes of unknown order in one `max` or `min`
 MAX_COMPARISONS = 100_000  # every further size is compared with all of these
+FEW_SIZES = 4  # so few are ordered by proofs alone
 
 
 def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
@@ -206,13 +208,21 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
 
         elementwise: Size = arrays.extremum(sizes, is_max=is_max)
         return elementwise
+    # a proof costs thousands of times more than a look at a few configurations that may refute it
+    seen = _at_samples(sizes)
+
+    def beyond(size: Size, other: Size) -> bool:
+        """Whether `other` is the larger one (for a minimum the smaller one) whatever the symbols are."""
+        low, high = (size, other) if is_max else (other, size)
+        return all(map(operator.le, seen[low], seen[high])) and bool(at_most(low, high))
+
     candidates: list[Any] = []
     comparisons = 0
     for size in sizes:
         comparisons += 2 * len(candidates)
-        if any(at_most(size, k) if is_max else at_most(k, size) for k in candidates):
+        if any(beyond(size, k) for k in candidates):
             continue
-        candidates = [k for k in candidates if not (at_most(k, size) if is_max else at_most(size, k))]
+        candidates = [k for k in candidates if not beyond(k, size)]
         candidates.append(size)
         if len(candidates) > MAX_UNORDERED or comparisons > MAX_COMPARISONS:
             which = "largest" if is_max else "smallest"
@@ -221,6 +231,23 @@ def _extremum(sizes: tuple[Size, ...], *, is_max: bool) -> Size:
             )
     extremum: Size = candidates[0] if len(candidates) == 1 else symbolic.extremum(candidates, is_max=is_max)
     return extremum
+
+
+def _at_samples(sizes: Sequence[Size]) -> dict[Size, list[Any]]:
+    """Each size in a few configurations that the assumptions allow; in none if there are few sizes."""
+    seen: dict[Size, list[Any]] = {s: [] for s in sizes}
+    if len(seen) <= FEW_SIZES:
+        return seen
+    symbols = {name: symbol for s in seen if isinstance(s, Expr) for name, symbol in s.symbols.items()}
+    for point in _assumptions().samples(symbols):
+        try:
+            values = tuple(substitute(s, point) for s in seen)
+        except LayerError:  # an assumption on several symbols does not hold there
+            continue
+        if concrete(values):
+            for of_size, value in zip(seen.values(), values, strict=True):
+                of_size.append(value)
+    return seen
 
 
 def substitute(x: Any, values: Mapping[str, Any]) -> Any:

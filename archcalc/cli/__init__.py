@@ -20,10 +20,12 @@ from archcalc.errors import did_you_mean
 # name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
 COMMANDS = {
     "analyze": "Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.",
+    "audit": "Check stated figures, and name the slip that reproduces a wrong one.",
     "completion": "Print the completion of archcalc for bash, zsh or fish.",
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
     "diff": "What changed from one network to another, layer by layer and in total.",
     "examples": "List the example networks, or copy one to a file.",
+    "explain": "Each figure of a layer step by step; or which layers have a given count or field.",
     "layers": "List the layer types, their fields and their formulas.",
     "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
     "rules": "List the rules of lint, or explain one.",

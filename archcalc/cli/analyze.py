@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _APPLIES = options.APPLIES | {
     **dict.fromkeys(("clipped", "loss"), ("json", "csv")),
     **dict.fromkeys(("memory", "optimizer", "ema", "accumulation"), ("table", "json", "markdown")),
-    **dict.fromkeys(("batch", "dtype"), ("table", "json", "csv", "markdown")),
+    **dict.fromkeys(("batch", "dtype", "checkpoint"), ("table", "json", "csv", "markdown")),
 }
 _COMPARED = ("table", "json", "csv", "markdown")  # formats of a comparison, and its options
 _COMPARING = (*options.READING, "source", "compare", "form", "output", "width", "ascii")

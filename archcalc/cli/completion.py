@@ -29,6 +29,8 @@ def command(shell: str) -> None:
     cls = get_completion_class(shell)
     assert cls is not None
     text: str = cls(commands, {}, "archcalc", "_ARCHCALC_COMPLETE").source()
+    # click splits type,value at every comma, and a list of columns or a description holds more of them
+    text = text.replace('(string split "," $completion)', '(string split --max 1 "," $completion)')
     emit((_BASH if shell == "bash" else "") + text.strip("\n") + "\n", None)
 
 

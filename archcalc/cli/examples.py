@@ -26,8 +26,11 @@ def listing(output: str | None) -> None:
     from archcalc.cli import shipped
 
     examples = shipped.available()
-    longest = max((len(name) for name in examples), default=0)
-    emit("".join(f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in examples.items()), output)
+    claims = shipped.claims()
+    longest = max((len(name) for name in (*examples, *claims)), default=0)
+    lines = [f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in examples.items()]
+    lines += [f"{name.ljust(longest)}  claims about examples, for archcalc audit\n" for name in claims]
+    emit("".join(lines), output)
 
 
 def _summary(path: Path) -> str:
@@ -58,10 +61,12 @@ def copy(name: str, output: str | None, force: bool) -> None:
 
     from archcalc.cli import shipped
 
-    text = shipped.text(name)
-    target = output or f"{name.removesuffix('.json')}.json"
+    path = shipped.path_of(name)
+    text = path.read_text(encoding="utf-8")
+    target = output or path.name
     if target != "-" and os.path.isfile(target) and not force:
         raise OutputError(f"{target} exists already; --force overwrites it, -o FILE writes elsewhere")
     emit(text, target)
     if target != "-":
-        click.echo(f"{target} written; next: archcalc analyze {target}", err=True)
+        then = f"analyze {target}" if path.suffix == ".json" else f"audit NETWORK --claims {target}"
+        click.echo(f"{target} written; next: archcalc {then}", err=True)

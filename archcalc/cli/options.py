@@ -105,7 +105,36 @@ def _shape(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     return tuple(int(p) if p.isdecimal() else p for p in parts)
 
 
-READING = ("symbols", "input_shape", "allow_unknown", "max_layers")
+def _types(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """`FixedDropout=Dropout`: classes and what they are; the last word on a class counts."""
+    return dict(_pair(text, "CLASS=TYPE, as in FixedDropout=Dropout", ctx, parameter) for text in texts)
+
+
+def _row_shapes(
+    ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, tuple[int | str, ...]]:
+    """`lambda_1=64,64,3`: rows and their output shapes, sizes or expressions in symbols."""
+    shapes = {}
+    for text in texts:
+        name, sizes = _pair(text, "LAYER=SHAPE, as in lambda_1=64,64,3", ctx, parameter)
+        parts = [part.strip() for part in sizes.strip("()[] ").split(",")]
+        parts = parts[:-1] if parts[-1] == "" else parts  # (64,)
+        if not all(parts):
+            raise click.BadParameter(
+                f"{text!r}: expected LAYER=SHAPE, as in lambda_1=64,64,3", ctx, parameter
+            )
+        shapes[name] = tuple(int(p) if p.isdecimal() and len(p) < 20 else p for p in parts)
+    return shapes
+
+
+def _pair(text: str, form: str, ctx: click.Context, parameter: click.Parameter) -> tuple[str, str]:
+    name, sign, value = (part.strip() for part in text.rpartition("="))
+    if not sign or not name or not value:
+        raise click.BadParameter(f"{text!r}: expected {form}", ctx, parameter)
+    return name, value
+
+
+READING = ("symbols", "input_shape", "allow_unknown", "as_", "shapes", "classes", "max_layers")
 
 
 def taken(given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -140,6 +169,28 @@ def reading_options(command: F) -> F:
                 "--allow-unknown",
                 is_flag=True,
                 help="Continue past unknown layers of a Keras model; figures after them are unknown.",
+            ),
+            click.option(
+                "--as",
+                "as_",
+                metavar="CLASS=TYPE",
+                multiple=True,
+                callback=_types,
+                help="What layers of a class without a rule are (repeatable): FixedDropout=Dropout.",
+            ),
+            click.option(
+                "--shape",
+                "shapes",
+                metavar="LAYER=SHAPE",
+                multiple=True,
+                callback=_row_shapes,
+                help="Output shape of a layer without a rule (repeatable): lambda_1=64,64,3.",
+            ),
+            click.option(
+                "--classes",
+                type=click.Path(),
+                metavar="FILE",
+                help="Rules for classes without a rule, as JSON.",
             ),
             click.option(
                 "--max-layers",

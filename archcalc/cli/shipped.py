@@ -24,14 +24,24 @@ def available() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder().glob("*.json"))}
 
 
-def text(name: str) -> str:
-    """An example's text.
+def claims() -> dict[str, Path]:
+    """Files of claims about the examples, by name."""
+    return {path.stem: path for path in sorted(folder().glob("*.csv"))}
+
+
+def path_of(name: str) -> Path:
+    """The file of an example, or of claims about examples.
 
     Raises `ArchcalcError`, with the nearest names, if there is none of that name.
     """
-    examples = available()
-    path = examples.get(name.removesuffix(".json"))
+    examples = available() | claims()
+    path = examples.get(name.removesuffix(".json").removesuffix(".csv"))
     if path is None:
         hint = did_you_mean(name, examples, f"the examples are {', '.join(examples)}")
         raise ArchcalcError(f"no example is named {name!r}{hint}")
-    return path.read_text(encoding="utf-8")
+    return path
+
+
+def text(name: str) -> str:
+    """An example's text; raises `ArchcalcError` as `path_of` does."""
+    return path_of(name).read_text(encoding="utf-8")

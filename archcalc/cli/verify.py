@@ -38,7 +38,9 @@ FORMATS = ("table", "json", "csv")
     help="Measure gradient norms over N initialisations, and compare them with those expected.",
 )
 @options.plot_option
-@click.option("--all", "every", is_flag=True, help="Show one line per check, with both figures.")
+@click.option(
+    "--all", "every", is_flag=True, help="Show every check with both figures, not only those that differ."
+)
 @click.option(
     "--format",
     "form",
@@ -64,7 +66,8 @@ def command(
 ) -> int:
     """Build the real Keras model, run it, and compare it with every figure, layer by layer.
 
-    Exit code 1 if anything differs. Open symbols are tried at several values.
+    The first line says the outcome; then comes what differs, and what cannot run here. Exit code 1 if
+    anything differs. Open symbols are tried at several values.
     """
     from archcalc.cli.keras_quietly import import_quietly
     from archcalc.render.progress import progress

@@ -49,7 +49,7 @@ def _reason(layer: Layer) -> str | None:
     arguments = {name: getattr(layer, name) for name in layer.kinds}
     if arguments.get("activity_regularizer") is not None or layer.activity_regularizer is not None:
         return "an activity regularizer adds operations"
-    if arguments.get("lora_rank") is not None:
+    if arguments.get("lora_rank") is not None or arguments.get("lora"):
         return "LoRA multiplies its factors in every pass"
     if arguments.get("implementation", 1) != 1:
         return "the kernel is gathered from its storage in every pass"
@@ -179,9 +179,14 @@ def _group_normalization(layer: Any, x: Shape) -> Size:
     return 6 * prod(x) + 5 * groups + weights
 
 
+def _embedding(layer: Any, x: Shape) -> Size:
+    """A lookup takes two operations an index; with `mask_zero` a comparison makes the mask."""
+    return (2 + int(layer.mask_zero)) * prod(x)
+
+
 def _reversible_embedding(layer: Any, x: Shape) -> Size:
     if not layer.reverse:
-        return 2 * prod(x)
+        return _embedding(layer, x)
     capped = 0 if layer.logit_soft_cap is None else 2 * prod(layer.output_shape(x))
     macs: Size = layer.macs(x)
     return 2 * macs + capped
@@ -317,7 +322,7 @@ RULES: Mapping[str, Rule] = {
     "Softmax": _softmax,
     "Rescaling": _per_unit(2),
     "Masking": _per_unit(1),
-    "Embedding": _per_unit(2),
+    "Embedding": _embedding,
     "RepeatVector": _constant(1),
     "Normalization": _normalization,
     "CustomScaleLayer": _output(2),

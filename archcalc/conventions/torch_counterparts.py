@@ -54,7 +54,7 @@ def counterpart(layer: Layer, *inputs: Shape) -> list[Call]:
     rule = RULES.get(kind)
     if rule is None:
         raise NoCounterpartError(NONE.get(kind, f"torch has no counterpart of {kind}"))
-    if getattr(layer, "lora_rank", None) is not None:
+    if getattr(layer, "lora_rank", None) is not None or getattr(layer, "lora", None):
         raise NoCounterpartError("torch's layers have no low-rank adapters")
     return rule(layer, *inputs)
 

@@ -1,5 +1,6 @@
 """A network as a graph of layer calls."""
 
+from archcalc.graph.graph import CallMask as CallMask
 from archcalc.graph.graph import Graph as Graph
 from archcalc.graph.graph import GraphError as GraphError
 from archcalc.graph.graph import Node as Node

@@ -10,8 +10,9 @@ class Claim:
     """One stated figure.
 
     `layers` names the layers it is about, or blocks for all layers inside them; empty for the
-    whole network. `per` is `"filter"` if the figure is that of one filter. `written` is the
-    arithmetic as its author wrote it: text, never evaluated.
+    whole network. `per` is `"filter"` if the figure is that of one filter, `"layer"` if it is that of
+    each of the layers. `written` is the arithmetic as its author wrote it, which is never run as code.
+    `rounded_to` is the unit of the last digit of a rounded figure (100,000 in "25.6 million"), or 0.
     """
 
     quantity: str
@@ -21,3 +22,4 @@ class Claim:
     written: str | None = None
     note: str | None = None
     path: str = ""
+    rounded_to: int | float = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
@@ -29,6 +29,21 @@ class Tap(NamedTuple):
     output: int = 0
 
 
+class CallMask(NamedTuple):
+    """A mask that a call names: the argument of Keras's `call`, and its tensors.
+
+    `several`: the argument is a list with a mask, or None, for each input (`Attention`).
+    """
+
+    argument: str
+    taps: tuple[Tap | None, ...]
+    several: bool = False
+
+    def moved(self, move: Callable[[Tap], Tap]) -> CallMask:
+        """The same mask where each tensor has another number."""
+        return self._replace(taps=tuple(None if t is None else move(t) for t in self.taps))
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One call of a layer."""
@@ -37,6 +52,14 @@ class Node:
     layer: Layer
     inputs: tuple[Tap, ...] = ()
     shared_with: int | None = None  # the earlier node that owns the weights
+    masks: tuple[CallMask, ...] = ()  # those that the call names; they enter no shape, window or gradient
+
+    @property
+    def reads(self) -> tuple[Tap, ...]:
+        """Every tensor that the call needs: its inputs, and its masks."""
+        if not self.masks:
+            return self.inputs
+        return (*self.inputs, *(t for mask in self.masks for t in mask.taps if t is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +114,8 @@ class Graph:
     Attributes: `nodes` in topological order; `inputs` the indices of the input nodes, in
     the model's order; `outputs` the outputs of the model; `symbols` every declared symbol with its
     value or None; `compiled`, what it is trained with, `claims` and `suppressions` as the file states them;
-    `source` and `format` of the file it was read from; `origin` for reading it again, where it has symbols.
+    `source` and `format` of the file it was read from; `left_out`, in words, what the file states and no
+    graph holds; `origin` for reading it again, where it has symbols.
     """
 
     name: str
@@ -105,6 +129,7 @@ class Graph:
     suppressions: tuple[Suppression, ...] = ()
     source: str = ""
     format: str = "graph"
+    left_out: tuple[str, ...] = ()
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -176,7 +201,7 @@ class Graph:
         return (once(node.layer, self.input_shapes(shapes, node)) for node in self.nodes)
 
     def consumers(self) -> list[list[int]]:
-        """For each node, the indices of the nodes that read it, once per input."""
+        """For each node, the indices of the nodes that read it, once per input; masks are no inputs."""
         consumers: list[list[int]] = [[] for _ in self.nodes]
         for i, node in enumerate(self.nodes):
             for t in node.inputs:
@@ -194,7 +219,7 @@ class Graph:
                 if r.last == i and not leading.isdisjoint(range(r.first, i + 1))
             }
             if i in leading:
-                leading |= {t.node for t in self.nodes[i].inputs}
+                leading |= {t.node for t in self.nodes[i].reads}
         return leading
 
     def parts(
@@ -295,5 +320,5 @@ def owners_first(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     renumbered = []
     for i, node in enumerate(nodes):
         owner = first[i if node.shared_with is None else node.shared_with]
-        renumbered.append(Node(node.name, node.layer, node.inputs, None if owner == i else owner))
+        renumbered.append(replace(node, shared_with=None if owner == i else owner))
     return tuple(renumbered)

@@ -245,6 +245,7 @@ class _Unroller:
             node.layer,
             tuple(map(self._tap, node.inputs)),
             owner,
+            tuple(mask.moved(self._tap) for mask in node.masks),
         )
         self.newest_copy[i] = len(self.nodes)
         self.nodes.append(copy)

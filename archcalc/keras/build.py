@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,8 +16,10 @@ from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
 from archcalc.graph import Graph, Node, Tap
 from archcalc.graph.substitution import open_symbols, with_values
-from archcalc.keras import crashing_calls, parameter
+from archcalc.keras import parameter
+from archcalc.keras.calls import call_node, one_or_all
 from archcalc.keras.operations import OperationCall
+from archcalc.keras.state import set_state
 from archcalc.layers.activations import LAYERS
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import NamedKind
@@ -27,7 +28,6 @@ from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 from archcalc.layers.parameter import Parameter
-from archcalc.layers.recurrent import Cell
 from archcalc.readers import as_graph
 
 Initializers = Literal["keras", "zeros"]
@@ -45,7 +45,7 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
             raise LayerError(f"{field}={value}: {', '.join(_symbols(value))} needs a value")
         if isinstance(value, Constant):
             arguments[field] = value.value
-        elif field in layer.call_arguments:
+        elif field in (*layer.call_arguments, *layer.state_fields):
             del arguments[field]
         else:
             arguments[field] = _with_inner(value, initializers)
@@ -59,6 +59,8 @@ def keras_layer(layer: Layer, name: str | None = None, *, initializers: Initiali
         }
     # set as an attribute, since not every constructor takes the argument (SpatialDropout2D refuses it)
     trainable = arguments.pop("trainable", True)
+    if layer.keras_class and layer.lacking:
+        raise LayerError(layer.lacking)
     built = _keras_class(layer)(**arguments, **({"name": name} if name else {}))
     if not trainable:
         built.trainable = False
@@ -109,7 +111,7 @@ class Built:
     @property
     def whole(self) -> Any:
         """Like `model`, with every unread tensor as an output too: Keras drops what leads to no output."""
-        read = {t for node in self.graph.nodes for t in node.inputs}
+        read = {t for node in self.graph.nodes for t in node.reads}
         ends = [t for i, outputs in enumerate(self.tensors) for t in (Tap(i, k) for k in range(len(outputs)))]
         return self._model([t for t in ends if t not in read] or self.graph.outputs)
 
@@ -117,7 +119,7 @@ class Built:
         inputs = [self.tensors[i][0] for i in self.graph.inputs]
         tensors = [self.tensors[t.node][t.output] for t in outputs]
         name = to_keras_name(self.graph.name) if self.graph.name else None
-        return keras.Model(_one_or_all(inputs), _one_or_all(tensors), name=name)
+        return keras.Model(one_or_all(inputs), one_or_all(tensors), name=name)
 
     def run(
         self,
@@ -126,31 +128,33 @@ class Built:
         failures: dict[int, str] | None = None,
         *,
         training: bool = False,
+        passed_on: Callable[[int, tuple[Any, ...]], tuple[Any, ...]] | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Yield every node's outputs in turn, each computed inside `scope(node)`.
 
         With `failures`, a node that does not run here yields no outputs, and its reason is stored
-        there; so do the nodes after it.
+        there; so do the nodes after it. `passed_on` may replace what the readers of a node get.
         """
         values: list[tuple[Any, ...]] = []
         by_node = dict(zip(self.graph.inputs, inputs, strict=True))
         for i, node in enumerate(self.graph.nodes):
             if i in by_node:
                 values.append((by_node[i],))
-            elif failures and any(t.node in failures for t in node.inputs):
-                failures[i] = failures[next(t.node for t in node.inputs if t.node in failures)]
+            elif failures and any(t.node in failures for t in node.reads):
+                failures[i] = failures[next(t.node for t in node.reads if t.node in failures)]
                 values.append(())
             else:
                 try:
                     with scope(i) if scope else nullcontext():
-                        operands = [values[t.node][t.output] for t in node.inputs]
-                        values.append(call(self.layers[i], operands, node.layer, training=training))
+                        values.append(call_node(self.layers[i], node, values, training=training))
                 except Exception as fault:
                     if failures is None:
                         raise
                     failures[i] = reason(fault)
                     values.append(())
             yield values[-1]
+            if passed_on:
+                values[-1] = passed_on(i, values[-1])
 
 
 def to_keras(
@@ -209,42 +213,12 @@ def build(
                 layers.append(parameter.Tied(owner, shape, name=name))
             else:
                 layers.append(layers[node.shared_with])
-            tensors.append(call(layers[-1], [tensors[t.node][t.output] for t in node.inputs], node.layer))
-            if not node.layer.trainable:
-                # set again: layers that are created inside another one when it is built do not have the
-                # flag yet; and True first, because TensorFlow ignores an assignment of the same value
-                layers[-1].trainable = True
-                layers[-1].trainable = False
+            tensors.append(call_node(layers[-1], node, tensors))
+            if node.shared_with is None:
+                set_state(layers[-1], node.layer)
         except Exception as fault:
             raise NetworkError([(node.name, refusal(fault))]) from fault
     return Built(graph, tuple(layers), tuple(tensors))
-
-
-def call(layer: Any, inputs: list[Any], declared: Layer, *, training: bool | None = None) -> tuple[Any, ...]:
-    """The outputs of a Keras layer, called with inputs and arguments as its declaration requires.
-
-    `training` is passed on where the layer accepts it; without it augmentation layers assume training.
-    """
-    if training is not None:
-        crashing_calls.refuse(layer, inputs)
-    values = declared.keras_arguments()
-    words = {k: values[k] for k in declared.call_arguments if k in values}
-    if training is not None and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
-        words["training"] = training
-    if isinstance(layer, OperationCall):
-        outputs = layer(inputs)
-    elif declared.call_style == "separate":
-        outputs = layer(*inputs, **words)
-    elif declared.call_style == "states" and len(inputs) > 1:
-        states = declared.nested(inputs[1:]) if isinstance(declared, Cell) else inputs[1:]
-        outputs = layer(inputs[0], states, **words)
-    else:
-        outputs = layer(_one_or_all(inputs), **words)
-    return tuple(keras.tree.flatten(outputs))
-
-
-def _one_or_all(tensors: list[Any]) -> Any:
-    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _input(node: Node) -> Any:

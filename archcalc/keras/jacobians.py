@@ -12,7 +12,8 @@ import tensorflow as tf
 from archcalc.analyses import parameters, shapes
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
-from archcalc.keras.build import Built, call
+from archcalc.keras.build import Built
+from archcalc.keras.calls import call_node
 from archcalc.keras.live_weights import arrays
 from archcalc.keras.measure import sample
 
@@ -78,8 +79,7 @@ def _values(built: Built, inputs: Sequence[Any]) -> list[tuple[Any, ...]]:
         if i in by_node:
             outputs: tuple[Any, ...] = (by_node[i],)
         else:
-            read = [values[t.node][t.output] for t in node.inputs]
-            outputs = call(built.layers[i], read, node.layer, training=False)
+            outputs = call_node(built.layers[i], node, values, training=False)
         values.append(tuple(map(_separate, outputs)))
     return values
 

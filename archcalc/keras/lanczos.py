@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from archcalc.keras.build import Built, call
+from archcalc.keras.build import Built
+from archcalc.keras.calls import call_node
 
 STEPS = 8
 
@@ -104,8 +105,7 @@ def _onward(
     values: list[tuple[Any, ...]] = []
 
     def compute(i: int, before: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-        read = [before[t.node][t.output] for t in graph.nodes[i].inputs]
-        return tuple(call(built.layers[i], read, graph.nodes[i].layer, training=False))
+        return call_node(built.layers[i], graph.nodes[i], before, training=False)
 
     for i in range(len(graph.nodes)):
         values.append((tf.constant(by_node[i]),) if i in by_node else compute(i, values))

@@ -25,6 +25,7 @@ _PRODUCTS = ("einsum", "matmul", "dot", "tensordot")
 _UNCHANGED = {
     *("mean", "sum", "cumsum", *_PRODUCTS, "average_pool", "conv"),
     *("depthwise_conv", "depth_to_space", "space_to_depth", "image.resize", "image.rgb_to_grayscale"),
+    "image.extract_patches",
     *("ones_like", "zeros_like"),
 }
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,20 @@ Position = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Support:
-    """What positions of one output depend on, for one input of the model.
+    """What a position of one output depends on, for one input of the model.
 
-    `lows` and `highs` are the first and last unit along each axis of the input (without batch), one
-    row per position; for an axis without any they are 0 and -1. `weights` holds, on request, the
-    absolute gradient of each position summed over all but one axis.
+    `box` holds the first and last unit along each axis of the input (without batch), 0 and -1 for an
+    axis without any; `weights` for each axis the absolute gradient, summed over all others.
     """
 
-    lows: np.ndarray
-    highs: np.ndarray
-    weights: tuple[np.ndarray, ...] = ()
+    box: tuple[tuple[int, int], ...]
+    weights: tuple[np.ndarray, ...]
 
 
+# for each model input; None where no gradient arrives
+Supports = tuple[Support | None, ...]
+
+INPUTS = -1  # in place of a node
 # memory of a recorded pass with its gradients, over that of all layers' outputs; 2.5 was measured
 RECORDED = 3
 
@@ -43,15 +46,19 @@ class Gradients:
     Each position of an output is a separate sample of the batch, so that one backward pass computes
     all of them. A position includes all its channels.
 
+    A backward pass pauses at each node that all paths from the inputs run through. A gradient that is
+    known from there is not followed again: with positive weights, where it is zero decides which units it
+    reaches; for a `spread`, its values do, up to a factor, because the model is linear.
+
     Raises
     ------
     MemoryError
         This machine has too little memory, for which the system would end the process.
     """
 
-    def __init__(self, built: Built, positions: int, seed: int = 0) -> None:
-        self.built = built
+    def __init__(self, built: Built, positions: int, seed: int = 0, *, spread: bool = False) -> None:
         self.positions = _batch(built, positions)
+        self.spread = spread
         _require_memory(self.positions * _held(built))
         random = np.random.default_rng(seed)
         self.inputs = []
@@ -59,31 +66,109 @@ class Gradients:
             shape = built.tensors[i][0].shape[1:]
             sample = random.uniform(0.9, 1.1, (1, *shape))
             self.inputs.append(tf.constant(np.repeat(sample, self.positions, axis=0), dtype=PRECISION))
+        self.failures: dict[int, str] = {}
+        self._before = _before(built.graph)
+        self._pauses = set(self._before)
+        self._sources: dict[int, Sequence[Any]] = {INPUTS: self.inputs}
+        self._known: dict[bytes, Supports] = {}
         self._tape = tf.GradientTape(persistent=True)
         with self._tape:
             self._tape.watch(self.inputs)
-            self.failures: dict[int, str] = {}
-            self.values = list(built.run(self.inputs, failures=self.failures))
+            self.values = list(built.run(self.inputs, failures=self.failures, passed_on=self._paused))
 
-    def support(
-        self, node: int, positions: Sequence[Position], axes: Sequence[int], *, spread: bool = False
-    ) -> list[Support | None]:
-        """For each model input, what `positions` of the node's first output depend on.
+    def _paused(self, node: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What readers of a node get: a backward pass ends there if all paths run through it."""
+        if node not in self._pauses:
+            return values
+        values = tuple(map(tf.stop_gradient, values))
+        self._tape.watch([y for y in values if y.dtype.is_floating])
+        self._sources[node] = values
+        return values
+
+    def support(self, node: int, positions: Sequence[Position], axes: Sequence[int]) -> list[Supports]:
+        """What each of `positions` of the node's first output depends on.
 
         `axes` are the axes of the output (without batch) that a position has an index for; the
-        others are summed. An input without a connection gives None.
+        others are summed.
         """
         y = self.values[node][0]
-        chosen = np.zeros((self.positions, *y.shape[1:]))
-        for sample, position in enumerate(positions):
-            at: list[Any] = [slice(None)] * (len(y.shape) - 1)
-            for axis, index in zip(axes, position, strict=True):
-                at[axis] = index
-            chosen[(sample, *at)] = 1.0
-        gradients = self._tape.gradient(y, self.inputs, output_gradients=tf.constant(chosen, y.dtype))
-        return [
-            None if g is None else _support(np.abs(_dense(g))[: len(positions)], spread) for g in gradients
-        ]
+        supports: list[Supports] = []
+        for first in range(0, len(positions), self.positions):
+            together = positions[first : first + self.positions]
+            chosen = np.zeros((self.positions, *y.shape[1:]))
+            for sample, position in enumerate(together):
+                at: list[Any] = [slice(None)] * (len(y.shape) - 1)
+                for axis, index in zip(axes, position, strict=True):
+                    at[axis] = index
+                chosen[(sample, *at)] = 1.0
+            supports += self._reached(node, [tf.constant(chosen, y.dtype)], len(together))
+        return supports
+
+    def _reached(self, node: int, gradients: list[Any], count: int) -> list[Supports]:
+        """What the first samples reach that have these gradients with respect to the outputs of a node."""
+        keys: list[list[bytes]] = [[] for _ in range(count)]
+        followed = list(range(count))
+        while True:
+            arrays = [None if g is None else np.asarray(g) for g in gradients]
+            unknown: dict[bytes, int] = {}
+            for sample in followed:
+                key = self._key(node, [None if g is None else g[sample] for g in arrays])
+                keys[sample].append(key)
+                if key not in self._known:
+                    unknown.setdefault(key, sample)
+            if node == INPUTS or not unknown:
+                break
+            followed = list(unknown.values())
+            gradients = self._back(node, gradients)
+            node = self._before[node]
+        for key, sample in unknown.items():
+            self._known[key] = tuple(
+                None if g is None else _support(np.abs(g[sample]), self.spread) for g in arrays
+            )
+        for passed in sorted(keys, key=len, reverse=True):
+            self._known |= dict.fromkeys(passed, self._known[passed[-1]])
+        return [self._known[passed[-1]] for passed in keys]
+
+    def _key(self, node: int, gradients: list[np.ndarray | None]) -> bytes:
+        """The same for gradients that reach the same from here."""
+        digest = blake2b(str(node).encode(), digest_size=16)
+        known = [g for g in gradients if g is not None]
+        largest = max((max(g.max(), -g.min()) for g in known if g.size), default=0) if self.spread else 1
+        for g in gradients:
+            if g is None:
+                digest.update(b"none")
+            elif self.spread:
+                digest.update(((g / (largest or 1)).astype(np.float32) + np.float32(0)).tobytes())
+            else:
+                digest.update(np.packbits(g != 0).tobytes())
+        return digest.digest()
+
+    def _back(self, node: int, gradients: list[Any]) -> list[Any]:
+        """Gradients with respect to where the pass pauses next."""
+        sources = self._sources[self._before[node]]
+        pairs = [(y, g) for y, g in zip(self.values[node], gradients, strict=False) if g is not None]
+        if not pairs:
+            return [None] * len(sources)
+        outputs, incoming = map(list, zip(*pairs, strict=True))
+        found = self._tape.gradient(outputs, sources, output_gradients=incoming)
+        return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+
+def _before(graph: Graph) -> list[int]:
+    """For each node the last one before it that all paths from the inputs run through, or `INPUTS`.
+
+    No edge passes over such a node.
+    """
+    before: list[int] = []
+    reached: set[int] = set()
+    last, furthest = INPUTS, max(graph.inputs)
+    for i, (node, consumers) in enumerate(zip(graph.nodes, graph.consumers(), strict=True)):
+        before.append(last)
+        if i in graph.inputs or any(t.node in reached for t in node.inputs):
+            reached.add(i)
+            last = i if furthest <= i else last
+            furthest = max(furthest, *consumers, i)
+    return before
 
 
 def _held(built: Built) -> int:
@@ -112,33 +197,19 @@ def _batch(built: Built, positions: int) -> int:
     return next(n for n in itertools.count(max(positions, 2)) if n not in sides)
 
 
-def _dense(gradient: Any) -> np.ndarray:
-    return np.asarray(tf.convert_to_tensor(gradient))
-
-
 def _support(magnitudes: np.ndarray, spread: bool) -> Support:
-    count, *sides = magnitudes.shape
-    lows = np.zeros((count, len(sides)), int)
-    highs = np.full((count, len(sides)), -1)
-    weights = []
-    for axis, n in enumerate(sides):
-        others = tuple(a + 1 for a in range(len(sides)) if a != axis)
-        profile = magnitudes.sum(axis=others)
-        weights.append(profile)
-        seen = profile > 0
-        some = seen.any(axis=1)
-        lows[some, axis] = seen[some].argmax(axis=1)
-        highs[some, axis] = n - 1 - seen[some, ::-1].argmax(axis=1)
-    return Support(lows, highs, tuple(weights) if spread else ())
+    axes = range(magnitudes.ndim)
+    weights = tuple(magnitudes.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes)
+    reached = [np.flatnonzero(w) for w in weights]
+    box = tuple((int(units[0]), int(units[-1])) if len(units) else (0, -1) for units in reached)
+    return Support(box, weights if spread else ())
 
 
-def standard_deviations(weights: np.ndarray) -> np.ndarray:
-    """Standard deviation of the position, weighted by each row."""
-    positions = np.arange(weights.shape[1])
-    total = weights.sum(axis=1)
-    mean = (weights * positions).sum(axis=1) / total
-    variance: np.ndarray = (weights * (positions - mean[:, None]) ** 2).sum(axis=1) / total
-    return np.sqrt(variance)  # type: ignore[no-any-return]
+def standard_deviation(weights: np.ndarray) -> float:
+    """Of the position along an axis, weighted."""
+    positions = np.arange(len(weights))
+    mean = np.average(positions, weights=weights)
+    return math.sqrt(np.average((positions - mean) ** 2, weights=weights))
 
 
 def outputs(built: Built, failures: dict[int, str], seed: int = 0) -> Iterator[tuple[np.ndarray, ...]]:

@@ -405,7 +405,14 @@ ROWS: dict[str, Activation] = {
     "glu": Activation(along=lambda *_: Unbounded("glu multiplies one half by the other")),
 }
 _NAMES = {alias: name for name, known in ROWS.items() for alias in known.aliases}
-ACTIVATIONS = {**ROWS, **{alias: ROWS[name] for alias, name in _NAMES.items()}}  # by every name in Keras
+# a function of another package: it acts on each unit, and nothing else is known of it
+FOREIGN = "unknown"
+# by every name in Keras, and that one
+ACTIVATIONS = {
+    **ROWS,
+    **{alias: ROWS[name] for alias, name in _NAMES.items()},
+    FOREIGN: Activation(at_zero=None),
+}
 
 # activations that are layers too, with arguments of theirs that an activation may state
 LAYERS = {name: known.layer[0] for name, known in ROWS.items() if known.layer and known.given}

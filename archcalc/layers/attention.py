@@ -23,7 +23,8 @@ from archcalc.layers.fields import (
     ShapeOrSizeKind,
     Untracked,
 )
-from archcalc.layers.primitives import Dropout, Matrix, Primitives, Select, Unbounded
+from archcalc.layers.low_rank import AdaptersKind, adapted, adapter
+from archcalc.layers.primitives import Dropout, Matrix, Nested, Primitives, Select, Unbounded
 from archcalc.layers.spatial import KernelAndBias
 from archcalc.layers.window import Prefix, Read, Taps, Whole, identity_read
 
@@ -40,7 +41,7 @@ class AttentionInputs(NamedTuple):
 class AttentionLayer(Layer):
     """Base class of attention layers: a query, a value and optionally a key, and a causal mask."""
 
-    call_arguments = ("use_causal_mask", "return_attention_scores")
+    call_arguments = ("use_causal_mask", "return_attention_scores", "training")
 
     dropout: Fraction01 = 0.0
     seed: Untracked = None
@@ -91,21 +92,36 @@ class AttentionLayer(Layer):
         return (Dropout(self.dropout),) if self.dropout else ()
 
 
+# the names under which Keras's attention layers hold their projections
+PROJECTIONS = {
+    "query": "_query_dense",
+    "key": "_key_dense",
+    "value": "_value_dense",
+    "gate": "_gate_dense",
+    "attention_output": "_output_dense",
+}
+
+
 # -- with projections -----------------------------------------------------------------------------
 @family
 class Projected(KernelAndBias, AttentionLayer):
     """Attention with projections of query, key, value and output."""
 
     call_style = "separate"
+    state_fields = ("trained", "lora")
 
     use_bias: Flag = True
     use_gate: Flag = False
+    # the rank of the LoRA adapter of each projection that has one, by the projection's name
+    lora: Annotated[Any, AdaptersKind(*PROJECTIONS)] = None
     sliding_window: OptionalCount = None
     flash_attention: Untracked = None
 
     def check(self) -> None:
         if self.flash_attention and self.dropout > 0:
             raise LayerError("flash_attention=True needs dropout=0, as in Keras")
+        if self.lora and "gate" in self.lora and not self.use_gate:
+            raise LayerError("lora: there is no gate to adapt; it needs use_gate=true")
 
     @abstractmethod
     def heads(self, shapes: AttentionInputs) -> tuple[Shape, Shape, Shape]:
@@ -121,8 +137,11 @@ class Projected(KernelAndBias, AttentionLayer):
 
     def of_values(self, shapes: AttentionInputs) -> Primitives:
         output_axes = tuple(range(2, 2 + len(self.result(shapes))))
+        bias = "bias" if self.use_bias else None
         value, out = (
-            Matrix(f"{name}/kernel", f"{name}/bias" if self.use_bias else None, inputs, outputs)
+            Nested(name, (Matrix("kernel", bias, inputs, outputs, adapter=adapter(*self._adapter(name))),))
+            if self._adapter(name)[0] is not None
+            else Matrix(f"{name}/kernel", bias and f"{name}/bias", inputs, outputs)
             for name, inputs, outputs in (("value", (0,), (1, 2)), ("attention_output", (0, 1), output_axes))
         )
         gate = (Select(),) if self.use_gate else ()
@@ -142,9 +161,15 @@ class Projected(KernelAndBias, AttentionLayer):
         return (*weights, *self._projection("attention_output", (query[0], value[1]), out))
 
     def _projection(self, name: str, before: Shape, after: Shape) -> tuple[Weight, ...]:
-        kernel = Weight(f"{name}/kernel", (*before, *after), initializer=self.kernel_initializer)
-        bias = Weight(f"{name}/bias", after, initializer=self.bias_initializer)
-        return (kernel, bias) if self.use_bias else (kernel,)
+        kernel = Weight("kernel", (*before, *after), initializer=self.kernel_initializer)
+        bias = (Weight("bias", after, initializer=self.bias_initializer),) if self.use_bias else ()
+        weights = adapted(self._adapter(name)[0], kernel, *bias)
+        return tuple(w._replace(name=f"{name}/{w.name}") for w in weights)
+
+    def _adapter(self, name: str) -> tuple[Any, Any]:
+        """The rank and the alpha of a projection's adapter; None without one."""
+        stated = (self.lora or {}).get(name)
+        return (stated["rank"], stated["alpha"]) if isinstance(stated, dict) else (stated, None)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shapes = self.named_inputs(inputs)

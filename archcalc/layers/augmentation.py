@@ -182,6 +182,7 @@ class RandomCrop(Spatial, Weightless, NoMacs):
     At inference Keras 3.15 does not crop, but infers the cropped shape, as this rule does.
     """
 
+    call_arguments = ("training",)
     rank = 2
     keeps_integers = True
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar, cast, dataclass_transform
 from archcalc.arith import Shape, Size, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers.dtypes import floating, promoted
-from archcalc.layers.fields import FieldError, Flag, Kind, Untracked, UntrackedKind
+from archcalc.layers.fields import FieldError, Flag, Flags, Kind, Untracked, UntrackedFlag, UntrackedKind
 from archcalc.layers.primitives import Primitives
 from archcalc.layers.records import Record, collect
 from archcalc.layers.registry import register_layer
@@ -77,6 +77,8 @@ class Layer(Record, ABC):
     spec_names: ClassVar[Mapping[str, str]] = {}
     # fields that are arguments of Keras's `call`, not of its constructor
     call_arguments: ClassVar[tuple[str, ...]] = ()
+    # fields that are neither: Keras has them as the state of a layer that is built
+    state_fields: ClassVar[tuple[str, ...]] = ("trained",)
     # how a call takes several tensors: as one "list", as "separate" arguments (query, value, key), or
     # the first tensor and then a list of the others ("states")
     call_style: ClassVar[str] = "list"
@@ -89,6 +91,11 @@ class Layer(Record, ABC):
     trainable: Flag = True
     dtype: Untracked = None
     activity_regularizer: Untracked = None
+    # the weights whose own flag is another than the layer's rule and `trainable` say, by name
+    trained: Flags = None
+    # the argument of a call that fixes one behaviour, as `base(x, training=False)` does for a frozen base;
+    # only where `call_arguments` names it, and no figure depends on it
+    training: UntrackedFlag = None
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -107,6 +114,8 @@ class Layer(Record, ABC):
                 raise LayerError(f"{self.spec_key(name)}: {fault}") from None
             if normal is not value:
                 self.__dict__[name] = normal
+        if self.training is not None and "training" not in self.call_arguments:
+            raise LayerError("training: the layer does the same in training and at inference")
         self.check()
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
@@ -164,6 +173,21 @@ class Layer(Record, ABC):
         if self.keeps_integers and inputs and not any(map(floating, inputs)):
             return promoted(*inputs)
         return compute
+
+    @property
+    def lacking(self) -> str:
+        """Why Keras cannot run the layer; empty if it can."""
+        if not self.keras_class:
+            return f"Keras has no layer {type(self).__name__!r}"
+        if self.has_foreign_activation:
+            return f"the activation of this {type(self).__name__} is a function that archcalc does not know"
+        return ""
+
+    @property
+    def has_foreign_activation(self) -> bool:
+        """Whether an activation is a function of another package, of which nothing but its place is known."""
+        named = (n for n, kind in self.kinds.items() if getattr(kind, "what", "") == "activation")
+        return any(getattr(self, n) == "unknown" for n in named)
 
     @classmethod
     def spec_key(cls, field: str) -> str:

@@ -19,6 +19,15 @@ BYTES = {
 }
 
 
+# names that numpy and TensorFlow accept, and the earlier generations of Keras wrote
+_SYNONYMS = {"float": "float32", "double": "float64", "half": "float16", "int": "int64"}
+
+
+def canonical(name: str) -> str:
+    """The dtype by the name that Keras 3 gives it."""
+    return _SYNONYMS.get(name, name)
+
+
 def floating(dtype: str) -> bool:
     """Whether this is a floating-point type."""
     return "float" in dtype

@@ -237,15 +237,37 @@ class PlainCountKind(Kind):
 
 
 class FlagKind(Kind):
-    """True or false."""
+    """True or false; `optional` admits None."""
+
+    def __init__(self, *, optional: bool = False, figures: bool = True) -> None:
+        self.optional = optional
+        self.figures = figures
 
     def normalise(self, value: Any, rank: int) -> Any:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (value is None and self.optional):
             return value
         raise FieldError(f"expected true or false, got {value!r}")
 
     def schema(self, rank: int) -> dict[str, Any]:
-        return {"type": "boolean"}
+        return {"type": ["boolean", "null"] if self.optional else "boolean"}
+
+
+class FlagsKind(Kind):
+    """True or false by the name of a weight: `{"query/kernel": false}`; None without any."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or not all(
+            isinstance(k, str) and isinstance(v, bool) for k, v in value.items()
+        ):
+            raise FieldError(
+                f'expected true or false for names of weights, {{"bias": false}}, got {value!r:.60}'
+            )
+        return dict(value) or None
+
+    def schema(self, rank: int) -> dict[str, Any]:
+        return {"type": ["object", "null"], "additionalProperties": {"type": "boolean"}}
 
 
 class RealKind(Kind):
@@ -368,6 +390,17 @@ class ActivationKind(NamedKind):
         return {"class_name": name, "config": {k: number.normalise(v, rank) for k, v in config.items()}}
 
 
+class InitializerKind(NamedKind):
+    """An initialiser: its name, or an object with the arguments that differ from their defaults."""
+
+    def normalise(self, value: Any, rank: int) -> Any:
+        if super().normalise(value, rank) is None:
+            return None
+        from archcalc.layers.initializers import shortest
+
+        return shortest(value)
+
+
 class UntrackedKind(Kind):
     """An argument that no figure depends on (regularisers, constraints, seeds); not validated."""
 
@@ -409,6 +442,8 @@ OptionalDimensions = Annotated[Shape | None, ShapeKind(optional=True)]
 TargetShape = Annotated[Shape, ShapeKind(-1)]
 DataFormat = Annotated[Any, ChoiceKind("channels_last", "channels_first", optional=True)]
 Flag = Annotated[bool, FlagKind()]
+UntrackedFlag = Annotated[bool | None, FlagKind(optional=True, figures=False)]
+Flags = Annotated[Any, FlagsKind()]
 Fraction01 = Annotated[float, RealKind(0, 1)]
 Real = Annotated[float, RealKind()]
 NonNegative = Annotated[float, RealKind(0)]
@@ -417,6 +452,6 @@ Reals = Annotated[Any, RealsKind()]
 OptionalReals = Annotated[Any, RealsKind(optional=True)]
 Axis = Annotated[int, AxisKind()]
 Axes = Annotated[Any, AxisKind(several=True)]
-Initializer = Annotated[Any, NamedKind("initializer", _initializers, figures=False, optional=True)]
+Initializer = Annotated[Any, InitializerKind("initializer", _initializers, figures=False, optional=True)]
 ActivationName = Annotated[Any, ActivationKind("activation", _activations, figures=True, optional=True)]
 Untracked = Annotated[Any, UntrackedKind()]

@@ -252,6 +252,7 @@ OPERATIONS = {
     "ops.image.resize": ("images", "Resize"),
     "ops.depth_to_space": ("images", "DepthToSpace"),
     "ops.space_to_depth": ("images", "SpaceToDepth"),
+    "ops.image.extract_patches": ("images", "ExtractPatches"),
     "ops.image.rgb_to_grayscale": ("images", "RGBToGrayscale"),
     "ops.mean": ("reduction", "Mean"),
     "ops.sum": ("reduction", "Sum"),

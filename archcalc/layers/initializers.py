@@ -6,6 +6,7 @@ the last two axes are (in, out), the axes before them the receptive field.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
@@ -74,3 +75,47 @@ INITIALIZERS: dict[str, Any] = {
     "zero": _BY_CLASS["Zeros"],
     "Glorot_uniform": _BY_CLASS["GlorotUniform"],
 }
+
+
+# -- one form for what every generation of Keras writes -------------------------------------------
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "VarianceScaling": {"scale": 1.0, "mode": "fan_in", "distribution": "truncated_normal"},
+    "RandomNormal": {"mean": 0.0, "stddev": 0.05},
+    "TruncatedNormal": {"mean": 0.0, "stddev": 0.05},
+    "RandomUniform": {"minval": -0.05, "maxval": 0.05},
+    "Constant": {"value": 0.0},
+    "Identity": {"gain": 1.0},
+    "Orthogonal": {"gain": 1.0},
+    "STFT": {"side": "real", "window": "hann", "scaling": None, "periodic": False},
+}
+_FORMER = ("dtype", "verify_shape")  # arguments that Keras 3 has not
+_CLASS_OF = {name: cls for name, rule in INITIALIZERS.items() for cls in _BY_CLASS if _BY_CLASS[cls] is rule}
+_SCALED = [(cls, rule) for cls, rule in _BY_CLASS.items() if isinstance(rule, VarianceScaling)]
+
+
+def shortest(initializer: Any) -> Any:
+    """An initialiser by its name where that says all, else as an object with what differs from defaults.
+
+    Keras 3 writes every argument, Keras 2 a `dtype` that Keras 3 refuses, and before 2.2.5 its default
+    was written as a `VarianceScaling` of `fan_avg`.
+    """
+    config: Mapping[str, Any] = {}
+    name = initializer
+    if isinstance(initializer, dict):
+        name, stated = initializer.get("class_name"), initializer.get("config") or {}
+        if not isinstance(stated, Mapping):
+            return initializer
+        config = stated
+    cls = _CLASS_OF[name]
+    given = {k: v for k, v in config.items() if k not in _FORMER and v is not None}
+    if cls == "VarianceScaling":
+        if given.get("distribution") == "normal":
+            given["distribution"] = "truncated_normal"
+        scaling = {**_DEFAULTS[cls], **given}
+        drawn = tuple(scaling[k] for k in _DEFAULTS[cls])
+        cls = next((c for c, rule in _SCALED if rule == drawn), cls)
+        if cls != "VarianceScaling":
+            given = {k: v for k, v in given.items() if k not in _DEFAULTS["VarianceScaling"]}
+    defaults = _DEFAULTS.get(cls, {})
+    given = {k: v for k, v in given.items() if k not in defaults or v != defaults[k]}
+    return {"class_name": cls, "config": given} if given else _snake(cls) if cls != "STFT" else "stft"

@@ -48,6 +48,8 @@ class BatchNormalization(ScaledAndShifted, Elementwise):
     Source: Ioffe & Szegedy 2015 (arXiv 1502.03167). `renorm`: Ioffe 2017 (arXiv 1702.03275).
     """
 
+    call_arguments = ("training",)
+
     axis: Axis = -1
     momentum: Untracked = 0.99
     moving_mean_initializer: Initializer = "zeros"

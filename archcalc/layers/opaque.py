@@ -125,6 +125,7 @@ class Opaque(Layer):
     reason: Untracked = None  # why no rule says more, where a tracer knows
     other_shapes: Untracked = ()  # of outputs after the first, which only layers of Keras models have
     assumed: Untracked = ""  # what a reader took for granted
+    measured: Untracked = False  # whether window and stride were measured, rather than stated
 
     def unstated(self, what: str) -> str:
         why = f" ({self.reason})" if self.reason else ""

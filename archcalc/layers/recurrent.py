@@ -38,6 +38,7 @@ class Cell(Layer):
     """A cell: from one step of a sequence and the states to an output and the next states."""
 
     call_style = "states"
+    call_arguments = ("training",)
     step_rank: ClassVar[int] = 1  # number of axes of one step
 
     @abstractmethod
@@ -345,6 +346,7 @@ class Recurrent(Layer):
     """
 
     call_style = "states"
+    call_arguments = ("training",)
     reads_masks = True
 
     return_sequences: Flag = False

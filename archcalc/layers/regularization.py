@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from archcalc.arith import Shape, Size
 from archcalc.layers import primitives as prim
@@ -15,6 +15,7 @@ class TrainingOnly(Elementwise):
     """The identity at inference."""
 
     keeps_integers = True
+    call_arguments: ClassVar[tuple[str, ...]] = ("training",)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         return 0
@@ -77,6 +78,8 @@ class GaussianNoise(TrainingOnly):
 @layer
 class ActivityRegularization(TrainingOnly):
     """Adds a penalty on its input to the loss."""
+
+    call_arguments = ()
 
     l1: Untracked = 0.0
     l2: Untracked = 0.0

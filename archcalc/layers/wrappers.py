@@ -22,6 +22,7 @@ class Bidirectional(Layer):
     """A recurrent layer and a copy that reads from the end, combined by `merge_mode`."""
 
     call_style = "states"
+    call_arguments = ("training",)
     reads_masks = True
 
     layer: InnerLayer
@@ -121,6 +122,8 @@ class Bidirectional(Layer):
 class TimeDistributed(Layer):
     """A layer on each step of a sequence, with the same weights."""
 
+    call_arguments = ("training",)
+
     layer: InnerLayer
 
     def step(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -166,6 +169,8 @@ class SpectralNormalization(Layer):
 
     The estimate's vector is one more weight. Source: Miyato et al. 2018.
     """
+
+    call_arguments = ("training",)
 
     keeps_integers = True  # the output is cast to the input's type
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +39,9 @@ def load(
     symbols: Mapping[str, int | None] | None = None,
     max_layers: int = MAX_LAYERS,
     allow_code: bool = False,
+    as_: Mapping[str, str] | None = None,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    classes: str | os.PathLike[str] | Mapping[str, Any] | None = None,
 ) -> Graph:
     """The network that a source describes, recognised by its content first and its suffix second.
 
@@ -62,6 +64,9 @@ def load(
     allow_code
         Whether `python:PACKAGE.MODULE:NAME` may import that module and call that function. Only for
         a source that a person named: no other source runs code.
+    as_, shapes, classes
+        What layers without a rule are (docs/keras-models.md): classes and the layer type or activation that
+        they are; output shapes by the names of rows; a file of rules for classes, or its decoded JSON.
 
     Raises
     ------
@@ -73,12 +78,12 @@ def load(
     ArchcalcError
         `source` is none of these, or `max_layers` is not a positive integer.
     """
-    options: dict[str, Any] = {
-        "input_shape": input_shape,
-        "allow_unknown": allow_unknown,
-        "symbols": dict(symbols or {}),
-        "max_layers": _positive(max_layers),
-    }
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown}
+    options |= {"symbols": dict(symbols or {}), "max_layers": _positive(max_layers)}
+    if as_ or shapes or classes is not None:
+        from archcalc.readers.keras.statements import Statements
+
+        options["statements"] = Statements.of(as_, shapes, classes)
     with collector_paused():
         graph = _load(source, options, allow_code)
     _require_affordable(graph, options["max_layers"])
@@ -99,7 +104,7 @@ def collector_paused() -> Iterator[None]:
 
 def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
     if isinstance(source, Mapping):
-        return _from_json(_plain(source), MAPPING, options)
+        return _from_json(json_text.round_trip(source), MAPPING, options)
     if not isinstance(source, str | os.PathLike):
         return _from_object(source, options)
     path = os.fspath(source)
@@ -110,6 +115,9 @@ def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
 
         if options["allow_unknown"]:
             refuse(path, f"{UNKNOWN} does not apply: the networks of keras.applications have no such layers")
+        _refuse_statements(
+            path, options, "does not apply: the networks of keras.applications have no such layers"
+        )
         return read_application(path, **options)
     if path.startswith("python:"):
         from archcalc.readers.python_source import is_python, read_python
@@ -117,6 +125,7 @@ def _load(source: Any, options: dict[str, Any], allow_code: bool) -> Graph:
         if is_python(path):
             if not allow_code:
                 refuse(path, "names code to run, which load() does only with allow_code=True")
+            _refuse_statements(path, options, _TRACED)
             return read_python(path, **options)
     if path == "-":
         raw = json_text.read_bytes("-")
@@ -134,6 +143,7 @@ def _from_object(source: Any, options: dict[str, Any]) -> Graph:
     if packages & {"keras", "tf_keras"}:
         from archcalc.keras import from_keras
 
+        _refuse_statements(f"live model {getattr(source, 'name', 'model')!r}", options, _TRACED)
         return from_keras(source, **options)
     kind = "a PyTorch module" if "torch" in packages else f"an object of type {type(source).__name__}"
     raise ArchcalcError(
@@ -185,6 +195,9 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
             refuse(source, f"{SHAPE} does not apply to a spec; change its inputs, or use symbols (--set)")
         if options["allow_unknown"]:
             refuse(source, f"{UNKNOWN} does not apply to a spec; describe an unknown layer there as Opaque")
+        _refuse_statements(
+            source, options, "does not apply to a spec, which names no classes of other packages"
+        )
         return read_spec(data, source, symbols=options["symbols"], max_layers=options["max_layers"])
     if isinstance(data, dict) and ("layers" in data or "config" in data):
         refuse(
@@ -198,6 +211,16 @@ def _from_json(data: Any, source: str, options: dict[str, Any]) -> Graph:
         f'is {what}, but neither a spec ({{"archcalc": 1, "inputs": {{...}}, "layers": [...]}}) '
         "nor a Keras config (model.to_json())",
     )
+
+
+_TRACED = "does not apply to a live model, whose own code says what its layers are"
+
+
+def _refuse_statements(source: str, options: dict[str, Any], why: str) -> None:
+    """Refuse statements about classes where a source has none that they could speak of."""
+    stated = options.pop("statements", None)
+    if stated is not None and stated.given():
+        refuse(source, f"{stated.given()} {why}")
 
 
 def _require_affordable(graph: Graph, max_layers: int) -> None:
@@ -215,12 +238,3 @@ def _positive(max_layers: int) -> int:
     if isinstance(max_layers, bool) or not isinstance(max_layers, int) or max_layers < 1:
         raise ArchcalcError(f"max_layers: expected a positive integer, got {max_layers!r}")
     return max_layers
-
-
-def _plain(source: Mapping[str, Any]) -> Any:
-    """The mapping after a round trip through strict JSON, so that it obeys the same rules as a file."""
-    try:
-        text = json.dumps(dict(source))
-    except (TypeError, ValueError, RecursionError) as problem:
-        refuse(MAPPING, f"is not JSON: {problem}")
-    return json_text.decode(text.encode("utf-8"), MAPPING)

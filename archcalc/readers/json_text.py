@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Mapping
 from typing import Any, BinaryIO, NoReturn
 
 from archcalc.errors import Fault, SourceError
@@ -87,19 +88,19 @@ def decode(raw: bytes, source: str) -> Any:
     Raises `SourceError` with every fault found: wrong encoding, bad syntax, duplicate keys,
     NaN and infinities, numbers too long, lone surrogates, nesting beyond `MAX_DEPTH`.
     """
-    text = _text(raw, source)
+    decoded = text(raw, source)
     _require_bounded(raw, source)
     marks = _Marks()
     try:
         value = json.loads(
-            text,
+            decoded,
             object_pairs_hook=marks.object,
             parse_int=marks.integer,
             parse_float=marks.real,
             parse_constant=marks.constant,
         )
     except json.JSONDecodeError as problem:
-        _refuse(source, _misread(text, problem))
+        _refuse(source, _misread(decoded, problem))
     except RecursionError:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
     if marks.faulty or (b"\\u" in raw and re.search(_SURROGATE, raw)):
@@ -107,6 +108,15 @@ def decode(raw: bytes, source: str) -> Any:
         if faults:
             raise SourceError(source, faults)
     return value
+
+
+def round_trip(source: Mapping[str, Any]) -> Any:
+    """The mapping after a round trip through strict JSON, so that it obeys the same rules as a file."""
+    try:
+        text = json.dumps(dict(source))
+    except (TypeError, ValueError, RecursionError) as problem:
+        _refuse(MAPPING, f"is not JSON: {problem}")
+    return decode(text.encode("utf-8"), MAPPING)
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -138,7 +148,8 @@ def _why(problem: OSError) -> str:
 
 
 # -- text ------------------------------------------------------------------------------------------
-def _text(raw: bytes, source: str) -> str:
+def text(raw: bytes, source: str) -> str:
+    """The bytes as UTF-8, a byte order mark left out; raises `SourceError` for other encodings."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
         _refuse(source, "is UTF-16 or UTF-32 text; save it as UTF-8")
     raw = raw.removeprefix(b"\xef\xbb\xbf")

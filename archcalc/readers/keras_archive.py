@@ -10,7 +10,6 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NoReturn
 
 from archcalc.errors import Fault, SourceError
@@ -19,7 +18,6 @@ from archcalc.readers import json_text
 from archcalc.readers.hdf5 import File, HDF5Error
 from archcalc.readers.keras.stored import StoredShapes
 from archcalc.readers.keras_config import is_keras, read_keras
-from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import printable
 
 MAX_READ = 1024 * 1024  # of the table of contents, which zipfile reads in one piece
@@ -34,29 +32,15 @@ WEIGHTS = "model.weights.h5"
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 
-def read_archive(
-    source: str,
-    file: BinaryIO | None = None,
-    *,
-    input_shape: Sequence[int | str] | None = None,
-    allow_unknown: bool = False,
-    symbols: Mapping[str, Any] | None = None,
-    max_layers: int = MAX_LAYERS,
-) -> Graph:
+def read_archive(source: str, file: BinaryIO | None = None, **options: Any) -> Graph:
     """The network of a Keras 3 archive; `file` is the open, seekable file if it is not at `source`.
 
-    Raises `SourceError` if it is not a Keras archive, or with every fault of its configuration.
+    The options are those of `read_keras`. Raises `SourceError` if it is not a Keras archive, or with
+    every fault of its configuration.
     """
     if file is None:
         with json_text.open_file(source) as opened:
-            return read_archive(
-                source,
-                opened,
-                input_shape=input_shape,
-                allow_unknown=allow_unknown,
-                symbols=symbols,
-                max_layers=max_layers,
-            )
+            return read_archive(source, opened, **options)
     config, metadata, weights = _members(file, source)
     data = json_text.decode(config, f"{source}:{CONFIG}")
     if not is_keras(data):
@@ -64,15 +48,8 @@ def read_archive(
     version = _version(metadata, source)
     if version is not None:
         data = {"keras_version": version, **data}
-    return read_keras(
-        data,
-        f"{source}:{CONFIG}",
-        input_shape=input_shape,
-        allow_unknown=allow_unknown,
-        symbols=symbols,
-        max_layers=max_layers,
-        stored=None if weights is None else _stored(file, weights),
-    )
+    stored = None if weights is None else _stored(file, weights)
+    return read_keras(data, f"{source}:{CONFIG}", stored=stored, **options)
 
 
 def _stored(file: BinaryIO, entry: zipfile.ZipInfo) -> StoredShapes | None:

@@ -18,19 +18,18 @@ from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
 from archcalc.readers.keras.compiled import read_compile
+from archcalc.readers.keras.folded import with_parts_apart
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
-from archcalc.readers.keras.reading import UNBUILT, Reading
-from archcalc.readers.keras.stored import StoredShapes, with_stored
+from archcalc.readers.keras.reading import UNBUILT, Reading, agree
+from archcalc.readers.keras.shared import with_first_marked
+from archcalc.readers.keras.statements import NONE, Statements, check_used
+from archcalc.readers.keras.stored import StoredShapes, require_stored, with_stored
 from archcalc.readers.keras.unfold import unfold
+from archcalc.readers.keras.whole import parse_whole
 from archcalc.readers.limits import MAX_LAYERS
-from archcalc.readers.names import show
 
-SUBCLASSED = (
-    "a subclassed model, whose layers only its Python code knows; build the same network with "
-    "keras.Model(inputs, outputs), or write it as a spec"
-)
 TOKENIZER = (
     "is a Tokenizer, which holds a vocabulary and no network; give the file of the model that reads its words"
 )
@@ -52,6 +51,8 @@ def read_keras(
     unbuilt: str = UNBUILT,
     root: str = "$",
     stored: StoredShapes | None = None,
+    objects: dict[int, int] | None = None,
+    statements: Statements = NONE,
 ) -> Graph:
     """The network that a Keras configuration describes.
 
@@ -68,36 +69,34 @@ def read_keras(
         Continue with the recorded shapes after an unknown layer; its figures are unknown.
     symbols
         Values for the symbols (`H`, `W`, `T`) that stand for open axes; None leaves one open.
-    max_layers
-        The most layers, once nested models are unfolded.
-    unbuilt
-        What to say of a model without an input's shape.
+    max_layers, unbuilt
+        The most layers, once nested models are unfolded; what to say of a model without an input's shape.
     root
         The JSON path of the configuration in its file.
     stored
         The shapes of the weights in the same file, for layers without a rule.
+    objects
+        Filled with the node of each object that the configuration marks, by its `shared_object_id`.
+    statements
+        What a person says of layers without a rule.
 
     Raises
     ------
     SourceError
-        With every fault of the file, each at its JSON path; a symbol that it does not have; the layer
-        that another input shape does not fit.
+        With every fault, each at its JSON path; an unknown symbol; a layer that `input_shape` does not fit.
     """
     reading = Reading(source, allow_unknown, dict(symbols or {}), max_layers=max_layers, unbuilt=unbuilt)
+    reading.statements = statements
+    data = with_first_marked(data)
     _prepare(reading, data, input_shape)
-    graph = _unfolded(data, root, reading)
-    if stored is not None and allow_unknown:
-        graph = with_stored(graph, stored)
+    graph = _unfolded(data, root, reading, stored)
+    (objects if objects is not None else {}).update(reading.objects)
     if reading.reshaped:
         _require_fit(graph, reading)
     if not graph.symbols:
         return graph
-    options: dict[str, Any] = {
-        "input_shape": input_shape,
-        "allow_unknown": allow_unknown,
-        "max_layers": max_layers,
-    }
-    options |= {"root": root, "stored": stored}
+    options: dict[str, Any] = {"input_shape": input_shape, "allow_unknown": allow_unknown, "root": root}
+    options |= {"max_layers": max_layers, "stored": stored, "statements": statements}
     again = partial(_with_symbols, data, source, options)
     return dataclasses.replace(graph, origin=Origin(graph.nodes, again))
 
@@ -146,18 +145,42 @@ def _parse(data: dict[str, Any], root: str, reading: Reading) -> Model | None:
     elif name in LAYERS:
         reading.fault(root, f"{name!r} is a layer and no model; write a model with it, keras.Sequential(...)")
     else:
-        reading.fault(root, f"{show(name)} is {SUBCLASSED}")
+        return parse_whole(data, root, reading)
     return None
 
 
-def _unfolded(data: dict[str, Any], root: str, reading: Reading) -> Graph:
+def _unfolded(data: dict[str, Any], root: str, reading: Reading, stored: StoredShapes | None) -> Graph:
     model = _parse(data, root, reading)
     check_inputs(reading)
+    check_used(reading)
     graph = None if model is None else unfold(model, reading, _format(data))
     if graph is None or reading.faults:
         raise SourceError(reading.source, reading.worst())
+    if reading.foreign:
+        from archcalc.readers.keras.described import written_out
+
+        graph = written_out(graph, reading, stored)
+    graph = with_parts_apart(graph, reading)
+    if reading.activation_shapes and not reading.reshaped:
+        _require_kept(graph, reading)
+    if stored is not None and reading.foreign:
+        graph = with_stored(graph, stored, reading.whole)
+        require_stored(graph, stored, reading)
     outputs = [graph.nodes[t.node].name for t in graph.outputs]
     return dataclasses.replace(graph, compiled=read_compile(data, outputs))
+
+
+def _require_kept(graph: Graph, reading: Reading) -> None:
+    """Refuse an activation of another package where the file records that it changes the shape."""
+    with arith.scope():
+        inferred = shapes.infer(graph)
+    for node, outputs in zip(graph.nodes, inferred, strict=True):
+        recorded = reading.activation_shapes.get(node.name)
+        if recorded is not None and not agree(outputs[0], recorded):
+            text = f"layer {node.name!r}: its activation, of another package, changes the shape"
+            reading.fault("", f"{text}; a spec can describe the layer as Opaque")
+    if reading.faults:
+        raise SourceError(reading.source, reading.worst())
 
 
 def _format(data: dict[str, Any]) -> str:

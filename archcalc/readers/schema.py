@@ -22,6 +22,14 @@ _INFINITE = (float("inf"), float("-inf"))
 SIZE = {"$ref": "#/$defs/size"}
 NAME = {"$ref": "#/$defs/name"}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+MASKS = {
+    "type": "object",
+    "propertyNames": {"pattern": "mask$"},
+    "additionalProperties": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "null"]}}]
+    },
+    "description": "Tensors that the call gets as masks, by the argument's name.",
+}
 
 
 def schema() -> dict[str, Any]:
@@ -142,7 +150,15 @@ def _claim() -> dict[str, Any]:
             "quantity": {"enum": list(CLAIMED)},
             "layer": {"type": "string"},
             "layers": NAMES,
-            "per": {"const": "filter"},
+            "per": {
+                "enum": ["filter", "layer"],
+                "description": "The value is that of one filter, or of each of the layers.",
+            },
+            "rounded_to": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "The unit of the last digit of a rounded value.",
+            },
             "value": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
             "written": {"type": "string", "description": "The arithmetic as its author wrote it."},
             "note": {"type": "string"},
@@ -210,7 +226,7 @@ def _entry(types: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["name"],
         "anyOf": [{"required": [key]} for key in ("type", "block", "shared_with")],
-        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES},
+        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES, "masks": MASKS},
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
             {"if": {"required": ["shared_with"]}, "then": {"$ref": "#/$defs/shared"}},
@@ -248,7 +264,7 @@ def _shared() -> dict[str, Any]:
 def _layer(name: str) -> dict[str, Any]:
     cls = layer_type(name)
     assert cls is not None
-    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES}
+    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES, "masks": MASKS}
     required = []
     for f in dataclasses.fields(cast(Any, cls)):
         kind = cls.kinds.get(f.name)

@@ -13,6 +13,7 @@ from archcalc.arith import total
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
+from archcalc.graph.blocks import block_of, separator
 from archcalc.graph.quantities import SUMMED, TABLE
 from archcalc.report.options import TableOptions
 from archcalc.report.rows import Row
@@ -31,10 +32,10 @@ def fold(rows: Sequence[Row], depth: int | None) -> tuple[Row, ...]:
     """
     if depth is None:
         return tuple(rows)
-    separator = "/" if any("/" in row.name for row in rows) else "_"
+    parts_end = separator(row.name for row in rows)
     runs: list[tuple[str, list[Row]]] = []
     for row in rows:
-        key = _prefix(row.name, depth, separator)
+        key = block_of(row.name, depth, parts_end)
         if runs and runs[-1][0] == key and key:
             runs[-1][1].append(row)
         else:
@@ -103,17 +104,6 @@ def _content(row: Row) -> tuple[Any, ...]:
     """What equal rows have in common: everything but their names, inputs and fields."""
     figures = tuple(getattr(row, name) for name in SUMMED)
     return (row.type, row.output_shapes, row.shared_with is None, row.copies, row.members, figures)
-
-
-def _prefix(name: str, depth: int, separator: str) -> str:
-    """The first `depth` parts of a name; empty if it belongs to no group."""
-    parts = name.split(separator)
-    if separator == "/":
-        return separator.join(parts[:depth]) if len(parts) > depth else ""
-    # conv2d_3 is Keras's third Conv2D, not a member of a block named conv2d
-    if len(parts) <= depth or (len(parts) == depth + 1 and parts[depth].isdecimal()):
-        return ""
-    return separator.join(parts[:depth])
 
 
 def _group(name: str, members: Sequence[Row], *, kind: str = "", alike: bool = True) -> Row:

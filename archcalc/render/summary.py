@@ -11,6 +11,7 @@ from archcalc.arith.symbolic import Expr, Extremum
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import TABLE
 from archcalc.render import text
+from archcalc.render.checkpoint import recomputed
 from archcalc.render.fit import fits
 from archcalc.render.text import Glyphs
 from archcalc.report.report import Report
@@ -119,6 +120,8 @@ def _memory(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
         yield Fact("Training", text.amounts(t.training_bytes, parts) + (f" (most {at})" if at else ""))
     elif isinstance(t.training_bytes, Unknown):
         yield Fact("Training", f"unknown; {text.printable(t.training_bytes.reason, glyphs)}")
+    if report.checkpoint is not None:
+        yield Fact("Checkpoint", recomputed(report.checkpoint, glyphs))
     if report.fit is not None:
         yield Fact("Fits", fits(report.fit, report.conventions["batch"], glyphs))
 

@@ -1,4 +1,4 @@
-"""The results of `verify`: layer by layer, then what differs, could not run, or was skipped."""
+"""The results of `verify`: the outcome in one line, then what differs, could not run, or was skipped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STYLES = {AGREES: "green", DIFFERS: "bold red", CANNOT_RUN: "dim"}
 
 
 def table(result: Verification, *, ascii: bool = False, every: bool = False) -> RenderableType:
-    """The result for rich; with `every` each check is a line with both figures."""
+    """The result for rich; with `every` each check is a line with both figures, else those that differ."""
     return Group(*_parts(result, ASCII if ascii else UNICODE, ASCII_MARKS if ascii else MARKS, every))
 
 
@@ -67,39 +67,35 @@ def csv_text(result: Verification) -> str:
 
 # -- parts -------------------------------------------------------------------------------------
 def _parts(result: Verification, glyphs: Glyphs, marks: Signs, every: bool) -> Iterator[RenderableType]:
-    yield Text(printable(result.name, glyphs), style="bold")
+    yield _outcome(result, glyphs)
+    kinds = Counter(_kind(check) for check in result.checks)
+    yield Text(f"compared: {', '.join(f'{what} ({n:,})' for what, n in kinds.items())}", style="dim")
     if any(result.samples):
         tried = "; ".join(_assignment(s) for s in result.samples)
         yield Text(f"with {tried}", style="dim")
-    yield Text("")
-    yield _every(result.checks, glyphs, marks) if every else _by_layer(result, glyphs, marks)
-    yield Text("")
-    if result.differences:
-        yield Text("differs", style=STYLES[DIFFERS])
-        yield _every(result.differences, glyphs, marks)
-        yield Text("")
+    for checks in (result.differences, result.checks if every else ()):
+        if checks:
+            yield Text("")
+            yield _every(checks, glyphs, marks)
     yield from _reasons(result, glyphs)
     for text in result.skipped:
         yield Text(f"skipped: {text}", style="yellow")
-    yield _verdict(result, glyphs)
 
 
-def _by_layer(result: Verification, glyphs: Glyphs, marks: Signs) -> Table:
-    """A row per layer, a column per kind of check; the worst verdict of all samples counts."""
-    kinds = list(dict.fromkeys(_kind(c) for c in result.checks))
-    cells: dict[str, dict[str, str]] = {}
-    for check in result.checks:
-        row = cells.setdefault(check.layer if check.layer is not None else WHOLE, {})
-        row[_kind(check)] = _worst(row.get(_kind(check), AGREES), check.verdict)
-    if WHOLE in cells:
-        cells[WHOLE] = cells.pop(WHOLE)
-    grid = _frame(["layer", *kinds])
-    for name, row in cells.items():
-        label = Text(printable(name, glyphs), style="bold" if name == WHOLE else "")
-        grid.add_row(
-            label, *(Text(marks.of(row[k]), style=STYLES[row[k]]) if k in row else "" for k in kinds)
-        )
-    return grid
+def _outcome(result: Verification, glyphs: Glyphs) -> Text:
+    """Whether the figures are Keras's, in one line."""
+    counts = result.counts()
+    differs, agrees, left_out = counts[DIFFERS], counts[AGREES], counts[CANNOT_RUN]
+    if differs:
+        text = f"{differs:,} of {differs + agrees:,} figures differ{'s' * (differs == 1)} from Keras"
+    elif agrees:
+        text = f"all {agrees:,} figures agree with Keras"
+    else:
+        text = "no figure could be compared with Keras"
+    if left_out:
+        text += f"; {left_out:,} check{'s' * (left_out > 1)} cannot run here"
+    style = STYLES[DIFFERS if differs else AGREES if agrees else CANNOT_RUN]
+    return Text(f"{printable(result.name, glyphs)}: {text}", style=style)
 
 
 def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
@@ -125,20 +121,12 @@ def _reasons(result: Verification, glyphs: Glyphs) -> Iterator[Text]:
     """Why checks could not run: each reason once, with how many checks it stopped."""
     counted = Counter((c.what, c.reason) for c in result.checks if c.verdict == CANNOT_RUN)
     if counted:
+        yield Text("")
         yield Text("cannot run here", style="bold")
     for (what, reason), times in counted.most_common(MAX_REASONS):
         yield Text(f"  {what}{f' ({times} layers)' if times > 1 else ''}: {printable(reason, glyphs)}")
     if len(counted) > MAX_REASONS:
         yield Text(f"  and {len(counted) - MAX_REASONS} more reasons (--format json has them all)")
-    if counted:
-        yield Text("")
-
-
-def _verdict(result: Verification, glyphs: Glyphs) -> Text:
-    counts = result.counts()
-    text = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items() if n) or "no checks"
-    style = STYLES[DIFFERS] if counts[DIFFERS] else STYLES[AGREES]
-    return Text(f"{printable(result.name, glyphs)}: {text}", style=style)
 
 
 # -- details -----------------------------------------------------------------------------------
@@ -151,13 +139,8 @@ def _frame(titles: Iterable[str], left: int = 1) -> Table:
 
 
 def _kind(check: Check) -> str:
-    """The column that a check belongs to."""
+    """What a check compares, without where or how."""
     return check.what.split(",")[0].split(" in ")[0]
-
-
-def _worst(a: str, b: str) -> str:
-    order = (AGREES, CANNOT_RUN, DIFFERS)
-    return max(a, b, key=order.index)
 
 
 def _assignment(symbols: Any) -> str:

@@ -11,10 +11,9 @@ from archcalc.analyses import parameters, shapes, work
 from archcalc.analyses.fields import receptive_field
 from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
-from archcalc.analyses.memory import optimizers, peak, step_work, tensors
+from archcalc.analyses.memory import blocks, optimizers, peak, recompute, step_work, tensors
 from archcalc.analyses.memory.calls import calls, held_by_node
-from archcalc.analyses.memory.events import Call
-from archcalc.analyses.memory.held import Held
+from archcalc.analyses.memory.held import Call, Held
 from archcalc.analyses.memory.inference import Inference, inference
 from archcalc.analyses.memory.order import keras_order
 from archcalc.analyses.memory.training import activations as held_in_training
@@ -73,6 +72,7 @@ class Figures:
             self.has_symbols = restate(graph)
             self.output_shapes, weights = shapes.shapes_and_weights(graph)
             self.weights = parameters.owned(graph, weights)
+            self.blocks = blocks.blocks(graph, self.options.checkpoint or ())
             self.gradient, self.loss = self._gradients()
 
     # -- names and structure -------------------------------------------------------------
@@ -178,17 +178,35 @@ class Figures:
 
     @once
     def training_activation_bytes(self) -> Sequence[Size]:
-        return self._batched(held_in_training(self.graph, self.training_calls, self._held))
+        return self._batched(held_in_training(self.graph, self.training_calls, self._held, self.recomputed))
+
+    @once
+    def recomputed(self) -> recompute.Plan:
+        """Which layers of the blocks in `checkpoint` run again."""
+        return recompute.plan(self.graph, self.training_calls, self.blocks)
+
+    @once
+    def recomputed_macs(self) -> Size:
+        return total(self.macs[i] for i in sorted(self.recomputed.again))
 
     @once
     def training_macs(self) -> Sequence[Size]:
-        return step_work.macs(self.graph, self.output_shapes, self.training_calls, self.macs)
+        step = step_work.macs(self.graph, self.output_shapes, self.training_calls, self.macs)
+        return [n + self.macs[i] if i in self.recomputed.again else n for i, n in enumerate(step)]
+
+    def _training(self, recomputed: Sequence[blocks.Block]) -> peak.Course:
+        fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
+        return peak.training(self.graph, self.training_calls, keras_order(self.graph), fixed, recomputed)
 
     @once
     def training(self) -> peak.Course:
         """A training step, in Keras's order."""
-        fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        return peak.training(self.graph, self.training_calls, keras_order(self.graph), fixed)
+        return self._training(self.blocks)
+
+    @once
+    def training_without_recomputation(self) -> peak.Course:
+        """The same, without `checkpoint`."""
+        return self._training(())
 
     @once
     def optimizer_bytes(self) -> Size:
@@ -238,7 +256,11 @@ class Figures:
 
 
 def type_name(layer: Layer) -> str:
-    """The type as users write it: a class of Keras, `ops.add`, the name of an unknown class."""
+    """The type as users write it: a class of Keras, `ops.add`, the name of an unknown class.
+
+    "(measured)" marks a class whose window no rule states.
+    """
     if isinstance(layer, Operation):
         return f"ops.{layer.function}"
-    return str(getattr(layer, "class_name", None) or type(layer).__name__)
+    name = str(getattr(layer, "class_name", None) or type(layer).__name__)
+    return f"{name} (measured)" if getattr(layer, "measured", False) else name

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archcalc.report.fit import MARGIN
+from archcalc.layers import primitives as prim
+from archcalc.layers.base import Layer
+from archcalc.layers.inner import with_inner
 from archcalc.report.rule import Finding
 
 if TYPE_CHECKING:
+    from archcalc.arith import Shape
     from archcalc.report.columns import Figures
     from archcalc.report.fit import Fit
 
@@ -19,7 +22,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
         return
     needs = (("training", "warning", fit.training), ("inference", "error", fit.inference))
     for use, severity, need in needs:
-        if isinstance(need.bytes, int) and not need.fits(fit.memory):
+        if isinstance(need.bytes, int) and not need.fits:
             largest = need.largest_batch
             fitting = isinstance(largest, int) and largest > 0
             yield Finding(
@@ -27,7 +30,7 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
                 severity,
                 None,
                 f"{use} with batch {batch:,} needs {_memory(need.bytes)}, "
-                f"with {MARGIN}% to spare more than {_memory(fit.memory)}",
+                f"with {fit.margin}% to spare more than {_memory(fit.memory)}",
                 f"--batch {largest} fits"
                 if fitting
                 else "not even one sample fits: use a smaller network or more memory",
@@ -40,12 +43,13 @@ def _memory(size: int) -> str:
 
 def unused(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer that leads to no output, and for each input that no layer reads."""
-    graph, consumers = figures.graph, figures.graph.consumers()
+    graph = figures.graph
+    read = {t.node for node in graph.nodes for t in node.reads}
     for i, node in enumerate(graph.nodes):
         if i in figures.leading:
             continue
         if i in graph.inputs:
-            if not consumers[i]:
+            if i not in read:
                 yield Finding(
                     "unread-input",
                     "warning",
@@ -66,7 +70,7 @@ def unused(figures: Figures) -> Iterator[Finding]:
 def assumed(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer about which the reader of a file took something for granted."""
     for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
-        text = getattr(node.layer, "assumed", "")
+        text = next(filter(None, map(_assumption, with_inner([node.layer]))), "")
         if text:
             yield Finding(
                 "assumed-shape",
@@ -75,6 +79,28 @@ def assumed(figures: Figures) -> Iterator[Finding]:
                 f"a {kind}: {text}",
                 "where it changes the shape, write the network as a spec with an Opaque layer",
             )
+
+
+def measured(figures: Figures) -> Iterator[Finding]:
+    """A finding for each layer whose window was measured."""
+    for node in figures.graph.nodes:
+        if getattr(node.layer, "measured", False):
+            yield Finding(
+                "measured",
+                "warning",
+                node.name,
+                "its window was measured from gradients with random weights, which is no proof; "
+                "receptive fields that pass it are measured too",
+                "where it reads more, write the network as a spec with an Opaque layer",
+            )
+
+
+FOREIGN = "its activation is a function of another package, taken to act on each unit; its slope is unknown"
+
+
+def _assumption(layer: Layer) -> str:
+    """What was taken for granted about a layer; empty if nothing was."""
+    return getattr(layer, "assumed", "") or (FOREIGN if layer.has_foreign_activation else "")
 
 
 def not_runnable(figures: Figures) -> Iterator[Finding]:
@@ -90,3 +116,39 @@ def not_runnable(figures: Figures) -> Iterator[Finding]:
                 f"TensorFlow cannot run it, though Keras infers its shape: {why}",
                 "leave out output_padding, or choose another",
             )
+
+
+def recomputed(figures: Figures) -> Iterator[Finding]:
+    """A finding for layers that draw other numbers when they run again, and for those that count twice."""
+    kinds = (
+        (_draws, "draws again when it is recomputed, so that its gradient is that of other random numbers"),
+        (_counts, "updates its moving statistics twice, because it is recomputed"),
+    )
+    nodes = [figures.graph.nodes[i] for i in sorted(figures.recomputed.again)]
+    for applies, what in kinds:
+        names = [
+            node.name
+            for node in nodes
+            if applies(node.layer, figures.graph.input_shapes(figures.output_shapes, node))
+        ]
+        if names:
+            others = f"; so do {len(names) - 1} more" if len(names) > 1 else ""
+            yield Finding(
+                "recomputed-layer",
+                "warning",
+                names[0],
+                f"{what}{others}",
+                "leave it out of the blocks of --checkpoint",
+            )
+
+
+def _draws(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    noise = any(
+        isinstance(p, prim.TrainingNoise) or (isinstance(p, prim.Dropout) and p.rate)
+        for p in layer.primitives(*inputs)
+    )
+    return noise or bool(getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0))
+
+
+def _counts(layer: Layer, inputs: tuple[Shape, ...]) -> bool:
+    return any(isinstance(p, prim.BatchStandardise) and p.batch_statistics for p in layer.primitives(*inputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archcalc.analyses.memory.precision import SINGLE
 from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 
@@ -14,71 +15,70 @@ if TYPE_CHECKING:
 
 
 # what a step may hold beyond what is counted, in percent: measured networks stay within it (docs/memory.md)
-MARGIN = 20
+MARGIN, MARGIN_IN_HALF = 20, 25
 
 
 class MemoryNeed(NamedTuple):
     """The bytes needed at the report's batch, and the largest batch that fits (0: not even one sample).
 
     `largest_batch` is None where a larger batch needs no more memory, and unknown where that
-    depends on a symbol or on an unknown layer.
+    depends on a symbol or on an unknown layer. `limit`: the bytes that counted ones may take.
     """
 
     bytes: Size
     largest_batch: Size | None
+    limit: int
 
-    def fits(self, memory: int) -> bool | None:
-        """Whether it fits into these bytes, with the margin; None if the bytes are not known."""
-        return self.bytes <= usable(memory) if isinstance(self.bytes, int) else None
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits, with the margin; None if the bytes are not known."""
+        return self.bytes <= self.limit if isinstance(self.bytes, int) else None
 
-    def to_dict(self, memory: int) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         known = isinstance(self.bytes, int)
         batch = self.largest_batch
         return {
             "bytes": self.bytes if known else None if isinstance(self.bytes, Unknown) else str(self.bytes),
-            "fits": self.fits(memory),
+            "fits": self.fits,
             "largest_batch": batch if isinstance(batch, int) else None,
         }
 
 
 class Fit(NamedTuple):
-    """Whether training and inference fit into `memory` bytes, with a margin of `MARGIN` percent."""
+    """Whether training and inference fit into `memory` bytes, with a margin in percent."""
 
     memory: int
+    margin: int
     training: MemoryNeed
     inference: MemoryNeed
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "memory_bytes": self.memory,
-            "margin_percent": MARGIN,
-            "training": self.training.to_dict(self.memory),
-            "inference": self.inference.to_dict(self.memory),
+            "margin_percent": self.margin,
+            "training": self.training.to_dict(),
+            "inference": self.inference.to_dict(),
         }
-
-
-def usable(memory: int) -> int:
-    """The bytes of an amount of memory that counted ones may take."""
-    return memory * 100 // (100 + MARGIN)
 
 
 def fit(totals: Totals, of: Figures, memory: int) -> Fit:
     """The largest batches."""
     kept, weights = totals.training_activation_bytes, totals.weight_bytes
+    margin = MARGIN_IN_HALF if of.options.precision.activation < SINGLE else MARGIN
+    limit = memory * 100 // (100 + margin)
     known = None if isinstance(kept, Unknown) else of.training
+    inference = weights + totals.peak_activation_bytes
     return Fit(
         memory,
-        MemoryNeed(totals.training_bytes, _largest(totals.training_bytes, known, memory)),
-        MemoryNeed(
-            weights + totals.peak_activation_bytes,
-            _largest(weights + totals.peak_activation_bytes, of.peaks.course, memory, weights),
-        ),
+        margin,
+        MemoryNeed(totals.training_bytes, _largest(totals.training_bytes, known, limit), limit),
+        MemoryNeed(inference, _largest(inference, of.peaks.course, limit, weights), limit),
     )
 
 
-def _largest(needed: Size, course: Course | None, memory: int, fixed: Size = 0) -> Size | None:
+def _largest(needed: Size, course: Course | None, limit: int, fixed: Size = 0) -> Size | None:
     if isinstance(needed, Unknown) or course is None:
         return needed
     if not isinstance(needed, int) or not isinstance(fixed, int):
         return Unknown("depends on symbols; give them values with --set")
-    return course.largest_batch(usable(memory) - fixed)
+    return course.largest_batch(limit - fixed)

@@ -89,6 +89,19 @@ class Names(Values):
         return tuple(chosen)
 
 
+class Blocks(Values):
+    """Names of blocks; on the command line with commas between them."""
+
+    metavar: ClassVar[str] = "BLOCK,..."
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        names = value.split(",") if isinstance(value, str) else list(value)
+        named = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+        if not named:
+            raise ArchcalcError("expected names of blocks, as in stem,body")
+        return named
+
+
 class Amount(Values):
     """An amount of memory."""
 
@@ -150,6 +163,12 @@ class AnalysisOptions(_Checked):
     ema: bool = option(False, Flag(), "The optimizer averages weights (use_ema): one more number for each.")
     accumulation: bool = option(
         False, Flag(), "The optimizer accumulates gradients (gradient_accumulation_steps): one more number."
+    )
+    checkpoint: tuple[str, ...] | str | None = option(
+        None,
+        Blocks(),
+        "Recompute these blocks in the backward pass (keras.remat): bytes saved, multiply-adds paid.",
+        "Blocks as `depth` shows them, layers, or `body` for all copies of a repeated block.",
     )
     memory: int | str | None = option(
         None,

@@ -17,18 +17,19 @@ from archcalc.arith import Scope, Shape, Size
 from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
 from archcalc.report import findings
+from archcalc.report.caveats import caveats
+from archcalc.report.checkpoint import Checkpoint, checkpoint
 from archcalc.report.columns import Figures, once
 from archcalc.report.fit import Fit, fit
 from archcalc.report.rows import Row, Rows
 from archcalc.report.rule import Finding as Finding
 from archcalc.report.stated import findings as stated_findings
 from archcalc.report.totals import Totals
-from archcalc.report.values import Frozen, thousands, to_json_value
+from archcalc.report.values import Frozen, stamp, thousands, to_json_value
 
 if TYPE_CHECKING:
     from archcalc.analyses.mean_field.verdicts import Verdict
 
-SCHEMA_VERSION = 1
 # what a layer states; all other figures follow from these
 STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
@@ -117,6 +118,11 @@ class Report(Frozen):
         options = self._of.options
         return None if options.memory is None else fit(self.totals, self._of, int(options.memory))
 
+    @once
+    def checkpoint(self) -> Checkpoint | None:
+        """What recomputing the blocks in `checkpoint` saves and costs."""
+        return checkpoint(self.totals, self._of) if self._of.blocks else None
+
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """What becomes of the gradients, in words, if they were requested."""
@@ -131,7 +137,10 @@ class Report(Frozen):
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
+            *findings.measured(of),
             *findings.not_runnable(of),
+            *findings.recomputed(of),
+            *caveats(of),
             *findings.too_large(self.fit, of.options.batch),
         )
 
@@ -181,6 +190,7 @@ class Report(Frozen):
             getattr(self._of, figure)
         for name in TOTALS:
             getattr(self.totals, name)
+        getattr(self, "checkpoint")  # noqa: B009 - it is computed when it is read
 
     @property
     def formulas(self) -> dict[str, str]:
@@ -197,11 +207,8 @@ class Report(Frozen):
 
     def streamed(self) -> dict[str, Any]:
         """The same, but with an iterator over the layers, which need not be in memory together."""
-        from archcalc import __version__
-
         return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": {"name": "archcalc", "version": __version__},
+            **stamp(),
             "model": {
                 "name": self.name,
                 "source": self.source,
@@ -218,6 +225,7 @@ class Report(Frozen):
                 zip(("keras_order", "best_order"), (p.to_dict() for p in self.peaks), strict=True)
             ),
             "fit": None if self.fit is None else self.fit.to_dict(),
+            "checkpoint": None if self.checkpoint is None else self.checkpoint.to_dict(),
             "layers": (row.to_dict() for row in self.rows),
             "formulas": self.formulas,
             "verdicts": [v.to_dict() for v in self.verdicts],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from archcalc.analyses.fields.effective_field import EffectiveField
     from archcalc.analyses.fields.receptive_field import Field
     from archcalc.analyses.gradient_bounds.gradients import Gradient
+    from archcalc.report.derivation import Derivation
 
 T = TypeVar("T", covariant=True)
 
@@ -115,6 +116,12 @@ class Row(Frozen):
         for reason in _within(part for f in self.receptive_fields.values() if f for part in _parts(f)):
             by_figure.setdefault("receptive_field", reason)
         return by_figure
+
+    def derivation(self) -> Derivation:
+        """How each figure of this row comes about, step by step, with numbers put in."""
+        from archcalc.report.derivation import derivation
+
+        return derivation(self.columns, self.index)
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {

@@ -25,6 +25,15 @@ def completed(asked: AnalysisOptions, graph: Graph) -> AnalysisOptions:
 
 def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
     """What the file says and the figures do not follow."""
+    if graph.claims:
+        number = len(graph.claims)
+        yield Finding(
+            "unchecked-claims",
+            "info",
+            None,
+            f"the file states {number:,} {'claim' if number == 1 else 'claims'}, which nothing checks here",
+            "archcalc audit checks them",
+        )
     policies = _policies(graph)
     used = completed(asked, graph)
     if asked.dtype is None and len(policies) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from archcalc.arith.unknown import Unknown
 
+SCHEMA_VERSION = 1
 _PLAIN = {int, bool, str, type(None)}
 
 
@@ -41,6 +42,13 @@ def to_json_value(value: Any) -> Any:
     if hasattr(value, "item"):  # a number of numpy
         return to_json_value(value.item())
     return str(value)
+
+
+def stamp() -> dict[str, Any]:
+    """How the JSON of every command begins."""
+    from archcalc import __version__
+
+    return {"schema_version": SCHEMA_VERSION, "tool": {"name": "archcalc", "version": __version__}}
 
 
 def thousands(figure: Any) -> str:

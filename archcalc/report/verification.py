@@ -9,9 +9,8 @@ from math import isfinite
 from typing import Any
 
 from archcalc.arith.unknown import Unknown
-from archcalc.report.values import to_json_value
+from archcalc.report.values import stamp, to_json_value
 
-SCHEMA_VERSION = 1
 # names of the checks of gradients
 GRADIENT = "expected gradient"
 JACOBIAN = "Jacobian"
@@ -113,11 +112,8 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON of `archcalc verify`."""
-        from archcalc import __version__
-
         return {
-            "schema_version": SCHEMA_VERSION,
-            "tool": {"name": "archcalc", "version": __version__},
+            **stamp(),
             "model": {"name": self.name, "source": self.source},
             "agrees": self.agrees,
             "verdicts": self.counts(),

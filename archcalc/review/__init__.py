@@ -1,1 +1,1 @@
-"""Judgements of a network: what is wrong with it, and what changed."""
+"""What people state and build: `audit` checks claims, `explain` traces figures back, `lint` finds faults."""

@@ -35,7 +35,7 @@ Shapes = tuple[tuple[int, ...], ...]
 MAX_CHANNELS = 8
 
 # glu halves an axis, which the activation of a layer must not; threshold needs an argument
-_UNDRAWN = ("glu", "threshold")
+_UNDRAWN = ("glu", "threshold", "unknown")
 
 
 def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
@@ -43,6 +43,8 @@ def arguments(draw: Draw, cls: type[Layer], inputs: Shapes) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for name, kind in cls.kinds.items():
         required = name in _required(cls)
+        if name in cls.state_fields:
+            continue  # their values are names of weights, which only the layer knows
         if not required and (not kind.figures or not draw(st.booleans())):
             continue
         strategy = _by_name(name, cls, inputs)

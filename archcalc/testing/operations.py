@@ -296,6 +296,13 @@ def _blocks_of_pixels(case: Case) -> Call:
     )
 
 
+def _patches(case: Case) -> Call:
+    image = case.net.make("Resizing", case.x, height=6, width=case.draw(st.integers(5, 7)))
+    step = case.draw(st.sampled_from([None, 1, 2]))
+    padding = case.draw(st.sampled_from(["valid", "same"]))
+    return Call({"size": case.draw(st.integers(1, 3)), "strides": step, "padding": padding}, (image,))
+
+
 def _unstack(case: Case) -> Call:
     axis = case.draw(st.integers(1, case.rank))
     return case.on_x(axis=axis, num=case.draw(st.sampled_from([None, case.shape[axis - 1]])))
@@ -341,4 +348,5 @@ ROWS: Mapping[str, Callable[[Case], Call]] = {
     "image.rgb_to_grayscale": lambda case: _of_channels(case, 3),
     "depth_to_space": _blocks_of_channels,
     "space_to_depth": _blocks_of_pixels,
+    "image.extract_patches": _patches,
 }

@@ -7,7 +7,7 @@ so only rounding is left; a tolerance of 1e-5 leaves room for the few layers tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from archcalc.arith import integers
 from archcalc.arith.unknown import Unknown
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear_weights import set_weights
-from archcalc.keras.measure import Gradients, Support, standard_deviations
+from archcalc.keras.measure import Gradients, standard_deviation
 from archcalc.layers.attention import AttentionLayer
 from archcalc.layers.recurrent import Recurrent
 from archcalc.layers.wrappers import Bidirectional
@@ -40,44 +40,43 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
     graph = case.graph
     set_weights(linear, None)
     try:
-        gradients = Gradients(linear, 1, case.seed)
+        gradients = Gradients(linear, 1, case.seed, spread=True)
     except Exception as fault:
         yield cannot_run(SPREAD, None, f"the linear model does not run: {reason(fault)}")
         return
     shapes = infer(graph)
     reads = windows(graph, shapes)
-    axes = reads.axes
     bent = _bent(graph)
     for done, node in enumerate(case.chosen):
-        case.progress("effective fields", done, len(case.chosen))
         row = case.report.rows[node]
-        if node in bent:
-            yield cannot_run(SPREAD, row.name, BENT)
-            continue
-        if node in gradients.failures:
-            yield cannot_run(SPREAD, row.name, gradients.failures[node])
+        case.progress(f"spread of {row.name}", done, len(case.chosen))
+        if node in bent or node in gradients.failures:
+            yield cannot_run(SPREAD, row.name, BENT if node in bent else gradients.failures[node])
             continue
         shape = shapes[node][0]
         spatial = [a for a in range(len(shape)) if a not in reads.channels[node]]
         position = integers(shape[a] // 2 for a in spatial)
-        try:
-            supports = gradients.support(node, [position], spatial, spread=True)
-        except Exception as fault:
-            yield cannot_run(SPREAD, row.name, f"its gradient does not run here: {reason(fault)}")
-            continue
         boxes = clipped_boxes(graph, shapes, reads, node, position)
         cut = is_cut(graph, shapes, reads, node, position)
-        for root, support in zip(graph.inputs, supports, strict=True):
-            source = graph.nodes[root].name
+        for number, root in enumerate(graph.inputs):
+            source, axes = graph.nodes[root].name, reads.axes[root]
             label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
             predicted = row.effective_fields.get(source)
             field = row.receptive_fields.get(source)
-            if predicted is None or field is None or support is None or not axes[root]:
+            if predicted is None or field is None or not axes:
                 continue
-            whole = not cut and all(
-                _is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes[root])
-            )
-            yield _compared(label, row.name, predicted.sigma, support, axes[root], whole)
+            whole = not cut and all(_is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes))
+            if not whole or not any(map(_is_number, predicted.sigma)):
+                yield cannot_run(label, row.name, _why_not(predicted.sigma), _rounded(predicted.sigma))
+                continue
+            try:
+                (supports,) = gradients.support(node, [position], spatial)
+            except Exception as fault:
+                yield cannot_run(label, row.name, f"its gradient does not run here: {reason(fault)}")
+                continue
+            support = supports[number]
+            if support is not None:
+                yield _compared(label, row.name, predicted.sigma, [support.weights[a] for a in axes])
 
 
 def _bent(graph: Graph) -> set[int]:
@@ -94,25 +93,30 @@ def _is_whole(box: tuple[int, int] | None, size: Any) -> bool:
     return box is not None and isinstance(size, int) and box[1] - box[0] + 1 == size
 
 
-def _compared(
-    what: str, layer: str, sigma: tuple[Any, ...], support: Support, axes: tuple[int, ...], whole: bool
-) -> Check:
-    measured = [float(standard_deviations(support.weights[a])[0]) for a in axes]
-    unknown = [s for s in sigma if isinstance(s, Unknown)]
-    # padding that cuts the field along one axis changes the weights of branches along all of them, and a
-    # branch that reads nothing along one axis reads nothing along the others
-    compared = [k for k in range(len(axes)) if whole and isinstance(sigma[k], int | float)]
-    predicted = [round(s, 6) if isinstance(s, int | float) else None for s in sigma]
-    shown = [round(m, 6) for m in measured]
-    if not compared:
-        why = (
-            unknown[0].reason
-            if unknown
-            else "padding cuts the field here, and the figure is that of an uncut field"
-        )
-        return cannot_run(what, layer, why, predicted)
-    close = all(np.isclose(measured[k], sigma[k], rtol=TOLERANCE, atol=TOLERANCE) for k in compared)
-    verdict = AGREES if close else DIFFERS
-    return Check(
-        what, layer, predicted, shown, verdict, "" if close else "standard deviations of the gradient"
+def _compared(what: str, layer: str, sigma: Sequence[Any], weights: Sequence[np.ndarray]) -> Check:
+    measured = [standard_deviation(w) for w in weights]
+    close = all(
+        np.isclose(m, s, rtol=TOLERANCE, atol=TOLERANCE)
+        for m, s in zip(measured, sigma, strict=True)
+        if _is_number(s)
     )
+    why = "" if close else "standard deviations of the gradient"
+    return Check(what, layer, _rounded(sigma), _rounded(measured), AGREES if close else DIFFERS, why)
+
+
+def _why_not(sigma: Sequence[Any]) -> str:
+    """Why a spread is not compared.
+
+    Padding that cuts the field along one axis changes the weights of branches along all of them, and a branch
+    that reads nothing along one axis reads nothing along the others.
+    """
+    unknown = [s.reason for s in sigma if isinstance(s, Unknown)]
+    return unknown[0] if unknown else "padding cuts the field here, and the figure is that of an uncut field"
+
+
+def _is_number(figure: Any) -> bool:
+    return isinstance(figure, int | float)
+
+
+def _rounded(sigma: Sequence[Any]) -> list[float | None]:
+    return [round(s, 6) if _is_number(s) else None for s in sigma]

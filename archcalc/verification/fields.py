@@ -14,14 +14,14 @@ import numpy as np
 
 from archcalc.analyses.fields.clipping import clipped_boxes
 from archcalc.analyses.fields.windows import Windows, windows
-from archcalc.analyses.shapes import infer
+from archcalc.analyses.shapes import Shapes, infer
 from archcalc.arith import Shape, integer, integers
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph, Tap
-from archcalc.keras.build import Built, reason
+from archcalc.keras.build import reason
 from archcalc.keras.linear import linearised
-from archcalc.keras.measure import Gradients, Position, Support
-from archcalc.layers.window import Read, Scattered
+from archcalc.keras.measure import Gradients, Position, Support, Supports
+from archcalc.layers.window import Read, Scattered, Taps
 from archcalc.report.verification import DIFFERS, Check, cannot_run, compare
 from archcalc.verification import effective_fields, input_axes
 from archcalc.verification.case import Case
@@ -43,20 +43,24 @@ def checks(case: Case) -> Iterator[Check]:
         return
     shapes = infer(graph)
     reads = windows(graph, shapes)
-    draw = np.random.default_rng(case.seed)
-    positions = {
-        node: _positions(shapes[node][0], reads.channels[node], draw)[: case.positions]
-        for node in case.chosen
-    }
-    measured = _measured(case, linear, positions, reads.channels)
+    positions = positions_by_node(graph, shapes, reads, case.seed)
+    wanted = {node: positions[node][: case.positions] for node in case.chosen}
+    try:
+        gradients = Gradients(linear, _together(case), case.seed)
+    except Exception as fault:
+        why = f"the linear model does not run: {reason(fault)}"
+        yield from (cannot_run(FIELD, graph.nodes[node].name, why) for node in case.chosen)
+        yield from effective_fields.checks(case, linear)
+        return
+    found = measured(case, gradients, wanted, reads.channels)
     flattened = _after_flattening(graph, reads)
     for node in case.chosen:
         name = graph.nodes[node].name
-        supports = measured[node]
+        supports = found[node]
         if isinstance(supports, str):
             yield cannot_run(FIELD, name, supports)
             continue
-        predicted = [clipped_boxes(graph, shapes, reads, node, position) for position in positions[node]]
+        predicted = [clipped_boxes(graph, shapes, reads, node, position) for position in wanted[node]]
         for number, root in enumerate(graph.inputs):
             axes = reads.axes[root]
             boxes = [list(p[root]) for p in predicted]
@@ -64,10 +68,10 @@ def checks(case: Case) -> Iterator[Check]:
             label = FIELD if len(graph.inputs) == 1 else f"{FIELD} in {graph.nodes[root].name}"
             field = case.report.rows[node].receptive_fields.get(graph.nodes[root].name)
             # after flattening, a position includes all of an axis, and `size` is that of one unit
-            flat = node in flattened or len(positions[node][0]) < len(axes)
+            flat = node in flattened or len(wanted[node][0]) < len(axes)
             sizes = {} if field is None or flat else dict(zip(axes, field.size, strict=True))
-            yield _compared(label, name, positions[node], boxes, real, axes, sizes)
-    yield from input_axes.checks(case, linear, reads)
+            yield _compared(label, name, wanted[node], boxes, real, axes, sizes)
+    yield from input_axes.checks(case, gradients, reads)
     yield from effective_fields.checks(case, linear)
 
 
@@ -92,60 +96,64 @@ def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Ta
     return getattr(read, "axis", None) in reads.channels[node] and axis not in reads.channels[tap.node]
 
 
-# for each model input the first and last unit of every axis; None where no gradient arrives
-Boxes = tuple["Box | None", ...]
-Box = tuple[tuple[int, int], ...]
-
-
-def _measured(
-    case: Case, linear: Built, positions: dict[int, list[Position]], channels: Sequence[Collection[int]]
-) -> dict[int, list[Boxes] | str]:
-    """What each position of each node depends on, or why that does not run here.
-
-    Positions go through the model together, as many as memory allows.
-    """
-    boxes: dict[int, list[Boxes] | str] = {node: [] for node in positions}
-    held = 2 * integer(case.report.totals.activation_bytes)  # float64 instead of float32
-    together = max(1, min(case.positions, MEMORY // max(held, 1)))
-    passes = range(0, max(map(len, positions.values()), default=0), together)
-    for start in passes:
+def measured(
+    case: Case,
+    gradients: Gradients,
+    positions: dict[int, list[Position]],
+    channels: Sequence[Collection[int]],
+) -> dict[int, list[Supports] | str]:
+    """What each position of each node depends on, or why that does not run here."""
+    supports: dict[int, list[Supports] | str] = {}
+    for done, (node, wanted) in enumerate(positions.items()):
+        case.progress(f"field of {case.graph.nodes[node].name}", done, len(positions))
+        if node in gradients.failures:
+            supports[node] = gradients.failures[node]
+            continue
+        rank = len(gradients.values[node][0].shape) - 1
+        axes = [a for a in range(rank) if a not in channels[node]]
         try:
-            gradients = Gradients(linear, together, case.seed)
+            supports[node] = gradients.support(node, wanted, axes)
         except Exception as fault:
-            return {node: f"the linear model does not run: {reason(fault)}" for node in positions}
-        for done, (node, wanted) in enumerate(positions.items()):
-            case.progress(
-                "gradients", start * len(positions) + done * together, len(passes) * together * len(positions)
+            supports[node] = f"its gradient does not run here: {reason(fault)}"
+    return supports
+
+
+def _box(support: Support | None, rank: int) -> list[tuple[int, int]]:
+    return [NOTHING] * rank if support is None else list(support.box)
+
+
+def positions_by_node(graph: Graph, shapes: Shapes, reads: Windows, seed: int) -> list[list[Position]]:
+    """Positions to measure of every node; those of its input for a layer that works unit by unit.
+
+    The gradient of such a layer is then the same as its input's from there on, and is followed once.
+    """
+    draw = np.random.default_rng(seed)
+    positions: list[list[Position]] = []
+    for i, node in enumerate(graph.nodes):
+        shape, channels = shapes[i][0], reads.channels[i]
+        first = node.inputs[0] if node.inputs else None
+        if (
+            first
+            and not first.output
+            and channels == reads.channels[first.node]
+            and all(
+                read == Taps(axis) and side == shape[axis]
+                for axis, (read, side) in enumerate(
+                    zip(reads.reads[i][0], shapes[first.node][0], strict=True)
+                )
+                if axis not in channels
             )
-            collected = boxes[node]
-            if isinstance(collected, str) or not wanted[start : start + together]:
-                continue
-            if node in gradients.failures:
-                boxes[node] = gradients.failures[node]
-                continue
-            rank = len(gradients.values[node][0].shape) - 1
-            axes = [a for a in range(rank) if a not in channels[node]]
-            try:
-                supports = gradients.support(node, wanted[start : start + together], axes)
-            except Exception as fault:
-                boxes[node] = f"its gradient does not run here: {reason(fault)}"
-                continue
-            collected.extend(_boxes(supports, len(wanted[start : start + together])))
-    return boxes
+        ):
+            positions.append(positions[first.node])
+        else:
+            positions.append(_positions(shape, channels, draw))
+    return positions
 
 
-def _boxes(supports: Sequence[Support | None], positions: int) -> Iterator[Boxes]:
-    for p in range(positions):
-        yield tuple(
-            None
-            if s is None
-            else tuple((int(low), int(high)) for low, high in zip(s.lows[p], s.highs[p], strict=True))
-            for s in supports
-        )
-
-
-def _box(box: Box | None, rank: int) -> list[tuple[int, int]]:
-    return [NOTHING] * rank if box is None else list(box)
+def _together(case: Case) -> int:
+    """How many positions go through the model at once: as many as memory allows."""
+    held = 2 * integer(case.report.totals.activation_bytes)  # float64 instead of float32
+    return max(1, min(case.positions, MEMORY // max(held, 1)))
 
 
 def _positions(shape: Shape, channels: Collection[int], draw: np.random.Generator) -> list[Position]:

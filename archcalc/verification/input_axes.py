@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from archcalc.analyses.fields.windows import Windows
 from archcalc.arith import Shape, integers
-from archcalc.keras.build import Built
 from archcalc.keras.measure import Gradients, Position
 from archcalc.report.verification import AGREES, DIFFERS, Check
 from archcalc.verification.case import Case
@@ -21,11 +20,10 @@ LAYERS = 12  # of those measured, the first
 UNITS = 4  # of one layer
 
 
-def checks(case: Case, linear: Built, reads: Windows) -> Iterator[Check]:
+def checks(case: Case, gradients: Gradients, reads: Windows) -> Iterator[Check]:
     """A check for each input; none where gradients do not run."""
     sliding: dict[int, dict[int, str]] = {root: {} for root in case.graph.inputs}
     try:
-        gradients = Gradients(linear, UNITS, case.seed)
         for node in case.chosen[:LAYERS]:
             if node not in gradients.failures:
                 for root, axes in zip(case.graph.inputs, _sliding(gradients, node), strict=True):
@@ -44,16 +42,19 @@ def _sliding(gradients: Gradients, node: int) -> Iterator[set[int]]:
     """For each model input the axes of which neighbouring units depend on different parts that overlap."""
     shape = tuple(map(int, gradients.values[node][0].shape[1:]))
     units = _units(shape)
-    for support in gradients.support(node, units, range(len(shape))):
-        if support is None:
-            yield set()
-            continue
-        axes = set()
-        for low, high in zip(support.lows[1 : len(units)], support.highs[1 : len(units)], strict=True):
-            for a, (start, stop) in enumerate(zip(support.lows[0], support.highs[0], strict=True)):
-                if _slides((start, stop), (low[a], high[a])):
-                    axes.add(a)
-        yield axes
+    middle, *beside = gradients.support(node, units, range(len(shape)))
+    for root, support in enumerate(middle):
+        others = [other for s in beside if (other := s[root])]
+        yield (
+            set()
+            if support is None
+            else {
+                a
+                for other in others
+                for a, (one, moved) in enumerate(zip(support.box, other.box, strict=True))
+                if _slides(one, moved)
+            }
+        )
 
 
 def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -67,10 +67,9 @@ def _checks(
         report = analyze(graph, clipped=False)
     except ArchcalcError as fault:
         raise ArchcalcError(f"{graph.source or graph.name}: {fault}") from None
-    without = next((node for node in graph.nodes if not node.layer.keras_class), None)
+    without = next((node for node in graph.nodes if node.layer.lacking), None)
     if without is not None:
-        kind = type(without.layer).__name__
-        yield cannot_run("build", without.name, f"Keras has no layer {kind!r}, so there is nothing to build")
+        yield cannot_run("build", without.name, f"{without.layer.lacking}, so there is nothing to build")
         return
     try:
         built = build(graph, initializers="zeros")

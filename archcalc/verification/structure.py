@@ -86,7 +86,8 @@ def _against_tf_keras(case: Case, node: int, row: Row) -> Iterator[Check]:
         yield cannot_run("tf_keras", row.name, "tf_keras is not installed: pip install tf_keras")
         return
     declared = case.graph.nodes[node]
-    arguments = {k: v for k, v in declared.layer.keras_arguments().items() if k != "activity_regularizer"}
+    left_out = ("activity_regularizer", *declared.layer.state_fields)
+    arguments = {k: v for k, v in declared.layer.keras_arguments().items() if k not in left_out}
     source = declared.inputs[0]
     shape = case.report.rows[source.node].output_shapes[source.output]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,13 +13,18 @@ from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Layer, Weight
-from archcalc.layers.fields import Kind, NamedKind, SpatialKind
+from archcalc.layers.fields import Kind, SpatialKind
 from archcalc.layers.inner import Inner, inner_of
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 from archcalc.layers.parameter import Parameter
 
 SIZE = {"size": None}  # replaces a size in a pattern
+
+
+def call_arguments(layer: Layer, owner: Layer) -> dict[str, Any]:
+    """What a further call of a layer states: the arguments of Keras's call that its first call has not."""
+    return {k: getattr(layer, k) for k in layer.call_arguments if getattr(layer, k) != getattr(owner, k)}
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,12 @@ def written(layer: Layer) -> Arguments:
     for field in sorted(dataclasses.fields(cast(Any, layer)), key=_reading_order):
         key = layer.spec_key(field.name)
         kind = layer.kinds.get(field.name)
-        value = _as_data(getattr(layer, field.name), key, kind)
+        value = _as_data(getattr(layer, field.name), key, kind, layer)
         if field.default is not dataclasses.MISSING:
             default = field.default
             if kind is not None and default is not None:
                 default = kind.normalise(default, layer.rank)
-            defaults[key] = _as_data(default, key, kind)
+            defaults[key] = _as_data(default, key, kind, layer)
             if default is None and (key, value) in _UNSTATED and not _is_cast(layer, key):
                 value = None
         if key not in defaults or value != defaults[key]:
@@ -86,8 +90,9 @@ def _reading_order(field: dataclasses.Field[Any]) -> tuple[int, bool]:
     return (position, field.default is not dataclasses.MISSING)
 
 
-def _as_data(value: Any, key: str, kind: Kind | None) -> Any:
-    value = _shortest(value, kind)
+def _as_data(value: Any, key: str, kind: Kind | None, layer: Layer) -> Any:
+    if isinstance(layer, Operation):
+        return _plain(value)  # the functions of Keras take no single size for several axes
     if isinstance(kind, SpatialKind) and isinstance(value, tuple) and len(set(map(str, value))) == 1:
         value = value[0]
     elif key in ("padding", "cropping") and isinstance(value, tuple):
@@ -101,17 +106,6 @@ _UNSTATED = (("activation", "linear"), ("data_format", "channels_last"), ("dtype
 
 def _is_cast(layer: Layer, key: str) -> bool:
     return key == "dtype" and isinstance(layer, Operation)
-
-
-def _shortest(value: Any, kind: Kind | None) -> Any:
-    """An initialiser as its name alone, if its serialised object holds nothing else."""
-    if not isinstance(kind, NamedKind) or kind.what != "initializer" or not isinstance(value, dict):
-        return value
-    config = value.get("config")
-    plain = isinstance(config, dict) and all(k == "seed" and v is None for k, v in config.items())
-    name = str(value.get("class_name"))
-    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-    return snake if plain and snake in kind.names() else value
 
 
 def with_sizes(arguments: Arguments, sizes: list[Any]) -> dict[str, Any]:
@@ -135,6 +129,15 @@ def _filled(value: Any, left: Any) -> Any:
     if value == SIZE:
         return next(left)
     return [_filled(v, left) for v in value] if isinstance(value, list) else value
+
+
+def marks(value: dict[str, Any]) -> tuple[str, ...]:
+    """The keys of a serialised object that say where Keras had it, and that nobody needs to read it."""
+    if "class_name" not in value or "config" not in value:
+        return ()
+    of_keras = str(value.get("module") or "keras").split(".")[0] in ("keras", "tf_keras", "keras_core")
+    where = ("module", "registered_name") if of_keras else ()
+    return (*where, "shared_object_id", "build_config", "compile_config")
 
 
 def _margins(value: tuple[Any, ...]) -> Any:
@@ -165,7 +168,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: _plain(v) for k, v in value.items() if k not in marks(value)}
     if arith.is_array(value):
         raise ArchcalcError("a spec holds one network; this one has arrays for sizes")
     return value

@@ -11,10 +11,10 @@ from typing import Any
 from archcalc.arith.expressions import is_symbol_name
 from archcalc.graph import Graph, Tap
 from archcalc.writers.arguments import Arguments, states_arguments
-from archcalc.writers.bodies import Body, Leaf, Use
+from archcalc.writers.bodies import Body, Leaf, Use, masks_form
 
 MAX_PARAMETERS = 6
-RESERVED = ("name", "block", "inputs", "repeat", "type", "shared_with")
+RESERVED = ("name", "block", "inputs", "masks", "repeat", "type", "shared_with")
 
 
 @dataclass
@@ -100,7 +100,8 @@ class Blocks:
                 arguments = self.arguments[item.node]
                 assert arguments is not None
                 owner = None if node.shared_with is None else index[node.shared_with]
-                form.append([item.name, arguments.pattern, [read(t) for t in node.inputs], owner])
+                reads = [read(t) for t in node.reads]
+                form.append([item.name, arguments.pattern, reads, owner, masks_form(node)])
                 if states_arguments(self.graph, node):
                     columns.extend(key for key, _ in arguments.sizes)
                     row.extend(size for _, size in arguments.sizes)

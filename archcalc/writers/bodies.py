@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archcalc.graph import Graph, Repeat, Tap
+from archcalc.graph import Graph, Node, Repeat, Tap
 from archcalc.graph.substitution import EACH
 from archcalc.readers.names import fault_of_name
 
@@ -264,7 +264,7 @@ def _repeats_soundly(graph: Graph, use: Use, regions: dict[tuple[int, int], list
 def outside_taps(graph: Graph, body: Body) -> list[Tap]:
     """The outside tensors that a body's nodes read, in order of first use."""
     inside = set(body.nodes())
-    return list(dict.fromkeys(t for i in body.nodes() for t in graph.nodes[i].inputs if t.node not in inside))
+    return list(dict.fromkeys(t for i in body.nodes() for t in graph.nodes[i].reads if t.node not in inside))
 
 
 def same_form(graph: Graph, a: Use, b: Use) -> bool:
@@ -302,14 +302,21 @@ def form(graph: Graph, body: Body, *, owners: bool = True) -> Any:
         for item in inner.items:
             if isinstance(item, Leaf):
                 node = graph.nodes[item.node]
-                reads = tuple(map(read, node.inputs))
-                forms.append((item.name, _arguments(node.layer), reads, owner(node.shared_with)))
+                reads = tuple(map(read, node.reads))
+                forms.append(
+                    (item.name, _arguments(node.layer), reads, owner(node.shared_with), masks_form(node))
+                )
             else:
                 copies = tuple(items(copy) for copy in item.copies)
                 forms.append((item.name, str(item.count), copies))
         return tuple(forms)
 
     return items(body)
+
+
+def masks_form(node: Node) -> Any:
+    """The masks of a call without their tensors, which follow its inputs in `node.reads`."""
+    return [[m.argument, [t is None for t in m.taps], m.several] for m in node.masks]
 
 
 def _arguments(layer: Any) -> str:

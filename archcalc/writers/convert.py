@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.readers import as_graph
 from archcalc.writers.files import write_whole
+from archcalc.writers.losses import losses
 
 FORMS = {".json": "spec", ".py": "python", ".keras": "keras"}
 
@@ -31,6 +33,11 @@ def convert(
     fold
         Whether repeated layers become blocks, and get new names.
 
+    Warns
+    -----
+    UserWarning
+        Something of the network that the form cannot hold.
+
     Raises
     ------
     ArchcalcError
@@ -42,9 +49,11 @@ def convert(
     if form not in FORMS.values():
         raise ArchcalcError(f"form: expected one of {', '.join(FORMS.values())}, got {form!r}")
     graph = as_graph(source)
-    if form == "keras":
-        if output is None:
-            raise ArchcalcError("a .keras archive needs a file: convert(source, 'model.keras')")
+    if form == "keras" and output is None:
+        raise ArchcalcError("a .keras archive needs a file: convert(source, 'model.keras')")
+    for loss in losses(graph, form):
+        warnings.warn(loss, stacklevel=2)
+    if form == "keras" and output is not None:
         save_keras(graph, output)
         return None
     text = as_text(graph, form, fold=fold)

@@ -9,14 +9,22 @@ block (`block1_conv2` becomes `block1/conv2`).
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archcalc.graph import Graph, Tap
 from archcalc.readers.names import fault_of_name
 from archcalc.writers.arguments import Arguments
-from archcalc.writers.bodies import Body, Leaf, Use, free_name, free_use_name, legal_name, outside_taps
+from archcalc.writers.bodies import (
+    Body,
+    Leaf,
+    Use,
+    free_name,
+    free_use_name,
+    legal_name,
+    masks_form,
+    outside_taps,
+)
 
 MAX_PERIOD = 400
 MAX_ALIGNMENTS = 40
@@ -121,7 +129,7 @@ class _Folding:
     def _distances(self, k: int) -> list[int]:
         """How many items back each input is: the body's first input precedes item 0, others are far away."""
         distances = []
-        for tap in self.graph.nodes[self._node(k)].inputs:
+        for tap in self.graph.nodes[self._node(k)].reads:
             before = -1 if self.body.inputs[:1] == [tap] else -(1 << 30)
             distances.append(k - self.index.get(tap.node, before))
         return distances
@@ -227,9 +235,9 @@ class _Folding:
                 (0, inside[t.node], t.output)
                 if t.node in inside
                 else (1, outside.setdefault(t, len(outside)), 0)
-                for t in node.inputs
+                for t in node.reads
             )
-            items.append((self.keys[k], reads, owner))
+            items.append((self.keys[k], reads, owner, str(masks_form(node))))
         return tuple(items) if outside else None
 
     def _sizes(self, span: Span) -> tuple[object, ...]:
@@ -305,19 +313,22 @@ class _Folding:
                 copy.inputs.insert(0, copy.inputs.pop(link))
 
     def _inner_names(self, spans: list[Span]) -> list[str]:
-        """Names inside the block: what follows the prefix, if it is the same in every span."""
+        """Names inside the block: what follows the prefix, where it is the same in every span.
+
+        Elsewhere it is that without a number at its end, or else the layer's type.
+        """
         by_span = []
         for span in spans:
             prefix = self._prefix(span)
             by_span.append([self.items[k].name[len(prefix) :] for k in range(span.start, span.stop)])
-        names = by_span[0]
-        if all(other == names for other in by_span) and _usable(names):
-            return names
         taken: set[str] = set()
-        return [
-            free_name(_snake(type(self.graph.nodes[self._node(k)].layer).__name__), taken)
-            for k in range(spans[0].start, spans[0].stop)
-        ]
+        names = []
+        for k, at in enumerate(zip(*by_span, strict=True)):
+            kind = _snake(type(self.graph.nodes[self._node(spans[0].start + k)].layer).__name__)
+            plain = {_unnumbered(name) for name in at}
+            chosen = [*([at[0]] if len(set(at)) == 1 else []), *(plain if len(plain) == 1 else [])]
+            names.append(free_name(next(filter(_usable, chosen), kind), taken))
+        return names
 
     def _use_name(self, group: list[Span]) -> str:
         prefixes = [self._prefix(span) for span in group]
@@ -350,9 +361,13 @@ def _common_prefix(names: list[str], *, digits: bool = True) -> str:
     return re.sub(r"[^_.\-]*$", "", prefix) if digits else prefix.rstrip("0123456789_.-")
 
 
-def _usable(names: list[str]) -> bool:
-    counted = Counter(names)
-    return all(n and counted[n] == 1 and "/" not in n and fault_of_name(n) is None for n in names)
+def _unnumbered(name: str) -> str:
+    """A name without the number that Keras, or a person, put at its end."""
+    return re.sub(r"[_.\-]*[0-9]+$", "", name)
+
+
+def _usable(name: str) -> bool:
+    return bool(name) and "/" not in name and fault_of_name(name) is None
 
 
 def _snake(name: str) -> str:

@@ -15,10 +15,11 @@ from archcalc.arith import symbolic
 from archcalc.arith.expressions import parse
 from archcalc.arith.symbolic import Expr
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph, Tap
+from archcalc.graph import CallMask, Graph, Tap
 from archcalc.graph.substitution import open_symbols
 from archcalc.layers.activations import LAYERS
-from archcalc.layers.base import Layer, Weightless
+from archcalc.layers.attention import PROJECTIONS
+from archcalc.layers.base import Layer
 from archcalc.layers.inner import with_inner
 from archcalc.layers.keras_names import to_keras_name
 from archcalc.layers.operand import Constant
@@ -55,17 +56,17 @@ class _Code:
         self.graph = graph
         for node in graph.nodes:
             for layer in with_inner([node.layer]):
-                if not layer.keras_class:
-                    kind = type(layer).__name__
-                    raise ArchcalcError(f"layer {node.name!r}: Keras has no layer {kind!r} to write")
+                if layer.lacking:
+                    raise ArchcalcError(f"layer {node.name!r}: {layer.lacking}, so there is no code to write")
             if node.shared_with is not None and states_arguments(graph, node):
                 owner = graph.nodes[node.shared_with].name
                 raise ArchcalcError(f"layer {node.name!r} is a weight of {owner!r}: Keras code cannot say so")
         with arith.scope():
             inferred = shapes.infer(graph)
-            weights = [w for row in parameters.weights(graph, inferred) for w in row]
+            self.weights = parameters.weights(graph, inferred)
+        sizes = [n for row in self.weights for w in row for n in w.shape]
         self.several = [len(outputs) > 1 for outputs in inferred]
-        self.in_weights = {s for w in weights for n in w.shape if isinstance(n, Expr) for s in n.symbols}
+        self.in_weights = {s for n in sizes if isinstance(n, Expr) for s in n.symbols}
         inputs = set(graph.inputs)
         self.arguments: list[Arguments | None] = [
             None if i in inputs else written(node.layer) for i, node in enumerate(graph.nodes)
@@ -171,15 +172,15 @@ class _Code:
         self, body: Body, scope: _Scope, sizes: Iterator[Any] | None, *, inside: bool
     ) -> Iterator[str]:
         for item in body.items:
-            before = [scope.variable(tap) for tap in _reads(self.graph, item)]
+            before = [scope.variable(tap) for tap in _inputs(self.graph, item)]
             if isinstance(item, Leaf):
                 yield from self._leaf(item, before, scope, sizes, inside)
                 continue
             block, row = self.blocks.of_body[id(item.copies[0])]
             row = row if sizes is None else [next(sizes) for _ in row]
-            yield from self._use(
-                item, block, row, before, scope.give(Tap(item.copies[-1].last), item.name), inside
-            )
+            # the function returns the first output alone
+            result = scope.give(Tap(item.copies[-1].last), item.name, whole=False)
+            yield from self._use(item, block, row, before, result, inside)
 
     def _use(
         self, use: Use, block: Block, row: list[Any], before: list[str], result: str, inside: bool
@@ -209,8 +210,8 @@ class _Code:
             # `sizes` holds those of layers that own their weights, each once
             sizes = iter([size for _, size in stated.sizes])
         filled = with_sizes(stated, [_size(next(sizes)) for _ in stated.sizes])
-        # some layers without weights refuse the argument `trainable`, which has no meaning for them
-        left_out = ("type", "trainable") if isinstance(node.layer, Weightless) else ("type",)
+        # which weights are trained is set once there are weights; some layers without refuse the argument
+        left_out = ("type", "trainable", *node.layer.state_fields)
         arguments = {k: _value(v) for k, v in filled.items() if k not in left_out}
         if isinstance(node.layer, Operation):
             values = node.layer.keras_arguments()
@@ -219,6 +220,7 @@ class _Code:
             yield from _statement("    ", f"{scope.give(Tap(item.node), item.name)} = {called[0]}", called[1])
             return
         keywords = [f"{k}={arguments.pop(k)}" for k in node.layer.call_arguments if k in arguments]
+        keywords += [f"{mask.argument}={scope.mask(mask)}" for mask in node.masks]
         tensors = ", ".join([*_tensors(node.layer, before), *keywords])
         if node.shared_with is not None:
             layer = scope.layers[node.shared_with]
@@ -226,13 +228,28 @@ class _Code:
             return
         function = _function(stated.data["type"])
         words = [*(f"{k}={v}" for k, v in arguments.items()), f"name={_name(item.name, inside)}"]
-        if item.node in self.owners:
+        flags = list(self._flags(item.node))
+        if item.node in self.owners or flags:
             layer = scope.layer(item)
             yield from _statement("    ", f"{layer} = {function}", words)
             yield f"    {scope.give(Tap(item.node), item.name)} = {layer}({tensors})"
+            yield from (f"    {layer}{flag}" for flag in flags)
             return
         result = scope.give(Tap(item.node), item.name)
         yield from _statement("    ", f"{result} = {function}", words, f"({tensors})")
+
+    def _flags(self, node: int) -> Iterator[str]:
+        """What follows a layer's name to bring it into its state: adapters, and which weights are trained."""
+        layer, weights = self.graph.nodes[node].layer, self.weights[node]
+        for part, stated in (getattr(layer, "lora", None) or {}).items():
+            rank, alpha = (stated["rank"], stated["alpha"]) if isinstance(stated, dict) else (stated, None)
+            more = "" if alpha is None else f", lora_alpha={alpha}"
+            yield f".{PROJECTIONS[part]}.enable_lora({rank}{more})"
+        if weights and not layer.trainable:
+            yield ".trainable = False"
+        for i, weight in enumerate(weights):
+            if weight.name in (layer.trained or {}):
+                yield f".weights[{i}].trainable = {weight.trainable}  # {weight.name}"
 
 
 def _function(kind: str) -> str:
@@ -267,9 +284,9 @@ class _Scope:
         self.layers: dict[int, str] = {}
         self._alone = _read_next_only(code.graph, body)
 
-    def give(self, tap: Tap, name: str, *, alone: bool = True) -> str:
-        """A variable for a tensor, or for all outputs of a node."""
-        key = tap.node if tap.output == 0 and self.code.several[tap.node] else tap
+    def give(self, tap: Tap, name: str, *, alone: bool = True, whole: bool = True) -> str:
+        """A variable for a tensor, or (`whole`) for all outputs of its node where there are several."""
+        key = tap.node if whole and tap.output == 0 and self.code.several[tap.node] else tap
         variable = "x" if alone and tap in self._alone else identifier(name, self.taken)
         self.variables[key] = variable
         return variable
@@ -278,6 +295,11 @@ class _Scope:
         """A variable for a layer that is called again."""
         self.layers[item.node] = identifier(f"{item.name}_layer", self.taken)
         return self.layers[item.node]
+
+    def mask(self, mask: CallMask) -> str:
+        """The expression for a mask: a tensor, or a list with one for each input."""
+        names = ["None" if tap is None else self.variable(tap) for tap in mask.taps]
+        return f"[{', '.join(names)}]" if mask.several else names[0]
 
     def variable(self, tap: Tap) -> str:
         """The expression for a tensor."""
@@ -302,6 +324,10 @@ def _read_next_only(graph: Graph, body: Body) -> set[Tap]:
 
 
 def _reads(graph: Graph, item: Leaf | Use) -> Sequence[Tap]:
+    return graph.nodes[item.node].reads if isinstance(item, Leaf) else item.copies[0].inputs
+
+
+def _inputs(graph: Graph, item: Leaf | Use) -> Sequence[Tap]:
     return graph.nodes[item.node].inputs if isinstance(item, Leaf) else item.copies[0].inputs
 
 
@@ -310,21 +336,24 @@ def _inline_uses_read_from_outside(graph: Graph, body: Body) -> None:
     """Replace a use by its layers where their tensors or weights are used outside of it."""
     read: dict[int, list[int]] = {}
     for i, node in enumerate(graph.nodes):
-        for tap in node.inputs:
+        for tap in node.reads:
             read.setdefault(tap.node, []).append(i)
         if node.shared_with is not None:
             read.setdefault(node.shared_with, []).append(i)
     outputs = {t.node for t in graph.outputs}
-    _open(graph, body, read, outputs)
+    # whose other outputs than the first are used: a function returns the first
+    several = {t.node for taps in (*(n.reads for n in graph.nodes), graph.outputs) for t in taps if t.output}
+    _open(graph, body, read, outputs, several)
 
 
-def _open(graph: Graph, body: Body, read: dict[int, list[int]], outputs: set[int]) -> None:
+def _open(graph: Graph, body: Body, read: dict[int, list[int]], outputs: set[int], several: set[int]) -> None:
     opened: list[Leaf | Use] = []
     for item in body.items:
         if isinstance(item, Use):
             for copy in item.copies:
-                _open(graph, copy, read, outputs)
-            if not all(_is_closed(graph, copy, item, read, outputs) for copy in item.copies):
+                _open(graph, copy, read, outputs, several)
+            closed = all(_is_closed(graph, copy, item, read, outputs) for copy in item.copies)
+            if not closed or any(copy.last in several for copy in item.copies):
                 opened.extend(_contents(item))
                 continue
         opened.append(item)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph, Tap
+from archcalc.graph import CallMask, Graph, Tap
 from archcalc.graph.claims import Claim
 from archcalc.graph.compiled import Compile, Suppression
 from archcalc.graph.substitution import EACH, open_symbols
 from archcalc.readers import as_graph
-from archcalc.writers.arguments import Arguments, states_arguments, with_sizes, written
+from archcalc.writers.arguments import Arguments, call_arguments, states_arguments, with_sizes, written
 from archcalc.writers.blocks import Block, Blocks
 from archcalc.writers.bodies import Body, Leaf, Use, bodies, free_name, legal_name
 from archcalc.writers.fold import fold as fold_body
@@ -104,13 +104,16 @@ class _Writer:
         before: str | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         for item in body.items:
             entry: dict[str, Any] = {"name": item.name}
+            masks: tuple[CallMask, ...] = ()
             if isinstance(item, Leaf):
                 node = self.graph.nodes[item.node]
                 if node.shared_with is not None:
                     entry["shared_with"] = scope.path(node.shared_with)
                 if states_arguments(self.graph, node):
                     entry |= self._layer(item.node, sizes)
-                taps = node.inputs
+                elif node.shared_with is not None:
+                    entry |= call_arguments(node.layer, self.graph.nodes[node.shared_with].layer)
+                taps, masks = node.inputs, node.masks
             else:
                 if item.twin is not None:
                     entry["shared_with"] = item.twin.name
@@ -120,6 +123,8 @@ class _Writer:
             reads = [scope.reference(tap) for tap in taps]
             if reads != [before]:
                 entry["inputs"] = reads
+            if masks:
+                entry["masks"] = {mask.argument: scope.mask(mask) for mask in masks}
             before = item.name
             yield entry
 
@@ -157,6 +162,11 @@ class _Scope:
             return self._inputs[tap]
         name = self._lasts.get(tap.node) or self._paths[tap.node]
         return f"{name}:{tap.output}" if tap.output else name
+
+    def mask(self, mask: CallMask) -> str | list[str | None]:
+        """The names of a mask's tensors in this body."""
+        names = [None if tap is None else self.reference(tap) for tap in mask.taps]
+        return names if mask.several else str(names[0])
 
     def path(self, node: int) -> str:
         """The name of a node in this body."""
@@ -215,6 +225,8 @@ def _claim(claim: Claim, names: Mapping[str, str]) -> dict[str, Any]:
     if claim.per is not None:
         data["per"] = claim.per
     data["value"] = list(claim.value) if isinstance(claim.value, tuple) else claim.value
+    if claim.rounded_to:
+        data["rounded_to"] = claim.rounded_to
     data |= {k: v for k, v in (("written", claim.written), ("note", claim.note)) if v is not None}
     return data
 

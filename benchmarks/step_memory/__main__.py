@@ -4,8 +4,9 @@
     python -m benchmarks.step_memory compare FILE
     python -m benchmarks.step_memory one NAME
 
-`measure` runs the networks of `drawn`, and some of keras.applications, each in a fresh process, and adds each
-result to FILE as a line of JSON; networks that are in it already are left out. `compare` counts them.
+`measure` runs the networks of `drawn` and of `mechanisms`, and some of keras.applications, each in a fresh
+process, and adds each result to FILE as a line of JSON; networks that are in it already are left out.
+`compare` counts them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import archcalc
+from benchmarks.step_memory import mechanisms
 from benchmarks.step_memory.drawn import SEED, networks
 from benchmarks.step_memory.measure import measured
 
@@ -33,7 +35,7 @@ MIB = 2**20
 
 
 def _all(seed: int) -> Iterator[dict[str, Any]]:
-    for network in networks(seed):
+    for network in (*networks(seed), *mechanisms.networks()):
         yield {"name": network.name, "source": network.spec, "batch": network.batch, "dtype": network.dtype}
     for name, batch in KNOWN.items():
         yield {"name": name, "source": f"keras:{name}", "batch": batch, "dtype": "float32"}

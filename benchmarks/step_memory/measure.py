@@ -3,7 +3,8 @@
     python -m benchmarks.step_memory.measure < NETWORK.json
 
 prints the peaks of a forward pass and of a training step as JSON: the most bytes that tensors and variables
-hold at once, each the median of five runs in the traced graphs that `predict` and `fit` use.
+hold at once, each the median of five runs in the traced graphs that `predict` and `fit` use. For a network
+with `batches` in place of `batch` it prints the peaks of two steps with each of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 RUNS = 5
+TRACING = 2  # runs that also trace, and make the optimizer's variables
 REGION = 8 * 2**30  # bytes
 ROOT = Path(__file__).parents[2]
 COUNTING = {
@@ -31,6 +33,17 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 def measured(network: Mapping[str, Any], *, one_thread: bool = False) -> dict[str, int]:
     """The peaks of a network (`source`, `batch`, `dtype`) in a fresh process."""
+    peaks: dict[str, int] = _in_a_process(network, one_thread)
+    return peaks
+
+
+def steps_measured(network: Mapping[str, Any]) -> list[list[int]]:
+    """The peaks of two steps with each of the `batches` of a network, in a fresh process."""
+    peaks: list[list[int]] = _in_a_process(network, False)
+    return peaks
+
+
+def _in_a_process(network: Mapping[str, Any], one_thread: bool) -> Any:
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.step_memory.measure"],
         env=os.environ | COUNTING | (ONE_THREAD if one_thread else {}),
@@ -38,20 +51,18 @@ def measured(network: Mapping[str, Any], *, one_thread: bool = False) -> dict[st
     )  # fmt: skip
     if ran.returncode:
         raise RuntimeError(ran.stderr[-2000:])
-    peaks: dict[str, int] = json.loads(ran.stdout.splitlines()[-1])
-    return peaks
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
-def _peak(run: Callable[[], Any], device: str) -> int:
+def _peaks(run: Callable[[], Any], device: str, runs: int) -> list[int]:
     import tensorflow as tf
 
     peaks = []
-    for number in range(RUNS + 2):  # the first two also trace, and make the optimizer's variables
+    for _ in range(runs):
         tf.config.experimental.reset_memory_stats(device)
         run()
-        if number >= 2:
-            peaks.append(tf.config.experimental.get_memory_info(device)["peak"])
-    return int(statistics.median(peaks))
+        peaks.append(int(tf.config.experimental.get_memory_info(device)["peak"]))
+    return peaks
 
 
 def main() -> None:
@@ -68,9 +79,8 @@ def main() -> None:
     keras.config.set_dtype_policy(network.get("dtype", "float32"))
     model = archcalc.to_keras(archcalc.load(network["source"]))
     model.compile("adam", "mse", jit_compile=False)
-    batch = network["batch"]
 
-    def data(tensors: list[Any]) -> Any:
+    def data(tensors: list[Any], batch: int) -> Any:
         drawn = [
             tf.random.uniform((batch, *t.shape[1:]), 0, 2, "int32")
             if "int" in t.dtype
@@ -79,11 +89,22 @@ def main() -> None:
         ]
         return drawn if len(drawn) > 1 else drawn[0]
 
-    x = data(model.inputs)
-    forward = _peak(lambda: model.predict_on_batch(x), device)
-    y = data(model.outputs)
-    step = _peak(lambda: model.train_on_batch(x, y), device)
-    print(json.dumps({"forward": forward, "step": step}))
+    def passes(batch: int) -> list[int]:
+        x = data(model.inputs, batch)
+        return _peaks(lambda: model.predict_on_batch(x), device, TRACING + RUNS)[TRACING:]
+
+    def steps(batch: int, runs: int) -> list[int]:
+        x, y = data(model.inputs, batch), data(model.outputs, batch)
+        return _peaks(lambda: model.train_on_batch(x, y), device, runs)
+
+    if "batches" in network:
+        for few in (2, 3):  # a step is traced again for any batch where a second one differs
+            steps(few, 1)
+        print(json.dumps([steps(batch, 2) for batch in network["batches"]]))
+        return
+    batch = network["batch"]
+    peaks = {"forward": passes(batch), "step": steps(batch, TRACING + RUNS)[TRACING:]}
+    print(json.dumps({what: int(statistics.median(of)) for what, of in peaks.items()}))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,19 @@ def test_a_largest_that_too_many_sizes_share_is_unknown() -> None:
     assert isinstance(arith.largest(*many), Unknown)
 
 
+def test_many_sizes_are_ordered_as_proofs_alone_order_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at a few configurations leaves out proofs that would fail, and no others."""
+    many = [a * H * H // 3 + b * H + (a * b) % 7 * W + c for a in range(4) for b in range(5) for c in (0, 9)]
+    for extremum in (arith.largest, arith.smallest):
+        looked = extremum(*many)
+        with monkeypatch.context() as patch:
+            patch.setattr(arith.sizes, "FEW_SIZES", len(many))
+            assert extremum(*many) == looked
+        point = {"H": 11, "W": 5}
+        chosen = max if extremum is arith.largest else min
+        assert substitute(looked, point) == chosen(substitute(size, point) for size in many)
+
+
 def test_total_of_many_symbolic_terms_is_one_pass() -> None:
     terms = [symbol(f"s{i % 50}") * i for i in range(5000)]
     assert len(arith.total(terms).terms) == 50

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.activations import ACTIVATIONS, FOREIGN
 from tests.contract.rows import (
     ANY_RANK,
     BATCH_AXIS,
@@ -66,7 +66,11 @@ BASIC: dict[str, Row] = {
         added={"rms_scaling": "read from **kwargs, and written to every config"},
         stricter=lambda cell: BATCH_AXIS if cell.arguments["axis"] == 0 else "",
     ),
-    "Activation": Row([((5,),), ((3, 5, 4),)], {"activation": [None, *ACTIVATIONS]}, support="perturbation"),
+    "Activation": Row(
+        [((5,),), ((3, 5, 4),)],
+        {"activation": [None, *(a for a in ACTIVATIONS if a != FOREIGN)]},
+        support="perturbation",
+    ),
     "ReLU": elementwise(max_value=[None, 6.0], negative_slope=[0.0, 0.2], threshold=[0.0, 0.25]),
     "LeakyReLU": elementwise(negative_slope=[0.3, 0.0]),
     "ELU": elementwise(alpha=[1.0, 0.5]),

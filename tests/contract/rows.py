@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 Inputs = tuple[Shape, ...]
 
 # arguments of Keras's base class, and of its abstract bases, which subclasses set
-LAYER_ARGUMENTS = {"name", "trainable", "dtype", "activity_regularizer", "autocast"}
+LAYER_ARGUMENTS = {"name", "trainable", "dtype", "activity_regularizer", "autocast", "training"}
 INTERNAL_ARGUMENTS = {"rank", "pool_dimensions", "pool_mode"}
 
 # values of arguments by name; if they depend on the number of spatial axes, by rank

@@ -215,6 +215,7 @@ CASES: list[Case] = [
     ("Rescaling", {"scale": 2.0}, IMAGE),
     ("Masking", {}, SEQUENCE),
     ("Embedding", {"input_dim": 5, "output_dim": 3}, [(6,)]),
+    ("Embedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, [(6,)]),
     ("RepeatVector", {"n": 3}, [(4,)]),
     ("Permute", {"dims": (2, 1, 3)}, IMAGE),
     ("Reshape", {"target_shape": (8, -1)}, IMAGE),
@@ -244,6 +245,8 @@ CASES: list[Case] = [
     ("SpectralNormalization", {"layer": {"type": "Dense", "units": 5}}, IMAGE),
     ("SpectralNormalization", {"layer": {"type": "Conv2D", "filters": 5, "kernel_size": 3}}, IMAGE),
     ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3}, [(6,)]),
+    ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 3, "mask_zero": True}, [(6,)]),
+    ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 4, "reverse": True, "mask_zero": True}, SEQUENCE),
     ("ReversibleEmbedding", {"input_dim": 5, "output_dim": 4, "reverse": True}, SEQUENCE),
     (
         "ReversibleEmbedding",

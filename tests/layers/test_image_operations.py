@@ -16,6 +16,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, int, int]]] = [
     ("ops.image.resize", {"size": (12, 15)}, (6, 5, 2)),
     ("ops.image.resize", {"size": (4, 5), "interpolation": "nearest"}, (6, 5, 2)),
     ("ops.image.rgb_to_grayscale", {}, (4, 5, 3)),
+    ("ops.image.extract_patches", {"size": 2}, (6, 4, 3)),
     ("ops.depth_to_space", {"block_size": 2}, (3, 2, 8)),
     ("ops.space_to_depth", {"block_size": 2}, (6, 4, 3)),
 ]

@@ -195,6 +195,8 @@ CASES: list[Case] = [
     one(lambda x: ops.image.resize(x, (6, 15), interpolation="nearest"), 6, 5, 2),
     one(lambda x: ops.image.resize(x, (4, 4)), 6, 5, 2),
     one(lambda x: ops.image.rgb_to_grayscale(x), 4, 4, 3),
+    one(lambda x: ops.image.extract_patches(x, 2), 6, 5, 2, bound=True),
+    one(lambda x: ops.image.extract_patches(x, (3, 2), strides=2, padding="same"), 6, 5, 2, bound=True),
     one(lambda x: ops.depth_to_space(x, 2), 3, 2, 8, bound=True),
     one(lambda x: ops.space_to_depth(x, 2), 6, 4, 2, bound=True),
 ]  # fmt: skip

@@ -80,14 +80,13 @@ def drawn(count: int) -> list[Entry]:
 
 
 def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
-    import numpy as np
 
     from archcalc.keras.build import build
     from archcalc.keras.linear import linearised
-    from archcalc.keras.measure import outputs
+    from archcalc.keras.measure import Gradients, outputs
     from archcalc.keras.profile import profiled_flops
     from archcalc.verification.case import Case
-    from archcalc.verification.fields import _measured, _positions
+    from archcalc.verification.fields import measured, positions_by_node
     from archcalc.verification.run import _silent
     from archcalc.verification.structure import _path, _unnamed
 
@@ -111,20 +110,24 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
         if tf_profiler.flops(node.layer, *graph.input_shapes(known, node)) is None:
             profiled[i] = None
     reads = windows(graph, known)
-    draw = np.random.default_rng(0)
     chosen = [i for i in range(len(names)) if i not in graph.inputs]
-    positions = {i: _positions(known[i][0], reads.channels[i], draw)[:POSITIONS] for i in chosen}
+    drawn = positions_by_node(graph, known, reads, 0)
+    positions = {i: drawn[i][:POSITIONS] for i in chosen}
     case = Case(graph, report, built, tuple(chosen), POSITIONS, 0, _silent)
     linear = linearised(graph, seed=0)
-    boxes = _measured(case, linear, positions, reads.channels)
+    found = measured(case, Gradients(linear, POSITIONS), positions, reads.channels)
     fields = {
         i: [
             # and whether archcalc knows the whole box: a mistake must not make it unknown unnoticed
-            (p, list(f), all(None not in box for box in clipped_boxes(graph, known, reads, i, p).values()))
-            for p, f in zip(positions[i], boxes[i], strict=True)
+            (
+                p,
+                [s and s.box for s in supports],
+                all(None not in box for box in clipped_boxes(graph, known, reads, i, p).values()),
+            )
+            for p, supports in zip(positions[i], found[i], strict=True)
         ]
         for i in chosen
-        if not isinstance(boxes[i], str)
+        if not isinstance(found[i], str)
     }
     return {
         "name": graph.name,

@@ -121,13 +121,14 @@ WRONG: list[tuple[str, bytes | str, str]] = [
      "$.layers[0].kernel_size: '3x5': sizes along several axes are a list, [3, 5]"),
     ("net.json", config(CUSTOM, {"class_name": "Flatten", "config": {"name": "f"}}),
      f"$.config.layers[1]: {FOREIGN}, and the file records no shape of its output; "
-     "a spec can describe it as Opaque"),
+     "--shape d=32,32,8 (shapes=) gives it; --as or --classes says what the layer is"),
     ("net.json", config(CUSTOM | {"build_config": {"input_shape": [None, 4]}},
                         {"class_name": "Dense", "module": "keras.layers", "config": {"name": "e", "units": 2},
                          "build_config": {"input_shape": [None, 3]}}),
      f"$.config.layers[1]: {FOREIGN}; --allow-unknown (allow_unknown=True) continues with the shapes in "
          f"the file "
-     "and reports this layer's figures as unknown; a spec can describe it as Opaque"),
+     "and reports this layer's figures as unknown; "
+     "--as CLASS=TYPE or --classes FILE says what it is"),
 ]  # fmt: skip
 TYPES = {
     "Linear": "'Dense'",

@@ -13,6 +13,8 @@ import archcalc
 from archcalc.cli import main
 from archcalc.errors import SourceError
 
+pytestmark = pytest.mark.keras
+
 HOSTILE = '''
 """A module of somebody's own."""
 import os

@@ -95,7 +95,7 @@ def test_what_is_required(key: str) -> None:
         ({"quantity": "macs", "value": "9"}, "[0].value: expected a number or a list of numbers, got '9'"),
         ({"quantity": "macs", "value": [1, None]}, "[0].value: expected a number or a list of numbers"),
         ({"quantity": "macs", "value": True}, "[0].value: expected a number or a list of numbers, got true"),
-        ({"quantity": "macs", "value": 1, "per": "unit"}, "[0].per: expected 'filter', got 'unit'"),
+        ({"quantity": "macs", "value": 1, "per": "unit"}, "[0].per: expected 'filter' or 'layer', got"),
         (
             {"quantity": "macs", "value": 1, "layr": "a"},
             "[0].layr: unknown key 'layr'; did you mean 'layer'?",

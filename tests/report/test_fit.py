@@ -20,6 +20,7 @@ from tests.networks import chain, conv_pair, made, residual
 @given(st.integers(1, 5), st.integers(1, 3_000_000), st.sampled_from(["float32", "mixed_float16"]))
 def test_one_sample_more_does_not_fit(batch: int, memory: int, dtype: str) -> None:
     graph = residual(8)
+    spare = 1.2 if dtype == "float32" else 1.25
     result = analyze(graph, batch=batch, memory=memory, dtype=dtype).fit
     assert result is not None
     for room, whole in (
@@ -30,8 +31,8 @@ def test_one_sample_more_does_not_fit(batch: int, memory: int, dtype: str) -> No
         assert isinstance(largest, int)
         assert room.bytes == whole(analyze(graph, batch=batch, dtype=dtype).totals)
         if largest:
-            assert whole(analyze(graph, batch=largest, dtype=dtype).totals) * 1.2 <= memory
-        assert whole(analyze(graph, batch=largest + 1, dtype=dtype).totals) * 1.2 > memory - 2
+            assert whole(analyze(graph, batch=largest, dtype=dtype).totals) * spare <= memory
+        assert whole(analyze(graph, batch=largest + 1, dtype=dtype).totals) * spare > memory - 2
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,6 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
         f"more than 4.00 GiB; --batch {result['training']['largest_batch']} fits [training-memory]" in words
     )
     assert [main([*asked, "--fail-on", level]) for level in ("warning", "error")] == [1, 1]
-    assert main([*asked[:-1], batch, "--fail-on", "info"]) == 0
+    assert main([*asked[:-1], batch, "--fail-on", "warning"]) == 0
     assert main(["analyze", source, "--memory", "much"]) == 2
     assert "expected an amount such as 24GiB" in capsys.readouterr().err

@@ -316,8 +316,11 @@ def test_the_command(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     path.write_text(json.dumps(spec(CONV)))
     assert cli.main(["verify", str(path), "--width", "160"]) == 0
     out, err = capsys.readouterr()
-    assert re.search(r"conv2d0\s+✓\s+✓\s+✓\s+✓\s+✓\s+✓\s+✓", out)
+    assert re.match(r"\w+: all \d+ figures agree with Keras.*\ncompared: output shape \(2\)", out)
+    assert "conv2d0" not in out
     assert err == ""
+    assert cli.main(["verify", str(path), "--width", "160", "--all"]) == 0
+    assert re.search(r"✓\s+parameters\s+conv2d0\s+112\s+112", capsys.readouterr().out)
     monkeypatch.setattr(convolution, "bias_weight", lambda *_: ())
     assert cli.main(["verify", str(path), "--format", "json"]) == 1
     data = json.loads(capsys.readouterr().out)
@@ -336,7 +339,9 @@ def test_the_command(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     assert cli.main(["verify", str(path), "--ascii", "--width", "100"]) == 1
     out = capsys.readouterr().out
     assert out.isascii()
+    assert re.match(r"\w+: 6 of \d+ figures differ from Keras", out)
     assert re.search(r"NO\s+parameters\s+conv2d0\s+108\s+112", out)
+    assert "input_layer" not in out, "only what differs is listed"
     assert cli.main(["verify", str(path), "-o", str(tmp_path / "v.csv")]) == 1
     assert "parameters,conv2d0,,108,112,differs," in (tmp_path / "v.csv").read_text()
 

@@ -6,7 +6,6 @@ import ast
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +157,7 @@ def figures(graph: Graph) -> list[Any]:
     return sorted(rows)
 
 
-@pytest.mark.skipif(not find_spec("keras"), reason="a process of its own runs Keras")
+@pytest.mark.keras
 def test_it_runs_and_builds_the_same_models(tmp_path: Path) -> None:
     cases = networks()
     asked = []

@@ -34,8 +34,8 @@ class Algebra(Protocol[S]):
     def unknown(self, axes: int, why: Unknown) -> S:
         """The description for this number of axes where it is unknown."""
 
-    def through(self, state: S, window: Window, shape: Shape) -> S:
-        """What a layer sees through one of its inputs, which has this shape and sees `state`."""
+    def through(self, state: S, window: Window, shape: Shape, out: Shape) -> S:
+        """What a layer with an output of shape `out` sees through an input of `shape` that sees `state`."""
 
     def join(self, branches: Sequence[tuple[int, S]], node: Node, inputs: Sequence[Shape]) -> S:
         """What a layer sees through several inputs, given as (index of the input, state)."""
@@ -54,8 +54,8 @@ class Propagation(Generic[S]):
     of a node is emptied once all of its readers have been yielded.
     """
 
-    # Inside a repeated block, states are relative to the block's input: its root is the negative
-    # number of the block. Closing a block makes the states of its nodes relative to the outer root.
+    # Inside a repeated block, states are relative to the block's input: its root is -1 for the
+    # outermost open block, -2 for the one inside it. Closing a block makes them relative to the outer root.
 
     def __init__(
         self,
@@ -71,29 +71,31 @@ class Propagation(Generic[S]):
         self.roots = roots
         self.algebra = algebra
         self.states: list[dict[int, S]] = []
-        self.open: list[tuple[int, Repeat]] = []
+        self.open: list[Repeat] = []
 
     def __iter__(self) -> Iterator[tuple[int, dict[int, S]]]:
-        blocks = sorted(enumerate(self.graph.repeats, start=1), key=lambda b: (-b[1].first, b[1].last))
         readers = [0] * len(self.graph.nodes)
         for node in self.graph.nodes:
             for tap in node.inputs:
                 readers[tap.node] += 1
-        yielded = 0
-        for i, node in enumerate(self.graph.nodes):
-            while blocks and blocks[-1][1].first == i:
-                number, repeat = blocks.pop()
-                self.open.append((-number, repeat))
-            self.states.append(self.state_of(i, node))
-            while self.open and self.open[-1][1].last == i:
-                self.close_block()
-            while yielded <= i and not self.open:
-                yield yielded, self.states[yielded]
-                for tap in self.graph.nodes[yielded].inputs:
+        for part in self.graph.parts():
+            self.pass_through(part)
+            last = part.last if isinstance(part, Repeat) else part
+            for i in range(part.first if isinstance(part, Repeat) else part, last + 1):
+                yield i, self.states[i]
+                for tap in self.graph.nodes[i].inputs:
                     readers[tap.node] -= 1
                     if not readers[tap.node]:
                         self.states[tap.node] = {}
-                yielded += 1
+
+    def pass_through(self, part: int | Repeat) -> None:
+        if not isinstance(part, Repeat):
+            self.states.append(self.state_of(part, self.graph.nodes[part]))
+            return
+        self.open.append(part)
+        for inner in self.graph.parts(part.first, part.last, part):
+            self.pass_through(inner)
+        self.close_block()
 
     def state_of(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:
@@ -108,7 +110,7 @@ class Propagation(Generic[S]):
                     if other_output:
                         branch = self.algebra.unknown(self.axes(root), self.why_other_output(tap))
                     else:
-                        branch = self.algebra.through(state, window, inputs[position])
+                        branch = self.algebra.through(state, window, inputs[position], self.shapes[i][0])
                 except ExpressionError as fault:
                     branch = self.algebra.unknown(self.axes(root), Unknown(str(fault)))
                 branches.setdefault(root, []).append((position, branch))
@@ -129,7 +131,7 @@ class Propagation(Generic[S]):
     def axes(self, root: int) -> int:
         if root >= 0:
             return len(self.roots[root])
-        return len(self.shape(self.graph.repeats[-root - 1].source))
+        return len(self.shape(self.open[-root - 1].source))
 
     def shape(self, tap: Tap) -> Shape:
         return self.shapes[tap.node][tap.output]
@@ -139,7 +141,7 @@ class Propagation(Generic[S]):
         """What a tap sees, relative to the innermost of the first `depth` open blocks."""
         if depth == 0:
             return self.states[tap.node]
-        root, repeat = self.open[depth - 1]
+        root, repeat = -depth, self.open[depth - 1]
         if tap.node >= repeat.first:
             return self.states[tap.node]
         axes = range(len(self.shape(repeat.source)))
@@ -151,7 +153,7 @@ class Propagation(Generic[S]):
         return {root: self.algebra.unknown(len(axes), Unknown(why))}
 
     def close_block(self) -> None:
-        root, repeat = self.open[-1]
+        root, repeat = -len(self.open), self.open[-1]
         base = self.state_at(repeat.source, len(self.open) - 1)
         block = self.states[repeat.out.node].get(root)
         if block is None:

@@ -73,7 +73,9 @@ class Model:
         self.masked = []
         self.squares = []
         for node in self.graph.nodes:
-            self.masked.append(node.layer.makes_mask or any(self.masked[t.node] for t in node.inputs))
+            self.masked.append(
+                node.layer.makes_mask or bool(node.masks) or any(self.masked[t.node] for t in node.inputs)
+            )
         starts = [0] * len(self.graph.nodes)  # the first node of the innermost repeated block around a node
         for repeat in self.graph.repeats:
             for i in range(repeat.first, repeat.last + 1):

@@ -21,7 +21,7 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
 )
-from archcalc.analyses.mean_field.structure import KERNELS
+from archcalc.analyses.mean_field.structure import KERNELS, chains
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
@@ -110,10 +110,7 @@ class _Run:
         self.graph = graph
         self.shapes = shapes
         self.training = training
-        self.chains = [
-            () if i in graph.inputs else node.layer.primitives(*graph.input_shapes(shapes, node))
-            for i, node in enumerate(graph.nodes)
-        ]
+        self.chains = chains(graph, shapes)
         primitives = [primitive for chain in self.chains for primitive in chain]
         batches = training and any(
             isinstance(s, prim.BatchStandardise) and s.batch_statistics for s in primitives

@@ -17,6 +17,11 @@ NONLINEAR = (ACTIVATIONS.keys() | {"prelu"}) - {"linear", "exponential"}
 KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 
 
+def chains(graph: Graph, shapes: Sequence[Sequence[Any]]) -> list[prim.Primitives]:
+    """The primitives of each node's layer."""
+    return list(graph.each(shapes, lambda layer, *inputs: layer.primitives(*inputs)))
+
+
 class Structure:
     """The weighted layers and the branches of a graph."""
 
@@ -26,10 +31,7 @@ class Structure:
         self.consumers = graph.consumers()
         for t in graph.outputs:
             self.consumers[t.node].append(-1)
-        self.chains: list[prim.Primitives] = [
-            () if i in graph.inputs else node.layer.primitives(*graph.input_shapes(shapes, node))
-            for i, node in enumerate(graph.nodes)
-        ]
+        self.chains = chains(graph, shapes)
 
     @cached_property
     def weighted(self) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from archcalc.analyses.memory.held import REUSED, VIEW, Held
-from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, prod
+from archcalc.arith import Shape, Size, ceil_div, certainly, equal, largest, prod, smallest
 from archcalc.layers import primitives as prim
 from archcalc.layers.functions import described
 
@@ -66,7 +66,9 @@ def _convolve(use: Use) -> Held:
     copy = use.x[p.channel_axis] * prod(sides)
     # a dilated kernel runs on space moved into the batch: a copy of its output too, and of both gradients
     moved = use.after if dilated else 0
-    return Held(copied=copy, inference=copy + moved, forward=moved, backward=copy + moved)
+    # the padded copy is freed before the output is made of its own copy
+    inference = largest(copy + moved - use.after, moved) if dilated else copy
+    return Held(copied=copy, inference=inference, forward=moved, backward=copy + moved)
 
 
 def _is_causal(window: prim.SlidingWindow) -> bool:
@@ -89,17 +91,24 @@ def _locally_connected(use: Use) -> Held:
     )
 
 
+AHEAD = 32  # steps: `parallel_iterations` of the loop in which Keras runs a recurrence
+
+
 def _recur(use: Use) -> Held:
-    """For each step its input, gates and states. Steps are the first axis of copies of input and output."""
+    """For each step its input, gates and states. Steps are the first axis of copies of input and output.
+
+    Inputs of gates do not read the state: in inference they are computed for steps ahead.
+    """
     p = use.primitive
     units, sequence = p.steps * p.units, use.before
     kept = {"simple": 1, "lstm": 7, "gru": 6}[p.kind]
     gates = {"simple": 1, "lstm": 4, "gru": 3}[p.kind] * p.units
     dropped = sequence * int(p.dropout > 0) + units * int(p.recurrent_dropout > 0)
     out = units if p.return_sequences else 0
+    ahead = smallest(p.steps, AHEAD) * gates
     return Held(
         hidden=sequence + kept * units + dropped,
-        inference=largest(sequence, out) + out + 2 * gates,
+        inference=largest(largest(sequence, out) + out + 2 * gates, sequence + ahead - out),
         forward=out + 2 * gates,
         backward=out + 2 * gates,
         into=sequence,
@@ -109,6 +118,7 @@ def _recur(use: Use) -> Held:
 # -- of each unit -------------------------------------------------------------------------------------
 # functions that Keras or their gradient computes in several operations, though they keep few values
 IN_PARTS = {"silu", "swish", "mish", "gelu"}
+IN_FLOAT32 = {"erfinv"}  # whatever the precision; its output there is kept, and counted beside that in half
 
 
 def _pointwise(use: Use) -> Held:
@@ -128,6 +138,7 @@ def _pointwise(use: Use) -> Held:
         output=saved.output,
         hidden=saved.hidden * units,
         masks=saved.masks * units,
+        float32_units=units if p.function in IN_FLOAT32 else 0,
         # TensorFlow fuses a gelu with the matrix or convolution before it, where nothing is kept
         inference=0 if p.function == "gelu" else several,
         forward=several if not saved.hidden else 0,
@@ -170,7 +181,8 @@ def _standardise(use: Use) -> Held:
         quotient = Held(inputs=(0,), hidden=units + groups, upcast=True)
         return quotient._replace(inference=units, forward=units, backward=2 * units)
     channels = prod(use.x[axis] for axis in p.weight_axes) if p.gamma else 0
-    return Held(inputs=(0,), hidden=3 * groups + channels, upcast=True, forward=units, backward=2 * units)
+    hidden = 3 * groups + channels
+    return Held(inputs=(0,), hidden=hidden, upcast=True, inference=units, forward=units, backward=2 * units)
 
 
 def _others(x: Shape, axes: tuple[int, ...]) -> Size:
@@ -249,7 +261,7 @@ RULES: Mapping[type, Held | Rule] = {
     prim.Matrix: Held(for_weights=(0,)),
     prim.Convolve: _convolve,
     prim.LocallyConnected: _locally_connected,
-    prim.Lookup: Held(for_weights=(0,)),
+    prim.Lookup: Held(for_weights=(0,), sparse=True),
     prim.Recur: _recur,
     prim.Pointwise: _pointwise,
     prim.Scale: lambda use: NOTHING._replace(for_weights=(0,) if use.primitive.weight else ()),

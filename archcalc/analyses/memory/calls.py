@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcalc.analyses.memory.events import Call
-from archcalc.analyses.memory.held import Held
-from archcalc.analyses.memory.precision import Precision
+from archcalc.analyses.memory.held import Call, Held
+from archcalc.analyses.memory.precision import SINGLE, Precision
 from archcalc.analyses.memory.rules import held
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, prod, total
 from archcalc.graph import Graph, Tap
 
-SINGLE = 4  # bytes of a float32
-
 
 def held_by_node(graph: Graph, shapes: Shapes) -> list[Held | None]:
     """What each node's layer holds, by its rules; None where it has none."""
-    return [held(node.layer, *graph.input_shapes(shapes, node)) for node in graph.nodes]
+    return list(graph.each(shapes, held))
 
 
 def calls(

@@ -26,7 +26,8 @@ class Held(NamedTuple):
     (beyond the output and what is kept), in the `backward` pass beyond the gradients of the output and of
     the inputs, and there `into` further ones where gradients of the inputs are computed; `early` in the
     backward pass, before gradients of the inputs are there. `rearranged` numbers are those of a copy of the
-    weights, whatever the batch. `stops`: no gradient passes.
+    weights, whatever the batch. `stops`: no gradient passes. `sparse`: the gradient of the weights is that of
+    the output, with the rows that it belongs to.
     """
 
     inputs: tuple[int, ...] = ()
@@ -46,6 +47,7 @@ class Held(NamedTuple):
     value: str = NEW
     gradient: str = NEW
     stops: bool = False
+    sparse: bool = False
 
     def times(self, count: Size) -> Held:
         """What so many calls hold together."""
@@ -53,6 +55,38 @@ class Held(NamedTuple):
 
 
 COUNTS = ("hidden", "masks", "copied", "float32_units", "inference", "forward", "backward", "into", "early")
+
+
+class Call(NamedTuple):
+    """What one call of a layer holds, in bytes of one sample.
+
+    `outputs`, the part that is `saved` for the backward pass inside the call, and what is held while it runs;
+    `gradients` are those of its trained weights, `copies` those of weights, in half precision say.
+    `flows`: whether a gradient is computed for each input; `reads`: the inputs that the backward pass reads.
+    """
+
+    outputs: tuple[Size, ...]
+    held: Held
+    inference: Size = 0
+    saved: Size = 0
+    forward: Size = 0
+    backward: Size = 0
+    into: Size = 0
+    early: Size = 0
+    gradients: Size = 0
+    copies: Size = 0
+    trained: bool = False
+    flows: tuple[bool, ...] = ()
+    reads: tuple[int, ...] = ()
+
+    @property
+    def way(self) -> str:
+        """How the output comes to its buffer."""
+        return self.held.value if len(self.outputs) == 1 else NEW
+
+    @property
+    def has_gradient(self) -> bool:
+        return self.trained or any(self.flows)
 
 
 class Link(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcalc.analyses.memory import schedule
-from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Call
 from archcalc.analyses.memory.order import is_forced, keras_order
 from archcalc.analyses.memory.peak import Course, Peak, peak
 from archcalc.analyses.memory.peak import inference as course

@@ -29,7 +29,7 @@ def keras_order(graph: Graph) -> Sequence[int]:
         owner = i if node.shared_with is None else node.shared_with
         depth = max(depths.setdefault(i, 0), of_layer.get(owner, 0))
         of_layer[owner] = depths[i] = depth
-        for tap in node.inputs:
+        for tap in node.reads:
             depths[tap.node] = max(depth + 1, depths.get(tap.node, 0))
     by_depth = sorted(depths, key=lambda i: -depths[i])  # a stable sort
     return [*by_depth, *(i for i in rows if i not in depths)]
@@ -39,7 +39,7 @@ def is_forced(graph: Graph) -> bool:
     """Whether the graph's order is the only one: each node except inputs reads the node before it."""
     inputs = set(graph.inputs)
     steps = [i for i in range(len(graph.nodes)) if i not in inputs]
-    return all(any(t.node == a for t in graph.nodes[b].inputs) for a, b in pairwise(steps))
+    return all(any(t.node == a for t in graph.nodes[b].reads) for a, b in pairwise(steps))
 
 
 def _inputs_first(graph: Graph) -> list[int]:
@@ -55,5 +55,5 @@ def _inputs_first(graph: Graph) -> list[int]:
             elif i not in seen:
                 seen.add(i)
                 stack.append((i, True))
-                stack += [(t.node, False) for t in reversed(graph.nodes[i].inputs)]
+                stack += [(t.node, False) for t in reversed(graph.nodes[i].reads)]
     return postorder

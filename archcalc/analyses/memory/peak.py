@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from archcalc.analyses.memory.events import Call, Program
-from archcalc.analyses.memory.pool import Bytes, Event, Moment, Pool
+from archcalc.analyses.memory.blocks import Block, contiguous
+from archcalc.analyses.memory.events import Program
+from archcalc.analyses.memory.held import Call
+from archcalc.analyses.memory.pool import Bytes, Event, Moment, Pool, Write
+from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
+from archcalc.analyses.memory.training_step import TrainingStep
 from archcalc.arith import Size, largest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
@@ -68,25 +72,33 @@ def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Cour
     return _course(program, program.inference())
 
 
-def training(graph: Graph, calls: Sequence[Call], order: Sequence[int], fixed: Size) -> Course:
+def training(
+    graph: Graph, calls: Sequence[Call], order: Sequence[int], fixed: Size, recomputed: Sequence[Block] = ()
+) -> Course:
     """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end."""
-    program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.step(), fixed)
+    # the last copy of a block differs from those before it: what follows it is another layer
+    run = Run(graph, contiguous(graph, order, recomputed), copies=3)
+    program = Program(graph, run, calls, plan(graph, calls, recomputed))
+    return _course(program, list(TrainingStep(program).events()), fixed, program.labels())
 
 
-def _course(program: Program, events: Sequence[Event], fixed: Size = 0) -> Course:
+def _course(
+    program: Program, events: Sequence[Event], fixed: Size = 0, labels: Sequence[Write] = ()
+) -> Course:
     run = program.run
     if run.too_deep:
         return Course(program, (), (), f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
-    pool = _pool(program, events)
+    pool = _pool(program, events, labels=labels)
     moments = [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in pool.moments]
     return Course(
         program, events, moments or [Moment(Bytes(fixed + pool.alive.fixed, pool.alive.sample), -1)]
     )
 
 
-def _pool(program: Program, events: Sequence[Event], stop: int | None = None) -> Pool:
-    at_start = program.at_start()
+def _pool(
+    program: Program, events: Sequence[Event], stop: int | None = None, labels: Sequence[Write] = ()
+) -> Pool:
+    at_start = [*program.at_start(), *labels]
     to_end = {write.key for write in at_start} | set(program.run.outputs)
     return Pool(events, at_start, to_end, stop)
 

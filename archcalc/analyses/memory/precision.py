@@ -13,6 +13,8 @@ class Precision(NamedTuple):
     compute: str
 
 
+SINGLE = 4  # bytes of a float32
+
 # Keras's dtype policies: the mixed ones keep weights, gradients and optimiser state in float32
 PRECISIONS = {
     "float32": Precision(4, 4, "float32"),

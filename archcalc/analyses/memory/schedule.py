@@ -13,8 +13,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcalc.analyses.memory.events import Call, taken_over
-from archcalc.analyses.memory.held import REUSED, VIEW
+from archcalc.analyses.memory.events import taken_over
+from archcalc.analyses.memory.held import REUSED, VIEW, Call
 from archcalc.graph import Graph, Tap
 
 # limits of the search: steps in all partial orders together, and nodes of the network
@@ -76,7 +76,7 @@ class _Problem:
     @classmethod
     def of(cls, graph: Graph, calls: Sequence[Call], batch: Any) -> _Problem:
         number, size = _buffers(graph, calls, batch)
-        read = [sorted({number[t] for t in node.inputs}) for node in graph.nodes]
+        read = [sorted({number[t] for t in node.reads}) for node in graph.nodes]
         readers: list[list[int]] = [[] for _ in size]
         for i, buffers in enumerate(read):
             for buffer in buffers:
@@ -106,7 +106,7 @@ class _Problem:
             reads = sum(size[b] for b in read[i] if b not in called)
             least = at_start + reads + output_bytes[i] + inside[i] - (output_bytes[i] if takes[i] else 0)
             step_bytes.append(0 if i in inputs else least)
-        parents = [{t.node for t in node.inputs} - inputs for node in graph.nodes]
+        parents = [{t.node for t in node.reads} - inputs for node in graph.nodes]
         consumers: list[list[int]] = [[] for _ in graph.nodes]
         for i, of_node in enumerate(parents):
             for parent in of_node:

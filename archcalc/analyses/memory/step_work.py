@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Call
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, prod
 from archcalc.graph import Graph

@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from archcalc.arith import Size
 from archcalc.graph import Graph, Repeat, Tap
 
 MAX_NESTED_REPEATS = 6
+MAX_NESTED_IN_FULL = 3  # deeper ones run two copies each
 
 
 class Step(NamedTuple):
     """One execution of a node; the taps in `reads` hold numbers of steps, not of nodes.
 
-    A step with `between` stands for the copies of that block between the first and the last, whose
-    number is its count less two; it runs no node.
+    `copy` numbers the copies of repeated blocks that it is in, the outermost first. A step with `between`
+    stands for the `copies` of that block between those that run; it runs no node.
     """
 
     node: int
     reads: tuple[Tap, ...] = ()
+    copy: tuple[int, ...] = ()
     between: Repeat | None = None
+    copies: Size = 0
 
 
 class Run:
     """The steps of one forward pass, inputs first.
 
-    A block that is repeated a symbolic number of times runs twice: its other copies hold as many bytes.
+    Of a block that is repeated a symbolic number of times so many copies run, the first of them before the
+    copies between and the others after those, which hold as many bytes.
     """
 
-    def __init__(self, graph: Graph, order: Sequence[int]) -> None:
+    def __init__(self, graph: Graph, order: Sequence[int], copies: int = 2) -> None:
+        self._copies = copies
+        self._copy: tuple[int, ...] = ()
         self.steps: list[Step] = []
         self.too_deep = False
         self._nodes = graph.nodes
@@ -57,7 +64,7 @@ class Run:
         while i <= last:
             inner = next((r for r in self._starting.get(i, ()) if not any(r is o for o in inside)), None)
             if inner is not None:
-                self._run_twice(inner, (*inside, inner))
+                self._run_copies(inner, (*inside, inner))
                 i = inner.last + 1
                 continue
             if i not in self._inputs:
@@ -65,18 +72,24 @@ class Run:
             i += 1
 
     def _step(self, i: int) -> None:
-        self.steps.append(Step(i, tuple(map(self.source, self._nodes[i].inputs))))
+        self.steps.append(Step(i, tuple(map(self.source, self._nodes[i].inputs)), self._copy))
         self._step_of[i] = len(self.steps) - 1
 
-    def _run_twice(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
+    def _run_copies(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
+        before, outer = self._replaced.get(repeat.source), self._copy
+        self._copy = (*outer, 0)
         self._run(repeat.first, repeat.last, inside)
         if len(inside) > MAX_NESTED_REPEATS:
             self.too_deep = True
             return
-        before = self._replaced.get(repeat.source)
+        copies = self._copies if len(inside) <= MAX_NESTED_IN_FULL else 2
         self._replaced[repeat.source] = self.source(repeat.out)
-        self.steps.append(Step(repeat.first, between=repeat))
-        self._run(repeat.first, repeat.last, inside)
+        self.steps.append(Step(repeat.first, (), outer, repeat, repeat.count - copies))
+        for number in range(1, copies):
+            self._copy = (*outer, number)
+            self._run(repeat.first, repeat.last, inside)
+            self._replaced[repeat.source] = self.source(repeat.out)
+        self._copy = outer
         if before is None:
             del self._replaced[repeat.source]
         else:

@@ -9,26 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcalc.analyses.memory.events import Call
-from archcalc.analyses.memory.held import VIEW, Held
+from archcalc.analyses.memory.held import VIEW, Call, Held
+from archcalc.analyses.memory.recompute import NOTHING, Plan
 from archcalc.arith import Size, total
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
 
 
-def activations(graph: Graph, calls: Sequence[Call], rules: Sequence[Held | None]) -> list[Size]:
+def activations(
+    graph: Graph, calls: Sequence[Call], rules: Sequence[Held | None], plan: Plan = NOTHING
+) -> list[Size]:
     """The bytes of one sample that are held for each node, times the number of copies that it represents.
 
-    The figure of a node is an `Unknown` if its layer type has no rule.
+    A block that is recomputed holds what it reads from outside. The figure of a node is an `Unknown` if its
+    layer type has no rule.
     """
     viewed: dict[Tap, Tap] = {}
     held: set[Tap] = set()
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         if node.inputs and call.held.value == VIEW:
             viewed[Tap(i)] = viewed.get(node.inputs[0], node.inputs[0])
-        if call.has_gradient and rules[i] is not None:
+        if i in plan.again or (call.has_gradient and rules[i] is not None):
             taps = [node.inputs[k] for k in call.reads] + [Tap(i)] * call.held.output
-            held |= {viewed.get(tap, tap) for tap in taps}
+            taps += node.inputs if i in plan.again else ()
+            inside = plan.block_of[i].nodes if i in plan.block_of else ()
+            held |= {viewed.get(tap, tap) for tap in taps if tap.node not in inside}
     held |= {viewed.get(tap, tap) for tap in graph.outputs}
     copies = graph.multiplicities()
     figures: list[Size] = []
@@ -38,7 +43,7 @@ def activations(graph: Graph, calls: Sequence[Call], rules: Sequence[Held | None
                 Unknown(f"no rule says what {type(node.layer).__name__} keeps for the backward pass")
             )
             continue
-        inside = call.saved if call.has_gradient else 0
-        of_node = inside + total(size for k, size in enumerate(call.outputs) if Tap(i, k) in held)
+        saved = call.saved if call.has_gradient and i not in plan.block_of else 0
+        of_node = saved + total(size for k, size in enumerate(call.outputs) if Tap(i, k) in held)
         figures.append(copies.get(i, 1) * of_node)
     return figures

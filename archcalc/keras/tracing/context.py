@@ -9,6 +9,7 @@ import keras
 from keras.src.models.functional import Functional
 
 from archcalc.errors import LayerError
+from archcalc.keras.state import adapters
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.entries import Entry
 from archcalc.layers.registry import layer_type
@@ -24,11 +25,13 @@ _ACTIVATED = ("Dense", "EinsumDense", "Activation", "Conv1D", "Conv2D", "Conv3D"
 class Context:
     """What all networks of one model share.
 
-    `batch` is the size of the batch axis in traced calls; `owned` and `trainable` hold the ids of the
+    `batch` is the size of the batch axis in traced calls, and `other_batch` that of a second call, which
+    must do the same; `owned` and `trainable` hold the ids of the
     model's variables.
     """
 
     batch: int
+    other_batch: int
     owned: set[int]
     trainable: set[int]
     kinds: dict[int, tuple[Any, Entry | str]] = field(default_factory=dict)
@@ -78,6 +81,8 @@ def known_layer(layer: Any) -> Entry | str:
     identity = identify(data, "", reading)
     if identity is None or identity.kind != "layer":
         return identity.reason if identity is not None else "of no class"
+    if adapted := adapters(layer):
+        data["config"]["lora"] = adapted
     config = {k: v for k, v in data["config"].items() if k != "name"}
     if declare(identity.name, config, "$", reading) is None:
         # with a function of the user's own as its activation, it is code like any other

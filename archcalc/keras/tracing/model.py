@@ -14,10 +14,15 @@ import keras
 from archcalc import arith
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.graph import Graph
+from archcalc.keras.state import with_flags
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.context import Context, functional, is_from_keras
-from archcalc.keras.tracing.network import Network, Part
-from archcalc.keras.tracing.recording import UntraceableError, record, recording
+from archcalc.keras.tracing.entries import Entry, Shape
+from archcalc.keras.tracing.markers import UnknownOperator
+from archcalc.keras.tracing.measured import measured_window
+from archcalc.keras.tracing.network import Call, Network, Part, traced
+from archcalc.keras.tracing.patches import one_at_a_time
+from archcalc.keras.tracing.recording import UntraceableError, recording
 from archcalc.keras.tracing.weights import Weight
 from archcalc.keras.training import compile_config
 from archcalc.layers.keras_names import to_keras_name
@@ -34,12 +39,20 @@ def needs_tracing(model: Any) -> bool:
     graph = functional(model)
     if graph is None or not is_from_keras(model):
         return not isinstance(model, keras.Sequential) or model.built
-    context = Context(0, set(), set())
+    context = Context(0, 0, set(), set())
     return any(
         not isinstance(context.known(part), dict) if functional(part) is None else needs_tracing(part)
-        for part in graph.operations
+        for part in map(_at_one_step, graph.operations)
         if isinstance(part, keras.layers.Layer) and not isinstance(part, keras.layers.InputLayer)
     )
+
+
+def _at_one_step(part: Any) -> Any:
+    """The model that a TimeDistributed runs at every step, which the reader takes apart; or the part."""
+    inside = part
+    while type(inside) is keras.layers.TimeDistributed:
+        inside = inside.layer
+    return part if functional(inside) is None else inside
 
 
 def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **options: Any) -> Graph:
@@ -56,13 +69,15 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
             "keras.Model(inputs, outputs)"
         )
     weights = model.weights
-    context = Context(_batch(model), set(map(id, weights)), set(map(id, model.trainable_variables)))
+    first, second = _batches(model)
+    context = Context(first, second, set(map(id, weights)), set(map(id, model.trainable_variables)))
     symbols = dict(options.get("symbols") or {})
-    network, outputs = _network(model, context, input_shape, symbols)
+    with one_at_a_time():
+        network, config = _network(model, context, input_shape, symbols)
     options["symbols"] = symbols
     data = {
         **entries.entry("Functional", {}, model.name, ()),
-        "config": {**network.config(model.name, outputs), "trainable": bool(model.trainable)},
+        "config": {**config, "trainable": bool(model.trainable)},
         "keras_version": keras.__version__,
         **compile_config(model),
     }
@@ -76,43 +91,49 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
             if not problems:
                 raise
         if not problems:
-            return graph
+            return _in_state(graph, network.parts, context.trainable)
         for i, reason in problems.items():
             _replace(network.parts[i], reason)
     raise ArchcalcError(f"{source}: the traced network does not agree with the model")
 
 
-def _batch(model: Any) -> int:
-    """A size of the batch axis that no other axis has, nor a multiple of it."""
+def _in_state(graph: Graph, parts: Sequence[Part], trained: set[int]) -> Graph:
+    """The graph with the weights trained that are in the model, for parts that are layers."""
+    numbers = graph.index()
+    variables = {numbers[part.path]: part.variables for part in parts if part.path in numbers}
+    return with_flags(graph, variables, trained) or graph
+
+
+def _batches(model: Any) -> tuple[int, int]:
+    """Two sizes of the batch axis that no other axis has, nor a multiple of them."""
     sizes = {n for v in model.variables for n in v.shape}
     for tensor in keras.tree.flatten(getattr(functional(model), "operations", [])):
         sizes |= {n for node in tensor._inbound_nodes for t in node.outputs for n in t.shape if n}
-    return next(n for n in count(_FIRST_BATCH, 2) if not any(size % n == 0 for size in sizes if size))
+    odd = (n for n in count(_FIRST_BATCH, 2) if not any(size % n == 0 for size in sizes if size))
+    return next(odd), next(odd)
 
 
 def _network(
     model: Any, context: Context, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]
-) -> tuple[Network, list[Any]]:
-    """The entries of the model, and the tensors that are its outputs.
+) -> tuple[Network, Entry]:
+    """The entries of the model, and its configuration.
 
     Values of `symbols` that become sizes of the traced tensors are taken out.
     """
     graph = functional(model)
     if graph is not None and input_shape is None and not any(symbols.values()):
         network = Network.of_model(graph, context)
-        return network, list(graph.outputs)
+        return network, network.config(model.name, graph.outputs)
     args = () if graph is None else (_resized(graph, input_shape, symbols),)
     words = _inputs(model, input_shape) if graph is None else {}
     outer = Network(context)
     for i, tensor in enumerate(keras.tree.flatten([args, words])):
         outer.add_input(tensor, f"input_{i + 1}" if graph is None else graph.inputs[i].name)
     try:
-        recorded = record(model if graph is None else graph, args, words, context.batch)
-        inner, _ = Network.of_call(recorded, outer, "")
-        inner.config(model.name, recorded.outputs)
+        inner, _, config = traced(Call(model if graph is None else graph, args, words), outer, model.name, "")
     except UntraceableError as fault:
-        return outer, _whole(model, outer, args, words, str(fault))
-    return inner, recorded.outputs
+        return outer, outer.config(model.name, _whole(model, outer, args, words, str(fault)))
+    return inner, config
 
 
 def _resized(graph: Any, input_shape: Sequence[int | str] | None, symbols: dict[str, Any]) -> Any:
@@ -135,15 +156,40 @@ def _resized(graph: Any, input_shape: Sequence[int | str] | None, symbols: dict[
 
 def _whole(model: Any, outer: Network, args: Any, words: dict[str, Any], reason: str) -> list[Any]:
     """The outputs of a model of which only its weights and its outputs' shapes are known."""
-    nodes: list[Any] = []
+    reason = f"its code could not be traced: {reason}"
+    operator = UnknownOperator(type(model).__name__, reason, _outputs(model, args, words))
+    given = [x for x in keras.tree.flatten([args, words]) if isinstance(x, keras.KerasTensor)]
+    outputs = operator.symbolic_call(*given)
+    (node,) = operator._inbound_nodes
+    figures = measured_window(model, args, words, outputs)
+    outer.opaque(node, outer.unique(model.name), model.weights, reason, **figures)
+    return list(outputs)
+
+
+def _outputs(model: Any, args: Any, words: dict[str, Any]) -> list[tuple[Shape, str]]:
+    """The shapes and dtypes of the model's outputs; from a call on zeros, if symbolic tensors cannot say."""
     try:
-        with recording(model, nodes):
+        with recording(model, [], random=True):
             outputs = model(*args, **words)
     except Exception as fault:  # whatever the model's code raises
-        raise ArchcalcError(f"model {model.name!r} does not run on symbolic tensors: {fault}") from fault
-    node = next(node for node in nodes if node.operation is model)
-    outer.opaque(node, outer.unique(model.name), model.weights, f"its code could not be traced: {reason}")
-    return list(keras.tree.flatten(outputs))
+        try:
+            with recording(model, [], random=True), keras.StatelessScope(initialize_variables=False):
+                outputs = model(
+                    *keras.tree.map_structure(_zeros, args), **keras.tree.map_structure(_zeros, words)
+                )
+        except Exception:
+            raise ArchcalcError(f"model {model.name!r} does not run on symbolic tensors: {fault}") from fault
+    return [
+        ((None, *t.shape[1:]), keras.backend.standardize_dtype(t.dtype))
+        for t in keras.tree.flatten(outputs)
+        if t is not None
+    ]
+
+
+def _zeros(tensor: Any) -> Any:
+    if None in tensor.shape[1:]:
+        raise UntraceableError("the input has open axes")
+    return keras.ops.zeros((2, *tensor.shape[1:]), tensor.dtype)
 
 
 def _inputs(model: Any, input_shape: Sequence[int | str] | None) -> dict[str, Any]:

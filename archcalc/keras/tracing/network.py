@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras.src import backend
 from keras.src.ops.node import Node
 
 from archcalc.keras.tracing import entries
+from archcalc.keras.tracing.batches import require_any_batch
 from archcalc.keras.tracing.context import Context, functional
 from archcalc.keras.tracing.entries import Entry, Shape, Value
+from archcalc.keras.tracing.measured import measured_window
 from archcalc.keras.tracing.recording import Recorded, UntraceableError, record
+from archcalc.keras.tracing.tf_replay import record_graph
 from archcalc.keras.tracing.weights import Operands, Weight, operands
 from archcalc.layers.keras_names import from_keras_name
 
@@ -224,7 +227,10 @@ class Network:
         entry |= {"name": name, "inbound_nodes": [call], "shared_object_id": id(layer)}
         entry["config"] = {**entry["config"], "name": name, "trainable": self._is_trained(layer)}
         self.append(entry, node, type(layer).__name__, layer.weights)
-        self.results(node, name, batched=any(isinstance(v, Value) and v.batched for v in values))
+        batched = any(isinstance(v, Value) and v.batched for v in values)
+        if not batched:
+            self.parts[-1].shapes = [(None, *t.shape) for t in node.outputs]
+        self.results(node, name, batched=batched)
 
     def _is_trained(self, layer: Any) -> bool:
         if not layer.trainable_variables:
@@ -257,28 +263,40 @@ class Network:
     def _custom(self, node: Node) -> None:
         layer = node.operation
         name = self.unique(layer.name)
+        call = Call(layer, node.arguments.args, node.arguments.kwargs)
         try:
-            recorded = record(layer, node.arguments.args, node.arguments.kwargs, self.context.batch)
-            inner, inputs = Network.of_call(recorded, self, self._path(name))
-            config = inner.config(name, recorded.outputs)
-            require_same(recorded.outputs, node.outputs)
+            inner, inputs, config = traced(call, self, name, self._path(name), node.outputs)
         except UntraceableError as fault:
-            self.opaque(node, name, layer.weights, f"its code could not be traced: {fault}")
+            figures = measured_window(layer, call.args, call.kwargs, node.outputs)
+            reason = f"its code could not be traced: {fault}"
+            self.opaque(node, name, layer.weights, reason, **figures)
             return
         self._append_network(inner, config, name, [[v.reference for v in inputs]])
         self.results(node, name)
 
-    def opaque(self, node: Node, name: str, variables: Sequence[Any], reason: str, **figures: Any) -> None:
+    def opaque(
+        self,
+        node: Node,
+        name: str,
+        variables: Sequence[Any],
+        reason: str,
+        *,
+        batched: bool = True,
+        **figures: Any,
+    ) -> None:
         """An entry without a rule: shapes, weights and these figures are known."""
         label = type(node.operation).__name__
         if not isinstance(node.operation, keras.layers.Layer):
-            label = f"ops.{label}"
-        shapes = [self._open(t.shape) for t in node.outputs]
+            label = getattr(node.operation, "label", f"ops.{label}")
+        shapes = [self._open(t.shape) if batched else (None, *t.shape) for t in node.outputs]
         inputs = [self.tensor(t) for t in operands(node.arguments)]
+        if not inputs and self.anchor is not None:
+            inputs = [self.anchor]
         entry = entries.opaque(name, label, reason, shapes, inputs)
         entry["config"] |= figures
         self.append(entry, node, label, variables)
-        self.results(node, name)
+        self.parts[-1].shapes = shapes
+        self.results(node, name, batched=batched)
 
     def _append_network(self, inner: Network, config: Entry, name: str, args: list[Any]) -> None:
         entry = entries.entry("Functional", {}, name, args)
@@ -352,6 +370,42 @@ class Network:
             self.parts.append(Part(entry, path, "Parameter", [(None, *shape)], [self.anchor], [variable]))
             self.parameters[key] = Value(name, 0, shape, dtype, batched=False)
         return self.parameters[key]
+
+
+class Call(NamedTuple):
+    """A call of a layer with these arguments."""
+
+    layer: Any
+    args: Any
+    kwargs: Mapping[str, Any]
+
+
+def traced(
+    call: Call, outer: Network, name: str, prefix: str, expected: Sequence[Any] | None = None
+) -> tuple[Network, list[Value], Entry]:
+    """The network of a custom layer's call, its inputs in the enclosing network, and its configuration.
+
+    The layer's code runs on symbolic tensors; where it cannot, it runs inside a graph of TensorFlow; and
+    it must do the same for any number of samples. `expected` are the outputs of the real call.
+
+    Raises `UntraceableError` if neither can be read.
+    """
+    faults = []
+    batch, other = outer.context.batch, outer.context.other_batch
+    for road in (record, record_graph):
+        try:
+            recorded = road(*call, batch)
+            inner, inputs = Network.of_call(recorded, outer, prefix)
+            config = inner.config(name, recorded.outputs)
+            if expected is not None:
+                require_same(recorded.outputs, expected)
+            again = road(*call, other, closed=batch)
+            require_any_batch(recorded, batch, again, other)
+            return inner, inputs, config
+        except UntraceableError as fault:
+            faults.append(str(fault))
+    first, second = faults
+    raise UntraceableError(first if first == second else f"{first}; as a graph of TensorFlow: {second}")
 
 
 def require_same(outputs: Sequence[Any], expected: Sequence[Any]) -> None:

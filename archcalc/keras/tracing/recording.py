@@ -17,9 +17,11 @@ from keras.src.models.functional import Functional
 from keras.src.ops.node import Node
 from keras.src.utils import python_utils
 
+from archcalc.keras.tracing.patches import replaced
+
 # lists in which Keras keeps a layer's variables; code of layers reads their own attributes
 _KERAS_LISTS = ("_trainable_variables", "_non_trainable_variables", "_metrics", "_losses", "_layers")
-_RANDOM = (
+RANDOM = (
     *("normal", "uniform", "categorical", "randint", "truncated_normal"),
     *("dropout", "shuffle", "gamma", "binomial", "beta"),
 )
@@ -53,7 +55,9 @@ class Recorded:
     assigned: bool = False
 
 
-def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Recorded:
+def record(
+    layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int, closed: int | None = None
+) -> Recorded:
     """Run `layer.call` on fresh symbolic tensors in place of those in its arguments.
 
     Parameters
@@ -64,6 +68,8 @@ def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Reco
         The arguments of the call, with symbolic tensors, and variables of an enclosing layer.
     batch
         The size of the batch axis of the fresh tensors.
+    closed
+        Its size in tensors of the caller that is traced itself.
 
     Raises
     ------
@@ -75,11 +81,11 @@ def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Reco
 
     def renewed(value: Any) -> Any:
         if isinstance(value, keras.Variable):
-            return _symbolic(value, layer, recorded)
+            return symbolic(value, layer, recorded)
         if not isinstance(value, keras.KerasTensor):
             return value
         if id(value) not in fresh:
-            tensor = keras.KerasTensor(with_batch(value.shape, batch), dtype=value.dtype)
+            tensor = keras.KerasTensor(with_batch(value.shape, batch, closed), dtype=value.dtype)
             fresh[id(value)] = tensor
             recorded.inputs.append((value, tensor))
             mask = backend.get_keras_mask(value)
@@ -94,11 +100,11 @@ def record(layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int) -> Reco
     ):
         args = keras.tree.map_structure(renewed, args)
         words = keras.tree.map_structure(renewed, dict(kwargs))
-        words = _with_masks_and_training(layer, args, words)
+        words = with_masks_and_training(layer, args, words)
         try:
-            outputs = layer.call(*_converted(layer, args), **_converted(layer, words))
+            outputs = layer.call(*converted(layer, args), **converted(layer, words))
         except Exception as fault:  # whatever the user's code, Keras and TensorFlow raise
-            raise UntraceableError(_first_line(fault)) from fault
+            raise UntraceableError(first_line(fault)) from fault
     if recorded.assigned:
         raise UntraceableError("it changes its weights while it runs")
     recorded.outputs = _tensors(outputs)
@@ -109,7 +115,7 @@ def _tensors(outputs: Any) -> list[Any]:
     return [t for t in keras.tree.flatten(outputs) if t is not None]
 
 
-def _symbolic(variable: Any, layer: Any, recorded: Recorded) -> Any:
+def symbolic(variable: Any, layer: Any, recorded: Recorded) -> Any:
     """A symbolic tensor that stands for the variable, in the dtype in which the layer sees it."""
     casts = layer.autocast and variable._autocast and backend.is_float_dtype(variable.dtype)
     tensor = keras.KerasTensor(variable.shape, dtype=layer.compute_dtype if casts else variable.dtype)
@@ -118,12 +124,12 @@ def _symbolic(variable: Any, layer: Any, recorded: Recorded) -> Any:
     return tensor
 
 
-def with_batch(shape: Any, batch: int) -> tuple[Any, ...]:
-    """The shape with an open batch axis closed."""
-    return tuple(batch if i == 0 and n is None else n for i, n in enumerate(shape))
+def with_batch(shape: Any, batch: int, closed: int | None) -> tuple[Any, ...]:
+    """The shape with a batch axis of this size, where it is open or `closed`."""
+    return tuple(batch if i == 0 and n in (None, closed) else n for i, n in enumerate(shape))
 
 
-def _first_line(fault: Exception) -> str:
+def first_line(fault: Exception) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(fault))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(_FRAMES)]
@@ -135,12 +141,12 @@ def _first_line(fault: Exception) -> str:
 
 
 # -- arguments -------------------------------------------------------------------------------------
-def _converted(layer: Any, tree: Any) -> Any:
+def converted(layer: Any, tree: Any) -> Any:
     """Tensors in the layer's compute dtype, as `Layer.__call__` converts them."""
     policy = layer.dtype_policy
 
     def convert(x: Any) -> Any:
-        if not isinstance(x, keras.KerasTensor):
+        if not _is_argument(x):
             return x
         y = policy.convert_input(x, layer.autocast, layer.input_dtype)
         backend.set_keras_mask(y, backend.get_keras_mask(x))
@@ -149,7 +155,7 @@ def _converted(layer: Any, tree: Any) -> Any:
     return keras.tree.map_structure(convert, tree) if layer._convert_input_args else tree
 
 
-def _with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+def with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments that `Layer.__call__` adds: masks of the tensors, `training`."""
     parameters = inspect.signature(layer.call).parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
@@ -164,7 +170,7 @@ def _with_masks_and_training(layer: Any, args: Any, kwargs: dict[str, Any]) -> d
     words = dict(kwargs)
     if "training" in parameters and given.get("training") is None:
         words["training"] = False
-    tensors = {k: v for k, v in given.items() if any(map(_is_tensor, keras.tree.flatten(v)))}
+    tensors = {k: v for k, v in given.items() if any(map(_is_argument, keras.tree.flatten(v)))}
     for name, value in tensors.items():
         argument = "mask" if len(tensors) == 1 else f"{name}_mask"
         if argument in parameters and given.get(argument) is None:
@@ -181,10 +187,19 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
 
 
+def _is_argument(value: Any) -> bool:
+    """Whether a value is symbolic, or a tensor of TensorFlow."""
+    return _is_tensor(value) or backend.is_tensor(value)
+
+
 # -- what is put back --------------------------------------------------------------------------------
 @contextmanager
-def recording(layer: Any, nodes: list[Node]) -> Iterator[None]:
-    """Collect every node that is created, and take it out of all lists of nodes again."""
+def recording(layer: Any, nodes: list[Node], *, random: bool = False) -> Iterator[None]:
+    """Collect every node that is created, and leave nothing of the run in the model or in Keras.
+
+    Random numbers outside known layers are refused, unless `random`: they would become constants
+    without an origin.
+    """
     create = Node.__init__
 
     def recorded(
@@ -193,17 +208,22 @@ def recording(layer: Any, nodes: list[Node]) -> Iterator[None]:
         # layers inside others may return None beside their tensors, which Keras allows there
         create(node, operation, call_args, call_kwargs, _tensors(outputs))
         nodes.append(node)
+        if not any(x.sparse for x in node.arguments.keras_tensors):
+            for x in node.outputs:  # Keras takes the product of a tensor and a number to be sparse
+                x._sparse = False
 
     names = global_state.get_global_attribute("object_name_uids")
     names = None if names is None else names.copy()
-    Node.__init__ = recorded
-    try:
-        with _no_new_weights(layer) as building, _no_random_numbers(building), _as_on_real_tensors():
-            yield
-    finally:
-        Node.__init__ = create
-        global_state.set_global_attribute("object_name_uids", names)
-        _unlink(nodes)
+    with ExitStack() as stack:
+        stack.callback(_unlink, nodes)
+        stack.callback(global_state.set_global_attribute, "object_name_uids", names)
+        stack.enter_context(attributes_kept(layer))
+        stack.enter_context(replaced(Node, __init__=recorded))
+        building = stack.enter_context(_no_new_weights(layer))
+        if not random:
+            stack.enter_context(_no_random_numbers(building))
+        stack.enter_context(_as_on_real_tensors())
+        yield
 
 
 def _unlink(nodes: list[Node]) -> None:
@@ -224,27 +244,19 @@ def _no_new_weights(layer: Any) -> Iterator[list[Any]]:
     """Refuse to build layers of the model that its real calls never built; yields those in the making."""
     existing = set(map(id, layer._flatten_layers()))
     building: list[Any] = []
-    unbuilt: list[Any] = []
     build = keras.layers.Layer._maybe_build
 
     def refuse(part: Any, call_spec: Any) -> None:
-        if not part.built and id(part) in existing:
-            if not python_utils.is_default(part.build):
-                raise UntraceableError(f"it calls {part.name!r}, which was never built")
-            unbuilt.append(part)
+        if not part.built and id(part) in existing and not python_utils.is_default(part.build):
+            raise UntraceableError(f"it calls {part.name!r}, which was never built")
         building.append(part)
         try:
             build(part, call_spec)
         finally:
             building.pop()
 
-    keras.layers.Layer._maybe_build = refuse
-    try:
+    with replaced(keras.layers.Layer, _maybe_build=refuse):
         yield building
-    finally:
-        keras.layers.Layer._maybe_build = build
-        for part in unbuilt:
-            part.built = False
 
 
 @contextmanager
@@ -262,15 +274,12 @@ def _no_calls_on_constants(recorded: Recorded) -> Iterator[None]:
         if type(layer) is keras.layers.Embedding and len(args) == 1:
             indices = np.asarray(args[0])
             if np.array_equal(indices.ravel(), np.arange(layer.input_dim)):
-                table = _symbolic(layer._embeddings, layer, recorded)
+                table = symbolic(layer._embeddings, layer, recorded)
                 return keras.ops.reshape(table, (*indices.shape, layer.output_dim))
         raise UntraceableError(f"it calls {layer.name!r} on constants")
 
-    keras.layers.Layer.__call__ = guarded
-    try:
+    with replaced(keras.layers.Layer, __call__=guarded):
         yield
-    finally:
-        keras.layers.Layer.__call__ = call
 
 
 @contextmanager
@@ -280,7 +289,7 @@ def _as_on_real_tensors() -> Iterator[None]:
     Models take other input shapes than they were built for; a `compute_output_spec` that knows fewer
     arguments than `call` is not needed, nor one that knows fewer sizes (of an EinsumDense).
     """
-    check, infer = Functional._assert_input_compatibility, keras.layers.Layer.symbolic_call
+    infer = keras.layers.Layer.symbolic_call
 
     def inferred(layer: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -291,18 +300,16 @@ def _as_on_real_tensors() -> Iterator[None]:
             return backend.compute_output_spec(layer.call, *args, **kwargs)
         return outputs
 
-    Functional._assert_input_compatibility = lambda *_: None
-    keras.layers.Layer.symbolic_call = inferred
-    try:
+    with (
+        replaced(Functional, _assert_input_compatibility=lambda *_: None),
+        replaced(keras.layers.Layer, symbolic_call=inferred),
+    ):
         yield
-    finally:
-        Functional._assert_input_compatibility = check
-        keras.layers.Layer.symbolic_call = infer
 
 
 @contextmanager
 def _no_random_numbers(building: list[Any]) -> Iterator[None]:
-    """Refuse random numbers outside known layers: they would become constants without an origin."""
+    """Refuse random numbers outside known layers."""
 
     def guarded(name: str, draw: Any) -> Any:
         def refuse(*args: Any, **kwargs: Any) -> Any:
@@ -312,14 +319,61 @@ def _no_random_numbers(building: list[Any]) -> Iterator[None]:
 
         return refuse
 
-    kept = {name: getattr(backend.random, name) for name in _RANDOM}
-    for name, draw in kept.items():
-        setattr(backend.random, name, guarded(name, draw))
+    guards = {name: guarded(name, getattr(backend.random, name)) for name in RANDOM}
+    with replaced(backend.random, **guards):
+        yield
+
+
+@contextmanager
+def attributes_kept(layer: Any) -> Iterator[None]:
+    """Put back every attribute that the layer's code sets, in it or in its sublayers.
+
+    Also what is added to lists, dictionaries and sets among the attributes, such as losses.
+    """
+    parts = {id(part): part for part in (layer, *layer._flatten_layers())}.values()
+    kept = [(vars(part), dict(vars(part))) for part in parts]
+    filled = [(v, _copied(v)) for _, old in kept for v in old.values() if isinstance(v, list | dict | set)]
     try:
         yield
     finally:
-        for name, draw in kept.items():
-            setattr(backend.random, name, draw)
+        for attributes, old in kept:
+            if any(attributes.get(k, kept) is not v for k, v in old.items()) or len(attributes) != len(old):
+                attributes.clear()
+                attributes.update(old)
+        for container, copy in filled:
+            if _copied(container) != copy:
+                _refill(container, copy)
+
+
+def _copied(container: Any) -> list[Any]:
+    """What a container holds, as objects whose identity is compared."""
+    items = container.items() if isinstance(container, dict) else [(i, v) for i, v in enumerate(container)]
+    return [(key, _Same(value)) for key, value in items]
+
+
+class _Same:
+    """A value that equals only itself, whatever its class says of equality."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _refill(container: Any, copy: list[Any]) -> None:
+    # methods of the plain classes: Keras's own containers track what they are given
+    if isinstance(container, list):
+        list.__setitem__(container, slice(None), [v.value for _, v in copy])
+    elif isinstance(container, dict):
+        dict.clear(container)
+        dict.update(container, {k: v.value for k, v in copy})
+    else:
+        set.clear(container)
+        set.update(container, [v.value for _, v in copy])
 
 
 @contextmanager
@@ -332,34 +386,34 @@ def _symbolic_weights(layer: Any, recorded: Recorded) -> Iterator[None]:
     """
     variables = [*layer._trainable_variables, *layer._non_trainable_variables]
     variables += [generator.state for generator in layer._seed_generators]
-    tensors = {id(v): _symbolic(v, layer, recorded) for v in variables}
+    tensors = {id(v): symbolic(v, layer, recorded) for v in variables}
     attributes = vars(layer)
-    replaced = {}
+    changed = {}
     for name, value in attributes.items():
         if name in _KERAS_LISTS:
             continue
-        symbolic = _replaced(value, tensors, depth=3)
-        if symbolic is not value:
-            replaced[name] = value, symbolic
+        new = _with_tensors(value, tensors, depth=3)
+        if new is not value:
+            changed[name] = value, new
     with ExitStack() as stack:
         scope = stack.enter_context(keras.StatelessScope(initialize_variables=False))
         scope.state_mapping.update(tensors)
-        stack.callback(lambda: attributes.update({name: old for name, (old, _) in replaced.items()}))
-        attributes.update({name: symbolic for name, (_, symbolic) in replaced.items()})
+        stack.callback(lambda: attributes.update({name: old for name, (old, _) in changed.items()}))
+        attributes.update({name: new for name, (_, new) in changed.items()})
         yield
     recorded.assigned = any(scope.state_mapping.get(k) is not t for k, t in tensors.items()) or len(
         scope.state_mapping
     ) > len(tensors)
 
 
-def _replaced(value: Any, tensors: Mapping[int, Any], depth: int) -> Any:
+def _with_tensors(value: Any, tensors: Mapping[int, Any], depth: int) -> Any:
     """The value with its variables replaced; the same object if it holds none."""
     if isinstance(value, keras.Variable):
         return tensors.get(id(value), value)
     if depth == 0 or not isinstance(value, list | tuple | dict):
         return value
     items = value.values() if isinstance(value, dict) else value
-    new = [_replaced(v, tensors, depth - 1) for v in items]
+    new = [_with_tensors(v, tensors, depth - 1) for v in items]
     if all(a is b for a, b in zip(new, items, strict=True)):
         return value
     return dict(zip(value, new, strict=True)) if isinstance(value, dict) else new

@@ -13,6 +13,7 @@ import numpy as np
 from archcalc.errors import LayerError
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.entries import Entry, Shape, Value
+from archcalc.keras.tracing.markers import EverySample, OneSample, UnknownOperator
 from archcalc.keras.tracing.recording import UntraceableError
 from archcalc.layers.operations.contraction import Contraction
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
@@ -60,7 +61,11 @@ class Operands:
         if hidden:
             raise UntraceableError(f"{self.kind} hides what it runs")
         weights = [isinstance(v, Weight) or not v.batched for v in self.values]
-        if self.kind == "ConvertToTensor":
+        if isinstance(self.operation, UnknownOperator):
+            self._unknown(batched=not all(weights))
+        elif isinstance(self.operation, OneSample | EverySample):
+            self._of_a_map()
+        elif self.kind == "ConvertToTensor":
             self.network.values[id(self.node.outputs[0])] = self.values[0]
         elif self.kind == "DotProductAttention" and not any(weights):
             self._attention()
@@ -94,6 +99,21 @@ class Operands:
         entry = entries.operation(self.kind, config, name, *written)
         network.append(entry, self.node, f"ops.{self.kind}", ())
         network.results(self.node, name, batched=batched)
+
+    def _unknown(self, *, batched: bool) -> None:
+        network = self.network
+        batched = batched or self.node.outputs[0].shape[:1] == (network.context.batch,)
+        network.opaque(self.node, network.unique(self.name), (), self.operation.reason, batched=batched)
+
+    def _of_a_map(self) -> None:
+        """A tensor without its batch axis, as the function of a map sees it, or with it again."""
+        (value,), (output,) = self.values, self.node.outputs
+        enters = isinstance(self.operation, OneSample)
+        if isinstance(value, Weight):
+            value = self.network.parameter(value, value.shape)
+        if value.batched is not enters:
+            raise UntraceableError("a map over a tensor that is the same for every sample")
+        self.network.values[id(output)] = value._replace(shape=tuple(output.shape), batched=not enters)
 
     def _attention(self) -> None:
         """The two products of attention; what its softmax and masks cost is not stated."""
@@ -131,6 +151,9 @@ class Operands:
     # -- weights alone -----------------------------------------------------------------------------
     def _on_weights_alone(self) -> None:
         shape = tuple(self.node.outputs[0].shape)
+        constants = [getattr(x, "shape", ()) for x in _constants(self.node.arguments)]
+        if any(tuple(of[:1]) == (self.network.context.batch,) for of in constants):
+            raise UntraceableError(f"{self.kind} of a weight and a constant with the batch axis has no rule")
         if len(self.node.outputs) > 1:
             raise UntraceableError(f"{self.kind} of a weight has no rule")
         first = self.values[0]
@@ -182,6 +205,10 @@ class Operands:
             args, kwargs = [*self._plain_references(), self._key()], {}
         elif (rule is not None and issubclass(rule, Unary)) or self.kind == "Matmul":
             args = self._plain_references()
+            if "axis" in config:
+                config["axis"] = _shifted(config["axis"])
+            if any(hasattr(x, "shape") for x in _constants(self.node.arguments)):
+                raise UntraceableError(f"{self.kind} of a weight and a constant has no rule")
         else:
             raise UntraceableError(f"{self.kind} of weights alone has no rule")
         self._entry(self.kind, config, args, kwargs)
@@ -384,8 +411,22 @@ def operands(arguments: Any) -> list[Any]:
     return [x for x in keras.tree.flatten([arguments.args, arguments.kwargs]) if _is_operand(x)]
 
 
+def _constants(arguments: Any) -> list[Any]:
+    """The arguments of a call that are no operands."""
+    return [x for x in keras.tree.flatten([arguments.args, arguments.kwargs]) if not _is_operand(x)]
+
+
 def _is_operand(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor | keras.Variable)
+
+
+def _shifted(axis: Any) -> Any:
+    """The axis that a function of elements runs along, when a batch axis comes first."""
+    if axis is None:
+        raise UntraceableError("a weight is flattened")
+    if isinstance(axis, list | tuple):
+        return [_shifted(a) for a in axis]
+    return axis + 1 if axis >= 0 else axis
 
 
 def _axes(axis: Any, rank: int) -> Any:

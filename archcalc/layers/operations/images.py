@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from archcalc.arith import (
     Shape,
     Size,
+    at_most,
     certainly,
     equal,
     exact_div,
@@ -14,15 +15,17 @@ from archcalc.arith import (
 )
 from archcalc.errors import LayerError
 from archcalc.layers.base import Window, family, require_rank
-from archcalc.layers.fields import Count, DataFormat, Flag, Untracked
+from archcalc.layers.fields import ChoiceKind, Count, DataFormat, Flag, OptionalSpatial, Untracked, each
 from archcalc.layers.fields import Spatial as SpatialField
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.primitives import (
     ConstantMatrix,
     Primitives,
     Select,
+    Unbounded,
 )
 from archcalc.layers.resizing import Interpolation, Resampling
+from archcalc.layers.spatial import sliding, window_count
 from archcalc.layers.window import Blocks, Taps, Whole
 
 
@@ -129,6 +132,43 @@ class SpaceToDepth(Blockwise):
         x = self.one(inputs)
         height, width = (Taps(a, self.block_size, 0, self.block_size) for a in self.spatial(x))
         return (self._arranged(x, (height, width), Whole()),)
+
+
+@operation("image.extract_patches", "ExtractPatches")
+class ExtractPatches(OfImages):
+    """The pixels under a sliding window as the channels of one pixel."""
+
+    parameters = ("images",)
+    operands = ("images",)
+
+    size: SpatialField
+    strides: OptionalSpatial = None
+    dilation_rate: SpatialField = each(1)
+    padding: Annotated[str, ChoiceKind("valid", "same")] = "valid"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        x = self.one(inputs)
+        sides = zip(self.sides(x), self.size, self._steps, self.dilation_rate, strict=True)
+        counts = tuple(window_count(*each_side, self.padding) for each_side in sides)
+        return self._arranged(x, counts, self.channels(x) * prod(self.size))
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        x = self.one(inputs)
+        reads = sliding(
+            self.spatial(x), self.sides(x), self.size, self._steps, self.dilation_rate, self.padding
+        )
+        return (self._arranged(x, reads, Whole()),)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 0
+
+    def primitives(self, *inputs: Shape) -> Primitives:
+        apart = all(certainly(at_most(k, s)) for k, s in zip(self.size, self._steps, strict=True))
+        return (Select() if apart else Unbounded("patches that overlap repeat units"),)
+
+    @property
+    def _steps(self) -> Shape:
+        return self.size if self.strides is None else self.strides
 
 
 @operation("image.rgb_to_grayscale", "RGBToGrayscale")

@@ -32,6 +32,7 @@ def at_every_step(layer: Layer, name: str, steps: int, path: str, reading: Readi
         what = f"{type(layer).__name__} ({name!r}) inside a model inside TimeDistributed"
         reading.fault(path, f"{what} has no rule; write the model's layers one by one, each TimeDistributed")
         return layer
+    training, layer = layer.training, dataclasses.replace(layer, training=None)
     for _ in range(steps):
         layer = TimeDistributed(layer=Inner(layer, name), trainable=layer.trainable)
-    return layer
+    return layer if training is None else dataclasses.replace(layer, training=training)

@@ -21,16 +21,26 @@ GRAPHS = ("Functional", "Model")
 
 
 class Identity(NamedTuple):
-    """`kind` is input, functional, sequential, layer, operation, function, operator or unknown."""
+    """`kind` is input, functional, sequential, layer, operation, function, operator, described or unknown."""
 
     kind: str
     name: str  # the class, as archcalc calls it
     reason: str = ""  # why it is unknown
     config: Any = None  # the arguments, where an earlier Keras wrote other ones
+    rule: Any = None  # that describes the class, of kind described
 
 
 def identify(entry: dict[str, Any], path: str, reading: Reading) -> Identity | None:
     """What a serialised object is; None, with a fault noted, if it does not say."""
+    identity = _identified(entry, path, reading)
+    if identity is None or identity.kind != "unknown":
+        return identity
+    from archcalc.readers.keras.statements import meaning
+
+    return meaning(identity, entry, reading)
+
+
+def _identified(entry: dict[str, Any], path: str, reading: Reading) -> Identity | None:
     name = reading.text(entry.get("class_name"), f"{path}.class_name", "the name of a class")
     if name is None:
         return None

@@ -60,7 +60,8 @@ def open_axes(shape: tuple[int | None, ...], path: str, reading: Reading) -> tup
     input_shape = reading.input_shape
     if input_shape is not None:
         if len(input_shape) != len(shape):
-            reading.fault(path, f"{_given(input_shape)} has another number of axes than {_show(shape)}")
+            # the option is at fault, not a place in the file
+            reading.fault("", f"{_given(input_shape)} has another number of axes than {_show(shape)}")
             return None
         reading.replaced[path] = shape
         return input_shape
@@ -73,9 +74,8 @@ def check_inputs(reading: Reading) -> None:
     """Note a shape that was given for inputs of several shapes, and values of symbols that do not exist."""
     if reading.reshaped and len(set(reading.replaced.values())) > 1:
         shapes = ", ".join(map(_show, dict.fromkeys(reading.replaced.values())))
-        path = next(p for p, shape in reading.replaced.items() if not reading.fits(shape))
         reading.fault(
-            path,
+            "",
             f"{_given(reading.input_shape or ())} is one shape, and the inputs have several ({shapes}); "
             "change them in the file",
         )

@@ -24,14 +24,16 @@ class Ref(NamedTuple):
 class Call:
     """One call of a member.
 
-    `args` and `kwargs` are decoded values; `inputs` the tensors in the layer's own order and
-    `layer` the declaration with this call's arguments (None for models and after a fault).
+    `args` and `kwargs` are decoded values; `inputs` the tensors in the layer's own order, `masks` those
+    of the call's masks by argument and `layer` the declaration with this call's arguments (None for
+    models and after a fault).
     """
 
     path: str
     args: list[Any]
     kwargs: dict[str, Any]
     inputs: tuple[Ref, ...] = ()
+    masks: dict[str, list[Ref | None] | Ref] = field(default_factory=dict)
     layer: Layer | None = None
 
 
@@ -45,6 +47,7 @@ class Member:
     kind: str
     class_name: str
     reason: str = ""
+    rule: Any = None  # that describes its class
     calls: list[Call] = field(default_factory=list)
     model: Model | None = None
     steps: int = 0  # TimeDistributed layers around the model
@@ -76,9 +79,13 @@ class Model:
     _recorded: dict[str, dict[tuple[int, int], tuple[int | None, ...]]] = field(default_factory=dict)
 
     @cached_property
-    def read(self) -> set[tuple[str, int]]:
-        """The calls, as (member, number), whose outputs other layers of this model read."""
-        return {(r.member, r.call) for m in self.members.values() for c in m.calls for r in tensors(c)}
+    def read(self) -> dict[tuple[str, int], set[int]]:
+        """(member, call) -> its outputs that something reads; nothing reads those of the whole model."""
+        refs = [r for m in self.members.values() for c in m.calls for r in tensors(c)]
+        found: dict[tuple[str, int], set[int]] = {}
+        for ref in [*refs, *(() if self.outer else leaves(self.outputs))]:
+            found.setdefault((ref.member, ref.call), set()).add(ref.output)
+        return found
 
     def record(self, ref: Ref, shape: tuple[int | None, ...] | None) -> None:
         """Note the shape of a tensor that one of its readers states."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from archcalc.layers.core import InputLayer
+from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.keras.calls import complete
 from archcalc.readers.keras.identify import identify
 from archcalc.readers.keras.inputs import batch_free, input_layer, open_axes
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.read_shapes import keep_batch
 from archcalc.readers.keras.reading import Reading, printable
+from archcalc.readers.keras.statements import class_named
 from archcalc.readers.keras.values import decode, decode_legacy, recorded_shape, references, refs
 from archcalc.readers.names import MAX_NAME
 from archcalc.readers.names import show as brief
@@ -68,6 +70,9 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
     if identity.config is not None:
         entry = {**entry, "config": identity.config}
     member = Member(printable(name), path, entry, identity.kind, identity.name, identity.reason)
+    member.rule = identity.rule
+    if reading.statements.given():
+        _note_row(member, reading)
     if identity.kind == "input":
         config = reading.mapping(entry.get("config"), f"{path}.config", "the arguments of an input")
         # the inputs of a nested model are the tensors that it is called with
@@ -75,13 +80,22 @@ def member_of(entry: Any, path: str, reading: Reading, *, outer: bool) -> Member
     elif identity.name == "TimeDistributed":
         _distribute(member, reading)
     elif identity.kind in ("functional", "sequential"):
-        member.model = nested(entry, identity.kind, path, reading)
+        member.model = nested(entry, identity.kind, member.name, path, reading)
         if member.model is None:
-            member.kind, member.reason = (
-                "unknown",
-                "a model of your own code, whose layers the file does not hold",
-            )
+            member.kind, member.reason = "unknown", HIDDEN
     return member
+
+
+HIDDEN = "a model of your own code, whose layers the file does not hold"
+
+
+def _note_row(member: Member, reading: Reading) -> None:
+    """Note the name of a layer's row, and whether `--as` says what it is."""
+    row = reading.row(member.name)
+    reading.rows[row] = None
+    kind = class_named(member.entry, reading) if member.kind == "layer" else None
+    if kind is not None:
+        reading.claimed[row] = kind
 
 
 def _distribute(member: Member, reading: Reading) -> None:
@@ -97,7 +111,8 @@ def _distribute(member: Member, reading: Reading) -> None:
             break
     if identity is None or identity.kind not in ("functional", "sequential"):
         return
-    model = nested(entry, identity.kind, path, reading)
+    inner = str(entry.get("name") or _config(entry).get("name") or identity.kind)
+    model = nested(entry, identity.kind, f"{member.name}/{inner}", path, reading)
     if model is None:
         member.kind, member.reason = "unknown", "a TimeDistributed around a model of your own code"
         return
@@ -105,14 +120,18 @@ def _distribute(member: Member, reading: Reading) -> None:
     member.kind, member.model, member.steps = identity.kind, model, steps
 
 
-def nested(entry: dict[str, Any], kind: str, path: str, reading: Reading) -> Model | None:
+def nested(entry: dict[str, Any], kind: str, name: str, path: str, reading: Reading) -> Model | None:
     """A nested model; None for one that only its Python code describes."""
     config = _config(entry)
-    if kind == "sequential":
-        return parse_sequential(entry, path, reading, outer=False)
-    if "layers" not in config or "output_layers" not in config:
+    if kind != "sequential" and ("layers" not in config or "output_layers" not in config):
         return None
-    return parse_functional(config, f"{path}.config", reading, outer=False)
+    reading.inside.append(from_keras_name(name))
+    try:
+        if kind == "sequential":
+            return parse_sequential(entry, path, reading, outer=False)
+        return parse_functional(config, f"{path}.config", reading, outer=False)
+    finally:
+        reading.inside.pop()
 
 
 def _config(entry: dict[str, Any]) -> dict[str, Any]:

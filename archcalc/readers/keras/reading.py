@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.errors import Fault
+from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.json_text import MAX_FAULTS
+from archcalc.readers.keras.statements import NONE, Statements
 from archcalc.readers.limits import MAX_LAYERS
 from archcalc.readers.names import did_you_mean, show
 
 UNKNOWN_REMEDY = (
     "--allow-unknown (allow_unknown=True) continues with the shapes in the file and reports this layer's "
-    "figures as unknown; a spec can describe it as Opaque"
+    "figures as unknown; --as CLASS=TYPE or --classes FILE says what it is"
 )
+
+SHAPE_REMEDY = "--shape {}=32,32,8 (shapes=) gives it; --as or --classes says what the layer is"
 
 UNBUILT = (
     "this Sequential was never built, so the file does not hold its input's shape; "
@@ -33,7 +37,19 @@ class Reading:
     max_layers: int = MAX_LAYERS
     unbuilt: str = UNBUILT
     version: str | None = None  # of the Keras that wrote the file
+    statements: Statements = NONE
+    used: set[str] = field(default_factory=set)  # names of classes and rows that `statements` speak of
+    foreign: dict[str, None] = field(default_factory=dict)  # classes that archcalc has no rule of its own for
+    # row -> the recorded shape of its output, of layers with such an activation
+    activation_shapes: dict[str, tuple[int | None, ...] | None] = field(default_factory=dict)
+    functions: dict[str, None] = field(default_factory=dict)  # activations that archcalc does not know
+    inside: list[str] = field(default_factory=list)  # the nested models that are being read, outermost first
+    rows: dict[str, None] = field(default_factory=dict)  # names of layers, as rows have them
+    whole: str = ""  # the row that is the model itself, if it is one layer
+    claimed: dict[str, str] = field(default_factory=dict)  # row -> class, of layers that `--as` speaks of
     faults: list[Fault] = field(default_factory=list)
+    objects: dict[int, int] = field(default_factory=dict)  # mark of an object -> the node of its first call
+    left_out: list[str] = field(default_factory=list)  # what the file states and no graph holds
     open_symbols: dict[str, Any] = field(default_factory=dict)
     letters: dict[str, int] = field(default_factory=dict)  # letter of open axes -> the last number used
     # path -> shape in the file of each input that has `input_shape` instead
@@ -48,6 +64,10 @@ class Reading:
         """Whether `input_shape` only gives sizes to axes that the file leaves open."""
         given = self.input_shape or ()
         return all(n is None or n == m for n, m in zip(shape, given, strict=True))
+
+    def row(self, name: str) -> str:
+        """The name that the row of a member of the model being read has."""
+        return "/".join([*self.inside, from_keras_name(name)])
 
     def fault(self, path: str, message: str) -> None:
         self.faults.append(Fault(path, message))
@@ -83,6 +103,13 @@ class Reading:
             return value
         self.fault(path, f"expected {what} (a string), got {show(value)}")
         return None
+
+
+def agree(shape: Sequence[Any], recorded: Sequence[int | None]) -> bool:
+    """Whether no known size of a shape contradicts what a file records."""
+    return len(shape) == len(recorded) and all(
+        type(n) is not int or m is None or n == m for n, m in zip(shape, recorded, strict=True)
+    )
 
 
 def printable(name: str) -> str:

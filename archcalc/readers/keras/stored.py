@@ -7,15 +7,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+from archcalc import arith
+from archcalc.analyses.shapes import shapes_and_weights
+from archcalc.errors import SourceError
 from archcalc.graph import Graph, Node
 from archcalc.layers.base import Weight
 from archcalc.layers.opaque import Opaque
 from archcalc.readers.hdf5 import File, HDF5Error
 from archcalc.readers.hdf5 import Node as Stored
+from archcalc.readers.keras.reading import Reading
 
 MAX_DEPTH = 32
 MAX_SIZE = 2**31
-VARIABLES, RANDOM = "vars", "seed_generator"
+VARIABLES, RANDOM, OPTIMIZER = "vars", "seed_generator", "optimizer"
 WEIGHTS = "model_weights"
 
 Path = tuple[str, ...]
@@ -41,6 +45,11 @@ class StoredShapes:
             if found:
                 return tuple(Weight("/".join(p[len(path) :]), s, None) for p, s in found if s is not None)
         return None
+
+    def everything(self) -> tuple[Weight, ...] | None:
+        """All weights of the model; None if the file holds none, or cannot be read."""
+        found = tuple(Weight("/".join(filter(None, p)), s, None) for p, s in self._all if s is not None)
+        return found or None
 
     def _below(self, path: Path) -> Iterator[tuple[Path, tuple[int, ...] | None]]:
         start = bisect_left(self._all, path, key=lambda entry: entry[0])
@@ -72,10 +81,14 @@ def _of_archive(file: File) -> Iterator[tuple[Path, tuple[int, ...] | None]]:
             if depth:
                 names = (*names, dict(inside.attributes()).get("name") or "")
             yield names, None
-            for name, address in inside.children():
+            arrays = dict(inside.children())
+            # Keras numbers weights; what a class stores beside them under names are none
+            numbered = {name: at for name, at in arrays.items() if name.isdecimal()}
+            for name, address in (numbered or arrays).items():
                 yield (*names, name), _shape(file.node(address))
         for name, address in children.items() if depth < MAX_DEPTH else ():
-            if not name.startswith(RANDOM):  # the states of random numbers are no weights
+            # the states of random numbers are no weights
+            if not name.startswith(RANDOM) and (depth or name != OPTIMIZER):
                 waiting.append((file.node(address), names, depth + 1))
 
 
@@ -101,15 +114,37 @@ def _shape(node: Stored) -> tuple[int, ...]:
     return shape
 
 
-def with_stored(graph: Graph, stored: StoredShapes) -> Graph:
-    """The graph with the weights of its unknown layers as the file stores them."""
+def with_stored(graph: Graph, stored: StoredShapes, whole: str = "") -> Graph:
+    """The graph with the weights of its unknown layers as the file stores them.
+
+    `whole`: the layer that is the model itself, if it is one layer.
+    """
     nodes: list[Node] = []
     for node in graph.nodes:
         layer = node.layer
         if isinstance(layer, Opaque) and layer.stated_weights is None:
             owner = graph.nodes[node.shared_with] if node.shared_with is not None else node
-            weights = stored.of(owner.name)
+            weights = stored.everything() if owner.name == whole else stored.of(owner.name)
             if weights is not None:
                 node = dataclasses.replace(node, layer=dataclasses.replace(layer, stated_weights=weights))
         nodes.append(node)
     return dataclasses.replace(graph, nodes=tuple(nodes))
+
+
+def require_stored(graph: Graph, stored: StoredShapes, reading: Reading) -> None:
+    """Refuse a class that `--as` says to be a layer type of other weights than the file stores for it."""
+    if not reading.claimed:
+        return
+    with arith.scope():
+        _, weights = shapes_and_weights(graph)
+    for node, declared in zip(graph.nodes, weights, strict=True):
+        kept = stored.of(node.name) if node.name in reading.claimed and node.shared_with is None else None
+        if kept is None:
+            continue
+        has, holds = (arith.total(w.parameters for w in ws) for ws in (declared, kept))
+        if isinstance(has, int) and has != holds:
+            kind = type(node.layer).__name__
+            text = f"the file stores {holds:,} parameters for {node.name!r}, and as {kind} it has {has:,}"
+            reading.fault("", f"--as {reading.claimed[node.name]}={kind}: {text}")
+    if reading.faults:
+        raise SourceError(reading.source, reading.worst())

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from archcalc.errors import Fault, SourceError
-from archcalc.graph import Graph, Node, Tap, cycle, shown_cycle, topological_order
+from archcalc.graph import CallMask, Graph, Node, Tap, cycle, shown_cycle, topological_order
 from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
+from archcalc.layers.operations.base import Operation
 from archcalc.readers.keras.distributed import at_every_step
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
@@ -18,6 +19,7 @@ from archcalc.readers.limits import WRITTEN_A_LAYER
 
 # a nested model may be called without adding a layer, so the calls walked through have a limit of their own
 STEPS_A_LAYER = 10
+SHARED = "shared"  # begins the identity of an object that the file marks
 
 
 @dataclass
@@ -31,18 +33,28 @@ class _Unfolding:
     steps: int = 0
     characters: int = 0
 
-    def add(self, name: str, layer: Layer, inputs: tuple[Tap, ...], identity: Any, *, frozen: bool) -> int:
+    def add(
+        self,
+        name: str,
+        layer: Layer,
+        inputs: tuple[Tap, ...],
+        identity: Any,
+        masks: tuple[CallMask, ...] = (),
+        **state: Any,
+    ) -> int:
+        """Add a call; `state` replaces arguments of its layer."""
         if len(self.nodes) - self.inputs >= self.reading.max_layers:
             self._refuse()
         self.characters += len(name)
         if self.characters > WRITTEN_A_LAYER * max(self.reading.max_layers, 10_000):
             text = "names are too long once nested models are unfolded"
             raise SourceError(self.reading.source, [Fault("$", text)])
-        if frozen and layer.trainable:
-            layer = dataclasses.replace(layer, trainable=False)
+        changed = {k: v for k, v in state.items() if getattr(layer, k) != v}
+        if changed:
+            layer = dataclasses.replace(layer, **changed)
         owner = self.owners.setdefault(identity, len(self.nodes))
         self.nodes.append(
-            Node(self._unique(name), layer, inputs, None if owner == len(self.nodes) else owner)
+            Node(self._unique(name), layer, inputs, None if owner == len(self.nodes) else owner, masks)
         )
         return len(self.nodes) - 1
 
@@ -85,9 +97,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
             taps.append(None)
         else:
             unfolding.inputs += 1  # they do not count as layers
-            inputs.append(
-                unfolding.add(from_keras_name(member.name), member.layer, (), member.name, frozen=False)
-            )
+            inputs.append(unfolding.add(from_keras_name(member.name), member.layer, (), member.name))
             taps.append(Tap(inputs[-1]))
     if reading.faults:
         _check(model, reading)
@@ -95,6 +105,8 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
     outputs = _model(unfolding, _Use(model, "", (), frozen=model.frozen), taps)
     if reading.faults:
         return None
+    marked = (key for key in unfolding.owners if key[0] == SHARED and len(key) == 2 and type(key[1]) is int)
+    reading.objects.update((key[1], unfolding.owners[key]) for key in marked)
     return Graph(
         name=from_keras_name(model.name),
         nodes=tuple(unfolding.nodes),
@@ -103,6 +115,7 @@ def unfold(model: Model, reading: Reading, kind: str) -> Graph | None:
         symbols=dict(reading.open_symbols),
         source=reading.source,
         format=kind,
+        left_out=tuple(dict.fromkeys(reading.left_out)),
     )
 
 
@@ -135,6 +148,7 @@ class _Use(NamedTuple):
     `frozen`: the model as a whole is not trainable. In Keras 3 only the outermost model's flag counts,
     because setting it sets the flag of every layer; in Keras 2 those of all enclosing models count.
     `steps`: leading axes at each of which the model runs, one for each TimeDistributed around it.
+    `training`: the argument of its call, which Keras hands to every layer inside.
     """
 
     model: Model
@@ -142,8 +156,9 @@ class _Use(NamedTuple):
     identity: tuple[Any, ...]
     frozen: bool
     steps: int = 0
+    training: bool | None = None
 
-    def inside(self, member: Member, number: int, identity: tuple[Any, ...]) -> _Use:
+    def inside(self, member: Member, number: int, call: Call, identity: tuple[Any, ...]) -> _Use:
         """The use of a nested model by its call of this number."""
         assert member.model is not None
         name = from_keras_name(member.name)
@@ -151,7 +166,18 @@ class _Use(NamedTuple):
         if member.steps:
             name = f"{name}/{from_keras_name(member.model.name)}"
         frozen = self.frozen or (self.model.legacy and member.model.frozen)
-        return _Use(member.model, f"{self.prefix}{name}/", identity, frozen, self.steps + member.steps)
+        stated = call.kwargs.get("training")
+        training = stated if isinstance(stated, bool) and self.training is None else self.training
+        prefix = f"{self.prefix}{name}/"
+        return _Use(member.model, prefix, identity, frozen, self.steps + member.steps, training)
+
+    def state(self, layer: Layer) -> dict[str, Any]:
+        """The arguments of a layer inside that the use decides."""
+        frozen = self.frozen and not isinstance(layer, Operation)  # a function has no such flag
+        state: dict[str, Any] = {"trainable": False} if frozen else {}
+        if self.training is not None and "training" in layer.call_arguments:
+            state["training"] = self.training
+        return state
 
 
 def _model(unfolding: _Unfolding, use: _Use, taps: list[Tap | None]) -> list[Tap | None]:
@@ -168,16 +194,34 @@ def _model(unfolding: _Unfolding, use: _Use, taps: list[Tap | None]) -> list[Tap
         if len(whole) < len(inputs):
             results[member.name, number] = None
             continue
-        key = (*use.identity, member.name) if member.shared_id is None else ("shared", member.shared_id)
+        key = (*use.identity, member.name) if member.shared_id is None else (SHARED, member.shared_id)
         if member.model is not None:
-            results[member.name, number] = _model(unfolding, use.inside(member, number, key), list(inputs))
+            inside = use.inside(member, number, call, key)
+            results[member.name, number] = _model(unfolding, inside, list(inputs))
         elif call.layer is not None:
             name = from_keras_name(member.name)
             layer = at_every_step(call.layer, name, use.steps, member.path, reading)
+            masks = tuple(
+                _mask(model, *mask, results, unfolding.nodes, reading) for mask in call.masks.items()
+            )
             results[member.name, number] = unfolding.add(
-                use.prefix + name, layer, whole, key, frozen=use.frozen
+                use.prefix + name, layer, whole, key, masks, **use.state(layer)
             )
     return [_tap(model, ref, results, unfolding.nodes, reading) for ref in leaves(model.outputs)]
+
+
+def _mask(
+    model: Model,
+    argument: str,
+    stated: list[Ref | None] | Ref,
+    results: dict[Any, Any],
+    nodes: list[Node],
+    reading: Reading,
+) -> CallMask:
+    several = isinstance(stated, list)
+    refs = stated if isinstance(stated, list) else [stated]
+    taps = (None if ref is None else _tap(model, ref, results, nodes, reading) for ref in refs)
+    return CallMask(argument, tuple(taps), several)
 
 
 def _tap(model: Model, ref: Ref, results: dict[Any, Any], nodes: list[Node], reading: Reading) -> Tap | None:
@@ -201,7 +245,7 @@ def _ordered(model: Model, reading: Reading) -> Iterator[tuple[Member, int, Call
     """All calls, each after the calls that it reads, otherwise in the order of the file."""
     calls = [(m, n, c) for m in model.members.values() for n, c in enumerate(m.calls)]
     index = {(m.name, n): i for i, (m, n, _) in enumerate(calls)}
-    parents = [[index[key] for r in c.inputs if (key := (r.member, r.call)) in index] for _, _, c in calls]
+    parents = [[index[key] for r in _read(c) if (key := (r.member, r.call)) in index] for _, _, c in calls]
     order = topological_order(parents)
     if len(order) < len(calls):
         loop = cycle(parents)
@@ -209,3 +253,10 @@ def _ordered(model: Model, reading: Reading) -> Iterator[tuple[Member, int, Call
         reading.fault(calls[loop[0]][2].path, f"these layers form a cycle: {shown}")
     for i in order:
         yield calls[i]
+
+
+def _read(call: Call) -> Iterator[Ref]:
+    """The tensors that a call needs: its inputs, and its masks."""
+    yield from call.inputs
+    for stated in call.masks.values():
+        yield from (r for r in (stated if isinstance(stated, list) else [stated]) if r is not None)

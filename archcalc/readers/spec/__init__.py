@@ -254,13 +254,11 @@ class _Reader:
         claims = []
         for i, claim in enumerate(envelope.claims):
             where = f"$.claims[{i}]"
-            layers = (claim.layer,) if claim.layer is not None else tuple(claim.layers or ())
-            for k, name in enumerate(layers):
+            for k, name in enumerate(claim.named):
                 path = f"{where}.layer" if claim.layer is not None else f"{where}.layers[{k}]"
                 if name not in expansion.taps:
                     self.faults.add(Severity.CLAIMS, path, partial(expansion.missing, name))
-            value = tuple(claim.value) if isinstance(claim.value, list) else claim.value
-            claims.append(Claim(claim.quantity, value, layers, claim.per, claim.written, claim.note, where))
+            claims.append(claim.stated(where))
         return tuple(claims)
 
     # -- shapes -------------------------------------------------------------------------------------

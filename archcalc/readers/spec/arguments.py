@@ -138,7 +138,7 @@ def _inner(value: Any, sizes: Sizes) -> Any:
 
 
 def _misfits(cls: type[Layer], errors: Sequence[Any]) -> Iterator[Misfit]:
-    known = [*keys(cls), "name", "type", "inputs"]
+    known = [*keys(cls), "name", "type", "inputs", "masks"]
     unknown = [str(error["loc"][0]) for error in errors if error["type"] == "extra_forbidden"]
     meant = {key: meant_argument(key, known) for key in unknown}
     for error in errors:

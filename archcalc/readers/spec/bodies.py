@@ -57,15 +57,11 @@ class Body:
 
     def is_block(self, index: int) -> bool:
         """Whether the entry is the use of a block, or one that shares a block's weights."""
-        entry = self.entries[index]
+        entry = self.entries[index] if index >= 0 else None
         if isinstance(entry, SharedEntry):
             target = self.indices.get(entry.target)
             return target is not None and isinstance(self.entries[target], BlockEntry)
         return isinstance(entry, BlockEntry)
-
-    def is_layer(self, name: str) -> bool:
-        """Whether a name is that of an entry which is a single layer."""
-        return name in self.indices and not self.is_block(self.indices[name])
 
     def known(self) -> Iterator[str]:
         yield from self.inputs
@@ -132,10 +128,9 @@ def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults)
 
 def _check_references(body: Body, faults: Faults) -> None:
     for entry in body.entries:
-        for i, text in enumerate(entry.inputs or ()):
+        for where, text in entry.tensors():
             reference = body.reference(text)
             if reference is None:
-                where = f"{entry.path}.inputs[{i}]"
                 faults.add(Severity.NAMES, where, partial(dangling, text, body))
             else:
                 entry.reads.append(reference)
@@ -149,8 +144,8 @@ def _check_references(body: Body, faults: Faults) -> None:
             if body.entry_of(entry.target) is None:
                 where = f"{entry.path}.shared_with"
                 faults.add(Severity.NAMES, where, partial(dangling, entry.target, body))
-            elif entry.also and not body.is_layer(entry.target):
-                (key, *_) = entry.also
+            elif (entry.also or entry.masks) and body.is_block(body.indices.get(entry.target, -1)):
+                (key, *_) = entry.also or ["masks"]
                 faults.add(
                     Severity.STRUCTURE,
                     f"{entry.path}.{key}",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from archcalc.graph.claims import Claim
 from archcalc.graph.compiled import LABELS
 from archcalc.graph.quantities import CLAIMED
 from archcalc.readers.json_text import member
@@ -20,6 +21,7 @@ MAX_ENTRIES = {"symbols": 1_000, "inputs": 1_000, "outputs": 1_000, "blocks": 10
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("complex64", "complex128", "string"),
 )
 REPORTED: Any = object()  # replaces a part whose fault is noted
 BLOCK_INPUT = "input"  # the input's name in a block that declares none
@@ -60,9 +62,21 @@ class ClaimDeclaration(Declaration):
     value: Annotated[Any, AfterValidator(_figure)]
     layer: str | None = None
     layers: Annotated[list[str] | None, Field(min_length=1)] = None
-    per: Literal["filter"] | None = None
+    per: Literal["filter", "layer"] | None = None
+    rounded_to: Annotated[int | float | None, Field(gt=0)] = None
     written: str | None = None
     note: str | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of `layer` or of `layers`."""
+        return (self.layer,) if self.layer is not None else tuple(self.layers or ())
+
+    def stated(self, path: str) -> Claim:
+        """The claim as the graph holds it."""
+        value = tuple(self.value) if isinstance(self.value, list) else self.value
+        rounded = self.rounded_to or 0
+        return Claim(self.quantity, value, self.named, self.per, self.written, self.note, path, rounded)
 
 
 def _symbol(value: Any) -> Any:
@@ -119,7 +133,7 @@ def read_envelope(data: Mapping[str, Any], faults: Faults) -> Envelope:
         except ValidationError as problem:
             errors = problem.errors(include_url=False, include_context=True)
             for error in errors:
-                faults.add(*_described(error, remaining))
+                faults.add(*described(error, remaining))
             remaining = _without(remaining, [error["loc"] for error in errors])
     raise AssertionError("without its faulty parts an envelope is valid")
 
@@ -150,7 +164,7 @@ def _harmless(section: str) -> Any:
     return {"symbols": None, "inputs": [1], "blocks": {"layers": [REPORTED]}}[section]
 
 
-def _described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
+def described(error: Any, data: Mapping[str, Any]) -> tuple[Severity, str, str]:
     """One of pydantic's errors as severity, path and message."""
     location: tuple[int | str, ...] = error["loc"]
     if location[0] == "symbols" and len(location) == 3 and not isinstance(data["symbols"][location[1]], dict):
@@ -211,7 +225,8 @@ _EXPECTED = {
     "list_type": "a list",
     "dict_type": "an object {...}",
     "model_type": "an object {...}",
-    "literal_error": "'filter'",
+    "literal_error": "'filter' or 'layer'",
+    "greater_than": "a number above 0",
 }
 
 

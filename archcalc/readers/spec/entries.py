@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +23,29 @@ BLOCK_KEYS = ("name", "block", "inputs", "repeat")
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """What all entries have; `inputs` is None where the file states none."""
+    """What all entries have; `inputs` is None where the file states none.
+
+    `masks` holds the names of each mask's tensors by the argument of Keras's call, in a list where
+    the argument takes one.
+    """
 
     path: str
     name: str
     inputs: list[str] | None = None
-    # the inputs as (name, output), the default filled in; set when the body is arranged
+    masks: Mapping[str, str | list[str | None]] = field(default_factory=dict)
+    # inputs, then masks, as (name, output), the default filled in; set when the body is arranged
     reads: list[tuple[str, int]] = field(default_factory=list)
+
+    def tensors(self) -> Iterator[tuple[str, str]]:
+        """The name of every tensor that the entry reads, with its JSON path: inputs first, then masks."""
+        for i, name in enumerate(self.inputs or ()):
+            yield f"{self.path}.inputs[{i}]", name
+        for argument, names in self.masks.items():
+            where = member(f"{self.path}.masks", argument)
+            if isinstance(names, str):
+                yield where, names
+            else:
+                yield from ((f"{where}[{i}]", name) for i, name in enumerate(names) if name is not None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +65,7 @@ class BlockEntry(Entry):
 @dataclass(slots=True, kw_only=True)
 class SharedEntry(Entry):
     target: str
-    also: Mapping[str, Any]  # arguments stated once more
+    also: Mapping[str, Any]  # arguments of its own call, or stated once more
 
 
 def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> Entry | None:
@@ -84,9 +100,10 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
         return None
     if kind == "block":
         return _block(raw, path, name, inputs, blocks, faults)
+    masks = _masks(raw, path, faults)
     if kind == "shared_with":
-        also = {k: v for k, v in raw.items() if k not in ("name", "inputs", "shared_with")}
-        return SharedEntry(path=path, name=name, inputs=inputs, target=word, also=also)
+        also = {k: v for k, v in raw.items() if k not in ("name", "inputs", "masks", "shared_with")}
+        return SharedEntry(path=path, name=name, inputs=inputs, masks=masks, target=word, also=also)
     try:
         cls = layer_type(word)
     except LayerError as fault:
@@ -101,8 +118,10 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
     if owner is not None and not isinstance(owner, str):
         faults.add(Severity.STRUCTURE, f"{path}.shared_with", f"expected a name in quotes, got {show(owner)}")
         return None
-    arguments = {k: v for k, v in raw.items() if k not in ("name", "inputs", "type", "shared_with")}
-    return LayerEntry(path=path, name=name, inputs=inputs, cls=cls, arguments=arguments, owner=owner)
+    arguments = {k: v for k, v in raw.items() if k not in ("name", "inputs", "masks", "type", "shared_with")}
+    return LayerEntry(
+        path=path, name=name, inputs=inputs, masks=masks, cls=cls, arguments=arguments, owner=owner
+    )
 
 
 def _block(
@@ -158,9 +177,24 @@ def _inputs(raw: dict[str, Any], path: str, faults: Faults) -> list[str] | None:
     return None if wrong else inputs
 
 
+def _masks(raw: dict[str, Any], path: str, faults: Faults) -> dict[str, str | list[str | None]]:
+    masks = raw.get("masks", {})
+    expected = 'the name of a tensor for an argument of the call, as in {"mask": "padding"}'
+    if not isinstance(masks, dict):
+        faults.add(Severity.STRUCTURE, f"{path}.masks", f"expected {expected}, got {show(masks)}")
+        return {}
+    for argument, names in masks.items():
+        listed = isinstance(names, list) and all(isinstance(n, str | None) for n in names)
+        if not (argument.endswith("mask") and (isinstance(names, str) or listed)):
+            where = member(f"{path}.masks", argument)
+            faults.add(Severity.STRUCTURE, where, f"expected {expected}, got {show(names)}")
+            return {}
+    return masks
+
+
 def _misspelt(raw: dict[str, Any]) -> str:
     for key in raw:
-        if key not in ("name", "inputs"):
+        if key not in ("name", "inputs", "masks"):
             hint = did_you_mean(key, _KINDS)
             if hint:
                 return f", and {show(key)} is unknown{hint}"

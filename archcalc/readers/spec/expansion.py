@@ -8,15 +8,17 @@ inputs, if the block has several, are the same for every copy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from archcalc import arith
 from archcalc.arith.symbolic import Expr, symbol
 from archcalc.errors import ArchcalcError, UndecidedError
-from archcalc.graph import Node, Repeat, Tap
+from archcalc.graph import CallMask, Node, Repeat, Tap
 from archcalc.layers.base import Layer
+from archcalc.layers.fields import FieldError
 from archcalc.layers.parameter import Parameter
 from archcalc.readers.json_text import member
 from archcalc.readers.limits import WRITTEN_A_LAYER
@@ -60,6 +62,7 @@ class Expansion:
         self.repeats: list[Repeat] = []
         self.owners: dict[int, str] = {}  # node -> name of the node whose weights it shares
         self._numbers: dict[str, int] = {}
+        self._own: dict[int, SharedEntry] = {}  # sharing node -> its entry
         self._sizes: dict[Binding, Sizes] = {}
         self._interned: dict[tuple[type[Layer], str, Sizes], Layer] = {}
         self._built: dict[tuple[str, Binding], list[Layer | None]] = {}
@@ -80,7 +83,7 @@ class Expansion:
     # -- writing out --------------------------------------------------------------------------------
     def add_input(self, name: str, layer: Layer, path: str) -> Tap:
         self._limit += 1
-        return self._node(name, layer, (), path)
+        return self._node(name, layer, (), Entry(path=path, name=name))
 
     def expand(
         self, body: Body, binding: Binding, env: dict[str, Tap], prefix: str = "", twin: str | None = None
@@ -89,7 +92,8 @@ class Expansion:
         layers = self._layers(body, binding)
         for index in body.order:
             entry = body.entries[index]
-            reads = tuple(self._read(entry, i, env, prefix) for i in range(len(entry.reads)))
+            tensors = zip(entry.tensors(), entry.reads, strict=True)
+            reads = tuple(self._read(where, tensor, env, prefix) for (where, _), tensor in tensors)
             name = prefix + entry.name
             owner = None if twin is None else twin + entry.name
             use: Entry | None = entry
@@ -102,11 +106,12 @@ class Expansion:
                 if f"{EACH}/" in entry.target:
                     where = f"{entry.path}.shared_with"
                     self.faults.add(Severity.NAMES, where, f"{show(entry.target)} {_EVERY_COPY} read")
-                tap = self._node(name, None, reads, entry.path, prefix + entry.target)
+                tap = self._node(name, None, reads, entry, prefix + entry.target)
+                self._own[tap.node] = entry
             else:
                 if isinstance(entry, LayerEntry) and entry.owner is not None:
                     owner = prefix + entry.owner
-                tap = self._node(name, layers[index], reads, entry.path, owner)
+                tap = self._node(name, layers[index], reads, entry, owner)
             env[entry.name] = tap
         return env[body.entries[-1].name]
 
@@ -144,9 +149,9 @@ class Expansion:
         return self.expand(body, bound, env, f"{name}/", None if twin is None else f"{twin}/")
 
     def _node(
-        self, name: str, layer: Layer | None, reads: tuple[Tap, ...], path: str, owner: str | None = None
+        self, name: str, layer: Layer | None, reads: tuple[Tap, ...], entry: Entry, owner: str | None = None
     ) -> Tap:
-        number = len(self.nodes)
+        number, path = len(self.nodes), entry.path
         if number >= self._limit:
             self.faults.add(
                 Severity.FORMAT,
@@ -163,7 +168,9 @@ class Expansion:
             first = self.paths[self._numbers[name]]
             self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
         # a missing layer is that of the owner of the weights; `share` fills it in
-        self.nodes.append(Node(name, layer, reads))  # type: ignore[arg-type]
+        inputs = reads[: len(entry.inputs or ())]
+        masks = _masks(entry, reads[len(inputs) :])
+        self.nodes.append(Node(name, layer, inputs, masks=masks))  # type: ignore[arg-type]
         self.paths.append(path)
         self._numbers[name] = number
         if owner is not None:
@@ -179,11 +186,11 @@ class Expansion:
         self.taps[name] = tap
         return tap
 
-    def _read(self, entry: Entry, number: int, env: Mapping[str, Tap], prefix: str) -> Tap:
-        name, output = entry.reads[number]
+    def _read(self, where: str, tensor: tuple[str, int], env: Mapping[str, Tap], prefix: str) -> Tap:
+        name, output = tensor
         tap = env.get(name)
         if tap is None:
-            tap = self.inner(name, f"{entry.path}.inputs[{number}]", prefix) or Tap(0)
+            tap = self.inner(name, where, prefix) or Tap(0)
         return Tap(tap.node, output) if output else tap
 
     def inner(self, name: str, path: str, prefix: str = "") -> Tap | None:
@@ -225,8 +232,31 @@ class Expansion:
         for number, root in roots.items():
             node = self.nodes[number]
             own = isinstance(node.layer, Parameter)  # of another layer's weight, in a shape of its own
-            layer = node.layer if own else self.nodes[root].layer
-            self.nodes[number] = Node(node.name, layer, node.inputs, root)
+            layer = node.layer if own else self._called(number, root)
+            self.nodes[number] = replace(node, layer=layer, shared_with=root)
+
+    def _called(self, number: int, root: int) -> Layer:
+        """The layer that owns the weights, with the arguments of this call, or else of the one it repeats."""
+        layer: Any = self.nodes[root].layer
+        stated: dict[str, Any] = {}
+        while number != root:
+            entry = self._own.get(number)
+            number = self._numbers[self.owners[number]]
+            for key, value in {} if entry is None else entry.also.items():
+                assert entry is not None
+                if key in layer.call_arguments:
+                    self._state(stated, key, value, layer, path_of(entry, key))
+                elif number in self._own or "/" in entry.target:
+                    text = f"everything but the call comes from {show(entry.target)}; remove {show(key)}"
+                    self.faults.add(Severity.STRUCTURE, path_of(entry, key), text)
+        return replace(layer, **stated) if stated else layer  # type: ignore[no-any-return]
+
+    def _state(self, stated: dict[str, Any], key: str, value: Any, layer: Layer, where: str) -> None:
+        """Note an argument of a call, unless a nearer entry states it."""
+        try:
+            stated.setdefault(key, layer.kinds[key].normalise(value, layer.rank))
+        except FieldError as fault:
+            self.faults.add(Severity.VALUES, where, str(fault))
 
     # -- values -------------------------------------------------------------------------------------
     def sizes(self, binding: Binding = ()) -> Sizes:
@@ -289,6 +319,8 @@ class Expansion:
                     )
                     self.faults.add(Severity.VALUES, where, text)
                 continue
+            if key in target.cls.call_arguments:
+                continue  # each call has its own
             if key not in arguments.keys(target.cls):
                 text = f"{target.cls.__name__} has no argument {show(key)}"
                 self.faults.add(
@@ -375,6 +407,16 @@ class Expansion:
         except ArchcalcError as fault:
             self.faults.add(Severity.VALUES, where, str(fault))
         return None
+
+
+def _masks(entry: Entry, taps: tuple[Tap, ...]) -> tuple[CallMask, ...]:
+    left: Iterator[Tap] = iter(taps)
+    return tuple(
+        CallMask(argument, (next(left),))
+        if isinstance(names, str)
+        else CallMask(argument, tuple(None if name is None else next(left) for name in names), several=True)
+        for argument, names in entry.masks.items()
+    )
 
 
 def check_nesting(blocks: Mapping[str, Body], faults: Faults) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from archcalc.analyses.memory.events import Call
+from archcalc.analyses.memory.held import Call
 from archcalc.graph import Graph, Tap
 
 FOREVER = 10**9
@@ -43,7 +43,7 @@ def peak(times: Sequence[Time], always: dict[Hashable, int], to_end: set[Hashabl
             taken = None
             for source in sources if way != "new" else []:
                 candidate = of(source)
-                if candidate and (way == "view" or all(last[v] == t for v in candidate[2])):
+                if candidate and (way == "view" or all(last[v] <= t for v in candidate[2])):
                     taken = candidate
                     break
             if taken:
@@ -87,46 +87,130 @@ def forward(graph: Graph, calls: Sequence[Call], order: Sequence[int], *, traini
     return times
 
 
-def step(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> list[Time]:
-    """The times of a training step."""
-    times = forward(graph, calls, order, training=True)
-    arrived: dict[Tap, list[Hashable]] = {}
-    for n, tap in enumerate(graph.outputs):
-        if calls[tap.node].has_gradient:
-            size = int(calls[tap.node].outputs[tap.output])
-            arrived.setdefault(tap, []).append(("loss", n))
-            times.append(Time([tap], [(("loss", n), size, "new", [])], size))
-    kernels: dict[int, list[Hashable]] = {}
-    waiting: list[Time] = []
-    for i in reversed(order):
-        call, node = calls[i], graph.nodes[i]
-        parts = [p for k in range(len(call.outputs)) for p in arrived.get(Tap(i, k), [])]
-        if i in graph.inputs or not call.has_gradient or not parts:
-            continue
-        read = [*parts, ("inside", i), *(node.inputs[k] for k in call.reads)]
-        read += [Tap(i, k) for k in range(len(call.outputs))] if call.held.output else []
+def step(
+    graph: Graph, calls: Sequence[Call], order: Sequence[int], blocks: Sequence[Sequence[int]] = ()
+) -> list[Time]:
+    """The times of a training step, in which each of the blocks, parts of the order, is recomputed."""
+    run = _Step(graph, calls, order, blocks)
+    return [*run.forward(), *run.losses(), *run.backward(), *run.late, *run.updates()]
+
+
+class _Step:
+    def __init__(
+        self, graph: Graph, calls: Sequence[Call], order: Sequence[int], blocks: Sequence[Sequence[int]]
+    ) -> None:
+        self.graph, self.calls, self.order, self.blocks = graph, calls, order, blocks
+        self.arrived: dict[Tap, list[Hashable]] = {}
+        self.kernels: dict[int, list[Hashable]] = {}
+        self.late: list[Time] = []
+        self.block: Sequence[int] = ()  # the one whose backward pass this is
+
+    def forward(self) -> list[Time]:
+        """A block runs forward first without keeping anything inside it."""
+        times = dict(zip([i for i in self.order if i not in self.graph.inputs], self._forward(), strict=True))
+        for i in (i for block in self.blocks for i in block):
+            if self.calls[i].has_gradient:
+                call, time = self.calls[i], times[i]
+                time.written = [w for w in time.written if w[0] != ("inside", i)]
+                time.working = int(call.copies + max(call.inference, call.forward))
+        return list(times.values())
+
+    def _forward(self) -> list[Time]:
+        return forward(self.graph, self.calls, self.order, training=True)
+
+    def losses(self) -> list[Time]:
+        times = []
+        for n, tap in enumerate(self.graph.outputs):
+            if self.calls[tap.node].has_gradient:
+                size = int(self.calls[tap.node].outputs[tap.output])
+                self.arrived.setdefault(tap, []).append(("loss", n))
+                times.append(Time([tap], [(("loss", n), size, "new", [])], 3 * size))
+        return times
+
+    def backward(self) -> list[Time]:
+        times: list[Time] = []
+        done: set[int] = set()
+        for i in reversed(self.order):
+            block = next((b for b in self.blocks if i in b), None)
+            if i in done:
+                continue
+            times += self._of_layer(i) if block is None else self._of_block(block)
+            done |= set(block or ())
+        return times
+
+    def _of_block(self, block: Sequence[int]) -> list[Time]:
+        """Layers from which the backward pass of the block needs something run again, on copies."""
+        times, self.late = self.late, []
+        self.block = block
+        if not any(self.arrived.get(Tap(i, k)) for i in block for k in range(len(self.calls[i].outputs))):
+            self.block = ()
+            return times
+        back = [time for i in reversed(block) for time in self._of_layer(i)]
+        needed = {value for time in (*back, *self.late) for value in time.read}
+        again: list[Time] = []
+        all_times = dict(
+            zip([i for i in self.order if i not in self.graph.inputs], self._forward(), strict=True)
+        )
+        for i in reversed(block):
+            writes = {("again", Tap(i, k)) for k in range(len(self.calls[i].outputs))}
+            if not (needed & writes or (("inside", i) in needed and self.calls[i].saved)):
+                continue
+            time = all_times[i]
+            time.read = [("again", value) for value in time.read]
+            time.written = [
+                (v if v == ("inside", i) else ("again", v), n, way, [("again", s) for s in sources])
+                for v, n, way, sources in time.written
+            ]
+            needed |= set(time.read)
+            again.insert(0, time)
+        copies: list[Time] = []
+        for tap in dict.fromkeys(t for i in block for t in self.graph.nodes[i].inputs if t.node not in block):
+            if ("again", tap) in needed:
+                size = int(self.calls[tap.node].outputs[tap.output])
+                copies.append(Time([tap], [(("again", tap), size, "reused", [tap])]))
+        self.block = ()
+        return [*times, *copies, *again, *back]
+
+    def _value(self, tap: Tap) -> Hashable:
+        return ("again", tap) if self.block else tap
+
+    def _of_layer(self, i: int) -> list[Time]:
+        call, node = self.calls[i], self.graph.nodes[i]
+        parts = [p for k in range(len(call.outputs)) for p in self.arrived.get(Tap(i, k), [])]
+        if i in self.graph.inputs or not call.has_gradient or not parts:
+            return []
+        read = [*parts, ("inside", i), *(self._value(node.inputs[k]) for k in call.reads)]
+        read += [self._value(Tap(i, k)) for k in range(len(call.outputs))] if call.held.output else []
         time = Time(list(read), working=int(call.backward), before=int(call.early))
         for k, tap in enumerate(node.inputs):
-            if not calls[tap.node].has_gradient:
+            if not self.calls[tap.node].has_gradient:
                 continue
-            size = int(calls[tap.node].outputs[tap.output])
+            size = int(self.calls[tap.node].outputs[tap.output])
             way = call.held.gradient if size == call.outputs[0] else "new"
             way = "reused" if way == "view" and len(parts) > 1 else way
             time.written.append((("part", i, k), size, way, list(parts)))
-            arrived.setdefault(tap, []).append(("part", i, k))
+            self.arrived.setdefault(tap, []).append(("part", i, k))
         time.working += int(call.into) if time.written else 0
-        times += [time, *waiting]
-        waiting = []
+        times = [time, *self.late]
+        self.late = []
         if call.trained:
             owner = i if node.shared_with is None else node.shared_with
-            mine = kernels.setdefault(owner, [])
+            mine = self.kernels.setdefault(owner, [])
             mine.append(("kernel", i))
-            waiting.append(Time(list(read), [(("kernel", i), int(call.gradients), "new", [])]))
-            if owner == i and len(mine) > 1:
+            made = (("kernel", i), int(call.gradients), "new", [])
+            if call.held.sparse:  # rows of the embedding, which are those of the gradient of its output
+                made = (("kernel", i), int(call.outputs[0]), "reused", list(parts))
+            self.late.append(Time(list(read), [made]))
+            if owner == i and len(mine) > 1 and not call.held.sparse:
                 added = ("kernels", i)
-                waiting.append(Time(list(mine), [(added, int(call.gradients), "reused", list(mine))]))
-                kernels[owner] = [added]
-    times += waiting
-    updated = max((int(call.gradients) for call in calls if call.trained), default=0)
-    times.append(Time([k for keys in kernels.values() for k in keys], working=updated))
-    return times
+                self.late.append(Time(list(mine), [(added, int(call.gradients), "reused", list(mine))]))
+                self.kernels[owner] = [added]
+        return times
+
+    def updates(self) -> list[Time]:
+        gradients = [k for keys in self.kernels.values() for k in keys]
+        trained = [call for call in self.calls if call.trained]
+        sparse = [call for call in trained if call.held.sparse]
+        most = [int(2 * call.gradients + 2 * call.outputs[0]) for call in sparse]
+        most += [max((int(call.gradients) for call in trained), default=0)]
+        return [Time(gradients, working=working) for working in most]

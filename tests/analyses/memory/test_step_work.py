@@ -37,8 +37,12 @@ def measured(graph: Any) -> int:
             loss = tf.reduce_sum(tf.square(model(x, training=True)))
         return tape.gradient(loss, model.trainable_variables)
 
-    traced = tf.function(step).get_concrete_function(tf.TensorSpec((1, *model.inputs[0].shape[1:])))
-    needed: dict[str, Any] = {}  # the graph also has gradients that nothing reads, which never run
+    return macs_in(tf.function(step).get_concrete_function(tf.TensorSpec((1, *model.inputs[0].shape[1:]))))
+
+
+def macs_in(traced: Any) -> int:
+    """The multiply-adds of the operations of a traced graph that lead to its outputs."""
+    needed: dict[str, Any] = {}  # the graph also has operations that nothing reads, which never run
     waiting = [tensor.op for tensor in traced.outputs]
     while waiting:
         op = waiting.pop()

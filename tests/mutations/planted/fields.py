@@ -15,7 +15,7 @@ MOVING = "archcalc/layers/reshaping.py"
 ENLARGING = "archcalc/layers/upsampling.py"
 POOL = "archcalc/analyses/memory/pool.py"
 MEMORY = "archcalc/analyses/memory/peak.py"
-EVENTS = "archcalc/analyses/memory/events.py"
+EVENTS = "archcalc/analyses/memory/training_step.py"
 READS = "archcalc/analyses/fields/compose.py"
 MAPS = "archcalc/analyses/fields/index_maps.py"
 MOMENTS = "archcalc/analyses/fields/moments.py"
@@ -120,7 +120,7 @@ FIELDS = [
     Mutant(
         "inputs not in memory",
         MEMORY,
-        "    at_start = program.at_start()",
+        "    at_start = [*program.at_start(), *labels]",
         "    at_start: list[Any] = []",
     ),
     Mutant(

@@ -134,7 +134,7 @@ RULES = [
         "            by_node.append(())\n",
         "            by_node.append(of_layer)\n",
     ),
-    Mutant("trainable=False ignored", PARAMETERS, "elif node.layer.trainable:", "elif True:"),
+    Mutant("trainable=False ignored", PARAMETERS, "if layer.trainable and not layer.trained:", "if True:"),
     Mutant(
         "frozen weights among the trained",
         PARAMETERS,

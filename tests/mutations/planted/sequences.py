@@ -111,8 +111,8 @@ SEQUENCES = [
     Mutant(
         "bias of projections forgotten",
         ATTENTION,
-        "return (kernel, bias) if self.use_bias else (kernel,)",
-        "return (kernel,)",
+        "adapted(self._adapter(name)[0], kernel, *bias)",
+        "adapted(self._adapter(name)[0], kernel)",
     ),
     Mutant(
         "no projection of the result",

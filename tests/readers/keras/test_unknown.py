@@ -9,6 +9,7 @@ import keras
 import pytest
 from keras import layers as kl
 
+import archcalc
 from archcalc.analyze import analyze
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import SourceError
@@ -74,7 +75,7 @@ def test_without_a_recorded_shape_the_file_is_refused_all_the_same() -> None:
     data = json.loads(model.to_json())
     del data["config"]["layers"][2]["build_config"]
     with pytest.raises(
-        SourceError, match=r"layer 'kept' is of the class 'tests>Kept'.*records no shape.*Opaque"
+        SourceError, match=r"layer 'kept' is of the class 'tests>Kept'.*records no shape.*--shape kept"
     ):
         read_keras(data, "net.json", allow_unknown=True)
 
@@ -107,3 +108,59 @@ def test_a_subclassed_model_inside_a_model_is_one_unknown_layer() -> None:
     with pytest.raises(SourceError, match=r"layer 'inner' is"):
         read_keras(json.loads(model.to_json()), "net.json")
     assert report(model).layers["d"].parameters == 5 * 2 + 2
+
+
+# -- activations of other packages -----------------------------------------------------------------------
+@keras.saving.register_keras_serializable("tests", name="gelu")
+def strange(x: Any) -> Any:
+    return x * x
+
+
+@keras.saving.register_keras_serializable("tests", name="halved")
+def halved(x: Any) -> Any:
+    return x[..., ::2]
+
+
+def with_activation(function: Any) -> Any:
+    x = keras.Input((8, 8, 3), name="x")
+    y = kl.Conv2D(4, 3, activation=function, name="conv")(x)
+    y = kl.Activation(function, name="act")(y)
+    return keras.Model(x, kl.Dense(2, name="out")(y))
+
+
+def test_an_activation_of_another_package_is_unknown_in_its_slope_alone() -> None:
+    model = with_activation(strange)
+    data = json.loads(model.to_json())
+    assert "tests>gelu" in json.dumps(data)  # which is not Keras's gelu
+    with pytest.raises(SourceError, match=r"unknown activation 'tests>gelu'.*--as gelu=relu"):
+        read_keras(data, "net.json")
+    graph = read_keras(data, "net.json", allow_unknown=True)
+    result, plain = analyze(graph, gradients=True), analyze(archcalc.load(data, as_={"gelu": "gelu"}))
+    assert result.totals.parameters == model.count_params()
+    for figure in ("macs", "elementwise_operations", "peak_activation_bytes"):
+        assert getattr(result.totals, figure) == getattr(plain.totals, figure)
+    fields = [r.layers["out"].receptive_fields["x"].size for r in (result, plain)]
+    assert fields[0] == fields[1] == (3, 3)
+    bounds = result.to_dict()["layers"]
+    assert next(row for row in bounds if row["name"] == "x")["gradient"]["unbounded"]
+    assert not next(row for row in bounds if row["name"] == "out")["gradient"]["unbounded"]
+    assert {f.layer for f in result.findings if f.rule == "assumed-shape"} == {"conv", "act"}
+
+
+def test_an_activation_that_changes_the_shape_is_refused() -> None:
+    x = keras.Input((8, 4), name="x")
+    model = keras.Model(x, kl.Dense(3)(kl.Activation(halved, name="act")(x)))
+    with pytest.raises(SourceError, match="'act': its activation, of another package, changes the shape"):
+        read_keras(json.loads(model.to_json()), "net.json", allow_unknown=True)
+
+
+def test_what_such_an_activation_is_cannot_be_written_or_run() -> None:
+    from archcalc.writers.keras_code import keras_code
+
+    graph = read_keras(json.loads(with_activation(strange).to_json()), "net.json", allow_unknown=True)
+    with pytest.raises(archcalc.ArchcalcError, match="a function that archcalc does not know"):
+        keras_code(graph)
+    (check,) = archcalc.verify(graph).checks
+    assert check.verdict == "cannot run here"
+    again = archcalc.load(archcalc.to_spec(graph))
+    assert analyze(again).totals.macs == analyze(graph).totals.macs

@@ -1,0 +1,231 @@
+"""How each figure of a layer comes about, step by step: the layer's own rules, run on named numbers.
+
+Nothing is computed a second time by another formula. The rules that declare weights, shapes and
+multiply-adds run on integers that remember their arithmetic (`report.traced`); a field's step is shown
+only where the declared window leads to the figure of the analysis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archcalc import arith
+from archcalc.analyses.work import FLOPS_PER_MAC
+from archcalc.arith import Shape
+from archcalc.arith.unknown import Unknown
+from archcalc.layers.base import Layer
+from archcalc.layers.window import Taps, Whole, Window
+from archcalc.report.traced import Traced, axis_names, traced_inputs, traced_layer, with_outputs, written
+from archcalc.report.values import stamp, to_json_value
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: `part` of a figure, its arithmetic with names and with numbers, its value.
+
+    `formula` and `numbers` are empty where the rule states the value itself; `note` says why.
+    """
+
+    part: str
+    formula: str
+    numbers: str
+    value: Any
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "part": self.part,
+            "formula": self.formula,
+            "numbers": self.numbers,
+            "value": to_json_value(self.value),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """The steps of every figure of one layer call, by quantity."""
+
+    layer: str
+    type: str
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    figures: dict[str, tuple[Step, ...]]
+
+    def only(self, figures: Collection[str]) -> Derivation:
+        """The steps of these figures only."""
+        return replace(self, figures={q: steps for q, steps in self.figures.items() if q in figures})
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON of `archcalc explain SOURCE --layer NAME`, one member of its `layers`."""
+        return {
+            "layer": self.layer,
+            "type": self.type,
+            "input_shapes": to_json_value(self.input_shapes),
+            "output_shape": to_json_value(self.output_shape),
+            "figures": {q: [s.to_dict() for s in steps] for q, steps in self.figures.items()},
+        }
+
+    def to_markdown(self) -> str:
+        from archcalc.render.derivation import markdown
+
+        return markdown(self)
+
+    def __str__(self) -> str:
+        from archcalc.render.derivation import text
+        from archcalc.render.screen import only_ascii
+
+        return text(self, ascii=only_ascii()).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        from archcalc.render.derivation import html
+
+        return html(self)
+
+
+def as_data(name: str, source: str, derivations: Sequence[Derivation]) -> dict[str, Any]:
+    """JSON of `archcalc explain SOURCE`."""
+    return {
+        **stamp(),
+        "model": {"name": name, "source": source},
+        "layers": [d.to_dict() for d in derivations],
+    }
+
+
+def derivation(of: Any, node: int) -> Derivation:
+    """The derivation of one row; `of` are the columns of its report (`report.columns.Figures`)."""
+    graph = of.graph
+    layer, taps = graph.nodes[node].layer, graph.nodes[node].inputs
+    inputs = tuple(of.output_shapes[t.node][t.output] for t in taps)
+    with arith.scope(of.scope):
+        twin, named = traced_layer(layer), traced_inputs(layer, inputs)
+        shape = tuple(_shape(twin, named, of.output_shapes[node][0]))
+        with_outputs(twin, of.output_shapes[node][0])
+        figures = {
+            "output_shape": shape,
+            "parameters": tuple(_parameters(of, node, twin, named)),
+            "macs": tuple(_macs(of, node, twin, named)),
+            "receptive_field": tuple(_field(of, node, layer.window(*inputs) if inputs else ())),
+        }
+    return Derivation(
+        of.name[node],
+        of.type[node],
+        inputs,
+        of.output_shapes[node][0],
+        {name: steps for name, steps in figures.items() if steps},
+    )
+
+
+def _step(part: str, value: Any, note: str = "") -> Step:
+    """A step from a traced value."""
+    if not isinstance(value, Traced):
+        return Step(part, "", "", value, note)
+    return Step(part, written(value, names=True), written(value, names=False), int(value), note)
+
+
+def _shape(twin: Layer, named: Sequence[Shape], known: Shape) -> Iterator[Step]:
+    try:
+        shape = twin.output_shape(*named)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        shape = known  # a rule that takes only plain integers
+    note = getattr(twin, "padding", "")
+    names = axis_names(twin, len(shape))
+    for name, size in zip(names, shape, strict=True):
+        padded = name != "channels" and isinstance(note, str) and note
+        yield _step(name, size, f"padding {note}" if padded else "")
+
+
+def _parameters(of: Any, node: int, twin: Layer, named: Sequence[Shape]) -> Iterator[Step]:
+    owner = of.shared_with[node]
+    if owner is not None:
+        yield Step("all weights", "", "", of.parameters[node], f"shared with {owner}, where they are counted")
+        return
+    counts = []
+    for traced, weight in zip(twin.weights(*named), of.weights[node], strict=True):
+        note = "" if weight.trainable else "not trained"
+        counts.append(weight.parameters)
+        yield _step(weight.name, traced.parameters, note)
+    copies = of.copies[node]
+    if len(counts) > 1 or not (type(copies) is int and copies == 1):
+        yield _sum(counts, copies, of.parameters[node])
+
+
+def _sum(counts: Sequence[Any], copies: Any, value: Any) -> Step:
+    numbers = " + ".join(map(str, counts)) or "0"
+    once = type(copies) is int and copies == 1
+    return Step("sum", "", numbers if once else f"{copies} copies × ({numbers})", value)
+
+
+def _macs(of: Any, node: int, twin: Layer, named: Sequence[Shape]) -> Iterator[Step]:
+    if type(of.macs[node]) is int and of.macs[node] == 0:
+        return
+    value = twin.macs(*named)
+    yield _step("multiply-adds", value)
+    copies = of.copies[node]
+    if not (type(copies) is int and copies == 1):
+        of_one = int(value) if isinstance(value, Traced) else value
+        yield Step("sum", "", f"{copies} copies × ({of_one})", of.macs[node])
+    convention = of.options.convention
+    if convention == "archcalc":
+        numbers = f"{FLOPS_PER_MAC} × {of.macs[node]}" if type(of.macs[node]) is int else ""
+        yield Step("FLOPs", f"{FLOPS_PER_MAC} × MACs", numbers, of.flops[node])
+    else:
+        yield Step("FLOPs", "", "", of.flops[node], f"as {convention} counts")
+
+
+# -- fields --------------------------------------------------------------------------------------------
+def _field(of: Any, node: int, windows: Sequence[Window]) -> Iterator[Step]:
+    """The field along each axis of each model input: from the fields of the layer's inputs and its window."""
+    graph = of.graph
+    sources = [of.receptive_fields[t.node] for t in graph.nodes[node].inputs]
+    for name, field in of.receptive_fields[node].items():
+        if field is None or node in graph.inputs:
+            continue
+        before = [source.get(name) for source in sources]
+        for k, value in enumerate(field.size):
+            axis = field.axes[k]
+            names = axis_names(graph.nodes[node].layer, len(of.output_shapes[graph.index()[name]][0]))
+            part = names[axis] if len(of.receptive_fields[node]) == 1 else f"{names[axis]} of {name}"
+            yield _of_axis(part, value, [(f, k) for f in before], windows)
+
+
+def _of_axis(part: str, value: Any, before: Sequence[tuple[Any, int]], windows: Sequence[Window]) -> Step:
+    parts = [
+        None if field is None else _composed(field, k, window)
+        for (field, k), window in zip(before, windows, strict=True)
+    ]
+    known = [p for p in parts if p is not None]
+    if isinstance(value, Unknown):
+        return Step(part, "", "", value, value.reason)
+    if len(known) == 1 and _is(known[0].value, value):
+        return Step(part, known[0].formula, known[0].numbers, value, known[0].note)
+    if len(known) > 1 and all(_is(p.value, value) or type(p.value) is int for p in known):
+        numbers = ", ".join(str(p.value) for p in known)
+        if type(value) is int and max(int(p.value) for p in known) == value:
+            return Step(part, "the largest of the branches", f"max({numbers})", value)
+    return Step(part, "", "", value, "composed interval by interval (docs/receptive-field.md)")
+
+
+def _is(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)
+
+
+def _composed(field: Any, k: int, window: Window) -> Step | None:
+    """One input's contribution: its field, and what the window adds at that input's step."""
+    size, step = field.size[k], field.stride[k]
+    reads = [read for read in window if isinstance(read, Taps) and read.count != 1]
+    if any(isinstance(read, Whole) for read in window[: len(window) - 1]) and len(window) > 1:
+        return Step("", "", "", size, "a whole axis is read")
+    if not reads:
+        return Step("", "the field of its input", str(size), size)
+    spatial = [read for read in window if isinstance(read, Taps)]
+    if k >= len(spatial) or type(size) is not int or type(step) is not int:
+        return None
+    read = spatial[k]
+    if type(read.count) is not int or type(read.dilation) is not int:
+        return None
+    formula = "field + (window - 1) × dilation × step"
+    numbers = f"{size} + ({read.count} - 1) × {read.dilation} × {step}"
+    return Step("", formula, numbers, size + (read.count - 1) * read.dilation * step)
