@@ -7,7 +7,6 @@ from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input, require_rank, show
 from archcalc.layers.fields import Axes, Count, DataFormat, TargetShape
-from archcalc.layers.tables import row_major_hulls
 from archcalc.layers.window import Fixed, Read, Scattered, Taps, Window
 
 
@@ -92,19 +91,9 @@ def reshaped(x: Shape, out: Shape) -> Window:
     for axes_in, axes_out in _pieces(x, out):
         long_in = [a for a in axes_in if not certainly(equal(x[a], 1))]
         long_out = tuple(a for a in axes_out if not certainly(equal(out[a], 1)))
-        if len(long_in) == len(long_out) == 1:
-            moved: dict[int, Read] = {long_in[0]: Taps(long_out[0])}
-        else:
-            moved = {a: _scattered(x, long_in, a, out, long_out) for a in long_in}
-        reads += [moved.get(a, Fixed()) for a in axes_in]
+        moved: Read = Taps(long_out[0]) if len(long_in) == len(long_out) == 1 else Scattered(long_out)
+        reads += [moved if a in long_in else Fixed() for a in axes_in]
     return tuple(reads)
-
-
-def _scattered(x: Shape, axes_in: list[int], axis: int, out: Shape, axes_out: tuple[int, ...]) -> Read:
-    """The read of an axis whose units are arranged along several axes, or along others'."""
-    sizes = tuple(x[a] for a in axes_in), axes_in.index(axis), tuple(out[a] for a in axes_out)
-    hulls = (Taps(axes_out[b], stride, 0, count) for b, stride, count in row_major_hulls(*sizes))
-    return Scattered(axes_out, tuple(hulls), covers=True)
 
 
 def _pieces(x: Shape, out: Shape) -> list[tuple[list[int], list[int]]]:

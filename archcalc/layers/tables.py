@@ -6,9 +6,9 @@ would be too long.
 
 from __future__ import annotations
 
-from math import gcd, prod
+from math import gcd
 
-from archcalc.arith import Size, certainly, concrete, equal
+from archcalc.arith import Size, certainly, equal
 
 PhaseTable = tuple[tuple[tuple[int, float], ...], ...]
 
@@ -43,34 +43,6 @@ def adaptive_phases(n: Size, m: Size) -> tuple[int, PhaseTable] | None:
         return None
     windows = (range(r * step // period, -(-(r + 1) * step // period)) for r in range(period))
     return step, tuple(tuple((unit, 1 / len(window)) for unit in window) for window in windows)
-
-
-def row_major_hulls(
-    sizes_in: tuple[Size, ...], axis: int, sizes_out: tuple[Size, ...]
-) -> tuple[tuple[int, int, int], ...]:
-    """For a row-major reshape: what a position along one output axis reads of an input axis.
-
-    Each entry is (output axis, stride, count): position t, with all positions along the other output axes,
-    reads from `stride*t` on an interval of `count` units. Output axes of which that is not so are left out.
-    """
-    if not (concrete(sizes_in) and concrete(sizes_out)):
-        return ()
-    below_in = _below(sizes_in)[axis]
-    cycle = below_in * sizes_in[axis]
-    found = []
-    for b, (below, n) in enumerate(zip(_below(sizes_out), sizes_out, strict=True)):
-        block = below * n
-        if below >= cycle:
-            found.append((b, 0, sizes_in[axis]))
-        elif below % below_in == 0 and cycle % block == 0:
-            stride = below // below_in
-            found.append((b, stride, (cycle // block - 1) * stride * n + stride))
-    return tuple(found)
-
-
-def _below(sizes: tuple[int, ...]) -> list[int]:
-    """The units that one step along each axis goes over."""
-    return [prod(sizes[a + 1 :]) for a in range(len(sizes))]
 
 
 def fitting_stride(n: Size, m: Size, k: Size) -> Size | None:

@@ -100,14 +100,10 @@ class Fixed(Record):
 class Scattered(Record):
     """Every output unit reads one unit, by no affine function of its position (a flattened axis).
 
-    Which unit depends on the position along the output axes `axes` (empty: along any of them). `hulls`:
-    along some of these, the interval of what is read at all positions along the others together.
-    `covers`: all units are read as the position runs along `axes`.
+    Which unit depends on the position along the output axes `axes` (empty: along any of them).
     """
 
     axes: tuple[int, ...] = ()
-    hulls: tuple[Taps, ...] = ()
-    covers: bool = False
 
 
 @declared

@@ -182,6 +182,7 @@ def _peaks(graph: Graph) -> tuple[int, int]:
             else brute_force.forward(graph, calls, order, training=False)
         )
         inputs: Any = {Tap(i, k): size for i in graph.inputs for k, size in enumerate(calls[i].outputs)}
+        inputs |= brute_force.labels(graph, calls) if training else {}
         found.append(brute_force.peak(times, inputs, set(graph.outputs)))
     return found[0], found[1]
 

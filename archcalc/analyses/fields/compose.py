@@ -57,18 +57,15 @@ SYMBOLIC_BLOCKS = Unknown("how many units read the same block depends on a symbo
 Composed: TypeAlias = IndexMap | ScatteredUnit | Unknown | None
 
 
-def through(dependence: Dependence, window: Window, shape: Shape, out: Shape | None = None) -> Dependence:
-    """What the output of a layer sees whose input has this shape and sees `dependence`.
-
-    Without the shape `out` of the output, less is known of flattened axes.
-    """
+def through(dependence: Dependence, window: Window, shape: Shape) -> Dependence:
+    """What the output of a layer sees whose input has this shape and sees `dependence`."""
     if isinstance(dependence, Unknown):
         return dependence
     parts: list[IndexMap | ScatteredUnit] = []
     changed = False
     for part in dependence:
         if isinstance(part, ScatteredUnit):
-            composed = _scattered_through(part, window, shape, out)
+            composed = _scattered_through(part, window, shape)
         else:
             composed = _map_through(part, window, shape)
         if isinstance(composed, Unknown):
@@ -110,11 +107,7 @@ def _moving_through(index_map: IndexMap, window: Window, shape: Shape) -> Compos
         case Blocks():
             return _blocks(index_map, read)
         case Scattered():
-            unit = scattered(index_map, read, n)
-            if not isinstance(unit, ScatteredUnit):
-                return unit
-            hulls = (_taps(index_map, hull) for hull in read.hulls)
-            return unit._replace(hulls=tuple(h for h in hulls if isinstance(h, IndexMap)))
+            return scattered(index_map, read, n)
         case UnknownRead():
             return Unknown(read.reason)
     raise AssertionError(f"every read is known here, but not {read!r}")
@@ -303,72 +296,27 @@ def _restricted(index_map: IndexMap, composed: IndexMap, window: Window) -> Comp
 
 
 # -- flattened axes ---------------------------------------------------------------------------------
-def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape, out: Shape | None) -> Composed:
+def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape) -> Composed:
     axes = part.axes or tuple(range(len(shape)))
-    long = [a for a in axes if not (type(shape[a]) is int and shape[a] == 1)]
-    reads = [window[a] for a in long]
+    reads = [window[a] for a in axes if not (type(shape[a]) is int and shape[a] == 1)]
     if part.domains:
         return SEAM
     if all(isinstance(r, Whole) for r in reads) and reads:
         return constant(part.lo, part.hi, whole=True)
-    kept = [a for a in long if not isinstance(window[a], Whole)]
-    if len(kept) == 1 < len(long):
-        hull = next((h for h in part.hulls if _axis_of(h) == kept[0]), None)
-        if isinstance(hull, IndexMap):
-            return _map_through(hull, window, shape)
-        if hull is not None:
-            return _scattered_through(hull, window, shape, out)
     if not all(map(_single, reads)):
         return FLATTENED
     if reads and all(isinstance(r, Fixed) for r in reads):
         return ONE_OF_FLATTENED
-    hulls = _hulls_through(part, long, window, shape, out)
-    if any(isinstance(r, Section) or (isinstance(r, Scattered) and not r.axes) for r in reads):
+    if any(isinstance(r, Scattered | Section) for r in reads):
         output_axes: tuple[int, ...] = ()
     else:
-        moved = ((r.axis,) for r in reads if isinstance(r, Taps | Phases))
-        spread = (r.axes for r in reads if isinstance(r, Scattered))
-        output_axes = tuple(sorted({b for axes in (*moved, *spread) for b in axes}))
+        output_axes = tuple(sorted({r.axis for r in reads if isinstance(r, Taps | Phases)}))
     domains = tuple(_section(r) for r in reads if isinstance(r, Section))
     if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
         return CONFIGURATIONS
-    if output_axes == part.axes and not domains and hulls == part.hulls:
+    if output_axes == part.axes and not domains:
         return part
-    return part._replace(axes=output_axes, domains=domains, hulls=hulls)
-
-
-def _axis_of(part: IndexMap | ScatteredUnit) -> int | None:
-    """The one axis along which a part moves."""
-    if isinstance(part, IndexMap):
-        return part.axis
-    return part.axes[0] if len(part.axes) == 1 else None
-
-
-def _hulls_through(
-    part: ScatteredUnit, axes: Sequence[int], window: Window, shape: Shape, out: Shape | None
-) -> tuple[IndexMap | ScatteredUnit, ...]:
-    """The hulls after a layer; none where it leaves out positions, or mixes these axes with each other."""
-    ends = [_ends(window[a], shape[a], out) for a in axes]
-    onward = [b for end in ends for b in end]
-    if not part.hulls or not all(ends) or len(onward) != len(set(onward)):
-        return ()
-    composed = (
-        _map_through(h, window, shape)
-        if isinstance(h, IndexMap)
-        else _scattered_through(h, window, shape, out)
-        for h in part.hulls
-    )
-    return tuple(h for h in composed if isinstance(h, IndexMap | ScatteredUnit) and _axis_of(h) is not None)
-
-
-def _ends(read: Read, n: Size, out: Shape | None) -> tuple[int, ...]:
-    """The output axes along which all n positions are read one by one; none where that is not certain."""
-    if isinstance(read, Scattered):
-        return read.axes if read.covers else ()
-    if out is None or not isinstance(read, Taps) or read.axis >= len(out):
-        return ()
-    plain = _is(read.stride, 1) and _is(read.offset, 0) and _is(read.count, 1)
-    return (read.axis,) if plain and certainly(equal(out[read.axis], n)) else ()
+    return part._replace(axes=output_axes, domains=domains)
 
 
 def _single(read: Read) -> bool:

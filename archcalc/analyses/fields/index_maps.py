@@ -74,8 +74,6 @@ class ScatteredUnit(NamedTuple):
     last_lo: Size
     first_hi: Size
     domains: tuple[Domain, ...] = ()
-    # along one axis each, the hull over all positions along the other axes
-    hulls: tuple[IndexMap | ScatteredUnit, ...] = ()
 
 
 # what the units of a layer see of one input axis: the hull of several maps; empty if they see nothing

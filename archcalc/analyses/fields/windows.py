@@ -57,6 +57,8 @@ def _channels(
 
     Inputs that are read alike (as by a sum) contribute each its own.
     """
+    if all(isinstance(read, Phases) and not any(read.reads) for w in windows for read in w):
+        return frozenset(range(rank)[-1:])  # of a weight, which reads nothing
     alike = [(w, of) for w, of in zip(windows, input_channels, strict=True) if _alike(w, windows[0])]
     moved = {a for w, of in alike for axis in of if axis < len(w) for a in _output_axes(w[axis], rank)}
     if moved:

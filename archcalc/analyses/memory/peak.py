@@ -7,7 +7,8 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archcalc.analyses.memory.blocks import Block, contiguous
@@ -17,7 +18,7 @@ from archcalc.analyses.memory.pool import Bytes, Event, Moment, Pool, Write
 from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
 from archcalc.analyses.memory.training_step import TrainingStep
-from archcalc.arith import Size, largest
+from archcalc.arith import Size, at_most, certainly, concrete, largest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
 
@@ -34,11 +35,11 @@ class Peak(NamedTuple):
 
 
 class Course(NamedTuple):
-    """The moments of a run at which its memory may be largest."""
+    """The moments of a run at which its memory may be largest, whatever the batch, and their events."""
 
-    program: Program
-    events: Sequence[Event]
     moments: Sequence[Moment]
+    events: Mapping[int, Event] = MappingProxyType({})
+    program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
 
     def at(self, batch: Size) -> Size:
@@ -47,13 +48,15 @@ class Course(NamedTuple):
             return Unknown(self.reason)
         return largest(*{moment.bytes.at(batch) for moment in self.moments}) if self.moments else 0
 
-    def event(self, batch: Size) -> Event | None:
-        """The first event at which the peak occurs; None if that depends on symbols."""
+    def moment(self, batch: Size) -> Moment | None:
+        """The first moment at which the peak occurs; None if that depends on symbols."""
         most = self.at(batch)
-        for moment in self.moments:
-            if type(most) is int and moment.bytes.at(batch) == most and self.events:
-                return self.events[moment.event]
-        return None
+        return next((m for m in self.moments if type(most) is int and m.bytes.at(batch) == most), None)
+
+    def event(self, batch: Size) -> Event | None:
+        """The event that runs at that moment."""
+        moment = self.moment(batch)
+        return None if moment is None else self.events.get(moment.event)
 
     def largest_batch(self, memory: int) -> Size | None:
         """The largest batch whose peak is at most this; None where no batch needs more."""
@@ -69,7 +72,7 @@ class Course(NamedTuple):
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.inference())
+    return _course(program, program.inference())._replace(program=program)
 
 
 def training(
@@ -85,14 +88,27 @@ def training(
 def _course(
     program: Program, events: Sequence[Event], fixed: Size = 0, labels: Sequence[Write] = ()
 ) -> Course:
-    run = program.run
-    if run.too_deep:
-        return Course(program, (), (), f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
+    if program.run.too_deep:
+        return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
     pool = _pool(program, events, labels=labels)
-    moments = [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in pool.moments]
+    moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
     return Course(
-        program, events, moments or [Moment(Bytes(fixed + pool.alive.fixed, pool.alive.sample), -1)]
+        [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in moments],
+        {number: events[number] for _, number in moments if number >= 0},
     )
+
+
+def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
+    """The moments in their order, without those that another one exceeds whatever the batch."""
+    if not all(concrete(m.bytes) for m in moments):
+        return moments
+    highest: list[Moment] = []
+    most: Size = -1  # bytes of a sample
+    for moment in sorted(moments, key=lambda m: (-m.bytes.fixed, -m.bytes.sample, m.event)):
+        if certainly(at_most(most + 1, moment.bytes.sample)):
+            highest.append(moment)
+            most = moment.bytes.sample
+    return sorted(highest, key=lambda m: m.event)
 
 
 def _pool(
@@ -105,16 +121,15 @@ def _pool(
 
 def peak(course: Course, batch: Size) -> Peak:
     """The peak of inference with this batch."""
-    most = course.at(batch)
-    at = next((m.event for m in course.moments if type(most) is int and m.bytes.at(batch) == most), None)
-    if at is None:
-        return Peak(most, None)
-    pool = _pool(course.program, course.events, at)
-    steps = course.program.run.steps
+    moment, program = course.moment(batch), course.program
+    if moment is None or program is None:
+        return Peak(course.at(batch), None)
+    pool = _pool(program, program.inference(), moment.event)
+    steps = program.run.steps
     held = tuple(
         (Tap(steps[key.node].node, key.output), size.at(batch))
         for key, size in pool.alive_now()
         if isinstance(key, Tap)
     )
-    node = course.events[at].node if at >= 0 else course.program.graph.inputs[0]
-    return Peak(most, node, held)
+    event = course.events.get(moment.event)
+    return Peak(course.at(batch), program.graph.inputs[0] if event is None else event.node, held)

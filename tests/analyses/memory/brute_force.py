@@ -87,6 +87,15 @@ def forward(graph: Graph, calls: Sequence[Call], order: Sequence[int], *, traini
     return times
 
 
+def labels(graph: Graph, calls: Sequence[Call]) -> dict[Hashable, int]:
+    """They are as large as the outputs that have a gradient, and alive at all times of a step."""
+    return {
+        ("labels", n): int(calls[tap.node].outputs[tap.output])
+        for n, tap in enumerate(graph.outputs)
+        if calls[tap.node].has_gradient
+    }
+
+
 def step(
     graph: Graph, calls: Sequence[Call], order: Sequence[int], blocks: Sequence[Sequence[int]] = ()
 ) -> list[Time]:
@@ -152,27 +161,27 @@ class _Step:
             zip([i for i in self.order if i not in self.graph.inputs], self._forward(), strict=True)
         )
         for i in reversed(block):
-            writes = {("again", Tap(i, k)) for k in range(len(self.calls[i].outputs))}
+            writes = {self._value(Tap(i, k)) for k in range(len(self.calls[i].outputs))}
             if not (needed & writes or (("inside", i) in needed and self.calls[i].saved)):
                 continue
             time = all_times[i]
-            time.read = [("again", value) for value in time.read]
+            time.read = [self._value(value) for value in time.read]
             time.written = [
-                (v if v == ("inside", i) else ("again", v), n, way, [("again", s) for s in sources])
+                (v if v == ("inside", i) else self._value(v), n, way, [self._value(s) for s in sources])
                 for v, n, way, sources in time.written
             ]
             needed |= set(time.read)
             again.insert(0, time)
         copies: list[Time] = []
         for tap in dict.fromkeys(t for i in block for t in self.graph.nodes[i].inputs if t.node not in block):
-            if ("again", tap) in needed:
+            if self._value(tap) in needed:
                 size = int(self.calls[tap.node].outputs[tap.output])
-                copies.append(Time([tap], [(("again", tap), size, "reused", [tap])]))
+                copies.append(Time([tap], [(self._value(tap), size, "reused", [tap])]))
         self.block = ()
         return [*times, *copies, *again, *back]
 
-    def _value(self, tap: Tap) -> Hashable:
-        return ("again", tap) if self.block else tap
+    def _value(self, tap: Hashable) -> Hashable:
+        return ("again", self.block[0], tap) if self.block else tap
 
     def _of_layer(self, i: int) -> list[Time]:
         call, node = self.calls[i], self.graph.nodes[i]

@@ -38,9 +38,7 @@ def brute_force(
         Tap(i, k): int(size) for i in graph.inputs for k, size in enumerate(calls[i].outputs)
     }
     ends: set[Any] = set(graph.outputs)
-    for n, tap in enumerate(graph.outputs if training else ()):
-        if calls[tap.node].has_gradient:
-            batch |= {("labels", n): int(calls[tap.node].outputs[tap.output])}
+    batch |= by_definition.labels(graph, calls) if training else {}
     times = (
         by_definition.step(graph, calls, order, blocks)
         if training
