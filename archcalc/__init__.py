@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from archcalc.report.report import Report as Report
     from archcalc.report.verification import Verification as Verification
     from archcalc.review.audit import audit as audit
+    from archcalc.review.diff.compare import Diff as Diff
+    from archcalc.review.diff.compare import diff as diff
     from archcalc.review.explain import explain as explain
     from archcalc.review.explain_field import explain_field as explain_field
     from archcalc.review.lint.run import Lint as Lint
@@ -46,6 +48,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "ArchcalcError": "archcalc.errors",
     "Comparison": "archcalc.report.comparison",
+    "Diff": "archcalc.review.diff.compare",
     "ExpressionError": "archcalc.errors",
     "Graph": "archcalc.graph",
     "LayerError": "archcalc.errors",
@@ -59,6 +62,7 @@ _HOMES = {
     "audit": "archcalc.review.audit",
     "compare_conventions": "archcalc.report.comparison",
     "convert": "archcalc.writers.convert",
+    "diff": "archcalc.review.diff.compare",
     "explain": "archcalc.review.explain",
     "explain_field": "archcalc.review.explain_field",
     "from_keras": "archcalc.keras",

@@ -23,6 +23,7 @@ COMMANDS = {
     "audit": "Check stated figures, and name the slip that reproduces a wrong one.",
     "completion": "Print the completion of archcalc for bash, zsh or fish.",
     "convert": "Write a network as a spec, as Keras code, or as a .keras archive.",
+    "diff": "What changed from one network to another, layer by layer and in total.",
     "examples": "List the example networks, or copy one to a file.",
     "explain": "Each figure of a layer step by step; or which layers have a given count or field.",
     "layers": "List the layer types, their fields and their formulas.",

@@ -20,7 +20,7 @@ FORMATS = ("text", "json", "github", "sarif", "junit")
 _SUFFIXES = {".json": "json", ".sarif": "sarif", ".xml": "junit"}
 # options that are keys of [tool.archcalc.lint]
 _KEYS = (
-    *("select", "ignore", "fail_on", "loss", "optimizer", "learning_rate", "momentum", "labels", "classes"),
+    *("select", "ignore", "fail_on", "loss", "optimizer", "learning_rate", "momentum", "labels", "classes_"),
     *("batch", "dtype", "memory", "largest_object", "smallest_object", "input_range"),
 )
 
@@ -50,7 +50,7 @@ _KEYS = (
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
 @click.option("--momentum", type=float, metavar="M", help="Momentum of the optimizer.")
 @click.option("--labels", type=click.Choice(LABELS), help="What the labels are.")
-@click.option("--classes", type=click.IntRange(min=1), metavar="N", help="Number of classes.")
+@click.option("--num-classes", "classes_", type=click.IntRange(min=1), metavar="N", help="Number of classes.")
 @options.generated(AnalysisOptions, ("batch", "dtype", "optimizer", "memory"))
 @click.option(
     "--budget", "budgets", metavar="NAME=LIMIT", multiple=True, help="max-parameters=5e6 (repeatable)."
@@ -84,7 +84,7 @@ def command(sources: tuple[str, ...], config: str | None, budgets: tuple[str, ..
     form = form or _form(output)
     reading = options.taken(given, options.READING)
     stated = {p.name for p in options.given()}
-    words = {key.replace("_", "-"): given[key] for key in _KEYS if key in stated}
+    words = {key.strip("_").replace("_", "-"): given[key] for key in _KEYS if key in stated}
     words |= dict(_budget(text) for text in budgets)
     configured = configuration(config)
     results = [_lint(s, configured.of(s).with_words(words, "options"), reading) for s in sources]

@@ -167,6 +167,8 @@ def test_options_say_what_a_network_is_trained_with(folder: Path, capsys: pytest
     assert run(net, "--loss", "sparse_categorical_crossentropy", "--labels", "one_hot") == 1
     assert "AC112" in capsys.readouterr().out
     assert run(net, "--loss", "SparseCategoricalCrossentropy", "--labels", "integer") == 0
+    assert run(net, "--labels", "one_hot", "--num-classes", "4", "--select", "AC111") == 1
+    assert run(net, "--labels", "one_hot", "--num-classes", "3", "--select", "AC111") == 0
     assert run(net, "--optimizer", "adam", "--learning-rate", "5") == 1
     assert "for adam" in capsys.readouterr().out
 

@@ -63,8 +63,8 @@ def sliding(net: Network) -> Iterator[tuple[Part, list[Window]]]:
                 yield part, axes
 
 
-def _others(net: Network, part: Part) -> list[Part]:
-    """What else reads the tensor that this layer reads, or that its padding or cropping reads."""
+def _others(net: Network, part: Part) -> tuple[list[Part], bool]:
+    """What else reads the tensor that this layer, or the padding before it, reads; and whether it is that."""
     reader = part.node
     source = net.graph.nodes[reader].inputs[0].node
     while net.consumers[source] == [reader] and len(net.graph.nodes[source].inputs) == 1:
@@ -72,7 +72,7 @@ def _others(net: Network, part: Part) -> list[Part]:
             break
         reader, source = source, net.graph.nodes[source].inputs[0].node
     readers = set(net.consumers[source]) - {reader}
-    return [p for i in readers for p in (net.parts[i] or (Part(i, None),))[:1]]
+    return [p for i in readers for p in (net.parts[i] or (Part(i, None),))[:1]], reader != part.node
 
 
 def _skips(axes: list[Window]) -> bool:
@@ -96,10 +96,10 @@ def skipped_input(net: Network) -> Found:
     for part, axes in sliding(net):
         if not _skips(axes) or len(net.graph.nodes[part.node].inputs) != 1:
             continue
-        others = _others(net, part)
-        if net.graph.nodes[part.node].inputs[0].node in net.outputs:
-            continue
-        if all(_skips(windows(p)) for p in others if p.primitive is not None) and None not in others:
+        others, moved = _others(net, part)
+        if net.graph.nodes[part.node].inputs[0].node in net.outputs or (moved and others):
+            continue  # after padding it may read what the others leave out
+        if all(p.primitive is not None and _skips(windows(p)) for p in others):
             read = 1.0
             for w in axes:
                 read *= min(w.extent / w.stride, 1.0)
@@ -296,7 +296,7 @@ def unread_border(net: Network) -> Found:
     """Rows or columns at the end of a tensor that a strided window never reaches."""
     for part, axes in sliding(net):
         lost = [w for w in axes if w.unread and w.stride > 1]
-        whole = not all(windows(p) and any(w.unread for w in windows(p)) for p in _others(net, part))
+        whole = not all(windows(p) and any(w.unread for w in windows(p)) for p in _others(net, part)[0])
         if lost and not _skips(axes) and not whole:
             most = max(lost, key=lambda w: w.unread / w.size)
             yield Offence(

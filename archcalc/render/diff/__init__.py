@@ -1,0 +1,1 @@
+"""The differences of networks as text, JSON and Markdown."""
