@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import archcalc
@@ -120,6 +121,20 @@ def test_each_form_is_the_same_model(make: Any, tmp_path: Path) -> None:
         assert differences(model, graph, form, tmp_path) == []
     live = archcalc.analyze(archcalc.from_keras(model)).totals
     assert (live.parameters, live.trainable_parameters) == counts(model)
+
+
+def test_functions_of_tensorflow_compute_the_same_as_those_of_keras() -> None:
+    """Keras 2 wrote calls of `tf.` functions as layers; the code that is written has them from `keras.ops`."""
+    import tensorflow as tf
+    import tf_keras
+
+    x = tf_keras.Input((8, 8, 3))
+    y = tf.expand_dims(tf.image.resize(x, (16, 16))[:, 2:-2, :, :1], 1)
+    former = tf_keras.Model(x, tf.reshape(tf.transpose(tf.squeeze(y, 1), (0, 2, 1, 3)), (-1, 192)))
+    space: dict[str, Any] = {}
+    exec(archcalc.keras_code(archcalc.load(json.loads(former.to_json()))), space)
+    image = np.random.default_rng(3).normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(space["model"](image), former(image), rtol=1e-5, atol=1e-6)
 
 
 def test_arguments_of_calls_and_masks_are_written_with_their_calls() -> None:
