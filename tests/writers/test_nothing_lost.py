@@ -124,7 +124,7 @@ def test_each_form_is_the_same_model(make: Any, tmp_path: Path) -> None:
 
 
 def test_functions_of_tensorflow_compute_the_same_as_those_of_keras() -> None:
-    """Keras 2 wrote calls of `tf.` functions as layers; the code that is written has them from `keras.ops`."""
+    """Keras 2 wrote calls of `tf.` functions as layers; written code has them from `keras.ops`."""
     import tensorflow as tf
     import tf_keras
 

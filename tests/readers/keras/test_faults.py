@@ -189,7 +189,7 @@ def test_quantised_weights_are_refused_by_name() -> None:
 
 def test_an_input_shape_without_sense_is_refused() -> None:
     (fault,) = faults(config(), input_shape=(8, 3))
-    assert "--input-shape 8,3 has another number of axes than (16, 16, 3)" in fault.message
+    assert "input shape 8,3 has another number of axes than (16, 16, 3)" in fault.message
     (fault,) = faults(config(), input_shape=(8, 0, 3))
     assert "positive integers" in fault.message
 
