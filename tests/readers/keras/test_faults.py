@@ -154,14 +154,16 @@ def test_nothing_that_a_file_names_is_imported(monkeypatch: pytest.MonkeyPatch) 
 
     read_keras(config(), "net.json")  # the reader still has all that it needs
 
-    def refuse(name: str, *rest: Any, **more: Any) -> Any:
-        if "evil" in name:
-            raise AssertionError(f"imports {name}")
-        return real(name, *rest, **more)
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(name: str, *rest: Any, **more: Any) -> Any:
+            if "evil" in name:
+                raise AssertionError(f"imports {name}")
+            return real(name, *rest, **more)
 
-    real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    monkeypatch.setattr(importlib, "import_module", refuse)
+        return refuse
+
+    monkeypatch.setattr(builtins, "__import__", guarded(builtins.__import__))
+    monkeypatch.setattr(importlib, "import_module", guarded(importlib.import_module))
     data = config()
     layer(data, "conv").update(module="evil.module", class_name="Evil", registered_name="evil>Evil")
     layer(data, "out")["config"]["kernel_initializer"] = {

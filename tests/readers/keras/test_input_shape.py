@@ -65,9 +65,7 @@ def test_the_layer_that_forbids_a_size_is_named() -> None:
         load(data, input_shape=(17, 17, 3))
     with pytest.raises(SourceError, match=r"input shape 2,2,3: layer 'conv': "):
         load(data, input_shape=(2, 2, 3))
-    with pytest.raises(
-        SourceError, match=r"input shape 16,3 has another number of axes than \(16, 16, 3\)"
-    ):
+    with pytest.raises(SourceError, match=r"input shape 16,3 has another number of axes than \(16, 16, 3\)"):
         load(data, input_shape=(16, 3))
 
 
