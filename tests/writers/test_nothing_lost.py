@@ -114,7 +114,7 @@ MODELS = [
 
 @pytest.mark.parametrize("make", MODELS)
 def test_each_form_is_the_same_model(make: Any, tmp_path: Path) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = make()
     graph = archcalc.load(json.loads(model.to_json()))
     for form in FORMS:
@@ -138,6 +138,7 @@ def test_functions_of_tensorflow_compute_the_same_as_those_of_keras() -> None:
 
 
 def test_arguments_of_calls_and_masks_are_written_with_their_calls() -> None:
+    keras.backend.clear_session(free_memory=False)  # names are numbered from the first
     spec = archcalc.to_spec(json.loads(attention_causal_in_one_call().to_json()))
     assert [entry.get("use_causal_mask") for entry in spec["layers"]] == [True, False]
     spec = archcalc.to_spec(json.loads(masks_of_every_kind().to_json()))
