@@ -60,7 +60,7 @@ class AdaptersKind(Kind):
         size = {"type": "integer", "minimum": 1}
         stated = {"rank": size, "alpha": {"type": ["number", "null"]}}
         one = {"type": "object", "properties": stated, "required": ["rank"], "additionalProperties": False}
-        parts = dict.fromkeys(self.parts, {"anyOf": [size, one]})
+        parts = {key: {"anyOf": [size, one]} for key in self.parts}
         return {"type": ["object", "null"], "properties": parts, "additionalProperties": False}
 
 
