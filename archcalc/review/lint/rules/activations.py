@@ -130,9 +130,13 @@ def _saturating(net: Network) -> list[str]:
     ]
 
 
-def _changes(verdict: Verdict) -> int:
-    """1 where the gradient explodes by more than lint tolerates, -1 where it vanishes, else 0."""
-    if verdict.verdict not in ("vanishing", "exploding"):
+def _changes(net: Network, verdict: Verdict) -> int:
+    """1 where the gradient explodes by more than lint tolerates, -1 where it vanishes, else 0.
+
+    0 also where a softmax over one unit lets none pass: AC101 says so.
+    """
+    constant = any(getattr(p.primitive, "count", None) == 1 for head in net.heads for p in head.functions)
+    if verdict.verdict not in ("vanishing", "exploding") or constant:
         return 0
     if verdict.log10 is not None and abs(verdict.log10) < TOLERATED:
         return 0
@@ -153,7 +157,7 @@ def saturating_stack(net: Network) -> Found:
     """Sigmoid or tanh layers in a stack so deep that the gradient vanishes at initialisation."""
     functions = _saturating(net)
     verdict = net.verdict
-    if verdict is not None and len(functions) >= SATURATING_LAYERS and _changes(verdict) < 0:
+    if verdict is not None and len(functions) >= SATURATING_LAYERS and _changes(net, verdict) < 0:
         kinds = " and ".join(dict.fromkeys(functions))
         yield Offence(
             net.node_named(verdict.layer),
@@ -176,7 +180,7 @@ def saturating_stack(net: Network) -> Found:
 def vanishing_gradient(net: Network) -> Found:
     """A gradient that is expected to vanish on the way to the first weights."""
     verdict = net.verdict
-    if verdict is not None and len(_saturating(net)) < SATURATING_LAYERS and _changes(verdict) < 0:
+    if verdict is not None and len(_saturating(net)) < SATURATING_LAYERS and _changes(net, verdict) < 0:
         yield Offence(
             net.node_named(verdict.layer),
             f"{verdict.diagnosis}{'; ' * bool(verdict.cause)}{verdict.cause}",
@@ -196,7 +200,7 @@ def vanishing_gradient(net: Network) -> Found:
 def exploding_gradient(net: Network) -> Found:
     """A gradient that is expected to explode on the way to the first weights."""
     verdict = net.verdict
-    if verdict is not None and _changes(verdict) > 0:
+    if verdict is not None and _changes(net, verdict) > 0:
         yield Offence(
             net.node_named(verdict.layer),
             f"the gradient's norm grows by a factor of {factor(verdict.log10)} on its way to this layer"

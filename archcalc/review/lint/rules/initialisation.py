@@ -119,10 +119,9 @@ def learning_rate(net: Network) -> Found:
     spread = _smallest_spread(net) if name in SIGNED else None
     if spread is not None and spread < most:
         most, why = spread, ": the first steps change weights by more than their initial size"
-    if name in (*SIGNED, "sgd", "momentum") and rate > most:
-        yield Offence(
-            None, f"learning_rate={rate:g} for {name} is above {most:.2g}{why}", f"try {most / 10:.1g}"
-        )
+    if name in (*SIGNED, "sgd", None) and rate > most:
+        of = f" for {name}" if name else ""
+        yield Offence(None, f"learning_rate={rate:g}{of} is above {most:.2g}{why}", f"try {most / 10:.1g}")
     elif rate < LEAST:
         yield Offence(None, f"learning_rate={rate:g} is below {LEAST:g}: hardly any step", "try 0.001")
     elif name == "adadelta" and rate < ADADELTA:
