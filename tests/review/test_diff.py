@@ -105,6 +105,17 @@ def test_a_spec_and_the_keras_network_that_it_describes_differ_in_names_alone(na
     assert {c.kind for c in change.changes} == {"renamed"}
 
 
+def test_the_stride_that_moved_between_two_resnet50() -> None:
+    found = archcalc.diff("keras:ResNet50", "examples/resnet50_v15.json").changes
+    moved = {c.b: {k: (x[0], y[0]) for k, x, y in c.arguments if k == "strides"} for c in found}
+    assert {name: each for name, each in moved.items() if each} == {
+        f"conv{i}/first/{part}/conv": {"strides": strides}
+        for i in (3, 4, 5)
+        for part, strides in (("reduce", (2, 1)), ("spatial", (1, 2)))
+    }
+    assert {c.type for c in found if c.kind in ("inserted", "removed", "rewired")} == {"ZeroPadding2D"}
+
+
 IMAGES = [
     {"type": "Conv2D", "filters": 8, "kernel_size": 3},
     {"type": "BatchNormalization"},

@@ -102,7 +102,7 @@ def align(a: Figures, b: Figures) -> tuple[Side, Side]:
         for key in (by_history, by_future):
             _pair(*sides, key, with_name=with_name)
     by_label: Callable[[Side, int], Key] = lambda side, i: side.labels[i]  # noqa: E731
-    by_type: Callable[[Side, int], Key] = lambda side, i: side.types[i]  # noqa: E731
+    by_type: Callable[[Side, int], Key] = lambda side, i: side.meanings[i].type  # noqa: E731
     for key in (by_label, by_type):
         _pair(*sides, key, with_name=True)
         _grow(*sides, key, _next)
@@ -144,10 +144,17 @@ def _grow(a: Side, b: Side, key: Callable[[Side, int], Key], near: Near) -> None
         for forward in (True, False):
             for n in near(a, i, forward):
                 candidates = near(b, j, forward) if a.partner[n] is None else []
-                m = next((m for m in candidates if key(b, m) == key(a, n)), None)
-                if m is not None:
+                candidates = [m for m in candidates if key(b, m) == key(a, n)]
+                if candidates:
+                    m = max(candidates, key=lambda m: _likeness(a, n, b, m))
                     _join(a, n, b, m)
                     todo.append((n, m))
+
+
+def _likeness(a: Side, n: int, b: Side, m: int) -> int:
+    """How many arguments two nodes have in common."""
+    ours, theirs = a.meanings[n].arguments, b.meanings[m].arguments
+    return sum(key in theirs and repr(theirs[key]) == repr(value) for key, value in ours.items())
 
 
 def _next(side: Side, node: int, forward: bool) -> list[int]:
