@@ -1,0 +1,93 @@
+"""Lint thirty networks of other packages (docs/evidence/lint.md).
+
+    python -m scripts.lint_foreign kimm|keras-hub|k3im|kyolo|medicai [-o FILE]
+
+Needs the package beside archcalc's extra `keras`, in the versions of scripts/traced_models.py and
+scripts/foreign_networks.py. Which networks was decided before any of them was linted: of the names that
+these two scripts know for a package, in alphabetical order, six at equal distances, the first one included;
+one that cannot be built is replaced by the next. Each is linted twice, without any setting: live, where
+custom layers are traced, and from its `.keras` file alone with unknown layers allowed, as a user would who
+only has the file. Prints every finding; -o writes them as JSON lines, for counting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras.src.initializers import random_initializers
+
+import archcalc
+from archcalc.keras import from_keras
+from archcalc.review.lint.run import Judgement
+from scripts import foreign_networks
+
+EACH = 6
+TOKENS = (8,)  # the length of a text
+
+
+def networks(package: str) -> list[tuple[str, Callable[[], Any]]]:
+    """All networks of a package that the scripts know, by name."""
+    if package in ("kimm", "keras-hub"):
+        from scripts import traced_models
+
+        found = [(n.split(" ", 1)[1], b) for n, b in traced_models.models([]) if n.startswith(package)]
+    else:
+        found = list(foreign_networks.networks(package))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def chosen(package: str) -> Iterator[tuple[str, Any]]:
+    """Name and model of each of the six."""
+    known = networks(package)
+    for position in range(EACH):
+        for name, build in known[position * len(known) // EACH :]:
+            keras.backend.clear_session()
+            try:
+                model = build()
+            except Exception as fault:  # of packages that this script does not know
+                print(f"{package} {name}: not built, {type(fault).__name__}", flush=True)
+                continue
+            yield name, model
+            break
+
+
+def judged(model: Any, folder: Path) -> Iterator[tuple[str, list[Judgement]]]:
+    """The findings of a model live and from its file; of what Keras cannot write, live only."""
+    text = all(tuple(x.shape) == (None, None) for x in model.inputs)
+    yield "live", list(archcalc.lint(from_keras(model, input_shape=TOKENS if text else None)).findings)
+    path = folder / "model.keras"
+    try:
+        model.save(path)
+    except NotImplementedError:
+        return
+    yield "file", list(archcalc.lint(archcalc.load(path, allow_unknown=True)).findings)
+    path.unlink()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("package", choices=["kimm", "keras-hub", "k3im", "kyolo", "medicai"])
+    parser.add_argument("-o", "--output", type=Path)
+    given = parser.parse_args()
+    for name in ("GlorotUniform", "VarianceScaling", "RandomNormal", "TruncatedNormal", "RandomUniform"):
+        getattr(random_initializers, name).__call__ = foreign_networks._zeros
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, model in chosen(given.package):
+            for road, findings in judged(model, Path(folder)):
+                print(f"{given.package} {name}, {road}: {len(findings)}", flush=True)
+                for f in findings:
+                    print(f"    {f.rule.severity} {f.rule.id} {f.layer}: {f.message}", flush=True)
+                    lines.append({"package": given.package, "network": name, "road": road, **f.to_dict()})
+    if given.output:
+        given.output.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
