@@ -5,9 +5,9 @@
 Needs the package beside archcalc's extra `keras`, in the versions of scripts/traced_models.py and
 scripts/foreign_networks.py. Which networks was decided before any of them was linted: of the names that
 these two scripts know for a package, in alphabetical order, six at equal distances, the first one included;
-one that cannot be built is replaced by the next. Each is linted twice, without any setting: live, where
-custom layers are traced, and from its `.keras` file alone with unknown layers allowed, as a user would who
-only has the file. Prints every finding; -o writes them as JSON lines, for counting.
+one that cannot be built or read live is replaced by the next. Each is linted twice, without any setting:
+live, where custom layers are traced, and from its `.keras` file alone with unknown layers allowed, as a user
+would who only has the file. Prints every finding; -o writes them as JSON lines, for counting.
 """
 
 from __future__ import annotations
@@ -42,32 +42,39 @@ def networks(package: str) -> list[tuple[str, Callable[[], Any]]]:
     return sorted(found, key=lambda pair: pair[0])
 
 
-def chosen(package: str) -> Iterator[tuple[str, Any]]:
-    """Name and model of each of the six."""
+def chosen(package: str) -> Iterator[tuple[str, str, list[Judgement]]]:
+    """The findings of each of the six, live and from its file."""
     known = networks(package)
     for position in range(EACH):
         for name, build in known[position * len(known) // EACH :]:
             keras.backend.clear_session()
             try:
                 model = build()
+                live = of_model(model)
             except Exception as fault:  # of packages that this script does not know
-                print(f"{package} {name}: not built, {type(fault).__name__}", flush=True)
+                print(f"{package} {name}: left out, {' '.join(str(fault).split())[:150]}", flush=True)
                 continue
-            yield name, model
+            yield name, "live", live
+            if (found := of_file(model)) is not None:
+                yield name, "file", found
             break
 
 
-def judged(model: Any, folder: Path) -> Iterator[tuple[str, list[Judgement]]]:
-    """The findings of a model live and from its file; of what Keras cannot write, live only."""
+def of_model(model: Any) -> list[Judgement]:
+    """The findings of a live model, of text with a length."""
     text = all(tuple(x.shape) == (None, None) for x in model.inputs)
-    yield "live", list(archcalc.lint(from_keras(model, input_shape=TOKENS if text else None)).findings)
-    path = folder / "model.keras"
-    try:
-        model.save(path)
-    except NotImplementedError:
-        return
-    yield "file", list(archcalc.lint(archcalc.load(path, allow_unknown=True)).findings)
-    path.unlink()
+    return list(archcalc.lint(from_keras(model, input_shape=TOKENS if text else None)).findings)
+
+
+def of_file(model: Any) -> list[Judgement] | None:
+    """The findings of its file; None for a model that Keras cannot write."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        try:
+            model.save(path)
+        except NotImplementedError:
+            return None
+        return list(archcalc.lint(archcalc.load(path, allow_unknown=True)).findings)
 
 
 def main() -> None:
@@ -78,13 +85,11 @@ def main() -> None:
     for name in ("GlorotUniform", "VarianceScaling", "RandomNormal", "TruncatedNormal", "RandomUniform"):
         getattr(random_initializers, name).__call__ = foreign_networks._zeros
     lines = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, model in chosen(given.package):
-            for road, findings in judged(model, Path(folder)):
-                print(f"{given.package} {name}, {road}: {len(findings)}", flush=True)
-                for f in findings:
-                    print(f"    {f.rule.severity} {f.rule.id} {f.layer}: {f.message}", flush=True)
-                    lines.append({"package": given.package, "network": name, "road": road, **f.to_dict()})
+    for name, road, findings in chosen(given.package):
+        print(f"{given.package} {name}, {road}: {len(findings)}", flush=True)
+        for f in findings:
+            print(f"    {f.rule.severity} {f.rule.id} {f.layer}: {f.message}", flush=True)
+            lines.append({"package": given.package, "network": name, "road": road, **f.to_dict()})
     if given.output:
         given.output.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
