@@ -7,7 +7,8 @@ scripts/foreign_networks.py. Which networks was decided before any of them was l
 these two scripts know for a package, in alphabetical order, six at equal distances, the first one included;
 one that cannot be built or read live is replaced by the next. Each is linted twice, without any setting:
 live, where custom layers are traced, and from its `.keras` file alone with unknown layers allowed, as a user
-would who only has the file. Prints every finding; -o writes them as JSON lines, for counting.
+would who only has the file; open texts have 8 tokens, open images 224x224 pixels. Prints every finding; -o
+writes them as JSON lines, for counting.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from archcalc.review.lint.run import Judgement
 from scripts import foreign_networks
 
 EACH = 6
-TOKENS = (8,)  # the length of a text
 
 
 def networks(package: str) -> list[tuple[str, Callable[[], Any]]]:
@@ -60,10 +60,17 @@ def chosen(package: str) -> Iterator[tuple[str, str, list[Judgement]]]:
             break
 
 
+def stated_shape(model: Any) -> tuple[int, ...] | None:
+    """A shape of the input where the model leaves it open: a text's length, an image's sides."""
+    shapes = [tuple(x.shape) for x in model.inputs]
+    if all(shape == (None, None) for shape in shapes):
+        return (8,)
+    return (224, 224, 3) if shapes == [(None, None, None, 3)] else None
+
+
 def of_model(model: Any) -> list[Judgement]:
-    """The findings of a live model, of text with a length."""
-    text = all(tuple(x.shape) == (None, None) for x in model.inputs)
-    return list(archcalc.lint(from_keras(model, input_shape=TOKENS if text else None)).findings)
+    """The findings of a live model."""
+    return list(archcalc.lint(from_keras(model, input_shape=stated_shape(model))).findings)
 
 
 def of_file(model: Any) -> list[Judgement] | None:
@@ -74,7 +81,8 @@ def of_file(model: Any) -> list[Judgement] | None:
             model.save(path)
         except NotImplementedError:
             return None
-        return list(archcalc.lint(archcalc.load(path, allow_unknown=True)).findings)
+        graph = archcalc.load(path, allow_unknown=True, input_shape=stated_shape(model))
+        return list(archcalc.lint(graph).findings)
 
 
 def main() -> None:

@@ -102,6 +102,15 @@ HEADLESS = chain(dense(8, "relu"), layer("Dropout", rate=0.5), shape=(8,))
 COUNTS = chain(dense(8, "relu"), dense(1, "softplus"), shape=(8,), **trained("poisson"))
 TIED_SIZES = chain(conv(8, 3), conv(8, 3), shape=("H", "H", 3), symbols={"H": None})
 REGRESSION = chain(dense(8, "relu"), dense(1, "sigmoid"), shape=(8,), **trained("mse", labels="real"))
+# a learned vector of positions is added, which is no branch of the path that it is added to
+POSITIONS = chain(
+    dense(8, "relu", name="patches", inputs=["x"]),
+    layer("Parameter", name="positions", shape=[16, 8], inputs=["patches"]),
+    layer("Add", name="sum", inputs=["patches", "positions"]),
+    layer("Dropout", rate=0.1),
+    dense(3, "relu"),
+    shape=(16, 4),
+)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +131,7 @@ REGRESSION = chain(dense(8, "relu"), dense(1, "sigmoid"), shape=(8,), **trained(
         (COUNTS, {"AC119", "AC107"}),
         (TIED_SIZES, {"AC401", "AC407", "AC408"}),
         (REGRESSION, {"AC105"}),
+        (POSITIONS, {"AC206"}),
     ],
 )
 def test_what_is_meant_so_is_left_alone(network: dict[str, Any], rules: set[str]) -> None:

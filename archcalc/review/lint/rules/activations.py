@@ -245,11 +245,16 @@ def _has_identity(net: Network, node: int) -> bool:
     sources = [t.node for t in net.graph.nodes[node].inputs]
     for source in sources:
         chain = [source]
-        while len(net.graph.nodes[chain[-1]].inputs) == 1:
+        # a constant or a weight, of positions for instance, takes the size of its input and is no branch
+        while len(net.graph.nodes[chain[-1]].inputs) == 1 and not _is_constant(net, chain[-1]):
             chain.append(net.graph.nodes[chain[-1]].inputs[0].node)
         if any(other in chain[1:] for other in sources):
             return True
     return False
+
+
+def _is_constant(net: Network, node: int) -> bool:
+    return any(isinstance(part.primitive, prim.ZeroGradient) for part in net.parts[node] or ())
 
 
 def _is_identity_above_zero(part: Part) -> bool:
