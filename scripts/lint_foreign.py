@@ -45,8 +45,11 @@ def networks(package: str) -> list[tuple[str, Callable[[], Any]]]:
 def chosen(package: str) -> Iterator[tuple[str, str, list[Judgement]]]:
     """The findings of each of the six, live and from its file."""
     known = networks(package)
+    taken = set()
     for position in range(EACH):
         for name, build in known[position * len(known) // EACH :]:
+            if name in taken:
+                continue
             keras.backend.clear_session()
             try:
                 model = build()
@@ -54,6 +57,7 @@ def chosen(package: str) -> Iterator[tuple[str, str, list[Judgement]]]:
             except Exception as fault:  # of packages that this script does not know
                 print(f"{package} {name}: left out, {' '.join(str(fault).split())[:150]}", flush=True)
                 continue
+            taken.add(name)
             yield name, "live", live
             if (found := of_file(model)) is not None:
                 yield name, "file", found

@@ -111,6 +111,10 @@ POSITIONS = chain(
     dense(3, "relu"),
     shape=(16, 4),
 )
+# of 18 units the last is read by no window; with one zero less at the end all would be
+PADDED = chain(
+    layer("ZeroPadding2D", padding=1), conv(8, strides=2, padding="valid"), layer("Flatten"), dense(3)
+)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +136,7 @@ POSITIONS = chain(
         (TIED_SIZES, {"AC401", "AC407", "AC408"}),
         (REGRESSION, {"AC105"}),
         (POSITIONS, {"AC206"}),
+        (PADDED, {"AC408"}),
     ],
 )
 def test_what_is_meant_so_is_left_alone(network: dict[str, Any], rules: set[str]) -> None:
