@@ -71,6 +71,8 @@ AUTOENCODER = chain(dense(4, "relu"), dense(16, "sigmoid"), shape=(16,), **train
 SEPARABLE = chain(layer("DepthwiseConv2D", kernel_size=3), layer("BatchNormalization"), conv(8, 1))
 BOTTLENECK = chain(conv(8, 1, None), layer("BatchNormalization"), conv(48, 1))
 LOW_RANK = chain(dense(4), dense(64, "relu"), dense(1), shape=(32,))
+# 32 to 8 in each of eight heads to 64
+HEADS = chain(dense(64), layer("Reshape", target_shape=[8, 8]), dense(64, "relu"), dense(1), shape=(32,))
 FACTORED = chain(
     layer("Conv2D", filters=8, kernel_size=[1, 3], padding="same"),
     layer("Conv2D", filters=8, kernel_size=[3, 1], padding="same", activation="relu"),
@@ -124,6 +126,7 @@ PADDED = chain(
         (SEPARABLE, {"AC201", "AC302"}),
         (BOTTLENECK, {"AC201"}),
         (LOW_RANK, {"AC201"}),
+        (HEADS, {"AC201"}),
         (FACTORED, {"AC201"}),
         (SHORTCUT, {"AC401"}),
         (ATTENTION, {"AC115"}),

@@ -65,9 +65,11 @@ def _factors(net: Network, first: Part, second: Part) -> bool:
     a, b = _kernel_axes(first), _kernel_axes(second)
     if a and b and not a & b:
         return True
-    widths = [net.inputs(first.node)[0][-1], net.shapes[first.node][0][-1], net.shapes[second.node][0][-1]]
-    sizes = [n for n in widths if type(n) is int]
-    return len(sizes) < 3 or sizes[1] < min(sizes[0], sizes[2]) + bottleneck
+    ends = net.inputs(first.node)[0][-1], net.shapes[second.node][0][-1]
+    # a reshape between them, into heads for instance, may leave the second one less to read
+    middle = net.shapes[first.node][0][-1], net.inputs(second.node)[0][-1]
+    outer, inner = ([n for n in sizes if type(n) is int] for sizes in (ends, middle))
+    return len(outer) < 2 or not inner or min(inner) < min(outer) + bottleneck
 
 
 @rule(
