@@ -46,7 +46,7 @@ def from_keras(
     model
         A functional, Sequential or subclassed model.
     input_shape
-        Sizes without the batch axis, for a Sequential that was never built.
+        Sizes of the input without the batch axis; they take the place of the model's own.
     allow_unknown
         Continue past layers without a rule; their figures are unknown.
     symbols
@@ -109,7 +109,8 @@ def _with_state(
     unknown = any(isinstance(node.layer, Opaque) for node in graph.nodes)
     if not unknown and any(id(v) not in known for v in model.weights):
         return None
-    live = with_flags(graph, variables, {id(v) for v in model.trainable_weights})
+    trained = {id(v) for v in model.trainable_weights}
+    live = with_flags(graph, variables, trained, resized=options["input_shape"] is not None)
     if live is None or graph.origin is None:
         return live
 

@@ -48,11 +48,13 @@ def adapters(layer: Any) -> dict[str, Any]:
     return found
 
 
-def with_flags(graph: Graph, variables: Mapping[int, Sequence[Any]], trained: set[int]) -> Graph | None:
+def with_flags(
+    graph: Graph, variables: Mapping[int, Sequence[Any]], trained: set[int], *, resized: bool = False
+) -> Graph | None:
     """The graph with the weights trained that are in the model; None where it declares other weights.
 
     `variables` holds those of each node's layer in Keras's order, `trained` the ids of all that the
-    model trains.
+    model trains. `resized`: the graph has another input, so that its weights have other sizes.
     """
     nodes = list(graph.nodes)
     with arith.scope():
@@ -64,16 +66,16 @@ def with_flags(graph: Graph, variables: Mapping[int, Sequence[Any]], trained: se
             # as they are trained by the rule: a built-in cell has the flag of its layer
             plain: Any = replace(node.layer, trainable=True, trained=None)
             declared = plain.weights(*graph.input_shapes(inferred, node))
-            if not _agree(declared, found):
+            if not _agree(declared, found, resized):
                 return None
             nodes[i] = replace(node, layer=_flagged(node.layer, declared, [id(v) in trained for v in found]))
     return replace(graph, nodes=tuple(nodes))
 
 
-def _agree(declared: Sequence[Weight], found: Sequence[Any]) -> bool:
+def _agree(declared: Sequence[Weight], found: Sequence[Any], resized: bool) -> bool:
     return len(declared) == len(found) and all(
         len(w.shape) == len(v.shape)
-        and all(type(n) is not int or n == m for n, m in zip(w.shape, v.shape, strict=True))
+        and all(resized or type(n) is not int or n == m for n, m in zip(w.shape, v.shape, strict=True))
         for w, v in zip(declared, found, strict=True)
     )
 

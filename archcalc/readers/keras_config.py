@@ -126,7 +126,7 @@ def _require_fit(graph: Graph, reading: Reading) -> None:
     except NetworkError as problem:
         given = ",".join(map(str, reading.input_shape or ()))
         faults = [
-            Fault("", f"--input-shape {given}: layer {name!r}: {reason}") for name, reason in problem.faults
+            Fault("", f"input shape {given}: layer {name!r}: {reason}") for name, reason in problem.faults
         ]
         raise SourceError(reading.source, faults) from None
 

@@ -9,7 +9,7 @@ import pytest
 import tf_keras
 
 from archcalc.analyze import analyze
-from archcalc.errors import ArchcalcError
+from archcalc.errors import ArchcalcError, SourceError
 from archcalc.graph import Graph
 from archcalc.keras import LocallyConnected1D, LocallyConnected2D, from_keras, to_keras
 
@@ -118,6 +118,21 @@ def test_two_submodels_that_share_a_layer_count_it_once() -> None:
     model = keras.Model(x, L.Add(name="sum")([part(x) for part in parts]))
     assert model.count_params() == 3 * 3 * 8 * 8 + 8
     assert analyze(from_keras(model)).totals.parameters == model.count_params()
+
+
+def test_another_input_shape_is_that_of_the_same_network_in_a_file() -> None:
+    """Weights have other sizes then, and keep their flags."""
+    layers = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    model.layers[0].bias.trainable = False
+    totals = analyze(from_keras(model, input_shape=(16, 16, 3))).totals
+    larger = keras.Sequential(
+        [keras.Input((16, 16, 3)), *(type(x).from_config(x.get_config()) for x in layers)]
+    )
+    assert totals.parameters == larger.count_params()
+    assert totals.trainable_parameters == larger.count_params() - 4
+    with pytest.raises(SourceError, match=r"input shape 2,2,3: layer .*shorter than the window"):
+        from_keras(model, input_shape=(2, 2, 3))
 
 
 def test_a_tf_keras_model() -> None:

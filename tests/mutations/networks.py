@@ -63,7 +63,7 @@ def drawn(count: int) -> list[Entry]:
         each_drawn(architectures(), graphs.append, count=count, seed=3)
     entries = []
     for graph in graphs[:count]:
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
         names = [node.name for node in graph.nodes]
         rows = []
         for n in graph.nodes:

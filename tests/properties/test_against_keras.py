@@ -15,7 +15,7 @@ from tests.properties.networks import disagreements, spec, thorough
 @settings(thorough, max_examples=150)
 @given(architectures())
 def test_every_figure_agrees_with_keras(graph: Graph) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
     assert not differences, "\n".join(map(str, differences))
@@ -25,7 +25,7 @@ def test_every_figure_agrees_with_keras(graph: Graph) -> None:
 @settings(thorough, max_examples=150)
 @given(architectures(with_operations=True))
 def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
     assert not differences, "\n".join(map(str, differences))
@@ -35,7 +35,7 @@ def test_every_figure_of_operations_agrees_with_keras(graph: Graph) -> None:
 @settings(thorough, max_examples=500)
 @given(architectures(min_motifs=5, max_motifs=12))
 def test_every_figure_of_deeper_networks_agrees_with_keras(graph: Graph) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     differences = disagreements(archcalc.verify(graph, sample=6))
     note(spec(graph))
     assert not differences, "\n".join(map(str, differences))

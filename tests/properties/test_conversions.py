@@ -40,7 +40,7 @@ def test_folding_into_blocks_keeps_every_figure(graph: Graph) -> None:
 @given(architectures())
 def test_a_live_model_has_the_figures_of_its_graph(graph: Graph) -> None:
     note(spec(graph))
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = to_keras(graph, initializers="zeros")
     # Keras leaves out layers that do not lead to an output
     names = {from_keras_name(layer.name) for layer in model.layers}

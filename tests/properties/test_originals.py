@@ -21,7 +21,7 @@ from tests.properties.states import change_state, drawn_model, read
 @settings(thorough, max_examples=20)
 @given(architectures(max_motifs=4), st.integers(0, 2**32))
 def test_live_models_have_the_counts_that_keras_says(graph: Graph, seed: int) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     note(spec(graph))
     rng = Random(seed)
     model = drawn_model(graph, rng)
@@ -34,7 +34,7 @@ def test_live_models_have_the_counts_that_keras_says(graph: Graph, seed: int) ->
 @settings(thorough, max_examples=4)
 @given(architectures(max_motifs=3), st.integers(0, 2**32))
 def test_a_conversion_is_the_same_model_in_keras(graph: Graph, seed: int) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     note(spec(graph))
     rng = Random(seed)
     model = drawn_model(graph, rng)

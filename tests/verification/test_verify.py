@@ -489,3 +489,14 @@ def test_a_value_takes_the_place_of_a_default() -> None:
 def test_a_file_in_mixed_precision_agrees() -> None:
     policies = Path(__file__).parents[1] / "report" / "policy.json"
     assert not verify(archcalc.load(policies)).differences
+
+
+def test_masks_that_a_file_holds_as_operations_verify() -> None:
+    """`mask_zero` writes `not_equal` into the file, whose output carries no gradient and no spread."""
+    words = keras.Input((5,), dtype="int32")
+    x = keras.layers.Dropout(0.2)(keras.layers.Embedding(10, 4, mask_zero=True)(words))
+    data = json.loads(keras.Model(words, keras.layers.LSTM(4)(x)).to_json())
+    assert "NotEqual" in {layer["class_name"] for layer in data["config"]["layers"]}
+    result = verify(archcalc.load(data))
+    assert result.agrees
+    assert len(result.checks) > 20

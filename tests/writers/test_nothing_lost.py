@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import archcalc
@@ -113,7 +114,7 @@ MODELS = [
 
 @pytest.mark.parametrize("make", MODELS)
 def test_each_form_is_the_same_model(make: Any, tmp_path: Path) -> None:
-    keras.backend.clear_session()
+    keras.backend.clear_session(free_memory=False)
     model = make()
     graph = archcalc.load(json.loads(model.to_json()))
     for form in FORMS:
@@ -122,7 +123,22 @@ def test_each_form_is_the_same_model(make: Any, tmp_path: Path) -> None:
     assert (live.parameters, live.trainable_parameters) == counts(model)
 
 
+def test_functions_of_tensorflow_compute_the_same_as_those_of_keras() -> None:
+    """Keras 2 wrote calls of `tf.` functions as layers; written code has them from `keras.ops`."""
+    import tensorflow as tf
+    import tf_keras
+
+    x = tf_keras.Input((8, 8, 3))
+    y = tf.expand_dims(tf.image.resize(x, (16, 16))[:, 2:-2, :, :1], 1)
+    former = tf_keras.Model(x, tf.reshape(tf.transpose(tf.squeeze(y, 1), (0, 2, 1, 3)), (-1, 192)))
+    space: dict[str, Any] = {}
+    exec(archcalc.keras_code(archcalc.load(json.loads(former.to_json()))), space)
+    image = np.random.default_rng(3).normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(space["model"](image), former(image), rtol=1e-5, atol=1e-6)
+
+
 def test_arguments_of_calls_and_masks_are_written_with_their_calls() -> None:
+    keras.backend.clear_session(free_memory=False)  # names are numbered from the first
     spec = archcalc.to_spec(json.loads(attention_causal_in_one_call().to_json()))
     assert [entry.get("use_causal_mask") for entry in spec["layers"]] == [True, False]
     spec = archcalc.to_spec(json.loads(masks_of_every_kind().to_json()))

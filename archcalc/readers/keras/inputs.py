@@ -127,7 +127,7 @@ def _named(name: str, reading: Reading) -> Any:
 
 
 def _given(shape: tuple[Any, ...]) -> str:
-    return f"--input-shape {','.join(map(str, shape))}"
+    return f"input shape {','.join(map(str, shape))}"
 
 
 def _show(shape: tuple[int | None, ...]) -> str:

@@ -26,7 +26,10 @@ def parse_whole(data: dict[str, Any], root: str, reading: Reading) -> Model | No
     identity = identify(data, root, reading)
     if identity is None:
         return None
-    if identity.kind == "unknown" and not reading.allow_unknown:
+    # a functional model or a Sequential without a list of layers is a damaged file
+    if identity.kind in ("functional", "sequential") or (
+        identity.kind == "unknown" and not reading.allow_unknown
+    ):
         reading.fault(root, f"{show(data['class_name'])} is {SUBCLASSED}")
         return None
     entry = data if identity.config is None else {**data, "config": identity.config}

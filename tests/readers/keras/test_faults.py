@@ -154,14 +154,16 @@ def test_nothing_that_a_file_names_is_imported(monkeypatch: pytest.MonkeyPatch) 
 
     read_keras(config(), "net.json")  # the reader still has all that it needs
 
-    def refuse(name: str, *rest: Any, **more: Any) -> Any:
-        if "evil" in name:
-            raise AssertionError(f"imports {name}")
-        return real(name, *rest, **more)
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(name: str, *rest: Any, **more: Any) -> Any:
+            if "evil" in name:
+                raise AssertionError(f"imports {name}")
+            return real(name, *rest, **more)
 
-    real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    monkeypatch.setattr(importlib, "import_module", refuse)
+        return refuse
+
+    monkeypatch.setattr(builtins, "__import__", guarded(builtins.__import__))
+    monkeypatch.setattr(importlib, "import_module", guarded(importlib.import_module))
     data = config()
     layer(data, "conv").update(module="evil.module", class_name="Evil", registered_name="evil>Evil")
     layer(data, "out")["config"]["kernel_initializer"] = {
@@ -189,7 +191,7 @@ def test_quantised_weights_are_refused_by_name() -> None:
 
 def test_an_input_shape_without_sense_is_refused() -> None:
     (fault,) = faults(config(), input_shape=(8, 3))
-    assert "--input-shape 8,3 has another number of axes than (16, 16, 3)" in fault.message
+    assert "input shape 8,3 has another number of axes than (16, 16, 3)" in fault.message
     (fault,) = faults(config(), input_shape=(8, 0, 3))
     assert "positive integers" in fault.message
 

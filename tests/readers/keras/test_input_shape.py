@@ -61,13 +61,11 @@ def test_the_layer_that_forbids_a_size_is_named() -> None:
     x = keras.layers.Conv2D(4, 3, name="conv")(image)
     x = keras.layers.Reshape((49, 16), name="tokens")(x)
     data = config(keras.Model(image, x))
-    with pytest.raises(SourceError, match=r"--input-shape 17,17,3: layer 'tokens': "):
+    with pytest.raises(SourceError, match=r"input shape 17,17,3: layer 'tokens': "):
         load(data, input_shape=(17, 17, 3))
-    with pytest.raises(SourceError, match=r"--input-shape 2,2,3: layer 'conv': "):
+    with pytest.raises(SourceError, match=r"input shape 2,2,3: layer 'conv': "):
         load(data, input_shape=(2, 2, 3))
-    with pytest.raises(
-        SourceError, match=r"--input-shape 16,3 has another number of axes than \(16, 16, 3\)"
-    ):
+    with pytest.raises(SourceError, match=r"input shape 16,3 has another number of axes than \(16, 16, 3\)"):
         load(data, input_shape=(16, 3))
 
 
