@@ -168,7 +168,7 @@ def study(seed: int) -> list[Outcome]:
         found = archcalc.lint(graph, select=RULES).findings
         shapes = infer(graph)
         judged = verdict(graph, shapes, expected_gradients(graph, shapes), with_remedies=False)
-        rule, change = found[0].rule.id if found else "", judged and judged.log10
+        rule, change = found[0].rule.id if found else "", judged.log10 if judged else None
         outcomes.append(outcome := Outcome(drawn, rule, change, *trained(model, x, y)))
         print(row(outcome), f"  {time.process_time():.0f} s", flush=True)
     return outcomes
