@@ -71,6 +71,8 @@ AUTOENCODER = chain(dense(4, "relu"), dense(16, "sigmoid"), shape=(16,), **train
 SEPARABLE = chain(layer("DepthwiseConv2D", kernel_size=3), layer("BatchNormalization"), conv(8, 1))
 BOTTLENECK = chain(conv(8, 1, None), layer("BatchNormalization"), conv(48, 1))
 LOW_RANK = chain(dense(4), dense(64, "relu"), dense(1), shape=(32,))
+# 32 to 8 in each of eight heads to 64
+HEADS = chain(dense(64), layer("Reshape", target_shape=[8, 8]), dense(64, "relu"), dense(1), shape=(32,))
 FACTORED = chain(
     layer("Conv2D", filters=8, kernel_size=[1, 3], padding="same"),
     layer("Conv2D", filters=8, kernel_size=[3, 1], padding="same", activation="relu"),
@@ -139,6 +141,19 @@ BETWEEN_BLOCKS = chain(
     layer("Dropout", rate=0.3),
     *(conv(64, 3, None, use_bias=False), layer("BatchNormalization"), layer("ReLU")),
 )
+# a learned vector of positions is added, which is no branch of the path that it is added to
+POSITIONS = chain(
+    dense(8, "relu", name="patches", inputs=["x"]),
+    layer("Parameter", name="positions", shape=[16, 8], inputs=["patches"]),
+    layer("Add", name="sum", inputs=["patches", "positions"]),
+    layer("Dropout", rate=0.1),
+    dense(3, "relu"),
+    shape=(16, 4),
+)
+# of 18 units the last is read by no window; with one zero less at the end all would be
+PADDED = chain(
+    layer("ZeroPadding2D", padding=1), conv(8, strides=2, padding="valid"), layer("Flatten"), dense(3)
+)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +169,7 @@ BETWEEN_BLOCKS = chain(
         (SEPARABLE, {"AC201", "AC302"}),
         (BOTTLENECK, {"AC201"}),
         (LOW_RANK, {"AC201"}),
+        (HEADS, {"AC201"}),
         (FACTORED, {"AC201"}),
         (SHORTCUT, {"AC401"}),
         (ATTENTION, {"AC115"}),
@@ -165,6 +181,8 @@ BETWEEN_BLOCKS = chain(
         (COUNTS, {"AC119", "AC107"}),
         (TIED_SIZES, {"AC401", "AC407", "AC408"}),
         (REGRESSION, {"AC105"}),
+        (POSITIONS, {"AC206"}),
+        (PADDED, {"AC408"}),
     ],
 )
 def test_what_is_meant_so_is_left_alone(network: dict[str, Any], rules: set[str]) -> None:

@@ -65,13 +65,15 @@ def _factors(net: Network, first: Part, second: Part) -> bool:
     a, b = _kernel_axes(first), _kernel_axes(second)
     if a and b and not a & b:
         return True
-    widths = [net.inputs(first.node)[0][-1], net.shapes[first.node][0][-1], net.shapes[second.node][0][-1]]
-    sizes = [n for n in widths if type(n) is int]
-    if len(sizes) < 3 or sizes[1] < min(sizes[0], sizes[2]) + bottleneck:
+    ends = net.inputs(first.node)[0][-1], net.shapes[second.node][0][-1]
+    # a reshape between them, into heads for instance, may leave the second one less to read
+    middle = net.shapes[first.node][0][-1], net.inputs(second.node)[0][-1]
+    outer, inner = ([n for n in sizes if type(n) is int] for sizes in (ends, middle))
+    if len(outer) < 2 or not inner or min(inner) < min(outer) + bottleneck:
         return True
     # as in fully convolutional networks: scores of each position, interpolated
-    upsampled = getattr(second.primitive, "transposed", False) and sizes[1] == sizes[2]
-    return upsampled and not a and sizes[1] < sizes[0]
+    upsampled = getattr(second.primitive, "transposed", False) and min(inner) == outer[1]
+    return upsampled and not a and min(inner) < outer[0]
 
 
 @rule(
@@ -256,11 +258,16 @@ def _has_identity(net: Network, node: int) -> bool:
     sources = [t.node for t in net.graph.nodes[node].inputs]
     for source in sources:
         chain = [source]
-        while len(net.graph.nodes[chain[-1]].inputs) == 1:
+        # a constant or a weight, of positions for instance, takes the size of its input and is no branch
+        while len(net.graph.nodes[chain[-1]].inputs) == 1 and not _is_constant(net, chain[-1]):
             chain.append(net.graph.nodes[chain[-1]].inputs[0].node)
         if any(other in chain[1:] for other in sources):
             return True
     return False
+
+
+def _is_constant(net: Network, node: int) -> bool:
+    return any(isinstance(part.primitive, prim.ZeroGradient) for part in net.parts[node] or ())
 
 
 def _is_identity_above_zero(part: Part) -> bool:

@@ -17,6 +17,7 @@ class Window:
     """One axis of a window whose sizes are numbers."""
 
     def __init__(self, window: prim.SlidingWindow) -> None:
+        self.axis = window.axis
         self.size: Any = window.size
         self.positions: Any = window.positions
         self.kernel: Any = window.kernel
@@ -73,6 +74,13 @@ def _others(net: Network, part: Part) -> tuple[list[Part], bool]:
         reader, source = source, net.graph.nodes[source].inputs[0].node
     readers = set(net.consumers[source]) - {reader}
     return [p for i in readers for p in (net.parts[i] or (Part(i, None),))[:1]], reader != part.node
+
+
+def _padding(net: Network, part: Part) -> dict[int, int]:
+    """The zeros at the end of each axis that a layer directly before this one adds."""
+    before = net.parts[net.graph.nodes[part.node].inputs[0].node] or ()
+    pairs = before[-1].primitive.pairs if before and isinstance(before[-1].primitive, prim.Pad) else ()
+    return {axis: number(after) or 0 for axis, (_, after) in enumerate(pairs)}
 
 
 def _skips(axes: list[Window]) -> bool:
@@ -295,7 +303,8 @@ def taps_in_the_padding(net: Network) -> Found:
 def unread_border(net: Network) -> Found:
     """Rows or columns at the end of a tensor that a strided window never reaches."""
     for part, axes in sliding(net):
-        lost = [w for w in axes if w.unread and w.stride > 1]
+        padding = _padding(net, part)
+        lost = [w for w in axes if w.unread > padding.get(w.axis, 0) and w.stride > 1]
         whole = not all(windows(p) and any(w.unread for w in windows(p)) for p in _others(net, part)[0])
         if lost and not _skips(axes) and not whole:
             most = max(lost, key=lambda w: w.unread / w.size)
