@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError, did_you_mean
@@ -99,7 +99,7 @@ class Space:
         Raises `ArchcalcError` if none of them has it.
         """
         usual = Space(types=self.types)
-        has = {
+        has: dict[str, Callable[[Varied], Any]] = {
             "groups": lambda v: v.groups,
             "kernel_sizes": lambda v: any(_rank(k) in (v.rank, 0) for k in self.kernel_sizes) and v.rank,
             "bias": lambda v: v.bias,
