@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from archcalc.arith import integer
 from archcalc.errors import ArchcalcError, LayerError
 from archcalc.layers.convolution import Conv1D
 from archcalc.layers.window import Taps
@@ -148,7 +149,7 @@ def _chains(
     if (number, beyond) not in known:
         found: list[Chain] = []
         for link, read in windows.items():
-            left = beyond - (int(read.count) - 1) * int(read.dilation)
+            left = beyond - (integer(read.count) - 1) * integer(read.dilation)
             if number == 1:
                 found += [(link,)] if left == 0 and link.stride == 1 else []
             elif left >= 0 and left % link.stride == 0:

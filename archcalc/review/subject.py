@@ -70,7 +70,8 @@ class Subject:
 
     def _covered(self) -> Any:
         """The field, with the input's size along each axis that it covers whole."""
-        name, field = next(iter(self.of.receptive_fields[self.node].items()))
+        fields = self.of.receptive_fields[self.node].items()
+        name, field = next((name, field) for name, field in fields if field is not None)
         sides = self.of.output_shapes[self.of.graph.index()[name]][0]
         along = zip(field.axes, field.size, field.is_global, strict=True)
         return tuple(sides[axis] if whole is True else size for axis, size, whole in along)
