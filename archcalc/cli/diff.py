@@ -19,7 +19,7 @@ def _quantities(ctx: click.Context, parameter: click.Parameter, text: str | None
 
     known = ("changed", *TOTALS)
     words = tuple(word.strip().replace("-", "_") for word in (text or "").split(",") if word.strip())
-    for word in words:
+    for word in words or [text] * (text is not None):
         if word not in known:
             raise click.BadParameter(f"{word!r}: expected some of {', '.join(known)}", ctx, parameter)
     return words

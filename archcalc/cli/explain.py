@@ -161,8 +161,7 @@ def _counted(given: dict[str, Any]) -> Explanation:
     space = Space(**{name: value for name, value in narrowed.items() if value})
     if given["input_size"]:
         space = space.with_inputs(given["input_size"])
-    space.require_effect()
-    return explain(given["parameters"], space)
+    return explain(given["parameters"], space.with_effect(chosen=bool(given["types"])))
 
 
 def _field(given: dict[str, Any]) -> FieldExplanation:

@@ -45,7 +45,9 @@ _KEYS = (
     help="Exit with 1 if there is a finding of this level or above. Default: warning.",
 )
 @click.option(
-    "--loss", metavar="NAME", help="Loss it is trained with: mse, CategoricalCrossentropy(from_logits=True)."
+    "--loss",
+    metavar="NAME",
+    help="Loss it is trained with, or one for each output: mse,CategoricalCrossentropy(from_logits=True).",
 )
 @click.option("--learning-rate", type=float, metavar="RATE", help="Learning rate of the optimizer.")
 @click.option("--momentum", type=float, metavar="M", help="Momentum of the optimizer.")

@@ -368,7 +368,9 @@ class NamedKind(Kind):
         raise FieldError(f"unknown {self.what} {name!r}{did_you_mean(str(name), self.names())}")
 
     def schema(self, rank: int) -> dict[str, Any]:
-        options: list[Any] = [{"enum": sorted(self.names())}, {"type": "object"}]
+        names = {"enum": sorted(self.names())}
+        configured = {"type": "object", "properties": {"class_name": names}, "required": ["class_name"]}
+        options: list[Any] = [names, configured]
         return {"anyOf": [*options, {"type": "null"}] if self.optional else options}
 
 

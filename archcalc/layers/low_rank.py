@@ -57,9 +57,11 @@ class AdaptersKind(Kind):
         return rank if alpha in (None, rank) else {"rank": rank, "alpha": alpha}
 
     def schema(self, rank: int) -> dict[str, Any]:
-        one = {"type": "object", "properties": {"rank": {"type": "integer"}, "alpha": {"type": "number"}}}
-        either = {"anyOf": [{"type": "integer", "minimum": 1}, one]}
-        return {"type": ["object", "null"], "properties": dict.fromkeys(self.parts, either)}
+        size = {"type": "integer", "minimum": 1}
+        stated = {"rank": size, "alpha": {"type": ["number", "null"]}}
+        one = {"type": "object", "properties": stated, "required": ["rank"], "additionalProperties": False}
+        parts = {key: {"anyOf": [size, one]} for key in self.parts}
+        return {"type": ["object", "null"], "properties": parts, "additionalProperties": False}
 
 
 def refuse_quantized(dtype: Any) -> None:

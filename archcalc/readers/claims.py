@@ -11,6 +11,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import PurePath
 from typing import Any, NamedTuple, NoReturn
 
@@ -49,10 +50,14 @@ def read_stated(source: str) -> list[Stated]:
     named = json_text.STANDARD_INPUT if source == "-" else source
     begin = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if begin in (b"{", b"["):
-        return _from_json(json_text.decode(raw, named), named)
-    if not raw.strip():
+        stated = _from_json(json_text.decode(raw, named), named)
+    elif raw.strip():
+        stated = _from_csv(json_text.text(raw, named), named)
+    else:
         _refuse(named, "", "is empty; a file of claims begins with the names of its columns, or with {")
-    return _from_csv(json_text.text(raw, named), named)
+    if not any(s.claims for s in stated):
+        _refuse(named, "", "states no claims")
+    return stated
 
 
 def _refuse(source: str, path: str, message: str) -> NoReturn:
@@ -130,7 +135,7 @@ def _from_csv(text: str, source: str) -> list[Stated]:
         if len(cells) > len(columns):
             faults.append(Fault(f"line {line}", f"{len(cells)} cells, but {len(columns)} columns"))
             continue
-        named = {c: cell.strip() for c, cell in zip(columns, cells, strict=False)}
+        named = {c: cell.strip() for c, cell in zip_longest(columns, cells, fillvalue="")}
         claim = _of_row(named, line, faults)
         if claim is not None:
             key = named.get("student", ""), named.get("network", "")
@@ -143,10 +148,13 @@ def _from_csv(text: str, source: str) -> list[Stated]:
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
+    begin = re.match(r"sep=(.)\r?\n", text)  # how a spreadsheet says which separator it takes
     first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
+    separator = begin[1] if begin else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
+        if begin:
+            next(reader)
         for cells in reader:
             yield reader.line_num, cells
     except csv.Error as problem:
@@ -186,7 +194,7 @@ def _of_row(row: Mapping[str, str], line: int, faults: list[Fault]) -> Claim | N
         fault("per", f"expected filter, layer or nothing, got {show(row['per'])}")
     value, rounded = _value(row["value"], quantity), 0
     if value is None:
-        value, rounded = _rounded(row["value"])
+        value, rounded = _rounded(row["value"], _BYTES if quantity.endswith("_bytes") else _UNITS)
     if value is None:
         fault("value", f"expected a number, or sizes as in 30x30x16, got {show(row['value'])}")
     stated = row.get("rounded_to", "")
@@ -204,8 +212,12 @@ def _of_row(row: Mapping[str, str], line: int, faults: list[Fault]) -> Claim | N
 
 
 # -- numbers as people write them ------------------------------------------------------------------------
-_GROUPED = re.compile(r"\d{1,3}(?:[,.\u066c'\u2019_ \u00a0\u202f\u2009]\d{3})+")
+_SEPARATORS = ",.\u066c'\u2019_ \u00a0\u202f\u2009"
+# in thousands, or as in India (72,74,288); a table program may write 5088 as 5088.0
+_GROUPED = re.compile(rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+|\d{{1,2}}(?:[,\u066c]\d\d)+[,\u066c]\d{{3}}")
+_NO_FRACTION = re.compile(r"(?<=\d)[.\u066b]0{1,2}$")
 _UNITS = {"k": 10**3, "m": 10**6, "million": 10**6, "b": 10**9, "g": 10**9, "billion": 10**9}
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def _value(text: str, quantity: str) -> int | tuple[int, ...] | None:
@@ -223,7 +235,7 @@ def number(text: str) -> int | None:
     """The integer that a text writes in the digits of any script, with or without separators of thousands."""
     plain = "".join(_digit(c) for c in text.strip().replace("\u2212", "-"))
     sign = -1 if plain.startswith("-") else 1
-    plain = plain.removeprefix("-").removeprefix("+").strip()
+    plain = _NO_FRACTION.sub("", plain.removeprefix("-").removeprefix("+").strip())
     if _GROUPED.fullmatch(plain):
         plain = re.sub(r"\D", "", plain)
     if plain.isascii() and plain.isdigit() and len(plain) <= json_text.MAX_DIGITS:
@@ -231,17 +243,17 @@ def number(text: str) -> int | None:
     return None
 
 
-def _rounded(text: str) -> tuple[int | None, int]:
-    """`25.6M` as 25,600,000 with the unit of its last digit, 100,000."""
+def _rounded(text: str, units: Mapping[str, int]) -> tuple[int | None, int]:
+    """`25.6M` as 25,600,000 with the unit of its last digit, 100,000; `7.27E+06` in the same way."""
     plain = "".join(_digit(c) for c in text.strip().lower()).replace("\u066b", ".").replace(",", ".")
-    match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,12}))?\s*(k|m|b|g|million|billion)", plain, re.ASCII)
+    match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,12}))?\s*(?:e\+?(\d{1,2})|([a-z]+))", plain, re.ASCII)
     if match is None:
         return None, 0
-    scale, part = _UNITS[match[3]], match[2] or ""
-    if 10 ** len(part) > scale:
-        return None, 0
+    scale = 10 ** int(match[3]) if match[3] else units.get(match[4], 0)
+    part = match[2] or ""
+    whole, rest = divmod(int(match[1] + part) * scale, 10 ** len(part))
     unit = scale // 10 ** len(part)
-    return int(match[1] + part) * unit, unit
+    return (None, 0) if not unit or rest else (whole, unit if unit > 1 else 0)
 
 
 def _digit(character: str) -> str:

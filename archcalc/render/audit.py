@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from archcalc.arith.symbolic import Expr
+from archcalc.graph.claims import Claim
 from archcalc.render.derivation import markdown as derivation_markdown
 from archcalc.render.derivation import text as derivation_text
 from archcalc.render.markdown import escaped
@@ -18,7 +19,7 @@ from archcalc.review.audit import RIGHT, WRONG, Audit, Checked, Graded
 
 MARKS = {"right": "✓", "wrong": "✗", "not judged": "–"}
 ASCII_MARKS = {"right": "ok", "wrong": "NO", "not judged": "-"}
-WHOLE = "whole network"
+WHOLE = "the whole network"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")  # how a spreadsheet's formula begins
 
 
@@ -39,6 +40,12 @@ def value(figure: Any, glyphs: Glyphs = UNICODE) -> str:
     if isinstance(figure, Expr) or not isinstance(figure, int):
         return str(figure)
     return f"{figure:,}"
+
+
+def stated(claim: Claim, glyphs: Glyphs = UNICODE) -> str:
+    """The claim's value; of a rounded one how far it was rounded."""
+    rounded = f" rounded to {value(claim.rounded_to, glyphs)}" if claim.rounded_to else ""
+    return value(claim.value, glyphs) + rounded
 
 
 def name_of(graded: Graded) -> str:
@@ -78,7 +85,7 @@ def text(audit: Audit, *, width: int = 120, ascii: bool = False) -> str:
 
 def sentence(checked: Checked, glyphs: Glyphs = UNICODE) -> str:
     """`parameters of conv1: 448`, and what is wrong with it."""
-    said = f"{about(checked, glyphs)}: {value(checked.claim.value, glyphs)}"
+    said = f"{about(checked, glyphs)}: {stated(checked.claim, glyphs)}"
     if checked.verdict == RIGHT:
         return said
     if checked.verdict == WRONG:
@@ -188,7 +195,7 @@ def _line(c: Checked) -> str:
     cells = [
         MARKS[c.verdict],
         f"{c.number}. {about(c)}",
-        value(c.claim.value),
+        stated(c.claim),
         value(c.truth) if c.verdict == WRONG else "",
         printable(c.explanation) if c.verdict != RIGHT else "",
     ]
@@ -201,7 +208,7 @@ def html(audit: Audit) -> str:
     for graded in audit.sheets:
         rows.append(f"<tr><th colspan=5>{escape(printable(f'{name_of(graded)}: {score(graded)}'))}</th></tr>")
         for c in graded.checked:
-            cells = (MARKS[c.verdict], f"{c.number}. {about(c)}", value(c.claim.value), value(c.truth))
+            cells = (MARKS[c.verdict], f"{c.number}. {about(c)}", stated(c.claim), value(c.truth))
             told = (*cells, printable(c.explanation) if c.verdict != RIGHT else "")
             rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in told)}</tr>")
     head = "".join(f"<th>{t}</th>" for t in ("", "Claim", "Stated", "True", "Why"))

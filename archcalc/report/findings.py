@@ -29,16 +29,19 @@ def too_large(fit: Fit | None, batch: int) -> Iterator[Finding]:
                 f"{use}-memory",
                 severity,
                 None,
-                f"{use} with batch {batch:,} needs {_memory(need.bytes)}, "
-                f"with {fit.margin}% to spare more than {_memory(fit.memory)}",
+                f"{use} with batch {batch:,} needs {memory_in_words(need.bytes)}, "
+                f"with {fit.margin}% to spare more than {memory_in_words(fit.memory)}",
                 f"--batch {largest} fits"
                 if fitting
                 else "not even one sample fits: use a smaller network or more memory",
             )
 
 
-def _memory(size: int) -> str:
-    return f"{size / 2**30:,.2f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"
+def memory_in_words(size: int) -> str:
+    for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= one:
+            return f"{size / one:,.2f} {unit}"
+    return f"{size:,} bytes"
 
 
 def unused(figures: Figures) -> Iterator[Finding]:

@@ -75,8 +75,9 @@ class Checked:
             parts.append(f"the written arithmetic gives {self.written:,}")
         which = "that is " if self.of_written else ""
         if self.follow_on is not None:
-            numbers = " and ".join(str(n) for n in self.follow_on.claims)
-            parts.append(f"{which}right given claim {numbers} ({self.follow_on.how})")
+            *most, last = map(str, self.follow_on.claims)
+            numbers = f"claims {', '.join(most)} and {last}" if most else f"claim {last}"
+            parts.append(f"{which}right given {numbers} ({self.follow_on.how})")
         if self.causes.named:
             parts.append(which + "; or ".join(c.says for c in self.causes.named))
         if self.causes.more:
@@ -241,7 +242,9 @@ def audit(
         list(claims) if claims is not None else [Sheet("", network.source or network.name, network.claims)]
     )
     if not any(s.claims or s.fault or s.others for s in sheets):
-        raise ArchcalcError('there are no claims: the spec has no "claims", and no file of claims was given')
+        raise ArchcalcError(
+            'there are no claims: the spec has no "claims", and no file of claims was given (--claims)'
+        )
     report = analyze(network)
     with scope(report.scope):
         search = Search()
@@ -271,7 +274,7 @@ def _judged(report: Report, claim: Claim, number: int) -> tuple[Checked, Subject
     named = tuple(of.of.name[i] for i in of.nodes) if claim.layers else ()
     if of.claim.quantity in ("output_shape", "receptive_field", "receptive_field_stride"):
         named = (of.of.name[of.node],)
-    verdict, reason = (RIGHT, "") if holds(claim, truth) else (WRONG, "")
+    verdict, reason = (RIGHT, "") if of.right else (WRONG, "")
     if verdict == WRONG and is_open(truth):
         verdict, reason = _with_open_symbols(claim, truth)
     return Checked(number, claim, verdict, truth, reason, layers=named), of

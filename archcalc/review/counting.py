@@ -57,6 +57,7 @@ class Counting:
         self.subject = subject
         self.of: Figures = subject.of
         self.kind = WORK if subject.quantity in ("macs", "flops") else PARAMETERS
+        self.owned_before: dict[int, LayerCount] = {}  # of later calls, whose weights count at the first
         self.counts = dict(self._counts(self.of))
         self.total = sum(c.value for c in self.counts.values())
 
@@ -96,10 +97,11 @@ class Counting:
             )
             if count is None:
                 raise ArchcalcError(f"{of.name[i]}: its count is not a sum of products")
-            if node.shared_with is not None and self.kind == PARAMETERS:
-                count = count.having(())
             if quantity == "non_trainable_parameters":
                 count = count.having(t for t in count.terms if not t.trainable)
+            if node.shared_with is not None and self.kind == PARAMETERS:
+                self.owned_before[i] = count
+                count = count.having(())
             yield i, count
 
     @cached_property
@@ -167,16 +169,8 @@ class Counting:
         for name in types if several and len(types) > 1 else ():
             gone = {i: c.having(()) for i, c in self.counts.items() if c.type == name}
             yield Atom(TYPE_OMITTED, next(iter(gone)), gone, self._delta(gone))
-        again = dict(self._shared()) if self.kind == PARAMETERS else {}
-        if again:
-            yield Atom(SHARED_TWICE, None, again, self._delta(again))
-
-    def _shared(self) -> Iterator[tuple[int, LayerCount]]:
-        graph = self.of.graph
-        for i in self.counts:
-            owner = graph.nodes[i].shared_with
-            if owner is not None and owner in self.counts:
-                yield i, self.counts[i].having(self.counts[owner].terms)
+        if self.owned_before:
+            yield Atom(SHARED_TWICE, None, self.owned_before, self._delta(self.owned_before))
 
     def _singles(self) -> Iterator[Candidate]:
         truth = self.subject.truth

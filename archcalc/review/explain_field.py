@@ -15,7 +15,7 @@ from archcalc.errors import ArchcalcError, LayerError
 from archcalc.layers.convolution import Conv1D
 from archcalc.layers.window import Taps
 from archcalc.report.values import stamp
-from archcalc.review.space import KERNELS
+from archcalc.review.space import KERNELS, require_tuple
 
 STRIDES = (1, 2, 3, 4)
 DILATIONS = (1, 2, 3, 4)
@@ -36,6 +36,9 @@ class Link(NamedTuple):
         return text + (f" dilation {self.dilation}" if self.dilation > 1 else "")
 
 
+Chain = tuple[Link, ...]
+
+
 @dataclass(frozen=True)
 class FieldSpace:
     """Chains of `layers` convolutions and of one more; the stride of the last layer changes no field."""
@@ -46,6 +49,7 @@ class FieldSpace:
     def __post_init__(self) -> None:
         if not 1 <= self.layers <= MOST_LAYERS:
             raise ArchcalcError(f"layers: expected 1 to {MOST_LAYERS}, got {self.layers}")
+        require_tuple("kernel_sizes", self.kernel_sizes)
 
     def described(self) -> list[str]:
         kernels = ", ".join(map(str, self.kernel_sizes))
@@ -105,13 +109,12 @@ def explain_field(receptive_field: int, space: FieldSpace | None = None, **narro
         raise ArchcalcError(f"receptive_field: expected a positive integer, got {receptive_field!r}")
     space = space or FieldSpace(**narrowed)
     windows = dict(_windows(space))
-    last = [link for link in windows if link.stride == 1]
-    answers = []
+    last = sum(link.stride == 1 for link in windows)
+    answers: list[Chain] = []
     size = 0
     for number in (space.layers, space.layers + 1):
-        chains = product(*[list(windows)] * (number - 1), last)
-        size += len(windows) ** (number - 1) * len(last)
-        answers += [c for c in chains if extent([windows[link] for link in c]) == receptive_field]
+        size += len(windows) ** (number - 1) * last
+        answers += _chains(windows, number, receptive_field - 1, {})
     ranked = sorted(answers, key=lambda chain: (_oddity(chain, space), chain))
     return FieldExplanation(receptive_field, space, tuple(ranked), size)
 
@@ -135,14 +138,23 @@ def _windows(space: FieldSpace) -> Iterator[tuple[Link, Taps]]:
         yield link, read
 
 
-def extent(chain: list[Taps]) -> int:
-    """How many input units one unit after a chain of windows spans."""
-    size: Any = 1
-    step: Any = 1
-    for read in chain:
-        size += (read.count - 1) * read.dilation * step
-        step *= read.stride
-    return int(size)
+def _chains(
+    windows: dict[Link, Taps], number: int, beyond: int, known: dict[tuple[int, int], list[Chain]]
+) -> list[Chain]:
+    """The chains of this many layers that span so many input units beyond the first.
+
+    What the layers after one span is a multiple of its stride, so few remainders are left to search.
+    """
+    if (number, beyond) not in known:
+        found: list[Chain] = []
+        for link, read in windows.items():
+            left = beyond - (int(read.count) - 1) * int(read.dilation)
+            if number == 1:
+                found += [(link,)] if left == 0 and link.stride == 1 else []
+            elif left >= 0 and left % link.stride == 0:
+                found += [(link, *rest) for rest in _chains(windows, number - 1, left // link.stride, known)]
+        known[number, beyond] = found
+    return known[number, beyond]
 
 
 def _oddity(chain: tuple[Link, ...], space: FieldSpace) -> float:

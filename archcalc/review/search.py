@@ -14,7 +14,7 @@ from archcalc.review.counting import COUNTED, Candidate, Counting, candidate, li
 from archcalc.review.network_edits import edited_figures
 from archcalc.review.slips.catalogue import Slip
 from archcalc.review.slips.fields import field_slips
-from archcalc.review.slips.finishing import digit_slips
+from archcalc.review.slips.finishing import bytes_slips, digit_slips
 from archcalc.review.slips.shapes import shape_slips
 from archcalc.review.structure import as_written
 from archcalc.review.subject import LISTS, NotJudgedError, Subject
@@ -70,7 +70,14 @@ class Search:
             return Causes(())
         if subject.quantity not in COUNTED:
             truth = subject.truth
-            wrong = digit_slips(truth) if type(truth) is int else ()
+            wrong = (
+                (
+                    *bytes_slips(truth, subject.quantity, subject.of.options.precision.activation),
+                    *digit_slips(truth),
+                )
+                if type(truth) is int
+                else ()
+            )
             return _ranked(candidate(v, ((s, ""),)) for s, v in wrong if v == value)
         counting = self._counting(subject)
         return (

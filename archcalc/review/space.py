@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError, did_you_mean
 
 MOST = 4096  # channels, filters
+LARGEST = 100_000  # channels and filters that may be asked for: each is tried where a layer has two kernels
 KERNELS = tuple(range(1, 12))  # the same along all axes
 GROUPS = (1, 2, 4, 8, 16, 32, 64)
 MULTIPLIERS = tuple(range(1, 17))  # of depthwise convolutions
@@ -65,13 +66,26 @@ class Space:
     receptive_field: int | None = None
 
     def __post_init__(self) -> None:
+        for part in (
+            "types",
+            "kernel_sizes",
+            "input_channels",
+            "filters",
+            "bias",
+            "groups",
+            "implementations",
+        ):
+            require_tuple(part, getattr(self, part))
         for name in self.types:
             if name not in TYPES:
                 hint = did_you_mean(name, TYPES, f"it knows {', '.join(TYPES)}")
                 raise ArchcalcError(f"type: explain does not search for {name!r}{hint}")
         for what, ends in (("input_channels", self.input_channels), ("filters", self.filters)):
-            if not 1 <= ends[0] <= ends[1]:
-                raise ArchcalcError(f"{what}: expected positive integers, got {ends[0]} to {ends[1]}")
+            if len(ends) != 2 or not 1 <= ends[0] <= ends[1] <= LARGEST:
+                said = " to ".join(f"{n:,}" for n in ends)
+                raise ArchcalcError(f"{what}: expected the least and the most, 1 to {LARGEST:,}, got {said}")
+        if any(n < 1 for n in self.groups):
+            raise ArchcalcError(f"groups: expected positive integers, got {min(self.groups)}")
 
     def with_inputs(self, sizes: Sequence[Any]) -> Space:
         """The same space with these input sizes, one number being the size along all axes."""
@@ -79,21 +93,29 @@ class Space:
         inputs = [(n,) * rank if isinstance(n, int) else n for n in sizes for rank in sorted(ranks)]
         return dataclasses.replace(self, input_sizes=tuple(inputs))
 
-    def require_effect(self) -> None:
-        """Raise `ArchcalcError` for a part of the space that none of its types has."""
-        varied = [TYPES[name] for name in self.types]
+    def with_effect(self, chosen: bool) -> Space:
+        """The space with those types only that have what narrows it; `chosen`: the types were asked for.
+
+        Raises `ArchcalcError` if none of them has it.
+        """
         usual = Space(types=self.types)
-        parts = {
-            "groups": any(v.groups for v in varied),
-            "kernel_sizes": any(v.rank for v in varied),
-            "bias": any(v.bias for v in varied),
-            "filters": any(v.width for v in varied),
-            "implementations": any(v.positions for v in varied),
-            "input_sizes": any(v.positions for v in varied),
+        has: dict[str, Callable[[Varied], Any]] = {
+            "groups": lambda v: v.groups,
+            "kernel_sizes": lambda v: any(_rank(k) in (v.rank, 0) for k in self.kernel_sizes) and v.rank,
+            "bias": lambda v: v.bias,
+            "filters": lambda v: v.width,
+            "implementations": lambda v: v.positions,
+            "input_sizes": lambda v: v.positions and any(len(n) == v.rank for n in self.input_sizes or ()),
         }
-        for part, acts in parts.items():
-            if not acts and getattr(self, part) != getattr(usual, part):
-                raise ArchcalcError(f"{part}: changes nothing for {', '.join(self.types)}; leave it out")
+        types = self.types
+        for part, acts in has.items():
+            if getattr(self, part) == getattr(usual, part):
+                continue
+            types = tuple(name for name in types if acts(TYPES[name]))
+            if not types:
+                remedy = "leave it out" if chosen else "name another type (--type)"
+                raise ArchcalcError(f"{part}: changes nothing for {', '.join(self.types)}; {remedy}")
+        return dataclasses.replace(self, types=types)
 
     def described(self) -> list[str]:
         """The space in words, one line for what is varied."""
@@ -125,6 +147,17 @@ class Space:
     def multipliers(self) -> tuple[int, int]:
         low, high = self.filters
         return (low, min(high, MULTIPLIERS[-1])) if (low, high) == (1, MOST) else (low, high)
+
+
+def require_tuple(part: str, value: Any) -> None:
+    """Raise `ArchcalcError` for one value in place of those that are to be tried."""
+    if not isinstance(value, tuple) or not value:
+        raise ArchcalcError(f"{part}: expected a tuple of the values to try, got {value!r}")
+
+
+def _rank(size: int | tuple[int, ...]) -> int:
+    """The axes of a kernel's size; 0 for one that fits any number of them."""
+    return 0 if isinstance(size, int) else len(size)
 
 
 def _listed(values: Any) -> str:

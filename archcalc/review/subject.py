@@ -61,6 +61,20 @@ class Subject:
             raise NotJudgedError("the layer has no such figure")
         return value
 
+    @property
+    def right(self) -> bool:
+        """Whether the claim holds; a field that covers an axis may be stated as that axis' size."""
+        return holds(self.claim, self.truth) or (
+            self.quantity == "receptive_field" and holds(self.claim, self._covered())
+        )
+
+    def _covered(self) -> Any:
+        """The field, with the input's size along each axis that it covers whole."""
+        name, field = next(iter(self.of.receptive_fields[self.node].items()))
+        sides = self.of.output_shapes[self.of.graph.index()[name]][0]
+        along = zip(field.axes, field.size, field.is_global, strict=True)
+        return tuple(sides[axis] if whole is True else size for axis, size, whole in along)
+
     def _per(self) -> Any:
         """What is said of each layer, or of each filter: the figure that all of them have."""
         if self.quantity in LISTS and self.claim.per == "filter":

@@ -142,7 +142,7 @@ LOOSE_OPERATIONS = {
 UNBOUNDED_OPERATIONS = {
     *("arccos", "arcsin", "arctanh", "cbrt", "erfinv", "log", "log10", "log1p", "log2", "reciprocal", "tan"),
     *("arctan2", "divide", "divide_no_nan", "fmod", "mod", "true_divide", "power", "prod", "norm", "cumprod"),
-    *("arccosh", "sqrt", "rsqrt", "logaddexp2", "std"),
+    *("arccosh", "sqrt", "rsqrt", "logaddexp2", "std", "image.extract_patches"),
 }
 
 

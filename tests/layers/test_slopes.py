@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from archcalc.layers.activations import ACTIVATIONS, INFINITY, activated
+from archcalc.layers.activations import ACTIVATIONS, FOREIGN, INFINITY, activated
 from archcalc.layers.functions import FUNCTIONS, described
 from archcalc.layers.primitives import Pointwise, Primitives
 from archcalc.layers.registry import registered
@@ -24,7 +24,7 @@ GRID = np.unique(
         [np.linspace(-20, 20, 400_001) + 3e-6, _KINKS - 1e-9, _KINKS, _KINKS + 1e-9, [-1e6, -1e4, 1e4, 1e6]]
     )
 )
-NAMED = sorted(name for name, a in ACTIVATIONS.items() if not a.couples_channels)
+NAMED = sorted(name for name, a in ACTIVATIONS.items() if not a.couples_channels and name != FOREIGN)
 
 
 def derivative(call: Callable[[Any], Any], grid: np.ndarray = GRID) -> np.ndarray:

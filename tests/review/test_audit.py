@@ -143,7 +143,33 @@ SHARED = {
 }
 
 
+def test_a_field_that_covers_the_image() -> None:
+    """It may be stated with the padding, or as the image's size."""
+    net = {
+        "archcalc": 1,
+        "inputs": {"x": [8, 8, 1]},
+        "layers": [
+            {"name": "a", "type": "Conv2D", "filters": 2, "kernel_size": 5, "padding": "same"},
+            {"name": "flat", "type": "Flatten"},
+            {"name": "out", "type": "Dense", "units": 2},
+        ],
+    }
+    stated = [Claim("receptive_field", n, ("out",)) for n in (12, 8, (8, 8), 5)]
+    verdicts = [c.verdict for c in audited(*stated, network=net).checked]
+    assert verdicts == ["right", "right", "right", "wrong"]
+    assert one(Claim("receptive_field", 8, ("a",)), network=net).verdict == "wrong"
+
+
+def test_activations_in_another_precision() -> None:
+    true = one(Claim("activation_bytes", 4 * 6 * 6 * 4, ("end",)), network=SHARED)
+    assert true.verdict == "right"
+    for each, slip in ((1, "elements_as_bytes"), (2, "half_precision"), (8, "double_precision")):
+        wrong = Claim("activation_bytes", each * 6 * 6 * 4, ("end",))
+        assert slip in named(one(wrong, network=SHARED))
+
+
 def test_shared_weights_and_branches() -> None:
+    assert "shared_twice" in named(one(Claim("parameters", 112, ("t",)), network=SHARED))
     assert "shared_twice" in named(one(Claim("parameters", 112 + 112 + 292), network=SHARED))
     assert "branch_channels" in named(one(Claim("parameters", 3 * 3 * 4 * 4 + 4, ("end",)), network=SHARED))
     assert "one_branch" in named(one(Claim("output_shape", (8, 8, 4), ("m",)), network=SHARED))

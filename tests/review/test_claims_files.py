@@ -33,7 +33,10 @@ def read(folder: Path, raw: str | bytes, name: str = "claims.csv") -> list[State
         ("4.640", 4640),
         (" -12 ", -12),
         ("4.64", None),
-        ("1,23,456", None),
+        ("72,74,288", 7_274_288),  # as in India
+        ("1,23,4567", None),
+        ("5088.0", 5088),  # as a table program writes it
+        ("5,088.00", 5088),
         ("12e3", None),
         ("0x10", None),
         ("", None),
@@ -59,6 +62,10 @@ def test_numbers(text: str, value: int | None) -> None:
         ("parameters", "25,6 million", 25_600_000, 100_000),
         ("macs", "3.86G", 3_860_000_000, 10_000_000),
         ("parameters", "2.7k", 2_700, 100),
+        ("parameters", "7.27E+06", 7_270_000, 10_000),
+        ("parameters", "5.088e3", 5_088, 0),
+        ("weight_bytes", "5088 B", 5_088, 0),
+        ("activation_bytes", "16 KiB", 16_384, 1_024),
     ],
 )
 def test_values(tmp_path: Path, quantity: str, text: str, value: Any, unit: int) -> None:
@@ -73,6 +80,11 @@ def test_a_spreadsheet_in_another_country(tmp_path: Path) -> None:
     ((student, _, (claim,)),) = read(tmp_path, raw)
     assert (student, claim.layers, claim.value) == ("Ada", ("a", "b"), 7_274_288)
     assert (claim.quantity, claim.note, claim.path) == ("parameters", "two\r\nlines", "line 3")
+
+
+def test_the_separator_is_named_and_cells_are_missing(tmp_path: Path) -> None:
+    ((_, _, (claim,)),) = read(tmp_path, "sep=;\r\nquantity;value;note\r\nmacs;5\r\n")
+    assert (claim.value, claim.note) == (5, None)
 
 
 def test_many_students_in_one_file(tmp_path: Path) -> None:
@@ -103,6 +115,9 @@ GOOD = '{"quantity": "macs", "value": 1}'
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
     "blank": (b" \n\n ", "is empty"),
+    "a header alone": (b"quantity,value\n", "states no claims"),
+    "no claims": (b'{"claims": []}', "states no claims"),
+    "a value that is missing": (b"layer,quantity,value\na,macs\n", "line 2, column value: expected a number"),
     "not UTF-8": (b"quantity,value\nmacs,\xff\n", "not UTF-8 at line 2"),
     "UTF-16": ("quantity,value\nmacs,1\n".encode("utf-16"), "save it as UTF-8"),
     "a binary file": (b"PK\x03\x04\x00\x00", "binary file"),

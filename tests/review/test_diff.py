@@ -99,6 +99,73 @@ def test_keras_names_that_shift_are_no_new_layers() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["ResNet50", "VGG16"])
+def test_a_spec_and_the_keras_network_that_it_describes_differ_in_names_alone(name: str) -> None:
+    change = archcalc.diff(f"keras:{name}", f"examples/{name.lower()}.json")
+    assert {c.kind for c in change.changes} == {"renamed"}
+
+
+def test_the_stride_that_moved_between_two_resnet50() -> None:
+    found = archcalc.diff("keras:ResNet50", "examples/resnet50_v15.json").changes
+    moved = {c.b: {k: (x[0], y[0]) for k, x, y in c.arguments if k == "strides"} for c in found}
+    assert {name: each for name, each in moved.items() if each} == {
+        f"conv{i}/first/{part}/conv": {"strides": strides}
+        for i in (3, 4, 5)
+        for part, strides in (("reduce", (2, 1)), ("spatial", (1, 2)))
+    }
+    assert {c.type for c in found if c.kind in ("inserted", "removed", "rewired")} == {"ZeroPadding2D"}
+
+
+IMAGES = [
+    {"type": "Conv2D", "filters": 8, "kernel_size": 3},
+    {"type": "BatchNormalization"},
+    {"type": "Activation", "activation": "relu"},
+    {"type": "MaxPooling2D", "pool_size": 2},
+    {"type": "SeparableConv2D", "filters": 8, "kernel_size": 3, "padding": "same"},
+    {"type": "DepthwiseConv2D", "kernel_size": 3},
+    {"type": "LeakyReLU"},
+    {"type": "Conv2DTranspose", "filters": 4, "kernel_size": 3, "strides": 2},
+    {"type": "UpSampling2D"},
+    {"type": "GroupNormalization", "groups": 2},
+    {"type": "GlobalAveragePooling2D"},
+    {"type": "Dense", "units": 4},
+]
+WORDS = [
+    {"type": "Embedding", "input_dim": 20, "output_dim": 8},
+    {"type": "GRU", "units": 8, "return_sequences": True},
+    {"type": "Bidirectional", "layer": {"type": "LSTM", "units": 4, "return_sequences": True}},
+    {"type": "TimeDistributed", "layer": {"type": "Dense", "units": 4}},
+    {"type": "GlobalMaxPooling1D"},
+]
+
+
+@pytest.mark.parametrize(("shape", "layers"), [((32, 32, 3), IMAGES), ((10,), WORDS)])
+def test_keras_states_every_argument_and_a_spec_few(
+    shape: tuple[int, ...], layers: list[dict[str, Any]]
+) -> None:
+    keras = pytest.importorskip("keras")
+
+    def built(entry: dict[str, Any]) -> Any:
+        inner = {key: built(value) if isinstance(value, dict) else value for key, value in entry.items()}
+        return getattr(keras.layers, inner.pop("type"))(**inner)
+
+    model = keras.Sequential([keras.Input(shape), *map(built, layers)])
+    for source in (model, json.loads(model.to_json())):
+        assert {c.kind for c in archcalc.diff(source, spec(shape, *layers)).changes} == {"renamed"}
+
+
+def test_an_inner_layer_is_named_in_words() -> None:
+    a, b = (layer("Bidirectional", layer={"type": "LSTM", "units": units}) for units in (4, 8))
+    (change,) = archcalc.diff(spec((10, 4), a), spec((10, 4), b)).changes
+    assert change.text == "layer LSTM(units=4) to LSTM(units=8)"
+
+
+def test_padding_of_a_single_unit_is_no_change_and_other_padding_is() -> None:
+    for size, kinds in ((1, set()), (3, {"changed"})):
+        a, b = (conv(4, size, padding=padding) for padding in ("same", "valid"))
+        assert {c.kind for c in archcalc.diff(spec((8, 8, 3), a), spec((8, 8, 3), b)).changes} == kinds
+
+
 def test_arguments_that_differ_are_named() -> None:
     a = spec((8, 8, 3), conv(8, name="c"), layer("Flatten"), dense(3))
     b = spec((8, 8, 3), conv(16, 5, name="c"), layer("Flatten"), dense(3))
@@ -157,6 +224,7 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", "keras:VGG16", "keras:VGG16", "--fail-on", "changed"]) == 0
     assert main(["diff", "keras:VGG16"]) == 2
     assert main(["diff", *pair, "--fail-on", "params"]) == 2
+    assert main(["diff", *pair, "--fail-on", ""]) == 2
     assert main(["diff", *pair, "--set", "H=3"]) == 2
     assert "none of the networks has this symbol" in capsys.readouterr().err
     with pytest.raises(ArchcalcError, match="two or more"):

@@ -201,8 +201,10 @@ def test_exhaustion_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
         (("--parameters", str(10**16)), "at most"),
         (("--parameters", "5", "--type", "Conv2d"), "did you mean 'Conv2D'"),
         (("--parameters", "5", "--type", "Dense", "--kernel-size", "3"), "changes nothing for Dense"),
+        (("--parameters", "5", "--type", "Conv1D", "--kernel-size", "3x3"), "changes nothing for Conv1D"),
+        (("--parameters", "5", "--filters", "1:1000000000"), "1 to 100,000"),
         (("--parameters", "5", "--kernel-size", "3y5"), "expected 3, or 3x5"),
-        (("--parameters", "5", "--filters", "9:2"), "expected positive integers"),
+        (("--parameters", "5", "--filters", "9:2"), "expected the least and the most"),
         (("--parameters", "5", "--layers", "2"), "does not apply to --parameters"),
         (("--receptive-field", "5", "--bias", "yes"), "does not apply to --receptive-field"),
         (("--parameters", "5", "--format", "json", "--top", "3"), "does not apply to json"),
@@ -214,7 +216,25 @@ def test_refusals(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureF
     assert said in capsys.readouterr().err
 
 
+def test_options_choose_the_types_that_have_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--parameters", "4640", "--kernel-size", "3", "--format", "json") == 0
+    types = {a["type"] for a in json.loads(capsys.readouterr().out)["answers"]}
+    assert "Conv2D" in types
+    assert not types & {"Dense", "BatchNormalization"}
+
+
+def test_long_chains_are_quick() -> None:
+    started = time.process_time()
+    assert not explain_field(10**6, layers=3).found
+    assert time.process_time() - started < 2
+
+
 def test_python_refuses_too() -> None:
+    for part, value in (("input_channels", 3), ("types", "Conv2D"), ("kernel_sizes", 3), ("bias", True)):
+        with pytest.raises(ArchcalcError, match=f"{part}: expected a tuple"):
+            explain(5, **{part: value})
+    with pytest.raises(ArchcalcError, match="groups: expected positive"):
+        explain(5, groups=(0,))
     with pytest.raises(ArchcalcError, match="positive integer"):
         explain(True)
     with pytest.raises(ArchcalcError, match="positive integer"):

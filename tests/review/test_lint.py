@@ -88,7 +88,11 @@ ignore = [{rule = "AC101", reason = "shown on purpose"}]
         ("fail-on = 'never'", "expected one of info, warning, error"),
         ("labels = 'onehot'", "expected one of one_hot"),
         ("loss = 'msee'", "unknown loss 'msee'"),
-        ("[[tool.archcalc.lint.networks]]\nmax-macs = 1", "each entry needs files"),
+        ("[[tool.archcalc.lint.networks]]\nmax-macs = 1", "needs files"),
+        ("networks = 5", "needs files"),
+        ("ignore = [{rule = 'AC101', reason = 'meant', layers = 'out'}]", "layers"),
+        ("momentum = 1", "momentum: expected a number from 0 to below 1"),
+        ("batch = 0", "]: batch: expected a positive integer"),
         ("max-macs = ", "not TOML"),
     ],
 )
@@ -117,6 +121,9 @@ def test_a_spec_says_what_is_meant() -> None:
     (meant,) = result.suppressed
     assert meant.suppression is not None
     assert meant.suppression.reason == "an example"
+    for stale in ({"rule": "AC101", "layers": ["gone"]}, {"rule": "AC1000"}):
+        with pytest.raises(ArchcalcError, match=r"no layer is named 'gone'|no rule is named 'AC1000'"):
+            archcalc.lint({**FAULTY, "lint": {"ignore": [{**stale, "reason": "it was once"}]}})
 
 
 # -- budgets ----------------------------------------------------------------------------------------------
@@ -150,6 +157,15 @@ def test_a_budget_that_cannot_be_checked_is_an_error() -> None:
     network = spec(("H", "H", 3), conv(8), symbols={"H": None})
     assert "AC702" in {f.rule.id for f in archcalc.lint(network, max_macs=10**9).findings}
     assert "AC702" not in {f.rule.id for f in archcalc.lint(network, max_parameters=10**9).findings}
+    flat = archcalc.lint(spec((8,), dense(3)), min_receptive_field=5).findings
+    assert "no layer has a feature map" in next(f.message for f in flat if f.rule.id == "AC702")
+
+
+def test_a_small_budget_of_memory_is_shown_so_that_it_differs() -> None:
+    need = archcalc.analyze(NET, batch=99).totals.training_bytes
+    result = archcalc.lint(NET, batch=99, max_training_memory=need - 1)
+    (found,) = (f for f in result.findings if f.rule.id == "AC701")
+    assert found.message.startswith(f"a training step: {need:,} bytes, more than")
 
 
 def test_budgets_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,6 +187,24 @@ def test_options_say_what_a_network_is_trained_with(folder: Path, capsys: pytest
     assert run(net, "--labels", "one_hot", "--num-classes", "3", "--select", "AC111") == 0
     assert run(net, "--optimizer", "adam", "--learning-rate", "5") == 1
     assert "for adam" in capsys.readouterr().out
+    assert run(net, "--learning-rate", "5") == 1
+    assert "learning_rate=5 is above 1" in capsys.readouterr().out
+    assert run(net, "--optimizer", "adam", "--momentum", "0.9") == 2
+    assert "adam has none" in capsys.readouterr().err
+
+
+def test_a_loss_for_each_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heads = (dense(3, "softmax", name="class", inputs=["x"]), dense(1, "relu", name="size", inputs=["x"]))
+    net = write(folder / "net.json", spec((8,), *heads, outputs=["class", "size"]))
+    assert ids(net, "--loss", "categorical_crossentropy,mse", capsys=capsys) & {"AC102", "AC107"} == {"AC107"}
+    assert run(net, "--loss", "mse,mse,mse") == 2
+    assert "3 losses for 2 outputs" in capsys.readouterr().err
+
+
+def test_a_softmax_over_one_unit_is_said_once() -> None:
+    found = {f.rule.id for f in archcalc.lint(FAULTY).findings}
+    assert "AC101" in found
+    assert not found & {"AC203", "AC204"}
 
 
 def test_an_option_takes_the_place_of_what_the_file_says(folder: Path) -> None:

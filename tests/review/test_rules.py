@@ -104,6 +104,43 @@ HEADLESS = chain(dense(8, "relu"), layer("Dropout", rate=0.5), shape=(8,))
 COUNTS = chain(dense(8, "relu"), dense(1, "softplus"), shape=(8,), **trained("poisson"))
 TIED_SIZES = chain(conv(8, 3), conv(8, 3), shape=("H", "H", 3), symbols={"H": None})
 REGRESSION = chain(dense(8, "relu"), dense(1, "sigmoid"), shape=(8,), **trained("mse", labels="real"))
+BLUR = layer("DepthwiseConv2D", kernel_size=3, strides=2, padding="same", trainable=False)
+BLURRED = chain(conv(8), BLUR, conv(8), conv(8), conv(8))
+ADAPTED = chain(
+    dense(64, "relu", name="before"),
+    dense(64, trainable=False, name="frozen"),
+    dense(4, name="down", inputs=["before"]),
+    dense(64, name="up"),
+    layer("Add", name="sum", inputs=["frozen", "up"]),
+    layer("ReLU"),
+    dense(64, "relu"),
+    dense(3),
+    shape=(64,),
+)
+SCORES_UPSAMPLED = chain(
+    conv(64, strides=2),
+    conv(5, 1, None),
+    layer("Conv2DTranspose", filters=5, kernel_size=4, strides=2, padding="same", activation="softmax"),
+)
+RESIDUAL_OUTPUT = chain(
+    conv(8, name="a"),
+    conv(8, 3, None, name="residual"),
+    layer("Add", inputs=["x", "residual"]),
+    layer("Activation", activation="sigmoid"),
+)
+BOX_AND_CLASS = chain(
+    dense(16, "relu", name="seen"),
+    dense(3, "softmax", name="class", inputs=["seen"]),
+    dense(4, "sigmoid", name="box", inputs=["seen"]),
+    shape=(8,),
+    outputs=["class", "box"],
+    compile={"loss": ["categorical_crossentropy", "mse"]},
+)
+BETWEEN_BLOCKS = chain(
+    *(conv(32, 3, None, use_bias=False), layer("BatchNormalization"), layer("ReLU")),
+    layer("Dropout", rate=0.3),
+    *(conv(64, 3, None, use_bias=False), layer("BatchNormalization"), layer("ReLU")),
+)
 # a learned vector of positions is added, which is no branch of the path that it is added to
 POSITIONS = chain(
     dense(8, "relu", name="patches", inputs=["x"]),
@@ -122,6 +159,12 @@ PADDED = chain(
 @pytest.mark.parametrize(
     ("network", "rules"),
     [
+        (BLURRED, {"AC304", "AC301", "AC302"}),
+        (ADAPTED, {"AC304"}),
+        (SCORES_UPSAMPLED, {"AC201"}),
+        (RESIDUAL_OUTPUT, {"AC206"}),
+        (BOX_AND_CLASS, {"AC105"}),
+        (BETWEEN_BLOCKS, {"AC502"}),
         (AUTOENCODER, {"AC105"}),
         (SEPARABLE, {"AC201", "AC302"}),
         (BOTTLENECK, {"AC201"}),
@@ -144,6 +187,36 @@ PADDED = chain(
 )
 def test_what_is_meant_so_is_left_alone(network: dict[str, Any], rules: set[str]) -> None:
     assert not found(network) & rules
+
+
+FROZEN = chain(conv(8), conv(8, trainable=False), conv(8), conv(8))
+GATED_LSTM = chain(dense(8, "softmax"), layer("LSTM", units=4), dense(1), shape=(10, 4))
+DECODER = chain(
+    conv(32, 3, None),
+    layer("Conv2DTranspose", filters=16, kernel_size=4, strides=2),
+    conv(1, 1),
+    shape=(8, 8, 64),
+)
+DROPPED = chain(
+    dense(32, "relu"),
+    layer("Dropout", rate=0.5),
+    dense(32),
+    layer("BatchNormalization"),
+    dense(3),
+    shape=(16,),
+)
+BLOCKED = chain(
+    *(conv(8, name="a"), conv(8, 3, None, name="b"), layer("Add", inputs=["a", "b"])),
+    *(layer("Activation", activation="tanh"), conv(8)),
+)
+
+
+@pytest.mark.parametrize(
+    ("network", "rule"),
+    [(FROZEN, "AC304"), (GATED_LSTM, "AC115"), (DECODER, "AC201"), (DROPPED, "AC502"), (BLOCKED, "AC206")],
+)
+def test_what_is_near_to_it_is_found(network: dict[str, Any], rule: str) -> None:
+    assert rule in found(network)
 
 
 def test_taps_that_never_reach_the_input_are_counted_by_brute_force() -> None:

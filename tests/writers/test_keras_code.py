@@ -231,7 +231,7 @@ def _calls(tree: ast.AST) -> list[ast.Call]:
 
 
 def test_what_keras_does_not_have() -> None:
-    with pytest.raises(ArchcalcError, match="layer 'what': Keras has no layer 'Opaque' to write"):
+    with pytest.raises(ArchcalcError, match="Keras has no layer 'Opaque', so there is no code"):
         keras_code(net({"name": "what", "type": "Opaque", "output_shape": [7]}))
 
 

@@ -9,12 +9,11 @@ aligned neighbours on, and by name and type.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence, Sized
 
 from archcalc.graph import Graph
-from archcalc.layers.base import Layer
-from archcalc.report.columns import type_name
+from archcalc.report.columns import Figures, type_name
+from archcalc.review.diff.meaning import Meaning, meaning
 
 Key = Hashable
 STEPS, MOST = 3, 20  # of a search for the next layer of a type
@@ -23,13 +22,13 @@ STEPS, MOST = 3, 20  # of a search for the next layer of a type
 class Side:
     """One network: for each node its label, history and future, as numbers that both networks share."""
 
-    def __init__(self, graph: Graph, numbers: dict[Key, int]) -> None:
-        self.graph = graph
+    def __init__(self, figures: Figures, numbers: dict[Key, int]) -> None:
+        self.graph = graph = figures.graph
         self.names = [node.name for node in graph.nodes]
         self.consumers = graph.consumers()
         self.types = [type_name(node.layer) for node in graph.nodes]
-        known: dict[int, int] = {}
-        self.labels = [_label(node.layer, known, numbers) for node in graph.nodes]
+        self.meanings = _meanings(graph, figures.output_shapes)
+        self.labels = _labels(self.meanings, numbers)
         self.histories = self._histories(numbers)
         self.futures = self._futures(numbers)
         self.partner: list[int | None] = [None] * len(graph.nodes)
@@ -70,21 +69,30 @@ def _number(key: Key, numbers: dict[Key, int]) -> int:
     return numbers.setdefault(key, len(numbers))
 
 
-def arguments(layer: Layer) -> dict[str, Any]:
-    """What is compared of a layer: the arguments that differ from their defaults."""
-    return {key: value for key, value in layer.keras_arguments().items() if value is not None}
+def _meanings(graph: Graph, shapes: Sequence[Sequence[Sized]]) -> list[Meaning]:
+    """What each node is; readers make one object of equal layers, so that each is read once."""
+    known: dict[tuple[int, int | None], Meaning] = {}
+    found = []
+    for node in graph.nodes:
+        taps = node.inputs
+        rank = len(shapes[taps[0].node][taps[0].output]) + 1 if taps else None
+        key = id(node.layer), rank
+        if key not in known:
+            known[key] = meaning(node.layer, rank)
+        found.append(known[key])
+    return found
 
 
-def _label(layer: Layer, known: dict[int, int], numbers: dict[Key, int]) -> int:
-    """Type and arguments; readers make one object of equal layers, so that each is written once."""
-    number = known.get(id(layer))
-    if number is None:
-        text = (type_name(layer), repr(sorted(arguments(layer).items(), key=lambda pair: pair[0])))
-        number = known[id(layer)] = _number(("label", text), numbers)
-    return number
+def _labels(meanings: list[Meaning], numbers: dict[Key, int]) -> list[int]:
+    known: dict[int, int] = {}
+    for each in meanings:
+        if id(each) not in known:
+            text = each.type, repr(sorted(each.arguments.items(), key=lambda pair: pair[0]))
+            known[id(each)] = _number(("label", text), numbers)
+    return [known[id(each)] for each in meanings]
 
 
-def align(a: Graph, b: Graph) -> tuple[Side, Side]:
+def align(a: Figures, b: Figures) -> tuple[Side, Side]:
     """Both networks with the partners of their nodes."""
     numbers: dict[Key, int] = {}
     sides = Side(a, numbers), Side(b, numbers)
@@ -94,7 +102,7 @@ def align(a: Graph, b: Graph) -> tuple[Side, Side]:
         for key in (by_history, by_future):
             _pair(*sides, key, with_name=with_name)
     by_label: Callable[[Side, int], Key] = lambda side, i: side.labels[i]  # noqa: E731
-    by_type: Callable[[Side, int], Key] = lambda side, i: side.types[i]  # noqa: E731
+    by_type: Callable[[Side, int], Key] = lambda side, i: side.meanings[i].type  # noqa: E731
     for key in (by_label, by_type):
         _pair(*sides, key, with_name=True)
         _grow(*sides, key, _next)
@@ -136,10 +144,17 @@ def _grow(a: Side, b: Side, key: Callable[[Side, int], Key], near: Near) -> None
         for forward in (True, False):
             for n in near(a, i, forward):
                 candidates = near(b, j, forward) if a.partner[n] is None else []
-                m = next((m for m in candidates if key(b, m) == key(a, n)), None)
-                if m is not None:
+                candidates = [m for m in candidates if key(b, m) == key(a, n)]
+                if candidates:
+                    m = max(candidates, key=lambda m: _likeness(a, n, b, m))
                     _join(a, n, b, m)
                     todo.append((n, m))
+
+
+def _likeness(a: Side, n: int, b: Side, m: int) -> int:
+    """How many arguments two nodes have in common."""
+    ours, theirs = a.meanings[n].arguments, b.meanings[m].arguments
+    return sum(key in theirs and repr(theirs[key]) == repr(value) for key, value in ours.items())
 
 
 def _next(side: Side, node: int, forward: bool) -> list[int]:

@@ -12,7 +12,7 @@ from archcalc.errors import ArchcalcError
 from archcalc.readers import as_graph
 from archcalc.report.report import Report
 from archcalc.report.values import to_json_value
-from archcalc.review.diff.align import Side, align, arguments
+from archcalc.review.diff.align import Side, align
 
 TOTALS = (
     *("parameters", "trainable_parameters", "macs", "elementwise_operations"),
@@ -118,7 +118,7 @@ def diff(*networks: Any, symbols: Mapping[str, int | None] | None = None) -> Dif
         changes: tuple[Change, ...] = ()
         unchanged = 0
         if len(graphs) == 2:
-            sides = align(*(report._of.graph for report in reports))
+            sides = align(*(report._of for report in reports))
             changes = tuple(_changes(*sides, *reports))
             named = {c.b for c in changes}
             unchanged = sum(
@@ -152,7 +152,7 @@ def _of_pair(a: Side, i: int, b: Side, j: int, moved: Moved, parameters: Any) ->
     elif names[0] != names[1]:
         yield Change("renamed", *names, b.types[j], f"{names[0]} to {names[1]}")
     if a.labels[i] != b.labels[j]:
-        differing = tuple(_differing(a.graph.nodes[i].layer, b.graph.nodes[j].layer))
+        differing = tuple(_differing(a, i, b, j))
         words = ", ".join(_argument(*each) for each in differing)
         if a.types[i] != b.types[j]:
             words = f"{a.types[i]} to {b.types[j]}{', ' * bool(words)}{words}"
@@ -188,11 +188,14 @@ def _moved(a: Side, b: Side, pairs: Sequence[tuple[int, int]]) -> Moved:
     return moved
 
 
-def _differing(a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
-    ours, theirs = arguments(a), arguments(b)
-    for key in dict.fromkeys((*ours, *theirs)):
-        fields = (type(layer).spec_names.get(key, key) for layer in (a, b))
-        before, after = (getattr(each, name, _ABSENT) for each, name in zip((a, b), fields, strict=True))
+def _differing(a: Side, i: int, b: Side, j: int) -> Iterator[tuple[str, Any, Any]]:
+    layers = a.graph.nodes[i].layer, b.graph.nodes[j].layer
+    stated = a.meanings[i].arguments, b.meanings[j].arguments
+    for key in dict.fromkeys((*stated[0], *stated[1])):
+        before, after = (
+            said[key] if key in said else getattr(layer, type(layer).spec_names.get(key, key), _ABSENT)
+            for layer, said in zip(layers, stated, strict=True)
+        )
         if _ABSENT not in (before, after) and repr(before) != repr(after):
             yield key, before, after
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from archcalc.errors import ArchcalcError
+from archcalc.report.findings import memory_in_words
 from archcalc.report.options import bytes_of
 from archcalc.report.rule import Offence, Rule
 from archcalc.review.lint.declare import conv, dense, layer, spec
@@ -84,8 +85,8 @@ def limit(name: str, value: Any) -> int:
     if measure.memory and isinstance(value, str):
         return bytes_of(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
-        kind = "an amount such as 24GiB" if measure.memory else "a whole number"
-        raise ArchcalcError(f"{name}: expected {kind}, got {value!r}")
+        kind = "an amount such as 24GiB" if measure.memory else "a whole number such as 5000000 or 5e6"
+        raise ArchcalcError(f"expected {kind}, got {value!r}")
     return int(value)
 
 
@@ -97,21 +98,24 @@ def check(net: Network, budgets: Mapping[str, int]) -> Iterator[tuple[str, Offen
         value = measure.figure(net)
         if type(value) is not int:
             shown = "unknown" if value is None or not str(value) else str(value)[:80]
-            reason = f"{name}={bound:,} cannot be checked: {measure.label}: {shown}"
-            yield "AC702", Offence(None, reason, "give symbols values (--set), or describe the unknown layer")
+            remedy = "give symbols values (--set), or describe the unknown layer"
+            if value is None and not any(len(net.shapes[i][0]) > 1 for i in net.nodes):
+                shown, remedy = (
+                    "no layer has a feature map",
+                    "this budget for networks with feature maps only",
+                )
+            yield (
+                "AC702",
+                Offence(None, f"{name}={bound:,} cannot be checked: {measure.label}: {shown}", remedy),
+            )
         elif value > bound if end == "max" else value < bound:
             than = "more" if end == "max" else "less"
-            yield (
-                "AC701",
-                Offence(
-                    None,
-                    f"{measure.label}: {_shown(value, measure)}, {than} than {name}={_shown(bound, measure)}",
-                    "change the network, or the budget with a reason",
-                ),
-            )
+            has, may = _shown(value, measure), _shown(bound, measure)
+            if has == may:
+                has, may = f"{value:,} bytes", f"{bound:,} bytes"
+            text = f"{measure.label}: {has}, {than} than {name}={may}"
+            yield "AC701", Offence(None, text, "change the network, or the budget with a reason")
 
 
 def _shown(value: int, measure: Measure) -> str:
-    if not measure.memory:
-        return f"{value:,}"
-    return f"{value / 2**30:,.2f} GiB" if value >= 2**30 else f"{value / 2**20:,.2f} MiB"
+    return memory_in_words(value) if measure.memory else f"{value:,}"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from archcalc import arith
 from archcalc.analyze import analyze
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.graph.compiled import Suppression
 from archcalc.readers import as_graph
@@ -95,9 +96,11 @@ def lint_graph(
     graph: Graph, source: str, settings: Settings, symbols: Mapping[str, int | None] | None = None
 ) -> Lint:
     """The findings of a graph that was read from `source`, a path or a name."""
+    compiled = settings.compiled(graph.compiled, len(graph.outputs))
+    own = tuple(_known(graph, each) for each in graph.suppressions)
     report = analyze(graph, symbols, **settings.analysis)
     figures = report._of
-    net = Network(report, figures, settings.compiled(graph.compiled), settings.given)
+    net = Network(report, figures, compiled, settings.given)
     found = list(_declared(net, settings))
     for finding in report.findings:
         rule = RULES[finding.rule]
@@ -106,7 +109,7 @@ def lint_graph(
     file = source if os.path.isfile(source) else None
     if found and (place := positions(file)) is not None:
         found = [f if f.layer is None else f._replace(line=place.line(f.layer)) for f in found]
-    meant = (*settings.suppressions, *graph.suppressions)
+    meant = (*settings.suppressions, *own)
     judged = [_judged(f, meant) for f in _once(found)]
     judged.sort(key=lambda f: (-SEVERITIES.index(f.rule.severity), f.rule.id))
     return Lint(
@@ -137,6 +140,14 @@ def _named(net: Network, rule: Rule, offence: Offence) -> Judgement:
 
 def _once(found: list[Judgement]) -> list[Judgement]:
     return list({(f.rule.id, f.layer, f.message): f for f in found}.values())
+
+
+def _known(graph: Graph, meant: Suppression) -> Suppression:
+    """A suppression of the network's own file, which must name a rule and layers that there are."""
+    rule = rule_of(meant.rule)
+    if not any(meant.covers(node.name) for node in graph.nodes):
+        raise ArchcalcError(f"lint.ignore: {rule.id}: no layer is named {', '.join(map(repr, meant.layers))}")
+    return meant
 
 
 def _judged(finding: Judgement, suppressions: tuple[Suppression, ...]) -> Judgement:

@@ -26,6 +26,7 @@ KEYS = (
     *dict.fromkeys((*COMPILE, *ANALYSIS)),
     *budgets.NAMES,
 )
+WITH_MOMENTUM = ("sgd", "rmsprop")
 NETWORKS = "networks"
 WARNING = "warning"
 
@@ -63,7 +64,7 @@ class Settings:
             try:
                 settings = settings._with(key, value)
             except ArchcalcError as problem:
-                raise ArchcalcError(f"{where}: {key}: {problem}") from None
+                raise ArchcalcError(f"{where}: {key}: {str(problem).removeprefix(f'{key}: ')}") from None
         return settings
 
     def _with(self, key: str, value: Any) -> Settings:
@@ -90,31 +91,41 @@ class Settings:
             settings = replace(settings, analysis={**self.analysis, key: value})
         return settings
 
-    def compiled(self, stated: Compile | None) -> Compile:
-        """What a network is trained with: what its file states, where no option says otherwise."""
+    def compiled(self, stated: Compile | None, outputs: int) -> Compile:
+        """What a network is trained with: what its file states, where no option says otherwise.
+
+        Raises `ArchcalcError` for a momentum that the optimizer has not, and for losses of other `outputs`.
+        """
         words = {key.replace("-", "_"): value for key, value in self.trained.items()}
         compiled = (stated or Compile()).with_optimizer(words.pop("optimizer", None))
         if "loss" in words:
-            words["losses"] = (words.pop("loss"),)
+            words["losses"] = words.pop("loss")
+            if len(words["losses"]) not in (1, outputs):
+                raise ArchcalcError(f"loss: {len(words['losses'])} losses for {outputs} outputs")
+        if words.get("momentum") and compiled.optimizer not in WITH_MOMENTUM:
+            of = f"{compiled.optimizer} has none" if compiled.optimizer else "no optimizer is stated"
+            raise ArchcalcError(f"momentum: {of}; {' and '.join(WITH_MOMENTUM)} have one")
         return replace(compiled, **words)
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, what: str = "ids or names of rules") -> list[str]:
     texts = value if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(text, str) for text in texts):
-        raise ArchcalcError(f"expected ids or names of rules, got {value!r}")
-    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    words = [word.strip() for text in texts if isinstance(text, str) for word in text.split(",")]
+    if not all(isinstance(text, str) for text in texts) or not all(words):
+        raise ArchcalcError(f"expected {what}, got {value!r}")
+    return words
 
 
 def _suppression(entry: Mapping[str, Any]) -> Suppression:
     unknown = set(entry) - {"rule", "reason", "layers"}
-    if unknown or not entry.get("reason") or not entry.get("rule"):
+    layers = entry.get("layers", [])
+    named = isinstance(layers, list) and all(isinstance(name, str) for name in layers)
+    if unknown or not entry.get("reason") or not entry.get("rule") or not named:
         raise ArchcalcError(
             'an entry is the id of a rule, or {rule = "AC301", reason = "...", layers = ["stem/*"]}; '
             f"got {dict(entry)!r}"
         )
-    layers = entry.get("layers", ())
-    return Suppression(rule_of(str(entry["rule"])).id, str(entry["reason"]), tuple(map(str, layers)))
+    return Suppression(rule_of(str(entry["rule"])).id, str(entry["reason"]), tuple(layers))
 
 
 def _choice(value: Any, names: tuple[str, ...]) -> str:
@@ -132,14 +143,16 @@ def _positive(value: Any) -> int:
 def _trained(key: str, value: Any) -> Any:
     """The value of an argument of `compile`."""
     if key == "loss":
-        return Loss.of(str(value))
+        return tuple(map(Loss.of, _texts(value, "the name of a loss, or one for each output")))
     if key == "labels":
         return _choice(value, LABELS)
     if key == "classes":
         return _positive(value)
     if key in ("learning-rate", "momentum"):
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 < value < float("inf"):
+        if key == "momentum" and not (number and 0 <= value < 1):
+            raise ArchcalcError(f"expected a number from 0 to below 1, got {value!r}")
+        if key == "learning-rate" and not (number and 0 < value < float("inf")):
             raise ArchcalcError(f"expected a number above 0, got {value!r}")
         return float(value)
     return value
@@ -193,13 +206,13 @@ def _read(path: Path, *, required: bool) -> Configuration:
     where = f"{path}: [{TABLE}]"
     stated = dict(data)
     networks = []
-    for entry in stated.pop(NETWORKS, []):
+    tables = stated.pop(NETWORKS, [])
+    for entry in tables if isinstance(tables, list) else [tables]:
         words = dict(entry) if isinstance(entry, dict) else {}
         globs = words.pop("files", None)
         if not isinstance(globs, list) or not globs or not all(isinstance(glob, str) for glob in globs):
-            raise ArchcalcError(
-                f'{where}: {NETWORKS}: each entry needs files = ["nets/*.json"], got {entry!r}'
-            )
+            form = f'each [[{TABLE}.{NETWORKS}]] needs files = ["nets/*.json"]'
+            raise ArchcalcError(f"{where}: {NETWORKS}: {form}, got {entry!r}")
         Settings().with_words(words, f"{where}.{NETWORKS}")
         networks.append((tuple(globs), words))
     everywhere = Settings().with_words(stated, where)

@@ -22,6 +22,7 @@ LAYER_OMITTED = slip("layer_left_out", "one layer were left out", 0.5)
 TYPE_OMITTED = slip("type_left_out", "all layers of one type were left out", 0.8)
 LAYER_TWICE = slip("layer_twice", "one layer were counted twice", 0.7)
 SHARED_TWICE = slip("shared_twice", "shared weights were counted at each call", 0.6)
+_EACH = ((ELEMENTS, 1), (HALF, 2), (DOUBLE, 8), (BITS, 32))  # bytes of a number
 OTHER = {
     "parameters": slip("parameters_given", "the parameters were asked for", 1.0),
     "trainable_parameters": slip("trainable_given", "only what is trained counted", 0.9),
@@ -55,7 +56,13 @@ def finishes(quantity: str, per_filter: int | None, bytes_each: int) -> Iterator
     if quantity == "flops":
         yield Finish(MACS_AS_FLOPS, _times(1))
     if quantity == "weight_bytes":
-        yield from (Finish(s, _times(n)) for s, n in ((ELEMENTS, 1), (HALF, 2), (DOUBLE, 8), (BITS, 32)))
+        yield from (Finish(s, _times(n)) for s, n in _EACH)
+
+
+def bytes_slips(value: int, quantity: str, bytes_each: int) -> Iterator[tuple[Slip, int]]:
+    """What memory of activations becomes with numbers of another size."""
+    if quantity.endswith("_bytes"):
+        yield from ((s, value * n // bytes_each) for s, n in _EACH if not value * n % bytes_each)
 
 
 def digit_slips(value: int) -> Iterator[tuple[Slip, int]]:

@@ -12,14 +12,14 @@ from archcalc.analyses.mean_field import gaussian
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.gaussian import covariance, moments
 from archcalc.analyses.mean_field.noise import digamma, trigamma
-from archcalc.layers.activations import ACTIVATIONS
+from archcalc.layers.activations import ACTIVATIONS, FOREIGN
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 POINTS = np.concatenate([np.linspace(-9.03, 9.01, 601), [-40.0, 40.0]])
 ARGUMENTS: dict[str, dict[str, Any]] = {"threshold": {"threshold": 0.4, "default_value": -0.3}}
-NAMED = [name for name, a in ACTIVATIONS.items() if not a.couples_channels]
+NAMED = [name for name, a in ACTIVATIONS.items() if not a.couples_channels and name != FOREIGN]
 
 
 @pytest.mark.parametrize("name", NAMED)

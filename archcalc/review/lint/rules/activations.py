@@ -69,7 +69,11 @@ def _factors(net: Network, first: Part, second: Part) -> bool:
     # a reshape between them, into heads for instance, may leave the second one less to read
     middle = net.shapes[first.node][0][-1], net.inputs(second.node)[0][-1]
     outer, inner = ([n for n in sizes if type(n) is int] for sizes in (ends, middle))
-    return len(outer) < 2 or not inner or min(inner) < min(outer) + bottleneck
+    if len(outer) < 2 or not inner or min(inner) < min(outer) + bottleneck:
+        return True
+    # as in fully convolutional networks: scores of each position, interpolated
+    upsampled = getattr(second.primitive, "transposed", False) and min(inner) == outer[1]
+    return upsampled and not a and min(inner) < outer[0]
 
 
 @rule(
@@ -78,7 +82,8 @@ def _factors(net: Network, first: Part, second: Part) -> bool:
     why="Two linear maps in succession are one linear map: the first adds weights and work, and no "
     "function that the second could not learn alone.",
     sure="Certain as to the function. Factors are left alone: a middle narrower than both ends, "
-    "depthwise and grouped kernels, kernels along different axes.",
+    "depthwise and grouped kernels, kernels along different axes, scores that a transposed kernel "
+    "upsamples.",
     source=f"{DEEP_LEARNING}, 6.1 and 6.4.1",
     faulty=spec((32,), dense(64), dense(16, "relu"), dense(1)),
     mended=spec((32,), dense(64, "relu"), dense(16, "relu"), dense(1)),
@@ -127,9 +132,13 @@ def _saturating(net: Network) -> list[str]:
     ]
 
 
-def _changes(verdict: Verdict) -> int:
-    """1 where the gradient explodes by more than lint tolerates, -1 where it vanishes, else 0."""
-    if verdict.verdict not in ("vanishing", "exploding"):
+def _changes(net: Network, verdict: Verdict) -> int:
+    """1 where the gradient explodes by more than lint tolerates, -1 where it vanishes, else 0.
+
+    0 also where a softmax over one unit lets none pass: AC101 says so.
+    """
+    constant = any(getattr(p.primitive, "count", None) == 1 for head in net.heads for p in head.functions)
+    if verdict.verdict not in ("vanishing", "exploding") or constant:
         return 0
     if verdict.log10 is not None and abs(verdict.log10) < TOLERATED:
         return 0
@@ -150,7 +159,7 @@ def saturating_stack(net: Network) -> Found:
     """Sigmoid or tanh layers in a stack so deep that the gradient vanishes at initialisation."""
     functions = _saturating(net)
     verdict = net.verdict
-    if verdict is not None and len(functions) >= SATURATING_LAYERS and _changes(verdict) < 0:
+    if verdict is not None and len(functions) >= SATURATING_LAYERS and _changes(net, verdict) < 0:
         kinds = " and ".join(dict.fromkeys(functions))
         yield Offence(
             net.node_named(verdict.layer),
@@ -173,7 +182,7 @@ def saturating_stack(net: Network) -> Found:
 def vanishing_gradient(net: Network) -> Found:
     """A gradient that is expected to vanish on the way to the first weights."""
     verdict = net.verdict
-    if verdict is not None and len(_saturating(net)) < SATURATING_LAYERS and _changes(verdict) < 0:
+    if verdict is not None and len(_saturating(net)) < SATURATING_LAYERS and _changes(net, verdict) < 0:
         yield Offence(
             net.node_named(verdict.layer),
             f"{verdict.diagnosis}{'; ' * bool(verdict.cause)}{verdict.cause}",
@@ -193,7 +202,7 @@ def vanishing_gradient(net: Network) -> Found:
 def exploding_gradient(net: Network) -> Found:
     """A gradient that is expected to explode on the way to the first weights."""
     verdict = net.verdict
-    if verdict is not None and _changes(verdict) > 0:
+    if verdict is not None and _changes(net, verdict) > 0:
         yield Offence(
             net.node_named(verdict.layer),
             f"the gradient's norm grows by a factor of {factor(verdict.log10)} on its way to this layer"
@@ -207,7 +216,7 @@ def exploding_gradient(net: Network) -> Found:
     "warning",
     why="A residual network learns well because a path without any function joins all depths. A "
     "saturating function or dropout on that path scales every gradient, once in each block.",
-    sure="Often; ReLU after the sum, as in the first ResNet, is left alone.",
+    sure="Often; ReLU after the sum, as in the first ResNet, and the function of the output are left alone.",
     source="He et al., Identity Mappings in Deep Residual Networks, ECCV 2016, section 3",
     faulty=spec(
         (16,),
@@ -227,12 +236,14 @@ def exploding_gradient(net: Network) -> Found:
 )
 def blocked_identity(net: Network) -> Found:
     """A saturating activation, or dropout, on the path that a residual sum leaves free."""
+    of_heads = {part for head in net.heads for part in head.functions}
     for i in net.nodes:
         merge = next((p for p in net.parts[i] or () if isinstance(p.primitive, prim.Merge)), None)
         if merge is None or merge.primitive.kind != "add" or not _has_identity(net, i):
             continue
         for part in net.after(merge):
-            if part.function in SATURATING or isinstance(part.primitive, prim.Dropout):
+            blocks = part.function in SATURATING or isinstance(part.primitive, prim.Dropout)
+            if blocks and part not in of_heads:
                 yield Offence(
                     part.node,
                     f"{part.function or 'dropout'} on the path that {net.name(i)!r} leaves to the gradient",

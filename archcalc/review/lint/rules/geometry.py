@@ -334,9 +334,10 @@ def downsampling_without_low_pass(net: Network) -> Found:
         and getattr(part.primitive, "kind", "") != "average"
     ]
     if found:
+        layers = "this layer takes" if len(found) == 1 else f"this and {len(found) - 1} more take"
         yield Offence(
             found[0],
-            f"{len(found)} layer{'s' * (len(found) > 1)} take every second unit or fewer without smoothing",
+            f"{layers} every second unit or fewer without smoothing",
             "average pooling or a blur before the stride, where shifts matter",
         )
 

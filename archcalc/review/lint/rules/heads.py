@@ -126,7 +126,8 @@ def binary_cross_entropy_on_softmax(net: Network) -> Found:
     why="The gradient of a distance through a sigmoid or a softmax has the factor p(1-p), so a "
     "confident mistake hardly moves the weights; cross-entropy cancels that factor.",
     sure='Often. A target between 0 and 1 that is no class is a regression: say so with labels "real". '
-    "Images and autoencoders, whose output has the input's shape, are left alone.",
+    "Images, autoencoders, whose output has the input's shape, and networks with a cross-entropy on "
+    "another output are left alone.",
     source="Goodfellow, Bengio, Courville, Deep Learning (2016), 6.2.2; Glorot & Bengio, AISTATS 2010, "
     "section 4.1",
     faulty=spec((8,), dense(16, "relu"), dense(1, "sigmoid"), **trained("mse")),
@@ -137,6 +138,8 @@ def distance_on_probabilities(net: Network) -> Found:
     for head, loss in losses(net, *DISTANCES):
         if head.activation not in (*SIGMOIDS, "softmax") or net.compiled.labels == "real":
             continue
+        if losses(net, *OVER_CLASSES, *BINARY, logits=True):
+            continue  # classes have an output of their own: this one holds coordinates, say
         if len(head.shape) > 1 or (head.activation != "softmax" and _reproduces_its_input(net, head)):
             continue
         fitting = "binary_crossentropy" if head.activation in SIGMOIDS else "categorical_crossentropy"
@@ -386,7 +389,7 @@ def hidden_softmax(net: Network) -> Found:
                 continue
             moves = (*MOVES, prim.Dropout, prim.BatchStandardise)
             following = next((p for p in net.after(part) if not isinstance(p.primitive, moves)), None)
-            if following is not None and isinstance(following.primitive, KERNELS):
+            if following is not None and isinstance(following.primitive, (*KERNELS, prim.Recur)):
                 yield Offence(
                     i, "softmax inside of the network, before more weights", "relu or another activation"
                 )

@@ -119,10 +119,9 @@ def learning_rate(net: Network) -> Found:
     spread = _smallest_spread(net) if name in SIGNED else None
     if spread is not None and spread < most:
         most, why = spread, ": the first steps change weights by more than their initial size"
-    if name in (*SIGNED, "sgd", "momentum") and rate > most:
-        yield Offence(
-            None, f"learning_rate={rate:g} for {name} is above {most:.2g}{why}", f"try {most / 10:.1g}"
-        )
+    if name in (*SIGNED, "sgd", None) and rate > most:
+        of = f" for {name}" if name else ""
+        yield Offence(None, f"learning_rate={rate:g}{of} is above {most:.2g}{why}", f"try {most / 10:.1g}")
     elif rate < LEAST:
         yield Offence(None, f"learning_rate={rate:g} is below {LEAST:g}: hardly any step", "try 0.001")
     elif name == "adadelta" and rate < ADADELTA:
@@ -140,7 +139,8 @@ def _smallest_spread(net: Network) -> float | None:
     "warning",
     why="Layers before and after it are trained, so it is neither a fixed feature extractor at the "
     "beginning nor a fixed critic at the end: trainable=False was probably left over.",
-    sure="Often. Where most layers are frozen, as with adapters, it is taken to be meant.",
+    sure="Often. It is taken to be meant where most layers are frozen, of a depthwise kernel (a fixed "
+    "filter, such as a blur), and where trained weights read the same tensor, as adapters do.",
     source="Keras, guide to transfer learning, keras.io/guides/transfer_learning (freeze the base, "
     "train what is new)",
     faulty=spec(
@@ -170,7 +170,14 @@ def frozen_between(net: Network) -> Found:
     for i in reversed(range(len(net.graph.nodes))):
         if set(net.consumers[i]) & (before_trained | trained_nodes):
             before_trained.add(i)
-    for node in sorted(frozen & after_trained & before_trained):
+    filters = {p.node for p in net.kernels if getattr(p.primitive, "depthwise", False)}
+    beside = {
+        node
+        for node in frozen
+        for tap in net.graph.nodes[node].inputs
+        if trained_nodes & set(net.consumers[tap.node])
+    }
+    for node in sorted((frozen & after_trained & before_trained) - filters - beside):
         yield Offence(
             node, "frozen, between layers that are trained", "trainable=True, or a reason to ignore this"
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from archcalc.layers import primitives as prim
 from archcalc.report.rule import Offence
 from archcalc.review.lint.declare import Found, conv, dense, layer, rule, spec
 from archcalc.review.lint.network import KERNELS, MOVES, Network, Part, number
 
 HIGH = 0.8  # rate of dropout
+SHIFTS = 0.5  # rate from which on the variance differs even after weights
 FLOATS = (None, "float16", "bfloat16", "float32", "float64")
 
 
@@ -47,7 +50,8 @@ def bias_before_batch_normalization(net: Network) -> Found:
     "warning",
     why="Dropout changes the variance of what it passes on in training and not at inference, so the "
     "statistics that BatchNormalization stored do not fit at inference.",
-    sure="Often; with a small rate and much width the shift is small.",
+    sure="Often; with a small rate and much width the shift is small. Below a rate of 0.5 dropout with "
+    "weights before the normalisation is left alone.",
     source="Li et al., Understanding the Disharmony between Dropout and Batch Normalization, CVPR 2019",
     faulty=spec((16,), dense(32, "relu"), layer("Dropout", rate=0.5), layer("BatchNormalization"), dense(3)),
     mended=spec((16,), dense(32, "relu"), layer("BatchNormalization"), layer("Dropout", rate=0.5), dense(3)),
@@ -60,7 +64,10 @@ def dropout_before_batch_normalization(net: Network) -> Found:
             if not isinstance(p, prim.Dropout) or p.per_sample or not p.rate:
                 continue
             normalised = next((after for after in net.after(part) if is_batch_norm(after)), None)
-            if normalised is not None:
+            if normalised is None:
+                continue
+            between = takewhile(lambda after, end=normalised: after != end, net.after(part))
+            if p.rate >= SHIFTS or not any(isinstance(after.primitive, KERNELS) for after in between):
                 yield Offence(
                     i,
                     f"dropout before {net.name(normalised.node)!r}: the stored variance is that with dropout",
