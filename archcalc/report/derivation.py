@@ -14,10 +14,21 @@ from typing import Any
 from archcalc import arith
 from archcalc.analyses.work import FLOPS_PER_MAC
 from archcalc.arith import Shape
+from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 from archcalc.layers.base import Layer
 from archcalc.layers.window import Taps, Whole, Window
-from archcalc.report.traced import Traced, axis_names, traced_inputs, traced_layer, with_outputs, written
+from archcalc.report.traced import (
+    CLOSED,
+    Point,
+    Traced,
+    axis_names,
+    traced_inputs,
+    traced_layer,
+    with_outputs,
+    written,
+)
 from archcalc.report.values import stamp, to_json_value
 
 
@@ -100,15 +111,9 @@ def derivation(of: Any, node: int) -> Derivation:
     layer, taps = graph.nodes[node].layer, graph.nodes[node].inputs
     inputs = tuple(of.output_shapes[t.node][t.output] for t in taps)
     with arith.scope(of.scope):
-        twin, named = traced_layer(layer), traced_inputs(layer, inputs)
-        shape = tuple(_shape(twin, named, of.output_shapes[node][0]))
-        with_outputs(twin, of.output_shapes[node][0])
-        figures = {
-            "output_shape": shape,
-            "parameters": tuple(_parameters(of, node, twin, named)),
-            "macs": tuple(_macs(of, node, twin, named)),
-            "receptive_field": tuple(_field(of, node, layer.window(*inputs) if inputs else ())),
-        }
+        runs = [_ruled(of, node, inputs, point) for point in _points(of, node, inputs)]
+        figures = {name: _agreed([run[name] for run in runs]) for name in runs[0]}
+        figures["receptive_field"] = tuple(_field(of, node, layer.window(*inputs) if inputs else ()))
     return Derivation(
         of.name[node],
         of.type[node],
@@ -118,26 +123,66 @@ def derivation(of: Any, node: int) -> Derivation:
     )
 
 
-def _step(part: str, value: Any, note: str = "") -> Step:
-    """A step from a traced value."""
-    if not isinstance(value, Traced):
+def _points(of: Any, node: int, inputs: Sequence[Shape]) -> list[Point]:
+    """Where the rules run: anywhere if no symbol is open, else at two points, for what both show."""
+    layer = of.graph.nodes[node].layer
+    held = (getattr(layer, name) for name, kind in layer.kinds.items() if kind.holds_sizes)
+    symbols = dict(_symbols((tuple(held), tuple(inputs), of.output_shapes[node])))
+    return of.scope.assumptions.samples(symbols)[5:7] if symbols else [CLOSED]
+
+
+def _symbols(sizes: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(sizes, tuple):
+        for size in sizes:
+            yield from _symbols(size)
+    elif isinstance(sizes, Expr):
+        yield from sizes.symbols.items()
+
+
+def _ruled(of: Any, node: int, inputs: Sequence[Shape], point: Point) -> dict[str, tuple[Step, ...]]:
+    """The steps of what a layer's rules compute, with open symbols at one point."""
+    layer, shape = of.graph.nodes[node].layer, of.output_shapes[node][0]
+    twin, named = traced_layer(layer, point), traced_inputs(layer, inputs, point)
+    sides = tuple(_shape(twin, named, shape, point))
+    with_outputs(twin, shape, point)
+    return {
+        "output_shape": sides,
+        "parameters": tuple(_parameters(of, node, twin, named, point)),
+        "macs": tuple(_macs(of, node, twin, named, point)),
+    }
+
+
+def _agreed(runs: Sequence[tuple[Step, ...]]) -> tuple[Step, ...]:
+    """The steps that have the same arithmetic at every point; of others the value alone."""
+    return tuple(
+        steps[0]
+        if len({(s.formula, s.numbers) for s in steps}) == 1
+        else replace(steps[0], formula="", numbers="")
+        for steps in zip(*runs, strict=True)
+    )
+
+
+def _step(part: str, traced: Any, value: Any, point: Point, note: str = "") -> Step:
+    """A step from a traced value, if it is the figure at this point."""
+    at = arith.substitute(value, point) if point else value
+    if not isinstance(traced, Traced) or not _is(int(traced), at):
         return Step(part, "", "", value, note)
-    return Step(part, written(value, names=True), written(value, names=False), int(value), note)
+    return Step(part, written(traced, names=True), written(traced, names=False), value, note)
 
 
-def _shape(twin: Layer, named: Sequence[Shape], known: Shape) -> Iterator[Step]:
+def _shape(twin: Layer, named: Sequence[Shape], known: Shape, point: Point) -> Iterator[Step]:
     try:
         shape = twin.output_shape(*named)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        shape = known  # a rule that takes only plain integers
+    except (ArithmeticError, LayerError, LookupError, TypeError, ValueError):
+        shape = known  # a rule that takes only plain integers, or another point
     note = getattr(twin, "padding", "")
     names = axis_names(twin, len(shape))
-    for name, size in zip(names, shape, strict=True):
+    for name, size, value in zip(names, shape, known, strict=True):
         padded = name != "channels" and isinstance(note, str) and note
-        yield _step(name, size, f"padding {note}" if padded else "")
+        yield _step(name, size, value, point, f"padding {note}" if padded else "")
 
 
-def _parameters(of: Any, node: int, twin: Layer, named: Sequence[Shape]) -> Iterator[Step]:
+def _parameters(of: Any, node: int, twin: Layer, named: Sequence[Shape], point: Point) -> Iterator[Step]:
     owner = of.shared_with[node]
     if owner is not None:
         yield Step("all weights", "", "", of.parameters[node], f"shared with {owner}, where they are counted")
@@ -146,7 +191,7 @@ def _parameters(of: Any, node: int, twin: Layer, named: Sequence[Shape]) -> Iter
     for traced, weight in zip(twin.weights(*named), of.weights[node], strict=True):
         note = "" if weight.trainable else "not trained"
         counts.append(weight.parameters)
-        yield _step(weight.name, traced.parameters, note)
+        yield _step(weight.name, traced.parameters, weight.parameters, point, note)
     copies = of.copies[node]
     if len(counts) > 1 or not (type(copies) is int and copies == 1):
         yield _sum(counts, copies, of.parameters[node])
@@ -158,14 +203,15 @@ def _sum(counts: Sequence[Any], copies: Any, value: Any) -> Step:
     return Step("sum", "", numbers if once else f"{copies} copies × ({numbers})", value)
 
 
-def _macs(of: Any, node: int, twin: Layer, named: Sequence[Shape]) -> Iterator[Step]:
+def _macs(of: Any, node: int, twin: Layer, named: Sequence[Shape], point: Point) -> Iterator[Step]:
     if type(of.macs[node]) is int and of.macs[node] == 0:
         return
-    value = twin.macs(*named)
-    yield _step("multiply-adds", value)
+    graph = of.graph
+    inputs = [of.output_shapes[t.node][t.output] for t in graph.nodes[node].inputs]
+    of_one = graph.nodes[node].layer.macs(*inputs)
+    yield _step("multiply-adds", twin.macs(*named), of_one, point)
     copies = of.copies[node]
     if not (type(copies) is int and copies == 1):
-        of_one = int(value) if isinstance(value, Traced) else value
         yield Step("sum", "", f"{copies} copies × ({of_one})", of.macs[node])
     convention = of.options.convention
     if convention == "archcalc":

@@ -1,17 +1,19 @@
 """Integers that remember the arithmetic they come from, so that a rule shows its own steps.
 
 A layer's rules run on them as on plain integers. `Traced(3, "filters")` is a named size; sums, products
-and quotients of such sizes know their operands, and can be written with names or with numbers.
+and quotients of such sizes know their operands, and can be written with names or with numbers. A size
+with an open symbol has its value at one point, and is shown as the expression that it is.
 """
 
 from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from archcalc.arith import Shape
+from archcalc.arith import Shape, substitute
+from archcalc.arith.symbolic import Expr
 from archcalc.layers.base import Layer
 
 _LEVEL = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}
@@ -31,10 +33,13 @@ class Traced(int):
     name: str
     sign: str
     operands: tuple[int, ...]
+    shown: str  # the value as text
 
-    def __new__(cls, value: int, name: str = "", sign: str = "", operands: tuple[int, ...] = ()) -> Traced:
+    def __new__(
+        cls, value: int, name: str = "", sign: str = "", operands: tuple[int, ...] = (), shown: str = ""
+    ) -> Traced:
         made = super().__new__(cls, value)
-        made.name, made.sign, made.operands = name, sign, operands
+        made.name, made.sign, made.operands, made.shown = name, sign, operands, shown or str(int(value))
         return made
 
     def __divmod__(self, other: int) -> Any:
@@ -87,7 +92,9 @@ def written(value: Any, *, names: bool) -> str:
 def _written(value: Any, names: bool) -> tuple[str, int]:
     """The text, and how tightly its outermost operation binds."""
     if not isinstance(value, Traced) or not value.sign:
-        return (value.name if names and isinstance(value, Traced) else str(value)), 3
+        if isinstance(value, Traced):
+            return (value.name if names else value.shown), 3
+        return str(value), 3
     level = _LEVEL[value.sign]
     left, right = value.operands
     head, of_head = _written(left, names)
@@ -125,49 +132,64 @@ _AXES: dict[int, tuple[str, ...]] = {
 CHANNELS = "channels"
 
 
-def traced_layer(layer: Layer) -> Layer:
+Point = Mapping[str, int]  # values of the open symbols
+CLOSED: Point = {}
+
+
+def traced_layer(layer: Layer, point: Point = CLOSED) -> Layer:
     """A copy of the layer whose sizes carry the names of its arguments."""
     twin = copy.copy(layer)
     for name, kind in layer.kinds.items():
         if kind.holds_sizes:
-            twin.__dict__[name] = _named(getattr(layer, name), layer.spec_key(name))
+            twin.__dict__[name] = _named(getattr(layer, name), layer.spec_key(name), point)
     return twin
 
 
-def _named(value: Any, name: str) -> Any:
+def _named(value: Any, name: str, point: Point) -> Any:
     if type(value) is int:
         return Traced(value, name)
+    if point and isinstance(value, Expr) and type(at := substitute(value, point)) is int:
+        text = str(value).replace(" ", "")
+        return Traced(at, name, shown=f"({text})" if set("+-*/") & set(text) else text)
     if isinstance(value, tuple):
         if len(value) > 1 and len(set(map(str, value))) == 1:
-            return tuple(_named(v, name) for v in value)  # the same along all axes
-        return tuple(_named(v, f"{name}[{i}]" if len(value) > 1 else name) for i, v in enumerate(value))
+            return tuple(_named(v, name, point) for v in value)  # the same along all axes
+        return tuple(
+            _named(v, f"{name}[{i}]" if len(value) > 1 else name, point) for i, v in enumerate(value)
+        )
     return value
 
 
-def traced_inputs(layer: Layer, shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+def traced_inputs(layer: Layer, shapes: Sequence[Shape], point: Point = CLOSED) -> tuple[Shape, ...]:
     """The input shapes with named axes."""
     several = len(shapes) > 1
     return tuple(
         tuple(
-            _named(n, f"{name} of input {k + 1}" if several else name)
+            _named(n, f"{name} of input {k + 1}" if several else name, point)
             for n, name in zip(shape, axis_names(layer, len(shape)), strict=True)
         )
         for k, shape in enumerate(shapes)
     )
 
 
-def with_outputs(twin: Layer, shape: Shape) -> None:
+def with_outputs(twin: Layer, shape: Shape, point: Point = CLOSED) -> None:
     """Let a traced layer's rules read the sizes of its output by name, not as what they follow from."""
     names = axis_names(twin, len(shape))
     given = next((getattr(twin, a) for a in ("filters", "units") if hasattr(twin, a)), None)
     output = tuple(
-        given if name == CHANNELS and given is not None and given == n else _named(n, f"output {name}")
-        for n, name in zip(shape, names, strict=True)
+        given if name == CHANNELS and _same(given, size) else size
+        for size, name in (
+            (_named(n, f"output {name}", point), name) for n, name in zip(shape, names, strict=True)
+        )
     )
     twin.__dict__["output_shape"] = lambda *_: output
     if hasattr(twin, "output_sides"):
         sides = tuple(n for n, name in zip(output, names, strict=True) if name != CHANNELS)
         twin.__dict__["output_sides"] = lambda *_: sides
+
+
+def _same(a: Any, b: Any) -> bool:
+    return isinstance(a, Traced) and isinstance(b, Traced) and a.shown == b.shown
 
 
 def axis_names(layer: Layer, rank: int) -> tuple[str, ...]:

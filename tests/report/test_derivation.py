@@ -104,3 +104,18 @@ def test_traced_sizes_are_integers() -> None:
     assert written(k * (c // 5), names=False) == "3 × (16 // 5)"
     assert written(20 - (c - k), names=False) == "20 - (16 - 3)"
     assert hash(k) == hash(3)
+
+
+def test_open_symbols_are_shown_as_what_they_are() -> None:
+    """The arithmetic is that of two points, with the expressions in place of their numbers."""
+    report = analyze(str(shipped.available()["conv_then_local"]))
+    figures = report.layers["local"].derivation().figures
+    height, *_ = figures["output_shape"]
+    assert height.numbers == "((H-2) - (3 - 1 + 1)) // 1 + 1"
+    kernel, bias, _ = figures["parameters"]
+    assert kernel.numbers == "(H-4) × (H-4) × 3 × 3 × 16 × 32"
+    assert bias.formula == "output height × output width × filters"
+    for step in (height, kernel, bias, figures["macs"][0]):
+        arithmetic = step.numbers.replace("×", "*")
+        for h in (9, 32, 101):
+            assert eval(arithmetic, {"H": h}) == step.value.evaluate(H=h)
