@@ -50,7 +50,7 @@ def read_stated(source: str) -> list[Stated]:
     named = json_text.STANDARD_INPUT if source == "-" else source
     begin = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if begin in (b"{", b"["):
-        stated = _from_json(json_text.decode(raw, named), named)
+        stated = from_json(json_text.decode(raw, named), named)
     elif raw.strip():
         stated = _from_csv(json_text.text(raw, named), named)
     else:
@@ -65,7 +65,7 @@ def _refuse(source: str, path: str, message: str) -> NoReturn:
 
 
 # -- JSON --------------------------------------------------------------------------------------------------
-def _from_json(data: Any, source: str) -> list[Stated]:
+def from_json(data: Any, source: str) -> list[Stated]:
     sheets = data if _is_list_of_sheets(data) else [data]
     faults: list[Fault] = []
     several = sheets is data

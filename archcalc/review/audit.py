@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from archcalc.report.report import Report
 from archcalc.report.values import stamp, to_json_value
 from archcalc.review.follow import Earlier, Follow, follow
 from archcalc.review.search import Causes, Search
-from archcalc.review.sheets import Sheet
+from archcalc.review.sheets import Sheet, as_sheets
 from archcalc.review.slips.catalogue import slip
 from archcalc.review.subject import (
     NotJudgedError,
@@ -216,9 +216,7 @@ class Audit:
         return html(self)
 
 
-def audit(
-    graph: Any, claims: Iterable[Sheet] | None = None, symbols: Mapping[str, int | None] | None = None
-) -> Audit:
+def audit(graph: Any, claims: Any = None, symbols: Mapping[str, int | None] | None = None) -> Audit:
     """Every claim against the network's figures.
 
     Parameters
@@ -226,7 +224,8 @@ def audit(
     graph
         The network: what `archcalc.analyze` takes.
     claims
-        Sheets, as `archcalc.read_claims` gives them. Default: the claims in the network's own spec.
+        Claims as a spec holds them (a list of dicts), files of claims, or the sheets that
+        `archcalc.read_claims` makes of these. Default: the claims in the network's own spec.
     symbols
         Values of symbols; with open ones a claim is right only if it holds for all their values.
 
@@ -238,9 +237,8 @@ def audit(
     network: Graph = as_graph(graph)
     if symbols:
         network = with_values(network, symbols)
-    sheets = (
-        list(claims) if claims is not None else [Sheet("", network.source or network.name, network.claims)]
-    )
+    own = [Sheet("", network.source or network.name, network.claims)]
+    sheets = own if claims is None else as_sheets(claims)
     if not any(s.claims or s.fault or s.others for s in sheets):
         raise ArchcalcError(
             'there are no claims: the spec has no "claims", and no file of claims was given (--claims)'

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from archcalc.errors import SourceError
 from archcalc.graph import Graph
 from archcalc.graph.claims import Claim
-from archcalc.readers.claims import Stated, read_stated, stem
+from archcalc.readers.claims import Stated, from_json, read_stated, stem
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ def read_claims(*files: str | os.PathLike[str], network: Graph | None = None) ->
     if faults and len(faults) == len(files):
         raise SourceError(faults[0].source, faults[0].faults)
     return sheets
+
+
+def as_sheets(claims: Any) -> list[Sheet]:
+    """Sheets as they are; those of files, given by their paths, or of claims as a JSON file holds them."""
+    given: list[Any] = [claims] if isinstance(claims, str | os.PathLike | Mapping) else list(claims)
+    if given and all(isinstance(one, str | os.PathLike) for one in given):
+        return read_claims(*given)
+    if all(isinstance(one, Sheet) for one in given):
+        return given
+    data = claims if isinstance(claims, Mapping) else given
+    return list(_sheets("claims", from_json(data, "claims"), None))
 
 
 def _sheets(file: str, stated: Sequence[Stated], network: Graph | None) -> Iterator[Sheet]:

@@ -424,3 +424,19 @@ def test_claims_about_other_networks_are_left_aside() -> None:
     Path("two.csv").write_text("network,quantity,value\nNET,macs,1\nother,macs,2\n,macs,3\n")
     (sheet,) = archcalc.read_claims("two.csv", network=archcalc.load("net.json"))
     assert ([c.value for c in sheet.claims], sheet.others) == ([1, 3], 1)
+
+
+def test_claims_as_python_has_them(tmp_path: Path) -> None:
+    """A list of dicts as in a spec, a file of it, and sheets: the same verdicts."""
+    claims = [{"quantity": "parameters", "layer": "first", "value": 432}]
+    path = tmp_path / "claims.json"
+    path.write_text(json.dumps(claims))
+    network = shipped.text("conv_pair")
+    graded = [
+        archcalc.audit(json.loads(network), given).sheets[0].checked[0]
+        for given in (claims, path, [str(path)], archcalc.read_claims(path))
+    ]
+    assert {c.verdict for c in graded} == {"wrong"}
+    assert {c.truth for c in graded} == {448}
+    with pytest.raises(archcalc.ArchcalcError, match=r"claims: \$\[0\]"):
+        archcalc.audit(json.loads(network), [{"quantity": "parameters", "layer": "first"}])
