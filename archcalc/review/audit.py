@@ -1,4 +1,4 @@
-"""`audit`: stated figures against the true ones, with the slip behind each wrong one where one is known."""
+"""`audit`: stated figures against the true ones, and the slip that explains each wrong one where one is known."""
 
 from __future__ import annotations
 

@@ -386,7 +386,7 @@ def _flattens(net: Network, node: int) -> bool:
 @rule(
     "AC411",
     "warning",
-    why="A locally connected layer has weights of its own at every position. With implementation=2 "
+    why="A locally connected layer has separate weights at every position. With implementation=2 "
     "Keras stores them as one dense matrix, zeros included.",
     sure="Certain as to the memory.",
     source="Keras 2, documentation of LocallyConnected2D (implementation); LeCun 1989 (weight sharing)",
