@@ -1,4 +1,4 @@
-"""`audit`: stated figures against the true ones, and the slip that explains each wrong one where one is known."""
+"""`audit`: stated figures against the true ones, and the slip that explains each wrong one, if known."""
 
 from __future__ import annotations
 
