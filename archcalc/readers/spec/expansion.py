@@ -229,32 +229,50 @@ class Expansion:
                     break
                 root = owner
             roots.update(dict.fromkeys(chain, roots.get(root, root)))
+        called: dict[int, dict[str, Any]] = {}
         for number, root in roots.items():
             node = self.nodes[number]
-            own = isinstance(node.layer, Parameter)  # of another layer's weight, in a shape of its own
-            layer = node.layer if own else self._called(number, root)
+            if isinstance(node.layer, Parameter):  # of another layer's weight, in a shape of its own
+                self.nodes[number] = replace(node, shared_with=root)
+                continue
+            layer: Any = self.nodes[root].layer
+            stated = self._stated(number, root, layer, called)
+            layer = replace(layer, **stated) if stated else layer
             self.nodes[number] = replace(node, layer=layer, shared_with=root)
 
-    def _called(self, number: int, root: int) -> Layer:
-        """The layer that owns the weights, with the arguments of this call, or else of the one it repeats."""
-        layer: Any = self.nodes[root].layer
-        stated: dict[str, Any] = {}
-        while number != root:
-            entry = self._own.get(number)
+    def _stated(
+        self, number: int, root: int, layer: Layer, called: dict[int, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The arguments of this call, or else of the one it repeats; `called` holds those known so far."""
+        chain: list[int] = []
+        while number != root and number not in called:
+            chain.append(number)
             number = self._numbers[self.owners[number]]
-            for key, value in {} if entry is None else entry.also.items():
-                assert entry is not None
-                if key in layer.call_arguments:
-                    self._state(stated, key, value, layer, path_of(entry, key))
-                elif number in self._own or "/" in entry.target:
-                    text = f"everything but the call comes from {show(entry.target)}; remove {show(key)}"
-                    self.faults.add(Severity.STRUCTURE, path_of(entry, key), text)
-        return replace(layer, **stated) if stated else layer  # type: ignore[no-any-return]
+        stated = called.get(number, {})
+        for each in reversed(chain):
+            own = self._own_arguments(each, layer)
+            stated = called[each] = {**stated, **own} if own else stated
+        return stated
+
+    def _own_arguments(self, number: int, layer: Layer) -> dict[str, Any]:
+        """What the entry of one call states beside what it shares."""
+        stated: dict[str, Any] = {}
+        entry = self._own.get(number)
+        if entry is None:
+            return stated
+        owner = self._numbers[self.owners[number]]
+        for key, value in entry.also.items():
+            if key in layer.call_arguments:
+                self._state(stated, key, value, layer, path_of(entry, key))
+            elif owner in self._own or "/" in entry.target:
+                text = f"everything but the call comes from {show(entry.target)}; remove {show(key)}"
+                self.faults.add(Severity.STRUCTURE, path_of(entry, key), text)
+        return stated
 
     def _state(self, stated: dict[str, Any], key: str, value: Any, layer: Layer, where: str) -> None:
-        """Note an argument of a call, unless a nearer entry states it."""
+        """Note an argument of a call."""
         try:
-            stated.setdefault(key, layer.kinds[key].normalise(value, layer.rank))
+            stated[key] = layer.kinds[key].normalise(value, layer.rank)
         except FieldError as fault:
             self.faults.add(Severity.VALUES, where, str(fault))
 
