@@ -175,9 +175,12 @@ def _misread(text: str, problem: json.JSONDecodeError) -> str:
     begin = text.lstrip(" \t\r\n")
     if begin[0] not in '{["':
         return f"is text, but not JSON: it begins with {show(begin[:20].partition(chr(10))[0])}; {_READ}"
-    where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"
     before, after = text[: problem.pos].rstrip(), text[problem.pos :]
-    if (before.endswith(",") or after.startswith(",")) and after.lstrip(" \t\r\n,")[:1] in ("]", "}"):
+    spare = (before.endswith(",") or after.startswith(",")) and after.lstrip(" \t\r\n,")[:1] in ("]", "}")
+    if spare:  # Python 3.13 points at the comma, earlier versions at the bracket
+        problem = json.JSONDecodeError(problem.msg, text, len(text) - len(after.lstrip(" \t\r\n,")))
+    where = f"at line {problem.lineno}, column {problem.colno}{_near(text, problem.pos)}"
+    if spare:
         return f"not valid JSON: a comma after the last entry, {where}; remove it"
     for beginnings, (what, remedy) in _SLIPS.items():
         if after.startswith(beginnings):
