@@ -83,7 +83,7 @@ def edited(random: Random, spec: dict[str, Any], kind: str) -> Edit | None:
 
 
 def _moved(random: Random, new: dict[str, Any], chosen: dict[str, Any], source: str) -> Edit | None:
-    """The layer behind another one, at least two layers away from where it was."""
+    """The layer after another one, at least two layers away from where it was."""
     layers, name = new["layers"], chosen["name"]
     near = {entry["name"] for entry in layers if name in entry["inputs"]}
     # two layers that change places: either has moved

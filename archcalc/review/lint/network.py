@@ -138,9 +138,6 @@ class Network:
         name = getattr(part.primitive, "weight", None)
         return next((w for w in self.figures.weights[part.node] if w.name == name), None)
 
-    def first_weight(self, node: int) -> Weight | None:
-        return next(iter(self.figures.weights[node]), None)
-
     # -- chains --------------------------------------------------------------------------------------
     def next(self, node: int) -> int | None:
         """The only reader of a node, if it reads nothing else; None at outputs, forks, merges."""

@@ -138,7 +138,7 @@ def test_an_activation_of_another_package_is_unknown_in_its_slope_alone() -> Non
     assert result.totals.parameters == model.count_params()
     for figure in ("macs", "elementwise_operations", "training_activation_bytes"):
         assert getattr(result.totals, figure) == getattr(plain.totals, figure)
-    # nobody knows whether it works in place, as Keras's own do
+    # whether it works in place, as Keras's own do, is not known
     assert result.totals.peak_activation_bytes >= plain.totals.peak_activation_bytes
     fields = [r.layers["out"].receptive_fields["x"].size for r in (result, plain)]
     assert fields[0] == fields[1] == (3, 3)
