@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from archcalc.arith.symbolic import Symbol
 from archcalc.design.budgets import AT_MOST, Budget, budgets
 from archcalc.design.figures import checked
 from archcalc.design.forms import Forms
@@ -106,7 +107,8 @@ def _unknowns(graph: Graph, wanted: Mapping[str, Any], multiples: Mapping[str, i
             opened = with_values(opened, {name: None})
         except ArchcalcError:
             continue  # it is sampled, from 1 on
-    declared = open_symbols(opened)
+    # a name that only other symbols follow from may be 0
+    declared = {name: Symbol(name) for name in graph.symbols} | open_symbols(opened)
     seen: set[str] = set()
     for key, values in wanted.items():
         made = unknown(key, values, declared, multiples.get(key, 1))

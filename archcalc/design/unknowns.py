@@ -87,7 +87,7 @@ def unknown(names: str, wanted: Any, declared: Mapping[str, Symbol], multiple: i
     for name in split:
         if not is_symbol_name(name):
             raise ArchcalcError(f"{name!r} cannot name an unknown")
-    symbols = [declared.get(name) or symbol_of(name) for name in split]
+    symbols = [declared.get(name) or Symbol(name, 0) for name in split]
     if isinstance(wanted, str):
         wanted = _read(split, wanted)
     if len(split) > 1 or isinstance(wanted, list | tuple):
@@ -103,11 +103,6 @@ def unknown(names: str, wanted: Any, declared: Mapping[str, Symbol], multiple: i
     if count is not None and count < 1:
         raise ArchcalcError(f"{names}: there is no value to choose from ({low} to {high} in steps of {step})")
     return Unknown(split, low, step, count)
-
-
-def symbol_of(name: str) -> Symbol:
-    """A positive integer of this name."""
-    return symbol(name).symbols[name]
 
 
 def _as_range(names: str, wanted: Any) -> Mapping[str, int | None]:

@@ -89,11 +89,8 @@ def facts(solution: Solution, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
     if solution.symbols != solution.values and solution.symbols:
         yield "symbols", _values(solution.symbols)
     for name, value in solution.figures.items():
-        yield (
-            name,
-            _shown(name, value, glyphs)
-            + "".join(_budget(b, value, solution, glyphs) for b in solution.budgets if b.figure == name),
-        )
+        told = "".join(_budget(b, value, solution) for b in solution.budgets if b.figure == name)
+        yield name, _shown(name, value, glyphs) + told
     yield from _steps(solution, glyphs)
     yield from _conflict(solution)
     if solution.status == UNPROVED and solution.limit is not None:
