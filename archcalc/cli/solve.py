@@ -119,7 +119,11 @@ def command(source: str, **given: Any) -> int:
     from archcalc.design.solve import solve
 
     show = options.Showing.of(given, FORMATS, {"width": ("table",), "ascii": ("table", "json")})
-    graph = read(source, **options.taken(given, options.READING))
+    reading = options.taken(given, options.READING)
+    sought = {n.strip() for names in given["unknowns"] for n in names.split(",")}
+    for name in sorted(reading["symbols"].keys() & (sought | given["let"].keys())):
+        raise click.UsageError(f"--set {name}: it is solved for, so it has no value of its own")
+    graph = read(source, **reading)
     at_most, at_least = _budgets(given)
     wanted = {name: values or None for name, values in given.pop("unknowns").items()}
     maximize, minimize = _goal(given, wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -18,6 +18,7 @@ from archcalc.design.solution import INFEASIBLE, SOLVED, UNPROVED, Nearest, Neig
 from archcalc.design.unknowns import Unknown, driven, unknown
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
+from archcalc.graph.quantities import BYTES, TABLE
 from archcalc.graph.substitution import open_symbols, with_values
 from archcalc.readers import as_graph
 from archcalc.report.options import AnalysisOptions
@@ -66,7 +67,8 @@ def solve(
     time_limit
         Seconds after which the best configuration so far is returned with the status `"unproved"`.
     options
-        As for `archcalc.analyze`: `batch`, `dtype`, `optimizer`, `convention` ...
+        As for `archcalc.analyze`: `batch`, `dtype`, `optimizer`, `ema`, `accumulation`, `checkpoint`,
+        `convention`.
 
     Raises
     ------
@@ -74,9 +76,11 @@ def solve(
         An unknown, figure or value that does not exist; an unknown without an end that no budget limits.
     """
     network = as_graph(graph)
-    if symbols:
-        network = with_values(network, symbols)
     wanted = unknowns if isinstance(unknowns, Mapping) else dict.fromkeys(_names(unknowns))
+    if symbols:
+        for name in symbols.keys() & {n.strip() for key in wanted for n in key.split(",")}:
+            raise ArchcalcError(f"{name} is solved for, so it has no value of its own")
+        network = with_values(network, symbols)
     sought = tuple(_unknowns(network, wanted, multiples or {}))
     follow = driven(let or {}, sought)
     limits = tuple(budgets(at_most or {}, at_least or {}, network))
@@ -84,9 +88,32 @@ def solve(
     figures = dict.fromkeys(b.figure for b in limits)
     if goal.name not in follow and all(goal.name not in u.names for u in sought):
         figures[goal.name] = None
+    _refuse_idle(options, figures)
     deadline = None if time_limit is None else time.monotonic() + time_limit
     whole = Landscape(network, sought, follow, tuple(figures), AnalysisOptions(**options))
     return _Question(whole, limits, goal, deadline).answer()
+
+
+_BATCHED = ("activation_bytes", "peak_activation_bytes", "best_peak_activation_bytes")
+_TRAINING = ("training_bytes", "training_activation_bytes")
+# options of an analysis -> the figures that they change
+CHANGES: dict[str, Collection[str]] = {
+    "batch": (*_BATCHED, *_TRAINING),
+    "dtype": [q.name for q in TABLE if q.unit == BYTES],
+    **dict.fromkeys(("optimizer", "ema", "accumulation"), ("optimizer_bytes", "training_bytes")),
+    "checkpoint": ("training_macs", *_TRAINING),
+    "convention": ("flops",),
+}
+
+
+def _refuse_idle(options: Mapping[str, Any], figures: Collection[str]) -> None:
+    """Refuse options that would change nothing."""
+    defaults = AnalysisOptions()
+    for name, value in options.items():
+        if name not in CHANGES:
+            raise ArchcalcError(f"{name}: not an option here; the options are {', '.join(CHANGES)}")
+        if value != getattr(defaults, name) and not set(figures) & set(CHANGES[name]):
+            raise ArchcalcError(f"{name} changes no figure of this question, only {', '.join(CHANGES[name])}")
 
 
 def _names(unknowns: Sequence[str] | str) -> Sequence[str]:
