@@ -96,19 +96,21 @@ class Totals(Frozen):
     def premises(self, name: str) -> list[Condition]:
         """What the closed form of a total assumes of symbols, beyond what all figures assume.
 
-        Bytes are those of blocks with so many copies that there are some between the first and the last.
+        Bytes are those of blocks with so many copies that there are some between the first and the last,
+        and of sizes that differ where equal ones would share a buffer.
         """
-        courses = {
-            "peak_activation_bytes": lambda: self._of.peaks.course,
-            "training_bytes": lambda: self._of.training,
-        }
-        few = courses[name]().few if name in courses and isinstance(getattr(self, name), Expr) else {}
+        if name not in ("peak_activation_bytes", "training_bytes") or not isinstance(
+            getattr(self, name), Expr
+        ):
+            return []
+        course = self._of.training if name == "training_bytes" else self._of.peaks.course
         needed = Assumptions()
-        for count, least in few.items():
+        for count, least in course.few.items():
             more: Any = count - least
             if isinstance(more, Expr) and needed.sign(more)[0] is not True:
                 needed.state_nonnegative(more, f"{count} >= {least}", f"fewer than {least} copies")
-        return needed.conditions()
+        unequal = [Condition(f"{a} != {b}", (a - b) ** 2 - 1) for a, b in course.different]
+        return [*needed.conditions(), *unequal]
 
     @once
     def as_built(self) -> dict[str, Size]:

@@ -12,7 +12,21 @@ from collections.abc import Iterable, Sequence
 from math import lcm
 from typing import Any, NamedTuple, TypeAlias
 
-from archcalc.arith import Size, at_most, ceil_div, certainly, equal, floor_div, is_array, largest, smallest
+from archcalc.arith import (
+    Size,
+    at_most,
+    ceil_div,
+    certainly,
+    equal,
+    floor_div,
+    in_scope,
+    is_array,
+    is_symbolic,
+    largest,
+    require_at_least,
+    smallest,
+)
+from archcalc.errors import LayerError
 from archcalc.arith.unknown import Unknown
 
 MAX_PERIOD = 1024
@@ -177,6 +191,8 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
         first, last = phase_range(start, stop, period, r)
         if type(first) is type(last) is int and first > last:
             continue
+        if (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
+            continue
         if up is None or up is not is_max:
             candidates.append(endpoint.step * first + value)
         if up is None or up is is_max:
@@ -184,6 +200,17 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     if not candidates:
         return None
     return (largest if is_max else smallest)(*_distinct(candidates))
+
+
+def _has_units(first: Size, last: Size) -> bool:
+    """Whether a phase has a unit; where that depends on symbols it is assumed."""
+    answer = at_most(first, last)
+    if answer is None and in_scope():
+        try:
+            require_at_least(last, first, "a phase without units")
+        except LayerError:
+            return False
+    return answer is not False
 
 
 def phase_range(start: Size, stop: Size, period: int, r: int) -> tuple[Size, Size]:

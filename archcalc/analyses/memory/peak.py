@@ -7,7 +7,7 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -42,6 +42,7 @@ class Course(NamedTuple):
     program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
     few: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and the least that the bytes are of
+    different: Sequence[tuple[Size, Size]] = ()  # sizes that the bytes take to be different
 
     def at(self, batch: Size) -> Size:
         """The peak with this batch."""
@@ -73,7 +74,7 @@ class Course(NamedTuple):
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.inference())._replace(program=program)
+    return _course(program, program.inference)._replace(program=program)
 
 
 def training(
@@ -83,20 +84,27 @@ def training(
     # the first and the last copy of a block differ from those between: what is next to them is another layer
     run = Run(graph, contiguous(graph, order, recomputed), ends=2)
     program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    return _course(program, list(TrainingStep(program).events()), fixed, program.labels())
+    return _course(program, lambda: list(TrainingStep(program).events()), fixed, program.labels)
 
 
 def _course(
-    program: Program, events: Sequence[Event], fixed: Size = 0, labels: Sequence[Write] = ()
+    program: Program,
+    run: Callable[[], Sequence[Event]],
+    fixed: Size = 0,
+    labels: Callable[[], Sequence[Write]] = tuple,
 ) -> Course:
     if program.run.too_deep:
         return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
-    pool = _pool(program, events, labels=labels)
+    if program.run.scattered:
+        return Course((), reason="other layers run between those of a block that is repeated")
+    events = run()
+    pool = _pool(program, events, labels=labels())
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
     return Course(
         [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in moments],
         {number: events[number] for _, number in moments if number >= 0},
         few=program.run.few,
+        different=tuple(program.different),
     )
 
 
