@@ -13,8 +13,8 @@ from rich.cells import cell_len
 import archcalc
 from archcalc.arith.symbolic import symbol
 from archcalc.render.layout import folded_name
-from archcalc.render.text import formula
 from archcalc.render.terminal import terminal_text
+from archcalc.render.text import formula
 from tests.networks import chain, conv_pair, made, residual, tower, with_unknown
 
 LONG = "encoder/stage[3]/bottleneck_with_a_long_name/attention/query_projection"

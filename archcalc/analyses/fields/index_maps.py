@@ -26,8 +26,8 @@ from archcalc.arith import (
     require_at_least,
     smallest,
 )
-from archcalc.errors import LayerError
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 
 MAX_PERIOD = 1024
 MAX_READS = 1 << 16  # table entries looked up for one layer
@@ -185,13 +185,13 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     for r, value in enumerate(endpoint.values):
         if value is None:
             continue
-        if constant_step and not integral:
-            candidates.append(value)
-            continue
         first, last = phase_range(start, stop, period, r)
         if type(first) is type(last) is int and first > last:
             continue
-        if (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
+        if period > 1 and (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
+            continue
+        if constant_step and not integral:
+            candidates.append(value)
             continue
         if up is None or up is not is_max:
             candidates.append(endpoint.step * first + value)
