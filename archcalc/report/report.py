@@ -322,13 +322,16 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
             f: figures[f] for f in STATED if f in figures and not (f in inherited and f == "receptive_field")
         }
         if new:
+            only_field = list(new) == ["receptive_field"]
             yield Finding(
-                rule="unknown-layer",
-                severity="warning",
+                rule="unknown-field" if only_field else "unknown-layer",
+                severity="info" if only_field else "warning",
                 layer=row.name,
                 # the reasons of the other figures are in their row
                 message=f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}",
-                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
+                suggestion=""
+                if only_field
+                else "state them in an Opaque layer, or use a type that `archcalc layers` lists",
             )
 
 

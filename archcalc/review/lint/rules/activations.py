@@ -20,6 +20,9 @@ AFFINE = (
 LARGE = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
 # orders of magnitude; networks with batch normalisation in every branch begin with 3 and more, and train
 TOLERATED = 4.0
+# of growth where nothing normalises: the output grows about as the gradient does, and the loss with it
+TOLERATED_GROWTH = 2.0
+NORMALISE = (prim.BatchStandardise, prim.Standardise, prim.Normalise)
 SATURATING_LAYERS = 3  # from which on saturation counts as the cause
 
 
@@ -138,11 +141,13 @@ def _changes(net: Network, verdict: Verdict) -> int:
     0 also where a softmax over one unit lets none pass: AC101 says so.
     """
     constant = any(getattr(p.primitive, "count", None) == 1 for head in net.heads for p in head.functions)
-    if verdict.verdict not in ("vanishing", "exploding") or constant:
+    if constant:
         return 0
-    if verdict.log10 is not None and abs(verdict.log10) < TOLERATED:
-        return 0
-    return 1 if verdict.verdict == "exploding" else -1
+    if verdict.log10 is None:
+        return -1 if verdict.verdict == "vanishing" else 0
+    normalised = any(isinstance(p.primitive, NORMALISE) for i in net.nodes for p in net.parts[i] or ())
+    growth = TOLERATED if normalised else TOLERATED_GROWTH
+    return 1 if verdict.log10 > growth else -1 if verdict.log10 < -TOLERATED else 0
 
 
 @rule(
