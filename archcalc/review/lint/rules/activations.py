@@ -18,10 +18,9 @@ AFFINE = (
     *(prim.Dropout, prim.Scale, prim.Offset, prim.BatchStandardise, prim.ConstantMatrix, prim.Upsample),
 )
 LARGE = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
-# orders of magnitude; networks with batch normalisation in every branch begin with 3 and more, and train
-TOLERATED = 4.0
-# of growth where nothing normalises: the output grows about as the gradient does, and the loss with it
-TOLERATED_GROWTH = 2.0
+# orders of magnitude of growth; networks with batch normalisation in every branch begin with 3 and more, and
+# train. Where nothing normalises, values grow with the gradient: the first outputs are tens to hundreds
+TOLERATED, TOLERATED_WITHOUT_NORMALISATION = 4.0, 1.5
 NORMALISE = (prim.BatchStandardise, prim.Standardise, prim.Normalise)
 SATURATING_LAYERS = 3  # from which on saturation counts as the cause
 
@@ -143,11 +142,11 @@ def _changes(net: Network, verdict: Verdict) -> int:
     constant = any(getattr(p.primitive, "count", None) == 1 for head in net.heads for p in head.functions)
     if constant:
         return 0
-    if verdict.log10 is None:
-        return -1 if verdict.verdict == "vanishing" else 0
+    if verdict.verdict == "vanishing":
+        return -1
     normalised = any(isinstance(p.primitive, NORMALISE) for i in net.nodes for p in net.parts[i] or ())
-    growth = TOLERATED if normalised else TOLERATED_GROWTH
-    return 1 if verdict.log10 > growth else -1 if verdict.log10 < -TOLERATED else 0
+    growth = TOLERATED if normalised else TOLERATED_WITHOUT_NORMALISATION
+    return int(verdict.log10 is not None and verdict.log10 > growth)
 
 
 @rule(
