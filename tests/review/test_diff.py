@@ -235,14 +235,15 @@ def test_what_a_network_is_trained_with(tmp_path: Path, capsys: pytest.CaptureFi
     before = spec((8,), dense(3), compile={"loss": "mse", "optimizer": "adam", "learning_rate": 0.1})
     after = spec((8,), dense(3), compile={"loss": "categorical_crossentropy", "optimizer": "adam"})
     files = [str(tmp_path / name) for name in ("a.json", "b.json")]
-    for path, network in zip(files, (before, after), strict=True):
-        Path(path).write_text(json.dumps(network))
+    for path, data in zip(files, (before, after), strict=True):
+        Path(path).write_text(json.dumps(data))
     change = archcalc.diff(*files)
     assert change.compiled == (
         ("loss", "mean_squared_error", "categorical_crossentropy"),
         ("learning_rate", 0.1, None),
     )
-    assert change.changed and not change.changes
+    assert change.changed
+    assert not change.changes
     assert main(["diff", *files, "--fail-on", "changed"]) == 1
     shown = capsys.readouterr().out
     assert "loss mean_squared_error to categorical_crossentropy" in shown

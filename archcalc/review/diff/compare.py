@@ -142,10 +142,14 @@ def _compiled(a: Graph, b: Graph) -> Iterator[tuple[str, Any, Any]]:
     if a.compiled is None or b.compiled is None:
         return
     for field in fields(Compile):
-        before, after = (getattr(graph.compiled, field.name) for graph in (a, b))
+        before, after = (_stated(getattr(graph.compiled, field.name)) for graph in (a, b))
         if before != after:
-            name = "loss" if field.name == "losses" else field.name
-            yield name, *(", ".join(map(str, v)) or None if isinstance(v, tuple) else v for v in (before, after))
+            yield ("loss" if field.name == "losses" else field.name), before, after
+
+
+def _stated(value: Any) -> Any:
+    """An argument of `model.compile`; several losses or metrics as one text."""
+    return ", ".join(map(str, value)) or None if isinstance(value, tuple) else value
 
 
 def _total(quantity: str, reports: Sequence[Report]) -> Total:
