@@ -61,13 +61,17 @@ class Figures:
     """
 
     def __init__(
-        self, graph: Graph, asked: AnalysisOptions, gradient_options: GradientOptions | None = None
+        self,
+        graph: Graph,
+        asked: AnalysisOptions,
+        gradient_options: GradientOptions | None = None,
+        valid: Any = True,
     ) -> None:
         self.graph = graph
         self.asked = asked
         self.options = completed(asked, graph)
         self.gradient_options = gradient_options
-        self.scope = arith.Scope()
+        self.scope = arith.Scope(valid=valid)
         with arith.scope(self.scope):
             self.has_symbols = restate(graph)
             self.output_shapes, weights = shapes.shapes_and_weights(graph)
