@@ -7,6 +7,8 @@ from typing import Any
 
 from archcalc.analyses.memory.pool import Event
 from archcalc.arith import Scope, Size, total
+from archcalc.arith.assumptions import Assumptions, Condition
+from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import SUMMED, TOTALS
 from archcalc.report.columns import Figures, once
@@ -90,6 +92,23 @@ class Totals(Frozen):
     @property
     def _peak_event(self) -> Event | None:
         return self._of.training.event(self._of.options.batch)
+
+    def premises(self, name: str) -> list[Condition]:
+        """What the closed form of a total assumes of symbols, beyond what all figures assume.
+
+        Bytes are those of blocks with so many copies that there are some between the first and the last.
+        """
+        courses = {
+            "peak_activation_bytes": lambda: self._of.peaks.course,
+            "training_bytes": lambda: self._of.training,
+        }
+        few = courses[name]().few if name in courses and isinstance(getattr(self, name), Expr) else {}
+        needed = Assumptions()
+        for count, least in few.items():
+            more: Any = count - least
+            if isinstance(more, Expr) and needed.sign(more)[0] is not True:
+                needed.state_nonnegative(more, f"{count} >= {least}", f"fewer than {least} copies")
+        return needed.conditions()
 
     @once
     def as_built(self) -> dict[str, Size]:

@@ -41,6 +41,7 @@ class Course(NamedTuple):
     events: Mapping[int, Event] = MappingProxyType({})
     program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
+    few: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and the least that the bytes are of
 
     def at(self, batch: Size) -> Size:
         """The peak with this batch."""
@@ -79,8 +80,8 @@ def training(
     graph: Graph, calls: Sequence[Call], order: Sequence[int], fixed: Size, recomputed: Sequence[Block] = ()
 ) -> Course:
     """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end."""
-    # the last copy of a block differs from those before it: what follows it is another layer
-    run = Run(graph, contiguous(graph, order, recomputed), copies=3)
+    # the first and the last copy of a block differ from those between: what is next to them is another layer
+    run = Run(graph, contiguous(graph, order, recomputed), ends=2)
     program = Program(graph, run, calls, plan(graph, calls, recomputed))
     return _course(program, list(TrainingStep(program).events()), fixed, program.labels())
 
@@ -95,6 +96,7 @@ def _course(
     return Course(
         [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in moments],
         {number: events[number] for _, number in moments if number >= 0},
+        few=program.run.few,
     )
 
 

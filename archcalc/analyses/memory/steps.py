@@ -29,12 +29,14 @@ class Step(NamedTuple):
 class Run:
     """The steps of one forward pass, inputs first.
 
-    Of a block that is repeated a symbolic number of times so many copies run, the first of them before the
-    copies between and the others after those, which hold as many bytes.
+    Of a block that is repeated a symbolic number of times the first copies and as many last ones run, `ends`
+    of each; all between them are alike. `few` has the blocks' numbers of copies, each with the least number
+    from which that is so.
     """
 
-    def __init__(self, graph: Graph, order: Sequence[int], copies: int = 2) -> None:
-        self._copies = copies
+    def __init__(self, graph: Graph, order: Sequence[int], ends: int = 1) -> None:
+        self._ends = ends
+        self.few: dict[Size, int] = {}
         self._copy: tuple[int, ...] = ()
         self.steps: list[Step] = []
         self.too_deep = False
@@ -82,10 +84,12 @@ class Run:
         if len(inside) > MAX_NESTED_REPEATS:
             self.too_deep = True
             return
-        copies = self._copies if len(inside) <= MAX_NESTED_IN_FULL else 2
+        ends = self._ends if len(inside) <= MAX_NESTED_IN_FULL else 1
+        self.few[repeat.count] = 2 * ends
         self._replaced[repeat.source] = self.source(repeat.out)
-        self.steps.append(Step(repeat.first, (), outer, repeat, repeat.count - copies))
-        for number in range(1, copies):
+        for number in range(1, 2 * ends):
+            if number == ends:
+                self.steps.append(Step(repeat.first, (), outer, repeat, repeat.count - 2 * ends))
             self._copy = (*outer, number)
             self._run(repeat.first, repeat.last, inside)
             self._replaced[repeat.source] = self.source(repeat.out)
