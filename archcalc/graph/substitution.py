@@ -272,9 +272,9 @@ class _Unroller:
                 Repeat(start, len(self.nodes) - 1, source, self._tap(repeat.out), repeat.count)
             )
             return
-        if repeat.count < 1:
+        if repeat.count < 0:
             name = self.graph.nodes[repeat.first].name
-            raise LayerError(f"layer {name!r}: repeat must be a positive integer, got {repeat.count}")
+            raise LayerError(f"layer {name!r}: repeat must be a number of copies, got {repeat.count}")
         prefix = block_name(self.graph, repeat, self.depth)
         stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
         # inside a copy, the source is the output of the previous copy
@@ -283,9 +283,11 @@ class _Unroller:
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
             self._walk(inside, prefix, f"{stem}[{FIRST_COPY + copy}]")
         if outer is None:
-            del self.redirected[repeat.source]
+            self.redirected.pop(repeat.source, None)
         else:
             self.redirected[repeat.source] = outer
+        if repeat.count == 0:  # what reads the block reads what it would have read
+            self.redirected[repeat.out] = source
 
 
 def block_name(graph: Graph, repeat: Repeat, depth: int) -> str:
