@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analyze import analyze as analyze
+    from archcalc.design.sweep import sweep as sweep
+    from archcalc.design.sweep_result import Sweep as Sweep
     from archcalc.errors import ArchcalcError as ArchcalcError
     from archcalc.errors import ExpressionError as ExpressionError
     from archcalc.errors import LayerError as LayerError
@@ -57,6 +59,7 @@ _HOMES = {
     "NetworkError": "archcalc.errors",
     "Report": "archcalc.report.report",
     "SourceError": "archcalc.errors",
+    "Sweep": "archcalc.design.sweep_result",
     "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
     "audit": "archcalc.review.audit",
@@ -71,6 +74,7 @@ _HOMES = {
     "load": "archcalc.readers",
     "read_claims": "archcalc.review.sheets",
     "read_weights": "archcalc.readers.keras_weights",
+    "sweep": "archcalc.design.sweep",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification.verify",

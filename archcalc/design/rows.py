@@ -30,6 +30,7 @@ class Rows(NamedTuple):
     """
 
     columns: dict[str, NDArray[Any] | None]
+    count: int
     invalid: int
     unmatched: int
 
@@ -104,7 +105,7 @@ class Work:
         lost = 0 if more is None else int(np.count_nonzero(~np.broadcast_to(more, shape)))
         networks = int(np.prod(shape, dtype=object)) - lost
         labels = {name: _repeated(value, count) for name, value in self.label.items()}
-        return Rows({**labels, **unlabelled}, total - networks, networks - count)
+        return Rows({**labels, **unlabelled}, count, total - networks, networks - count)
 
     def _valid(self, values: Mapping[str, Any]) -> Any:
         """Where all assumptions hold, as an array of the box's full shape; None if everywhere."""
