@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc import arith
@@ -13,6 +14,7 @@ from archcalc.arith.conditions import Condition
 from archcalc.arith.tape import Tape
 from archcalc.arith.unknown import Unknown
 from archcalc.design.space import Space
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.report.options import AnalysisOptions
 
@@ -39,14 +41,15 @@ class Rows(NamedTuple):
 class Work:
     """All that is needed to compute the rows of any box of a space; it can be sent to another process.
 
-    `let`: symbols that follow from the axes'. `formulas` and `assumptions`: closed forms and when they hold.
+    `label`: what is the same in all rows. `let`: symbols that follow from others. `columns`: those of the
+    rows, in their order. `formulas` and `assumptions`: closed forms and when they hold.
     `by_rules`: the figures without one, for which the layers' rules run on arrays through the `graph`.
     """
 
     label: Mapping[str, Any]
     space: Space
     let: Mapping[str, Any]
-    figures: Sequence[str]
+    columns: Sequence[str]
     formulas: Mapping[str, Any]
     assumptions: Sequence[Assumption]
     by_rules: Sequence[str] = ()
@@ -57,11 +60,16 @@ class Work:
     # -- compiled once in each process --------------------------------------------------------
     @cached_property
     def _lets(self) -> tuple[Tape, bool]:
-        return self._compiled(self.let, self.space.ranges())
+        return self._compiled(self.let, self._given)
+
+    @cached_property
+    def _given(self) -> dict[str, tuple[int, int]]:
+        fixed = {name: (value, value) for name, value in self.label.items() if isinstance(value, int)}
+        return {**fixed, **self.space.ranges()}
 
     @cached_property
     def _ranges(self) -> dict[str, tuple[int | None, int | None]]:
-        return {**self.space.ranges(), **self._lets[0].bounds(self.space.ranges())}
+        return {**self._given, **self._lets[0].bounds(self._given)}
 
     @cached_property
     def _tests(self) -> tuple[Tape, bool]:
@@ -84,31 +92,42 @@ class Work:
 
         box = self.space.box(number)
         shape = box.shape
-        values: dict[str, Any] = dict(self.space.columns(box))
+        values: dict[str, Any] = {**self.label, **self.space.columns(box)}
         with np.errstate(all="ignore"):  # where an assumption does not hold, anything may come out
             values |= _run(self._lets, values)
-            valid = self._valid(values)
-        total = int(np.prod(shape, dtype=object))
+            valid = self._valid(values, shape)
+        total = prod(shape)
         if valid is not None:
-            values = {name: np.broadcast_to(column, shape)[valid] for name, column in values.items()}
+            values = {
+                name: column if isinstance(column, int | str) else np.broadcast_to(column, shape)[valid]
+                for name, column in values.items()
+            }
             shape = (int(np.count_nonzero(valid)),)
-        figures, more = self._figures(values)
-        columns = {**values, **{name: figures[name] for name in self.figures}}
-        met = more
-        if self.where is not None:
-            needed = {name: _exact(columns[name]) for name in self.where.names}
-            holds = np.asarray(self.where.holds(needed), dtype=bool)
-            met = holds if met is None else met & holds
-        kept = shape if met is None else np.broadcast_to(met, shape)
-        unlabelled = {name: _flat(column, shape, met) for name, column in columns.items()}
-        count = int(np.prod(shape, dtype=object)) if met is None else int(np.count_nonzero(kept))
-        lost = 0 if more is None else int(np.count_nonzero(~np.broadcast_to(more, shape)))
-        networks = int(np.prod(shape, dtype=object)) - lost
-        labels = {name: _repeated(value, count) for name, value in self.label.items()}
-        return Rows({**labels, **unlabelled}, count, total - networks, networks - count)
+        if not prod(shape):
+            return Rows({name: np.array([], dtype=np.int64) for name in self.columns}, 0, total, 0)
+        figures, networks = self._figures(values, shape)
+        values |= figures
+        kept = self._kept(values, networks, shape)
+        columns = {name: _flat(values[name], shape, kept) for name in self.columns}
+        count = prod(shape) if kept is None else int(np.count_nonzero(kept))
+        valid_count = prod(shape) if networks is None else int(np.count_nonzero(networks))
+        return Rows(columns, count, total - valid_count, valid_count - count)
 
-    def _valid(self, values: Mapping[str, Any]) -> Any:
-        """Where all assumptions hold, as an array of the box's full shape; None if everywhere."""
+    def _kept(self, values: Mapping[str, Any], networks: Any, shape: tuple[int, ...]) -> Any:
+        """Which configurations are networks and meet the condition; None if all do."""
+        import numpy as np
+
+        if self.where is None:
+            return networks
+        unknown = next((name for name in self.where.names if isinstance(values[name], Unknown)), None)
+        if unknown is not None:
+            raise ArchcalcError(f"where: {unknown} is unknown: {values[unknown].reason}")
+        holds = self.where.holds({name: _exact(values[name]) for name in self.where.names})
+        holds = np.broadcast_to(np.asarray(holds, dtype=bool), shape)
+        return holds if networks is None else networks & holds
+
+    def _valid(self, values: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+        """Where all assumptions hold; None if everywhere."""
         import numpy as np
 
         valid: Any = True
@@ -119,15 +138,15 @@ class Work:
                 valid = valid & (np.asarray(value) >= 0)
             else:
                 valid = valid & np.isin(np.asarray(value), sorted(allowed))
-        if np.all(valid):
-            return None
-        return np.broadcast_to(valid, np.broadcast_shapes(*(np.shape(v) for v in values.values())))
+        return None if np.all(valid) else np.broadcast_to(valid, shape)
 
-    def _figures(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    def _figures(self, values: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[dict[str, Any], Any]:
         """The figures, and where the rules found that there is such a network (None: everywhere)."""
         figures = _run(self._forms, values)
         if not self.by_rules or self.graph is None:
             return figures, None
+        import numpy as np
+
         from archcalc.design.figures import Reader
         from archcalc.graph.substitution import with_values
 
@@ -139,7 +158,7 @@ class Work:
         with arith.scope(read.of.scope):
             arith.exclude(made.valid)
         valid = read.of.scope.valid
-        return figures, None if valid is True or valid.all() else valid
+        return figures, None if np.all(valid) else np.broadcast_to(np.asarray(valid, dtype=bool), shape)
 
 
 def _run(compiled: tuple[Tape, bool], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,24 +171,17 @@ def _exact(column: Any) -> Any:
     """An array that never overflows."""
     from archcalc.arith import arrays
 
-    return column if isinstance(column, int) else arrays.array(column)
+    return column if isinstance(column, int | arrays.ExactArray) else arrays.array(column)
 
 
-def _flat(column: Any, shape: tuple[int, ...], met: Any) -> Any:
+def _flat(column: Any, shape: tuple[int, ...], kept: Any) -> Any:
     """A column of the kept rows, None if it is unknown."""
     import numpy as np
 
     if column is None or isinstance(column, Unknown):
         return None
-    if isinstance(column, int):
-        count = int(np.prod(shape)) if met is None else int(np.count_nonzero(np.broadcast_to(met, shape)))
-        return _repeated(column, count)
+    if isinstance(column, int | str):
+        fits = isinstance(column, int) and abs(column) <= INT64
+        column = np.array(column, dtype=np.int64 if fits else object)
     full = np.broadcast_to(np.asarray(column), shape)
-    return full.reshape(-1) if met is None else full[np.broadcast_to(met, shape)]
-
-
-def _repeated(value: Any, count: int) -> Any:
-    import numpy as np
-
-    kind = np.int64 if isinstance(value, int) and abs(value) <= INT64 else object
-    return np.full(count, value, dtype=kind)
+    return full.reshape(-1) if kept is None else full[kept]

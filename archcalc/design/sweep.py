@@ -175,7 +175,10 @@ class _Asked:
         self.figures = tuple(dict.fromkeys([*named, *self.objectives, *conditional]))
         self.options = options
         self.variants = Variants(graphs, Question(axes, let, self.figures, options))
-        self.space = Space(self.variants.open_axes, BOX)
+
+    @property
+    def configurations(self) -> int:
+        return len(self.graphs) * prod(map(len, self.axes.values()))
 
     def _condition(self, where: str | None) -> conditions.Condition | None:
         if where is None:
@@ -206,12 +209,11 @@ class _Asked:
         """The sweep, from the first configuration to the file."""
         found = _Found(self)
         parts = _Parts(self, unfinished, found)
-        most = self.variants.count * self.space.boxes
         with closing(compute(iter(parts), unfinished)) as results:
-            for number, rows in results:
+            for _, rows in results:
                 found.add(rows)
                 if tell is not None:
-                    tell("configurations", number + 1, most)
+                    tell("configurations", found.seen, self.configurations)
         if unfinished is not None:
             if tell is not None:
                 tell("writing the file", 0, 0)
@@ -229,12 +231,12 @@ class _Parts:
         self.number = 0
 
     def __iter__(self) -> Iterator[engines.Part]:
-        space = self.asked.space
         for variant in self.asked.variants:
-            if variant is None:
-                self.found.invalid += space.count
+            if isinstance(variant, int):
+                self.found.invalid += variant
                 continue
-            work = self._work(variant)
+            space = Space(variant.axes, BOX)
+            work = self._work(variant, space)
             self.found.unknown |= dict.fromkeys(work.by_rules, "") | {
                 name: variant.forms.missing[name] for name in work.by_rules
             }
@@ -242,14 +244,14 @@ class _Parts:
                 yield self.number, None if self.number in self.done else work, box
                 self.number += 1
 
-    def _work(self, variant: Variant) -> Work:
+    def _work(self, variant: Variant, space: Space) -> Work:
         asked, forms = self.asked, variant.forms
         by_rules = tuple(name for name in asked.figures if name in forms.missing)
         return Work(
             variant.label,
-            asked.space,
+            space,
             asked.variants.let,
-            asked.figures,
+            (*(["source"] if "source" in variant.label else []), *asked.axes, *asked.let, *asked.figures),
             forms.formulas,
             variant.assumptions,
             by_rules,
@@ -292,6 +294,11 @@ class _Found:
             self.front.add(columns)
         if self.density is not None:
             self.density.add(columns[self.density.x], columns[self.density.y])
+
+    @property
+    def seen(self) -> int:
+        """The configurations that were looked at."""
+        return self.kept + self.invalid + self.unmatched
 
     def result(self) -> Sweep:
         asked = self.asked

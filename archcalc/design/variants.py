@@ -10,12 +10,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from archcalc import arith
 from archcalc.arith.assumptions import Condition as Assumption
 from archcalc.arith.expressions import is_symbol_name, parse
 from archcalc.arith.symbolic import Expr, Symbol, symbol
+from archcalc.arith.tape import Tape
 from archcalc.design.forms import Forms
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.graph import Graph
@@ -23,16 +24,19 @@ from archcalc.graph.substitution import open_symbols, with_values
 from archcalc.report.options import AnalysisOptions
 
 MAX_VARIANTS = 10_000
-Axes = Mapping[str, "range | tuple[int, ...]"]
+MAX_TRIED = 10_000_000  # values of an axis that are tried
+Values: TypeAlias = "range | tuple[int, ...]"
+Axes = Mapping[str, Values]
 
 
 class Variant(NamedTuple):
-    """One network of a sweep: what tells it from the others, its open graph, and its closed forms.
+    """One network of a sweep: what is fixed in it, its open axes and graph, and its closed forms.
 
     `assumptions`: when the forms hold, and when the values of dependent symbols are allowed.
     """
 
     label: Mapping[str, Any]
+    axes: Axes
     graph: Graph
     forms: Forms
     assumptions: Sequence[Assumption]
@@ -51,9 +55,7 @@ class Question(NamedTuple):
 
         Raises `ArchcalcError` for what is no expression of them.
         """
-        known: dict[str, Any] = {
-            name: symbol(name, min(min(v[0], v[-1]), min(v[0], v[-1])), None) for name, v in self.axes.items()
-        }
+        known: dict[str, Any] = {name: symbol(name) for name in self.axes}
         found: dict[str, Any] = {}
         with arith.scope() as scope:
             for name, text in self.let.items():
@@ -80,32 +82,75 @@ class Variants:
         self.structural = tuple(
             name for name in asked.axes if any(name in names for names in self._structural.values())
         )
-        # one set of numbered columns for all sources
-        self.open_axes = {name: v for name, v in asked.axes.items() if name not in self.structural}
-        self.count = len(sources) * prod(len(asked.axes[name]) for name in self.structural)
-        if self.count > MAX_VARIANTS:
-            raise ArchcalcError(
-                f"{', '.join(self.structural)} change the structure, which gives {self.count:,} networks to "
-                f"analyse one by one (limit {MAX_VARIANTS:,}); give fewer values"
-            )
 
-    def __iter__(self) -> Iterator[Variant | None]:
-        """Every network in order; None where the structure with these values is no network."""
+    def __iter__(self) -> Iterator[Variant | int]:
+        """Every network in order; a number of configurations where the structure is no network."""
+        made = 0
         for source, graph in self._sources.items():
-            values = [self.asked.axes[name] for name in self.structural]
-            for chosen in product(*values):
-                fixed = dict(zip(self.structural, chosen, strict=True))
-                label = {**({"source": source} if len(self._sources) > 1 else {}), **fixed}
-                try:
-                    yield self._variant(label, self._opened(graph, fixed))
-                except ArchcalcError:
-                    if not fixed:
-                        raise
-                    yield None
+            label = {"source": source} if len(self._sources) > 1 else {}
+            structural = self._structural[source]
+            cut = {
+                name: [range(v, v + 1) for v in values] if name in structural else [values]
+                for name, values in self.asked.axes.items()
+            }
+            for variant in self._each(graph, label, cut):
+                made += 1
+                if made > MAX_VARIANTS:
+                    names = ", ".join(self.structural) or "some symbols"
+                    raise ArchcalcError(
+                        f"{names} change the structure, which gives more than {MAX_VARIANTS:,} networks to "
+                        "analyse one by one; give fewer values"
+                    )
+                yield variant
 
-    def _variant(self, label: Mapping[str, Any], graph: Graph) -> Variant:
+    def _each(
+        self, graph: Graph, label: Mapping[str, str], cut: Mapping[str, Sequence[Values]]
+    ) -> Iterator[Variant | int]:
+        """The networks of a space whose axes are cut into these pieces."""
+        for pieces in product(*cut.values()):
+            axes = dict(zip(cut, pieces, strict=True))
+            fixed = {name: values[0] for name, values in axes.items() if len(values) == 1}
+            open_axes = {name: values for name, values in axes.items() if name not in fixed}
+            try:
+                opened = self._opened(graph, fixed)
+                finer = self._without_empty_repeats(opened, axes)
+                if finer is None:
+                    yield self._variant({**label, **fixed}, opened, open_axes)
+            except ArchcalcError:
+                if not fixed:
+                    raise
+                yield prod(map(len, axes.values()))
+            else:
+                if finer is not None:
+                    yield from self._each(graph, label, finer)
+
+    def _without_empty_repeats(self, graph: Graph, axes: Axes) -> dict[str, list[Values]] | None:
+        """The axes in pieces, so that values for which a block is left out stand alone; None if none are.
+
+        With open symbols a block is repeated at least once: without it the network is another one.
+        """
+        for repeat in graph.repeats:
+            count = arith.substitute(repeat.count, self.let)
+            names = sorted(count.symbols.keys() & axes.keys(), key=lambda n: len(axes[n])) if isinstance(
+                count, Expr
+            ) else []
+            if not names:
+                continue
+            tape = Tape({"count": count})
+            ends = {n: (min(axes[n][0], axes[n][-1]), max(axes[n][0], axes[n][-1])) for n in names}
+            low = tape.bounds(ends)["count"][0] if count.symbols.keys() <= ends.keys() else None
+            if low is not None and low >= 1:
+                continue
+            name = names[0]
+            alone = set(axes[name]) if len(names) > 1 else _zeros(tape, name, axes[name])
+            if alone:
+                return {n: _pieces(v, alone) if n == name else [v] for n, v in axes.items()}
+        return None
+
+    def _variant(self, label: Mapping[str, Any], graph: Graph, axes: Axes) -> Variant:
         forms = Forms.of(graph, self.asked.figures, self.asked.options)
-        return Variant(label, graph, forms, [*self._integral, *self._allowed(graph), *forms.conditions])
+        assumptions = [*self._integral, *self._allowed(graph), *forms.conditions]
+        return Variant(label, axes, graph, forms, assumptions)
 
     def _allowed(self, graph: Graph) -> Iterator[Assumption]:
         """That the values of dependent symbols are within their declared ranges."""
@@ -180,6 +225,30 @@ def _within(name: str, values: range | tuple[int, ...], limits: Symbol) -> None:
         if value < limits.minimum or (limits.maximum is not None and value > limits.maximum):
             upper = "" if limits.maximum is None else f" and at most {limits.maximum}"
             raise ArchcalcError(f"{name}={value}: declared as at least {limits.minimum}{upper}")
+
+
+def _zeros(tape: Tape, name: str, values: Values) -> set[int]:
+    """The values of the only symbol for which a count is zero."""
+    import numpy as np
+
+    if len(values) > MAX_TRIED:
+        return set()
+    tried = np.array(values, dtype=np.int64)
+    zero = np.asarray(tape.run({name: tried})["count"]) == 0
+    found: set[int] = set(tried[np.broadcast_to(zero, tried.shape)].tolist()) if len(values) > 1 else set()
+    return found
+
+
+def _pieces(values: Values, alone: set[int]) -> list[Values]:
+    """The values in their order, in as few pieces as possible in which the others stand alone."""
+    pieces: list[Values] = []
+    start = 0
+    for i, value in enumerate(values):
+        if value in alone:
+            pieces += [values[start:i]] if i > start else []
+            pieces.append(values[i : i + 1])
+            start = i + 1
+    return pieces + ([values[start:]] if start < len(values) else [])
 
 
 def shipped(graph: Graph) -> Graph:
