@@ -144,7 +144,9 @@ def _integral(ufunc: Any) -> bool:
 
 def _is_whole(x: Any) -> bool:
     """Whether it is an integer or an array of integers or truth values."""
-    return isinstance(x, int | ExactArray) or (isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "iub")
+    return isinstance(x, int | ExactArray) or (
+        isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "iub"
+    )
 
 
 def _known_reach(x: Any) -> int:

@@ -24,7 +24,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-MAX_EXPONENT = 30  # of a number such as 5e6
+MAX_EXPONENT = 19  # of a number such as 5e6
 
 
 class Truth(NamedTuple):
@@ -116,7 +116,9 @@ class _Parser(Parser):
         return value
 
     def _prefixed(self, operator: str, value: Value) -> Value:
-        return Truth("not", (self._truth(value),)) if operator == "not" else super()._prefixed(operator, value)
+        return (
+            Truth("not", (self._truth(value),)) if operator == "not" else super()._prefixed(operator, value)
+        )
 
     def _closed(self, function: str, arguments: list[Value]) -> Value:
         if not function and isinstance(arguments[0], Truth):

@@ -55,7 +55,8 @@ def parse(text: str, symbols: Mapping[str, Any]) -> int | Expr:
     and symbolic divisors become assumptions of the current `arith.scope`; outside one they are
     refused.
     """
-    return Parser(text, symbols, WRITTEN, exact=True).parse()
+    value: int | Expr = Parser(text, symbols, WRITTEN, exact=True).parse()
+    return value
 
 
 def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
@@ -64,7 +65,8 @@ def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
     Without `symbols` each name is a positive integer of unknown range.
     Raises `ExpressionError` for a text that no expression prints.
     """
-    return Parser(text, symbols, PRINTED, exact=False).parse()
+    value: int | Expr = Parser(text, symbols, PRINTED, exact=False).parse()
+    return value
 
 
 def is_symbol_name(name: str) -> bool:

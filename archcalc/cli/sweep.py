@@ -80,8 +80,13 @@ def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option(
     "--where", metavar="CONDITION", help='Keep only these: "parameters < 5e6 and receptive_field >= 200".'
 )
-@click.option("--minimize", multiple=True, metavar="FIGURE", help="An objective (repeatable).")
-@click.option("--maximize", multiple=True, metavar="FIGURE", help="An objective (repeatable).")
+@click.option(
+    "--minimize",
+    multiple=True,
+    metavar="FIGURE",
+    help="An objective, a figure or a swept symbol (repeatable).",
+)
+@click.option("--maximize", multiple=True, metavar="FIGURE", help="An objective, likewise (repeatable).")
 @options.generated(AnalysisOptions, tuple(ACTS))
 @click.option(
     "--limit",
@@ -113,7 +118,9 @@ def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     metavar="FILE",
     help="Plot the Pareto front over the density of all configurations (png, svg or pdf).",
 )
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show N members of the front. Default: 10.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", help="Show N members of the front. Default: 10."
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", help="Default: table.")
 @click.option(
     "--width", type=click.IntRange(min=MIN_WIDTH), help="Width in columns. Default: the terminal's."
@@ -161,7 +168,9 @@ def _require_figures(given: dict[str, Any]) -> None:
             raise click.UsageError(f"--where: {fault}", click.get_current_context()) from None
     for name, changed in ACTS.items():
         if named.isdisjoint(changed):
-            options.refuse((name,), f"changes none of these figures; it does {', '.join(changed)} (--figures)")
+            options.refuse(
+                (name,), f"changes none of these figures; it does {', '.join(changed)} (--figures)"
+            )
 
 
 def _show(result: Sweep, form: str, width: int | None, ascii: bool, top: int | None) -> None:

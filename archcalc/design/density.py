@@ -48,4 +48,5 @@ def _bin(figures: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
     logarithms = np.log10(np.maximum(figures.astype(np.float64), 1))
-    return np.floor(logarithms * PER_DECADE).astype(np.int64)
+    places: NDArray[Any] = np.floor(logarithms * PER_DECADE).astype(np.int64)
+    return places

@@ -76,11 +76,15 @@ def dask(scheduler: str | None) -> Iterator[Engine]:
     try:
         from distributed import Client
     except ImportError:
-        raise MissingExtraError("--engine dask needs distributed: python -m pip install 'archcalc[dask]'") from None
+        raise MissingExtraError(
+            "--engine dask needs distributed: python -m pip install 'archcalc[dask]'"
+        ) from None
     if scheduler is None:
-        raise ArchcalcError("--engine dask needs --scheduler tcp://HOST:PORT, the address of a running scheduler")
+        raise ArchcalcError(
+            "--engine dask needs --scheduler tcp://HOST:PORT, the address of a running scheduler"
+        )
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client: Any = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TimeoutError) as problem:
         raise ArchcalcError(
             f"no Dask scheduler answers at {scheduler} ({type(problem).__name__}); "

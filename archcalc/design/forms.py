@@ -31,6 +31,7 @@ class Forms:
     formulas: Mapping[str, int | Expr]
     missing: Mapping[str, str]
     conditions: Sequence[Condition]
+    premises: Sequence[Condition] = ()  # those of the conditions outside which there may be a network
 
     @classmethod
     def of(cls, graph: Graph, names: Sequence[str], options: AnalysisOptions | None = None) -> Forms:
@@ -44,7 +45,7 @@ class Forms:
         missing = {name: x.reason for name, x in figures.items() if isinstance(x, Unknown)}
         premises = [c for name in formulas for c in read.premises(name)]
         conditions = {c.text: c for c in [*read.of.scope.assumptions.conditions(), *premises]}
-        return cls(open_symbols(graph), formulas, missing, tuple(conditions.values()))
+        return cls(open_symbols(graph), formulas, missing, tuple(conditions.values()), tuple(premises))
 
     @cached_property
     def tape(self) -> Tape:

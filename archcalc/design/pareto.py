@@ -125,5 +125,3 @@ def _cull(ranks: NDArray[Any]) -> NDArray[Any]:
         better = np.any(left < left[0], axis=1)  # in some objective
         places, left = places[better], left[better]
     return np.array(members, dtype=np.int64)
-
-

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 10_000_000  # values of one axis
 MAX_VALUE = 2**63 - 1
-FORM = "expected START:STOP, START:STOP:STEP (the stop included) or values with commas, as in 16:256:8 or 1,2,5"
+FORM = (
+    "expected START:STOP, START:STOP:STEP (the stop included) or values with commas, as in 16:256:8 or 1,2,5"
+)
 
 
 def span(values: Any) -> range | tuple[int, ...]:
@@ -38,9 +40,13 @@ def span(values: Any) -> range | tuple[int, ...]:
             raise ArchcalcError(f"{FORM}; got {values!r}") from None
     if not found:
         raise ArchcalcError(f"{values!r} holds no value")
-    least, most = (min(found[0], found[-1]), max(found[0], found[-1])) if isinstance(found, range) else (
-        min(found),
-        max(found),
+    least, most = (
+        (min(found[0], found[-1]), max(found[0], found[-1]))
+        if isinstance(found, range)
+        else (
+            min(found),
+            max(found),
+        )
     )
     if least < 1 or most > MAX_VALUE:
         raise ArchcalcError(f"a symbol is a positive integer below 2**63, got {least if least < 1 else most}")
@@ -56,7 +62,10 @@ def _part(text: str, whole: str) -> range:
         numbers = [int(end) for end in ends]
     except ValueError:
         raise ArchcalcError(f"{FORM}; got {whole!r}") from None
-    first, last, step, *more = *numbers, *((numbers[0], 1) if len(numbers) == 1 else (1,) * (len(numbers) == 2))
+    first, last, step, *more = (
+        *numbers,
+        *((numbers[0], 1) if len(numbers) == 1 else (1,) * (len(numbers) == 2)),
+    )
     if more:
         raise ArchcalcError(f"{FORM}; got {whole!r}")
     if step < 1:
@@ -139,5 +148,7 @@ class Space:
 
     def ranges(self) -> dict[str, tuple[int, int]]:
         """The least and the largest value of each axis."""
-        return {name: (min(v[0], v[-1]), max(v[0], v[-1])) if isinstance(v, range) else (min(v), max(v))
-                for name, v in self.axes.items()}
+        return {
+            name: (min(v[0], v[-1]), max(v[0], v[-1])) if isinstance(v, range) else (min(v), max(v))
+            for name, v in self.axes.items()
+        }

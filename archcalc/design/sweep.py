@@ -65,7 +65,7 @@ def sweep(
     where
         Only configurations that meet a condition: `"parameters < 5e6 and receptive_field >= 200"`.
     minimize, maximize
-        Objectives. The result has the configurations that no other one is better than in all of them.
+        Objectives, figures or swept symbols. The result has the configurations that no other one is better than in all of them.
     symbols
         Values of symbols that are not swept.
     output, resume
@@ -162,17 +162,19 @@ class _Asked:
         self.axes = axes
         self.let = let
         graph = next(iter(graphs.values()))
-        self.objectives = {
-            **{checked(name, graph): False for name in minimize},
-            **{checked(name, graph): True for name in maximize},
-        }
-        for name in maximize:
-            if checked(name, graph) in {checked(other, graph) for other in minimize}:
+        symbols = {*axes, *let}
+        least, most = (
+            [n if n in symbols else checked(n, graph) for n in names] for names in (minimize, maximize)
+        )
+        for name in most:
+            if name in least:
                 raise ArchcalcError(f"{name} is to be minimized and maximized; leave one out")
+        self.objectives = {**dict.fromkeys(least, False), **dict.fromkeys(most, True)}
         self.where = self._condition(where)
         named = [checked(name, graph) for name in figures] or list(FIGURES)
         conditional = [n for n in NAMES if self.where is not None and n in self.where.names]
-        self.figures = tuple(dict.fromkeys([*named, *self.objectives, *conditional]))
+        wanted = dict.fromkeys([*named, *self.objectives, *conditional])
+        self.figures = tuple(name for name in wanted if name not in symbols)
         self.options = options
         self.variants = Variants(graphs, Question(axes, let, self.figures, options))
 
@@ -191,7 +193,9 @@ class _Asked:
     def described(self) -> dict[str, Any]:
         """What the sweep is, so that another one does not continue it."""
         networks = {
-            name: hashlib.sha256(repr((g.nodes, g.inputs, g.outputs, g.repeats, g.symbols)).encode()).hexdigest()
+            name: hashlib.sha256(
+                repr((g.nodes, g.inputs, g.outputs, g.repeats, g.symbols)).encode()
+            ).hexdigest()
             for name, g in self.graphs.items()
         }
         return {
@@ -237,16 +241,14 @@ class _Parts:
                 continue
             space = Space(variant.axes, BOX)
             work = self._work(variant, space)
-            self.found.unknown |= dict.fromkeys(work.by_rules, "") | {
-                name: variant.forms.missing[name] for name in work.by_rules
-            }
+            self.found.unknown |= variant.forms.missing
             for box in range(space.boxes):
                 yield self.number, None if self.number in self.done else work, box
                 self.number += 1
 
     def _work(self, variant: Variant, space: Space) -> Work:
         asked, forms = self.asked, variant.forms
-        by_rules = tuple(name for name in asked.figures if name in forms.missing)
+        by_rules = tuple(name for name in asked.figures if name not in forms.formulas)
         return Work(
             variant.label,
             space,
@@ -255,9 +257,10 @@ class _Parts:
             forms.formulas,
             variant.assumptions,
             by_rules,
-            shipped(variant.graph) if by_rules else None,
+            shipped(variant.graph) if by_rules or forms.premises else None,
             asked.options,
             asked.where,
+            forms.premises,
         )
 
 
@@ -276,10 +279,10 @@ class _Found:
 
     def add(self, rows: Rows) -> None:
         """Take in the rows of the next part."""
-        self.kept += rows.count
+        self.kept += rows.kept
         self.invalid += rows.invalid
         self.unmatched += rows.unmatched
-        if not rows.count:
+        if not rows.kept:
             return
         columns = {name: column for name, column in rows.columns.items() if column is not None}
         self.null |= rows.columns.keys() - columns.keys()
@@ -289,7 +292,9 @@ class _Found:
                 self.extremes[name] = ends.joined(self.extremes.get(name))
         for name in self.asked.objectives:
             if name not in columns:
-                raise ArchcalcError(f"{name} cannot be an objective: it is unknown ({self.unknown.get(name)})")
+                raise ArchcalcError(
+                    f"{name} cannot be an objective: it is unknown ({self.unknown.get(name)})"
+                )
         if self.front is not None:
             self.front.add(columns)
         if self.density is not None:

@@ -83,7 +83,7 @@ class Unfinished:
     def write(self, number: int, rows: Rows) -> None:
         """Write a box's rows; the file is on the disk when this returns."""
         counts = {"invalid": rows.invalid, "unmatched": rows.unmatched}
-        table = tables.table_of(rows.columns, rows.count)
+        table = tables.table_of(rows.columns, rows.kept)
         table = table.replace_schema_metadata({COUNTS: json.dumps(counts)})
         with self._told():
             write_whole(self._piece(number), lambda file: tables.write_piece(table, file))
@@ -111,9 +111,11 @@ class Unfinished:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Let other processes continue in the folder."""
+        """Let other processes continue in the folder; one in which nothing was done is removed."""
         if self._lock:
             self._lock.close()
+        if not self.done():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

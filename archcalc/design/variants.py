@@ -21,6 +21,7 @@ from archcalc.design.forms import Forms
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.graph import Graph
 from archcalc.graph.substitution import open_symbols, with_values
+from archcalc.report.elements import ONE_BY_ONE
 from archcalc.report.options import AnalysisOptions
 
 MAX_VARIANTS = 10_000
@@ -60,7 +61,9 @@ class Question(NamedTuple):
         with arith.scope() as scope:
             for name, text in self.let.items():
                 if name in self.axes:
-                    raise ArchcalcError(f"{name} has values (--over) and an expression (--let); leave one out")
+                    raise ArchcalcError(
+                        f"{name} has values (--over) and an expression (--let); leave one out"
+                    )
                 if not is_symbol_name(name):
                     raise ArchcalcError(f"{name!r} is no name of a symbol")
                 try:
@@ -78,6 +81,7 @@ class Variants:
         self.asked = asked
         self.let, self._integral = asked.dependent()
         self._sources = sources
+        self._check_names()
         self._structural = {label: self._fixed(graph) for label, graph in sources.items()}
         self.structural = tuple(
             name for name in asked.axes if any(name in names for names in self._structural.values())
@@ -131,9 +135,11 @@ class Variants:
         """
         for repeat in graph.repeats:
             count = arith.substitute(repeat.count, self.let)
-            names = sorted(count.symbols.keys() & axes.keys(), key=lambda n: len(axes[n])) if isinstance(
-                count, Expr
-            ) else []
+            names = (
+                sorted(count.symbols.keys() & axes.keys(), key=lambda n: len(axes[n]))
+                if isinstance(count, Expr)
+                else []
+            )
             if not names:
                 continue
             tape = Tape({"count": count})
@@ -148,8 +154,10 @@ class Variants:
         return None
 
     def _variant(self, label: Mapping[str, Any], graph: Graph, axes: Axes) -> Variant:
-        forms = Forms.of(graph, self.asked.figures, self.asked.options)
-        assumptions = [*self._integral, *self._allowed(graph), *forms.conditions]
+        named = [name for name in self.asked.figures if name not in ONE_BY_ONE]
+        forms = Forms.of(graph, named, self.asked.options)
+        required = [c for c in forms.conditions if c not in forms.premises]
+        assumptions = [*self._integral, *self._allowed(graph), *required]
         return Variant(label, axes, graph, forms, assumptions)
 
     def _allowed(self, graph: Graph) -> Iterator[Assumption]:
@@ -176,7 +184,9 @@ class Variants:
         if self._open_with(graph, {}):
             return set()
         alone = {
-            name for name in first if not self._open_with(graph, {k: v for k, v in first.items() if k != name})
+            name
+            for name in first
+            if not self._open_with(graph, {k: v for k, v in first.items() if k != name})
         }
         if not self._open_with(graph, {name: first[name] for name in alone}):
             self._forms(graph, {})  # raises what is wrong
@@ -192,16 +202,21 @@ class Variants:
     def _forms(self, graph: Graph, fixed: Mapping[str, int]) -> Forms:
         return Forms.of(self._opened(graph, fixed), (), self.asked.options)
 
+    def _check_names(self) -> None:
+        """Raise `ArchcalcError` for a symbol that changes nothing."""
+        graphs = self._sources.values()
+        has = {name: None for graph in graphs for name in (*graph.symbols, *open_symbols(graph))}
+        used = {name for x in self.let.values() if isinstance(x, Expr) for name in x.symbols}
+        for name in (*self.asked.axes, *self.let):
+            if name not in has and name not in used:
+                known = f"the symbols are {', '.join(has)}" if has else "there are none"
+                where = ", ".join(graph.source or graph.name for graph in graphs)
+                raise ArchcalcError(f"{where}: no symbol is named {name!r}{did_you_mean(name, has, known)}")
+
     def _check(self, graph: Graph) -> None:
         """Raise `ArchcalcError` unless every symbol of the graph has values, within its range."""
         declared = open_symbols(graph)
-        has = {**dict.fromkeys(graph.symbols), **dict.fromkeys(declared)}
-        used = {name for x in self.let.values() if isinstance(x, Expr) for name in x.symbols}
         where = graph.source or graph.name
-        for name in (*self.asked.axes, *self.let):
-            if name not in has and name not in used:
-                known = f"its symbols are {', '.join(has)}" if has else "it has none"
-                raise ArchcalcError(f"{where}: no symbol is named {name!r}{did_you_mean(name, has, known)}")
         for name in declared:
             if graph.symbols.get(name) is None and name not in self.asked.axes and name not in self.let:
                 raise ArchcalcError(

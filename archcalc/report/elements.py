@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import Size
@@ -17,6 +18,15 @@ from archcalc.graph.substitution import EACH, with_values
 
 if TYPE_CHECKING:
     from archcalc.report.options import AnalysisOptions
+
+
+# the totals that are found so
+ONE_BY_ONE = (
+    "peak_activation_bytes",
+    "best_peak_activation_bytes",
+    "training_activation_bytes",
+    "training_bytes",
+)
 
 
 class Memory(NamedTuple):
@@ -35,7 +45,7 @@ class Elements(NamedTuple):
     values: Mapping[str, Any]
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """The number of configurations."""
         import numpy as np
 
@@ -55,10 +65,8 @@ def memory(of: Elements, options: AnalysisOptions) -> Memory:
         _of_one(of.graph, dict(zip(of.values, map(int, each), strict=True)), options, row_of)
         for each in zip(*(v.reshape(-1) for v in together), strict=True)
     ]
-    columns = [
-        arrays.array(np.array(column, dtype=object)).reshape(shape) for column in zip(*found, strict=True)
-    ]
-    usual, best, training, *held = map(_narrow, columns)
+    columns = [arrays.array(list(column)).reshape(shape) for column in zip(*found, strict=True)]
+    usual, best, training, *held = columns
     return Memory(usual, best, held, training)
 
 
@@ -89,14 +97,3 @@ class _Rows(dict[str, int]):
     def __missing__(self, name: str) -> int:
         self[name] = next(i for pattern, i in self._patterns if pattern.fullmatch(name))
         return self[name]
-
-
-def _narrow(column: Any) -> Any:
-    """As int64 where all numbers are within its range."""
-    import numpy as np
-
-    from archcalc.arith import arrays
-
-    plain = np.asarray(column)
-    fits = all(abs(v) < 2**63 for v in plain.reshape(-1))
-    return arrays.array(plain.astype(np.int64)) if fits else column

@@ -329,7 +329,7 @@ class Report(Frozen):
     def __repr__(self) -> str:
         t = self.totals
         if self._of.elements is not None:
-            number = self._of.elements.count
+            number = self._of.elements.number
             return f"Report({self.name!r}: {len(self.rows)} layers, figures of {number:,} configurations)"
         return (
             f"Report({self.name!r}: {len(self.rows)} layers, {thousands(t.parameters)} parameters, "
