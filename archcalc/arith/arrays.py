@@ -20,8 +20,8 @@ _BOUNDED: dict[Any, Callable[[int, int], int]] = {
     np.add: lambda a, b: a + b,
     np.subtract: lambda a, b: a + b,
     np.multiply: lambda a, b: a * b,
-    np.floor_divide: lambda a, b: a,
-    np.remainder: lambda a, b: b,
+    np.floor_divide: lambda a, _: a,
+    np.remainder: lambda _, b: b,
     np.maximum: max,
     np.minimum: max,
 }

@@ -79,7 +79,9 @@ class _Parser(Parser):
         r"|(?P<keyword>(?:and|or|not)\b)|" + TOKEN.partition("|")[2]
     )
     precedence = {
-        **{"or": 1, "and": 2, "not": 3},
+        "or": 1,
+        "and": 2,
+        "not": 3,
         **dict.fromkeys(COMPARISONS, 4),
         **{sign: rank + 4 for sign, rank in PRECEDENCE.items()},
     }

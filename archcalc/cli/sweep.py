@@ -43,7 +43,7 @@ def _pairs(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     return found
 
 
-def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
@@ -144,9 +144,8 @@ def command(sources: tuple[str, ...], **given: Any) -> None:
     if plot is not None and len({*given["minimize"], *given["maximize"]}) < 2:
         raise click.UsageError("--plot draws two objectives: name another with --minimize or --maximize")
     _require_figures(given)
-    graphs = [read(source, **options.taken(dict(given), options.READING)) for source in sources]
-    for name in options.READING:
-        given.pop(name)
+    reading = options.taken(given, [name for name in options.READING if name != "symbols"])
+    graphs = [read(source, symbols=None, **reading) for source in sources]
     with naming(", ".join(sources)), progress() as tell:
         result = sweep(graphs, progress=tell, **given)
     if plot is not None:

@@ -30,7 +30,8 @@ class Rows(NamedTuple):
     """The configurations of a box that are networks and meet the condition, in their order.
 
     A column is an array of int64, or of Python's integers beyond that; None if the figure is unknown.
-    `kept` is their number; `invalid` configurations are no network, `unmatched` ones do not meet the condition.
+    `kept` is their number; `invalid` configurations are no network, `unmatched` ones do not meet the
+    condition.
     """
 
     columns: dict[str, NDArray[Any] | None]
@@ -155,7 +156,12 @@ class Work:
         return None if np.all(met) else np.broadcast_to(met, shape)
 
     def _by_themselves(
-        self, places: Any, values: Mapping[str, Any], figures: dict[str, Any], networks: Any, shape: tuple[int, ...]
+        self,
+        places: Any,
+        values: Mapping[str, Any],
+        figures: dict[str, Any],
+        networks: Any,
+        shape: tuple[int, ...],
     ) -> Any:
         """Put the figures of single configurations in their places; returns where there are networks."""
         import numpy as np

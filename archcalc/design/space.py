@@ -1,12 +1,11 @@
-"""The space that a sweep covers: values of symbols, in boxes of bounded size that can be visited in any order.
+"""The space that a sweep covers: values of symbols, in boxes of bounded size, visited in any order.
 
 Rows are numbered with the last axis fastest, as nested loops in the order of the axes would visit them.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,13 +17,11 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 10_000_000  # values of one axis
 MAX_VALUE = 2**63 - 1
-FORM = (
-    "expected START:STOP, START:STOP:STEP (the stop included) or values with commas, as in 16:256:8 or 1,2,5"
-)
+FORM = "expected START:STOP or START:STOP:STEP, the stop included, or values with commas: 16:256:8, 1,2,5"
 
 
 def span(values: Any) -> range | tuple[int, ...]:
-    """The values of an axis: `"16:256:8"` with the stop included, `"1,2,5"`, or a range or integers of Python.
+    """The values of an axis: `"16:256:8"` with the stop included, `"1,2,5"`, a range, or integers.
 
     Raises `ArchcalcError` for what holds no value, the same value twice or one that no symbol takes.
     """

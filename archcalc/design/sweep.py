@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from archcalc.arith import conditions
 from archcalc.design import engines
@@ -65,7 +65,8 @@ def sweep(
     where
         Only configurations that meet a condition: `"parameters < 5e6 and receptive_field >= 200"`.
     minimize, maximize
-        Objectives, figures or swept symbols. The result has the configurations that no other one is better than in all of them.
+        Objectives, figures or swept symbols. The result has the configurations for which no other one is
+        at least as good in all of them and better in one.
     symbols
         Values of symbols that are not swept.
     output, resume
@@ -90,6 +91,9 @@ def sweep(
         raise ArchcalcError(f"engine: expected one of {', '.join(engines.ENGINES)}, got {engine!r}")
     if scheduler is not None and engine != "dask":
         raise ArchcalcError("scheduler: only for the engine dask (--engine dask)")
+    for name in symbols or {}:
+        if name in over or name in (let or {}):
+            raise ArchcalcError(f"{name} is swept and set; leave one out")
     graphs = _graphs(source, symbols or {})
     asked = _Asked(graphs, axes, let or {}, figures, where, minimize, maximize, AnalysisOptions(**options))
     with _engine(engine, scheduler) as compute:
@@ -128,7 +132,14 @@ def _axes(over: Mapping[str, Any], limit: int, sources: int) -> Axes:
 
 def _graphs(source: Any, symbols: Mapping[str, int | None]) -> dict[str, Graph]:
     sources = list(source) if isinstance(source, list | tuple) else [source]
-    graphs = [with_values(as_graph(each), symbols) if symbols else as_graph(each) for each in sources]
+    graphs = list(map(as_graph, sources))
+    for name in symbols:
+        if len(graphs) > 1 and not any(name in graph.symbols for graph in graphs):
+            raise ArchcalcError(f"{name}: none of the networks has this symbol")
+    graphs = [
+        with_values(g, {n: v for n, v in symbols.items() if len(graphs) == 1 or n in g.symbols})
+        for g in graphs
+    ]
     names = labels(graph.source or graph.name for graph in graphs)
     if len(set(names)) < len(names):
         raise ArchcalcError(f"the same network twice: {', '.join(names)}")
@@ -193,15 +204,12 @@ class _Asked:
     def described(self) -> dict[str, Any]:
         """What the sweep is, so that another one does not continue it."""
         networks = {
-            name: hashlib.sha256(
-                repr((g.nodes, g.inputs, g.outputs, g.repeats, g.symbols)).encode()
-            ).hexdigest()
+            name: hashlib.sha256(repr((g.nodes, g.inputs, g.outputs, g.repeats)).encode()).hexdigest()
             for name, g in self.graphs.items()
         }
         return {
             "networks": networks,
-            "over": {name: str(values) for name, values in self.axes.items()},
-            "order of symbols": list(self.axes),
+            "over": [[name, str(values)] for name, values in self.axes.items()],
             "let": dict(self.let),
             "figures": list(self.figures),
             "where": self.where.text if self.where else None,

@@ -174,8 +174,7 @@ class Variants:
         """The graph with swept symbols open, but for those that are fixed."""
         has = {*graph.symbols, *open_symbols(graph)}
         wanted = [*self.asked.axes, *self.let]
-        opened = with_values(graph, {name: fixed.get(name) for name in wanted if name in has})
-        return opened
+        return with_values(graph, {name: fixed.get(name) for name in wanted if name in has})
 
     def _fixed(self, graph: Graph) -> set[str]:
         """The swept symbols that cannot stay open in this graph."""
@@ -220,7 +219,7 @@ class Variants:
         for name in declared:
             if graph.symbols.get(name) is None and name not in self.asked.axes and name not in self.let:
                 raise ArchcalcError(
-                    f"{where}: {name} has no value: --over {name}=16:256:8, --let {name}=... or --set {name}=16"
+                    f"{where}: {name} has no value: --over {name}=16:256:8, or --set {name}=16"
                 )
         limits = open_symbols(self._opened(graph, {})) if self._readable(graph) else declared
         for name, values in self.asked.axes.items():

@@ -22,10 +22,10 @@ def text(sweep: Sweep, width: int, *, ascii: bool = False, top: int = TOP) -> st
             for name, ends in sweep.figures.items()
             if ends is not None
         ]
-        lines += _table(["", "least", "largest"], rows, width, glyphs)
+        lines += _table(["", "least", "largest"], rows, width)
     lines += [f"{name}: unknown in some configurations: {why}" for name, why in sweep.unknown.items()]
     if sweep.objectives and sweep.front:
-        lines += ["", *_front(sweep, width, glyphs, top)]
+        lines += ["", *_front(sweep, width, top)]
     if sweep.output is not None:
         lines += ["", f"{sweep.kept:,} rows in {printable(sweep.output, glyphs)}"]
     return "\n".join(line.rstrip() for line in lines).lstrip("\n") + "\n"
@@ -46,7 +46,7 @@ def _space(sweep: Sweep, glyphs: Glyphs) -> Iterator[str]:
         yield f"  {sweep.kept:,} kept"
 
 
-def _front(sweep: Sweep, width: int, glyphs: Glyphs, top: int) -> Iterator[str]:
+def _front(sweep: Sweep, width: int, top: int) -> Iterator[str]:
     wanted = [f"{'largest' if up else 'least'} {name}" for name, up in sweep.objectives.items()]
     if len(wanted) == 1:
         yield f"{wanted[0][0].upper()}{wanted[0][1:]}:"
@@ -57,7 +57,7 @@ def _front(sweep: Sweep, width: int, glyphs: Glyphs, top: int) -> Iterator[str]:
     if all(row["ties"] == 1 for row in sweep.front):
         columns.remove("ties")
     rows = [[_figure(name, row[name]) for name in columns] for row in members]
-    yield from _table(columns, rows, width, glyphs)
+    yield from _table(columns, rows, width)
     if len(members) < len(sweep.front):
         yield f"  {len(members)} of {len(sweep.front):,} shown (--top N shows more, --format json all)"
     if "ties" in columns:
@@ -80,7 +80,7 @@ def _figure(name: str, value: Any) -> str:
     return f"{value:,}"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, glyphs: Glyphs) -> Iterator[str]:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """Columns aligned to the right; where they do not fit, one block of lines for each row."""
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     if sum(widths) + 2 * len(widths) <= width:

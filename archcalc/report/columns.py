@@ -53,9 +53,10 @@ class Figures:
     """Every column of a network's report, with one entry per node.
 
     Errors are found at once: that layers do not fit together, or share weights of different shapes;
-    gradients, if requested. `elements`: the graph before its symbols got arrays, and these. All other figures are computed when they are read, since a user who asks
+    gradients, if requested. All other figures are computed when they are read, since a user who asks
     for parameters need not wait for fields. `has_symbols`: an analysis may use what an earlier one
-    assumed about an open symbol, so their order matters, and `analyze` runs all of them.
+    assumed about an open symbol, so their order matters, and `analyze` runs all of them. `elements`: the
+    graph before its symbols got arrays, and these.
 
     Raises `NetworkError` with every independent fault, `ArchcalcError` where gradients cannot be
     computed as requested.

@@ -46,7 +46,8 @@ class Cluster:
         self.address = f"tcp://127.0.0.1:{port}"
         self.scheduler = started("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
         self.workers = [
-            started("worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard") for _ in range(2)
+            started("worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard")
+            for _ in range(2)
         ]
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ def cluster() -> Iterator[Cluster]:
 
 def test_no_scheduler() -> None:
     start = time.monotonic()
-    with pytest.raises(archcalc.ArchcalcError, match="no Dask scheduler answers at tcp://127.0.0.1:"):
+    with pytest.raises(archcalc.ArchcalcError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:"):
         archcalc.sweep(
             RESNET,
             {"w": "3:5", "n": "2"},
@@ -88,7 +89,7 @@ def test_a_worker_dies(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Mon
     here = archcalc.sweep(RESNET, over, output=str(tmp_path / "here.parquet"), **objectives)
     killed_at: list[int] = []
 
-    def kill(step: str, done: int, steps: int) -> None:
+    def kill(_: str, done: int, steps: int) -> None:
         if not killed_at and done > steps // 3:
             cluster.workers[0].send_signal(signal.SIGKILL)
             killed_at.append(done)

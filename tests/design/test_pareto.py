@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,6 @@ def test_front(drawn: tuple[list[list[int]], list[bool], list[int], int]) -> Non
     columns["place"] = np.arange(len(rows))
     front = Front({f"o{k}": u for k, u in enumerate(up)})
     ends = [0, *sorted(min(c, len(rows)) for c in cuts), len(rows)]
-    for start, stop in zip(ends, ends[1:], strict=False):
+    for start, stop in pairwise(ends):
         front.add({name: column[start:stop] for name, column in columns.items()})
     assert [(row["place"], row["ties"]) for row in front.rows()] == compared(rows, up)

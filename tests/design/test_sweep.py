@@ -12,8 +12,8 @@ import pytest
 
 import archcalc
 from archcalc.design import sweep as module
-from archcalc.design.forms import Forms
 from archcalc.design.figures import Reader
+from archcalc.design.forms import Forms
 from archcalc.design.space import span
 from archcalc.report.options import AnalysisOptions
 

@@ -41,7 +41,7 @@ def assert_same(source: str, values: Mapping[str, Any], also: Mapping[str, int])
             assert not isinstance(figure, Unknown)
             assert element(figure, at, shape) == getattr(one.totals, name), (name, point)
         for row in report.rows:
-            other = one.layers[row.name] if row.name in one.layers else None
+            other = one.layers.get(row.name)
             if other is None:  # a repeated block
                 continue
             for name in (*SUMMED, "output_shape"):
