@@ -24,6 +24,18 @@ class Condition(NamedTuple):
     value: Any
     allowed: frozenset[int] | None = None
 
+    def met(self, value: int) -> bool:
+        return value >= 0 if self.allowed is None else value in self.allowed
+
+    def between(self, low: int | None, high: int | None) -> bool | None:
+        """Whether every value between these ends meets it: yes, no, or None where some may."""
+        if self.allowed is None:
+            return True if low is not None and low >= 0 else False if high is not None and high < 0 else None
+        if low is None or high is None or high - low > len(self.allowed):
+            some = any((low is None or low <= v) and (high is None or v <= high) for v in self.allowed)
+            return None if some else False
+        return _unanimous(v in self.allowed for v in range(low, high + 1))
+
 
 class Assumptions:
     """Conditions that hold in the scope of one analysis; later questions may use them.

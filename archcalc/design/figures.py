@@ -59,7 +59,7 @@ class Reader:
                 return value
             index = self.of.graph.index().get(layer) if layer else self._last_with_positions()
             sizes = [] if index is None else list(self._axes(quantity, index))
-            if not sizes or any(size is None for size in sizes):
+            if not sizes or any(s is None for s in sizes):
                 return Unknown(f"{layer or 'every layer'} is without positions along an input's axes")
             return arith.smallest(*sizes)
 
@@ -74,7 +74,7 @@ class Reader:
     def _fields(self, index: int) -> list[Any]:
         """The fields of a layer in those inputs along whose axes its units have positions."""
         fields = self.of.receptive_fields[index].values()
-        return [f for f in fields if f is not None and f.size and all(s is not None for s in f.stride)]
+        return [f for f in fields if f is not None and f.size and not any(s is None for s in f.stride)]
 
     def _axes(self, quantity: str, index: int) -> Iterator[Any]:
         if quantity == "receptive_field":

@@ -64,8 +64,7 @@ class Forms:
         except ZeroDivisionError:  # a divisor of 0 is excluded by a condition
             return None
         for condition in self.conditions:
-            value = found.pop(condition.text)
-            if value < 0 if condition.allowed is None else value not in condition.allowed:
+            if not condition.met(found.pop(condition.text)):
                 return None
         return found
 

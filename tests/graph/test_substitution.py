@@ -144,7 +144,9 @@ def test_no_copy_leaves_the_block_out() -> None:
     without = with_values(graph, {"n": 1})
     assert [(n.name, n.inputs) for n in without.nodes] == [("x", ()), ("e", (Tap(0),))]
     assert [n.name for n in with_values(graph, {"n": 3}).nodes] == ["x", "d[1]", "d[2]", "e"]
-    fewer = dataclasses.replace(graph, repeats=(dataclasses.replace(graph.repeats[0], count=symbolic.symbol("n") - 2),))
+    fewer = dataclasses.replace(
+        graph, repeats=(dataclasses.replace(graph.repeats[0], count=symbolic.symbol("n") - 2),)
+    )
     with pytest.raises(LayerError, match="layer 'd': repeat must be a number of copies, got -1"):
         with_values(fewer, {"n": 1})
 
