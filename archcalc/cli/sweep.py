@@ -147,7 +147,7 @@ def command(sources: tuple[str, ...], **given: Any) -> None:
     reading = options.taken(given, [name for name in options.READING if name != "symbols"])
     graphs = [read(source, symbols=None, **reading) for source in sources]
     with naming(", ".join(sources)), progress() as tell:
-        result = sweep(graphs, progress=tell, **given)
+        result = sweep(graphs, progress=tell, density=plot is not None, **given)
     if plot is not None:
         result.plot(plot)
     _show(result, form, width, ascii, top)

@@ -42,6 +42,7 @@ def sweep(
     symbols: Mapping[str, int | None] | None = None,
     output: str | None = None,
     resume: bool = False,
+    density: bool = False,
     limit: int = LIMIT,
     engine: str = "local",
     scheduler: str | None = None,
@@ -72,6 +73,8 @@ def sweep(
     output, resume
         A file for all configurations: .parquet, .csv or .arrow. It appears whole at the end; until then
         `FILE.part` holds what is done, from which `resume` continues.
+    density
+        Count also how many configurations are where over the first two objectives, which `plot` draws.
     limit
         The most configurations; more are refused before work starts.
     engine, scheduler
@@ -103,7 +106,7 @@ def sweep(
         elif resume:
             raise ArchcalcError("resume: there is no file to continue; name it with -o")
         try:
-            result = asked.run(compute, unfinished, progress)
+            result = asked.run(compute, unfinished, progress, density)
         finally:
             if unfinished is not None:
                 unfinished.close()
@@ -217,9 +220,11 @@ class _Asked:
             "archcalc": engines.version(),
         }
 
-    def run(self, compute: engines.Engine, unfinished: Unfinished | None, tell: Tell | None) -> Sweep:
+    def run(
+        self, compute: engines.Engine, unfinished: Unfinished | None, tell: Tell | None, density: bool
+    ) -> Sweep:
         """The sweep, from the first configuration to the file."""
-        found = _Found(self)
+        found = _Found(self, density)
         parts = _Parts(self, unfinished, found)
         with closing(compute(iter(parts), unfinished)) as results:
             for _, rows in results:
@@ -275,7 +280,7 @@ class _Parts:
 class _Found:
     """What a sweep has found so far."""
 
-    def __init__(self, asked: _Asked) -> None:
+    def __init__(self, asked: _Asked, density: bool) -> None:
         self.asked = asked
         self.kept = self.invalid = self.unmatched = 0
         self.extremes: dict[str, Extremes] = {}
@@ -283,7 +288,9 @@ class _Found:
         self.null: set[str] = set()
         self.front = Front(asked.objectives) if asked.objectives else None
         two = list(asked.objectives)[:2]
-        self.density = Density(*two) if len(two) == 2 else None
+        if density and len(two) < 2:
+            raise ArchcalcError("density: over two objectives; name another with minimize or maximize")
+        self.density = Density(*two) if density else None
 
     def add(self, rows: Rows) -> None:
         """Take in the rows of the next part."""

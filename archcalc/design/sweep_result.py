@@ -85,7 +85,7 @@ class Sweep(NamedTuple):
     def plot(self, path: str) -> None:
         """Draw the front over the density of all configurations, into a .png, .svg or .pdf.
 
-        Raises `ArchcalcError` without two objectives, `MissingExtraError` without matplotlib.
+        Raises `ArchcalcError` for a sweep without `density`, `MissingExtraError` without matplotlib.
         """
         from archcalc.render.front_plot import front_plot
 

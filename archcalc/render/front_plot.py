@@ -11,38 +11,48 @@ from archcalc.render.text import printable
 if TYPE_CHECKING:
     from archcalc.design.sweep_result import Sweep
 
-BINS = 160  # along each axis
+LEAST_BINS, MOST_BINS = 25, 160  # along each axis
+WIDE = 10  # the ratio of the ends of an axis that is logarithmic
 MARKED = 60  # members of a front up to which each has a mark
 
 
 def front_plot(sweep: Sweep, path: str) -> None:
-    """Draw the first two objectives of a sweep into `path` (.png, .svg, .pdf), on logarithmic axes.
+    """Draw the first two objectives of a sweep into `path` (.png, .svg, .pdf).
 
-    Raises `ArchcalcError` without two objectives or configurations, or for a path that cannot be written;
+    Raises `ArchcalcError` without a density or configurations, or for a path that cannot be written;
     `MissingExtraError` without matplotlib.
     """
     figure = new_figure(figsize=(8, 5.5), layout="constrained")
     if sweep.density is None:
-        raise ArchcalcError("nothing to plot: name two objectives (--minimize, --maximize)")
+        raise ArchcalcError("nothing to plot: sweep with density=True and two objectives")
     if not sweep.kept:
         raise ArchcalcError("nothing to plot: no configuration is left")
+    import numpy as np
     from matplotlib.colors import LogNorm
 
     axes = figure.add_subplot()
     x, y, counts = sweep.density.grid()
-    x, counts = _coarser(x, counts)
-    y, turned = _coarser(y, counts.T)
-    counts = turned.T
+    bins = min(MOST_BINS, max(LEAST_BINS, round(sweep.kept**0.5)))
+    x, counts = _coarser(x, counts, bins)
+    y, turned = _coarser(y, counts.T, bins)
+    # the palest shade is for less than one, so that a single configuration can be seen
     shades = axes.pcolormesh(
-        x, y, counts.T, norm=LogNorm(1, max(2, counts.max())), cmap="Blues", rasterized=True
+        x,
+        y,
+        np.ma.masked_equal(turned, 0),
+        norm=LogNorm(0.2, max(2, counts.max())),
+        cmap="Blues",
+        rasterized=True,
     )
     figure.colorbar(shades, label="configurations")
     first, second = list(sweep.objectives)[:2]
     front = sorted((row[first], row[second]) for row in _of_two(sweep, first, second))
     marks = "o" if len(front) <= MARKED else ""
     axes.plot(*zip(*front, strict=True), color="tab:red", marker=marks, markersize=4, label="Pareto front")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    if x[-1] > WIDE * x[0]:
+        axes.set_xscale("log")
+    if y[-1] > WIDE * y[0]:
+        axes.set_yscale("log")
     for name, label in ((first, axes.set_xlabel), (second, axes.set_ylabel)):
         label(f"{name.replace('_', ' ')} ({'more' if sweep.objectives[name] else 'less'} is better)")
     axes.set_title(f"{printable(', '.join(sweep.sources))}: {sweep.kept:,} configurations")
@@ -63,11 +73,11 @@ def _of_two(sweep: Sweep, first: str, second: str) -> list[Any]:
     return kept
 
 
-def _coarser(edges: Any, counts: Any) -> tuple[Any, Any]:
-    """Neighbouring bins of the first axis joined, until there are at most `BINS`."""
+def _coarser(edges: Any, counts: Any, bins: int) -> tuple[Any, Any]:
+    """Neighbouring bins of the first axis joined, until there are at most so many."""
     import numpy as np
 
-    step = -(-len(counts) // BINS)
+    step = -(-len(counts) // bins)
     if step == 1:
         return edges, counts
     starts = np.arange(0, len(counts), step)
