@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from archcalc.analyze import analyze as analyze
     from archcalc.design.solution import Solution as Solution
     from archcalc.design.solve import solve as solve
+    from archcalc.design.sweep import sweep as sweep
+    from archcalc.design.sweep_result import Sweep as Sweep
     from archcalc.errors import ArchcalcError as ArchcalcError
     from archcalc.errors import ExpressionError as ExpressionError
     from archcalc.errors import LayerError as LayerError
@@ -60,6 +62,7 @@ _HOMES = {
     "Report": "archcalc.report.report",
     "Solution": "archcalc.design.solution",
     "SourceError": "archcalc.errors",
+    "Sweep": "archcalc.design.sweep_result",
     "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
     "audit": "archcalc.review.audit",
@@ -75,6 +78,7 @@ _HOMES = {
     "read_claims": "archcalc.review.sheets",
     "read_weights": "archcalc.readers.keras_weights",
     "solve": "archcalc.design.solve",
+    "sweep": "archcalc.design.sweep",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification.verify",

@@ -369,6 +369,13 @@ def require_integer(a: Size, message: Message) -> None:
         exact_div(*symbolic.fraction_of(a), message)
 
 
+def exclude(valid: Any) -> None:
+    """Mask in the current scope, if there is one, what an array of truth values denies."""
+    current = _scope.get()
+    if current is not None and valid is not True:
+        current.valid = current.valid & valid
+
+
 def _noting(message: Message) -> Assumptions:
     current = _scope.get()
     if current is None:

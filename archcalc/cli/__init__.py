@@ -29,8 +29,9 @@ COMMANDS = {
     "layers": "List the layer types, their fields and their formulas.",
     "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
     "rules": "List the rules of lint, or explain one.",
-    "schema": "Print the JSON Schema of archcalc's own spec.",
+    "schema": "Print the JSON Schema of archcalc's own spec, or of what a command prints as JSON.",
     "solve": "Answer a design question exactly: the widest, deepest, cheapest network under budgets.",
+    "sweep": "Every configuration of a design space, exact, and the Pareto front of the best.",
     "verify": "Build the real Keras model and compare it with every figure.",
 }
 

@@ -17,6 +17,7 @@ from archcalc.arith import (
     at_most,
     ceil_div,
     certainly,
+    choose,
     equal,
     floor_div,
     in_scope,
@@ -33,6 +34,7 @@ MAX_PERIOD = 1024
 MAX_READS = 1 << 16  # table entries looked up for one layer
 MAX_MAPS = 8
 MAX_BITS = 4096  # of a stride
+BEYOND = 1 << 60  # where an extremum of no units is never the answer
 
 TOO_MANY_PHASES = Unknown(f"the field repeats only after more than {MAX_PERIOD} units")
 TOO_MANY_MAPS = Unknown(f"more than {MAX_MAPS} branches move over the input at different rates")
@@ -181,7 +183,8 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     up = is_nondecreasing(endpoint)
     constant_step = type(endpoint.step) is int and endpoint.step == 0
     integral = type(start) is int and type(stop) is int
-    candidates = []
+    several = is_array(start) or is_array(stop)
+    candidates: list[Any] = []
     for r, value in enumerate(endpoint.values):
         if value is None:
             continue
@@ -190,13 +193,17 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
             continue
         if period > 1 and (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
             continue
-        if constant_step and not integral:
+        if constant_step and not integral and not several:
             candidates.append(value)
             continue
+        ends = []
         if up is None or up is not is_max:
-            candidates.append(endpoint.step * first + value)
+            ends.append(endpoint.step * first + value)
         if up is None or up is is_max:
-            candidates.append(endpoint.step * last + value)
+            ends.append(endpoint.step * last + value)
+        if several:  # some configurations may have no unit of this phase
+            ends = [choose(at_most(first, last), end, -BEYOND if is_max else BEYOND) for end in ends]
+        candidates += ends
     if not candidates:
         return None
     return (largest if is_max else smallest)(*_distinct(candidates))

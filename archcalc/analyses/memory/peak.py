@@ -47,6 +47,8 @@ class Course(NamedTuple):
         """The peak with this batch."""
         if self.reason:
             return Unknown(self.reason)
+        if len(self.moments) == 1:
+            return self.moments[0].bytes.at(batch)
         return largest(*{moment.bytes.at(batch) for moment in self.moments}) if self.moments else 0
 
     def moment(self, batch: Size) -> Moment | None:
@@ -63,6 +65,11 @@ class Course(NamedTuple):
             if sample or fixed > memory:
                 batches.append((memory - fixed) // sample if fixed <= memory else 0)
         return min(batches) if batches else None
+
+
+def fixed(most: Size) -> Course:
+    """A run whose peak is known, with the batch that it was computed for."""
+    return Course([Moment(Bytes(most), -1)])
 
 
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
