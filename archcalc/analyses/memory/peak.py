@@ -133,3 +133,18 @@ def peak(course: Course, batch: Size) -> Peak:
     )
     event = course.events.get(moment.event)
     return Peak(course.at(batch), program.graph.inputs[0] if event is None else event.node, held)
+
+
+def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
+    """The node and the most bytes of each step of inference; empty where these depend on symbols."""
+    program = course.program
+    if program is None or course.reason:
+        return []
+    events = program.inference()
+    most: dict[int, int] = {}
+    for at, number in _pool(program, events).moments:
+        size = at.at(batch)
+        if type(size) is not int:
+            return []
+        most[number] = max(size, most.get(number, 0))
+    return [(node, most[k]) for k, event in enumerate(events) if (node := event.node) is not None]
