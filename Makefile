@@ -15,7 +15,7 @@ PINNED ?= -c constraints.txt
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED)
 WORKERS ?= 2
 
-.PHONY: help demo install dev check quick test test-all test-lowest coverage format clean
+.PHONY: help demo install dev check page quick test test-all test-lowest coverage format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,7 +36,7 @@ check: $(VENV)/dev.stamp
 quick: $(VENV)/light.stamp
 	HYPOTHESIS_PROFILE=quick $(RUN) --light $(LEFT_OUT)
 
-test: check
+test: check page
 	$(PYTEST)
 
 test-all: check
@@ -55,6 +55,10 @@ LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.p
 	test_readme.py review/test_planted.py arith/test_size_type.py)
 LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*(d.replace('>=', '==') for d in project['dependencies']))"
+
+# The script and the style of HTML pages, if node is here; and whether a browser is.
+page:
+	@archcalc/render/page/ts/check.sh
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

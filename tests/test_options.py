@@ -283,6 +283,23 @@ _MEMORY = (
     *(("--batch", "7"), ("--dtype", "float16"), ("--optimizer", "sgd"), ("--ema", None)),
     *(("--accumulation", None), ("--checkpoint", "first")),
 )
+_PAGE = ("--output", "page.html")
+REPORT = [
+    *(row._replace(context=(*row.context, *_PAGE)) for row in READING),
+    Row("--output", "page.html"),
+    *(
+        Row(option, value, context=_PAGE)
+        for option, value in (
+            *(("--batch", "3"), ("--dtype", "mixed_float16"), ("--optimizer", "sgd"), ("--ema", None)),
+            *(("--accumulation", None), ("--memory", "8GiB"), ("--convention", "torchinfo")),
+            *(("--weights", "symbolic"), ("--weights", "actual"), ("--tier", "tight")),
+            *(("--training", None), ("--input-range", "0:1"), ("--loss", "mean_squared_error")),
+            ("--image", "missing.png"),
+        )
+    ),
+    Row("--checkpoint", "first", context=_PAGE, kinds=("spec",)),
+    Row("--loss", "mean_squared_error", context=(*_PAGE, "--input-range", "0:1")),
+]
 
 
 def options_of(command: str) -> list[str]:
@@ -296,6 +313,7 @@ ROWS = {
     "audit": AUDIT,
     "convert": CONVERT,
     "explain": EXPLAIN,
+    "report": REPORT,
     "solve": _solve(),
     "verify": VERIFY,
 }

@@ -125,10 +125,12 @@ def _pool(
     events: Callable[[], Iterable[Event]],
     stop: int | None = None,
     labels: Sequence[Write] = (),
+    *,
+    every: bool = False,
 ) -> Pool:
     at_start = [*program.at_start(), *labels]
     to_end = {write.key for write in at_start} | set(program.run.outputs)
-    return Pool(events, at_start, to_end, stop)
+    return Pool(events, at_start, to_end, stop, every=every)
 
 
 def peak(course: Course, batch: Size) -> Peak:
@@ -144,3 +146,19 @@ def peak(course: Course, batch: Size) -> Peak:
         if isinstance(key, Tap)
     )
     return Peak(course.at(batch), program.graph.inputs[0] if moment.event < 0 else moment.node, held)
+
+
+def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
+    """The node and the most bytes of each step of inference; empty where these depend on symbols."""
+    program = course.program
+    if program is None or course.reason:
+        return []
+    most: dict[int, tuple[int, int]] = {}
+    for moment in _pool(program, program.inference, every=True).moments:
+        size = moment.bytes.at(batch)
+        if type(size) is not int:
+            return []
+        if moment.node is not None:
+            before = most.get(moment.event, (moment.node, 0))[1]
+            most[moment.event] = moment.node, max(size, before)
+    return list(most.values())
