@@ -46,8 +46,8 @@ def sweep() -> dict[str, Any]:
         "let": SYMBOLS | {"description": "Symbols that follow from others."},
         "structural": TEXTS | {"description": "Symbols with a network for each value."},
         "where": {"type": ["string", "null"]},
-        "configurations": COUNT | {"description": "The sum of kept, invalid and unmatched."},
-        "kept": COUNT,
+        "configurations": COUNT | {"description": "The sum of selected, invalid and unmatched."},
+        "selected": COUNT,
         "invalid": COUNT | {"description": "What is no network."},
         "unmatched": COUNT | {"description": "What does not meet the condition."},
         "figures": {

@@ -56,7 +56,7 @@ def assert_each(source: Any, over: Mapping[str, str], tmp_path: Path, **more: An
     assert sorted(rows_of(file), key=lambda r: [r[k] for k in key]) == sorted(
         expected, key=lambda r: [r[k] for k in key]
     )
-    assert (result.kept, result.invalid, result.unmatched) == (len(expected), invalid, 0)
+    assert (result.selected, result.invalid, result.unmatched) == (len(expected), invalid, 0)
     for name in figures:
         column = [row[name] for row in expected]
         assert result.figures[name] == (min(column), max(column))
@@ -143,16 +143,16 @@ def test_where_and_front() -> None:
         {**p, **{name: f.subs(**{k: v for k, v in p.items() if k in f.symbols}) for name, f in forms.items()}}
         for p in points
     ]
-    kept = [
+    selected = [
         p for p in points if p["parameters"] < 10**6 and 100 <= p["receptive_field"] < 250 and p["w"] != 20
     ]
-    assert (result.kept, result.unmatched) == (len(kept), len(points) - len(kept))
+    assert (result.selected, result.unmatched) == (len(selected), len(points) - len(selected))
 
     def better(a: Mapping[str, int], b: Mapping[str, int]) -> bool:
         pairs = [(-a["macs"], -b["macs"]), (a["receptive_field"], b["receptive_field"]), (a["w"], b["w"])]
         return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
 
-    front = [p for p in kept if not any(better(q, p) for q in kept)]
+    front = [p for p in selected if not any(better(q, p) for q in selected)]
     found = [{k: v for k, v in row.items() if k != "ties"} for row in result.front]
     assert sorted(found, key=str) == sorted(front, key=str)
 
