@@ -74,6 +74,11 @@ def scope(existing: Scope | None = None) -> Iterator[Scope]:
         _scope.reset(token)
 
 
+def in_scope() -> bool:
+    """Whether assumptions are recorded here."""
+    return _scope.get() is not None
+
+
 def is_symbolic(value: Any) -> bool:
     return isinstance(value, Expr)
 

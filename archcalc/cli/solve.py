@@ -43,7 +43,11 @@ def _budget_options(command: Any) -> Any:
     for name in reversed(NAMES):
         for kind in ("at_least", "at_most"):
             shown = f"--{name.replace('_', '-')}-{kind.replace('_', '-')}"
-            form = {"metavar": "LIMIT", "hidden": name not in _SHOWN, "help": _help(name, kind)}
+            form: dict[str, Any] = {
+                "metavar": "LIMIT",
+                "hidden": name not in _SHOWN,
+                "help": _help(name, kind),
+            }
             command = click.option(shown, f"{name}__{kind}", **form)(command)
     return command
 

@@ -31,7 +31,7 @@ class Forms:
     formulas: Mapping[str, int | Expr]
     missing: Mapping[str, str]
     conditions: Sequence[Condition]
-    premises: Sequence[Condition] = ()  # those of the conditions outside which there may be a network
+    premises: Sequence[Condition] = ()  # those of the conditions that are no requirements of the network
 
     @classmethod
     def of(cls, graph: Graph, names: Sequence[str], options: AnalysisOptions | None = None) -> Forms:

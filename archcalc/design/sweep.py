@@ -236,10 +236,10 @@ class _Parts:
             forms.formulas,
             variant.assumptions,
             by_rules,
-            shipped(variant.graph) if by_rules or forms.premises else None,
+            shipped(variant.graph) if by_rules or variant.premises else None,
             asked.options,
             asked.where,
-            forms.premises,
+            variant.premises,
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
-from archcalc.arith import Scope, Shape, Size
+from archcalc.arith import Scope, Shape, Size, symbolic
 from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.errors import ArchcalcError
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
@@ -222,6 +222,35 @@ class Report(Frozen):
             if isinstance(getattr(self.totals, name), Expr)
         }
 
+    @once
+    def defaults(self) -> Mapping[str, int | None]:
+        """The values that the source gives the open symbols; None for those that it leaves open."""
+        origin = self._of.graph.origin
+        if not self._open or origin is None:
+            return dict.fromkeys(self._open)
+        stated = origin.read({}).symbols
+        return {name: stated.get(name) for name in self._open}
+
+    @once
+    def formula_conditions(self) -> Mapping[str, tuple[str, ...]]:
+        """What single formulas assume of symbols, beyond `assumptions`."""
+        texts = {name: tuple(c.text for c in self.totals.premises(name)) for name in self.formulas}
+        return {name: needed for name, needed in texts.items() if needed}
+
+    @once
+    def formula_values(self) -> Mapping[str, int]:
+        """The formulas' values at the defaults; of those that hold there, if all have one."""
+        usual: dict[str, Any] = dict(self.defaults)
+        if not usual or None in usual.values():
+            return {}
+        met = [*self.scope.assumptions.conditions()]
+        values = {}
+        for name in self.formulas:
+            conditions = [*met, *self.totals.premises(name)]
+            if all(c.met(symbolic.evaluate(c.value, usual)) for c in conditions):
+                values[name] = int(symbolic.evaluate(getattr(self.totals, name), usual))
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; the keys stay as they are."""
         return {**self.streamed(), "layers": [row.to_dict() for row in self.rows]}
@@ -249,6 +278,9 @@ class Report(Frozen):
             "checkpoint": None if self.checkpoint is None else self.checkpoint.to_dict(),
             "layers": (row.to_dict() for row in self.rows),
             "formulas": self.formulas,
+            "formula_conditions": {name: list(texts) for name, texts in self.formula_conditions.items()},
+            "defaults": dict(self.defaults),
+            "formula_values": dict(self.formula_values),
             "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
@@ -355,15 +387,15 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
         new = {
             f: figures[f] for f in STATED if f in figures and not (f in inherited and f == "receptive_field")
         }
-        if new:
-            yield Finding(
-                rule="unknown-layer",
-                severity="warning",
-                layer=row.name,
-                # the reasons of the other figures are in their row
-                message=f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}",
-                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
-            )
+        if not new:
+            continue
+        # the reasons of the other figures are in their row
+        message = f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}"
+        if list(new) == ["receptive_field"]:
+            yield Finding("unknown-field", "info", row.name, message, "its other figures are exact")
+        else:
+            remedy = "state them in an Opaque layer, or use a type that `archcalc layers` lists"
+            yield Finding("unknown-layer", "warning", row.name, message, remedy)
 
 
 def _flops_convention(convention: str, rows: Sequence[Row]) -> dict[str, Any]:

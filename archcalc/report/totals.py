@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any
 
-from archcalc.analyses.memory.pool import Event
 from archcalc.arith import Scope, Size, total
 from archcalc.arith.assumptions import Assumptions, Condition
 from archcalc.arith.symbolic import Expr
@@ -81,34 +80,32 @@ class Totals(Frozen):
     @property
     def training_peak(self) -> str:
         """Where in a training step its peak occurs, in words; empty if that depends on symbols."""
-        event = None if isinstance(self.training_bytes, Unknown) else self._peak_event
-        if event is None:
+        moment = self._of.training.moment(self._of.options.batch)
+        if moment is None or not moment.phase:
             return ""
-        if event.phase in ("loss", "update"):
-            return f"at the {event.phase}"
-        name = None if event.node is None else self._of.name[event.node]
-        return f"in the {event.phase} pass" + (f" of {name}" if name else "")
-
-    @property
-    def _peak_event(self) -> Event | None:
-        return self._of.training.event(self._of.options.batch)
+        if moment.phase in ("loss", "update"):
+            return f"at the {moment.phase}"
+        name = None if moment.node is None else self._of.name[moment.node]
+        return f"in the {moment.phase} pass" + (f" of {name}" if name else "")
 
     def premises(self, name: str) -> list[Condition]:
         """What the closed form of a total assumes of symbols, beyond what all figures assume.
 
-        Bytes are those of blocks with so many copies that there are some between the first and the last.
+        Bytes are those of blocks with so many copies that there are some between the first and the last,
+        and of sizes that differ where equal ones would share a buffer.
         """
-        courses = {
-            "peak_activation_bytes": lambda: self._of.peaks.course,
-            "training_bytes": lambda: self._of.training,
-        }
-        few = courses[name]().few if name in courses and isinstance(getattr(self, name), Expr) else {}
+        if name not in ("peak_activation_bytes", "training_bytes") or not isinstance(
+            getattr(self, name), Expr
+        ):
+            return []
+        course = self._of.training if name == "training_bytes" else self._of.peaks.course
         needed = Assumptions()
-        for count, least in few.items():
+        for count, least in course.few.items():
             more: Any = count - least
             if isinstance(more, Expr) and needed.sign(more)[0] is not True:
                 needed.state_nonnegative(more, f"{count} >= {least}", f"fewer than {least} copies")
-        return needed.conditions()
+        unequal = [Condition(f"{a} != {b}", (a - b) ** 2 - 1) for a, b in course.different]
+        return [*needed.conditions(), *unequal]
 
     @once
     def as_built(self) -> dict[str, Size]:

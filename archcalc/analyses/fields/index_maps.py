@@ -20,11 +20,15 @@ from archcalc.arith import (
     choose,
     equal,
     floor_div,
+    in_scope,
     is_array,
+    is_symbolic,
     largest,
+    require_at_least,
     smallest,
 )
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 
 MAX_PERIOD = 1024
 MAX_READS = 1 << 16  # table entries looked up for one layer
@@ -184,11 +188,13 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     for r, value in enumerate(endpoint.values):
         if value is None:
             continue
-        if constant_step and not integral and not several:
-            candidates.append(value)
-            continue
         first, last = phase_range(start, stop, period, r)
         if type(first) is type(last) is int and first > last:
+            continue
+        if period > 1 and (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
+            continue
+        if constant_step and not integral and not several:
+            candidates.append(value)
             continue
         ends = []
         if up is None or up is not is_max:
@@ -201,6 +207,17 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     if not candidates:
         return None
     return (largest if is_max else smallest)(*_distinct(candidates))
+
+
+def _has_units(first: Size, last: Size) -> bool:
+    """Whether a phase has a unit; where that depends on symbols it is assumed."""
+    answer = at_most(first, last)
+    if answer is None and in_scope():
+        try:
+            require_at_least(last, first, "a phase without units")
+        except LayerError:
+            return False
+    return answer is not False
 
 
 def phase_range(start: Size, stop: Size, period: int, r: int) -> tuple[Size, Size]:
