@@ -50,7 +50,9 @@ def local(parts: Iterable[Part], unfinished: Unfinished | None) -> Generator[tup
 
     def compute(part: Part) -> tuple[int, Rows]:
         number, work, box = part
-        return number, _read(unfinished, number) if work is None else _written(unfinished, number, work.rows(box))
+        return number, _read(unfinished, number) if work is None else _written(
+            unfinished, number, work.rows(box)
+        )
 
     with ThreadPoolExecutor(cores()) as pool:
         try:
@@ -107,7 +109,9 @@ def dask(scheduler: str | None) -> Iterator[Engine]:
     with client:
         threads = _checked_workers(client, scheduler)
 
-        def engine(parts: Iterable[Part], unfinished: Unfinished | None) -> Generator[tuple[int, Rows], None, None]:
+        def engine(
+            parts: Iterable[Part], unfinished: Unfinished | None
+        ) -> Generator[tuple[int, Rows], None, None]:
             def submit(part: Part) -> Any:
                 number, work, box = part
                 # not pure: the same part of an earlier sweep may have been another one
@@ -115,7 +119,10 @@ def dask(scheduler: str | None) -> Iterator[Engine]:
                 return _Awaited(client, number, future)
 
             for number, rows in _in_order(parts, submit, 2 * AHEAD * threads):
-                yield number, _read(unfinished, number) if rows is None else _written(unfinished, number, rows)
+                yield (
+                    number,
+                    _read(unfinished, number) if rows is None else _written(unfinished, number, rows),
+                )
 
         yield engine
 

@@ -49,7 +49,7 @@ def sweep(
     progress: Tell | None = None,
     **options: Any,
 ) -> Sweep:
-    """Every configuration of a design space: its figures, the best of them, and a file of all (docs/sweep.md).
+    """Every configuration of a design space: its figures, the best, and a file of all (docs/sweep.md).
 
     Parameters
     ----------

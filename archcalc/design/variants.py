@@ -21,11 +21,11 @@ from archcalc.design.forms import Forms
 from archcalc.errors import ArchcalcError, did_you_mean
 from archcalc.graph import Graph
 from archcalc.graph.substitution import open_symbols, with_values
+from archcalc.report.elements import ONE_BY_ONE
 from archcalc.report.options import AnalysisOptions
 
 MAX_VARIANTS = 10_000
 MAX_TRIED = 10_000_000  # values of an axis that are tried
-MAX_ALONE = 20  # values of an axis that get networks of their own
 Values: TypeAlias = "range | tuple[int, ...]"
 Axes = Mapping[str, Values]
 
@@ -112,7 +112,6 @@ class Variants:
         self, graph: Graph, label: Mapping[str, str], cut: Mapping[str, Sequence[Values]]
     ) -> Iterator[Variant | int]:
         """The networks of a space whose axes are cut into these pieces."""
-        variant: Variant
         for pieces in product(*cut.values()):
             axes = dict(zip(cut, pieces, strict=True))
             fixed = {name: values[0] for name, values in axes.items() if len(values) == 1}
@@ -121,10 +120,7 @@ class Variants:
                 opened = self._opened(graph, fixed)
                 finer = self._without_empty_repeats(opened, axes)
                 if finer is None:
-                    variant = self._variant({**label, **fixed}, opened, open_axes)
-                    finer = self._outside_premises(variant, axes)
-                if finer is None:
-                    yield variant
+                    yield self._variant({**label, **fixed}, opened, open_axes)
             except ArchcalcError:
                 if not fixed:
                     raise
@@ -158,23 +154,11 @@ class Variants:
                 return {n: _pieces(v, alone) if n == name else [v] for n, v in axes.items()}
         return None
 
-    def _outside_premises(self, variant: Variant, axes: Axes) -> dict[str, list[Values]] | None:
-        """The axes in pieces, so that a few values for which closed forms do not hold stand alone.
-
-        None if there are none; many such values are left to the analysis of single configurations.
-        """
-        for premise in variant.premises:
-            value = arith.substitute(premise.value, self.let)
-            names = list(value.symbols) if isinstance(value, Expr) else []
-            if len(names) == 1 and names[0] in variant.axes:
-                alone = _failing(premise._replace(value=value), names[0], axes[names[0]])
-                if 0 < len(alone) <= MAX_ALONE:
-                    return {n: _pieces(v, alone) if n == names[0] else [v] for n, v in axes.items()}
-        return None
-
     def _variant(self, label: Mapping[str, Any], graph: Graph, axes: Axes) -> Variant:
         required = Forms.of(graph, (), self.asked.options).conditions
-        forms = Forms.of(graph, self.asked.figures, self.asked.options)
+        # formulas of memory hold beside so many exceptions that single configurations are as fast
+        named = [name for name in self.asked.figures if name not in ONE_BY_ONE]
+        forms = Forms.of(graph, named, self.asked.options)
         premises = [c for c in forms.conditions if c not in required]
         assumptions = [*self._integral, *self._allowed(graph), *required]
         return Variant(label, axes, graph, forms, assumptions, premises)
@@ -258,19 +242,6 @@ def _within(name: str, values: range | tuple[int, ...], limits: Symbol) -> None:
         if value < limits.minimum or (limits.maximum is not None and value > limits.maximum):
             upper = "" if limits.maximum is None else f" and at most {limits.maximum}"
             raise ArchcalcError(f"{name}={value}: declared as at least {limits.minimum}{upper}")
-
-
-def _failing(premise: Assumption, name: str, values: Values) -> set[int]:
-    """The values of the only symbol for which a premise does not hold."""
-    import numpy as np
-
-    if len(values) > MAX_TRIED or len(values) == 1:
-        return set()
-    tried = np.array(values, dtype=np.int64)
-    found = np.broadcast_to(np.asarray(Tape({"it": premise.value}).run({name: tried})["it"]), tried.shape)
-    met = found >= 0 if premise.allowed is None else np.isin(found, sorted(premise.allowed))
-    failing: set[int] = set(tried[~met].tolist())
-    return failing
 
 
 def _zeros(tape: Tape, name: str, values: Values) -> set[int]:

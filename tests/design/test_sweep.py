@@ -116,7 +116,7 @@ def test_beyond_int64(tmp_path: Path) -> None:
 
 def test_forms_and_rules_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over = {"w": "3:40", "n": "2:9"}
-    archcalc.sweep(RESNET, over, symbols={"w": None}, output=str(tmp_path / "forms.parquet"))
+    archcalc.sweep(RESNET, over, output=str(tmp_path / "forms.parquet"))
     by_rules = Forms.of
 
     def without_forms(graph: Any, names: Any, options: Any) -> Any:
@@ -124,7 +124,7 @@ def test_forms_and_rules_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return type(forms)(forms.symbols, {}, dict.fromkeys(names, "on trial"), forms.conditions)
 
     monkeypatch.setattr(Forms, "of", without_forms)
-    archcalc.sweep(RESNET, over, symbols={"w": None}, output=str(tmp_path / "rules.parquet"))
+    archcalc.sweep(RESNET, over, output=str(tmp_path / "rules.parquet"))
     assert rows_of(tmp_path / "forms.parquet") == rows_of(tmp_path / "rules.parquet")
 
 
