@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what `archcalc sweep` and `archcalc solve` print with `--format json`."""
+"""The JSON Schema of what `archcalc sweep --format json` prints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SYMBOLS: dict[str, Any] = {"type": "object", "additionalProperties": TEXT}
 
 
 def sweep() -> dict[str, Any]:
-    """That of a sweep."""
+    """Draft 2020-12."""
     ends = closed({"least": {"type": "integer"}, "largest": {"type": "integer"}, "unit": TEXT})
     member = {
         "type": "object",
