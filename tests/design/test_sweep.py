@@ -227,3 +227,9 @@ def test_formats(tmp_path: Path, suffix: str) -> None:
 def test_faults(over: dict[str, str], more: dict[str, Any], fault: str) -> None:
     with pytest.raises(archcalc.ArchcalcError, match=fault):
         archcalc.sweep(RESNET, over, **more)
+
+
+def test_where_a_closed_form_does_not_hold(tmp_path: Path) -> None:
+    """At H = 188 some phase of an upsampling has no unit; memory depends on which sizes are equal."""
+    figures = ("parameters", "receptive_field@up2/pair/conv1", "training_bytes", "best_peak_activation_bytes")
+    assert_each("examples/unet.json", {"H": "188:220:8", "w": "3"}, tmp_path, figures=figures)
