@@ -366,7 +366,7 @@ def test_a_page_is_another_or_refused(
 ) -> None:
     if row.kinds and kind not in row.kinds:
         return
-    monkeypatch.setattr("archcalc.verification.verify.verify", lambda graph, **_: Verification("net", "", ()))
+    monkeypatch.setattr("archcalc.verification.verify.verify", lambda *_, **__: Verification("net", "", ()))
     monkeypatch.setattr("archcalc.cli.keras_quietly.import_quietly", str)
     require_effect("report", sources[kind, row.network], row, capsys)
 

@@ -27,15 +27,11 @@ def diff_page(result: Diff, graphs: Sequence[Graph], symbols: Mapping[str, int |
     names = [source_name(report) or printable(report.name) for report in reports]
     two = len(reports) == 2
     sides = align(*(report._of for report in reports)) if two else ()
+    pictures = [_side(r, side, result, k) for k, (r, side) in enumerate(zip(reports, sides, strict=False))]
     changes = sorted(result.changes, key=lambda c: KINDS.index(c.kind))
     return assembled(
         "compare.html",
-        {
-            "sides": [
-                _side(report, side, result, k)
-                for k, (report, side) in enumerate(zip(reports, sides, strict=False))
-            ]
-        },
+        {"sides": pictures},
         name=" and ".join(names),
         names=names,
         two=two,
