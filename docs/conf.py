@@ -58,6 +58,12 @@ def menu(_: Any, docname: str, source: list[str]) -> None:
     source[0] = start
 
 
+def direction(_: Any, page: str, __: str, context: dict[str, Any], ___: Any) -> None:
+    """Set a page in Persian from right to left."""
+    if page.endswith("-fa"):
+        context["body"] = f'<div dir="rtl" lang="fa">{context["body"]}</div>'
+
+
 def first_page(app: Any, problem: Exception | None) -> None:
     """What a browser that opens the folder sees."""
     if problem is None and app.builder.format == "html":
@@ -67,4 +73,5 @@ def first_page(app: Any, problem: Exception | None) -> None:
 
 def setup(app: Any) -> None:
     app.connect("source-read", menu)
+    app.connect("html-page-context", direction)
     app.connect("build-finished", first_page)

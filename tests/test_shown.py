@@ -36,11 +36,14 @@ def name(page: Path) -> str:
 
 
 def ours(page: Path, *, heavy: bool) -> list[Shown]:
-    """The commands of archcalc on a page."""
+    """The commands of archcalc on a page; with the heavy ones those that copy their files."""
     steps = [s._replace(command=s.command.removeprefix(".venv/bin/")) for s in shown(page)]
-    return [
-        s for s in steps if s.command.startswith("archcalc ") and s.heavy == heavy and ">" not in s.command
-    ]
+    steps = [s for s in steps if s.command.startswith("archcalc ") and " > " not in s.command]
+    if not heavy:
+        return [s for s in steps if not s.heavy]
+    copies = [s for s in steps if s.command.startswith("archcalc examples copy ")]
+    chosen = [s for s in steps if s.heavy]
+    return [*copies, *chosen] if chosen else []
 
 
 def with_commands(*, heavy: bool) -> list[Path]:
