@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -31,6 +32,8 @@ def listing(output: str | None) -> None:
     lines = [f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in examples.items()]
     lines += [f"{name.ljust(longest)}  claims about examples, for archcalc audit\n" for name in claims]
     emit("".join(lines), output)
+    if output is None and sys.stdout.isatty():
+        click.echo("next: archcalc examples copy NAME", err=True)
 
 
 def _summary(path: Path) -> str:
