@@ -1,8 +1,9 @@
 # make demo         the light core and a real network's table
 # make quick        the tests that need no Keras, in a minute
-# make test         everything: lint, types, import directions, the default suite
+# make test         everything: lint, types, import directions, the site, the default suite
 # make test-all     the same and what is marked slow
 # make test-lowest  the tests that need no Keras, with the lowest versions that pyproject.toml allows
+# make docs         the site of docs/, in build/docs/html/index.html
 # make coverage     the default suite, and which lines it does not run
 #
 # PYTHON=python3.12 is the interpreter (of test and coverage too), ARGS=tests/arith narrows the tests.
@@ -15,7 +16,7 @@ PINNED ?= -c constraints.txt
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED)
 WORKERS ?= 2
 
-.PHONY: help demo install dev check page quick test test-all test-lowest coverage format clean
+.PHONY: help demo install dev check docs page quick test test-all test-lowest coverage format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,13 +34,17 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# warnings are errors; only pages that changed are read again
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs -d build/docs/doctrees . build/docs/html
+
 quick: $(VENV)/light.stamp
 	HYPOTHESIS_PROFILE=quick $(RUN) --light $(LEFT_OUT)
 
-test: check page
+test: check page docs
 	$(PYTEST)
 
-test-all: check
+test-all: check docs
 	$(PYTEST) -m ""
 
 coverage: $(VENV)/dev.stamp
@@ -52,7 +57,7 @@ PYTEST = HYPOTHESIS_PROFILE=ci $(RUN) --durations 5
 RUN    = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 # of `make quick`: a process, or many networks, for each test
 LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.py test_lightness.py \
-	test_readme.py review/test_planted.py arith/test_size_type.py)
+	test_shown.py review/test_planted.py arith/test_size_type.py)
 LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*(d.replace('>=', '==') for d in project['dependencies']))"
 

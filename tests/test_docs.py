@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from archcalc.errors import MissingExtraError
+from scripts import reference_pages
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -167,6 +168,24 @@ def test_the_index_lists_every_page() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / link).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
     assert set(DOCS) - {index} <= listed
+
+
+@pytest.mark.parametrize("page", ["layers.md", "spec-reference.md"])
+def test_generated_pages_are_current(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert text == reference_pages.pages()[page], "python -m scripts.reference_pages"
+
+
+def test_the_reference_has_every_public_name() -> None:
+    import archcalc
+    from archcalc import keras
+
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\.\. auto\w+:: (\S+)$", page, re.MULTILINE))
+    ours = {f"archcalc.{name}" for name in archcalc.__all__ if name != "__version__"}
+    ours -= {"archcalc.from_keras", "archcalc.to_keras"}  # of archcalc.keras
+    ours |= {f"archcalc.keras.{name}" for name in keras.__all__}
+    assert listed >= ours
 
 
 def test_a_layer_of_another_package(tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        from archcalc.cli.usage import epilog
+
         command: click.Command = import_module(f"archcalc.cli.{cmd_name}").command
+        command.epilog = epilog(cmd_name)
         return command
 
     def resolve_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -24,13 +25,20 @@ def command(ctx: click.Context) -> None:
 def listing(output: str | None) -> None:
     """List the examples, one per line."""
     from archcalc.cli import shipped
+    from archcalc.render.text import folded
 
     examples = shipped.available()
     claims = shipped.claims()
     longest = max((len(name) for name in (*examples, *claims)), default=0)
-    lines = [f"{name.ljust(longest)}  {_summary(path)}\n" for name, path in examples.items()]
-    lines += [f"{name.ljust(longest)}  claims about examples, for archcalc audit\n" for name in claims]
-    emit("".join(lines), output)
+    entries = {name: _summary(path) for name, path in examples.items()}
+    entries |= dict.fromkeys(claims, "claims about examples, for archcalc audit")
+    width = None if output else options.chosen_width(None)
+    lines = [
+        line for name, text in entries.items() for line in folded(f"{name.ljust(longest)}  ", text, width)
+    ]
+    emit("\n".join(lines) + "\n", output)
+    if output is None and sys.stdout.isatty():
+        click.echo("next: archcalc examples copy NAME", err=True)
 
 
 def _summary(path: Path) -> str:

@@ -140,7 +140,7 @@ def _emit(result: Explanation | FieldExplanation, given: dict[str, Any]) -> None
     elif form == "markdown":
         text = explanation.markdown(result, top)
     else:
-        text = explanation.text(result, ascii=ascii, top=top)
+        text = explanation.text(result, width=options.chosen_width(None), ascii=ascii, top=top)
     emit(text, given["output"])
 
 
@@ -200,6 +200,7 @@ def _derivations(source: str, layers: tuple[str, ...], given: dict[str, Any]) ->
         elif form == "markdown":
             text = "\n".join(map(derivation.markdown, found))
         else:
-            text = "\n".join(derivation.text(d, ascii=ascii) for d in found)
+            width = options.chosen_width(None)
+            text = "\n".join(derivation.text(d, width=width, ascii=ascii) for d in found)
         emit(text, given["output"])
     return 0

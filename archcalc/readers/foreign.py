@@ -6,9 +6,10 @@ A file is recognised by its first bytes before its suffix.
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import NamedTuple, NoReturn
 
-from archcalc.errors import Fault, SourceError
+from archcalc.errors import MAX_COMPARED, Fault, SourceError, nearest
 from archcalc.readers.json_text import HEAD
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -81,7 +82,7 @@ def refuse_folder(path: str) -> None:
 
 
 def refuse_missing(path: str) -> None:
-    """Refuse a path where nothing is if it is nearly a name of keras.applications."""
+    """Refuse a path where nothing is, and say what was meant: a name of keras.applications, a file beside."""
     from archcalc.readers.applications import SCHEME, names
 
     word = path[len(SCHEME) :] if path.lower().startswith(SCHEME) else path
@@ -89,6 +90,20 @@ def refuse_missing(path: str) -> None:
     meant = {_bare(name): name for name in names()}.get(_bare(word))
     if meant:
         refuse(path, f"no such file; did you mean {SCHEME}{meant}?")
+    beside = _files(os.path.dirname(path) or ".")
+    near = nearest(os.path.basename(path), beside)
+    if near:
+        refuse(path, f"no such file; did you mean {os.path.join(os.path.dirname(path), near)!r}?")
+
+
+def _files(folder: str) -> list[str]:
+    """Names of the first files of a folder that could be networks; none where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = (e.name for e in islice(entries, MAX_COMPARED))
+            return [n for n in names if n.endswith((".json", ".keras", ".h5", ".yaml", ".yml"))]
+    except OSError:
+        return []
 
 
 def _bare(name: str) -> str:

@@ -74,7 +74,7 @@ def text(audit: Audit, *, width: int = 120, ascii: bool = False) -> str:
     if derivations:
         lines += ["", "how the true figures come about"]
         for d in derivations.values():
-            lines += [f"  {line}" for line in derivation_text(d, ascii=ascii).splitlines()]
+            lines += [f"  {line}" for line in derivation_text(d, width=width - 2, ascii=ascii).splitlines()]
     if len(audit.sheets) > 1 or len(audit.by_slip) > 1:
         lines += ["", "slips"] + [f"  {n:>4}  {name}" for name, n in audit.by_slip.items()]
     counts = ", ".join(f"{n} {verdict}" for verdict, n in audit.counts().items() if n)

@@ -36,15 +36,15 @@ def overview(
     for family, members in groupby(entries, key=lambda e: e.family):
         lines.append(family)
         for e in members:
-            lines += _folded(f"  {e.name}".ljust(NAME), e.summary, width)
+            lines += text.folded(f"  {e.name}".ljust(NAME), e.summary, width)
             formula = _formula(e.parameters)
             if formula not in ("0", ""):
-                lines += _folded(" " * NAME, f"parameters {formula}", width)
+                lines += text.folded(" " * NAME, f"parameters {formula}", width)
         lines.append("")
     if operations:
         lines.append(OPERATIONS)
         for family, names in operations.items():
-            lines += _folded(f"  {family}".ljust(NAME), " ".join(names), width)
+            lines += text.folded(f"  {family}".ljust(NAME), " ".join(names), width)
         lines.append("")
     if refused:
         lines += [REFUSED, *_refusals(refused, width), ""]
@@ -69,28 +69,28 @@ def _refusals(refused: Mapping[str, Refusal], width: int) -> Iterator[str]:
         if len(head) > NAME:
             yield head
             head = " " * NAME
-        yield from _folded(head, f"{refusal.described(name)}; {refusal.remedy}", width)
+        yield from text.folded(head, f"{refusal.described(name)}; {refusal.remedy}", width)
 
 
 def _details(e: Entry, width: int, glyphs: Glyphs) -> Iterator[str]:
     yield e.name
-    yield from _folded("  ", e.summary, width)
+    yield from text.folded("  ", e.summary, width)
     if e.input_shapes is not None and e.output_shape is not None:
         ins = ", ".join(text.shape(s, glyphs) for s in e.input_shapes) or "nothing"
         yield ""
-        yield from _folded(
+        yield from text.folded(
             "  shape".ljust(NAME), f"{ins} {glyphs.arrow} {text.shape(e.output_shape, glyphs)}", width
         )
-        yield from _folded("  parameters".ljust(NAME), _formula(e.parameters), width)
-        yield from _folded("  MACs".ljust(NAME), _formula(e.macs), width)
-        yield from _folded("  elementwise".ljust(NAME), _formula(e.elementwise_operations), width)
+        yield from text.folded("  parameters".ljust(NAME), _formula(e.parameters), width)
+        yield from text.folded("  MACs".ljust(NAME), _formula(e.macs), width)
+        yield from text.folded("  elementwise".ljust(NAME), _formula(e.elementwise_operations), width)
     yield ""
     for a in e.arguments:
         if a.figures:
             yield f"  {a.name}".ljust(NAME) + ("required" if a.required else _default(a.default))
     others = [a.name for a in e.arguments if not a.figures]
     if others:
-        yield from _folded("  also accepted".ljust(NAME), ", ".join(others), width)
+        yield from text.folded("  also accepted".ljust(NAME), ", ".join(others), width)
 
 
 def markdown(
@@ -154,16 +154,6 @@ def _default(value: Any) -> str:
 
 def _scalar(value: Any) -> bool:
     return value is None or isinstance(value, bool)
-
-
-def _folded(head: str, words: str, width: int) -> list[str]:
-    """Words next to a head, folded at spaces."""
-    wrapped = textwrap.wrap(
-        words, max(width - len(head), 30), break_long_words=False, break_on_hyphens=False
-    ) or [""]
-    if len(head.rstrip()) >= len(head):
-        head += " "
-    return [(head if i == 0 else " " * len(head)) + line for i, line in enumerate(wrapped)]
 
 
 def _encoded(document: str, ascii: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from archcalc.render.markdown import escaped
-from archcalc.render.text import ASCII, UNICODE, Glyphs, count, printable, shape
+from archcalc.render.text import ASCII, UNICODE, Glyphs, count, folded, printable, shape
 from archcalc.report.derivation import Derivation, Step
 
 TITLES = {
@@ -17,16 +17,28 @@ TITLES = {
 }
 
 
-def text(derivation: Derivation, *, ascii: bool = False) -> str:
-    """One block a figure, one line a step."""
+def text(derivation: Derivation, *, width: int | None = None, ascii: bool = False) -> str:
+    """One block a figure, one line a step, folded where it is wider than the screen."""
     glyphs = ASCII if ascii else UNICODE
     lines = [headline(derivation, glyphs)]
     longest = max((len(s.part) for steps in derivation.figures.values() for s in steps), default=0)
     for figure, steps in derivation.figures.items():
         lines.append(f"  {TITLES[figure]}")
-        lines += [f"    {s.part.ljust(longest)}  {line(s, glyphs)}".rstrip() for s in steps]
+        for s in steps:
+            lines += _folded(f"    {s.part.ljust(longest)}  ", line(s, glyphs), width)
     whole = "\n".join(lines) + "\n"
     return whole.replace("×", "x").encode("ascii", "backslashreplace").decode() if ascii else whole
+
+
+def _folded(head: str, arithmetic: str, width: int | None) -> list[str]:
+    """One line; where it is too wide, one for each side of the equation."""
+    if width is None or len(head) + len(arithmetic) <= width:
+        return [f"{head}{arithmetic}".rstrip()]
+    first, *others = arithmetic.split(" = ")
+    lines = folded(head, first, width)
+    for side in others:
+        lines += folded(" " * len(head), f"= {side}", width)
+    return lines
 
 
 def headline(derivation: Derivation, glyphs: Glyphs = UNICODE) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from archcalc.render.markdown import escaped
-from archcalc.render.text import ASCII, UNICODE, Glyphs
+from archcalc.render.text import ASCII, UNICODE, Glyphs, folded
 from archcalc.review.explain import Configuration, Explanation
 from archcalc.review.explain_field import FieldExplanation, Link
 from archcalc.review.space import TYPES
@@ -18,7 +18,7 @@ Result: TypeAlias = Explanation | FieldExplanation
 TOP = 10
 
 
-def text(result: Result, *, ascii: bool = False, top: int = TOP) -> str:
+def text(result: Result, *, width: int | None = None, ascii: bool = False, top: int = TOP) -> str:
     """The most plausible answers, one a line, and the space."""
     glyphs = ASCII if ascii else UNICODE
     lines = [headline(result)]
@@ -26,7 +26,7 @@ def text(result: Result, *, ascii: bool = False, top: int = TOP) -> str:
     more = len(result.answers) - top
     if more > 0:
         lines.append(f"  and {more:,} less plausible (--top N shows more, --format json all)")
-    lines += ["", f"searched: {'; '.join(result.space.described())}"]
+    lines += ["", *folded("searched: ", "; ".join(result.space.described()), width)]
     whole = "\n".join(lines) + "\n"
     return whole.replace("×", "x").replace("→", "->").encode("ascii", "replace").decode() if ascii else whole
 

@@ -1,12 +1,27 @@
-"""What the terminal can show: how wide it is, and whether it is limited to ASCII."""
+"""What the terminal can show: how wide it is, whether it is limited to ASCII, and in which direction."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 NO_TERMINAL = 120
 MIN_WIDTH = 40
+
+MARK = "\u200e"  # invisible: text goes on from left to right
+# words of Hebrew, Arabic, Persian and other scripts from right to left
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
+_WORDS = rf"\S*{_RIGHT_TO_LEFT}\S*(?: \S*{_RIGHT_TO_LEFT}\S*)*"
+
+
+def left_to_right(text: str) -> str:
+    """A line in which a name from right to left does not turn the figures after it round.
+
+    Terminals that order such names would show `name 3 7` as `7 3 name` otherwise: digits follow the
+    direction of the letters before them.
+    """
+    return text if text.isascii() else re.sub(_WORDS, rf"\g<0>{MARK}", text)
 
 
 def screen_width() -> int:

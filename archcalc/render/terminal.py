@@ -10,6 +10,7 @@ from archcalc.render.cells import cell_len
 from archcalc.render.columns import FIELD, LAYER, MACS, PARAMETERS, TYPE
 from archcalc.render.grouping import arranged
 from archcalc.render.layout import GAP, MARGIN, Laid, folded_name, lay_out
+from archcalc.render.screen import MARK, left_to_right
 from archcalc.render.text import ASCII, UNICODE, UNKNOWN, printable
 from archcalc.report.options import TableOptions
 from archcalc.report.report import Report
@@ -176,8 +177,10 @@ def _lines(laid: Sequence[Laid], cells: Sequence[list[str]], styles: Sequence[st
 
 
 def _line(*pieces: tuple[str, str]) -> Iterator[Segment]:
-    yield Segment(" " * MARGIN)
-    for text, style in pieces:
+    settled = [(left_to_right(text), style) for text, style in pieces]
+    marked = any(MARK in text for text, _ in settled)
+    yield Segment(" " * MARGIN + (MARK if marked else ""))
+    for text, style in settled:
         yield Segment(text, style)
     yield NEW_LINE
 

@@ -267,3 +267,16 @@ def in_words(assumption: str) -> str:
         if re.fullmatch(pattern, assumption):
             return re.sub(pattern, words, assumption)
     return assumption
+
+
+def folded(head: str, words: str, width: int | None) -> list[str]:
+    """Words next to a head, folded at spaces; without a width as one line."""
+    if len(head.rstrip()) >= len(head):
+        head += " "
+    if width is None or len(head) + len(words) <= width:
+        return [(head + words).rstrip()]
+    import textwrap
+
+    room = max(width - len(head), 30)
+    lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+    return [(head if i == 0 else " " * len(head)) + line for i, line in enumerate(lines)]
