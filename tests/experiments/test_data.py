@@ -121,10 +121,10 @@ def test_healthy_and_defective_differ_in_the_defect_alone(monkeypatch: pytest.Mo
     """The same draw with and without damage: changed pixels lie within one small patch of the garment."""
     pictures, labels = garments.load("slice").train
     family = pictures[np.isin(labels, defect48.FAMILY)]
-    index = next(i for i in range(50) if defect48.image(family[i], "train", i)[1])
-    damaged, _ = defect48.image(family[index], "train", index)
+    index = next(i for i in range(50) if defect48.inspected(family[i], "train", i).label)
+    damaged = defect48.inspected(family[index], "train", index).picture
     monkeypatch.setattr(defect48, "CONTRAST", (0.0, 0.0))
-    whole, _ = defect48.image(family[index], "train", index)
+    whole = defect48.inspected(family[index], "train", index).picture
     changed = (damaged != whole).any(axis=-1)
     assert 0 < changed.sum() < 0.15 * changed.size
     rows, columns = np.nonzero(changed)
