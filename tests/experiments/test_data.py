@@ -32,7 +32,9 @@ def config(dataset: str, counts: tuple[int, int, int] = (48, 16, 16), which: str
 def test_shipped_files_are_the_ones_that_were_checked_in() -> None:
     listed = dict(reversed(line.split("  ")) for line in (SHIPPED / "SHA256SUMS").read_text().splitlines())
     present = {
-        p.relative_to(SHIPPED).as_posix() for suffix in ("gz", "png") for p in SHIPPED.rglob(f"*.{suffix}")
+        p.relative_to(SHIPPED).as_posix()
+        for suffix in ("gz", "png", "npz", "txt")
+        for p in SHIPPED.rglob(f"*.{suffix}")
     }
     assert set(listed) == present
     for name, checksum in listed.items():
@@ -43,6 +45,8 @@ def test_licences_stand_beside_what_ships() -> None:
     assert "MIT License" in (SHIPPED / "fashion_mnist_slice" / "LICENSE").read_text(encoding="utf-8")
     listed = (SHIPPED / "backgrounds" / "LICENSES.md").read_text(encoding="utf-8")
     assert all(photo.name in listed for photo in (SHIPPED / "backgrounds").glob("*.png"))
+    listed = (SHIPPED / "sentences" / "LICENSES.md").read_text(encoding="utf-8")
+    assert all(text.name in listed for text in (SHIPPED / "sentences").glob("*.txt"))
 
 
 def test_the_slice_is_balanced_in_every_part() -> None:
