@@ -68,7 +68,10 @@ def _decide(outcome: Outcome, key: Key) -> dict[str, Any]:
         "half": 0.5,
     }
     return {
-        "auc_interval": decisions.interval(_auc, targets, tested, config.resamples),
+        # of one network a seed; a thousand areas take a second
+        "auc_interval": decisions.interval(_auc, targets, tested, config.resamples)
+        if key[0] == "relu"
+        else None,
         "thresholds": {
             name: {
                 **decisions.at(targets, tested, at, config.resamples),
@@ -132,7 +135,6 @@ def _recover(
     rule.build(model.trainable_variables)
     x, y = tf.constant(features, tf.float32), tf.constant(targets[:, None], tf.float32)
 
-    @tf.function
     def step() -> Any:
         with tf.GradientTape() as tape:
             p = model(x)
@@ -142,9 +144,9 @@ def _recover(
         right = tf.cast((p[:, -1:] >= 0.5) == (y == 1), tf.float32)
         return gradients[1][-1], tf.reduce_mean(right)
 
-    gradient, steps = 0.0, 0
+    traced, gradient, steps = tf.function(step), 0.0, 0
     for steps in range(most):
-        slope, accuracy = step()
+        slope, accuracy = traced()
         gradient = gradient if steps else float(slope)
         if float(accuracy) >= RECOVERED:
             break

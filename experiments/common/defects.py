@@ -111,7 +111,7 @@ def load(config: DefectConfig, source: Path | None) -> Inspection:
     others = tuple(name for name in data.classes if name != config.healthy)
     targets = data.test.targets
     about = {"kind": np.where(targets == number, -1, targets - (targets > number))}
-    splits = {
+    splits: dict[str, Any] = {
         part: Split(split.images, (split.targets != number).astype(np.int64))
         for part, split in data.splits.items()
     }

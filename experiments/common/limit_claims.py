@@ -348,4 +348,10 @@ def _rest(seeds: list[dict[str, Any]]) -> dict[str, Measurement]:
 
 
 # what explains a prediction that went wrong
-WHY: dict[str, str] = {}
+WHY = {
+    "capacity": "Every seed's gap is wider, by about .05: the limit was set at what there is. Ten parameters "
+    "an image are enough for the narrow network to learn part of 200 images by heart, too.",
+    "angles": "How much is lost depends on the seed; a mean over positions forgives some rotation.",
+    "parts": "About half stays, a little less with one seed: windows across the cuts see what no garment "
+    "has.",
+}

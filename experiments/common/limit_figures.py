@@ -27,7 +27,8 @@ def mean(seeds: Seeds, *path: Any) -> NDArray[np.float64]:
         for key in path:
             value = value[key]
         values.append(value)
-    return np.mean(np.asarray(values, np.float64), axis=0)
+    found: NDArray[np.float64] = np.mean(np.asarray(values, np.float64), axis=0)
+    return found
 
 
 def overfitting(outcome: Outcome) -> Figure:
@@ -115,7 +116,7 @@ def noise(measured: Mapping[str, Any]) -> Figure:
                 axis.text(right, down, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
             axis.set_xticks(range(len(study.CONTRASTS)), study.CONTRASTS, fontsize=7)
             axis.set_yticks(range(len(study.NOISES)), study.NOISES, fontsize=7)
-            axis.set_title(f"{name.split(' ', 1)[1]}, {size} pixels", fontsize=8)
+            axis.set_title(f"{name.split(' ', 1)[1]}, {size} pixel{'s' if size > 1 else ''}", fontsize=8)
         row[0].set_ylabel("noise", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("contrast", fontsize=8)

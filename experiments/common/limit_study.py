@@ -199,7 +199,8 @@ def sensitivity(model: keras.Model, image: Images, label: int, side: int = 6) ->
             made[row : row + side, column : column + side] = 128
             tried.append(made)
     lost = answers(model, image[None])[0, label] - answers(model, np.stack(tried))[:, label]
-    return lost.reshape(len(places), len(places))
+    shares: NDArray[np.float32] = lost.reshape(len(places), len(places))
+    return shares
 
 
 # -- scaling and scrambling -------------------------------------------------------------------------------

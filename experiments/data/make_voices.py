@@ -41,6 +41,7 @@ OBJECTS = ("a yellow boat", "seven bottles", "the broken clock", "two heavy book
 PER_SPEAKER = {"train": 75, "validation": 20, "test": 35}
 
 Audio = NDArray[np.float64]
+_KEPT: list[Any] = []  # a function that C calls must outlive the call
 
 
 def synthesiser() -> Callable[[str, str, int, int], Audio]:
@@ -57,7 +58,8 @@ def synthesiser() -> Callable[[str, str, int, int], Audio]:
         return 0
 
     kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-    library.espeak_SetSynthCallback(kept := kind(receive))
+    callback = kind(receive)
+    library.espeak_SetSynthCallback(callback)
 
     def say(text: str, voice: str, speed: int, pitch: int) -> Audio:
         pieces.clear()
@@ -68,19 +70,21 @@ def synthesiser() -> Callable[[str, str, int, int], Audio]:
         raw = text.encode()
         library.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, 1, None, None)
         library.espeak_Synchronize()
-        assert kept
         return np.concatenate(pieces) / 32768.0
 
+    _KEPT.append(callback)
     return say
 
 
 def mel_bank() -> Audio:
     """Triangles over the bins of the spectrum, (bands, bins)."""
-    mels = np.linspace(*(2595 * np.log10(1 + np.array([80.0, 7600.0]) / 700)), BANDS + 2)
+    low, high = (float(2595 * np.log10(1 + hertz / 700)) for hertz in (80.0, 7600.0))
+    mels = np.linspace(low, high, BANDS + 2)
     edges = 700 * (10 ** (mels / 2595) - 1)
     bins = np.fft.rfftfreq(WINDOW, 1 / RATE)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bank: Audio = np.clip(np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)), 0, None)
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rise, fall = (bins - left) / (middle - left), (right - bins) / (right - middle)
+    bank: Audio = np.clip(np.minimum(rise, fall), 0, None)
     return bank
 
 
@@ -103,7 +107,8 @@ def clip(audio: Audio, random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def words(say: Callable[..., Audio]) -> dict[str, NDArray[Any]]:
-    random, made = np.random.default_rng(1), {}
+    random = np.random.default_rng(1)
+    made: dict[str, NDArray[Any]] = {}
     for part, chosen in PARTS.items():
         clips, labels = [], []
         for voice in VOICES[chosen]:
@@ -117,7 +122,8 @@ def words(say: Callable[..., Audio]) -> dict[str, NDArray[Any]]:
 
 
 def speakers(say: Callable[..., Audio]) -> dict[str, NDArray[Any]]:
-    random, made = np.random.default_rng(2), {}
+    random = np.random.default_rng(2)
+    made: dict[str, NDArray[Any]] = {}
     sentences = [f"{s} {v} {o}" for s in SUBJECTS for v in VERBS for o in OBJECTS]
     order = [sentences[i] for i in random.permutation(len(sentences))]
     texts = {"train": order[:100], "validation": order[100:130], "test": order[130:]}
@@ -142,4 +148,4 @@ if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
     say = synthesiser()
     for name, made in (("words", words(say)), ("speakers", speakers(say))):
-        np.savez_compressed(HERE / f"{name}.npz", **made)
+        np.savez_compressed(HERE / f"{name}.npz", allow_pickle=False, **made)

@@ -74,5 +74,5 @@ def _data(
     edges = np.cumsum([0, *counts])
     known = table[: counts[0]]
     scaled = ((table - known.mean(axis=0)) / (known.std(axis=0) + 1e-9)).astype(np.float32)
-    splits = [Split(scaled[a:b], labels[a:b]) for a, b in itertools.pairwise(edges)]
-    return Data(name, classes, *splits, provenance={})
+    train, validation, test = (Split(scaled[a:b], labels[a:b]) for a, b in itertools.pairwise(edges))
+    return Data(name, classes, train, validation, test, provenance={})

@@ -81,8 +81,8 @@ def _data(
     edges = np.cumsum([0, *counts])
     words = vocabulary_of(texts[: counts[0]])
     table = numbered(texts, words, LENGTH[name])
-    splits = [Split(table[a:b], labels[a:b]) for a, b in itertools.pairwise(edges)]
-    return Data(name, classes, *splits, provenance={"words": len(words)})
+    train, validation, test = (Split(table[a:b], labels[a:b]) for a, b in itertools.pairwise(edges))
+    return Data(name, classes, train, validation, test, provenance={"words": len(words)})
 
 
 def grammar(counts: Sequence[int]) -> Data:

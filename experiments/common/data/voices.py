@@ -25,10 +25,11 @@ def load(name: str, counts: Sequence[int]) -> Data:
     """The first so many clips of each part. Raises ExperimentError where there are fewer."""
     with np.load(SHIPPED / f"{name}.npz", allow_pickle=False) as stored:
         parts = {key: stored[key] for key in stored.files}
-    splits = []
+    splits: list[Split] = []
     for part, count in zip(("train", "validation", "test"), counts, strict=True):
         clips, labels = parts[f"{part}_clips"], parts[f"{part}_labels"]
         if len(clips) < count:
             raise ExperimentError(f"{name}: {len(clips)} clips for {part}, {count} wanted")
         splits.append(Split(clips[:count], labels[:count].astype(np.int64)))
-    return Data(name, CLASSES[name], *splits, provenance={})
+    train, validation, test = splits
+    return Data(name, CLASSES[name], train, validation, test, provenance={})
