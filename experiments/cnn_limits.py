@@ -7,9 +7,9 @@ Hypothesis   Features are the same again after the effective stride; spots are f
              other sizes; a mean over positions keeps its answer when quarters change places.
 Command      python -m experiments run cnn_limits --profile full
 Time         smoke 25 s, quick 1 min, full 5 min of the processor; three seeds
-Found        full: the period of shifts, the side from which spots are found, the units that a square reaches and
-             the layer that forbids other sizes are as predicted; wider networks overfit more, by less than was
-             expected; a mean over positions keeps half of its answers when quarters change places
+Found        full: the period of shifts, the side from which spots are found, the units that a square
+             reaches and the layer that forbids other sizes are as predicted; wider networks overfit more, by
+             less than expected; with quarters exchanged a mean over positions keeps half of its answers
 
 Garments of Fashion-MNIST (28 x 28), the same on a canvas, and square spots in noise; small networks.
 """
