@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
-from archcalc.arith import Scope, Shape, Size, symbolic
+from archcalc.arith import Scope, Shape, Size, certainly, symbolic
 from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.errors import ArchcalcError
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
@@ -100,7 +100,8 @@ class Report(Frozen):
 
         They do not where layers do not fit together, or where a repeated block would be left out.
         """
-        return self._of.scope.valid
+        valid = self._of.scope.valid
+        return True if certainly(valid) else valid
 
     @property
     def _of_arrays(self) -> bool:
