@@ -29,12 +29,11 @@ export class FieldView {
     this.draw();
   }
 
-  /** The last layer that has positions along each axis, and sees not everything. */
+  /** The last layer that has positions along an axis. */
   private usual(): number {
     const { field } = this.state.data.layers;
     for (let row = this.state.rows - 1; row >= 0; row -= 1) {
-      const known = field[row]?.[0];
-      if (known && !known.whole?.some((w) => w) && this.units(row).length) return row;
+      if (field[row]?.[0] && this.units(row).length) return row;
     }
     return Math.max(0, field.findIndex((fields) => fields.some((f) => f)));
   }
