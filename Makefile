@@ -1,5 +1,5 @@
 # make demo         the light core and a real network's table
-# make quick        the tests that need no Keras, in a minute and a half
+# make quick        the tests that need no Keras, in a minute
 # make test         everything: lint, types, import directions, the default suite
 # make test-all     the same and what is marked slow
 # make test-lowest  the tests that need no Keras, with the lowest versions that pyproject.toml allows
@@ -51,7 +51,8 @@ test-lowest:
 PYTEST = HYPOTHESIS_PROFILE=ci $(RUN) --durations 5
 RUN    = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 # of `make quick`: a process, or many networks, for each test
-LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.py)
+LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.py test_lightness.py \
+	test_readme.py review/test_planted.py arith/test_size_type.py)
 LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*(d.replace('>=', '==') for d in project['dependencies']))"
 

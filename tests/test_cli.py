@@ -234,7 +234,7 @@ def test_no_memory_is_the_input_s_fault(
 # -- streams -----------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("pair")
 def test_a_closed_pipe_is_silent() -> None:
-    layers = [{"name": f"l{i}", "type": "Conv2D", "filters": 3, "kernel_size": 1} for i in range(3000)]
+    layers = [{"name": f"l{i}", "type": "Conv2D", "filters": 3, "kernel_size": 1} for i in range(1000)]
     Path("long.json").write_text(json.dumps(PAIR | {"layers": layers}))
     read, write = os.pipe()
     os.close(read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, NamedTuple
 
 from archcalc.errors import LayerError
@@ -37,10 +38,16 @@ def with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
     """The layers and all layers inside them, at any depth."""
     for layer in layers:
         yield layer
-        for name in layer.kinds:
+        for name in _holding_layers(type(layer)):
             value = getattr(layer, name)
             parts = value if isinstance(value, tuple) and not isinstance(value, Inner) else (value,)
             yield from with_inner(part.layer for part in parts if isinstance(part, Inner))
+
+
+@cache
+def _holding_layers(cls: type[Layer]) -> tuple[str, ...]:
+    """The fields of a type that hold layers."""
+    return tuple(name for name, kind in cls.kinds.items() if isinstance(kind, InnerKind))
 
 
 def snake_case(class_name: str) -> str:
@@ -54,8 +61,6 @@ class InnerKind(Kind):
 
     `stackable`: a list of cells becomes a StackedRNNCells. `sample`: a layer type that is accepted.
     """
-
-    holds_layers = True
 
     def __init__(
         self, *, optional: bool = False, stackable: bool = False, several: bool = False, sample: str = "GRU"

@@ -67,7 +67,7 @@ class _Shipped:
     """The shipped file of configurations: a header with the span of each one, then all of them."""
 
     def __init__(self) -> None:
-        packed = files("archcalc.data").joinpath(DATA).read_bytes()
+        packed = files("archcalc").joinpath("data", DATA).read_bytes()
         header, _, self._texts = lzma.decompress(packed).partition(b"\n")
         stated = json.loads(header)
         self.version: str = stated["keras_version"]

@@ -89,7 +89,7 @@ def _caption(report: Report) -> str:
     lines += [
         f"Unknown: {escaped(printable(f'{finding.layer}, {finding.message}'))}."
         for finding in report.findings
-        if finding.rule == "unknown-layer"
+        if finding.rule in ("unknown-layer", "unknown-field")
     ]
     return " ".join(lines)
 

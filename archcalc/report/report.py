@@ -321,15 +321,15 @@ def _unknown_layers(rows: Sequence[Row]) -> Iterator[Finding]:
         new = {
             f: figures[f] for f in STATED if f in figures and not (f in inherited and f == "receptive_field")
         }
-        if new:
-            yield Finding(
-                rule="unknown-layer",
-                severity="warning",
-                layer=row.name,
-                # the reasons of the other figures are in their row
-                message=f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}",
-                suggestion="state them in an Opaque layer, or use a type that `archcalc layers` lists",
-            )
+        if not new:
+            continue
+        # the reasons of the other figures are in their row
+        message = f"unknown {', '.join(new).replace('_', ' ')}: {next(iter(new.values()))}"
+        if list(new) == ["receptive_field"]:
+            yield Finding("unknown-field", "info", row.name, message, "its other figures are exact")
+        else:
+            remedy = "state them in an Opaque layer, or use a type that `archcalc layers` lists"
+            yield Finding("unknown-layer", "warning", row.name, message, remedy)
 
 
 def _flops_convention(convention: str, rows: Sequence[Row]) -> dict[str, Any]:

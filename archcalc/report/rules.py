@@ -19,6 +19,8 @@ SOURCE = "archcalc's own rules: docs/findings.md"
 _DENSE = {"name": "out", "type": "Dense", "units": 2}
 _OPAQUE = {"name": "own", "type": "Opaque", "output_shape": [8]}
 _STATED = {**_OPAQUE, "weights": [], "macs": 0, "elementwise_ops": 8, "window": "whole"}
+_ON_SERIES = {**_STATED, "output_shape": [9, 2]}
+_WITHOUT_WINDOW = {key: value for key, value in _ON_SERIES.items() if key != "window"}
 _ASIDE = {"name": "aside", "type": "Dense", "units": 4, "inputs": ["x"]}
 _MAP = {
     "name": "up",
@@ -161,6 +163,16 @@ RULES = {
             "Certain.",
             faulty=_net(_DENSE, claims=[{"quantity": "parameters", "value": 18}]),
             mended=_net(_DENSE),
+        ),
+        _rule(
+            "AC914",
+            "unknown-field",
+            "info",
+            "A layer whose receptive field alone is unknown; all its other figures are exact.",
+            "Fields of the layers after it are unknown too, and so is what depends on them.",
+            "Certain; the message says why.",
+            faulty=_net(_WITHOUT_WINDOW, _DENSE, inputs={"x": [9, 2]}),
+            mended=_net(_ON_SERIES, _DENSE, inputs={"x": [9, 2]}),
         ),
     )
 }

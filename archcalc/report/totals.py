@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any
 
-from archcalc.analyses.memory.pool import Event
 from archcalc.arith import Scope, Size, total
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import SUMMED, TOTALS
@@ -79,17 +78,13 @@ class Totals(Frozen):
     @property
     def training_peak(self) -> str:
         """Where in a training step its peak occurs, in words; empty if that depends on symbols."""
-        event = None if isinstance(self.training_bytes, Unknown) else self._peak_event
-        if event is None:
+        moment = self._of.training.moment(self._of.options.batch)
+        if moment is None or not moment.phase:
             return ""
-        if event.phase in ("loss", "update"):
-            return f"at the {event.phase}"
-        name = None if event.node is None else self._of.name[event.node]
-        return f"in the {event.phase} pass" + (f" of {name}" if name else "")
-
-    @property
-    def _peak_event(self) -> Event | None:
-        return self._of.training.event(self._of.options.batch)
+        if moment.phase in ("loss", "update"):
+            return f"at the {moment.phase}"
+        name = None if moment.node is None else self._of.name[moment.node]
+        return f"in the {moment.phase} pass" + (f" of {name}" if name else "")
 
     @once
     def as_built(self) -> dict[str, Size]:

@@ -34,10 +34,11 @@ def test_it_is_json() -> None:
 
 
 def test_every_layer_type_is_in_it() -> None:
-    types = schema()["$defs"]["entry"]["properties"]["type"]["enum"]
+    parts = schema()["$defs"]
+    types = parts["entry"]["properties"]["type"]["enum"]
     assert set(registered()) - {"InputLayer"} <= set(types)
     for name in types:
-        assert f"layer.{name}" in schema()["$defs"]
+        assert f"layer.{name}" in parts
 
 
 @pytest.mark.parametrize("name", sorted(shipped.available()))

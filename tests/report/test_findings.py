@@ -105,3 +105,12 @@ def test_a_merge_of_one_input_is_refused(kind: str, stated: dict[str, Any]) -> N
     layers = [{"name": "c1", **CONV}, {"name": "c2", **CONV}, {"name": "sum", "type": kind, **stated}]
     with pytest.raises(SourceError, match=r"layers\[2\].*\"inputs\": \['c2', ...\]"):
         archcalc.load({**DEAD, "layers": layers})
+
+
+def test_a_field_that_alone_is_unknown_is_said_and_is_no_warning() -> None:
+    """The other figures are exact: nothing is missing from the totals."""
+    known = {"output_shape": [9, 2], "weights": [], "macs": 0, "elementwise_ops": 18}
+    own = {"name": "own", "type": "Opaque", **known}
+    result = archcalc.analyze({"archcalc": 1, "inputs": {"x": [9, 2]}, "layers": [own]})
+    assert [(f.rule, f.severity, f.layer) for f in result.findings] == [("unknown-field", "info", "own")]
+    assert result.totals.elementwise_operations == 18

@@ -231,6 +231,32 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         archcalc.diff("keras:VGG16")
 
 
+def test_what_a_network_is_trained_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = spec((8,), dense(3), compile={"loss": "mse", "optimizer": "adam", "learning_rate": 0.1})
+    after = spec((8,), dense(3), compile={"loss": "categorical_crossentropy", "optimizer": "adam"})
+    files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    for path, data in zip(files, (before, after), strict=True):
+        Path(path).write_text(json.dumps(data))
+    change = archcalc.diff(*files)
+    assert change.compiled == (
+        ("loss", "mean_squared_error", "categorical_crossentropy"),
+        ("learning_rate", 0.1, None),
+    )
+    assert change.changed
+    assert not change.changes
+    assert main(["diff", *files, "--fail-on", "changed"]) == 1
+    shown = capsys.readouterr().out
+    assert "loss mean_squared_error to categorical_crossentropy" in shown
+    assert "learning_rate 0.1 to not stated" in shown
+    # nothing is said of training where a network states none of it
+    assert not archcalc.diff(before, spec((8,), dense(3))).changed
+
+
+def test_bytes_are_shown_in_their_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "examples/local_pair.json", "examples/conv_pair.json", "--set", "H=8"]) == 0
+    assert "0.00 MiB" not in capsys.readouterr().out
+
+
 def test_formats(capsys: pytest.CaptureFixture[str]) -> None:
     pair = ("keras:VGG16", "keras:VGG19")
     main(["diff", *pair, "--ascii"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archcalc.analyses.memory.held import NEW, VIEW, Call
@@ -55,13 +55,11 @@ class Program:
         node = self.run.steps[tap.node].node
         return self.calls[node].has_gradient and node not in self.graph.inputs
 
-    def inference(self) -> list[Event]:
+    def inference(self) -> Iterator[Event]:
         inputs = set(self.graph.inputs)
-        return [
-            self.forward(number, training=False)
-            for number, step in enumerate(self.run.steps)
-            if step.node not in inputs and step.between is None
-        ]
+        for number, step in enumerate(self.run.steps):
+            if step.node not in inputs and step.between is None:
+                yield self.forward(number, training=False)
 
     def forward(self, number: int, *, training: bool, key: Callable[[Tap], Key] | None = None) -> Event:
         """A call's forward pass; `key` gives the values that it reads and writes where it runs again."""

@@ -7,8 +7,7 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.analyses.memory.blocks import Block, contiguous
@@ -35,10 +34,9 @@ class Peak(NamedTuple):
 
 
 class Course(NamedTuple):
-    """The moments of a run at which its memory may be largest, whatever the batch, and their events."""
+    """The moments of a run at which its memory may be largest, whatever the batch."""
 
     moments: Sequence[Moment]
-    events: Mapping[int, Event] = MappingProxyType({})
     program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
 
@@ -53,15 +51,10 @@ class Course(NamedTuple):
         most = self.at(batch)
         return next((m for m in self.moments if type(most) is int and m.bytes.at(batch) == most), None)
 
-    def event(self, batch: Size) -> Event | None:
-        """The event that runs at that moment."""
-        moment = self.moment(batch)
-        return None if moment is None else self.events.get(moment.event)
-
     def largest_batch(self, memory: int) -> Size | None:
         """The largest batch whose peak is at most this; None where no batch needs more."""
         batches: list[int] = []
-        for (fixed, sample), _ in self.moments:
+        for (fixed, sample), *_ in self.moments:
             if not (isinstance(fixed, int) and isinstance(sample, int)):
                 return Unknown("depends on symbols; give them values with --set")
             if sample or fixed > memory:
@@ -72,7 +65,7 @@ class Course(NamedTuple):
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.inference())._replace(program=program)
+    return _course(program, program.inference)._replace(program=program)
 
 
 def training(
@@ -82,20 +75,17 @@ def training(
     # the last copy of a block differs from those before it: what follows it is another layer
     run = Run(graph, contiguous(graph, order, recomputed), copies=3)
     program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    return _course(program, list(TrainingStep(program).events()), fixed, program.labels())
+    return _course(program, lambda: TrainingStep(program).events(), fixed, program.labels())
 
 
 def _course(
-    program: Program, events: Sequence[Event], fixed: Size = 0, labels: Sequence[Write] = ()
+    program: Program, events: Callable[[], Iterable[Event]], fixed: Size = 0, labels: Sequence[Write] = ()
 ) -> Course:
     if program.run.too_deep:
         return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
     pool = _pool(program, events, labels=labels)
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
-    return Course(
-        [Moment(Bytes(fixed + at.fixed, at.sample), number) for at, number in moments],
-        {number: events[number] for _, number in moments if number >= 0},
-    )
+    return Course([m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments])
 
 
 def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
@@ -112,7 +102,10 @@ def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
 
 
 def _pool(
-    program: Program, events: Sequence[Event], stop: int | None = None, labels: Sequence[Write] = ()
+    program: Program,
+    events: Callable[[], Iterable[Event]],
+    stop: int | None = None,
+    labels: Sequence[Write] = (),
 ) -> Pool:
     at_start = [*program.at_start(), *labels]
     to_end = {write.key for write in at_start} | set(program.run.outputs)
@@ -124,12 +117,11 @@ def peak(course: Course, batch: Size) -> Peak:
     moment, program = course.moment(batch), course.program
     if moment is None or program is None:
         return Peak(course.at(batch), None)
-    pool = _pool(program, program.inference(), moment.event)
+    pool = _pool(program, program.inference, moment.event)
     steps = program.run.steps
     held = tuple(
         (Tap(steps[key.node].node, key.output), size.at(batch))
         for key, size in pool.alive_now()
         if isinstance(key, Tap)
     )
-    event = course.events.get(moment.event)
-    return Peak(course.at(batch), program.graph.inputs[0] if event is None else event.node, held)
+    return Peak(course.at(batch), program.graph.inputs[0] if moment.event < 0 else moment.node, held)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+import sys
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW
@@ -26,8 +27,16 @@ class Bytes(NamedTuple):
     def at(self, batch: Size) -> Size:
         return self.fixed + batch * self.sample
 
+    def exceeds(self, other: Bytes) -> bool:
+        """Whether both are numbers, and these are at least as many with every batch."""
+        a, b, c, d = self.fixed, other.fixed, self.sample, other.sample
+        if type(a) is int and type(b) is int and type(c) is int and type(d) is int:
+            return a >= b and c >= d
+        return False
+
 
 NOTHING = Bytes()
+END = sys.maxsize  # the number of an event after the last one
 
 
 class Write(NamedTuple):
@@ -54,41 +63,49 @@ class Event(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """The bytes alive at one time, and the number of the event that runs."""
+    """The bytes alive at one time, and what runs then: the number of the event, its node, its phase."""
 
     bytes: Bytes
     event: int
+    node: int | None = None
+    phase: str = ""
 
 
 class Pool:
     """The moments of a run, or of its part up to event number `stop`.
 
-    `at_start` are alive from the start, `to_end` to the end.
+    `events` is called twice, so that a long run need not be held. `at_start` are alive from the start,
+    `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
     """
 
     def __init__(
         self,
-        events: Sequence[Event],
+        events: Callable[[], Iterable[Event]],
         at_start: Sequence[Write],
         to_end: Collection[Key],
         stop: int | None = None,
     ) -> None:
         self._last: dict[Key, int] = {}
-        for number, event in enumerate(events):
-            for key in (*event.reads, *(w.key for w in event.writes)):
+        for number, event in enumerate(events()):
+            for key in event.reads:
                 self._last[key] = number
+            for write in event.writes:
+                self._last[write.key] = number
         for key in to_end:
-            self._last[key] = len(events)
+            self._last[key] = END
         self._buffer: dict[Key, int] = {}
-        self._size: list[Bytes] = []
-        self._users: list[set[Key]] = []
+        self._size: dict[int, Bytes] = {}
+        self._users: dict[int, list[Key]] = {}
+        self._taken = 0
         self.alive = NOTHING
         for write in at_start:
             self._last.setdefault(write.key, -1)
             self._take(write, -1)
         self.moments: list[Moment] = []
-        for number, event in enumerate(events if stop is None else events[: stop + 1]):
+        for number, event in enumerate(events()):
             self._run(number, event, number == stop)
+            if number == stop:
+                break
 
     def alive_now(self) -> list[tuple[Key, Bytes]]:
         """The values that have a buffer, each buffer once."""
@@ -99,29 +116,39 @@ class Pool:
 
     def _run(self, number: int, event: Event, stop: bool) -> None:
         if event.early != NOTHING:
-            self.moments.append(Moment(self.alive.plus(event.early), number))
+            self._see(event.early, number, event)
         for write in event.writes:
             self._take(write, number)
-        self.moments.append(Moment(self.alive.plus(event.working), number))
+        self._see(event.working, number, event)
         if stop:
             return
         for key in {*event.reads, *(w.key for w in event.writes)}:
             if self._last[key] == number:
+                del self._last[key]
                 self._drop(key)
 
+    def _see(self, working: Bytes, number: int, event: Event) -> None:
+        """The moment at which an event also holds these bytes."""
+        now = self.alive.plus(working)
+        while self.moments and now != self.moments[-1].bytes and now.exceeds(self.moments[-1].bytes):
+            self.moments.pop()
+        if not self.moments or not self.moments[-1].bytes.exceeds(now):
+            self.moments.append(Moment(now, number, event.node, event.phase))
+
     def _take(self, write: Write, number: int) -> None:
-        if write.way == VIEW and write.sources and write.sources[0] in self._buffer:
-            buffer = self._buffer[write.sources[0]]
-        else:
-            reused = self._reusable(write, number) if write.way == REUSED else None
-            if reused is None:
-                buffer = len(self._size)
-                self._size.append(write.bytes)
-                self._users.append(set())
-                self.alive = self.alive.plus(write.bytes)
-            else:
-                buffer = reused
-        self._users[buffer].add(write.key)
+        buffer = None
+        if write.way == VIEW and write.sources:
+            buffer = self._buffer.get(write.sources[0])
+        elif write.way == REUSED:
+            buffer = self._reusable(write, number)
+        if buffer is None:
+            buffer = self._taken
+            self._taken += 1
+            self._size[buffer] = write.bytes
+            self._users[buffer] = []
+            self.alive = self.alive.plus(write.bytes)
+        if write.key not in self._users[buffer]:
+            self._users[buffer].append(write.key)
         self._buffer[write.key] = buffer
 
     def _reusable(self, write: Write, number: int) -> int | None:
@@ -136,6 +163,7 @@ class Pool:
         buffer = self._buffer.pop(key, None)
         if buffer is None:
             return
-        self._users[buffer].discard(key)
+        self._users[buffer].remove(key)
         if not self._users[buffer]:
-            self.alive = self.alive.minus(self._size[buffer])
+            del self._users[buffer]
+            self.alive = self.alive.minus(self._size.pop(buffer))

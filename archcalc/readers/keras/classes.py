@@ -69,7 +69,7 @@ def shipped() -> Mapping[str, Rule]:
     from importlib.resources import files
 
     source = "archcalc/data/classes.json"
-    raw = files("archcalc.data").joinpath("classes.json").read_bytes()
+    raw = files("archcalc").joinpath("data", "classes.json").read_bytes()
     rules = _rules(json.loads(raw), source, shipped=True)
     return {**rules, **{name: rule for source in _packages() for name, rule in source.items()}}
 

@@ -49,9 +49,7 @@ def _cells(row: list[str], widths: list[int]) -> list[tuple[int, tuple[str, int]
 
 def _changes(diff: Diff, width: int) -> list[str]:
     counts = f"{diff.unchanged} of {diff.layers[1]} layers unchanged"
-    if not diff.changes:
-        return ["no layer changed"]
-    lines = [counts]
+    lines = [counts] if diff.changes else ["no layer changed"]
     for statement in statements(diff):
         lines += textwrap.wrap(statement, width, initial_indent="- ", subsequent_indent="  ")
     return lines

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.graph.quantities import TABLE
+from archcalc.report.findings import memory_in_words
 from archcalc.review.diff.compare import KINDS, Change, Diff, Total, differs
 
 BYTES = {q.name for q in TABLE if q.unit == "bytes"}
@@ -22,13 +23,13 @@ NAMES = 3  # of layers that are named
 
 
 def figure(value: object, quantity: str) -> str:
-    """A total as text: exact, bytes in MiB beside each other, a formula as it is."""
+    """A total as text: exact, bytes in their unit, a formula as it is."""
     if value is None or isinstance(value, Unknown):
         return "unknown"
     if isinstance(value, Expr):
         return str(value)
     if quantity in BYTES and isinstance(value, int):
-        return f"{value / 2**20:,.2f} MiB"
+        return "-" * (value < 0) + memory_in_words(abs(value))
     return f"{value:,}"
 
 
@@ -55,6 +56,12 @@ def statements(diff: Diff) -> Iterator[str]:
     ordered = sorted(groups.items(), key=lambda item: (KINDS.index(item[0][0]), -len(item[1])))
     for (kind, type_, text), changes in ordered:
         yield f"{_count(changes, type_)} {kind}{f' ({text})' if text else ''}: {_places(kind, changes)}"
+    if diff.compiled:
+        said = (
+            f"{key} {'not stated' if a is None else a} to {'not stated' if b is None else b}"
+            for key, a, b in diff.compiled
+        )
+        yield f"trained with other arguments: {', '.join(said)}"
 
 
 def _count(changes: Sequence[Change], type_: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from archcalc import arith
 from archcalc.analyze import analyze
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
+from archcalc.graph import Graph
+from archcalc.graph.compiled import Compile
 from archcalc.readers import as_graph
 from archcalc.report.report import Report
 from archcalc.report.values import to_json_value
@@ -58,17 +61,21 @@ class Total(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """The differences of two networks; of more than two the totals alone."""
+    """The differences of two networks; of more than two the totals alone.
+
+    `compiled` has (argument, value in A, value in B) of `model.compile` where they differ.
+    """
 
     names: tuple[str, ...]
     totals: tuple[Total, ...]
     changes: tuple[Change, ...]
     layers: tuple[int, ...]
     unchanged: int
+    compiled: tuple[tuple[str, Any, Any], ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.changes) or any(differs(t) for t in self.totals)
+        return bool(self.changes or self.compiled) or any(differs(t) for t in self.totals)
 
     def failed(self, quantities: Sequence[str]) -> bool:
         """Whether one of these differs: `changed`, or a total."""
@@ -84,6 +91,7 @@ class Diff(NamedTuple):
             "unchanged_layers": self.unchanged,
             "totals": [t.to_dict() for t in self.totals],
             "changes": [c.to_dict() for c in self.changes],
+            "compiled": [{"argument": k, "a": _plain(x), "b": _plain(y)} for k, x, y in self.compiled],
         }
 
 
@@ -125,7 +133,23 @@ def diff(*networks: Any, symbols: Mapping[str, int | None] | None = None) -> Dif
                 p is not None and sides[1].names[j] not in named for j, p in enumerate(sides[1].partner)
             )
     names = tuple(report.source or report.name for report in reports)
-    return Diff(names, totals, changes, tuple(len(r.rows) for r in reports), unchanged)
+    compiled = tuple(_compiled(*graphs)) if len(graphs) == 2 else ()
+    return Diff(names, totals, changes, tuple(len(r.rows) for r in reports), unchanged, compiled)
+
+
+def _compiled(a: Graph, b: Graph) -> Iterator[tuple[str, Any, Any]]:
+    """The arguments of `model.compile` that differ; none where one of the networks states no training."""
+    if a.compiled is None or b.compiled is None:
+        return
+    for field in fields(Compile):
+        before, after = (_stated(getattr(graph.compiled, field.name)) for graph in (a, b))
+        if before != after:
+            yield ("loss" if field.name == "losses" else field.name), before, after
+
+
+def _stated(value: Any) -> Any:
+    """An argument of `model.compile`; several losses or metrics as one text."""
+    return ", ".join(map(str, value)) or None if isinstance(value, tuple) else value
 
 
 def _total(quantity: str, reports: Sequence[Report]) -> Total:

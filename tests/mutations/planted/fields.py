@@ -116,7 +116,7 @@ FIELDS = [
         "                self._last[key] = number",
         "                self._last.setdefault(key, number)",
     ),
-    Mutant("outputs freed", POOL, "            self._last[key] = len(events)", "            pass"),
+    Mutant("outputs freed", POOL, "            self._last[key] = END", "            pass"),
     Mutant(
         "inputs not in memory",
         MEMORY,

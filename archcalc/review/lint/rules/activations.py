@@ -18,8 +18,10 @@ AFFINE = (
     *(prim.Dropout, prim.Scale, prim.Offset, prim.BatchStandardise, prim.ConstantMatrix, prim.Upsample),
 )
 LARGE = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
-# orders of magnitude; networks with batch normalisation in every branch begin with 3 and more, and train
-TOLERATED = 4.0
+# orders of magnitude of growth; networks with batch normalisation in every branch begin with 3 and more, and
+# train. Where nothing normalises, values grow with the gradient: the first outputs are tens to hundreds
+TOLERATED, TOLERATED_WITHOUT_NORMALISATION = 4.0, 1.5
+NORMALISE = (prim.BatchStandardise, prim.Standardise, prim.Normalise)
 SATURATING_LAYERS = 3  # from which on saturation counts as the cause
 
 
@@ -138,11 +140,13 @@ def _changes(net: Network, verdict: Verdict) -> int:
     0 also where a softmax over one unit lets none pass: AC101 says so.
     """
     constant = any(getattr(p.primitive, "count", None) == 1 for head in net.heads for p in head.functions)
-    if verdict.verdict not in ("vanishing", "exploding") or constant:
+    if constant:
         return 0
-    if verdict.log10 is not None and abs(verdict.log10) < TOLERATED:
-        return 0
-    return 1 if verdict.verdict == "exploding" else -1
+    if verdict.verdict == "vanishing":
+        return -1
+    normalised = any(isinstance(p.primitive, NORMALISE) for i in net.nodes for p in net.parts[i] or ())
+    growth = TOLERATED if normalised else TOLERATED_WITHOUT_NORMALISATION
+    return int(verdict.log10 is not None and verdict.log10 > growth)
 
 
 @rule(
