@@ -116,8 +116,8 @@ class Modalities(Experiment):
     name = "modalities"
     claim = "CNNs are for images; texts, speech and tables want something else."
     found = (
-        "full: neighbouring moments of spoken words are used, columns of tables are not: hit; speakers want a "
-        "GRU or statistics: miss of the CNN; sentences where order decides: seeds differ"
+        "full: neighbouring moments of spoken words are used, columns of tables are not: hit; speakers want "
+        "a GRU or statistics: miss; sentences where order decides: seeds differ"
     )
     question = "Is a CNN the wrong tool for texts, speech and tables?"
     hypothesis = (
