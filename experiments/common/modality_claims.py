@@ -42,9 +42,9 @@ def claims(sets: Sequence[str]) -> tuple[Claim, ...]:
     found = [
         Claim(
             f"shuffled {name} {axis}",
-            f"A CNN uses that neighbouring {axis} belong together ({name})."
+            f"A CNN uses that neighbouring {_said(axis)} belong together ({name})."
             if near
-            else f"A CNN has nothing to gain from neighbouring {axis} ({name}).",
+            else f"A CNN has nothing to gain from neighbouring {_said(axis)} ({name}).",
             f"{REASONS[name, axis]}: shuffled, it loses at least {FALLS:g}"
             if near
             else f"{REASONS[name, axis]}: shuffled, it loses at most {SAME:g}",
@@ -87,6 +87,10 @@ def claims(sets: Sequence[str]) -> tuple[Claim, ...]:
             )
         )
     return tuple(found)
+
+
+def _said(axis: str) -> str:
+    return "moments" if axis == "time" else axis
 
 
 def table(outcome: Outcome) -> dict[str, dict[str, list[float]]]:
