@@ -55,7 +55,7 @@ def learning(histories: Mapping[Key, Sequence[Row]], names: Sequence[str], targe
         plain(axis).set(xlabel="epoch", ylabel=label)
         axis.xaxis.get_major_locator().set_params(integer=True)
     handles = dict(zip(*reversed(axes[0, 0].get_legend_handles_labels()), strict=True))
-    axes[0, 0].legend(handles.values(), handles.keys(), fontsize=8, frameon=False, loc="lower right")
+    axes[0, 0].legend(handles.values(), handles.keys(), fontsize=8, frameon=False, loc="center right")
     return figure
 
 

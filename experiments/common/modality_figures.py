@@ -84,6 +84,7 @@ def curves(histories: Mapping[Key, Sequence[Row]], sets: Sequence[str], seed: in
                     label=method,
                 )
         plain(axis).set_title(name, fontsize=10)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.legend(fontsize=7, frameon=False)
     for axis in axes.flat[len(sets) :]:
         axis.set_axis_off()
@@ -92,7 +93,7 @@ def curves(histories: Mapping[Key, Sequence[Row]], sets: Sequence[str], seed: in
 
 def spectrograms(heard: Mapping[str, Data]) -> Figure:
     """Two clips of each of three classes, a row a set."""
-    figure, axes = new(9, 1.9 * len(heard), len(heard), 6)
+    figure, axes = new(9, 1.4 * len(heard), len(heard), 6)
     for row, (_, data) in zip(axes, heard.items(), strict=True):
         chosen = [n for label in (0, 1, 2) for n in np.flatnonzero(data.train.targets == label)[:2]]
         for axis, number in zip(row, chosen, strict=False):
