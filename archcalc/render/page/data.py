@@ -140,8 +140,9 @@ def _field(opened: Opened, figures: Figures, row: Row, twin: Row | None, name: s
             data[key] = _beside(figures, value, getattr(other, member))
         else:
             data[key] = _frozen(value, figures, NO_FORM if opened.start else "")
-    if any(field.is_global):
-        data["whole"] = [bool(x) for x in field.is_global]
+    whole = [x is True for x in field.is_global]  # unknown behind a layer whose window nothing states
+    if any(whole):
+        data["whole"] = whole
     if effective is not None:
         data["sigma"] = exact_value(effective.sigma)
         if opened.start:
