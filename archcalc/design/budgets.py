@@ -24,7 +24,8 @@ class Budget(NamedTuple):
     kind: str
     limit: int
 
-    def met(self, value: int) -> bool:
+    def met(self, value: Any) -> Any:
+        """Whether a value meets it, or each value of an array."""
         return value <= self.limit if self.kind == AT_MOST else value >= self.limit
 
     def never(self, low: int | None, high: int | None) -> bool:

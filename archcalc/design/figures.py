@@ -73,8 +73,11 @@ class Reader:
 
     def _fields(self, index: int) -> list[Any]:
         """The fields of a layer in those inputs along whose axes its units have positions."""
-        fields = self.of.receptive_fields[index].values()
-        return [f for f in fields if f is not None and f.size and not any(s is None for s in f.stride)]
+        of, rank = self.of, len(self.of.output_shapes[index][0])
+        inputs = {of.name[i]: len(of.output_shapes[i][0]) for i in of.graph.inputs}
+        fields = of.receptive_fields[index]
+        seen = [f for name, f in fields.items() if f is not None and f.size and rank >= inputs[name]]
+        return [f for f in seen if not any(size is None for size in f.local_size)]
 
     def _axes(self, quantity: str, index: int) -> Iterator[Any]:
         if quantity == "receptive_field":

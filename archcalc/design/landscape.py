@@ -138,6 +138,28 @@ class Landscape:
         missing = dict.fromkeys(self.forms.missing, OPEN)
         return Outlook(ends | {n: bounds[n] for n in self.forms.formulas} | missing, holds)
 
+    def arrays(self, box: Box) -> dict[str, Any] | None:
+        """The figures, unknowns and symbols of every configuration of a box in which the closed forms hold.
+
+        None where they may leave the range of int64, or a figure has no closed form.
+        """
+        ends = self.box_ends(box)
+        if self.forms is None or self.forms.missing:
+            return None
+        for tape in (self.follow, self.forms.tape):
+            reach = tape.reach(ends)
+            if reach is None or reach >= 2**62:
+                return None
+        import numpy as np
+
+        given: dict[str, Any] = {}
+        for axis, (u, (first, last)) in enumerate(zip(self.unknowns, box, strict=True)):
+            shape = [-1 if i == axis else 1 for i in range(len(box))]
+            rows = [u.at(place) for place in range(first, (first if last is None else last) + 1)]
+            given |= {n: np.array([row[n] for row in rows], dtype=np.int64).reshape(shape) for n in u.names}
+        every = given | self.follow.run(given)
+        return every | self.forms.tape.run({name: every[name] for name in self.symbols})
+
     def _declared(self, ends: Mapping[str, Ends]) -> bool | None:
         """Whether all symbols are in the ranges that the network declares: yes, no, or some are."""
         assert self.forms is not None

@@ -15,12 +15,15 @@ from math import inf, prod
 from typing import NamedTuple
 
 from archcalc.arith.tape import Ends
-from archcalc.design.budgets import Budget
+from archcalc.design.budgets import AT_LEAST, AT_MOST, Budget
 from archcalc.design.landscape import Box, Landscape, Outlook, Places
 from archcalc.errors import ArchcalcError
 
 FARTHEST = 2**40  # the place up to which an unknown without an end is followed
 MAX_OUTSIDE = 2_000  # configurations outside the closed forms' conditions that are analysed one by one
+MANY = 1_000  # boxes after which small ones are evaluated as arrays, which takes the import of numpy
+MAX_ARRAY = 1 << 16
+_SIDE = {1: AT_MOST, -1: AT_LEAST}
 
 
 class UnboundedError(ArchcalcError):
@@ -85,7 +88,9 @@ class Search:
                     self._leave(box, holds=holds)
                 elif all(first == last for first, last in box):
                     self._point(places)
-                else:
+                elif not (holds and self._at_once(box)):
+                    if holds:
+                        self._point(places)  # an early answer excludes more
                     for part in self._parts(box):
                         self._consider(part)
             for places in self._outside():
@@ -126,7 +131,11 @@ class Search:
         """The best score in a box; where the forms do not hold, that of an unknown is still certain."""
         if not self.goal.name:
             return 0
-        return self.goal.most(outlook.ends[self.goal.name])
+        most = self.goal.most(outlook.ends[self.goal.name])
+        limits = [
+            b.limit for b in self.budgets if b.figure == self.goal.name and b.kind == _SIDE[self.goal.sign]
+        ]
+        return min([most, *(self.goal.sign * limit for limit in limits)])
 
     def _beaten(self, bound: float, places: Places) -> bool:
         if self.best is None or bound > self.best.score:
@@ -156,6 +165,26 @@ class Search:
         middle = max(2 * first, 15) if last is None else (first + last) // 2
         for part in ((first, middle), (middle + 1, last)):
             yield (*box[:axis], part, *box[axis + 1 :])
+
+    def _at_once(self, box: Box) -> bool:
+        """Whether a box was searched by evaluating all of its configurations together, as arrays."""
+        size = _size(box)
+        if self.boxes < MANY or size is None or size > MAX_ARRAY:
+            return False
+        figures = self.landscape.arrays(box)
+        if figures is None:
+            return False
+        import numpy as np
+
+        valid = np.ones([last - first + 1 for first, last in box if last is not None], dtype=bool)
+        for budget in self.budgets:
+            valid &= budget.met(figures[budget.figure])
+        if valid.any():
+            score = self.goal.sign * figures[self.goal.name] if self.goal.name else 0
+            scores = np.where(valid, score, np.iinfo(np.int64).min)
+            best = np.unravel_index(int(scores.argmax()), valid.shape)  # the first: that of the least values
+            self._point(tuple(first + int(i) for (first, _), i in zip(box, best, strict=True)))
+        return True
 
     # -- configurations ----------------------------------------------------------------------
     def _values(self, places: Places) -> tuple[int, ...]:

@@ -51,8 +51,8 @@ class Elements(NamedTuple):
         return int(np.prod(np.broadcast_shapes(*(v.shape for v in self.values.values()))))
 
 
-def memory(of: Elements, figures_of: Callable[[Graph], Figures]) -> Memory:
-    """The memory of each configuration, from its figures; 0 where there is no network."""
+def memory(of: Elements, figures: Callable[[Graph], Figures]) -> Memory:
+    """The memory of each configuration, from the figures of each graph; 0 where there is no network."""
     import numpy as np
 
     from archcalc.arith import arrays
@@ -61,7 +61,7 @@ def memory(of: Elements, figures_of: Callable[[Graph], Figures]) -> Memory:
     shape = together[0].shape
     row_of = _Rows(of.graph)
     found = [
-        _of_one(of.graph, dict(zip(of.values, map(int, each), strict=True)), figures_of, row_of)
+        _of_one(of.graph, dict(zip(of.values, map(int, each), strict=True)), figures, row_of)
         for each in zip(*(v.reshape(-1) for v in together), strict=True)
     ]
     columns = [arrays.array(list(column)).reshape(shape) for column in zip(*found, strict=True)]
@@ -70,17 +70,17 @@ def memory(of: Elements, figures_of: Callable[[Graph], Figures]) -> Memory:
 
 
 def _of_one(
-    graph: Graph, values: Mapping[str, int], figures_of: Callable[[Graph], Figures], row_of: _Rows
+    graph: Graph, values: Mapping[str, int], figures: Callable[[Graph], Figures], row_of: _Rows
 ) -> list[Any]:
     held: list[Any] = [0] * len(graph.nodes)
     try:
-        figures = figures_of(with_values(graph, values))
+        of = figures(with_values(graph, values))
     except ArchcalcError:
         return [0, 0, 0, *held]
-    for name, size in zip(figures.name, figures.training_activation_bytes, strict=True):
+    for name, size in zip(of.name, of.training_activation_bytes, strict=True):
         held[row_of[name]] += size
-    peaks = figures.peaks
-    return [peaks.usual.bytes, peaks.best.bytes, figures.training.at(figures.options.batch), *held]
+    peaks = of.peaks
+    return [peaks.usual.bytes, peaks.best.bytes, of.training.at(of.options.batch), *held]
 
 
 class _Rows(dict[str, int]):

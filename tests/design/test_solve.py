@@ -11,6 +11,7 @@ from rich.console import Console
 
 import archcalc
 from archcalc.cli import main, shipped
+from archcalc.design import search
 from archcalc.design.schema_solve import solve as solve_schema
 from archcalc.errors import ArchcalcError
 from tests.design.problems import problem
@@ -53,9 +54,17 @@ def test_answers_are_those_of_every_configuration(seed: int) -> None:
     check(seed)
 
 
+@pytest.mark.parametrize("seed", range(12, 16))
+def test_answers_from_arrays_are_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MANY", 0)
+    check(seed)
+
+
 @pytest.mark.slow
-def test_three_hundred_problems() -> None:
-    found = [check(seed) for seed in range(12, 312)]
+@pytest.mark.parametrize("boxes", [0, search.MANY])
+def test_three_hundred_problems(boxes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MANY", boxes)
+    found = [check(seed) for seed in range(300)]
     assert found.count("solved") > 150
     assert found.count("infeasible") > 30
 

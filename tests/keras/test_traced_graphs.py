@@ -57,6 +57,15 @@ def swin() -> Any:
     return with_layers(windows, IMAGE, norm=norm)
 
 
+def split_windows(self: Any, x: Any) -> Any:
+    """The same with queries, keys and values from one layer, which are split inside the windows."""
+    w = ops.transpose(ops.reshape(x, (-1, 2, 4, 2, 4, 4)), (0, 1, 3, 2, 4, 5))
+    q, k, v = ops.split(self.qkv(ops.reshape(w, (-1, 16, 4))), 3, axis=-1)
+    w = ops.matmul(ops.softmax(ops.matmul(q, ops.transpose(k, (0, 2, 1)))), v)
+    w = ops.transpose(ops.reshape(w, (-1, 2, 2, 4, 4, 4)), (0, 1, 3, 2, 4, 5))
+    return x + ops.reshape(w, (-1, 8, 8, 4))
+
+
 def with_tensorflow(self: Any, x: Any) -> Any:
     y = tf.nn.relu(self.dense(x))
     return tf.reshape(tf.matmul(y, y, transpose_b=True), (tf.shape(x)[0], 36))
@@ -128,6 +137,9 @@ READ: dict[str, tuple[Callable[[], Any], int, list[str] | None]] = {
         120, ["Dense"],
     ),
     "windows folded into the batch": (swin, 2 * 4 * 16 * 16 * 4, None),
+    "windows that are split": (
+        lambda: with_layers(split_windows, IMAGE, qkv=kl.Dense(12)), 64 * 4 * 12 + 2 * 4 * 16 * 16 * 4, None
+    ),
     "time first": (lambda: custom(states, SEQUENCE), 0, None),
     "a branch on a constant": (
         lambda: custom(lambda _, x: tf.cond(tf.constant(3) > 2, lambda: tf.exp(x), lambda: x)),

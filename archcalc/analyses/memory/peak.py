@@ -14,7 +14,7 @@ from typing import NamedTuple
 from archcalc.analyses.memory.blocks import Block, contiguous
 from archcalc.analyses.memory.events import Program
 from archcalc.analyses.memory.held import Call
-from archcalc.analyses.memory.pool import Bytes, Event, Moment, Pool, Write
+from archcalc.analyses.memory.pool import Bytes, Event, EveryMoment, Moment, Pool, Write
 from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
 from archcalc.analyses.memory.training_step import TrainingStep
@@ -125,12 +125,11 @@ def _pool(
     events: Callable[[], Iterable[Event]],
     stop: int | None = None,
     labels: Sequence[Write] = (),
-    *,
-    every: bool = False,
+    kind: type[Pool] = Pool,
 ) -> Pool:
     at_start = [*program.at_start(), *labels]
     to_end = {write.key for write in at_start} | set(program.run.outputs)
-    return Pool(events, at_start, to_end, stop, every=every)
+    return kind(events, at_start, to_end, stop)
 
 
 def peak(course: Course, batch: Size) -> Peak:
@@ -153,12 +152,11 @@ def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
     program = course.program
     if program is None or course.reason:
         return []
-    most: dict[int, tuple[int, int]] = {}
-    for moment in _pool(program, program.inference, every=True).moments:
-        size = moment.bytes.at(batch)
+    most: dict[int, tuple[int, int]] = {}  # by event
+    for at in _pool(program, program.inference, kind=EveryMoment).moments:
+        size = at.bytes.at(batch)
         if type(size) is not int:
             return []
-        if moment.node is not None:
-            before = most.get(moment.event, (moment.node, 0))[1]
-            most[moment.event] = moment.node, max(size, before)
-    return list(most.values())
+        if at.node is not None:
+            most[at.event] = at.node, max(size, most.get(at.event, (0, 0))[1])
+    return [most[number] for number in sorted(most)]

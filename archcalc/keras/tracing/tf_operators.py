@@ -223,6 +223,9 @@ def _split_at(call: Call, x: Any, sizes: Any, axis: Any) -> Any:
 def _pieces(call: Call, x: Any, axis: int, where: Any) -> Any:
     if axis % len(x.shape) == 0 and views.has_batch(x, call.batch):
         raise UntraceableError("a part of the batch is taken")
+    if isinstance(x, views.Folded):
+        inner = axis % len(x.shape) + x.lead - 1
+        return [views.Folded(part, x.lead) for part in ops.split(x.inner, where, axis=inner)]
     return list(ops.split(_own(x), where, axis=axis))
 
 

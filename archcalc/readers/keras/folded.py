@@ -122,7 +122,13 @@ def _attention(layer: Any, x: Shape) -> Layer:
     return _with(layer, attention_axes=moved)
 
 
+def _get_item(layer: Any, _: Shape) -> Layer:
+    first, *others = layer.key
+    return layer if first is ... else _with(layer, key=(first, slice(None), *others))
+
+
 _SHIFTED: Mapping[str, Callable[[Any, Shape], Layer]] = {
+    "ops.get_item": _get_item,
     "ops.transpose": _transpose,
     "MultiHeadAttention": _attention,
     **dict.fromkeys(

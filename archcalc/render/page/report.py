@@ -181,7 +181,8 @@ def _formulas(network: Opened) -> Iterator[dict[str, str]]:
 
 def _check(result: Verification | None, report: Report) -> Iterator[dict[str, str]]:
     if result is None:
-        source = source_name(report) or "SOURCE"
+        source = source_name(report)
+        source = "SOURCE" if not source or " " in source else source
         yield {
             "style": "hint",
             "text": f"Not run for this page: archcalc report {source} --verify compares with Keras.",

@@ -51,6 +51,14 @@ def by_hand() -> Any:
     return keras.Model(image, joined(kl.Dense(6, name="proj")(y), 4, 8, 8))
 
 
+def sliced() -> Any:
+    """Parts that are cut by position and by channel, as in YOLOv12."""
+    x = keras.Input((8, 6), name="x")
+    y = kl.Dense(6, name="dense")(ops.reshape(x, (-1, 4, 6)))
+    y = ops.concatenate([y[:, 2:], y[:, :2] * 2.0], axis=1)[..., ::2]
+    return keras.Model(x, ops.reshape(y, (-1, 8 * 3)))
+
+
 def read(model: Any) -> archcalc.Report:
     return archcalc.analyze(read_keras(json.loads(model.to_json()), "net.json"))
 
@@ -71,7 +79,7 @@ def test_attention_that_is_written_out() -> None:
     assert report.totals.macs == 64 * 6 * 18 + 64 * 6 * 6 + 4 * 2 * (16 * 16 * 3 * 2)
 
 
-@pytest.mark.parametrize("make", [swin, by_hand])
+@pytest.mark.parametrize("make", [swin, by_hand, sliced])
 def test_the_spec_of_it_computes_what_the_model_does(make: Any) -> None:
     model = make()
     graph = read_keras(json.loads(model.to_json()), "net.json")

@@ -9,7 +9,7 @@ import type { State } from "./state";
 const HEIGHT = 250;
 const LEFT = 64;
 const RIGHT = 14;
-const TOP = 12;
+const TOP = 24;
 const BOTTOM = 34;
 
 export interface Curve {
@@ -44,7 +44,7 @@ function draw(state: State, chart: Chart): void {
     ...chart.curves.flatMap((c) => [...c.points.map(([, v]) => v), ...(c.band ?? []).flatMap(([, a, b]) => [a, b])]),
     ...chart.marks.map((m) => m.value),
   ].filter(Number.isFinite);
-  if (!finite.length) {
+  if (!chart.curves.some((c) => c.points.some(([, v]) => Number.isFinite(v)))) {
     frame.replaceChildren(h("p", { class: "hint" }, "Nothing to draw: no layer has this figure."));
     return;
   }
@@ -214,7 +214,7 @@ export function gradients(state: State): void {
     label: "Gradient by layer",
     curves: [
       { name: "at most (Jacobian of the output)", style: "c2", points: points(g.upper) },
-      { name: "at least", style: "c3", points: points(g.lower) },
+      ...(g.lower.some((v) => v !== null) ? [{ name: "at least", style: "c3", points: points(g.lower) }] : []),
       { name: "expected at initialisation, with its 90 % band", style: "c1", points: points(g.expected), band },
     ],
     marks,

@@ -4,7 +4,7 @@ import { approximate } from "./book";
 import { type Seen, type Span, axes, seen } from "./boxes";
 import { byId, h, svg } from "./dom";
 import { counted } from "./format";
-import { scene } from "./scene";
+import { scene, signal } from "./scene";
 import type { State } from "./state";
 
 const SIDE = 460; // of the drawing, in its own units
@@ -29,12 +29,11 @@ export class FieldView {
     this.draw();
   }
 
-  /** The last layer that has positions along each axis, and sees not everything. */
+  /** The last layer that has positions along an axis. */
   private usual(): number {
     const { field } = this.state.data.layers;
     for (let row = this.state.rows - 1; row >= 0; row -= 1) {
-      const known = field[row]?.[0];
-      if (known && !known.whole?.some((w) => w) && this.units(row).length) return row;
+      if (field[row]?.[0] && this.units(row).length) return row;
     }
     return Math.max(0, field.findIndex((fields) => fields.some((f) => f)));
   }
@@ -158,7 +157,7 @@ export class FieldView {
       role: "img",
       "aria-label": `The input with the box that one unit of ${this.state.name(this.row)} sees`,
     });
-    drawing.append(this.background(x(0), y(0), columns * scale, flat ? rows * scale : STRIP));
+    drawing.append(this.background(x(0), y(0), columns * scale, flat ? rows * scale : STRIP, flat));
     const rect = (style: string, v: Span | null, u: Span | null) => {
       if (!u || (flat && !v)) return;
       const [top, bottom] = flat && v ? [y(v.first), y(v.last + 1)] : [3, STRIP - 3];
@@ -185,11 +184,11 @@ export class FieldView {
     return { left, top, width: right - left, height: bottom - top };
   }
 
-  private background(x: number, y: number, width: number, height: number): SVGElement {
+  private background(x: number, y: number, width: number, height: number, flat: boolean): SVGElement {
     if (this.photo) {
       return svg("image", { href: this.photo.src, x, y, width, height, preserveAspectRatio: "none" });
     }
-    return scene(x, y, width, height);
+    return flat ? scene(x, y, width, height) : signal(x, y, width, height);
   }
 
   private drawGaussian(

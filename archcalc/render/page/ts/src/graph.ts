@@ -55,7 +55,7 @@ export class GraphView {
   }
 
   private drawLevel(level: Level, into: SVGElement, values: Map<string, number>): void {
-    for (const link of level.links) into.append(this.line(link));
+    for (const link of level.links) into.append(this.line(link, level));
     for (const port of [level.entry, level.exit]) {
       if (port) into.append(svg("circle", { class: "port", cx: port.x, cy: port.y, r: 3 }));
     }
@@ -73,13 +73,14 @@ export class GraphView {
     }
   }
 
-  private line(link: Link): SVGElement {
-    const on = this.state.showsPath && this.onPath(link.from) && this.onPath(link.to);
+  private line(link: Link, level: Level): SVGElement {
+    const holds = (box: Box | null, row: number) =>
+      box ? box.first <= row && row <= box.last : !level.boxes.some((b) => b.first <= row && row <= b.last);
+    const on = this.state.showsPath && this.state.pathEdges.some(([a, b]) => holds(link.from, a) && holds(link.to, b));
     return svg("path", { class: on ? "edge on-path" : "edge", d: path(link.points) });
   }
 
-  private onPath(box: Box | null): boolean {
-    if (!box) return true;
+  private onPath(box: Box): boolean {
     for (let row = box.first; row <= box.last; row += 1) if (this.state.path.has(row)) return true;
     return false;
   }

@@ -76,8 +76,23 @@ export function laidOut(
     return { from, to, points: joined(points, from, to) };
   });
   const { width, height } = graph.graph() as { width: number; height: number };
-  const port = (name: string) => (graph.hasNode(name) ? (graph.node(name) as Point) : null);
-  return { boxes, links, width: Math.max(width, 1), height: Math.max(height, 1), entry: port("in"), exit: port("out") };
+  const port = (name: string) => {
+    if (!graph.hasNode(name)) return null;
+    const { x, y } = graph.node(name) as Point;
+    return { x, y };
+  };
+  return framed({ boxes, links, width: Math.max(width, 1), height: Math.max(height, 1), entry: port("in"), exit: port("out") });
+}
+
+/** The level with room for links that go around its boxes, which dagre does not count. */
+function framed(level: Level): Level {
+  const across = level.links.flatMap((link) => link.points.map((p) => p.x));
+  const left = Math.min(0, ...across.map((x) => x - PADDING));
+  const right = Math.max(level.width, ...across.map((x) => x + PADDING));
+  const points = [...level.links.flatMap((link) => link.points), ...level.boxes, level.entry, level.exit];
+  for (const at of points) if (at) at.x -= left;
+  level.width = right - left;
+  return level;
 }
 
 function boxOf(part: PartData, inputs: readonly (readonly number[])[], open: ReadonlySet<string>): Box {

@@ -1,4 +1,4 @@
-/** The built-in image: a house on a hill, drawn with a few shapes. */
+/** The built-in image: a house on a hill, drawn with a few shapes; and for a sequence, a signal. */
 
 import { svg } from "./dom";
 
@@ -25,5 +25,19 @@ export function scene(x: number, y: number, width: number, height: number): SVGE
     shape("path", { d: "M14.2 44L21 66H7.4Z", fill: "#35603a" }),
     shape("path", { d: "M41 72Q38 86 24 100H46Q50 84 46 72Z", fill: "#cbb993" }),
     shape("ellipse", { cx: 70, cy: 89, rx: 14, ry: 4.5, fill: "#6fa3c0" }),
+  );
+}
+
+export function signal(x: number, y: number, width: number, height: number): SVGElement {
+  const points = Array.from({ length: 241 }, (_, k) => {
+    const t = k / 240;
+    const value = 0.5 * Math.sin(19 * t) + 0.28 * Math.sin(47 * t + 1) + 0.16 * Math.sin(131 * t + 2);
+    return `${(x + t * width).toFixed(1)} ${(y + height * (0.5 - 0.48 * value)).toFixed(1)}`;
+  });
+  return svg(
+    "g",
+    {},
+    svg("rect", { class: "signal", x, y, width, height }),
+    svg("path", { class: "signal-line", d: `M${points.join("L")}` }),
   );
 }

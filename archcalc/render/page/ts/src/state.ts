@@ -27,6 +27,7 @@ export class State {
   selected: number | null = null;
   showsPath = false;
   path = new Set<number>();
+  pathEdges: [number, number][] = [];
   private listeners: [Change[], (change: Change) => void][] = [];
 
   constructor(readonly data: PageData) {
@@ -76,7 +77,11 @@ export class State {
     let end = -1;
     for (const o of this.data.outputs) if (end < 0 || compare(most[o] ?? zero, most[end] ?? zero) > 0) end = o;
     this.path = new Set();
-    for (let i = end; i >= 0; i = before[i] ?? -1) this.path.add(i);
+    this.pathEdges = [];
+    for (let i = end; i >= 0; i = before[i] ?? -1) {
+      this.path.add(i);
+      if ((before[i] ?? -1) >= 0) this.pathEdges.push([before[i] as number, i]);
+    }
   }
 }
 

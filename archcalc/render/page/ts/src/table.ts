@@ -79,7 +79,7 @@ export class TableView {
 
   private draw(most = 0): void {
     const top = Math.max(0, Math.floor(this.frame.scrollTop / ROW) - SPARE);
-    const count = most || Math.ceil(this.frame.clientHeight / ROW) + 2 * SPARE;
+    const count = most || Math.ceil(Math.min(innerHeight, 640) / ROW) + 2 * SPARE;
     const start = most ? 0 : Math.min(top, Math.max(0, this.order.length - count));
     const end = Math.min(this.order.length, start + count);
     const key = `${start}-${end}`;
