@@ -212,7 +212,6 @@ def _of_decisions(outcome: Outcome) -> Iterator[Picture]:
     from experiments.common import defect_study
 
     config, targets = outcome.config, outcome.data.test.targets
-    key = ("relu", config.seed)
     row = defect_study.decisions_of(outcome, "relu")[0]["thresholds"]
 
     def scores(*names: str) -> dict[str, NDArray[np.float64]]:
@@ -241,13 +240,22 @@ def _of_decisions(outcome: Outcome) -> Iterator[Picture]:
         "Is a score the probability that it claims to be?",
         defect_figures.calibration(targets, scores("relu", "squared error", "rare", "rare, weighted")),
     )
+    yield from _of_costs(outcome, row, scores("relu")["relu"])
+
+
+def _of_costs(outcome: Outcome, row: Mapping[str, Any], scores: NDArray[np.float64]) -> Iterator[Picture]:
+    """Costs, heads that start wrong, fresh sets and missed defects, of the first seed's ReLU network."""
+    from experiments.common import defect_study
+
+    config, targets = outcome.config, outcome.data.test.targets
+    key = ("relu", config.seed)
     prices = (config.cost_miss, config.cost_false_alarm)
     yield Picture(
         "cost",
         "What misses and false alarms cost on the test images, by threshold.",
         defect_figures.costs(
             targets,
-            scores("relu")["relu"],
+            scores,
             prices,
             {
                 "chosen on validation": row["cost"]["threshold"],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,9 @@ from experiments.common import console, decisions, defects, files
 from experiments.common.defects import SIGMOID, SOFTMAX, SQUARED, DefectConfig
 from experiments.common.experiment import Outcome
 from experiments.common.history import Key
+
+if TYPE_CHECKING:
+    import keras
 
 BIAS = -6.0  # of the score where a head starts: sure that everything is healthy
 HEADS = (SIGMOID, SOFTMAX, SQUARED)
@@ -91,6 +93,8 @@ def _auc(targets: NDArray[np.int64], found: NDArray[np.float64]) -> float:
 # -- heads that start sure and wrong ----------------------------------------------------------------------
 def _heads(outcome: Outcome, seed: int) -> list[dict[str, Any]]:
     """New heads on the features of the trained network, each with each optimizer."""
+    import keras
+
     trained = outcome.model(("relu", seed))
     body = keras.Model(trained.input, trained.get_layer("largest").output)
     images = outcome.data.train.images[:EXAMPLES]
@@ -112,6 +116,7 @@ def _recover(
     features: NDArray[np.float32], targets: NDArray[np.int64], head: str, optimizer: str, most: int
 ) -> dict[str, Any]:
     """A head with weights 0 and a bias that makes all healthy: its gradient, and steps until it recovers."""
+    import keras
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)

@@ -111,8 +111,10 @@ def _changed(models: Mapping[str, Any], config: LimitConfig) -> Claim:
 
 
 def _trained(config: LimitConfig, models: Mapping[str, Any]) -> list[Claim]:
-    knees = {name: knee(hit(models, name)) for name in models if name.startswith(SPOTS)}
-    said = ", ".join(f"{name.removeprefix(SPOTS + ' ')}: {size}" for name, size in knees.items())
+    return [*_overfits(config), *_moves(), *_small(models), *_others()]
+
+
+def _overfits(config: LimitConfig) -> list[Claim]:
     few, many = min(config.amounts), max(config.amounts)
     return [
         Claim(
@@ -136,6 +138,11 @@ def _trained(config: LimitConfig, models: Mapping[str, Any]) -> list[Claim]:
             at_least=0.1,
             by=EXPECTED,
         ),
+    ]
+
+
+def _moves() -> list[Claim]:
+    return [
         Claim(
             "padding",
             "Zero padding tells a network where it is.",
@@ -164,6 +171,13 @@ def _trained(config: LimitConfig, models: Mapping[str, Any]) -> list[Claim]:
             at_least=0.15,
             by=EXPECTED,
         ),
+    ]
+
+
+def _small(models: Mapping[str, Any]) -> list[Claim]:
+    knees = {name: knee(hit(models, name)) for name in models if name.startswith(SPOTS)}
+    said = ", ".join(f"{name.removeprefix(SPOTS + ' ')}: {size}" for name, size in knees.items())
+    return [
         Claim(
             "knee",
             "Small objects are lost in the stride.",
@@ -184,6 +198,11 @@ def _trained(config: LimitConfig, models: Mapping[str, Any]) -> list[Claim]:
             at_least=0.8,
             by=EXPECTED,
         ),
+    ]
+
+
+def _others() -> list[Claim]:
+    return [
         Claim(
             "occlusion",
             "A CNN copes with partial occlusion.",

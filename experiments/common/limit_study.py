@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,9 @@ from experiments.common import limit_nets as nets
 from experiments.common.downsampling import shifted
 from experiments.common.experiment import Outcome
 from experiments.common.limit_nets import CANVAS, GARMENTS, MEAN, SPOTS, LimitConfig
+
+if TYPE_CHECKING:
+    import keras
 
 SHIFTS = tuple(range(9))
 ANGLES = (0, 2, 5, 10, 15, 20, 30)
@@ -74,6 +76,8 @@ def answers(model: Callable[..., Any], images: Images) -> NDArray[np.float32]:
 
 
 def features(model: keras.Model, layer: str = MEAN) -> keras.Model:
+    import keras
+
     return keras.Model(model.input, model.get_layer(layer).output)
 
 
