@@ -16,7 +16,7 @@ PINNED ?= -c constraints.txt
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PINNED)
 WORKERS ?= 2
 
-.PHONY: help demo install dev check docs quick test test-all test-lowest coverage format clean
+.PHONY: help demo install dev check docs page quick test test-all test-lowest coverage format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,7 +41,7 @@ docs: $(VENV)/dev.stamp
 quick: $(VENV)/light.stamp
 	HYPOTHESIS_PROFILE=quick $(RUN) --light $(LEFT_OUT)
 
-test: check docs
+test: check docs page
 	$(PYTEST)
 
 test-all: check docs
@@ -60,6 +60,10 @@ LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.p
 	test_shown.py review/test_planted.py arith/test_size_type.py)
 LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*(d.replace('>=', '==') for d in project['dependencies']))"
+
+# The script and the style of HTML pages, if node is here; and whether a browser is.
+page:
+	@archcalc/render/page/ts/check.sh
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

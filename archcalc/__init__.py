@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archcalc.analyze import analyze as analyze
+    from archcalc.design.solution import Solution as Solution
+    from archcalc.design.solve import solve as solve
+    from archcalc.design.sweep import sweep as sweep
+    from archcalc.design.sweep_result import Sweep as Sweep
     from archcalc.errors import ArchcalcError as ArchcalcError
     from archcalc.errors import ExpressionError as ExpressionError
     from archcalc.errors import LayerError as LayerError
@@ -56,7 +60,9 @@ _HOMES = {
     "MissingExtraError": "archcalc.errors",
     "NetworkError": "archcalc.errors",
     "Report": "archcalc.report.report",
+    "Solution": "archcalc.design.solution",
     "SourceError": "archcalc.errors",
+    "Sweep": "archcalc.design.sweep_result",
     "Verification": "archcalc.report.verification",
     "analyze": "archcalc.analyze",
     "audit": "archcalc.review.audit",
@@ -71,6 +77,8 @@ _HOMES = {
     "load": "archcalc.readers",
     "read_claims": "archcalc.review.sheets",
     "read_weights": "archcalc.readers.keras_weights",
+    "solve": "archcalc.design.solve",
+    "sweep": "archcalc.design.sweep",
     "to_keras": "archcalc.keras",
     "to_spec": "archcalc.writers.spec",
     "verify": "archcalc.verification.verify",

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, Protocol, cast
 
 from archcalc import arith
+from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.graph.substitution import with_values
 from archcalc.readers import as_graph
 from archcalc.report.columns import Figures
+from archcalc.report.elements import Elements
 from archcalc.report.options import Options, documentation
 from archcalc.report.report import Report
 
@@ -21,7 +23,7 @@ P = ParamSpec("P")
 
 class _Analyze(Protocol[P]):
     def __call__(
-        self, graph: Any, symbols: Mapping[str, int | None] | None = None, *args: P.args, **kwargs: P.kwargs
+        self, graph: Any, symbols: Mapping[str, Any] | None = None, *args: P.args, **kwargs: P.kwargs
     ) -> Report: ...
 
 
@@ -40,7 +42,7 @@ def _with_options(options: Callable[P, Any]) -> Callable[[Callable[..., Report]]
 
 
 @_with_options(Options)
-def analyze(graph: Any, symbols: Mapping[str, int | None] | None = None, **options: Any) -> Report:
+def analyze(graph: Any, symbols: Mapping[str, Any] | None = None, **options: Any) -> Report:
     """The report of a network: shapes, parameters, work, memory, receptive fields, gradient bounds.
 
     Parameters
@@ -50,7 +52,8 @@ def analyze(graph: Any, symbols: Mapping[str, int | None] | None = None, **optio
         takes), or a graph from there.
     symbols
         Values of symbols, instead of those they have; None opens one. Figures are closed forms in the
-        open ones.
+        open ones. With arrays of integers, which numpy must be able to broadcast together, every figure that
+        depends on them is an exact array of the same kind, and `report.valid` says where there is a network.
     OPTIONS
 
     Raises
@@ -62,14 +65,37 @@ def analyze(graph: Any, symbols: Mapping[str, int | None] | None = None, **optio
     """
     asked, gradients = Options(**options).split()
     source, graph = graph, as_graph(graph)
+    elements, valid = None, True
     if symbols:
-        graph = with_values(graph, symbols)
+        graph, elements, valid = _with_symbols(graph, symbols)
     if gradients is not None and gradients.weights == "actual":
         gradients = dataclasses.replace(gradients, weights=_actual_weights(source, graph))
-    report = Report(Figures(graph, asked, gradients))
+    report = Report(Figures(graph, asked, gradients, valid, elements))
     if report.has_symbols:
         report.work_out()
     return report
+
+
+def _with_symbols(graph: Graph, symbols: Mapping[str, Any]) -> tuple[Graph, Elements | None, Any]:
+    """The graph with these values; where some are arrays also the one without, and what is a network."""
+    from archcalc.graph.substitution import open_symbols
+
+    several = {name: value for name, value in symbols.items() if arith.is_array(value) and value.ndim}
+    if not several:
+        return with_values(graph, symbols), None, True
+    from archcalc.arith.arrays import array
+
+    exact = {name: array(value) for name, value in several.items()}
+    opened = with_values(graph, {**symbols, **dict.fromkeys(exact)})
+    with arith.scope() as made:
+        graph = with_values(opened, exact)
+    left = open_symbols(graph)
+    if left:
+        raise ArchcalcError(
+            f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} open: with arrays of {', '.join(exact)} "
+            "every other symbol needs a value too"
+        )
+    return graph, Elements(opened, exact), made.valid
 
 
 def _actual_weights(source: Any, graph: Graph) -> Mapping[str, Mapping[str, Any]]:

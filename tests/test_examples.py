@@ -263,3 +263,46 @@ def test_the_local_layer_is_that_of_keras_2() -> None:
         ]
     )
     assert [layer.count_params() for layer in model.layers] == [448, 3_637_760]
+
+
+# -- families ----------------------------------------------------------------------------------------
+EFFICIENTNETS = (
+    (10, 10, 224),
+    (10, 11, 240),
+    (11, 12, 260),
+    (12, 14, 300),
+    (14, 18, 380),
+    (16, 22, 456),
+    (18, 26, 528),
+    (20, 31, 600),
+)
+PUBLISHED: list[tuple[str, dict[str, int], str]] = [
+    ("resnet50", {}, "ResNet50"),
+    ("resnet50", {"d4": 23}, "ResNet101"),
+    ("resnet50", {"d3": 8, "d4": 36}, "ResNet152"),
+    ("vgg_family", {}, "VGG16"),
+    ("vgg_family", {"d": 4}, "VGG19"),
+    ("mobilenet_family", {}, "MobileNet"),
+    ("densenet_family", {}, "DenseNet121"),
+    ("densenet_family", {"d4": 32, "d5": 32}, "DenseNet169"),
+    ("densenet_family", {"d4": 48, "d5": 32}, "DenseNet201"),
+    *(
+        ("efficientnet_family", dict(zip("wdH", sizes, strict=True)), f"EfficientNetB{i}")
+        for i, sizes in enumerate(EFFICIENTNETS)
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "symbols", "application"), PUBLISHED, ids=lambda x: x if isinstance(x, str) else ""
+)
+def test_families_are_keras_applications_at_the_published_settings(
+    family: str, symbols: dict[str, int], application: str
+) -> None:
+    """Against the architectures of `keras.applications` that ship; a test compares them with Keras itself."""
+    ours, theirs = report(family, **symbols), analyze(load(f"keras:{application}"))
+    for figure in ("parameters", "trainable_parameters", "macs", "elementwise_operations"):
+        assert getattr(ours.totals, figure) == getattr(theirs.totals, figure)
+    weights = [sorted(w.shape for row in r.rows for w in row.weights) for r in (ours, theirs)]
+    assert weights[0] == weights[1]
+    assert ours.rows[-1].output_shape == theirs.rows[-1].output_shape

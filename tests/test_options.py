@@ -247,13 +247,76 @@ AUDIT = [
     Row("--width", "50", context=("--claims", "CLAIMS")),
     Row("--ascii", context=("--claims", "CLAIMS")),
 ]
-ROWS = {"analyze": ANALYZE, "audit": AUDIT, "convert": CONVERT, "explain": EXPLAIN, "verify": VERIFY}
+_FOR = ("--for", "SYMBOL=8:40", "--maximize", "parameters", "--format", "json")
+_BYTES = (*_FOR, "--training-bytes-at-most", "1e12")
+_OPEN = ("spec", "keras3")
+
+
+def _budgets() -> Iterator[Row]:
+    for option in options_of("solve"):
+        if option.endswith(("-at-most", "-at-least")):
+            yield Row(option, "1e12" if option.endswith("most") else "1", "open", _FOR, ("spec",))
+
+
+def _solve() -> list[Row]:
+    reading = [row._replace(context=(*row.context, *_FOR)) for row in READING]
+    rows = [
+        Row("--for", "SYMBOL=8:40", "open", ("--maximize", "parameters")),
+        Row("--maximize", "parameters", "open", ("--for", "SYMBOL=8:40")),
+        Row("--minimize", "parameters", "open", ("--for", "SYMBOL=8:40"), _OPEN),
+        Row("--budget", "output_size<=1e6", "open", _FOR, _OPEN),
+        Row("--let", "SYMBOL=2*phi", "open", ("--for", "phi=8:40", "--format", "json")),
+        Row("--multiple-of", "SYMBOL=7", "open", _FOR, _OPEN),
+        Row("--time-limit", "1e-9", "open", _FOR, _OPEN),
+        *(Row(o, v, "open", c, _OPEN) for c in (_FOR, _BYTES) for o, v in _MEMORY),
+        Row("--convention", "torchinfo", "open", _FOR, _OPEN),
+        Row("--convention", "torchinfo", "open", (*_FOR, "--flops-at-most", "1e12"), _OPEN),
+        Row("--format", "markdown", "open", _FOR[:4], _OPEN),
+        Row("--output", "out.md", "open", _FOR[:4], _OPEN),
+        Row("--width", "40", "open", (*_FOR[:4], "--macs-at-most", "1e12"), _OPEN),
+        Row("--ascii", None, "open", _FOR, _OPEN),
+    ]
+    return [*reading, *rows, *_budgets()]
+
+
+_MEMORY = (
+    *(("--batch", "7"), ("--dtype", "float16"), ("--optimizer", "sgd"), ("--ema", None)),
+    *(("--accumulation", None), ("--checkpoint", "first")),
+)
+_PAGE = ("--output", "page.html")
+REPORT = [
+    *(row._replace(context=(*row.context, *_PAGE)) for row in READING),
+    Row("--output", "page.html"),
+    *(
+        Row(option, value, context=_PAGE)
+        for option, value in (
+            *(("--batch", "3"), ("--dtype", "mixed_float16"), ("--optimizer", "sgd"), ("--ema", None)),
+            *(("--accumulation", None), ("--memory", "8GiB"), ("--convention", "torchinfo")),
+            *(("--weights", "symbolic"), ("--weights", "actual"), ("--tier", "tight")),
+            *(("--training", None), ("--input-range", "0:1"), ("--loss", "mean_squared_error")),
+            ("--image", "missing.png"),
+        )
+    ),
+    Row("--checkpoint", "first", context=_PAGE, kinds=("spec",)),
+    Row("--loss", "mean_squared_error", context=(*_PAGE, "--input-range", "0:1")),
+]
 
 
 def options_of(command: str) -> list[str]:
     """The long name of every option of a command."""
     parsed = import_module(f"archcalc.cli.{command}").command
     return [p.opts[-1] for p in parsed.params if isinstance(p, click.Option)]
+
+
+ROWS = {
+    "analyze": ANALYZE,
+    "audit": AUDIT,
+    "convert": CONVERT,
+    "explain": EXPLAIN,
+    "report": REPORT,
+    "solve": _solve(),
+    "verify": VERIFY,
+}
 
 
 @pytest.mark.parametrize("command", ROWS)
@@ -287,14 +350,20 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[Outco
     return Outcome(code, out, files), err
 
 
+def _named(text: str, names: dict[str, str]) -> str:
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text
+
+
 def require_effect(command: str, source: str, row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     symbol = "w" if source.startswith("spec") else "H"
     claims = [{"quantity": "parameters", "value": 7}, {"quantity": "macs", "value": 7}]
     Path("claims_of_another.json").write_text(json.dumps(claims))
-    row = row._replace(context=tuple(p.replace("CLAIMS", "claims_of_another.json") for p in row.context))
-    added = [p.replace("SYMBOL", symbol).replace("CLAIMS", "claims_of_another.json") for p in row.added()]
-    without, _ = run([command, source, *row.context], capsys)
-    outcome, err = run([command, source, *row.context, *added], capsys)
+    names = {"CLAIMS": "claims_of_another.json", "SYMBOL": symbol}
+    context, added = ([_named(p, names) for p in part] for part in (row.context, row.added()))
+    without, _ = run([command, source, *context], capsys)
+    outcome, err = run([command, source, *context, *added], capsys)
     if outcome.code == 2:
         assert err.startswith("archcalc")
         assert len(err) > 20
@@ -313,7 +382,8 @@ def _cases(command: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "row"), [*_cases("analyze"), *_cases("convert"), *_cases("explain"), *_cases("audit")]
+    ("command", "kind", "row"),
+    [*_cases("analyze"), *_cases("convert"), *_cases("explain"), *_cases("audit"), *_cases("solve")],
 )
 def test_acts_or_refuses(
     command: str,

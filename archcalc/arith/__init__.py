@@ -14,7 +14,9 @@ from archcalc.arith.sizes import common_divisor as common_divisor
 from archcalc.arith.sizes import concrete as concrete
 from archcalc.arith.sizes import equal as equal
 from archcalc.arith.sizes import exact_div as exact_div
+from archcalc.arith.sizes import exclude as exclude
 from archcalc.arith.sizes import floor_div as floor_div
+from archcalc.arith.sizes import in_scope as in_scope
 from archcalc.arith.sizes import is_array as is_array
 from archcalc.arith.sizes import is_known as is_known
 from archcalc.arith.sizes import is_symbolic as is_symbolic

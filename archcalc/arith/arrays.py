@@ -5,6 +5,7 @@ A sweep evaluates the layer rules on these arrays.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ from archcalc.arith.integers import integer
 _LIMIT = 2**63 - 1
 _GROWING = {np.add, np.subtract, np.multiply, np.power, np.negative, np.absolute, np.positive}
 _DIVIDING = {np.floor_divide, np.remainder}
+# what bounds the absolute values of a result, from those of the operands
+_BOUNDED: dict[Any, Callable[[int, int], int]] = {
+    np.add: lambda a, b: a + b,
+    np.subtract: lambda a, b: a + b,
+    np.multiply: lambda a, b: a * b,
+    np.floor_divide: lambda a, _: a,
+    np.remainder: lambda _, b: b,
+    np.maximum: max,
+    np.minimum: max,
+}
 # results stay within the range of the arguments
 _STAYING = {np.maximum, np.minimum, np.sign, np.gcd, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}
 
@@ -23,17 +34,36 @@ class ExactArray(np.ndarray):
 
     Elements and sums are plain integers. Division by zero gives 0: only configurations that a
     mask excludes divide by zero, and they must not stop the others.
+
+    `reach` bounds the absolute values. It follows from the operands' without a look at the elements,
+    which would take longer than the arithmetic; they are looked at where it would leave int64.
     """
+
+    reach: int | None = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(out is not None for out in kwargs.pop("out", ())):
             raise TypeError("an exact array cannot be changed in place: the result may need wider integers")
         plain = [np.asarray(x) if isinstance(x, ExactArray) else x for x in inputs]
-        if _integral(ufunc) and _may_overflow(ufunc, method, plain):
+        reach = None
+        if method == "__call__" and ufunc in _BOUNDED and all(map(_is_whole, inputs)):
+            reach = _BOUNDED[ufunc](*map(_known_reach, inputs))
+        if (
+            (reach is None or reach > _LIMIT)
+            and _integral(ufunc)
+            and _may_overflow(ufunc, method, plain, [_seen_reach(x) for x in inputs])
+        ):
             plain = [_as_object(x) for x in plain]
         if ufunc in _DIVIDING:
-            return _exact(_divided(ufunc, method, plain, kwargs))
-        return _exact(getattr(ufunc, method)(*plain, **kwargs))
+            result = _exact(_divided(ufunc, method, plain, kwargs))
+        else:
+            result = _exact(getattr(ufunc, method)(*plain, **kwargs))
+        if isinstance(result, ExactArray):
+            result.reach = reach
+        return result
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("an exact array cannot be changed in place: the result may need wider integers")
 
     def __getitem__(self, key: Any) -> Any:
         return _exact(super().__getitem__(key))
@@ -112,14 +142,34 @@ def _integral(ufunc: Any) -> bool:
     return f"{arguments}->l" in ufunc.types or f"{arguments}->?" in ufunc.types
 
 
-def _reach(x: Any) -> int:
-    if isinstance(x, np.ndarray):
-        return max(abs(int(x.min())), abs(int(x.max()))) if x.size else 0
-    return abs(int(x))
+def _is_whole(x: Any) -> bool:
+    """Whether it is an integer or an array of integers or truth values."""
+    return isinstance(x, int | ExactArray) or (
+        isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "iub"
+    )
 
 
-def _may_overflow(ufunc: Any, method: str, inputs: list[Any]) -> bool:
-    reach = [_reach(x) for x in inputs if not (isinstance(x, np.ndarray) and x.dtype == bool)]
+def _known_reach(x: Any) -> int:
+    """A bound of the absolute values, if possible without a look at the elements."""
+    known = getattr(x, "reach", None)
+    return _seen_reach(x) if known is None else int(known)
+
+
+def _seen_reach(x: Any) -> int:
+    """The largest absolute value, which an exact array remembers."""
+    if not isinstance(x, np.ndarray):
+        return abs(int(x))
+    plain = np.asarray(x)
+    reach = max(abs(int(plain.min())), abs(int(plain.max()))) if x.size else 0
+    if isinstance(x, ExactArray):
+        x.reach = reach
+    return reach
+
+
+def _may_overflow(ufunc: Any, method: str, inputs: list[Any], reach: list[int]) -> bool:
+    reach = [
+        r for r, x in zip(reach, inputs, strict=True) if not (isinstance(x, np.ndarray) and x.dtype == bool)
+    ]
     if any(r > _LIMIT for r in reach):
         return True
     if f"{'l' * ufunc.nin}->l" not in ufunc.types or ufunc in _STAYING:

@@ -8,13 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import lcm
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcalc.arith import ranges
-from archcalc.arith.symbolic import Expr, Symbol, is_polynomial
+from archcalc.arith.symbolic import Expr, Symbol, expr_of, is_polynomial
 from archcalc.errors import LayerError
 
 MAX_EXAMINED_TERMS = 500_000
+
+
+class Condition(NamedTuple):
+    """An assumption to be checked at values: `value` is one of `allowed`, or if that is None at least 0."""
+
+    text: str
+    value: Any
+    allowed: frozenset[int] | None = None
+
+    def met(self, value: int) -> bool:
+        return value >= 0 if self.allowed is None else value in self.allowed
+
+    def between(self, low: int | None, high: int | None) -> bool | None:
+        """Whether every value between these ends meets it: yes, no, or None where some may."""
+        if self.allowed is None:
+            return True if low is not None and low >= 0 else False if high is not None and high < 0 else None
+        if low is None or high is None or high - low > len(self.allowed):
+            some = any((low is None or low <= v) and (high is None or v <= high) for v in self.allowed)
+            return None if some else False
+        return _unanimous(v in self.allowed for v in range(low, high + 1))
 
 
 class Assumptions:
@@ -29,7 +49,8 @@ class Assumptions:
         self._ranges: dict[str, tuple[int, int | None]] = {}
         self._declared: dict[str, tuple[int, int | None]] = {}
         self._residues: dict[str, tuple[int, frozenset[int]]] = {}
-        self._stated: dict[str, None] = {}
+        self._symbols: dict[str, Symbol] = {}
+        self._stated: dict[str, Condition] = {}
 
     # -- questions ---------------------------------------------------------------------
     def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
@@ -91,32 +112,40 @@ class Assumptions:
                 beyond = ranges.least_argument(-x - 1, name, low)
                 if beyond is not None:
                     return self._narrow(symbol, low, beyond - 1, refusal)
-        self._stated[text] = None
+        self._stated[text] = Condition(text, x)
         return None
 
     def state_zero(self, x: Expr, text: str, refusal: str) -> None:
         """Assume `x == 0`; `text` and `refusal` as for `state_nonnegative`."""
         x = x * x.denominator
         length = ranges.period(x)
+        stated = Condition(text, x, frozenset({0}))
         if length is None:
-            self._stated[text] = None
+            self._stated[text] = stated
             return
         ((name, symbol),) = x.symbols.items()
         values = ranges.values_by_residue(x, length, self._range(symbol)[0])
-        self._meet(name, length, frozenset(r for r, v in values.items() if v == 0), text, refusal)
+        self._symbols[name] = symbol
+        self._meet(name, length, frozenset(r for r, v in values.items() if v == 0), stated, refusal)
 
     def texts(self) -> list[str]:
         """All assumptions beyond the declared ranges of symbols, in the expression language."""
-        lines = []
+        return [condition.text for condition in self.conditions()]
+
+    def conditions(self) -> list[Condition]:
+        """The same, to be checked at values of the symbols."""
+        conditions = []
         for name, (low, high) in sorted(self._ranges.items()):
             declared_low, declared_high = self._declared[name]
+            of = expr_of(self._symbols[name])
             if low > self._first(name, declared_low):
-                lines.append(f"{name} >= {low}")
+                conditions.append(Condition(f"{name} >= {low}", of - low))
             if high is not None and high != declared_high:
-                lines.append(f"{name} <= {high}")
+                conditions.append(Condition(f"{name} <= {high}", high - of))
         for name, (length, residues) in sorted(self._residues.items()):
-            lines.append(_residue_text(name, length, residues))
-        return lines + list(self._stated)
+            text = _residue_text(name, length, residues)
+            conditions.append(Condition(text, expr_of(self._symbols[name]) % length, residues))
+        return [*conditions, *self._stated.values()]
 
     def _first(self, name: str, low: int) -> int:
         """The least value >= `low` that the symbol's residues allow."""
@@ -127,6 +156,7 @@ class Assumptions:
     def _learn(self, x: Expr) -> None:
         for name, symbol in x.symbols.items():
             if name not in self._ranges:
+                self._symbols[name] = symbol
                 self._ranges[name] = self._declared[name] = (symbol.minimum, symbol.maximum)
 
     def _range(self, symbol: Symbol) -> tuple[int, int | None]:
@@ -150,11 +180,13 @@ class Assumptions:
         values = ranges.values_by_residue(x, length, self._range(symbol)[0])
         return [v for r, v in values.items() if known is None or r % known[0] in known[1]]
 
-    def _meet(self, name: str, length: int, residues: frozenset[int], text: str, refusal: str) -> None:
+    def _meet(
+        self, name: str, length: int, residues: frozenset[int], stated: Condition, refusal: str
+    ) -> None:
         old_length, old_residues = self._residues.get(name, (1, frozenset({0})))
         common = lcm(length, old_length)
         if common > ranges.MAX_PERIOD:
-            self._stated[text] = None
+            self._stated[stated.text] = stated
             return
         both = frozenset(
             r for r in range(common) if r % length in residues and r % old_length in old_residues

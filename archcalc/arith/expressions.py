@@ -55,7 +55,8 @@ def parse(text: str, symbols: Mapping[str, Any]) -> int | Expr:
     and symbolic divisors become assumptions of the current `arith.scope`; outside one they are
     refused.
     """
-    return _Parser(text, symbols, WRITTEN, exact=True).parse()
+    value: int | Expr = Parser(text, symbols, WRITTEN, exact=True).parse()
+    return value
 
 
 def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
@@ -64,31 +65,32 @@ def restore(text: str, symbols: Mapping[str, Any] | None = None) -> int | Expr:
     Without `symbols` each name is a positive integer of unknown range.
     Raises `ExpressionError` for a text that no expression prints.
     """
-    return _Parser(text, symbols, PRINTED, exact=False).parse()
+    value: int | Expr = Parser(text, symbols, PRINTED, exact=False).parse()
+    return value
 
 
 def is_symbol_name(name: str) -> bool:
     """Whether a symbol may have this name: an identifier that is not a function of the language."""
-    match = re.fullmatch(_TOKEN, name)
+    match = re.fullmatch(TOKEN, name)
     return match is not None and match.lastgroup == "name" and name.isidentifier() and name not in FUNCTIONS
 
 
 # compiled when a file has an expression
-_TOKEN = (
+TOKEN = (
     r"(?s)(?P<number>[0-9]+)|(?P<name>[^\W\d]\w*)|(?P<operator>\*\*|//|[-+*/%])"
     r"|(?P<bracket>[(),])|(?P<space>[ \t]+)|(?P<other>.)"
 )
 
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "negative": 3, "positive": 3, "**": 4}
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2, "negative": 3, "positive": 3, "**": 4}
 
 
-class _Token(NamedTuple):
+class Token(NamedTuple):
     kind: str
     text: str
     position: int
 
 
-class _Pending(NamedTuple):
+class Pending(NamedTuple):
     """An operator or open parenthesis on the stack, before its operand is complete."""
 
     operator: str
@@ -108,8 +110,12 @@ class _LocatedError(ExpressionError):
     """An error whose text already names the column."""
 
 
-class _Parser:
+class Parser:
     """The parser of one text; `values` and `pending` are the operand and operator stacks."""
+
+    tokens = TOKEN
+    precedence = PRECEDENCE
+    prefixes: tuple[str, ...] = ("negative", "positive")
 
     def __init__(self, text: str, symbols: Mapping[str, Any] | None, limits: Limits, *, exact: bool) -> None:
         self.text = text
@@ -118,10 +124,11 @@ class _Parser:
         self.exact = exact
         self.position = 0  # of the current token, for messages
         self.values: list[Value] = []
-        self.pending: list[_Pending] = []
+        self.pending: list[Pending] = []
         self.open = 0  # parentheses
 
-    def parse(self) -> int | Expr:
+    def parse(self) -> Any:
+        """The value of the text."""
         if len(self.text) > self.limits.length:
             raise ExpressionError(
                 f"an expression of {len(self.text):,} characters (limit {self.limits.length:,}): "
@@ -130,7 +137,7 @@ class _Parser:
         if not self.text.strip():
             raise ExpressionError("an empty text is no expression")
         try:
-            return self._run()
+            return self._result(self._run())
         except ZeroDivisionError:
             self._fail("division by zero")
         except _LocatedError:
@@ -138,26 +145,28 @@ class _Parser:
         except ArchcalcError as fault:
             self._fail(str(fault))
 
-    def _run(self) -> int | Expr:
-        tokens = [*self._tokens(), _Token("end", "", len(self.text))]
+    def _run(self) -> Value:
+        tokens = [*self._tokens(), Token("end", "", len(self.text))]
         operand_next = True
         for token, following in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
             self.position = token.position
             operand_next = self._operand(token, following) if operand_next else self._operator(token)
-        value: int | Expr = self._whole(self._plain(self.values.pop()))
-        return value
+        return self.values.pop()
 
-    def _tokens(self) -> Iterator[_Token]:
-        for match in re.finditer(_TOKEN, self.text):
+    def _result(self, value: Value) -> Any:
+        return self._whole(self._plain(value))
+
+    def _tokens(self) -> Iterator[Token]:
+        for match in re.finditer(self.tokens, self.text):
             kind = match.lastgroup or "other"
             if kind == "other" or (kind == "name" and not match[0].isidentifier()):
                 self.position = match.start()
                 self._fail(f"unexpected character {match[0][:1]!r}")
             if kind != "space":
-                yield _Token(kind, match[0], match.start())
+                yield Token(kind, match[0], match.start())
 
     # -- the two states of the loop ------------------------------------------------------------
-    def _operand(self, token: _Token, following: _Token) -> bool:
+    def _operand(self, token: Token, following: Token) -> bool:
         """Consume a token where an operand must begin; returns whether one must still begin."""
         if token.kind == "number":
             self.values.append(self._number(token.text))
@@ -168,29 +177,29 @@ class _Parser:
                 return False
             if token.text not in FUNCTIONS:
                 self._fail(f"{token.text!r} is not a function of the language ({', '.join(FUNCTIONS)})")
-            self.pending.append(_Pending("call", token.position, token.text))
+            self.pending.append(Pending("call", token.position, token.text))
             return True
         if token.text == "(":
             function = ""
             if self.pending and self.pending[-1].operator == "call":
                 function = self.pending.pop().function
-            self.pending.append(_Pending("(", token.position, function, len(self.values)))
+            self.pending.append(Pending("(", token.position, function, len(self.values)))
             self.open += 1
             if self.open > self.limits.nesting:
                 self._fail(f"parentheses nested deeper than {self.limits.nesting}")
             return True
         if token.text in ("-", "+"):
             operator = "negative" if token.text == "-" else "positive"
-            self.pending.append(_Pending(operator, token.position))
+            self.pending.append(Pending(operator, token.position))
             return True
         return self._fail("expected a number, a symbol or '('")
 
-    def _operator(self, token: _Token) -> bool:
+    def _operator(self, token: Token) -> bool:
         """Consume a token after an operand; returns whether another operand must follow."""
         if token.kind == "operator":
             # ** is right-associative: an equal operator on the stack is not applied yet
-            self._reduce(_PRECEDENCE[token.text] + (token.text == "**"))
-            self.pending.append(_Pending(token.text, token.position))
+            self._reduce(self.precedence[token.text] + (token.text == "**"))
+            self.pending.append(Pending(token.text, token.position))
             return True
         if token.kind in ("number", "name") or token.text == "(":
             self._fail("expected an operator")
@@ -209,20 +218,19 @@ class _Parser:
             return True
         self.open -= 1
         opened = self.pending.pop()
-        arguments = [self._plain(v) for v in self.values[opened.arguments_from :]]
+        arguments = self.values[opened.arguments_from :]
         del self.values[opened.arguments_from :]
         self.position = opened.position
-        self.values.append(self._call(opened.function, arguments) if opened.function else arguments[0])
+        self.values.append(self._closed(opened.function, arguments))
         return False
 
     def _reduce(self, precedence: int) -> None:
         """Apply the operators on the stack that bind at least as tightly."""
-        while self.pending and _PRECEDENCE.get(self.pending[-1].operator, 0) >= precedence:
+        while self.pending and self.precedence.get(self.pending[-1].operator, 0) >= precedence:
             operator, self.position, *_ = self.pending.pop()
             right = self.values.pop()
-            if operator in ("negative", "positive"):
-                right = self._plain(right)
-                self.values.append(-right if operator == "negative" else right)
+            if operator in self.prefixes:
+                self.values.append(self._prefixed(operator, right))
             elif operator in ("+", "-"):
                 # a sum is evaluated once, when it is used: adding term by term is quadratic
                 left = self.values.pop()
@@ -231,7 +239,7 @@ class _Parser:
                 summands.append(right if operator == "+" else -right)
                 self.values.append(summands)
             else:
-                self.values.append(self._binary(operator, self._plain(self.values.pop()), right))
+                self.values.append(self._binary(operator, self.values.pop(), right))
 
     # -- values ----------------------------------------------------------------------------------
     def _number(self, text: str) -> Value:
@@ -249,7 +257,17 @@ class _Parser:
         declared = f"declared: {', '.join(self.symbols) or 'none'}"
         return self._fail(f"unknown symbol {name!r}{did_you_mean(name, self.symbols, declared)}")
 
+    def _prefixed(self, operator: str, value: Value) -> Value:
+        value = self._plain(value)
+        return -value if operator == "negative" else value
+
+    def _closed(self, function: str, arguments: list[Value]) -> Value:
+        """The value of `(...)`, or of a call."""
+        values = [self._plain(v) for v in arguments]
+        return self._call(function, values) if function else values[0]
+
     def _binary(self, operator: str, left: Value, right: Value) -> Value:
+        left = self._plain(left)
         if operator == "/" and isinstance(right, _PowerOfSum):
             self._require_divisor(right.base)
             for _ in range(right.exponent):

@@ -74,6 +74,11 @@ def scope(existing: Scope | None = None) -> Iterator[Scope]:
         _scope.reset(token)
 
 
+def in_scope() -> bool:
+    """Whether assumptions are recorded here."""
+    return _scope.get() is not None
+
+
 def is_symbolic(value: Any) -> bool:
     return isinstance(value, Expr)
 
@@ -362,6 +367,13 @@ def require_integer(a: Size, message: Message) -> None:
     """Require that the value of `a` is an integer: its quotients are exact (integers and arrays pass)."""
     if isinstance(a, Expr) and not symbolic.is_polynomial(a):
         exact_div(*symbolic.fraction_of(a), message)
+
+
+def exclude(valid: Any) -> None:
+    """Mask in the current scope, if there is one, what an array of truth values denies."""
+    current = _scope.get()
+    if current is not None and valid is not True:
+        current.valid = current.valid & valid
 
 
 def _noting(message: Message) -> Assumptions:

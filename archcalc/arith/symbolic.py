@@ -31,6 +31,7 @@ class Atom:
 
     __slots__ = ("_hash", "key", "nesting")
 
+    _parts: tuple[str, ...] = ()  # the arguments of the constructor
     key: str
     nesting: int
     _hash: int
@@ -51,6 +52,10 @@ class Atom:
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.key == other.key)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # made again from its parts: the hash of a text differs from process to process
+        return type(self), tuple(getattr(self, name) for name in self._parts)
+
     def __repr__(self) -> str:
         return self.key
 
@@ -67,6 +72,7 @@ class Symbol(Atom):
     """A named positive integer with a range, `minimum <= name <= maximum`."""
 
     __slots__ = ("maximum", "minimum", "name")
+    _parts = ("name", "minimum", "maximum")
 
     def __init__(self, name: str, minimum: int = 1, maximum: int | None = None) -> None:
         self.name = name
@@ -79,6 +85,7 @@ class Floor(Atom):
     """`floor(numerator / divisor)`, in normal form."""
 
     __slots__ = ("divisor", "numerator")
+    _parts = ("numerator", "divisor")
 
     def __init__(self, numerator: Expr, divisor: int | Expr) -> None:
         self.numerator = numerator
@@ -97,8 +104,9 @@ class Extremum(Atom):
     """The largest or smallest of expressions whose order is unknown."""
 
     __slots__ = ("is_max", "values")
+    _parts = ("values", "is_max")
 
-    def __init__(self, values: Iterable[int | Expr], *, is_max: bool) -> None:
+    def __init__(self, values: Iterable[int | Expr], is_max: bool) -> None:
         self.values = tuple(sorted(values, key=str))
         self.is_max = is_max
         nesting = max(v.nesting for v in self.values if isinstance(v, Expr))
@@ -116,6 +124,7 @@ class Power(Atom):
     """`base ** exponent` with a symbolic exponent."""
 
     __slots__ = ("base", "exponent")
+    _parts = ("base", "exponent")
 
     def __init__(self, base: int | Expr, exponent: Expr) -> None:
         self.base = base
@@ -134,6 +143,7 @@ class Sum(Atom):
     """A polynomial as one factor; occurs only with a negative exponent, as a divisor."""
 
     __slots__ = ("value",)
+    _parts = ("value",)
 
     def __init__(self, value: Expr) -> None:
         self.value = value
@@ -175,6 +185,9 @@ class Expr:
         self.nesting = max((a.nesting for m in terms for a, _ in m), default=0)
 
     # -- identity -------------------------------------------------------------------
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Expr, (self.terms,)
+
     @cached_property
     def _frozen(self) -> frozenset[tuple[Monomial, Coefficient]]:
         return frozenset(self.terms.items())

@@ -28,8 +28,11 @@ COMMANDS = {
     "explain": "Each figure of a layer step by step; or which layers have a given count or field.",
     "layers": "List the layer types, their fields and their formulas.",
     "lint": "Find faults of networks, and figures beyond budgets: made for CI.",
+    "report": "Write one self-contained HTML page: the network to look at, with its figures.",
     "rules": "List the rules of lint, or explain one.",
-    "schema": "Print the JSON Schema of archcalc's own spec.",
+    "schema": "Print the JSON Schema of archcalc's own spec, or of what a command prints as JSON.",
+    "solve": "Answer a design question exactly: the widest, deepest, cheapest network under budgets.",
+    "sweep": "Every configuration of a design space, exact, and the Pareto front of the best.",
     "verify": "Build the real Keras model and compare it with every figure.",
 }
 

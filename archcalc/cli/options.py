@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
-_HTML = "no HTML is written here; -o FILE.md writes Markdown, and a notebook shows a report as HTML"
+_HTML = "no HTML is written here; archcalc report SOURCE -o FILE.html writes a page, -o FILE.md Markdown"
 _SHEET = "no spreadsheet is written here; use -o FILE.csv, which spreadsheets open"
 _PAGES = "no PDF is written here; use -o FILE.tex and LaTeX, or -o FILE.md"
 _PICTURE = "no picture is written here; --gradients --plot FILE draws the gradients"

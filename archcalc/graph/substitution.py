@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from archcalc import arith
@@ -20,7 +20,8 @@ MAX_NODES = 1_000_000
 def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
     """The graph with some of its symbols replaced by integers (or arrays, or expressions).
 
-    Layers are constructed again, so that arguments are validated with the values. A block whose
+    Layers are constructed again, so that arguments are validated with the values; elements of arrays for
+    which they are invalid are masked in the current `arith.scope`. A block whose
     `repeat` becomes an integer is replaced by that many copies, named `body[1]/a`, `body[2]/a`, ...
     A symbol that has a value gets the new one; None opens it.
 
@@ -48,8 +49,9 @@ def with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
         graph = origin.read({name: v if isinstance(v, int) else None for name, v in new.items()})
         new = {name: v for name, v in new.items() if v is not None and not isinstance(v, int)}
     if new:
-        with arith.scope():
+        with arith.scope() as made:
             graph = _with_values(graph, new)
+        arith.exclude(made.valid)
     return graph if origin is None else dataclasses.replace(graph, origin=Origin(graph.nodes, origin.read))
 
 
@@ -100,8 +102,9 @@ def restate(graph: Graph) -> bool:
         if node.layer in seen:
             continue
         seen.add(node.layer)
-        if _any_symbols(vars(node.layer).values()):
-            has_symbols = True
+        if _any(_varies, vars(node.layer).values()):
+            # arrays are values: what does not hold for them is masked
+            has_symbols = has_symbols or _any(arith.is_symbolic, vars(node.layer).values())
             try:
                 node.layer.restate()
             except LayerError as fault:
@@ -122,14 +125,18 @@ def restate(graph: Graph) -> bool:
 _PLAIN = frozenset({int, str, bool, float, type(None), dict})
 
 
-def _any_symbols(values: Iterable[Any]) -> bool:
-    """Whether any argument is or contains (in tuples and layers) an expression."""
+def _varies(value: Any) -> bool:
+    return isinstance(value, Expr) or arith.is_array(value)
+
+
+def _any(kind: Callable[[Any], bool], values: Iterable[Any]) -> bool:
+    """Whether any argument is, or contains in tuples and layers, something of a kind."""
     for value in values:
         if type(value) in _PLAIN:
             continue
         if isinstance(value, Layer):
             value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))
-        if isinstance(value, Expr) or (isinstance(value, tuple) and _any_symbols(value)):
+        if kind(value) or (isinstance(value, tuple) and _any(kind, value)):
             return True
     return False
 
@@ -265,9 +272,9 @@ class _Unroller:
                 Repeat(start, len(self.nodes) - 1, source, self._tap(repeat.out), repeat.count)
             )
             return
-        if repeat.count < 1:
+        if repeat.count < 0:
             name = self.graph.nodes[repeat.first].name
-            raise LayerError(f"layer {name!r}: repeat must be a positive integer, got {repeat.count}")
+            raise LayerError(f"layer {name!r}: repeat must be a number of copies, got {repeat.count}")
         prefix = block_name(self.graph, repeat, self.depth)
         stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
         # inside a copy, the source is the output of the previous copy
@@ -276,9 +283,11 @@ class _Unroller:
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
             self._walk(inside, prefix, f"{stem}[{FIRST_COPY + copy}]")
         if outer is None:
-            del self.redirected[repeat.source]
+            self.redirected.pop(repeat.source, None)
         else:
             self.redirected[repeat.source] = outer
+        if repeat.count == 0:  # what reads the block reads what it would have read
+            self.redirected[repeat.out] = source
 
 
 def block_name(graph: Graph, repeat: Repeat, depth: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 # the signs of the tables, which take one cell each
-_SIGNS = str.maketrans("", "", "×—─–→·σ√≥²³…")
+_SIGNS = str.maketrans("", "", "×—─–→·σ√≥⁰¹²³⁴⁵⁶⁷⁸⁹…")
 
 
 @lru_cache(4096)

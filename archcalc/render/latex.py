@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archcalc.arith.factoring import factored
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
+from archcalc.graph.quantities import TABLE
 from archcalc.render import summary
 from archcalc.render import text as words
 from archcalc.render.columns import FIELD, LAYER, OUTPUT, TYPE, Column, everywhere
@@ -77,7 +79,38 @@ def latex(report: Report, **options: Any) -> str:
             r"\end{tabular}",
             r"\end{table}",
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_equations(report)]) + "\n"
+
+
+def _equations(report: Report) -> list[str]:
+    """The closed forms of the totals, as products where that is shorter, with values at the defaults."""
+    named = [q for q in TABLE if q.formula and q.name in report.formulas]
+    if not named:
+        return []
+    lines = []
+    for quantity in named:
+        figure = getattr(report.totals, quantity.name)
+        value = report.formula_values.get(quantity.name)
+        parts = [f"\\text{{{quantity.formula}}} &= {_shortest(figure)}"]
+        parts += [] if value is None else [f"= {value:,}".replace(",", "{,}")]
+        needed = report.formula_conditions.get(quantity.name, ())
+        parts += (
+            [f"\\qquad\\text{{({escaped(' and '.join(map(words.in_words, needed)))})}}"] if needed else []
+        )
+        lines.append(" ".join(parts))
+    return [r"% \usepackage{amsmath}", r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}"]
+
+
+def _shortest(figure: Expr) -> str:
+    product = factored(figure)
+    if product is None or len(str(product)) >= len(str(figure)):
+        return _formula(figure)
+    parts = [] if product.content == 1 else [str(product.content)]
+    for base, exponent in product.powers:
+        text = _formula(base)
+        text = text if len(base.terms) == 1 else f"\\left({text}\\right)"
+        parts.append(text if exponent == 1 else f"{text}^{{{exponent}}}")
+    return r" \cdot ".join(parts)
 
 
 def _caption(report: Report) -> str:

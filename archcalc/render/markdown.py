@@ -28,7 +28,7 @@ def markdown(report: Report, **options: Any) -> str:
     lines.append(_line([_total(c, report) for c in columns]))
     facts = [
         *summary.facts(report, UNICODE),
-        *summary.formulas(report),
+        *summary.formulas(report, UNICODE),
         *summary.premises(report),
     ]
     lines.append("")

@@ -27,7 +27,7 @@ def html(report: Report) -> str:
     foot = "".join(_cell(c, _total(c, report), "th") for c in columns)
     facts = [
         *summary.facts(report, UNICODE),
-        *summary.formulas(report),
+        *summary.formulas(report, UNICODE),
         *summary.premises(report),
     ]
     notes = "".join(f"<dt>{escape(f.label)}</dt><dd>{escape(f.text)}</dd>" for f in facts)

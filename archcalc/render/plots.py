@@ -1,4 +1,4 @@
-"""Plots by matplotlib: gradients by depth."""
+"""Plots by matplotlib: gradients by depth, and what all plots share."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | Non
     `measured` maps rows to log10 of the gradient's norm over the output's. Raises `MissingExtraError`
     without matplotlib, `ArchcalcError` for a report without gradients and for a path that cannot be written.
     """
-    figure_of = _figure()
+    figure = new_figure(figsize=(9, 5), layout="constrained")
     rows = [row for row in report.rows if row.gradient is not None]
     if not rows:
         raise ArchcalcError("nothing to plot: the report has no gradients (--gradients)")
-    figure = figure_of(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
     positions = range(len(rows))
 
@@ -49,6 +48,11 @@ def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | Non
         axes.set_xticks(positions, [printable(row.name) for row in rows], rotation=90, fontsize=7)
     axes.grid(alpha=0.3)
     axes.legend()
+    save(figure, path)
+
+
+def save(figure: Any, path: str) -> None:
+    """Write a figure in the format of the file's suffix; raises `ArchcalcError` where that cannot be."""
     image = BytesIO()
     try:
         figure.savefig(image, format=Path(path).suffix.lstrip(".").lower() or "png")
@@ -59,9 +63,10 @@ def gradient_plot(report: Report, path: str, measured: Mapping[str, float] | Non
         raise ArchcalcError(f"{path}: expected a name that ends in .png, .svg or .pdf") from None
 
 
-def _figure() -> Any:
+def new_figure(**how: Any) -> Any:
+    """An empty figure of matplotlib; raises `MissingExtraError` without it."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("--plot needs matplotlib: python -m pip install 'archcalc[plots]'") from None
-    return Figure
+    return Figure(**how)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import integer
+from archcalc.arith.factoring import shortest
 from archcalc.arith.symbolic import Expr, Extremum
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import TABLE
@@ -190,20 +191,29 @@ def _gradients(report: Report, glyphs: Glyphs) -> Iterator[Fact]:
 _SECTIONS = (_parameters, _work, _memory, _fields, _gradients)
 
 
-def formulas(report: Report) -> list[Fact]:
+def formulas(report: Report, glyphs: Glyphs) -> list[Fact]:
     """Closed forms of the totals that contain a symbol."""
     figures = {name: getattr(report.totals, name) for name in report.formulas}
     if figures.get("trainable_parameters") == figures.get("parameters"):
         figures.pop("trainable_parameters", None)
-    return [Fact(q.formula, _closed_form(figures[q.name])) for q in TABLE if q.formula and q.name in figures]
+    named = [q for q in TABLE if q.formula and q.name in figures]
+    return [Fact(q.formula, _closed_form(report, q.name, figures[q.name], glyphs)) for q in named]
 
 
-def _closed_form(figure: Expr) -> str:
-    """The formula; of a maximum over too many formulas only their number."""
+def _closed_form(report: Report, name: str, figure: Expr, glyphs: Glyphs) -> str:
+    """The formula, its value at the defaults of the symbols, and from which symbols on it holds."""
+    value = report.formula_values.get(name)
+    shown = _formula(figure, glyphs) if value is None else f"{_formula(figure, glyphs)} = {value:,}"
+    needed = report.formula_conditions.get(name, ())
+    return f"{shown}, for {' and '.join(needed)}" if needed else shown
+
+
+def _formula(figure: Expr, glyphs: Glyphs) -> str:
+    """As a sum, or where that is shorter as a product; of too many alternatives only their number."""
     (first, *others) = figure.atoms()
     if not others and isinstance(first, Extremum) and len(first.values) > MAX_ALTERNATIVES:
         return f"the largest of {len(first.values)} formulas; in full with --format json"
-    return text.formula(figure)
+    return text.formula(shortest(figure), glyphs)
 
 
 MAX_ALTERNATIVES = 6
@@ -212,7 +222,11 @@ MAX_ALTERNATIVES = 6
 def premises(report: Report) -> list[Fact]:
     """Symbols, and the assumptions about them in plain words."""
     fixed = [f"{n} = {v}" for n, v in report.symbols.items() if v is not None]
-    free = [_range(n, *report.ranges.get(n, (1, None))) for n, v in report.symbols.items() if v is None]
+    free = [
+        _range(n, *report.ranges.get(n, (1, None)), report.defaults.get(n))
+        for n, v in report.symbols.items()
+        if v is None
+    ]
     lines = []
     if fixed:
         lines.append(Fact("With", ", ".join(fixed)))
@@ -223,11 +237,12 @@ def premises(report: Report) -> list[Fact]:
     return lines
 
 
-def _range(name: str, low: int, high: int | None) -> str:
-    """A symbol, with its declared range where it has one."""
+def _range(name: str, low: int, high: int | None, default: int | None) -> str:
+    """A symbol, with its declared range and its default where it has them."""
+    usual = "" if default is None else f" (default {default:,})"
     if high is None:
-        return f"{name} from {low} on" if low > 1 else name
-    return f"{name} from {low} to {high}"
+        return (f"{name} from {low} on" if low > 1 else name) + usual
+    return f"{name} from {low} to {high}{usual}"
 
 
 def remarks(report: Report, shown: Mapping[str, Sequence[str]], glyphs: Glyphs) -> list[Fact]:

@@ -82,7 +82,11 @@ class ReportView:
         laid = lay_out(self.rows, report.totals, width, glyphs, convention, self.table.columns)
         yield from self._table(laid)
         yield NEW_LINE
-        for section in (summary.facts(report, glyphs), summary.formulas(report), summary.premises(report)):
+        for section in (
+            summary.facts(report, glyphs),
+            summary.formulas(report, glyphs),
+            summary.premises(report),
+        ):
             before = ""
             for fact in section:
                 label = fact.label if fact.label != before else ""  # the next point of a list

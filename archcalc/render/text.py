@@ -60,18 +60,25 @@ def count(figure: Any, glyphs: Glyphs = UNICODE) -> str:
         return f"{glyphs.at_least} {count(figure.known, glyphs)}"
     if isinstance(figure, Unknown):
         return UNKNOWN
-    return formula(figure)
+    return formula(figure, glyphs)
 
 
-def formula(figure: Any) -> str:
-    """An expression with spaces only between its terms, so that lines break there."""
+def formula(figure: Any, glyphs: Glyphs = UNICODE) -> str:
+    """An expression, or its text, with spaces only between its terms, so that lines break there."""
     characters: list[str] = []
     depth = 0
     for c in str(figure):
         depth += (c == "(") - (c == ")")
         if c != " " or depth == 0 or characters[-1] == ",":
             characters.append(c)
-    return "".join(characters)
+    text = "".join(characters)
+    if glyphs is ASCII:
+        return text
+    text = re.sub(r"\*\*(\d)(?!\d)", lambda match: SUPERSCRIPT[int(match[1])], text)
+    return text.replace("**", "^").replace("*", "·")
+
+
+SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def size(figure: Any, glyphs: Glyphs = UNICODE) -> str:
@@ -80,7 +87,7 @@ def size(figure: Any, glyphs: Glyphs = UNICODE) -> str:
         return "?"
     if figure is None:
         return glyphs.nothing
-    text = formula(figure)
+    text = formula(figure, glyphs)
     return f"({text.replace(' ', '')})" if isinstance(figure, Expr) and len(figure.terms) > 1 else text
 
 
@@ -201,7 +208,7 @@ def _root(variance: Any, glyphs: Glyphs) -> str:
         return UNKNOWN
     if not isinstance(variance, Expr):
         return f"{sqrt(max(variance, 0)):,.1f}"
-    written = formula(variance).replace(" ", "")
+    written = formula(variance, glyphs).replace(" ", "")
     if len(written) > MAX_ROOT:
         written = f"{len(variance.terms)} terms"
     return f"{glyphs.root}({written})"

@@ -22,6 +22,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
+from archcalc.report.elements import Elements, Memory, memory
 from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
 from archcalc.report.stated import completed
 
@@ -54,20 +55,27 @@ class Figures:
     Errors are found at once: that layers do not fit together, or share weights of different shapes;
     gradients, if requested. All other figures are computed when they are read, since a user who asks
     for parameters need not wait for fields. `has_symbols`: an analysis may use what an earlier one
-    assumed about an open symbol, so their order matters, and `analyze` runs all of them.
+    assumed about an open symbol, so their order matters, and `analyze` runs all of them. `elements`: the
+    graph before its symbols got arrays, and these.
 
     Raises `NetworkError` with every independent fault, `ArchcalcError` where gradients cannot be
     computed as requested.
     """
 
     def __init__(
-        self, graph: Graph, asked: AnalysisOptions, gradient_options: GradientOptions | None = None
+        self,
+        graph: Graph,
+        asked: AnalysisOptions,
+        gradient_options: GradientOptions | None = None,
+        valid: Any = True,
+        elements: Elements | None = None,
     ) -> None:
         self.graph = graph
         self.asked = asked
         self.options = completed(asked, graph)
         self.gradient_options = gradient_options
-        self.scope = arith.Scope()
+        self.scope = arith.Scope(valid=valid)
+        self.elements = elements
         with arith.scope(self.scope):
             self.has_symbols = restate(graph)
             self.output_shapes, weights = shapes.shapes_and_weights(graph)
@@ -166,7 +174,15 @@ class Figures:
         return self._calls(self._tensors)
 
     @once
+    def _memory(self) -> Memory | None:
+        """That of each configuration, where symbols have arrays of values."""
+        return None if self.elements is None else memory(self.elements, self.asked)
+
+    @once
     def peaks(self) -> Inference:
+        if self._memory is not None:
+            usual = peak.Peak(self._memory.usual, None)
+            return Inference(peak.fixed(usual.bytes), usual, peak.Peak(self._memory.best, None))
         return inference(self.graph, self.inference_calls, self.options.batch)
 
     @once
@@ -180,6 +196,8 @@ class Figures:
 
     @once
     def training_activation_bytes(self) -> Sequence[Size]:
+        if self._memory is not None:
+            return self._memory.held
         return self._batched(held_in_training(self.graph, self.training_calls, self._held, self.recomputed))
 
     @once
@@ -203,6 +221,8 @@ class Figures:
     @once
     def training(self) -> peak.Course:
         """A training step, in Keras's order."""
+        if self._memory is not None:
+            return peak.fixed(self._memory.training)
         return self._training(self.blocks)
 
     @once

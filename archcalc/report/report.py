@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
-from archcalc.arith import Scope, Shape, Size
+from archcalc.arith import Scope, Shape, Size, symbolic
 from archcalc.arith.symbolic import Expr, Symbol
+from archcalc.errors import ArchcalcError
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
 from archcalc.report import findings
 from archcalc.report.caveats import caveats
@@ -91,6 +93,25 @@ class Report(Frozen):
     @property
     def scope(self) -> Scope:
         return self._of.scope
+
+    @property
+    def valid(self) -> Any:
+        """Where the figures hold, if symbols have arrays of values: True, or an array of truth values.
+
+        They do not where layers do not fit together, or where a repeated block would be left out.
+        """
+        return self._of.scope.valid
+
+    @property
+    def _of_arrays(self) -> bool:
+        return self._of.elements is not None
+
+    def _require_numbers(self) -> None:
+        if self._of_arrays:
+            raise ArchcalcError(
+                "figures that are arrays make no table; read them (report.totals.parameters), or give each "
+                "symbol one value"
+            )
 
     @property
     def has_symbols(self) -> bool:
@@ -201,6 +222,35 @@ class Report(Frozen):
             if isinstance(getattr(self.totals, name), Expr)
         }
 
+    @once
+    def defaults(self) -> Mapping[str, int | None]:
+        """The values that the source gives the open symbols; None for those that it leaves open."""
+        origin = self._of.graph.origin
+        if not self._open or origin is None:
+            return dict.fromkeys(self._open)
+        stated = origin.read({}).symbols
+        return {name: stated.get(name) for name in self._open}
+
+    @once
+    def formula_conditions(self) -> Mapping[str, tuple[str, ...]]:
+        """What single formulas assume of symbols, beyond `assumptions`."""
+        texts = {name: tuple(c.text for c in self.totals.premises(name)) for name in self.formulas}
+        return {name: needed for name, needed in texts.items() if needed}
+
+    @once
+    def formula_values(self) -> Mapping[str, int]:
+        """The formulas' values at the defaults; of those that hold there, if all have one."""
+        usual: dict[str, Any] = dict(self.defaults)
+        if not usual or None in usual.values():
+            return {}
+        met = [*self.scope.assumptions.conditions()]
+        values = {}
+        for name in self.formulas:
+            conditions = [*met, *self.totals.premises(name)]
+            if all(c.met(symbolic.evaluate(c.value, usual)) for c in conditions):
+                values[name] = int(symbolic.evaluate(getattr(self.totals, name), usual))
+        return values
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; the keys stay as they are."""
         return {**self.streamed(), "layers": [row.to_dict() for row in self.rows]}
@@ -228,6 +278,9 @@ class Report(Frozen):
             "checkpoint": None if self.checkpoint is None else self.checkpoint.to_dict(),
             "layers": (row.to_dict() for row in self.rows),
             "formulas": self.formulas,
+            "formula_conditions": {name: list(texts) for name, texts in self.formula_conditions.items()},
+            "defaults": dict(self.defaults),
+            "formula_values": dict(self.formula_values),
             "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
@@ -236,6 +289,7 @@ class Report(Frozen):
         """The table and totals, for a terminal of that width; `table` as for `to_markdown`."""
         from archcalc.render.terminal import terminal_text
 
+        self._require_numbers()
         return terminal_text(self, width=width, ascii=ascii, **table)
 
     def to_markdown(self, **table: Any) -> str:
@@ -247,33 +301,42 @@ class Report(Frozen):
         """
         from archcalc.render.markdown import markdown
 
+        self._require_numbers()
         return markdown(self, **table)
 
     def to_csv(self, *, depth: int | None = None) -> str:
         """One line per row, every figure exact."""
         from archcalc.render.csv import csv_lines
 
+        self._require_numbers()
         return "".join(csv_lines(self, depth=depth))
 
     def to_latex(self, **table: Any) -> str:
         """A booktabs table; `table` as for `to_markdown`."""
         from archcalc.render.latex import latex
 
+        self._require_numbers()
         return latex(self, **table)
 
     def __str__(self) -> str:
         from archcalc.render.screen import only_ascii, screen_width
 
+        if self._of_arrays:
+            return repr(self)
         return self.to_text(screen_width(), ascii=only_ascii()).rstrip("\n")
 
     def __rich__(self) -> Any:
         from archcalc.render.terminal import ReportView
 
+        if self._of_arrays:
+            return repr(self)
         return ReportView(self)
 
     def _repr_html_(self) -> str:
         from archcalc.render.notebook import html
 
+        if self._of_arrays:
+            return f"<pre>{escape(repr(self))}</pre>"
         return html(self)
 
     def _named(self, peak: Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
@@ -297,6 +360,9 @@ class Report(Frozen):
 
     def __repr__(self) -> str:
         t = self.totals
+        if self._of.elements is not None:
+            number = self._of.elements.number
+            return f"Report({self.name!r}: {len(self.rows)} layers, figures of {number:,} configurations)"
         return (
             f"Report({self.name!r}: {len(self.rows)} layers, {thousands(t.parameters)} parameters, "
             f"{thousands(t.macs)} MACs)"

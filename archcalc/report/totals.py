@@ -6,6 +6,8 @@ from collections.abc import Iterable, Set
 from typing import Any
 
 from archcalc.arith import Scope, Size, total
+from archcalc.arith.assumptions import Assumptions, Condition
+from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import SUMMED, TOTALS
 from archcalc.report.columns import Figures, once
@@ -85,6 +87,25 @@ class Totals(Frozen):
             return f"at the {moment.phase}"
         name = None if moment.node is None else self._of.name[moment.node]
         return f"in the {moment.phase} pass" + (f" of {name}" if name else "")
+
+    def premises(self, name: str) -> list[Condition]:
+        """What the closed form of a total assumes of symbols, beyond what all figures assume.
+
+        Bytes are those of blocks with so many copies that there are some between the first and the last,
+        and of sizes that differ where equal ones would share a buffer.
+        """
+        if name not in ("peak_activation_bytes", "training_bytes") or not isinstance(
+            getattr(self, name), Expr
+        ):
+            return []
+        course = self._of.training if name == "training_bytes" else self._of.peaks.course
+        needed = Assumptions()
+        for count, least in course.few.items():
+            more: Any = count - least
+            if isinstance(more, Expr) and needed.sign(more)[0] is not True:
+                needed.state_nonnegative(more, f"{count} >= {least}", f"fewer than {least} copies")
+        unequal = [Condition(f"{a} != {b}", (a - b) ** 2 - 1) for a, b in course.different]
+        return [*needed.conditions(), *unequal]
 
     @once
     def as_built(self) -> dict[str, Size]:

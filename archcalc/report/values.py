@@ -39,8 +39,8 @@ def to_json_value(value: Any) -> Any:
         return value if isfinite(value) else None
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
-    if hasattr(value, "item"):  # a number of numpy
-        return to_json_value(value.item())
+    if hasattr(value, "tolist"):  # an array or a number of numpy
+        return to_json_value(value.tolist())
     return str(value)
 
 

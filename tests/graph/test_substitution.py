@@ -128,21 +128,27 @@ def test_arguments_are_checked_again_and_all_faults_named() -> None:
     assert [name for name, _ in caught.value.faults] == ["b", "c"]
 
 
-def test_a_block_cannot_vanish() -> None:
+def test_no_copy_leaves_the_block_out() -> None:
     types = registered()
     graph = Graph.of(
         "g",
         [
             ("x", types["InputLayer"](shape=(8,)), []),
             ("d", types["Dense"](units=8), ["x"]),
+            ("e", types["Dense"](units=2), ["d"]),
         ],
-        ["d"],
+        ["e"],
         repeats=(Repeat(1, 1, Tap(0), Tap(1), symbolic.symbol("n") - 1),),
         symbols={"n": None},
     )
-    with pytest.raises(LayerError, match="layer 'd': repeat must be a positive integer, got 0"):
-        with_values(graph, {"n": 1})
-    assert [n.name for n in with_values(graph, {"n": 3}).nodes] == ["x", "d[1]", "d[2]"]
+    without = with_values(graph, {"n": 1})
+    assert [(n.name, n.inputs) for n in without.nodes] == [("x", ()), ("e", (Tap(0),))]
+    assert [n.name for n in with_values(graph, {"n": 3}).nodes] == ["x", "d[1]", "d[2]", "e"]
+    fewer = dataclasses.replace(
+        graph, repeats=(dataclasses.replace(graph.repeats[0], count=symbolic.symbol("n") - 2),)
+    )
+    with pytest.raises(LayerError, match="layer 'd': repeat must be a number of copies, got -1"):
+        with_values(fewer, {"n": 1})
 
 
 # -- symbols that have a value ---------------------------------------------------------------------

@@ -216,9 +216,8 @@ def test_weights_of_a_file_without_any(tmp_path: Path) -> None:
          "archcalc examples copy vgg16"),
         (["net.json"], "archcalc: no command is named 'net.json'; did you mean archcalc analyze net.json? "
          "(archcalc --help)"),
-        (["analyze", "{}", "-o", "x.html"], "archcalc analyze: x.html: no HTML is written here; -o "
-         "FILE.md writes "
-         "Markdown, and a notebook shows a report as HTML (archcalc analyze --help)"),
+        (["analyze", "{}", "-o", "x.html"], "archcalc analyze: x.html: no HTML is written here; archcalc "
+         "report SOURCE -o FILE.html writes a page, -o FILE.md Markdown (archcalc analyze --help)"),
         (["analyze", "{}", "-o", "x.xlsx"], "archcalc analyze: x.xlsx: no spreadsheet is written here; "
          "use -o "
          "FILE.csv, which spreadsheets open (archcalc analyze --help)"),

@@ -12,13 +12,29 @@ from collections.abc import Iterable, Sequence
 from math import lcm
 from typing import Any, NamedTuple, TypeAlias
 
-from archcalc.arith import Size, at_most, ceil_div, certainly, equal, floor_div, is_array, largest, smallest
+from archcalc.arith import (
+    Size,
+    at_most,
+    ceil_div,
+    certainly,
+    choose,
+    equal,
+    floor_div,
+    in_scope,
+    is_array,
+    is_symbolic,
+    largest,
+    require_at_least,
+    smallest,
+)
 from archcalc.arith.unknown import Unknown
+from archcalc.errors import LayerError
 
 MAX_PERIOD = 1024
 MAX_READS = 1 << 16  # table entries looked up for one layer
 MAX_MAPS = 8
 MAX_BITS = 4096  # of a stride
+BEYOND = 1 << 60  # where an extremum of no units is never the answer
 
 TOO_MANY_PHASES = Unknown(f"the field repeats only after more than {MAX_PERIOD} units")
 TOO_MANY_MAPS = Unknown(f"more than {MAX_MAPS} branches move over the input at different rates")
@@ -167,23 +183,41 @@ def extreme(endpoint: Endpoint, start: Size, stop: Size, *, is_max: bool) -> Any
     up = is_nondecreasing(endpoint)
     constant_step = type(endpoint.step) is int and endpoint.step == 0
     integral = type(start) is int and type(stop) is int
-    candidates = []
+    several = is_array(start) or is_array(stop)
+    candidates: list[Any] = []
     for r, value in enumerate(endpoint.values):
         if value is None:
-            continue
-        if constant_step and not integral:
-            candidates.append(value)
             continue
         first, last = phase_range(start, stop, period, r)
         if type(first) is type(last) is int and first > last:
             continue
+        if period > 1 and (is_symbolic(first) or is_symbolic(last)) and not _has_units(first, last):
+            continue
+        if constant_step and not integral and not several:
+            candidates.append(value)
+            continue
+        ends = []
         if up is None or up is not is_max:
-            candidates.append(endpoint.step * first + value)
+            ends.append(endpoint.step * first + value)
         if up is None or up is is_max:
-            candidates.append(endpoint.step * last + value)
+            ends.append(endpoint.step * last + value)
+        if several:  # some configurations may have no unit of this phase
+            ends = [choose(at_most(first, last), end, -BEYOND if is_max else BEYOND) for end in ends]
+        candidates += ends
     if not candidates:
         return None
     return (largest if is_max else smallest)(*_distinct(candidates))
+
+
+def _has_units(first: Size, last: Size) -> bool:
+    """Whether a phase has a unit; where that depends on symbols it is assumed."""
+    answer = at_most(first, last)
+    if answer is None and in_scope():
+        try:
+            require_at_least(last, first, "a phase without units")
+        except LayerError:
+            return False
+    return answer is not False
 
 
 def phase_range(start: Size, stop: Size, period: int, r: int) -> tuple[Size, Size]:

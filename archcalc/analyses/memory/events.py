@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archcalc.analyses.memory.held import NEW, VIEW, Call
 from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
 from archcalc.analyses.memory.recompute import NOTHING, Plan
 from archcalc.analyses.memory.steps import Run
-from archcalc.arith import Size, certainly, equal, largest
+from archcalc.arith import Size, certainly, equal, is_known, largest
 from archcalc.graph import Graph, Tap
 
 
-def taken_over(call: Call, reads: Sequence[Tap], sizes: Sequence[Size]) -> tuple[Tap, ...]:
+def surely_same(a: Size, b: Size) -> bool:
+    return certainly(equal(a, b))
+
+
+def taken_over(
+    call: Call, reads: Sequence[Tap], sizes: Sequence[Size], same: Callable[[Size, Size], bool] = surely_same
+) -> tuple[Tap, ...]:
     """The tensors of those that a call reads whose buffer its output may take over, or shares."""
     if call.way == VIEW:
         return tuple(reads[:1])
     if call.way == NEW:
         return ()
-    return tuple(
-        tap for tap, size in zip(reads, sizes, strict=True) if certainly(equal(size, call.outputs[0]))
-    )
+    return tuple(tap for tap, size in zip(reads, sizes, strict=True) if same(size, call.outputs[0]))
 
 
 @dataclass
@@ -32,6 +36,14 @@ class Program:
     run: Run
     calls: Sequence[Call]
     plan: Plan = NOTHING  # which blocks are recomputed
+    different: dict[tuple[Size, Size], None] = field(default_factory=dict)  # sizes taken to be different
+
+    def same(self, a: Size, b: Size) -> bool:
+        """Whether two sizes are equal; where that depends on symbols they are taken to be different."""
+        answer = equal(a, b)
+        if answer is None and is_known(a) and is_known(b):
+            self.different[a, b] = None
+        return certainly(answer)
 
     def at_start(self) -> list[Write]:
         inputs = set(self.graph.inputs)
@@ -66,7 +78,7 @@ class Program:
         step = self.run.steps[number]
         call = self.calls[step.node]
         named: Callable[[Tap], Key] = key or (lambda tap: tap)
-        sources = taken_over(call, step.reads, [self.size(tap) for tap in step.reads])
+        sources = taken_over(call, step.reads, [self.size(tap) for tap in step.reads], self.same)
         writes = tuple(
             Write(named(Tap(number, k)), Bytes(0, size), call.way, tuple(map(named, sources)))
             for k, size in enumerate(call.outputs)

@@ -14,13 +14,13 @@ def keras_order(graph: Graph) -> Sequence[int]:
     Keras runs nodes by decreasing depth (the longest path to an output), and nodes of equal depth in
     the order in which its search from the outputs visits them (`keras.src.ops.function.map_graph`).
     Each call of a shared layer gets at least the depth of the layer's calls visited before it. Nodes
-    without a path to an output come last. Nodes keep the graph's order where a block represents a
-    symbolic number of copies, and in Keras configurations with nested models, each of which Keras
-    runs as one step: readers list these nodes in the order in which they run.
+    without a path to an output come last. Nodes keep the graph's order in Keras configurations with
+    nested models, each of which Keras runs as one step: readers list these nodes in the order in which
+    they run. Where a block represents a symbolic number of copies, this is the order of one of them.
     """
     rows = range(len(graph.nodes))
     nested = graph.format.startswith("keras") and any("/" in node.name for node in graph.nodes)
-    if graph.repeats or nested or is_forced(graph):
+    if nested or is_forced(graph):
         return rows
     depths: dict[int, int] = {}
     of_layer: dict[int, int] = {}

@@ -7,7 +7,8 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from archcalc.analyses.memory.blocks import Block, contiguous
@@ -39,11 +40,15 @@ class Course(NamedTuple):
     moments: Sequence[Moment]
     program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
+    few: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and the least that the bytes are of
+    different: Sequence[tuple[Size, Size]] = ()  # sizes that the bytes take to be different
 
     def at(self, batch: Size) -> Size:
         """The peak with this batch."""
         if self.reason:
             return Unknown(self.reason)
+        if len(self.moments) == 1:
+            return self.moments[0].bytes.at(batch)
         return largest(*{moment.bytes.at(batch) for moment in self.moments}) if self.moments else 0
 
     def moment(self, batch: Size) -> Moment | None:
@@ -62,6 +67,11 @@ class Course(NamedTuple):
         return min(batches) if batches else None
 
 
+def fixed(most: Size) -> Course:
+    """A run whose peak is known, with the batch that it was computed for."""
+    return Course([Moment(Bytes(most), -1)])
+
+
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
@@ -72,20 +82,29 @@ def training(
     graph: Graph, calls: Sequence[Call], order: Sequence[int], fixed: Size, recomputed: Sequence[Block] = ()
 ) -> Course:
     """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end."""
-    # the last copy of a block differs from those before it: what follows it is another layer
-    run = Run(graph, contiguous(graph, order, recomputed), copies=3)
+    # the first and the last copy of a block differ from those between: what is next to them is another layer
+    run = Run(graph, contiguous(graph, order, recomputed), ends=2)
     program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    return _course(program, lambda: TrainingStep(program).events(), fixed, program.labels())
+    return _course(program, lambda: TrainingStep(program).events(), fixed, program.labels)
 
 
 def _course(
-    program: Program, events: Callable[[], Iterable[Event]], fixed: Size = 0, labels: Sequence[Write] = ()
+    program: Program,
+    events: Callable[[], Iterable[Event]],
+    fixed: Size = 0,
+    labels: Callable[[], Sequence[Write]] = tuple,
 ) -> Course:
     if program.run.too_deep:
         return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
-    pool = _pool(program, events, labels=labels)
+    if program.run.scattered:
+        return Course((), reason="other layers run between those of a block that is repeated")
+    pool = _pool(program, events, labels=labels())
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
-    return Course([m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments])
+    return Course(
+        [m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments],
+        few=program.run.few,
+        different=tuple(program.different),
+    )
 
 
 def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
@@ -106,10 +125,12 @@ def _pool(
     events: Callable[[], Iterable[Event]],
     stop: int | None = None,
     labels: Sequence[Write] = (),
+    *,
+    every: bool = False,
 ) -> Pool:
     at_start = [*program.at_start(), *labels]
     to_end = {write.key for write in at_start} | set(program.run.outputs)
-    return Pool(events, at_start, to_end, stop)
+    return Pool(events, at_start, to_end, stop, every=every)
 
 
 def peak(course: Course, batch: Size) -> Peak:
@@ -125,3 +146,19 @@ def peak(course: Course, batch: Size) -> Peak:
         if isinstance(key, Tap)
     )
     return Peak(course.at(batch), program.graph.inputs[0] if moment.event < 0 else moment.node, held)
+
+
+def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
+    """The node and the most bytes of each step of inference; empty where these depend on symbols."""
+    program = course.program
+    if program is None or course.reason:
+        return []
+    most: dict[int, tuple[int, int]] = {}
+    for moment in _pool(program, program.inference, every=True).moments:
+        size = moment.bytes.at(batch)
+        if type(size) is not int:
+            return []
+        if moment.node is not None:
+            before = most.get(moment.event, (moment.node, 0))[1]
+            most[moment.event] = moment.node, max(size, before)
+    return list(most.values())

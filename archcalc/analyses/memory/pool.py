@@ -75,7 +75,8 @@ class Pool:
     """The moments of a run, or of its part up to event number `stop`.
 
     `events` is called twice, so that a long run need not be held. `at_start` are alive from the start,
-    `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
+    `to_end` to the end. Of moments in a row that exceed each other only the largest are kept, unless `every`
+    moment is wanted.
     """
 
     def __init__(
@@ -84,7 +85,10 @@ class Pool:
         at_start: Sequence[Write],
         to_end: Collection[Key],
         stop: int | None = None,
+        *,
+        every: bool = False,
     ) -> None:
+        self._every = every
         self._last: dict[Key, int] = {}
         for number, event in enumerate(events()):
             for key in event.reads:
@@ -130,6 +134,9 @@ class Pool:
     def _see(self, working: Bytes, number: int, event: Event) -> None:
         """The moment at which an event also holds these bytes."""
         now = self.alive.plus(working)
+        if self._every:
+            self.moments.append(Moment(now, number, event.node, event.phase))
+            return
         while self.moments and now != self.moments[-1].bytes and now.exceeds(self.moments[-1].bytes):
             self.moments.pop()
         if not self.moments or not self.moments[-1].bytes.exceeds(now):

@@ -29,47 +29,57 @@ class Step(NamedTuple):
 class Run:
     """The steps of one forward pass, inputs first.
 
-    Of a block that is repeated a symbolic number of times so many copies run, the first of them before the
-    copies between and the others after those, which hold as many bytes.
+    Of a block that is repeated a symbolic number of times the first copies and as many last ones run, `ends`
+    of each; all between them are alike. `few` has the blocks' numbers of copies, each with the least number
+    from which that is so.
     """
 
-    def __init__(self, graph: Graph, order: Sequence[int], copies: int = 2) -> None:
-        self._copies = copies
+    def __init__(self, graph: Graph, order: Sequence[int], ends: int = 1) -> None:
+        self._ends = ends
+        self.few: dict[Size, int] = {}
         self._copy: tuple[int, ...] = ()
         self.steps: list[Step] = []
         self.too_deep = False
+        self._position: dict[int, int] = {}
+        self.scattered = False  # whether other nodes run between those of a repeated block
         self._nodes = graph.nodes
+        self._order = list(order)
         self._step_of: dict[int, int] = {}
         self._replaced: dict[Tap, Tap] = {}
         self._starting: dict[int, list[Repeat]] = {}
-        for repeat in sorted(graph.repeats, key=lambda r: -r.last):
-            self._starting.setdefault(repeat.first, []).append(repeat)
+        for repeat in sorted(graph.repeats, key=lambda r: r.first - r.last):
+            start, end = self._positions(repeat)
+            self.scattered |= end - start != repeat.last - repeat.first
+            self._starting.setdefault(start, []).append(repeat)
         self._inputs = set(graph.inputs)
         for i in graph.inputs:
             self._step(i)
-        if graph.repeats:
-            self._run(0, len(graph.nodes) - 1, ())
-        else:
-            for i in order:
-                if i not in self._inputs:
-                    self._step(i)
-        self.outputs = tuple(map(self.source, graph.outputs))
+        if not self.scattered:
+            self._run(0, len(self._order) - 1, ())
+        self.outputs = () if self.scattered else tuple(map(self.source, graph.outputs))
 
     def source(self, tap: Tap) -> Tap:
         """The latest step that computed a tensor of the graph, and the number of its output."""
         return self._replaced.get(tap) or Tap(self._step_of[tap.node], tap.output)
 
+    def _positions(self, repeat: Repeat) -> tuple[int, int]:
+        """Where in the order the first and the last node of a repeated block run."""
+        if not self._position:
+            self._position = {node: at for at, node in enumerate(self._order)}
+        places = [self._position[i] for i in range(repeat.first, repeat.last + 1)]
+        return min(places), max(places)
+
     def _run(self, first: int, last: int, inside: tuple[Repeat, ...]) -> None:
-        i = first
-        while i <= last:
-            inner = next((r for r in self._starting.get(i, ()) if not any(r is o for o in inside)), None)
+        at = first
+        while at <= last:
+            inner = next((r for r in self._starting.get(at, ()) if not any(r is o for o in inside)), None)
             if inner is not None:
                 self._run_copies(inner, (*inside, inner))
-                i = inner.last + 1
+                at = self._positions(inner)[1] + 1
                 continue
-            if i not in self._inputs:
-                self._step(i)
-            i += 1
+            if self._order[at] not in self._inputs:
+                self._step(self._order[at])
+            at += 1
 
     def _step(self, i: int) -> None:
         self.steps.append(Step(i, tuple(map(self.source, self._nodes[i].inputs)), self._copy))
@@ -78,16 +88,18 @@ class Run:
     def _run_copies(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
         before, outer = self._replaced.get(repeat.source), self._copy
         self._copy = (*outer, 0)
-        self._run(repeat.first, repeat.last, inside)
+        self._run(*self._positions(repeat), inside)
         if len(inside) > MAX_NESTED_REPEATS:
             self.too_deep = True
             return
-        copies = self._copies if len(inside) <= MAX_NESTED_IN_FULL else 2
+        ends = self._ends if len(inside) <= MAX_NESTED_IN_FULL else 1
+        self.few[repeat.count] = 2 * ends
         self._replaced[repeat.source] = self.source(repeat.out)
-        self.steps.append(Step(repeat.first, (), outer, repeat, repeat.count - copies))
-        for number in range(1, copies):
+        for number in range(1, 2 * ends):
+            if number == ends:
+                self.steps.append(Step(repeat.first, (), outer, repeat, repeat.count - 2 * ends))
             self._copy = (*outer, number)
-            self._run(repeat.first, repeat.last, inside)
+            self._run(*self._positions(repeat), inside)
             self._replaced[repeat.source] = self.source(repeat.out)
         self._copy = outer
         if before is None:

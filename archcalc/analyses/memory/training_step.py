@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from archcalc.analyses.memory.events import Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
 from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
-from archcalc.arith import Size, certainly, equal, largest, total
+from archcalc.arith import Size, largest, total
 from archcalc.graph import Repeat, Tap
 
 # what Adam makes of a sparse gradient: tensors of the weight's size, and of the gradient's
@@ -196,7 +196,7 @@ class TrainingStep:
     def _gradient(self, call: Call, key: Key, size: Size, outgoing: Sequence[Key]) -> Write:
         """The gradient of an input, in the buffer of the output's where the layer allows that."""
         way = call.held.gradient
-        if way != NEW and not certainly(equal(size, call.outputs[0])):
+        if way != NEW and not self.program.same(size, call.outputs[0]):
             way = NEW
         if way == VIEW and len(outgoing) > 1:
             way = REUSED  # the sum of all parts is made in the buffer of one

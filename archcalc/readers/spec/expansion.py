@@ -400,7 +400,7 @@ class Expansion:
         return None if any(value is None for _, value in values) else tuple(values)
 
     def _count(self, use: BlockEntry, binding: Binding) -> Any:
-        """How many copies: 1, an integer, or an expression; None after a fault."""
+        """How many copies: 1, an integer from 0 on, or an expression; None after a fault."""
         if use.repeat is None:
             return 1
         where = f"{use.path}.repeat"
@@ -408,7 +408,9 @@ class Expansion:
         if count is None:
             return None
         try:
-            arith.require_at_least(count, 1, f"expected a positive integer, got {count}")
+            # no copy at all is another network: a closed form is that of one copy or more
+            least = 0 if isinstance(count, int) else 1
+            arith.require_at_least(count, least, f"expected a number of copies, got {count}")
         except ArchcalcError as fault:
             self.faults.add(Severity.VALUES, where, str(fault))
             return None

@@ -129,12 +129,14 @@ def test_layers_that_do_not_compute_the_same_again_are_named() -> None:
 
 
 @pytest.mark.parametrize("names", ["body", "stem,body", "body/a"])
-@pytest.mark.parametrize("n", [2, 3, 7])
+@pytest.mark.parametrize("n", [4, 5, 7])
 def test_a_symbolic_number_of_copies_counts_as_they_do_one_by_one(names: str, n: int) -> None:
     unrolled = archcalc.analyze(STACK, {"n": n}, batch=100, checkpoint=names).totals
     symbolic = archcalc.analyze(STACK, {"n": None}, batch=100, checkpoint=names).totals
     for figure in ("training_macs", "training_activation_bytes", "training_bytes"):
         assert archcalc.arith.substitute(getattr(symbolic, figure), {"n": n}) == getattr(unrolled, figure)
+    assert [c.text for c in symbolic.premises("training_bytes")] == ["n >= 4"]
+    assert not symbolic.premises("training_macs")
 
 
 def traced(source: Any, span: tuple[int, int]) -> int:
