@@ -52,7 +52,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "schema": (("-o spec.schema.json", "for editors: name it in $schema"),),
     "solve": (
-        ("net.json --for n --maximize --parameters-at-most 5e6", "the largest n"),
+        ("net.json --for n --maximize --parameters-at-most 5e6", ""),
         ("net.json --for n --minimize macs --parameters-at-least 1000", ""),
     ),
     "sweep": (
