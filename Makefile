@@ -41,7 +41,7 @@ docs: $(VENV)/dev.stamp
 quick: $(VENV)/light.stamp
 	HYPOTHESIS_PROFILE=quick $(RUN) --light $(LEFT_OUT)
 
-test: check docs page
+test: check page docs
 	$(PYTEST)
 
 test-all: check docs

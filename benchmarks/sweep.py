@@ -67,7 +67,12 @@ print(json.dumps(min(seconds[1:])))
 def child(code: str, argument: str) -> list[float]:
     quiet = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
-        [sys.executable, "-c", code, argument], stdout=subprocess.PIPE, check=True, cwd=ROOT, env=quiet
+        [sys.executable, "-c", code, argument],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        cwd=ROOT,
+        env=quiet,
     )
     found = json.loads(done.stdout.splitlines()[-1])
     return found if isinstance(found, list) else [found]
@@ -115,10 +120,11 @@ def main() -> None:
     done = subprocess.run(
         [str(python), str(PEERS / "timed.py"), "1"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    torchinfo = json.loads(done.stdout)["seconds"]["torchinfo"]
+    torchinfo = json.loads(done.stdout.splitlines()[-1])["seconds"]["torchinfo"]
     print(
         f"torchinfo counts one:           {torchinfo:.2f} s, {torchinfo / forms:,.0f} times a closed form, "
         f"{torchinfo / rules:,.0f} times the rules"

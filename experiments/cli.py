@@ -39,6 +39,8 @@ def show() -> None:
 @click.option("--data", metavar="PATH|URL", help="A file or folder of the data, or a zip's URL.")
 @click.option("--weights", metavar="imagenet|FILE|none", help="Of the backbone; the same as --set weights=.")
 @click.option("--backbone", metavar="NAME", help="The same as --set backbone=.")
+@click.option("--cost-miss", metavar="N", help="Of a missed defect; the same as --set cost_miss=.")
+@click.option("--cost-false-alarm", metavar="N", help="The same as --set cost_false_alarm=.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable.")
 def run(
@@ -49,12 +51,19 @@ def run(
     data: str | None,
     weights: str | None,
     backbone: str | None,
+    cost_miss: str | None,
+    cost_false_alarm: str | None,
     out: Path,
     settings: tuple[str, ...],
 ) -> None:
     """Run the experiment NAME in a new folder under --out."""
     experiment = find(name)
-    given = (("weights", weights), ("backbone", backbone))
+    given = (
+        ("weights", weights),
+        ("backbone", backbone),
+        ("cost_miss", cost_miss),
+        ("cost_false_alarm", cost_false_alarm),
+    )
     settings += tuple(f"{key}={value}" for key, value in given if value is not None)
     pairs = dict(_pair(setting) for setting in settings)
     config = configs.changed(experiment.profiles[profile], pairs)

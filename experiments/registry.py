@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from archcalc.errors import did_you_mean
 from experiments.augmentation import Augmentation
+from experiments.cnn_limits import CnnLimits
 from experiments.common.errors import ExperimentError
 from experiments.common.experiment import Experiment
 from experiments.conv_vs_local import ConvVsLocal
+from experiments.defect_detection import DefectDetection
 from experiments.fitting import Fitting
 from experiments.gradient_flow import GradientFlow
 from experiments.image_classifier import ImageClassifier
+from experiments.modalities import Modalities
 from experiments.segmentation import Segmentation
 from experiments.stride_vs_pooling import StrideVsPooling
 from experiments.transfer import Transfer
@@ -25,6 +28,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         GradientFlow(),
         ConvVsLocal(),
         StrideVsPooling(),
+        DefectDetection(),
+        Modalities(),
+        CnnLimits(),
     )
 }
 

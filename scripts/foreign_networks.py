@@ -151,7 +151,7 @@ def networks(package: str) -> Iterator[tuple[str, Callable[[], Any]]]:
         for family in ZEROMODELS:
             module = import_module(f"zeromodels.models.{family}")
             name = next(n for n in module.__all__ if n.endswith("ImageClassify"))
-            yield name, getattr(module, name)
+            yield name, partial(getattr(module, name), image_size=64, num_classes=5)
 
 
 def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:

@@ -4,8 +4,9 @@
     python scripts/fuzz.py [--runs 200000] [--seed 0] [--corpus FOLDER]
 
 atheris records which branches of archcalc a source takes, and keeps sources that reach new ones.
-tests/hostile/damage.py turns bytes into a source; survive.py next to it says which outcomes are allowed.
-Any other exception stops the run, with the input in a file `crash-...`. `--random` runs without atheris.
+tests/hostile/damage.py turns bytes into a source, one in six of them with a file for `--classes`; survive.py
+next to it says which outcomes are allowed. Any other exception stops the run, with the input in a file
+`crash-...`. `--random` runs without atheris.
 """
 
 from __future__ import annotations
@@ -68,7 +69,12 @@ def _outcome(data: bytes, path: Path) -> str:
     from tests.hostile import damage
     from tests.hostile.survive import outcome
 
-    return outcome(damage.source(damage.chooser(data)), path, allow_unknown=bool(data[:1] > b"\x7f"))
+    allow_unknown = bool(data[:1] > b"\x7f")
+    choose = damage.chooser(data[1:])
+    if data[:1] and data[0] % 6 == 0:
+        raw, classes = damage.classes(choose)
+        return f"{outcome(raw, path, allow_unknown=allow_unknown, classes=classes)} (with a file of classes)"
+    return outcome(damage.source(choose), path, allow_unknown=allow_unknown)
 
 
 def _at_random(runs: int, seed: int) -> None:

@@ -1,6 +1,6 @@
 """Random custom code, traced, against the same network in the functional API: outcomes, refusals by cause.
 
-    python -m scripts.traced_programs [--count 1000] [--seed 0] [-o FILE.jsonl]
+    python -m scripts.traced_programs [--count 1000] [--seed 0] [--skip 0] [-o FILE.jsonl]
 
 The programs and what must hold of each are those of tests/keras/test_traced_programs.py. Writes a line for
 each program (its number, outcome, reasons, steps), and prints how often each outcome and reason occurred;
@@ -48,6 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip", type=int, default=0, help="draw this many programs without checking them")
     parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
     generator = random.Random(given.seed)
@@ -56,6 +57,8 @@ def main() -> int:
     lines: list[Any] = []
     for number in range(given.count):
         program, subclassed = draw(generator)
+        if number < given.skip:
+            continue
         result, reasons = outcome(program, subclassed)
         outcomes[result] += 1
         causes.update(set(reasons))

@@ -92,7 +92,7 @@ def answers(shell: str, words: str) -> list[str]:
         ("archcalc verify keras:vgg", ["keras:VGG16", "keras:VGG19"]),
         ("archcalc layers LocallyC", ["LocallyConnected1D", "LocallyConnected2D"]),
         ("archcalc layers Conv2D lstm", ["LSTM", "LSTMCell"]),
-        ("archcalc examples copy vg", ["vgg16"]),
+        ("archcalc examples copy vg", ["vgg16", "vgg_family"]),
         ("archcalc analyze x.json --columns macs,fi", ["macs,field"]),
         ("archcalc completion z", ["zsh"]),
         ("archcalc comp", ["completion"]),

@@ -198,6 +198,8 @@ ANALYZE = [
     Row("--loss", "mean_squared_error"),
     Row("--loss", "mean_squared_error", context=("--gradients", "--input-range", "0:1")),
     Row("--plot", "plot.svg"),
+    Row("--plot", "field=plot.svg"),
+    Row("--plot", "memory=plot.svg"),
     Row("--depth", "1"),
     Row("--columns", "output,training"),
     Row("--sort", "macs"),
@@ -294,7 +296,7 @@ REPORT = [
             *(("--accumulation", None), ("--memory", "8GiB"), ("--convention", "torchinfo")),
             *(("--weights", "symbolic"), ("--weights", "actual"), ("--tier", "tight")),
             *(("--training", None), ("--input-range", "0:1"), ("--loss", "mean_squared_error")),
-            ("--image", "missing.png"),
+            *(("--image", "missing.png"), ("--verify", None)),
         )
     ),
     Row("--checkpoint", "first", context=_PAGE, kinds=("spec",)),
@@ -397,6 +399,22 @@ def test_acts_or_refuses(
     if command == "analyze" and "--format" not in (row.option, *row.context):
         row = row._replace(context=(*row.context, "--format", "json"))
     require_effect(command, sources[kind, row.network], row, capsys)
+
+
+@pytest.mark.parametrize("kind", ["spec", "archive"])
+@pytest.mark.parametrize("row", REPORT, ids=lambda row: " ".join([*row.added(), row.network]))
+def test_a_page_is_another_or_refused(
+    kind: str,
+    row: Row,
+    sources: dict[tuple[str, str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if row.kinds and kind not in row.kinds:
+        return
+    monkeypatch.setattr("archcalc.verification.verify.verify", lambda *_, **__: Verification("net", "", ()))
+    monkeypatch.setattr("archcalc.cli.keras_quietly.import_quietly", str)
+    require_effect("report", sources[kind, row.network], row, capsys)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -37,7 +37,7 @@ _COMPARING = (*options.READING, "source", "compare", "form", "output", "width", 
     help="Show the total FLOPs in every convention, and why they differ, instead of the layers.",
 )
 @options.generated(GradientOptions)
-@options.plot_option
+@options.plots_option
 @options.generated(TableOptions)
 @options.showing_options
 @click.option(
@@ -45,7 +45,7 @@ _COMPARING = (*options.READING, "source", "compare", "form", "output", "width", 
     type=click.Choice(options.SEVERITIES),
     help="Exit with 1 if there is a finding of this level or above.",
 )
-def command(source: str, compare: bool, plot: str | None, fail_on: str | None, **given: Any) -> int:
+def command(source: str, compare: bool, plots: options.Plots, fail_on: str | None, **given: Any) -> int:
     """Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.
 
     SOURCE is a spec, a Keras config (model.to_json()), a .keras or .h5 file, keras:NAME, or - for
@@ -64,12 +64,12 @@ def command(source: str, compare: bool, plot: str | None, fail_on: str | None, *
         if compare:
             emit(_comparison(graph, show), show.output)
             return 0
-        given["gradients"] |= plot is not None
+        given["gradients"] |= any(what == "gradient" for what, _ in plots)
         report = analyze(graph, **given)
-        if plot is not None:
-            from archcalc.render.plots import gradient_plot
+        for what, path in plots:
+            from archcalc.render.plots import PLOTS
 
-            gradient_plot(report, plot)
+            PLOTS[what](report, path)
         emit(_text(report, show, table), show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 

@@ -10,7 +10,7 @@ from archcalc.cli import completion, options
 from archcalc.cli.output import emit
 from archcalc.render.screen import MIN_WIDTH
 
-FORMATS = ("table", "json", "markdown")
+FORMATS = ("table", "json", "markdown", "html")
 
 
 def _quantities(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -67,7 +67,11 @@ def command(sources: tuple[str, ...], symbols: Any, fail_on: tuple[str, ...], **
     _require_symbols(symbols, graphs)
     with naming(" and ".join(sources)):
         result = diff(*graphs, symbols=symbols)._replace(names=sources)
-    if show.form == "json":
+    if show.form == "html":
+        from archcalc.render.page.compare import diff_page
+
+        emit(diff_page(result, graphs, symbols), show.output)
+    elif show.form == "json":
         emit(formats.json_format(result), show.output)
     elif show.form == "markdown":
         emit(formats.markdown(result), show.output)

@@ -21,10 +21,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 _BY_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
+_BY_SUFFIX |= dict.fromkeys((".html", ".htm"), "html")
 _HTML = "no HTML is written here; archcalc report SOURCE -o FILE.html writes a page, -o FILE.md Markdown"
 _SHEET = "no spreadsheet is written here; use -o FILE.csv, which spreadsheets open"
 _PAGES = "no PDF is written here; use -o FILE.tex and LaTeX, or -o FILE.md"
-_PICTURE = "no picture is written here; --gradients --plot FILE draws the gradients"
+_PICTURE = "no picture is written here; --plot FILE draws gradients, --plot field=FILE and memory=FILE these"
 _NETWORK = "archcalc convert SOURCE -o FILE writes a network; this command writes its figures"
 # suffixes of files that somebody may expect -> what writes them
 _ELSEWHERE = {
@@ -241,6 +242,33 @@ def _form(field: dataclasses.Field[Any]) -> dict[str, Any]:
     return {"metavar": values.metavar, "callback": read, **shown}
 
 
+Plots = tuple[tuple[str, str], ...]  # what is drawn, and the file
+PLOTTED = ("gradient", "field", "memory")
+
+
+def _plots(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Plots:
+    """`field=FILE`, or FILE, which draws gradients."""
+    found = []
+    for text in texts:
+        what, sign, path = text.partition("=")
+        drawn = (what, path) if sign and what in PLOTTED else (PLOTTED[0], text)
+        if not drawn[1]:
+            raise click.BadParameter(f"{text!r}: expected {what}=FILE", ctx, parameter)
+        found.append(drawn)
+    return tuple(found)
+
+
+def plots_option(command: F) -> F:
+    return click.option(
+        "--plot",
+        "plots",
+        metavar="[WHAT=]FILE",
+        multiple=True,
+        callback=_plots,
+        help="Plot by depth (png, svg or pdf; repeatable): gradient (the default), field or memory.",
+    )(command)
+
+
 def plot_option(command: F) -> F:
     return click.option(
         "--plot",
@@ -331,9 +359,9 @@ def chosen_format(form: str | None, output: str | None, known: tuple[str, ...] =
     if form is not None:
         return form
     suffix = os.path.splitext(output or "")[1].lower()
-    if suffix in _ELSEWHERE:
-        raise click.UsageError(f"{output}: {_ELSEWHERE[suffix]}", click.get_current_context())
     suggested = _BY_SUFFIX.get(suffix, known[0])
+    if suffix in _ELSEWHERE and (suffix not in _BY_SUFFIX or suggested not in known):
+        raise click.UsageError(f"{output}: {_ELSEWHERE[suffix]}", click.get_current_context())
     if suggested not in known:
         raise click.UsageError(
             f"{output}: {suggested} is not written here, only {', '.join(known)}", click.get_current_context()

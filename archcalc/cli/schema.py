@@ -12,7 +12,11 @@ from archcalc.cli import options
 from archcalc.cli.output import emit
 
 # what has a schema -> the module and the function that give it
-SCHEMAS = {"spec": ("archcalc.readers.schema", "schema"), "sweep": ("archcalc.design.schema", "sweep")}
+SCHEMAS = {
+    "spec": ("archcalc.readers.schema", "schema"),
+    "solve": ("archcalc.design.schema_solve", "solve"),
+    "sweep": ("archcalc.design.schema_sweep", "sweep"),
+}
 
 
 @click.command("schema", context_settings={"max_content_width": 100})

@@ -146,8 +146,13 @@ def command(sources: tuple[str, ...], **given: Any) -> None:
     _require_figures(given)
     reading = options.taken(given, [name for name in options.READING if name != "symbols"])
     graphs = [read(source, symbols=None, **reading) for source in sources]
-    with naming(", ".join(sources)), progress() as tell:
-        result = sweep(graphs, progress=tell, density=plot is not None, **given)
+    try:
+        with naming(", ".join(sources)), progress() as tell:
+            result = sweep(graphs, progress=tell, density=plot is not None, **given)
+    except KeyboardInterrupt:
+        if given["output"] is not None:
+            click.echo("archcalc: interrupted; the same command with --resume continues", err=True)
+        raise
     if plot is not None:
         result.plot(plot)
     _show(result, form, width, ascii, top)

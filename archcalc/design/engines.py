@@ -30,13 +30,29 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def local(parts: Iterable[Part], kept: Unfinished | None) -> Generator[tuple[int, Rows], None, None]:
+@contextmanager
+def chosen(name: str, scheduler: str | None) -> Iterator[Engine]:
+    """The engine of this name; raises `ArchcalcError` where there is none, or where it cannot start."""
+    if name not in ENGINES:
+        raise ArchcalcError(f"engine: expected one of {', '.join(ENGINES)}, got {name!r}")
+    if name == "dask":
+        with dask(scheduler) as engine:
+            yield engine
+        return
+    if scheduler is not None:
+        raise ArchcalcError("scheduler: only for the engine dask (--engine dask)")
+    yield local
+
+
+def local(parts: Iterable[Part], unfinished: Unfinished | None) -> Generator[tuple[int, Rows], None, None]:
     """The rows of each part, by threads: numpy and pyarrow work outside Python's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
     def compute(part: Part) -> tuple[int, Rows]:
         number, work, box = part
-        return number, _read(kept, number) if work is None else _written(kept, number, work.rows(box))
+        return number, _read(unfinished, number) if work is None else _written(
+            unfinished, number, work.rows(box)
+        )
 
     with ThreadPoolExecutor(cores()) as pool:
         try:
@@ -45,14 +61,14 @@ def local(parts: Iterable[Part], kept: Unfinished | None) -> Generator[tuple[int
             pool.shutdown(cancel_futures=True)
 
 
-def _read(kept: Unfinished | None, number: int) -> Rows:
-    assert kept is not None
-    return kept.read(number)
+def _read(unfinished: Unfinished | None, number: int) -> Rows:
+    assert unfinished is not None
+    return unfinished.read(number)
 
 
-def _written(kept: Unfinished | None, number: int, rows: Rows) -> Rows:
-    if kept is not None:
-        kept.write(number, rows)
+def _written(unfinished: Unfinished | None, number: int, rows: Rows) -> Rows:
+    if unfinished is not None:
+        unfinished.write(number, rows)
     return rows
 
 
@@ -93,7 +109,9 @@ def dask(scheduler: str | None) -> Iterator[Engine]:
     with client:
         threads = _checked_workers(client, scheduler)
 
-        def engine(parts: Iterable[Part], kept: Unfinished | None) -> Generator[tuple[int, Rows], None, None]:
+        def engine(
+            parts: Iterable[Part], unfinished: Unfinished | None
+        ) -> Generator[tuple[int, Rows], None, None]:
             def submit(part: Part) -> Any:
                 number, work, box = part
                 # not pure: the same part of an earlier sweep may have been another one
@@ -101,7 +119,10 @@ def dask(scheduler: str | None) -> Iterator[Engine]:
                 return _Awaited(client, number, future)
 
             for number, rows in _in_order(parts, submit, 2 * AHEAD * threads):
-                yield number, _read(kept, number) if rows is None else _written(kept, number, rows)
+                yield (
+                    number,
+                    _read(unfinished, number) if rows is None else _written(unfinished, number, rows),
+                )
 
         yield engine
 

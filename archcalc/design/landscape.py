@@ -51,8 +51,10 @@ class Landscape:
         follow: Mapping[str, int | Expr],
         names: Sequence[str],
         options: AnalysisOptions,
+        opened: Graph | None = None,
     ) -> None:
         self.graph, self.unknowns, self.names, self.options = graph, unknowns, tuple(names), options
+        self.opened = graph if opened is None else opened  # the same network with symbols open
         self.rules, self.follow = dict(follow), Tape(follow)
         _check(graph, [name for u in unknowns for name in u.names], follow)
         free = {name for u in unknowns for name in u.names if name not in _only_in(follow, graph)} | set(
@@ -64,7 +66,7 @@ class Landscape:
         ends = self.box_ends(tuple((0, u.last) for u in unknowns))
         given = {name: low if low == high else None for name, (low, high) in ends.items() if name in free}
         try:
-            self.forms = Forms.of(with_values(graph, given), self.names, options)
+            self.forms = Forms.of(with_values(self.opened, given), self.names, options)
         except ArchcalcError as problem:
             self.reason = str(problem).splitlines()[0]
         if self.forms is not None:

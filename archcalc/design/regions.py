@@ -86,4 +86,4 @@ def _from(unknown: Unknown, place: int) -> Unknown | None:
 
 def _with(whole: Landscape, axis: int, unknown: Unknown) -> Landscape:
     unknowns = [*whole.unknowns[:axis], unknown, *whole.unknowns[axis + 1 :]]
-    return Landscape(whole.graph, unknowns, whole.rules, whole.names, whole.options)
+    return Landscape(whole.graph, unknowns, whole.rules, whole.names, whole.options, whole.opened)

@@ -30,12 +30,12 @@ class Rows(NamedTuple):
     """The configurations of a box that are networks and meet the condition, in their order.
 
     A column is an array of int64, or of Python's integers beyond that; None if the figure is unknown.
-    `kept` is their number; `invalid` configurations are no network, `unmatched` ones do not meet the
+    `selected` is their number; `invalid` configurations are no network, `unmatched` ones do not meet the
     condition.
     """
 
     columns: dict[str, NDArray[Any] | None]
-    kept: int
+    selected: int
     invalid: int
     unmatched: int
 
@@ -119,13 +119,13 @@ class Work:
         if apart is not None:
             networks = self._by_themselves(~apart, values, figures, networks, shape)
         values |= figures
-        kept = self._kept(values, networks, shape)
-        columns = {name: _flat(values[name], shape, kept) for name in self.columns}
-        count = prod(shape) if kept is None else int(np.count_nonzero(kept))
+        selected = self._selected(values, networks, shape)
+        columns = {name: _flat(values[name], shape, selected) for name in self.columns}
+        count = prod(shape) if selected is None else int(np.count_nonzero(selected))
         valid_count = prod(shape) if networks is None else int(np.count_nonzero(networks))
         return Rows(columns, count, total - valid_count, valid_count - count)
 
-    def _kept(self, values: Mapping[str, Any], networks: Any, shape: tuple[int, ...]) -> Any:
+    def _selected(self, values: Mapping[str, Any], networks: Any, shape: tuple[int, ...]) -> Any:
         """Which configurations are networks and meet the condition; None if all do."""
         import numpy as np
 
@@ -232,8 +232,8 @@ def _exact(column: Any) -> Any:
     return column if isinstance(column, int | arrays.ExactArray) else arrays.array(column)
 
 
-def _flat(column: Any, shape: tuple[int, ...], kept: Any) -> Any:
-    """A column of the kept rows, None if it is unknown."""
+def _flat(column: Any, shape: tuple[int, ...], selected: Any) -> Any:
+    """A column of the selected rows, None if it is unknown."""
     import numpy as np
 
     if column is None or isinstance(column, Unknown):
@@ -242,7 +242,7 @@ def _flat(column: Any, shape: tuple[int, ...], kept: Any) -> Any:
         fits = isinstance(column, int) and abs(column) <= INT64
         column = np.array(column, dtype=np.int64 if fits else object)
     full = np.broadcast_to(np.asarray(column), shape)
-    return full.reshape(-1) if kept is None else full[kept]
+    return full.reshape(-1) if selected is None else full[selected]
 
 
 def _require_few(number: int, why: str) -> None:

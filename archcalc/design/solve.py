@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from typing import Any
 
@@ -49,8 +50,8 @@ def solve(
         The network: a path to a spec, `keras:NAME`, a live Keras model, decoded JSON (all that
         `archcalc.load` takes), or a graph from there.
     unknowns
-        The symbols to solve for, each with its values: `{"w": range(8, 513, 8), "n": [2, 3, 5], "H": None}`,
-        where None is the range that the network declares, without an end if it declares none; text as on the
+        The symbols to solve for, each with its values: `{"w": range(8, 513, 8), "n": [2, 3, 5], "H": None}`.
+        None is the range that the network declares, without an end if it declares none; text as on the
         command line (`"8:512:8"`, the last value included) works too. `{"w,d": [(10, 11), (12, 14)]}` are
         symbols that only take these values together. One name, or several, stands for None each.
     maximize, minimize
@@ -75,22 +76,17 @@ def solve(
     ArchcalcError
         An unknown, figure or value that does not exist; an unknown without an end that no budget limits.
     """
-    network = as_graph(graph)
     wanted = unknowns if isinstance(unknowns, Mapping) else dict.fromkeys(_names(unknowns))
-    if symbols:
-        for name in symbols.keys() & {n.strip() for key in wanted for n in key.split(",")}:
-            raise ArchcalcError(f"{name} is solved for, so it has no value of its own")
-        network = with_values(network, symbols)
-    sought = tuple(_unknowns(network, wanted, multiples or {}))
+    network = _network(graph, symbols or {}, wanted)
+    opened = _opened(network, _each(wanted))
+    sought = tuple(_unknowns(opened, wanted, multiples or {}))
     follow = driven(let or {}, sought)
     limits = tuple(budgets(at_most or {}, at_least or {}, network))
     goal = _goal(maximize, minimize, sought, follow, network)
-    figures = dict.fromkeys(b.figure for b in limits)
-    if goal.name not in follow and all(goal.name not in u.names for u in sought):
-        figures[goal.name] = None
+    figures = dict.fromkeys(b.figure for b in limits) | _figure_of(goal, sought, follow)
     _refuse_idle(options, figures)
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    whole = Landscape(network, sought, follow, tuple(figures), AnalysisOptions(**options))
+    whole = Landscape(network, sought, follow, tuple(figures), AnalysisOptions(**options), opened)
     return _Question(whole, limits, goal, deadline).answer()
 
 
@@ -120,22 +116,39 @@ def _names(unknowns: Sequence[str] | str) -> Sequence[str]:
     return [unknowns] if isinstance(unknowns, str) else list(unknowns)
 
 
-def _unknowns(graph: Graph, wanted: Mapping[str, Any], multiples: Mapping[str, int]) -> Iterator[Unknown]:
+def _network(graph: Any, symbols: Mapping[str, int | None], wanted: Mapping[str, Any]) -> Graph:
+    for name in symbols.keys() & _each(wanted):
+        raise ArchcalcError(f"{name} is solved for, so it has no value of its own")
+    return with_values(as_graph(graph), symbols)
+
+
+def _figure_of(goal: Goal, sought: Sequence[Unknown], follow: Mapping[str, Any]) -> dict[str, None]:
+    """The goal, if it is a figure."""
+    symbol = goal.name in follow or any(goal.name in u.names for u in sought)
+    return {} if symbol else {goal.name: None}
+
+
+def _each(wanted: Mapping[str, Any]) -> set[str]:
+    return {name.strip() for key in wanted for name in key.split(",")}
+
+
+def _opened(graph: Graph, names: set[str]) -> Graph:
+    """The network with those symbols open that can be; the others are sampled."""
+    for name in names & graph.symbols.keys():
+        with suppress(ArchcalcError):
+            graph = with_values(graph, {name: None})
+    return graph
+
+
+def _unknowns(opened: Graph, wanted: Mapping[str, Any], multiples: Mapping[str, int]) -> Iterator[Unknown]:
     if not wanted:
         raise ArchcalcError("what is to be solved for? Name an unknown, as in --for w")
-    names = {name.strip() for key in wanted for name in key.split(",")}
+    names = _each(wanted)
     for name in multiples:
         if name not in names:
             raise ArchcalcError(f"{name} is no unknown; multiples are for unknowns")
-    # a symbol with a value shows its range only when it is open
-    opened = graph
-    for name in names & graph.symbols.keys():
-        try:
-            opened = with_values(opened, {name: None})
-        except ArchcalcError:
-            continue  # it is sampled, from 1 on
     # a name that only other symbols follow from may be 0
-    declared = {name: Symbol(name) for name in graph.symbols} | open_symbols(opened)
+    declared = {name: Symbol(name) for name in opened.symbols} | open_symbols(opened)
     seen: set[str] = set()
     for key, values in wanted.items():
         made = unknown(key, values, declared, multiples.get(key, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from math import prod
 from typing import Any
 
@@ -49,68 +49,43 @@ def sweep(
     progress: Tell | None = None,
     **options: Any,
 ) -> Sweep:
-    """Every configuration of a design space: its figures, the best configurations, and a file of all.
+    """Every configuration of a design space: its figures, the best, and a file of all (docs/sweep.md).
 
     Parameters
     ----------
-    source
-        A network with symbols (all that `archcalc.load` takes), or a list of networks, the variants.
-    over
-        The values of each swept symbol: `"16:256:8"` (the stop included), `"1,2,5"`, a range of Python or
-        integers. The last one varies fastest.
-    let
-        Symbols that follow from others: `{"f": "4*w"}`.
-    figures
-        Which figures: totals such as `parameters`, and `receptive_field`, `output_size`, with `@LAYER` for
-        those of a layer. Default: parameters, MACs and the receptive field.
-    where
+    source, symbols
+        A network with symbols, or a list of networks, the variants; values of symbols that are not swept.
+    over, let
+        Values of each swept symbol: `"16:256:8"` with the stop included, `"1,2,5"`, or integers; the last one
+        varies fastest. Symbols that follow from others: `{"f": "4*w"}`.
+    figures, where
+        Totals, `receptive_field`, `output_size@LAYER`; by default parameters, MACs and the receptive field.
         Only configurations that meet a condition: `"parameters < 5e6 and receptive_field >= 200"`.
-    minimize, maximize
-        Objectives, figures or swept symbols. The result has the configurations for which no other one is
-        at least as good in all of them and better in one.
-    symbols
-        Values of symbols that are not swept.
+    minimize, maximize, density
+        Objectives, figures or swept symbols; whether to count over two of them, for `Sweep.plot`.
     output, resume
-        A file for all configurations: .parquet, .csv or .arrow. It appears whole at the end; until then
-        `FILE.part` holds what is done, from which `resume` continues.
-    density
-        Count also how many configurations are where over the first two objectives, which `plot` draws.
-    limit
-        The most configurations; more are refused before work starts.
-    engine, scheduler
-        `"local"`, or `"dask"` with the address of a scheduler.
-    progress
-        Is told (step, parts done, parts in all).
+        A .parquet, .csv or .arrow file, whole at the end; whether to continue from `FILE.part`.
+    limit, engine, scheduler, progress
+        The most configurations. `"local"`, or `"dask"` with an address. Is told (step, done, in all).
     options
-        `batch`, `dtype`, `optimizer` and the other options of `archcalc.analyze` that change figures.
+        Those of `archcalc.analyze` that change figures: `batch`, `dtype`, `convention` and others.
 
-    Raises
-    ------
-    ArchcalcError
-        A space, condition, figure or file that cannot be.
+    Raises `ArchcalcError` for a space, condition, figure or file that cannot be.
     """
     axes = _axes(over, limit, len(source) if isinstance(source, list | tuple) else 1)
-    if engine not in engines.ENGINES:
-        raise ArchcalcError(f"engine: expected one of {', '.join(engines.ENGINES)}, got {engine!r}")
-    if scheduler is not None and engine != "dask":
-        raise ArchcalcError("scheduler: only for the engine dask (--engine dask)")
-    for name in symbols or {}:
-        if name in over or name in (let or {}):
-            raise ArchcalcError(f"{name} is swept and set; leave one out")
+    twice = next((name for name in symbols or {} if name in over or name in (let or {})), None)
+    if twice is not None:
+        raise ArchcalcError(f"{twice} is swept and set; leave one out")
+    if resume and output is None:
+        raise ArchcalcError("resume: there is no file to continue; name it with -o")
     graphs = _graphs(source, symbols or {})
     asked = _Asked(graphs, axes, let or {}, figures, where, minimize, maximize, AnalysisOptions(**options))
-    with _engine(engine, scheduler) as compute:
-        unfinished = None
-        if output is not None:
-            unfinished = Unfinished(output, asked.described(), resume=resume)
-        elif resume:
-            raise ArchcalcError("resume: there is no file to continue; name it with -o")
-        try:
-            result = asked.run(compute, unfinished, progress, density)
-        finally:
-            if unfinished is not None:
-                unfinished.close()
-    return result._replace(output=output)
+    with engines.chosen(engine, scheduler) as compute:
+        if output is None:
+            return asked.run(compute, None, progress, density)
+        unfinished = Unfinished(output, asked.described(), resume=resume)
+        with closing(unfinished):
+            return asked.run(compute, unfinished, progress, density)._replace(output=output)
 
 
 def _axes(over: Mapping[str, Any], limit: int, sources: int) -> Axes:
@@ -147,15 +122,6 @@ def _graphs(source: Any, symbols: Mapping[str, int | None]) -> dict[str, Graph]:
     if len(set(names)) < len(names):
         raise ArchcalcError(f"the same network twice: {', '.join(names)}")
     return dict(zip(names, graphs, strict=True))
-
-
-@contextmanager
-def _engine(name: str, scheduler: str | None) -> Iterator[engines.Engine]:
-    if name == "local":
-        yield engines.local
-        return
-    with engines.dask(scheduler) as engine:
-        yield engine
 
 
 class _Asked:
@@ -270,10 +236,10 @@ class _Parts:
             forms.formulas,
             variant.assumptions,
             by_rules,
-            shipped(variant.graph) if by_rules or forms.premises else None,
+            shipped(variant.graph) if by_rules or variant.premises else None,
             asked.options,
             asked.where,
-            forms.premises,
+            variant.premises,
         )
 
 
@@ -282,7 +248,7 @@ class _Found:
 
     def __init__(self, asked: _Asked, density: bool) -> None:
         self.asked = asked
-        self.kept = self.invalid = self.unmatched = 0
+        self.selected = self.invalid = self.unmatched = 0
         self.extremes: dict[str, Extremes] = {}
         self.unknown: dict[str, str] = {}  # figures without a closed form, and why
         self.null: set[str] = set()
@@ -294,10 +260,10 @@ class _Found:
 
     def add(self, rows: Rows) -> None:
         """Take in the rows of the next part."""
-        self.kept += rows.kept
+        self.selected += rows.selected
         self.invalid += rows.invalid
         self.unmatched += rows.unmatched
-        if not rows.kept:
+        if not rows.selected:
             return
         columns = {name: column for name, column in rows.columns.items() if column is not None}
         self.null |= rows.columns.keys() - columns.keys()
@@ -318,7 +284,7 @@ class _Found:
     @property
     def seen(self) -> int:
         """The configurations that were looked at."""
-        return self.kept + self.invalid + self.unmatched
+        return self.selected + self.invalid + self.unmatched
 
     def result(self) -> Sweep:
         asked = self.asked
@@ -329,7 +295,7 @@ class _Found:
             structural=asked.variants.structural,
             where=asked.where.text if asked.where else None,
             objectives=asked.objectives,
-            kept=self.kept,
+            selected=self.selected,
             invalid=self.invalid,
             unmatched=self.unmatched,
             figures={name: self.extremes.get(name) for name in asked.figures},

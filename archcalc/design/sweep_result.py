@@ -26,11 +26,11 @@ class Extremes(NamedTuple):
 class Sweep(NamedTuple):
     """What a sweep found.
 
-    Of all configurations `kept` are in the file; `invalid` ones are no network, and `unmatched` ones do not
-    meet the condition `where`. `structural` symbols change the structure of the network. `figures` has the
-    least and the largest value among those kept (None if unknown), `unknown` the figures that are unknown
-    somewhere, with the reason. `objectives`: whether more of it is better. `front`: for each member its
-    symbols and figures, and `ties`, the number of configurations with the same objectives.
+    Of all configurations `selected` are in the file; `invalid` ones are no network, and `unmatched` ones
+    do not meet the condition `where`. `structural` symbols change the structure of the network. `figures`
+    has the least and the largest value among those selected (None if unknown), `unknown` the figures that
+    are unknown somewhere, with the reason. `objectives`: whether more of it is better. `front`: for each
+    member its symbols and figures, and `ties`, the number of configurations with the same objectives.
     """
 
     sources: tuple[str, ...]
@@ -39,7 +39,7 @@ class Sweep(NamedTuple):
     structural: tuple[str, ...]
     where: str | None
     objectives: Mapping[str, bool]
-    kept: int
+    selected: int
     invalid: int
     unmatched: int
     figures: Mapping[str, Extremes | None]
@@ -63,7 +63,7 @@ class Sweep(NamedTuple):
             "structural": list(self.structural),
             "where": self.where,
             "configurations": self.configurations,
-            "kept": self.kept,
+            "selected": self.selected,
             "invalid": self.invalid,
             "unmatched": self.unmatched,
             "figures": {

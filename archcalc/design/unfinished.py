@@ -83,7 +83,7 @@ class Unfinished:
     def write(self, number: int, rows: Rows) -> None:
         """Write a box's rows; the file is on the disk when this returns."""
         counts = {"invalid": rows.invalid, "unmatched": rows.unmatched}
-        table = tables.table_of(rows.columns, rows.kept)
+        table = tables.table_of(rows.columns, rows.selected)
         table = table.replace_schema_metadata({COUNTS: json.dumps(counts)})
         with self._told():
             write_whole(self._piece(number), lambda file: tables.write_piece(table, file))

@@ -33,7 +33,7 @@ Axes = Mapping[str, Values]
 class Variant(NamedTuple):
     """One network of a sweep: what is fixed in it, its open axes and graph, and its closed forms.
 
-    `assumptions`: when the forms hold, and when the values of dependent symbols are allowed.
+    `assumptions`: when there is a network. `premises`: when the forms hold for it.
     """
 
     label: Mapping[str, Any]
@@ -41,6 +41,7 @@ class Variant(NamedTuple):
     graph: Graph
     forms: Forms
     assumptions: Sequence[Assumption]
+    premises: Sequence[Assumption]
 
 
 class Question(NamedTuple):
@@ -154,11 +155,13 @@ class Variants:
         return None
 
     def _variant(self, label: Mapping[str, Any], graph: Graph, axes: Axes) -> Variant:
+        required = Forms.of(graph, (), self.asked.options).conditions
+        # formulas of memory hold beside so many exceptions that single configurations are as fast
         named = [name for name in self.asked.figures if name not in ONE_BY_ONE]
         forms = Forms.of(graph, named, self.asked.options)
-        required = [c for c in forms.conditions if c not in forms.premises]
+        premises = [c for c in forms.conditions if c not in required]
         assumptions = [*self._integral, *self._allowed(graph), *required]
-        return Variant(label, axes, graph, forms, assumptions)
+        return Variant(label, axes, graph, forms, assumptions, premises)
 
     def _allowed(self, graph: Graph) -> Iterator[Assumption]:
         """That the values of dependent symbols are within their declared ranges."""

@@ -262,6 +262,11 @@ class Graph:
                 view.add_edge(self.nodes[t.node].name, node.name, position=position, output=t.output)
         return view
 
+    def _repr_html_(self) -> str:
+        from archcalc.render.notebook_tables import graph_html
+
+        return graph_html(self)
+
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self.nodes)} nodes)"
 

@@ -128,7 +128,7 @@ def with_leading_axes(window: Window, axes: int, rank: int) -> Window:
 
 def _moved(read: Read, axes: int, rank: int) -> Read:
     if isinstance(read, Scattered):
-        return Scattered(tuple(a + axes for a in (read.axes or range(rank))))
+        return dataclasses.replace(read, axes=tuple(a + axes for a in (read.axes or range(rank))))
     if isinstance(read, Taps | Phases | Blocks | Section | Prefix):
         return dataclasses.replace(read, axis=read.axis + axes)
     return read

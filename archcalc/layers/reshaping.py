@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal
+import math
+
+from archcalc.arith import Shape, Size, certainly, concrete, equal, exact_div, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input, require_rank, show
@@ -91,9 +93,21 @@ def reshaped(x: Shape, out: Shape) -> Window:
     for axes_in, axes_out in _pieces(x, out):
         long_in = [a for a in axes_in if not certainly(equal(x[a], 1))]
         long_out = tuple(a for a in axes_out if not certainly(equal(out[a], 1)))
-        moved: Read = Taps(long_out[0]) if len(long_in) == len(long_out) == 1 else Scattered(long_out)
-        reads += [moved if a in long_in else Fixed() for a in axes_in]
+        if len(long_in) == len(long_out) == 1:
+            moved: dict[int, Read] = {long_in[0]: Taps(long_out[0])}
+        else:
+            moved = {a: _scattered(a, long_in, x, long_out, out) for a in long_in}
+        reads += [moved.get(a, Fixed()) for a in axes_in]
     return tuple(reads)
+
+
+def _scattered(axis: int, axes_in: list[int], x: Shape, axes_out: tuple[int, ...], out: Shape) -> Scattered:
+    """How one of the axes `axes_in` of shape `x` is read along the axes `axes_out` of a reshape."""
+    sizes = tuple(out[a] for a in axes_out)
+    later = tuple(x[a] for a in axes_in if a > axis)
+    if concrete(sizes) and concrete(later):
+        return Scattered(axes_out, sizes, math.prod(later))
+    return Scattered(axes_out)
 
 
 def _pieces(x: Shape, out: Shape) -> list[tuple[list[int], list[int]]]:

@@ -100,10 +100,14 @@ class Fixed(Record):
 class Scattered(Record):
     """Every output unit reads one unit, by no affine function of its position (a flattened axis).
 
-    Which unit depends on the position along the output axes `axes` (empty: along any of them).
+    Which unit depends on the position along the output axes `axes` (empty: along any of them). In a
+    row-major reshape between integer sizes, `sizes` are those of `axes`, which together count from 0 to
+    their product; the unit read is that count divided by `inner`, modulo the size of this axis.
     """
 
     axes: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    inner: int = 0
 
 
 @declared

@@ -7,7 +7,7 @@ import io
 import textwrap
 from typing import TYPE_CHECKING
 
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.render.markdown import escaped
 from archcalc.render.text import ASCII, UNICODE, count, printable
 
@@ -72,10 +72,13 @@ def csv_text(comparison: Comparison) -> str:
     """One line per convention, every figure exact."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["convention", "tool", "unit", "flops_per_mac", "flops", "words", "activations"])
+    writer.writerow(
+        ["convention", "tool", "unit", "flops_per_mac", "flops", "words", "activations", "flops_at_least"]
+    )
     for row in comparison.rows:
         figures = (_exact(row.flops), row.words, "" if row.activations is None else _exact(row.activations))
-        writer.writerow([row.name, row.tool, row.unit, row.per_mac, *figures])
+        known = _exact(row.flops.known) if isinstance(row.flops, AtLeast) else ""
+        writer.writerow([row.name, row.tool, row.unit, row.per_mac, *figures, known])
     return out.getvalue()
 
 

@@ -71,7 +71,9 @@ def markdown(derivation: Derivation) -> str:
 def html(derivation: Derivation) -> str:
     """The same table for a notebook, every text escaped."""
     rows = "".join(f"<tr>{''.join(map(_cell, cells))}</tr>" for cells in _cells(derivation))
-    head = "".join(f"<th>{t}</th>" for t in ("Figure", "Part", "Arithmetic", "Value"))
+    head = "".join(
+        f'<th style="text-align: left">{t}</th>' for t in ("Figure", "Part", "Arithmetic", "Value")
+    )
     return (
         f"<div><p><strong>{escape(headline(derivation))}</strong></p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"

@@ -25,14 +25,14 @@ def front_plot(sweep: Sweep, path: str) -> None:
     figure = new_figure(figsize=(8, 5.5), layout="constrained")
     if sweep.density is None:
         raise ArchcalcError("nothing to plot: sweep with density=True and two objectives")
-    if not sweep.kept:
+    if not sweep.selected:
         raise ArchcalcError("nothing to plot: no configuration is left")
     import numpy as np
     from matplotlib.colors import LogNorm
 
     axes = figure.add_subplot()
     x, y, counts = sweep.density.grid()
-    bins = min(MOST_BINS, max(LEAST_BINS, round(sweep.kept**0.5)))
+    bins = min(MOST_BINS, max(LEAST_BINS, round(sweep.selected**0.5)))
     x, counts = _coarser(x, counts, bins)
     y, turned = _coarser(y, counts.T, bins)
     # the palest shade is for less than one, so that a single configuration can be seen
@@ -55,7 +55,7 @@ def front_plot(sweep: Sweep, path: str) -> None:
         axes.set_yscale("log")
     for name, label in ((first, axes.set_xlabel), (second, axes.set_ylabel)):
         label(f"{name.replace('_', ' ')} ({'more' if sweep.objectives[name] else 'less'} is better)")
-    axes.set_title(f"{printable(', '.join(sweep.sources))}: {sweep.kept:,} configurations")
+    axes.set_title(f"{printable(', '.join(sweep.sources))}: {sweep.selected:,} configurations")
     axes.grid(alpha=0.3)
     axes.legend()
     save(figure, path)
@@ -66,11 +66,11 @@ def _of_two(sweep: Sweep, first: str, second: str) -> list[Any]:
     if len(sweep.objectives) == 2:
         return list(sweep.front)
     signs = {name: -1 if sweep.objectives[name] else 1 for name in (first, second)}
-    kept: list[Any] = []
+    selected: list[Any] = []
     for row in sorted(sweep.front, key=lambda r: (signs[first] * r[first], signs[second] * r[second])):
-        if not kept or signs[second] * row[second] < signs[second] * kept[-1][second]:
-            kept.append(row)
-    return kept
+        if not selected or signs[second] * row[second] < signs[second] * selected[-1][second]:
+            selected.append(row)
+    return selected
 
 
 def _coarser(edges: Any, counts: Any, bins: int) -> tuple[Any, Any]:

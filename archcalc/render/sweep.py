@@ -16,7 +16,7 @@ def text(sweep: Sweep, width: int, *, ascii: bool = False, top: int = TOP) -> st
     """The result for a terminal; of a longer front `top` members, evenly chosen, its ends among them."""
     glyphs = ASCII if ascii else UNICODE
     lines = [*_space(sweep, glyphs), ""]
-    if sweep.kept:
+    if sweep.selected:
         rows = [
             [name, _figure(name, ends.least), _figure(name, ends.largest)]
             for name, ends in sweep.figures.items()
@@ -27,7 +27,7 @@ def text(sweep: Sweep, width: int, *, ascii: bool = False, top: int = TOP) -> st
     if sweep.objectives and sweep.front:
         lines += ["", *_front(sweep, width, top)]
     if sweep.output is not None:
-        lines += ["", f"{sweep.kept:,} rows in {printable(sweep.output, glyphs)}"]
+        lines += ["", f"{sweep.selected:,} rows in {printable(sweep.output, glyphs)}"]
     return "\n".join(line.rstrip() for line in lines).lstrip("\n") + "\n"
 
 
@@ -43,7 +43,7 @@ def _space(sweep: Sweep, glyphs: Glyphs) -> Iterator[str]:
     if sweep.where:
         yield f"  {sweep.unmatched:,} left out: not {sweep.where}"
     if sweep.invalid or sweep.where:
-        yield f"  {sweep.kept:,} kept"
+        yield f"  {sweep.selected:,} selected"
 
 
 def _front(sweep: Sweep, width: int, top: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,10 +117,17 @@ def compare_conventions(graph: Any, symbols: Mapping[str, int] | None = None) ->
             graph = with_values(graph, symbols)
         restate(graph)
         inferred = shapes.infer(graph)
-        macs = total(work.macs(graph, inferred))
+        macs = _known_part(work.macs(graph, inferred))
         rows = tuple(_compared(graph, inferred, convention) for convention in CONVENTIONS.values())
         notes = (*_spread(rows), *_activations(rows), *_strides(graph, inferred, macs))
     return Comparison(graph.name, graph.source, graph.format, macs, rows, notes)
+
+
+def _known_part(figures: Sequence[Size]) -> Size:
+    """The sum; of those that are known where some are not."""
+    unknown = [figure for figure in figures if isinstance(figure, Unknown)]
+    known = total(figure for figure in figures if not isinstance(figure, Unknown))
+    return AtLeast(unknown[0].reason, known, ()) if unknown else known
 
 
 def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> Compared:
@@ -131,16 +138,14 @@ def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> 
         for node, count in zip(graph.nodes, counted, strict=True)
         if isinstance(count.flops, Unknown)
     }
-    amounts = terms(counted, [copies.get(i, 1) for i in range(len(counted))])
-    words = explain(counted, amounts)
+    known = [(c, copies.get(i, 1)) for i, c in enumerate(counted) if not isinstance(c.flops, Unknown)]
+    amounts = terms([count for count, _ in known], [times for _, times in known])
+    words = explain([count for count, _ in known], amounts)
     figure: Size = total(amounts.values())
     if hidden:
         names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")
         reason = f"depends on {names}: {next(iter(hidden.values()))}"
-        known = (
-            copies.get(i, 1) * c.flops for i, c in enumerate(counted) if not isinstance(c.flops, Unknown)
-        )
-        figure = AtLeast(reason, total(known), tuple(hidden))
+        figure = AtLeast(reason, figure, tuple(hidden))
         words = f"{reason}; of the other layers: {words}"
     elif convention.name == "archcalc":
         words = f"{words.split('; without')[0]}; everything else counts separately, as elementwise operations"

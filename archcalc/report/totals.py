@@ -100,7 +100,7 @@ class Totals(Frozen):
             return []
         course = self._of.training if name == "training_bytes" else self._of.peaks.course
         needed = Assumptions()
-        for count, least in course.few.items():
+        for count, least in course.least_copies.items():
             more: Any = count - least
             if isinstance(more, Expr) and needed.sign(more)[0] is not True:
                 needed.state_nonnegative(more, f"{count} >= {least}", f"fewer than {least} copies")

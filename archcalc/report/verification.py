@@ -134,6 +134,11 @@ class Verification:
 
         return table(self)
 
+    def _repr_html_(self) -> str:
+        from archcalc.render.notebook_tables import verification_html
+
+        return verification_html(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in self.counts().items() if n)
         return f"Verification({self.name!r}: {counts or 'no checks'})"

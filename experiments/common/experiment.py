@@ -38,6 +38,7 @@ class Condition:
     higher_is_better: bool = True
     batchnorm_momentum: float | None = None  # for the diagnosis
     custom_objects: dict[str, Any] = field(default_factory=dict)
+    class_weight: dict[int, float] | None = None
     # another condition, trained before this one, whose last model `take_over(new, trained)` draws on
     starts_from: str | None = None
     take_over: Callable[[keras.Model, keras.Model], None] | None = None

@@ -46,6 +46,7 @@ def write(run: Run) -> None:
     )
     prediction.require_agreement(checks)
     tell(fits)
+    tell_faults(models)
     # weights and two moments of adam; two generations, the best, one being written
     folders.require_space(run.folder, 4 * 3 * weights * run.config.seeds + BYTES_BESIDE_WEIGHTS)
 
@@ -75,6 +76,18 @@ def tell(fits: dict[str, dict[str, Any]]) -> None:
     for name, fit in known.items():
         if not fit["fits"]:
             console.warn(f"{name} does not fit into this machine's memory; a smaller batch_size needs less")
+
+
+def tell_faults(models: dict[str, dict[str, Any]]) -> None:
+    """Say before training what lint finds wrong with a network: errors and warnings, each once."""
+    found: dict[str, list[str]] = {}
+    for name, model in models.items():
+        for finding in model["lint"]:
+            if finding["severity"] != "info":
+                found.setdefault(finding["says"], []).append(name)
+    for text, names in found.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        console.say(f"lint {names[0]}{more}: {text}")
 
 
 def _summary(model: keras.Model) -> str:

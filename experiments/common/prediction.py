@@ -14,7 +14,7 @@ TOTALS = ("parameters", "trainable_parameters", "non_trainable_parameters")
 
 
 def predict(model: keras.Model, *, gradients: bool = False) -> dict[str, Any]:
-    """The analysis of a live model, as `archcalc analyze --format json` gives it.
+    """The analysis of a live model, as `archcalc analyze --format json` gives it, and what lint says of it.
 
     With `gradients` also what is expected of them at initialisation. Raises CheckFailedError where archcalc
     cannot analyse the model.
@@ -23,7 +23,16 @@ def predict(model: keras.Model, *, gradients: bool = False) -> dict[str, Any]:
     for row in found["layers"]:
         if row.get("gradient"):
             row["gradient"].pop("formula", None)  # longer than everything else together
+    findings = archcalc.lint(model).findings
+    found["lint"] = [{**finding.to_dict(), "says": _said(finding)} for finding in findings]
     return found
+
+
+def _said(finding: Any) -> str:
+    rule = finding.rule
+    return f"{rule.severity} {rule.id} [{rule.name}] {finding.layer or ''}: {finding.message}".replace(
+        " :", ":"
+    )
 
 
 def memory(model: keras.Model, batch_size: int) -> dict[str, Any]:

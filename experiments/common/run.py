@@ -62,6 +62,7 @@ class Run:
             monitor=condition.monitor,
             higher_is_better=condition.higher_is_better,
             custom_objects=condition.custom_objects,
+            class_weight=condition.class_weight,
         )
 
     def _build(self, key: Key) -> keras.Model:

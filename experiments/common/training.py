@@ -40,6 +40,7 @@ class Plan:
     monitor: str = "val_accuracy"
     higher_is_better: bool = True
     custom_objects: dict[str, Any] = field(default_factory=dict)
+    class_weight: dict[int, float] | None = None
 
 
 @dataclass
@@ -229,6 +230,7 @@ def _one_epoch(
         initial_epoch=epoch,
         epochs=epoch + 1,
         verbose=0,
+        class_weight=plan.class_weight,
         callbacks=[step, *callbacks],
     ).history
     return {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in logs.items()}}

@@ -59,7 +59,7 @@ def make_backgrounds() -> None:
 
 
 def write_sums() -> None:
-    files = sorted([*HERE.glob("*/*.gz"), *HERE.glob("*/*.png")])
+    files = sorted(path for end in ("gz", "png", "npz", "txt") for path in HERE.glob(f"*/*.{end}"))
     lines = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(HERE).as_posix()}" for f in files]
     (HERE / "SHA256SUMS").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

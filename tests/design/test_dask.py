@@ -108,4 +108,4 @@ def test_a_worker_dies(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Mon
     assert cluster.workers[1].poll() is None
     assert (tmp_path / "there.parquet").read_bytes() == (tmp_path / "here.parquet").read_bytes()
     assert there._replace(output=None, density=None) == here._replace(output=None, density=None)
-    assert there.kept == 1_000_000
+    assert there.selected == 1_000_000

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import archcalc
-from archcalc.cli import shipped
+from archcalc.cli import main, shipped
+from archcalc.design.schema_solve import solve as solve_schema
 from archcalc.errors import ArchcalcError
 from tests.design.problems import problem
 
@@ -199,3 +203,37 @@ def test_unknown_layers_are_no_figures() -> None:
     }
     with pytest.raises(ArchcalcError, match="macs is unknown: "):
         archcalc.solve(spec, {"w": "1:3"}, at_most={"macs": 10})
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    source = str(shipped.available()["resnet50"])
+    budgets = {"10e6": 0, "1000": 1, "many": 2}
+    for budget, code in budgets.items():
+        assert main(["solve", source, "--for", "w", "--parameters-at-most", budget, "--ascii"]) == code
+    assert main(["solve", source, "--for", "w", "--parameters-at-most", "1e7", "--time-limit", "1e-9"]) == 4
+    out, err = capsys.readouterr()
+    assert "the largest w is 38" in out
+    assert "parameters 10,041,862, 41,862 over the budget" in out
+    assert "parameters at most 1,000: the least is 40,946 with w = 1" in out
+    assert err.splitlines() == [
+        "archcalc: parameters at most: expected a number, as in 5e6, or 5000000; got 'many'"
+    ]
+
+
+@pytest.mark.parametrize("limit", ["10e6", "1000"])
+def test_the_json_fits_its_schema(limit: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = solve_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for time_limit in (60, 1e-9):
+        found = archcalc.solve(example("resnet50"), "w", at_most={"parameters": limit}, time_limit=time_limit)
+        jsonschema.validate(json.loads(json.dumps(found.to_dict())), schema)
+
+
+def test_notebooks_and_rich_show_the_answer() -> None:
+    found = archcalc.solve(example("resnet50"), "w", at_most={"parameters": 1e7})
+    assert str(found).splitlines()[0].strip() == "resnet50: the largest w is 38"
+    console = Console(width=60, file=io.StringIO())
+    console.print(found)
+    assert "the largest w is 38" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, found.to_text(60).splitlines())) <= 60

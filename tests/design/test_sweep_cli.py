@@ -117,7 +117,7 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
 resnet_depth_n.json: w = 8:64:8, n = 2:6
 40 configurations
   26 left out: not parameters < 1e6
-  14 kept
+  14 selected
 
                        least      largest
   parameters          45,018      833,434
@@ -151,7 +151,7 @@ def test_json_keeps_to_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(data, schema)
-    assert data["configurations"] == data["kept"] + data["invalid"] + data["unmatched"] == 40
+    assert data["configurations"] == data["selected"] + data["invalid"] + data["unmatched"] == 40
     assert len(data["front"]) == 5
     for name in data:
         with pytest.raises(jsonschema.ValidationError):

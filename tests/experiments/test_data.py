@@ -32,7 +32,9 @@ def config(dataset: str, counts: tuple[int, int, int] = (48, 16, 16), which: str
 def test_shipped_files_are_the_ones_that_were_checked_in() -> None:
     listed = dict(reversed(line.split("  ")) for line in (SHIPPED / "SHA256SUMS").read_text().splitlines())
     present = {
-        p.relative_to(SHIPPED).as_posix() for suffix in ("gz", "png") for p in SHIPPED.rglob(f"*.{suffix}")
+        p.relative_to(SHIPPED).as_posix()
+        for suffix in ("gz", "png", "npz", "txt")
+        for p in SHIPPED.rglob(f"*.{suffix}")
     }
     assert set(listed) == present
     for name, checksum in listed.items():
@@ -43,6 +45,8 @@ def test_licences_stand_beside_what_ships() -> None:
     assert "MIT License" in (SHIPPED / "fashion_mnist_slice" / "LICENSE").read_text(encoding="utf-8")
     listed = (SHIPPED / "backgrounds" / "LICENSES.md").read_text(encoding="utf-8")
     assert all(photo.name in listed for photo in (SHIPPED / "backgrounds").glob("*.png"))
+    listed = (SHIPPED / "sentences" / "LICENSES.md").read_text(encoding="utf-8")
+    assert all(text.name in listed for text in (SHIPPED / "sentences").glob("*.txt"))
 
 
 def test_the_slice_is_balanced_in_every_part() -> None:
@@ -99,7 +103,8 @@ def test_sampling_is_bilinear_as_scipy_has_it() -> None:
     ],
 )
 def test_generated_bits_are_the_frozen_ones(name: str, counts: tuple[int, int, int]) -> None:
-    frozen = files.read_json(generated.CHECKSUMS)[f"{name}-v1-slice-{'-'.join(map(str, counts))}"]
+    key = f"{name}-v{generated.RECIPES[name].version}-slice-{'-'.join(map(str, counts))}"
+    frozen = files.read_json(generated.CHECKSUMS)[key]
     made = generated.load(name, "slice", counts)  # raises on another checksum, too
     assert made.checksum() == frozen
     assert generated.load(name, "slice", counts).checksum() == frozen  # and again from the cache
@@ -121,10 +126,10 @@ def test_healthy_and_defective_differ_in_the_defect_alone(monkeypatch: pytest.Mo
     """The same draw with and without damage: changed pixels lie within one small patch of the garment."""
     pictures, labels = garments.load("slice").train
     family = pictures[np.isin(labels, defect48.FAMILY)]
-    index = next(i for i in range(50) if defect48.image(family[i], "train", i)[1])
-    damaged, _ = defect48.image(family[index], "train", index)
+    index = next(i for i in range(50) if defect48.inspected(family[i], "train", i).label)
+    damaged = defect48.inspected(family[index], "train", index).picture
     monkeypatch.setattr(defect48, "CONTRAST", (0.0, 0.0))
-    whole, _ = defect48.image(family[index], "train", index)
+    whole = defect48.inspected(family[index], "train", index).picture
     changed = (damaged != whole).any(axis=-1)
     assert 0 < changed.sum() < 0.15 * changed.size
     rows, columns = np.nonzero(changed)

@@ -89,10 +89,37 @@ def test_a_run_holds_what_it_promises(name: str, runs: dict[str, Path]) -> None:
         judged = config["test_images"]
         if run["condition"].startswith("masks"):
             judged = config["mask_test"] * 96 * 96
+        if name == "modalities":
+            judged = result["data"]["test examples"][run["condition"].split()[0]]
         judged *= 96 * 96 if name == "segmentation" else 1  # pixels
         assert sum(map(sum, matrix)) == judged
         hits = sum(matrix[i][i] for i in range(len(matrix)))
         assert hits / sum(map(sum, matrix)) == pytest.approx(run["test"]["accuracy"])
+
+
+# what an experiment is about: the pairing and strides that lint warns of, stacks that vanish or explode
+MEANT = {
+    "defect_detection": {"AC101", "AC105"},
+    "stride_vs_pooling": {"AC401"},
+    "cnn_limits": {"AC401"},
+}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_lint_warns_of_what_is_meant_and_of_nothing_else(name: str, runs: dict[str, Path]) -> None:
+    models = load(runs[name] / "prediction.json")["models"]
+    found = {
+        (finding["rule"], model)
+        for model, said in models.items()
+        for finding in said["lint"]
+        if finding["severity"] != "info"
+    }
+    if name == "gradient_flow":
+        assert {rule[:3] for rule, _ in found} <= {"AC2", "AC3"}
+        return
+    assert {rule for rule, _ in found} == MEANT.get(name, set())
+    if name == "defect_detection":
+        assert [model for rule, model in found if rule == "AC101"] == ["softmax of one unit"]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -205,6 +232,8 @@ def test_a_defect_is_not_taken_for_a_full_disk(
         (["run", "transfer", "--data", "http://127.0.0.1:9/x.zip"], "cannot be fetched"),
         (["run", "fitting", "--weights", "none"], "no such setting"),
         (["run", "fitting", "--epochs", "3"], "no such option"),
+        (["run", "modalities", "--set", "sets=textes"], "sets=textes: choose among grammar"),
+        (["run", "defect_detection", "--cost-miss", "0"], "must be above 0"),
         (["resume", "/no/where"], "not a run folder"),
         (["report", "/no/where"], "not a run folder"),
         (["compare", "/no/where"], "two runs or more"),

@@ -160,6 +160,64 @@ TENSORFLOW_JS = {
 }
 SOURCES = [*SPECS, *KERAS, KERAS_1, FORMER, TENSORFLOW_JS]
 HDF5, STORED = ((VALID / f"{name}.h5").read_bytes() for name in ("model", "weights"))
+FOREIGN = {
+    "class_name": "Sequential",
+    "keras_version": "3.15.0",
+    "config": {
+        "name": "m",
+        "layers": [
+            {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 8, 4]}},
+            *(
+                {"class_name": name, "module": "p", "registered_name": f"p>{name}", "config": config}
+                for name, config in (
+                    ("Block", {"name": "b", "n": 3, "sizes": [2, 3], "kind": "same", "act": "relu"}),
+                    ("Gain", {"name": "g", "axis": -1}),
+                    ("Swish", {"name": "s", "beta": 0.5}),
+                    ("Cut", {"name": "c", "n": 2, "deep": [[{}]]}),
+                )
+            ),
+        ],
+    },
+}
+RULES = {
+    "p>Block": [
+        {"if": {"kind": "valid"}, "parameters": {"kind": "same"}, "type": "ReLU"},
+        {
+            "if": {"kind": ["same", "causal"], "sizes": [[2, 3], [3, 3]], "input_axes": 2},
+            "parameters": {"n": None, "sizes": [1, 1], "kind": "same", "act": None},
+            "ignores": ["seed"],
+            "inputs": ["a"],
+            "layers": [
+                {
+                    "name": "c",
+                    "type": "Conv1D",
+                    "filters": "n * input_channels",
+                    "kernel_size": "sizes_1",
+                    "padding": {"argument": "kind"},
+                    "inputs": ["a"],
+                },
+                {"name": "s", "type": "Activation", "activation": {"argument": "act"}},
+                {"name": "i", "type": "LayerNormalization", "axis": -1},
+                {"name": "w", "type": "Parameter", "shape": [], "target_shape": {"argument": "input_ones"}},
+            ],
+            "outputs": ["i"],
+        },
+    ],
+    "p>Gain": {
+        "type": "Opaque",
+        "output_shape": "same",
+        "weights": [{"name": "gain", "shape": ["input_channels // 2", 1], "trainable": False}],
+        "macs": "input_axis_1 * 2**3",
+        "window": "whole",
+    },
+    "Swish": {"type": "Activation", "activation": "silu"},
+    "Cut": {
+        "parameters": {"n": 2},
+        "ignores": ["deep"],
+        "type": "Reshape",
+        "target_shape": ["input_axis_1 / n", "n", -1],
+    },
+}
 YAML = b"""backend: tensorflow
 class_name: Sequential
 config:
@@ -240,6 +298,17 @@ def source(choose: Choose) -> bytes:
     if kind == 1:
         raw = broken(archive(raw, choose), choose)
     return raw
+
+
+def classes(choose: Choose) -> tuple[bytes, bytes]:
+    """The bytes of a configuration, and of a file of rules for its classes that is broken."""
+    config, rules = copy.deepcopy(FOREIGN), copy.deepcopy(RULES)
+    for _ in range(1 + choose(3)):
+        rules = damaged(rules, choose)
+    if choose(4) == 0:
+        config = damaged(config, choose)
+    raw = json.dumps(rules).encode("utf-8")
+    return json.dumps(config).encode("utf-8"), broken(raw, choose) if choose(4) == 0 else raw
 
 
 def part_paths(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

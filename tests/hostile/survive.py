@@ -14,15 +14,21 @@ from archcalc.writers.convert import as_text
 MAX_LAYERS = 500
 
 
-def outcome(raw: bytes, path: Path, *, allow_unknown: bool = False) -> str:
+def outcome(raw: bytes, path: Path, *, allow_unknown: bool = False, classes: bytes | None = None) -> str:
     """Read these bytes from `path`, analyse, and write in one format: "network" or "refused".
+
+    `classes` are the bytes of a file of rules for the classes of the source.
 
     Exceptions other than archcalc's own are not caught, and neither is a refusal that no terminal
     should get. The format depends on the bytes alone, so that an outcome can be repeated.
     """
     path.write_bytes(raw)
+    rules = None
+    if classes is not None:
+        rules = path.with_suffix(".classes")
+        rules.write_bytes(classes)
     try:
-        graph = load(str(path), allow_unknown=allow_unknown, max_layers=MAX_LAYERS)
+        graph = load(str(path), allow_unknown=allow_unknown, max_layers=MAX_LAYERS, classes=rules)
         report = analyze(graph)
         _write(report, len(raw) % 5)
         if len(raw) % 3 == 0:

@@ -224,8 +224,8 @@ def test_weights_of_a_file_without_any(tmp_path: Path) -> None:
         (["analyze", "{}", "-o", "x.pdf"], "archcalc analyze: x.pdf: no PDF is written here; use -o "
          "FILE.tex and "
          "LaTeX, or -o FILE.md (archcalc analyze --help)"),
-        (["analyze", "{}", "-o", "x.png"], "archcalc analyze: x.png: no picture is written here; --gradients "
-         "--plot FILE draws the gradients (archcalc analyze --help)"),
+        (["analyze", "{}", "-o", "x.png"], "archcalc analyze: x.png: no picture is written here; --plot FILE "
+         "draws gradients, --plot field=FILE and memory=FILE these (archcalc analyze --help)"),
         (["analyze", "{}", "-o", "x.py"], "archcalc analyze: x.py: archcalc convert SOURCE -o FILE writes a "
          "network; this command writes its figures (archcalc analyze --help)"),
         (["verify", "{}", "-o", "x.md"], "archcalc verify: x.md: markdown is not written here, only "

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 import archcalc
 from archcalc.arith.symbolic import symbol
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph import Graph
+from tests.hostile.running import run_here
 from tests.networks import chain, conv_pair, made, with_unknown
 
 
@@ -65,3 +73,78 @@ def test_documents_state_it() -> None:
     assert "**≥ 122**" in report.to_markdown()
     assert r"$\geq$ 122" in report.to_latex()
     assert "≥ 122" in report._repr_html_()
+
+
+# -- every command and format --------------------------------------------------------------------------
+def config(units: int = 2) -> dict[str, Any]:
+    """40 known parameters before a class without a rule, 9 for each unit after it; 32 and 8 multiply-adds."""
+    layers = [
+        ("InputLayer", {"name": "x", "batch_shape": [None, 4]}),
+        ("Dense", {"name": "a", "units": 8}),
+        ("Mine", {"name": "mine"}),
+        ("Dense", {"name": "b", "units": units}),
+    ]
+    entries: list[dict[str, Any]] = [{"class_name": name, "config": stated} for name, stated in layers]
+    entries[2] |= {"module": "p", "registered_name": "p>Mine", "build_config": {"input_shape": [None, 8]}}
+    entries[3] |= {"build_config": {"input_shape": [None, 8]}}
+    return {
+        "class_name": "Sequential", "keras_version": "3.15.0", "config": {"name": "m", "layers": entries}
+    }  # fmt: skip
+
+
+CLAIMS = [
+    {"quantity": "parameters", "value": 58},
+    {"quantity": "parameters", "layer": "mine", "value": 0},
+    {"quantity": "macs", "value": 48},
+    {"quantity": "parameters", "layer": "a", "value": 40},
+]
+ROW = "mine,Mine,a,8,,1,unknown,unknown,unknown,unknown,unknown"
+SAID: dict[str, tuple[str, list[str]]] = {
+    "table": ("analyze NET", [r"Total +>= 58 +>= 48 +>= 96 +>= 10", "at least 58, unknown in mine"]),
+    "markdown": ("analyze NET --format markdown", [r"\*\*≥ 58\*\* \| \*\*≥ 48", "at least 58, unknown in mine"]),
+    "latex": ("analyze NET --format latex", [r"\\geq\$ 58 & \$\\geq\$ 48", "Unknown: mine"]),
+    "csv": ("analyze NET --format csv", [ROW]),
+    "json": (
+        "analyze NET --format json",
+        ['"parameters": null', '"parameters_at_least": 58', r'"unknown_layers": \["mine"\]'],
+    ),
+    "a convention": ("analyze NET --convention thop", [">= 48", "at least 48, unknown in mine"]),
+    "conventions": (
+        "analyze NET --compare-conventions",
+        [">= 48 multiply-adds", r"archcalc +>= 96 +depends on 'mine'", r"multiply-adds twice \(96\)"],
+    ),
+    "conventions, csv": (
+        "analyze NET --compare-conventions --format csv", [r"archcalc,archcalc,FLOPs,2,unknown,.*,96\n"],
+    ),
+    "conventions, json": (
+        "analyze NET --compare-conventions --format json", ['"flops": null, "flops_at_least": 96'],
+    ),
+    "fail-on": ("analyze NET --fail-on warning", ["unknown-layer"]),
+    "audit": ("audit NET --claims CLAIMS", ["1 of 4 right", "1 right, 3 not judged"]),
+    "audit, csv": ("audit NET --claims CLAIMS --format csv", ["1,parameters,,,58,,not judged"]),
+    "explain": ("explain NET --layer mine", ["unstated +unknown", "multiply-adds +unknown"]),
+    "convert": ("convert NET", ['"name": "mine", "type": "Opaque", "output_shape": \\[8\\]']),
+    "convert to code": ("convert NET -o OUT.py", ["'mine'"]),
+    "diff": ("diff NET OTHER", ["Parameters +at least 58 +at least 67 +unknown", "MACs +at least 48"]),
+    "diff, json": ("diff NET OTHER --format json", [r'"values": \[null, null\].*"at_least": \[58, 67\]']),
+    "diff, markdown": ("diff NET OTHER --format markdown", [r"at least 58 \| at least 67 \| unknown"]),
+    "lint": ("lint NET", ["unknown-layer"]),
+    "lint, a budget": ("lint NET --config BUDGET", ["budget-not-checked"]),
+}  # fmt: skip
+FAIL = {"fail-on": 1, "lint": 1, "lint, a budget": 1, "convert to code": 2}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_no_command_counts_an_unknown_layer_as_nothing(name: str, tmp_path: Path) -> None:
+    command, said = SAID[name]
+    files = {"NET": config(), "OTHER": config(3), "CLAIMS": {"claims": CLAIMS}}
+    for file, data in files.items():
+        (tmp_path / file).with_suffix(".json").write_text(json.dumps(data), encoding="utf-8")
+    (tmp_path / "BUDGET.toml").write_text("[tool.archcalc.lint]\nmax-parameters = 100\n", encoding="utf-8")
+    places = {**{f: f"{f}.json" for f in files}, "BUDGET": "BUDGET.toml", "OUT.py": "OUT.py"}
+    arguments = [str(tmp_path / places[a]) if a in places else a for a in command.split()]
+    ran = run_here([*arguments, "--allow-unknown"])
+    text = ran.out + ran.err
+    assert ran.code == FAIL.get(name, 0), text
+    for words in said:
+        assert re.search(words, text), text

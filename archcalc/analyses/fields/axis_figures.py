@@ -8,6 +8,7 @@ from itertools import pairwise, product
 from math import lcm, prod
 from typing import Any, NamedTuple, TypeAlias
 
+from archcalc.analyses.fields.digits import split
 from archcalc.analyses.fields.index_maps import (
     Dependence,
     Endpoint,
@@ -457,5 +458,6 @@ def scattered(index_map: IndexMap, read: Scattered, n: Size) -> ScatteredUnit | 
         _narrowest([index_map], {}, shape),
         extreme(index_map.lo, 0, n, is_max=True),
         extreme(index_map.hi, 0, n, is_max=False),
+        digits=split(index_map, read, n),
     )
     return next((v for v in unit if isinstance(v, Unknown)), unit)

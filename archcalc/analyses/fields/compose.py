@@ -11,6 +11,7 @@ from math import gcd
 from typing import Any, TypeAlias
 
 from archcalc.analyses.fields.axis_figures import scattered
+from archcalc.analyses.fields.digits import digits_through
 from archcalc.analyses.fields.index_maps import (
     DIRECTION,
     MAX_PERIOD,
@@ -30,6 +31,7 @@ from archcalc.analyses.fields.index_maps import (
     known,
     monotone,
     reduced,
+    same,
 )
 from archcalc.arith import Shape, Size, ceil_div, certainly, concrete, equal, is_array, largest, smallest
 from archcalc.arith.unknown import Unknown
@@ -49,6 +51,7 @@ from archcalc.layers.window import (
 
 SEAM = Unknown("a window reaches over the seam of a concatenation along this axis")
 FLATTENED = Unknown("a window slides over a flattened axis")
+CUT = Unknown("some units of a flattened axis are left out")
 ONE_OF_FLATTENED = Unknown("a layer reads one fixed unit of a flattened axis")
 BACK_AND_FORTH = Unknown("a causal layer reads units whose fields move back and forth")
 CONFIGURATIONS = Unknown("the parts of a concatenation are followed for one configuration at a time")
@@ -57,15 +60,15 @@ SYMBOLIC_BLOCKS = Unknown("how many units read the same block depends on a symbo
 Composed: TypeAlias = IndexMap | ScatteredUnit | Unknown | None
 
 
-def through(dependence: Dependence, window: Window, shape: Shape) -> Dependence:
-    """What the output of a layer sees whose input has this shape and sees `dependence`."""
+def through(dependence: Dependence, window: Window, shape: Shape, out: Shape) -> Dependence:
+    """What outputs of shape `out` see if the layer's input has this shape and sees `dependence`."""
     if isinstance(dependence, Unknown):
         return dependence
     parts: list[IndexMap | ScatteredUnit] = []
     changed = False
     for part in dependence:
         if isinstance(part, ScatteredUnit):
-            composed = _scattered_through(part, window, shape)
+            composed = _scattered_through(part, window, shape, out)
         else:
             composed = _map_through(part, window, shape)
         if isinstance(composed, Unknown):
@@ -296,15 +299,25 @@ def _restricted(index_map: IndexMap, composed: IndexMap, window: Window) -> Comp
 
 
 # -- flattened axes ---------------------------------------------------------------------------------
-def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape) -> Composed:
+def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape, out: Shape) -> Composed:
+    if any(type(read) is Phases and not any(read.reads) for read in window):
+        return None  # a weight, which reads nothing
+    if part.digits:
+        seen = digits_through(part, window, shape, out)
+        if seen is not None:
+            return seen[0] if seen else None
     axes = part.axes or tuple(range(len(shape)))
-    reads = [window[a] for a in axes if not (type(shape[a]) is int and shape[a] == 1)]
+    long = [a for a in axes if not (type(shape[a]) is int and shape[a] == 1)]
+    reads = [window[a] for a in long]
     if part.domains:
         return SEAM
     if all(isinstance(r, Whole) for r in reads) and reads:
         return constant(part.lo, part.hi, whole=True)
     if not all(map(_single, reads)):
         return FLATTENED
+    for n, read in zip((shape[a] for a in long), reads, strict=True):
+        if isinstance(read, Taps) and not same(n, out[read.axis]):
+            return CUT
     if reads and all(isinstance(r, Fixed) for r in reads):
         return ONE_OF_FLATTENED
     if any(isinstance(r, Scattered | Section) for r in reads):
@@ -314,9 +327,9 @@ def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape) -> Com
     domains = tuple(_section(r) for r in reads if isinstance(r, Section))
     if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
         return CONFIGURATIONS
-    if output_axes == part.axes and not domains:
+    if output_axes == part.axes and not domains and not part.digits:
         return part
-    return part._replace(axes=output_axes, domains=domains)
+    return part._replace(axes=output_axes, domains=domains, digits=())
 
 
 def _single(read: Read) -> bool:

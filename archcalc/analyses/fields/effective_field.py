@@ -125,7 +125,7 @@ class MomentAlgebra:
     def unknown(self, axes: int, why: Unknown) -> AxisMoments:
         return AxisMoments((why,) * axes, why)
 
-    def through(self, state: AxisMoments, window: Window, shape: Shape) -> AxisMoments:
+    def through(self, state: AxisMoments, window: Window, shape: Shape, out: Shape) -> AxisMoments:
         if any(type(read) is Section for read in window):
             return self.unknown(len(state.axes), SEAM)
         if _reads_nothing(window):

@@ -75,11 +75,26 @@ class IndexMap(NamedTuple):
         return len(self.lo.values)
 
 
+class Digit(NamedTuple):
+    """A digit of the positions along an axis: the interval moves by `step` with `(i - start)//inner % radix`.
+
+    `total`: how many positions there are from `start` on, if the axis has not been cut since.
+    """
+
+    axis: int
+    step: int
+    start: int
+    inner: int
+    radix: int
+    total: int
+
+
 class ScatteredUnit(NamedTuple):
-    """The interval of one unit of a flattened axis; which unit it is, is not tracked.
+    """The interval of one unit of a flattened axis; without `digits`, which unit it is, is not tracked.
 
     `axes`: the output axes that determine the unit (empty: any may). `lo`, `hi`: the union of all
     units' intervals; `last_lo`, `first_hi`: their intersection; `largest`, `smallest`: their sizes.
+    With digits all intervals are of one size, and `lo` is the start where all digits are 0.
     """
 
     axes: tuple[int, ...]
@@ -90,6 +105,7 @@ class ScatteredUnit(NamedTuple):
     last_lo: Size
     first_hi: Size
     domains: tuple[Domain, ...] = ()
+    digits: tuple[Digit, ...] = ()
 
 
 # what the units of a layer see of one input axis: the hull of several maps; empty if they see nothing
@@ -105,6 +121,25 @@ def identity(axis: int) -> Dependence:
 def constant(lo: Size, hi: Size, *, whole: bool, domains: tuple[Domain, ...] = ()) -> IndexMap:
     """Every unit sees `lo..hi`."""
     return IndexMap(None, Endpoint(0, (lo,)), Endpoint(0, (hi,)), whole, domains)
+
+
+def unit_of(lo: Size, width: Size, digits: tuple[Digit, ...], domains: tuple[Domain, ...]) -> ScatteredUnit:
+    """The unit that sees `width` indices from `lo` on where all its digits are 0."""
+    reach = sum(digit.step * (digit.radix - 1) for digit in digits)
+    axes = tuple(sorted({digit.axis for digit in digits}))
+    first_hi = lo + width - 1
+    return ScatteredUnit(axes, lo, first_hi + reach, width, width, lo + reach, first_hi, domains, digits)
+
+
+def as_map(unit: ScatteredUnit) -> IndexMap | None:
+    """The same as a map, if the unit has one digit, the first of its axis."""
+    if len(unit.digits) != 1 or unit.domains:
+        return None
+    (digit,) = unit.digits
+    if digit.start or digit.inner * digit.radix != digit.total or digit.inner > MAX_PERIOD:
+        return None
+    lo, hi = (Endpoint(digit.step, (end,) * digit.inner) for end in (unit.lo, unit.first_hi))
+    return IndexMap(digit.axis, lo, hi)
 
 
 # -- endpoints ----------------------------------------------------------------------------------
@@ -238,7 +273,10 @@ def _distinct(values: list[Any]) -> Sequence[Any]:
 def join(parts: Iterable[IndexMap | ScatteredUnit]) -> Dependence:
     """The hull of what several branches see: maps of equal axis and stride are merged into one."""
     distinct: list[IndexMap | ScatteredUnit] = []
-    for part in parts:
+    given = list(parts)
+    if any(part is not given[0] for part in given):
+        given = [(isinstance(part, ScatteredUnit) and as_map(part)) or part for part in given]
+    for part in given:
         for k, other in enumerate(distinct):
             if part is other:
                 break

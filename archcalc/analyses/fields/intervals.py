@@ -45,8 +45,8 @@ class IntervalAlgebra:
     def unknown(self, axes: int, why: Unknown) -> Dependences:
         return (why,) * axes
 
-    def through(self, state: Dependences, window: Window, shape: Shape) -> Dependences:
-        composed = tuple([through(dependence, window, shape) for dependence in state])
+    def through(self, state: Dependences, window: Window, shape: Shape, out: Shape) -> Dependences:
+        composed = tuple([through(dependence, window, shape, out) for dependence in state])
         # layers that change nothing share one object, so that their fields are computed once
         return state if all(a is b for a, b in zip(composed, state, strict=True)) else composed
 

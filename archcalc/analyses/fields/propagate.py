@@ -34,8 +34,8 @@ class Algebra(Protocol[S]):
     def unknown(self, axes: int, why: Unknown) -> S:
         """The description for this number of axes where it is unknown."""
 
-    def through(self, state: S, window: Window, shape: Shape) -> S:
-        """What a layer sees through one of its inputs, which has this shape and sees `state`."""
+    def through(self, state: S, window: Window, shape: Shape, out: Shape) -> S:
+        """What a layer with outputs of shape `out` sees through an input of `shape`, which sees `state`."""
 
     def join(self, branches: Sequence[tuple[int, S]], node: Node, inputs: Sequence[Shape]) -> S:
         """What a layer sees through several inputs, given as (index of the input, state)."""
@@ -110,7 +110,7 @@ class Propagation(Generic[S]):
                     if other_output:
                         branch = self.algebra.unknown(self.axes(root), self.why_other_output(tap))
                     else:
-                        branch = self.algebra.through(state, window, inputs[position])
+                        branch = self.algebra.through(state, window, inputs[position], self.shapes[i][0])
                 except ExpressionError as fault:
                     branch = self.algebra.unknown(self.axes(root), Unknown(str(fault)))
                 branches.setdefault(root, []).append((position, branch))

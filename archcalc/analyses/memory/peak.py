@@ -40,7 +40,7 @@ class Course(NamedTuple):
     moments: Sequence[Moment]
     program: Program | None = None  # of inference, which can run again
     reason: str = ""  # why nothing is known
-    few: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and the least that the bytes are of
+    least_copies: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and from which on
     different: Sequence[tuple[Size, Size]] = ()  # sizes that the bytes take to be different
 
     def at(self, batch: Size) -> Size:
@@ -102,7 +102,7 @@ def _course(
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
     return Course(
         [m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments],
-        few=program.run.few,
+        least_copies=program.run.least_copies,
         different=tuple(program.different),
     )
 

@@ -30,13 +30,13 @@ class Run:
     """The steps of one forward pass, inputs first.
 
     Of a block that is repeated a symbolic number of times the first copies and as many last ones run, `ends`
-    of each; all between them are alike. `few` has the blocks' numbers of copies, each with the least number
-    from which that is so.
+    of each; all between them are alike. `least_copies` has the blocks' numbers of copies, each with the least
+    number from which that is so.
     """
 
     def __init__(self, graph: Graph, order: Sequence[int], ends: int = 1) -> None:
         self._ends = ends
-        self.few: dict[Size, int] = {}
+        self.least_copies: dict[Size, int] = {}
         self._copy: tuple[int, ...] = ()
         self.steps: list[Step] = []
         self.too_deep = False
@@ -93,7 +93,7 @@ class Run:
             self.too_deep = True
             return
         ends = self._ends if len(inside) <= MAX_NESTED_IN_FULL else 1
-        self.few[repeat.count] = 2 * ends
+        self.least_copies[repeat.count] = 2 * ends
         self._replaced[repeat.source] = self.source(repeat.out)
         for number in range(1, 2 * ends):
             if number == ends:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archcalc.arith.symbolic import Expr
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import TABLE
 from archcalc.report.findings import memory_in_words
 from archcalc.review.diff.compare import KINDS, Change, Diff, Total, differs
@@ -24,6 +24,8 @@ NAMES = 3  # of layers that are named
 
 def figure(value: object, quantity: str) -> str:
     """A total as text: exact, bytes in their unit, a formula as it is."""
+    if isinstance(value, AtLeast):
+        return f"at least {figure(value.known, quantity)}"
     if value is None or isinstance(value, Unknown):
         return "unknown"
     if isinstance(value, Expr):

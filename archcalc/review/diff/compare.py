@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from archcalc import arith
 from archcalc.analyze import analyze
-from archcalc.arith.unknown import Unknown
+from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph
 from archcalc.graph.compiled import Compile
@@ -57,7 +57,9 @@ class Total(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         values = [to_json_value(v) for v in self.values]
-        return {"quantity": self.quantity, "values": values, "difference": to_json_value(self.difference)}
+        data = {"quantity": self.quantity, "values": values, "difference": to_json_value(self.difference)}
+        known = [to_json_value(v.known) if isinstance(v, AtLeast) else None for v in self.values]
+        return data if known == [None] * len(known) else {**data, "at_least": known}
 
 
 class Diff(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images (N, H, W, C), uint8, and targets: class numbers (N,) or masks (N, H, W)."""
+    """Images (N, H, W, C), uint8, and targets: class numbers (N,) or masks (N, H, W).
 
-    images: NDArray[np.uint8]
+    What is no image has the shape and type that its set says.
+    """
+
+    images: NDArray[Any]
     targets: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -47,3 +51,20 @@ class Data:
             digest.update(np.ascontiguousarray(split.images).data)
             digest.update(np.ascontiguousarray(split.targets.astype(np.int64)).data)
         return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class ManySets(Data):
+    """Several sets by name; where one is asked for, it is the first."""
+
+    sets: Mapping[str, Data]
+
+    @classmethod
+    def of(cls, sets: Mapping[str, Data], provenance: dict[str, Any]) -> Self:
+        first = {**vars(next(iter(sets.values()))), "provenance": provenance}
+        return cls(**first, sets=sets)
+
+    def checksum(self) -> str:
+        """SHA-256 over those of all sets."""
+        joined = "".join(data.checksum() for data in self.sets.values())
+        return hashlib.sha256(joined.encode()).hexdigest()

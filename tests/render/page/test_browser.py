@@ -335,3 +335,31 @@ def test_thousands_of_layers(show: Opened) -> None:
     assert page.locator("#graph .node.selected").count() == 1
     page.click("#open-all")
     assert page.locator("#graph .node").count() <= 1400
+
+
+# -- two networks -----------------------------------------------------------------------------------
+def test_two_networks_side_by_side(show: Opened) -> None:
+    from archcalc.render.page.compare import diff_page
+    from archcalc.review.diff.compare import diff
+
+    graphs = [load("keras:VGG16"), load("keras:VGG19")]
+    page = show(diff_page(diff(*graphs), graphs, {}))
+    assert page.locator("#side0 .kind-removed").count() == 0
+    inserted = page.locator("#side1 .layer.kind-inserted")
+    assert inserted.count() == 3
+    inserted.first.click()
+    assert "in the other network: nothing" in page.locator("#chosen").inner_text()
+    page.locator("#side1 .node[aria-label^='fc1,']").click()
+    assert page.locator("#side0 .node.selected").get_attribute("aria-label").startswith("fc1,")
+    assert page.locator("#changes tbody tr").count() == 3
+
+
+def test_hostile_names_in_a_diff(show: Opened) -> None:
+    from archcalc.render.page.compare import diff_page
+    from archcalc.review.diff.compare import diff
+
+    graphs = [networks.hostile(), networks.two_inputs()]
+    page = show(diff_page(diff(*graphs), graphs, {}))
+    page.click("#open-all")
+    assert page.locator("img, body i").count() == 0
+    assert page.locator("#side0 .kind-removed").count() > 0

@@ -2,6 +2,7 @@
 
 import { blocks } from "./blocks";
 import * as charts from "./charts";
+import { type SideData, compare } from "./compare";
 import type { PageData } from "./data";
 import { DetailsView } from "./details";
 import { byId } from "./dom";
@@ -28,8 +29,15 @@ function later(work: () => void): void {
 }
 
 function start(): void {
-  const data = JSON.parse(byId("data").textContent ?? "") as PageData;
+  const read = JSON.parse(byId("data").textContent ?? "") as PageData | { sides: SideData[] };
   theme();
+  if ("sides" in read) {
+    compare(read.sides);
+    document.body.classList.add("complete");
+  } else report(read);
+}
+
+function report(data: PageData): void {
   const state = new State(data);
   const follow = () => {
     totals(state);

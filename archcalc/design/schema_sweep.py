@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what `archcalc sweep` and `archcalc solve` print with `--format json`."""
+"""The JSON Schema of what `archcalc sweep --format json` prints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SYMBOLS: dict[str, Any] = {"type": "object", "additionalProperties": TEXT}
 
 
 def sweep() -> dict[str, Any]:
-    """That of a sweep."""
+    """Draft 2020-12."""
     ends = closed({"least": {"type": "integer"}, "largest": {"type": "integer"}, "unit": TEXT})
     member = {
         "type": "object",
@@ -46,8 +46,8 @@ def sweep() -> dict[str, Any]:
         "let": SYMBOLS | {"description": "Symbols that follow from others."},
         "structural": TEXTS | {"description": "Symbols with a network for each value."},
         "where": {"type": ["string", "null"]},
-        "configurations": COUNT | {"description": "The sum of kept, invalid and unmatched."},
-        "kept": COUNT,
+        "configurations": COUNT | {"description": "The sum of selected, invalid and unmatched."},
+        "selected": COUNT,
         "invalid": COUNT | {"description": "What is no network."},
         "unmatched": COUNT | {"description": "What does not meet the condition."},
         "figures": {

@@ -1,0 +1,1 @@
+raise AssertionError("a package that brings rules is never imported")
