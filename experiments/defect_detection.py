@@ -8,8 +8,10 @@ Hypothesis   Rectifiers reach the target in half the epochs of tanh and sigmoid 
 Command      python -m experiments run defect_detection --profile full
              python -m experiments run defect_detection --cost-miss 20 --cost-false-alarm 1
              python -m experiments run defect_detection --data FOLDER --set dataset=images --set healthy=good
-Time         smoke 25 s, quick 2 min, full 10 min of the processor; three seeds
-Found        not run yet
+Time         smoke 25 s, quick 2 min, full 9 min of the processor; three seeds
+Found        full: tanh is as fast as ReLU, sigmoid never learns, as archcalc's gradients at the start tell;
+             squared errors need 11.6 times the steps with SGD and no more with Adam; recall is kept, its
+             interval covers the truth in 95.5 % of 400 fresh sets; weights do more than move the threshold
 
 defect48: garments with a scratch, a hole or a stain, or without. Network: 3 x (Conv2D 3x3, MaxPooling2D),
 GlobalMaxPooling2D, one unit. Of one's own folders of classes one is healthy, each other a kind of defect.
@@ -74,7 +76,10 @@ PROFILES = {
 class DefectDetection(Experiment):
     name = "defect_detection"
     claim = "ReLU learns several times faster, one sigmoid with cross-entropy is the head, .5 no threshold."
-    found = "not run yet"
+    found = (
+        "full: tanh is as fast as ReLU: miss; sigmoid never learns: hit; p - y: hit; the interval of recall "
+        "covers the truth in 95.5 % of 400 fresh sets: hit; class weights better the order too: miss"
+    )
     question = "Is the product defective, and what do hidden layers, head, loss and threshold matter?"
     hypothesis = (
         "Rectifiers reach the target in half the epochs of tanh and sigmoid or less; squared errors saturate "
@@ -82,7 +87,7 @@ class DefectDetection(Experiment):
         "threshold and not the order."
     )
     profiles = PROFILES
-    expected_time = {"smoke": "25 s", "quick": "2 min", "full": "10 min"}
+    expected_time = {"smoke": "25 s", "quick": "2 min", "full": "9 min"}
     headline = "auc"
     gradients = True
 

@@ -8,7 +8,8 @@ import click
 
 from archcalc.cli import options
 from archcalc.cli.output import emit
-from archcalc.design.figures import NAMES
+from archcalc.design.figures import NAMES, OF_A_LAYER, UNITS
+from archcalc.graph.quantities import BYTES
 from archcalc.report.options import AnalysisOptions
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ _SHOWN = (
 
 
 def _help(name: str, kind: str) -> str:
-    return f"A budget: {name.replace('_', ' ')} {kind.replace('_', ' ')} this (5e6, 1.5GiB)."
+    limit = "1.5GiB" if UNITS.get(name) == BYTES else "200" if name in OF_A_LAYER else "5e6"
+    return f"A budget: {name.replace('_', ' ')} {kind.replace('_', ' ')} this ({limit})."
 
 
 @click.command("solve", context_settings={"max_content_width": 100})

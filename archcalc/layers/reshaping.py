@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from archcalc.arith import Shape, Size, certainly, concrete, equal, exact_div, prod, require_equal
+from archcalc.arith import Shape, Size, certainly, concrete, equal, exact_div, integer, prod, require_equal
 from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import NoMacs, Weightless, family, layer, one_input, require_rank, show
@@ -106,7 +104,7 @@ def _scattered(axis: int, axes_in: list[int], x: Shape, axes_out: tuple[int, ...
     sizes = tuple(out[a] for a in axes_out)
     later = tuple(x[a] for a in axes_in if a > axis)
     if concrete(sizes) and concrete(later):
-        return Scattered(axes_out, sizes, math.prod(later))
+        return Scattered(axes_out, sizes, integer(prod(later)))
     return Scattered(axes_out)
 
 

@@ -176,7 +176,9 @@ class Figures:
     @once
     def _memory(self) -> Memory | None:
         """That of each configuration, where symbols have arrays of values."""
-        return None if self.elements is None else memory(self.elements, self.asked)
+        if self.elements is None:
+            return None
+        return memory(self.elements, lambda graph: Figures(graph, self.asked))
 
     @once
     def peaks(self) -> Inference:

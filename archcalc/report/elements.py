@@ -7,7 +7,7 @@ holds for all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import Size
@@ -16,7 +16,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import EACH, with_values
 
 if TYPE_CHECKING:
-    from archcalc.report.options import AnalysisOptions
+    from archcalc.report.columns import Figures
 
 
 # the totals that are found so
@@ -51,8 +51,8 @@ class Elements(NamedTuple):
         return int(np.prod(np.broadcast_shapes(*(v.shape for v in self.values.values()))))
 
 
-def memory(of: Elements, options: AnalysisOptions) -> Memory:
-    """The memory of each configuration; 0 where there is no network."""
+def memory(of: Elements, figures: Callable[[Graph], Figures]) -> Memory:
+    """The memory of each configuration, from the figures of each graph; 0 where there is no network."""
     import numpy as np
 
     from archcalc.arith import arrays
@@ -61,7 +61,7 @@ def memory(of: Elements, options: AnalysisOptions) -> Memory:
     shape = together[0].shape
     row_of = _Rows(of.graph)
     found = [
-        _of_one(of.graph, dict(zip(of.values, map(int, each), strict=True)), options, row_of)
+        _of_one(of.graph, dict(zip(of.values, map(int, each), strict=True)), figures, row_of)
         for each in zip(*(v.reshape(-1) for v in together), strict=True)
     ]
     columns = [arrays.array(list(column)).reshape(shape) for column in zip(*found, strict=True)]
@@ -69,18 +69,18 @@ def memory(of: Elements, options: AnalysisOptions) -> Memory:
     return Memory(usual, best, held, training)
 
 
-def _of_one(graph: Graph, values: Mapping[str, int], options: AnalysisOptions, row_of: _Rows) -> list[Any]:
-    from archcalc.report.columns import Figures
-
+def _of_one(
+    graph: Graph, values: Mapping[str, int], figures: Callable[[Graph], Figures], row_of: _Rows
+) -> list[Any]:
     held: list[Any] = [0] * len(graph.nodes)
     try:
-        figures = Figures(with_values(graph, values), options)
+        of = figures(with_values(graph, values))
     except ArchcalcError:
         return [0, 0, 0, *held]
-    for name, size in zip(figures.name, figures.training_activation_bytes, strict=True):
+    for name, size in zip(of.name, of.training_activation_bytes, strict=True):
         held[row_of[name]] += size
-    peaks = figures.peaks
-    return [peaks.usual.bytes, peaks.best.bytes, figures.training.at(figures.options.batch), *held]
+    peaks = of.peaks
+    return [peaks.usual.bytes, peaks.best.bytes, of.training.at(of.options.batch), *held]
 
 
 class _Rows(dict[str, int]):

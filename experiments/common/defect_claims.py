@@ -243,7 +243,8 @@ def _judged_functions(outcome: Outcome) -> dict[str, Measurement]:
 
 
 _WHY = {
-    "tanh": "Tanh's derivative is 1 around 0, and three layers are too few for its saturation to tell.",
+    "tanh": "Tanh's derivative is 1 around 0, three layers are too few for its saturation to tell, and "
+    "archcalc expects as large a gradient of it as of ReLU.",
     "elu": "Seeds differ more than the functions.",
     "leaky_relu": "Seeds differ more than the functions.",
 }

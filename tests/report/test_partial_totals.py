@@ -101,7 +101,10 @@ CLAIMS = [
 ROW = "mine,Mine,a,8,,1,unknown,unknown,unknown,unknown,unknown"
 SAID: dict[str, tuple[str, list[str]]] = {
     "table": ("analyze NET", [r"Total +>= 58 +>= 48 +>= 96 +>= 10", "at least 58, unknown in mine"]),
-    "markdown": ("analyze NET --format markdown", [r"\*\*≥ 58\*\* \| \*\*≥ 48", "at least 58, unknown in mine"]),
+    "markdown": (
+        "analyze NET --format markdown",
+        [r"\*\*≥ 58\*\* \| \*\*≥ 48", "at least 58, unknown in mine"],
+    ),
     "latex": ("analyze NET --format latex", [r"\\geq\$ 58 & \$\\geq\$ 48", "Unknown: mine"]),
     "csv": ("analyze NET --format csv", [ROW]),
     "json": (
@@ -135,14 +138,17 @@ FAIL = {"fail-on": 1, "lint": 1, "lint, a budget": 1, "convert to code": 2}
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_no_command_counts_an_unknown_layer_as_nothing(name: str, tmp_path: Path) -> None:
+def test_no_command_counts_an_unknown_layer_as_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     command, said = SAID[name]
     files = {"NET": config(), "OTHER": config(3), "CLAIMS": {"claims": CLAIMS}}
     for file, data in files.items():
         (tmp_path / file).with_suffix(".json").write_text(json.dumps(data), encoding="utf-8")
     (tmp_path / "BUDGET.toml").write_text("[tool.archcalc.lint]\nmax-parameters = 100\n", encoding="utf-8")
     places = {**{f: f"{f}.json" for f in files}, "BUDGET": "BUDGET.toml", "OUT.py": "OUT.py"}
-    arguments = [str(tmp_path / places[a]) if a in places else a for a in command.split()]
+    arguments = [places.get(a, a) for a in command.split()]
     ran = run_here([*arguments, "--allow-unknown"])
     text = ran.out + ran.err
     assert ran.code == FAIL.get(name, 0), text

@@ -354,3 +354,30 @@ def test_several_inputs_have_a_field_each() -> None:
     assert set(rows["sum"]["effective_receptive_field_sigmas"]) == {"left", "right"}
     assert rows["wide"]["receptive_field"] is None
     assert rows["wide"]["receptive_fields"]["right"]["size"] == [5, 5]
+
+
+def test_formulas_have_values_at_the_defaults() -> None:
+    source = {
+        "archcalc": 1,
+        "symbols": {"C_in": 32, "C_out": 128, "n": {"default": 2}},
+        "inputs": {"x": [8, 8, "C_in"]},
+        "blocks": {
+            "b": {"layers": [{"name": "r", "type": "Dense", "units": "C_out"}, {"name": "s", "type": "ReLU"}]}
+        },
+        "layers": [
+            {"name": "c", "type": "Conv2D", "filters": "C_out", "kernel_size": 3, "use_bias": False},
+            {"name": "body", "block": "b", "repeat": "n"},
+        ],
+    }
+    figures = archcalc.analyze(source, {"C_in": None, "C_out": None})
+    assert figures.defaults == {"C_in": 32, "C_out": 128}
+    assert figures.formula_values["parameters"] == archcalc.analyze(source).totals.parameters
+    alone = archcalc.analyze({**source, "layers": source["layers"][:1]}, {"C_in": None, "C_out": None})
+    assert "9·C_in·C_out = 36,864" in alone.to_text(100)
+    assert r"\text{parameters} &= 9 C_{in} C_{out} = 36{,}864" in alone.to_latex()
+    # the memory of a training step holds from four copies on, and two is the default
+    copies = archcalc.analyze(source, {"n": None})
+    assert copies.formula_conditions["training_bytes"] == ("n >= 4",)
+    assert "training_bytes" not in copies.formula_values
+    assert "for n >= 4" in copies.to_text(100)
+    assert copies.formula_values["macs"] == archcalc.analyze(source).totals.macs
