@@ -27,7 +27,7 @@ OTHERS = re.compile(
     r"(\.venv/bin/)?(make (?P<target>[\w-]+)"
     r"|(?:python3? -m )?pip install (?P<install>.*)"
     r"|python3? -m (?P<module>[\w.]+)( .*)?"
-    r"|eval .*|tensorboard .*)"
+    r"|eval .*|tensorboard .*|dask (scheduler|worker).*)"
 )
 
 
@@ -38,7 +38,8 @@ def name(page: Path) -> str:
 def ours(page: Path, *, heavy: bool) -> list[Shown]:
     """The commands of archcalc on a page; with the heavy ones those that copy their files."""
     steps = [s._replace(command=s.command.removeprefix(".venv/bin/")) for s in shown(page)]
-    steps = [s for s in steps if s.command.startswith("archcalc ") and " > " not in s.command]
+    # neither what writes the shell's files nor what needs a cluster
+    steps = [s for s in steps if s.command.startswith("archcalc ") and not re.search(" > |tcp://", s.command)]
     if not heavy:
         return [s for s in steps if not s.heavy]
     copies = [s for s in steps if s.command.startswith("archcalc examples copy ")]

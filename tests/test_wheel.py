@@ -67,6 +67,8 @@ def test_examples_run_with_the_light_core(line: str, installed: Path, folder: Pa
         ("convert net.json -o net.keras", "keras"),
         ("analyze net.json --gradients --plot plot.png", "plots"),
         ("analyze old.yaml", "yaml"),
+        ("sweep net.json --over n=1:5 -o out.parquet", "sweep"),
+        ("sweep net.json --over n=1:5 --engine dask", "dask"),
         ("analyze weights.keras --gradients --weights actual", "keras"),
     ],
 )

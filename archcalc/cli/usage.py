@@ -42,11 +42,23 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("net.json --budget max-parameters=5e6", "within a budget?"),
         ("net.json --format github", "beside a pull request's lines"),
     ),
+    "report": (
+        ("net.json -o net.html", "one page, opens offline"),
+        ("keras:MobileNetV2 -o net.html", "by name"),
+    ),
     "rules": (
         ("", "all rules"),
         ("AC101", "what it finds, why, how sure"),
     ),
     "schema": (("-o spec.schema.json", "for editors: name it in $schema"),),
+    "solve": (
+        ("net.json --for n --maximize --parameters-at-most 5e6", ""),
+        ("net.json --for n --minimize macs --parameters-at-least 1000", ""),
+    ),
+    "sweep": (
+        ("net.json --over n=1:20 -o sweep.csv", "every n from 1 to 20"),
+        ("net.json --over n=1:64 --minimize macs --maximize parameters", ""),
+    ),
     "verify": (
         ("net.json", "every figure against the real model"),
         ("net.json --set n=3 --all", "every check with both figures"),
