@@ -147,3 +147,8 @@ class Solution:
         from archcalc.render.solution import SolutionView
 
         return SolutionView(self)
+
+    def _repr_html_(self) -> str:
+        from archcalc.render.notebook_tables import solution_html
+
+        return solution_html(self)

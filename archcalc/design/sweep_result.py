@@ -96,6 +96,11 @@ class Sweep(NamedTuple):
 
         return self.to_text(screen_width(), ascii=only_ascii()).rstrip("\n")
 
+    def _repr_html_(self) -> str:
+        from archcalc.render.notebook_tables import sweep_html
+
+        return sweep_html(self)
+
 
 def shown(values: range | Sequence[int]) -> str:
     """Values of an axis as they are written: `16:256:8`, `1,2,5`."""

@@ -1,4 +1,4 @@
-"""HTML for a notebook cell: a graph and a verification; every text escaped."""
+"""HTML for a notebook cell: a graph, a verification, the results of solve and sweep; every text escaped."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from archcalc import arith
 from archcalc.analyses import shapes
 from archcalc.errors import ArchcalcError
 from archcalc.render.notebook import MAX_ROWS
-from archcalc.render.text import count, outputs, printable
+from archcalc.render.solution import facts as solution_facts
+from archcalc.render.solution import headline
+from archcalc.render.sweep import figure
+from archcalc.render.text import UNICODE, count, outputs, printable
 from archcalc.report.columns import type_name
 from archcalc.report.verification import AGREES, CANNOT_RUN, DIFFERS
 
 if TYPE_CHECKING:
+    from archcalc.design.solution import Solution
+    from archcalc.design.sweep_result import Sweep
     from archcalc.graph import Graph
     from archcalc.report.verification import Verification
 
@@ -60,6 +65,25 @@ def verification_html(result: Verification) -> str:
     ]
     head = ("What differs", "Layer", "archcalc", "Keras", "")
     return _shown(result.name, outcome, head if rows else (), rows, notes)
+
+
+def solution_html(solution: Solution) -> str:
+    """The answer of `solve`, its budgets, and what was proved."""
+    name, _, answer = headline(solution, UNICODE).partition(": ")
+    return _shown(name, answer, ("Fact", "Value"), list(solution_facts(solution, UNICODE)))
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """The range of each figure, or the best configurations where some are sought."""
+    if sweep.objectives and sweep.front:
+        head = list(sweep.front[0])
+        rows = [tuple(figure(name, row[name]) for name in head) for row in sweep.front]
+    else:
+        head = ["", "least", "largest"]
+        ends = sweep.figures.items()
+        rows = [(n, figure(n, e.least), figure(n, e.largest)) for n, e in ends if e is not None]
+    found = f"{sweep.configurations:,} configurations, {sweep.selected:,} selected"
+    return _shown(", ".join(sweep.sources), found, head, rows, list(sweep.unknown.items()))
 
 
 def _shown(

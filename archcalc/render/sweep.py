@@ -18,7 +18,7 @@ def text(sweep: Sweep, width: int, *, ascii: bool = False, top: int = TOP) -> st
     lines = [*_space(sweep, glyphs), ""]
     if sweep.selected:
         rows = [
-            [name, _figure(name, ends.least), _figure(name, ends.largest)]
+            [name, figure(name, ends.least), figure(name, ends.largest)]
             for name, ends in sweep.figures.items()
             if ends is not None
         ]
@@ -56,7 +56,7 @@ def _front(sweep: Sweep, width: int, top: int) -> Iterator[str]:
     columns = list(members[0])
     if all(row["ties"] == 1 for row in sweep.front):
         columns.remove("ties")
-    rows = [[_figure(name, row[name]) for name in columns] for row in members]
+    rows = [[figure(name, row[name]) for name in columns] for row in members]
     yield from _table(columns, rows, width)
     if len(members) < len(sweep.front):
         yield f"  {len(members)} of {len(sweep.front):,} shown (--top N shows more, --format json all)"
@@ -71,7 +71,8 @@ def _evenly(count: int, most: int) -> list[int]:
     return [0] if most == 1 else [i * (count - 1) // (most - 1) for i in range(most)]
 
 
-def _figure(name: str, value: Any) -> str:
+def figure(name: str, value: Any) -> str:
+    """A figure of a configuration as text, bytes in their unit."""
     if not isinstance(value, int):
         return str(value)
     known = name.partition("@")[0]

@@ -20,6 +20,8 @@ CELLS = [
     "report.layers['short_3x3'].derivation()",
     "from archcalc.report.verification import Check, Verification\n"
     "Verification('net', '', (Check('MACs', '<i>conv</i>', 5, 6, 'differs', 'why'),))",
+    "archcalc.solve('examples/resnet50.json', 'w', at_most={'parameters': 10_000_000})",
+    "archcalc.sweep('examples/resnet50.json', {'w': range(8, 65, 8)}, minimize=['macs'])",
 ]
 
 
@@ -37,7 +39,10 @@ def executed() -> Any:
 def test_each_result_is_a_table(executed: Any) -> None:
     for cell, words in zip(
         executed.cells[1:],
-        ("11 layers; outputs: relu", "77,248", "kernel_size × kernel_size", "1 of 1 figures differ"),
+        (
+            *("11 layers; outputs: relu", "77,248", "kernel_size × kernel_size", "1 of 1 figures differ"),
+            *("the largest w is 38", "8 configurations, 8 selected"),
+        ),
         strict=True,
     ):
         (output,) = cell.outputs
@@ -56,7 +61,7 @@ def test_nothing_is_cut_off_in_a_browser(executed: Any, tmp_path: Path) -> None:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1000, "height": 800})
         page.goto(path.as_uri())
-        assert page.locator("table").count() == 4
+        assert page.locator("table").count() == 6
         assert page.evaluate("document.documentElement.scrollWidth") <= 1000
         assert page.locator("td i").count() == 0
         browser.close()
