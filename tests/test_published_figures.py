@@ -5,6 +5,8 @@ Parameters by sums stand in tests/test_examples.py. No expectation here was read
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +38,10 @@ FIELDS: list[tuple[str, dict[str, int], str, int, int]] = [
     ("resnet50_v15", {}, "conv5/next[2]/out", 427, 32),
     # two 3x3 and a pool a level: 5 6 | 14 16 | 32 36 | 68 76 | 140
     ("unet", {}, "bottom/conv2", 140, 16),
+    ("vgg_family", {}, "block5/pool", 212, 32),
+    ("mobilenet_family", {}, "block13/to/pw_relu", 315, 32),  # Araujo et al.
+    # 11 behind the first pool, then 6, 12, 24 and 16 of 3x3, and a pool of 2 between
+    ("densenet_family", {}, "relu", 11 + 8 * 6 + 4 + 16 * 12 + 8 + 32 * 24 + 16 + 64 * 16, 32),
     ("cifar_cnn", {}, "block3/bn", 36, 8),
     # each 3x3 widens the field by 2
     ("plain_sigmoid_n", {"n": 7}, "plain[7]/conv", 3 + 2 * 7, 1),
@@ -52,7 +58,21 @@ def test_fields(name: str, symbols: dict[str, int], layer: str, size: int, strid
 
 
 def test_every_example_has_a_field_stated() -> None:
-    assert {name for name, *_ in FIELDS} == set(shipped.available())
+    """Those of the experiments are held to the networks that these train, by tests/experiments."""
+    text = (Path(__file__).parents[1] / "experiments" / "examples.py").read_text(encoding="utf-8")
+    of_experiments = set(re.findall(r'^ +"(\w+)": ', text, re.MULTILINE))
+    stated = {name for name, *_ in FIELDS} | {"efficientnet_family"}
+    assert not stated & of_experiments
+    assert stated | of_experiments == set(shipped.available())
+
+
+def test_the_field_of_efficientnet_beside_its_gates() -> None:
+    """By hand: 3x3 and 5x5 kernels at steps 2, 4, 8, 16 and 32; gates see the whole image."""
+    field = report("efficientnet_family").layers["top_activation"].receptive_field
+    assert field is not None
+    assert field.is_global == (True, True)
+    steps = [3, 2 * 2, 2 * 2, 2 * 4, 4 * 4, 4 * 8, 2 * 8, 2 * 16 * 2, 4 * 16 * 3, 4 * 16, 4 * 32 * 3, 2 * 32]
+    assert field.local_size == (sum(steps), sum(steps))
 
 
 def test_work_of_vgg16() -> None:

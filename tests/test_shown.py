@@ -193,6 +193,9 @@ def test_programs_print_what_is_shown(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    import keras
+
+    keras.backend.clear_session()  # layers are numbered from the start, as in a program of its own
     terminal(monkeypatch, tmp_path)
     exec(compile(code, "page", "exec"), {"__name__": "page"})
     printed = capsys.readouterr().out

@@ -102,6 +102,7 @@ MEANT = {
     "defect_detection": {"AC101", "AC105"},
     "stride_vs_pooling": {"AC401"},
     "cnn_limits": {"AC401"},
+    "conv_vs_local": {"AC204"},  # Keras's Glorot counts the positions of locally connected kernels, too
 }
 
 

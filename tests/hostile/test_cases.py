@@ -86,6 +86,10 @@ def test_nothing_that_a_file_names_is_opened_imported_or_run() -> None:
         if (event, what) == ("open", f"({str(DATA / 'applications.json.xz')!r},)"):
             continue
         source = name.rpartition(": ")[2]
+        # of a file that is not there, the folder, for a hint
+        beside = f"({str(Path(source).parent)!a},)"
+        if not Path(source).exists() and event in ("os.scandir", "os.listdir") and what == beside:
+            continue
         # the source itself, by its name and then by its descriptor
         assert event == "open", (name, event, what)
         assert what == f"({source!a},)" or re.fullmatch(r"\(\d+,\)", what), (name, event, what)
