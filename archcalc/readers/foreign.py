@@ -90,10 +90,12 @@ def refuse_missing(path: str) -> None:
     meant = {_bare(name): name for name in names()}.get(_bare(word))
     if meant:
         refuse(path, f"no such file; did you mean {SCHEME}{meant}?")
-    beside = _files(os.path.dirname(path) or ".")
-    near = nearest(os.path.basename(path), beside)
+    # without suffixes, which would make all names alike
+    beside = {os.path.splitext(name)[0]: name for name in _files(os.path.dirname(path) or ".")}
+    near = nearest(os.path.splitext(os.path.basename(path))[0], beside)
     if near:
-        refuse(path, f"no such file; did you mean {os.path.join(os.path.dirname(path), near)!r}?")
+        meant = os.path.join(os.path.dirname(path), beside[near])
+        refuse(path, f"no such file; did you mean {meant!r}?")
 
 
 def _files(folder: str) -> list[str]:
