@@ -16,6 +16,7 @@ from archcalc import __version__
 
 ROOT = Path(__file__).parents[1]
 INDEX = "docs/README"
+EMBEDDED = "unet"  # an example, as a page
 
 project = "archcalc"
 author = "archcalc developers"
@@ -64,6 +65,23 @@ def direction(_: Any, page: str, __: str, context: dict[str, Any], ___: Any) -> 
         context["body"] = f'<div dir="rtl" lang="fa">{context["body"]}</div>'
 
 
+def embedded(_: Any, page: str, __: str, context: dict[str, Any], ___: Any) -> None:
+    """Show a page of `archcalc report` below what it is about."""
+    if page == "docs/page":
+        frame = f'<iframe src="../{EMBEDDED}.html" title="A page of archcalc report" class="report"></iframe>'
+        context["body"] += f"<section><h2>One to try: {EMBEDDED}</h2>{frame}</section>"
+
+
+def report(app: Any, problem: Exception | None) -> None:
+    """The page that is embedded, as the command writes it."""
+    if problem is None and app.builder.format == "html":
+        from archcalc.cli import main
+
+        source = str(ROOT / "examples" / f"{EMBEDDED}.json")
+        if main(["report", source, "-o", str(Path(app.outdir) / f"{EMBEDDED}.html")]):
+            raise RuntimeError(f"archcalc report {source} failed")
+
+
 def first_page(app: Any, problem: Exception | None) -> None:
     """What a browser that opens the folder sees."""
     if problem is None and app.builder.format == "html":
@@ -74,4 +92,6 @@ def first_page(app: Any, problem: Exception | None) -> None:
 def setup(app: Any) -> None:
     app.connect("source-read", menu)
     app.connect("html-page-context", direction)
+    app.connect("html-page-context", embedded)
     app.connect("build-finished", first_page)
+    app.connect("build-finished", report)
