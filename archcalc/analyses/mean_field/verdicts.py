@@ -113,7 +113,7 @@ def factor(log10: float | None) -> str:
     text = (
         f"10^{size:.1f}" if size >= 6 else f"{10**size:.2g}" if size < 1.9 else f"{_two_digits(10**size):,}"
     )
-    return text if log10 >= 0 else f"1/{text}"
+    return text if log10 >= 0 or text == "1" else f"1/{text}"
 
 
 def _two_digits(ratio: float) -> int:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from archcalc.analyses.mean_field.verdicts import Verdict
+from archcalc.analyses.mean_field.verdicts import Verdict, factor
 from archcalc.analyze import analyze
 from archcalc.graph import Graph
 from tests.analyses.mean_field.stacks import network, plain, residual
@@ -105,3 +105,7 @@ def test_json() -> None:
 
 def test_without_gradients_no_verdict() -> None:
     assert analyze(plain("relu", "he_normal", 3, 8)).to_dict()["verdicts"] == []
+
+
+def test_a_factor_in_words() -> None:
+    assert [factor(x) for x in (None, 0.0, -0.004, 0.004, 0.38, -2.0)] == ["?", "1", "1", "1", "2.4", "1/100"]
