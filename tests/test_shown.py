@@ -196,6 +196,7 @@ def test_programs_print_what_is_shown(
     import keras
 
     keras.backend.clear_session()  # layers are numbered from the start, as in a program of its own
+    keras.utils.set_random_seed(1)  # which random operations need once another test asked for determinism
     terminal(monkeypatch, tmp_path)
     exec(compile(code, "page", "exec"), {"__name__": "page"})
     printed = capsys.readouterr().out

@@ -376,7 +376,8 @@ def test_nothing_starts_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_result_in_other_forms() -> None:
+def test_the_result_in_other_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     result = audited(Claim("parameters", A, ("a",)), Claim("parameters", 5, ("<script>",)))
     assert "bias_forgotten" in json.dumps(result.to_dict())
     assert "<script>" not in result._repr_html_()
