@@ -100,7 +100,10 @@ CLAIMS = [
 ]
 ROW = "mine,Mine,a,8,,1,unknown,unknown,unknown,unknown,unknown"
 SAID: dict[str, tuple[str, list[str]]] = {
-    "table": ("analyze NET --width 120", [r"Total +>= 58 +>= 48 +>= 96 +>= 10", "at least 58, unknown in mine"]),
+    "table": (
+        "analyze NET --width 120",
+        [r"Total +>= 58 +>= 48 +>= 96 +>= 10", "at least 58, unknown in mine"],
+    ),
     "markdown": (
         "analyze NET --format markdown",
         [r"\*\*≥ 58\*\* \| \*\*≥ 48", "at least 58, unknown in mine"],
