@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archcalc.cli import completion, options
+from archcalc.cli import options
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
 from archcalc.graph.compiled import LABELS
@@ -26,14 +26,7 @@ _KEYS = (
 
 
 @click.command("lint", context_settings={"max_content_width": 100})
-@click.argument(
-    "sources",
-    nargs=-1,
-    required=True,
-    type=click.Path(allow_dash=True),
-    metavar="SOURCE...",
-    shell_complete=completion.sources,
-)
+@options.sources_argument
 @options.reading_options
 @click.option(
     "--select", metavar="RULES", help="Run only these rules: AC101, AC1 (all that begin so), names."

@@ -148,6 +148,18 @@ def source_argument(command: F) -> F:
     return click.argument("source", type=form, metavar="SOURCE", shell_complete=completion.sources)(command)
 
 
+def sources_argument(command: F) -> F:
+    """One or several networks."""
+    return click.argument(
+        "sources",
+        nargs=-1,
+        required=True,
+        type=click.Path(allow_dash=True),
+        metavar="SOURCE...",
+        shell_complete=completion.sources,
+    )(command)
+
+
 def reading_options(command: F) -> F:
     """Options for how a source is read."""
     for option in reversed(

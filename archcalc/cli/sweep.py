@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archcalc.cli import completion, options
+from archcalc.cli import options
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
 from archcalc.render.screen import MIN_WIDTH
@@ -48,14 +48,7 @@ def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
 
 
 @click.command("sweep", context_settings={"max_content_width": 100})
-@click.argument(
-    "sources",
-    nargs=-1,
-    required=True,
-    type=click.Path(allow_dash=True),
-    metavar="SOURCE...",
-    shell_complete=completion.sources,
-)
+@options.sources_argument
 @options.reading_options
 @click.option(
     "--over",

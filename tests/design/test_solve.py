@@ -15,6 +15,7 @@ from archcalc.design import search
 from archcalc.design.schema_solve import solve as solve_schema
 from archcalc.errors import ArchcalcError
 from tests.design.problems import problem
+from tests.test_examples import EFFICIENTNETS
 
 
 def example(name: str) -> Any:
@@ -82,23 +83,14 @@ def test_the_widest_resnet50_below_ten_million_parameters() -> None:
     )
 
 
-PUBLISHED = [
-    (10, 11, 240),
-    (11, 12, 260),
-    (12, 14, 300),
-    (14, 18, 380),
-    (16, 22, 456),
-    (18, 26, 528),
-    (20, 31, 600),
-]
+BASE, *PUBLISHED = EFFICIENTNETS
 
 
 def test_compound_scaling() -> None:
     """EfficientNet: the published triple with the largest image for twice the multiply-adds of B0."""
     family = example("efficientnet_family")
     macs = {
-        t: archcalc.analyze(family, dict(zip("wdH", t, strict=True))).totals.macs
-        for t in [(10, 10, 224), *PUBLISHED]
+        t: archcalc.analyze(family, dict(zip("wdH", t, strict=True))).totals.macs for t in [BASE, *PUBLISHED]
     }
     budget = 2 * macs[10, 10, 224]
     found = archcalc.solve(family, {"w,d,H": PUBLISHED}, maximize="H", at_most={"macs": budget})

@@ -140,7 +140,7 @@ def _field(opened: Opened, figures: Figures, row: Row, twin: Row | None, name: s
             data[key] = _beside(figures, value, getattr(other, member))
         else:
             data[key] = _frozen(value, figures, NO_FORM if opened.start else "")
-    whole = [x is True for x in field.is_global]  # unknown behind a layer whose window nothing states
+    whole = [x is True for x in field.is_global]  # unknown after a layer whose window nothing states
     if any(whole):
         data["whole"] = whole
     if effective is not None:
