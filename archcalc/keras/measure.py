@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -35,9 +37,37 @@ class Support:
 # for each model input; None where no gradient arrives
 Supports = tuple[Support | None, ...]
 
+# positions of a node's first output, and the axes (without batch) that they have indices for
+Wanted = tuple[Sequence[Position], Sequence[int]]
+
 INPUTS = -1  # in place of a node
+HELD = 1 << 30  # bytes of gradients that wait for others
 # memory of a recorded pass with its gradients, over that of all layers' outputs; 2.5 was measured
 RECORDED = 3
+
+
+class Batch:
+    """Gradients of several samples with respect to each output of a node; None where there are none."""
+
+    def __init__(self, gradients: Sequence[Any]) -> None:
+        self.gradients = list(gradients)
+
+    @cached_property
+    def arrays(self) -> list[np.ndarray | None]:
+        """The gradients in numpy."""
+        return [None if g is None else np.asarray(g) for g in self.gradients]
+
+
+class Sample(NamedTuple):
+    """One sample of a batch."""
+
+    batch: Batch
+    number: int
+
+    @property
+    def arrays(self) -> list[np.ndarray | None]:
+        """Its gradients with respect to each output."""
+        return [None if g is None else g[self.number] for g in self.batch.arrays]
 
 
 class Gradients:
@@ -70,11 +100,17 @@ class Gradients:
         self._before = _before(built.graph)
         self._pauses = set(self._before)
         self._sources: dict[int, Sequence[Any]] = {INPUTS: self.inputs}
-        self._known: dict[bytes, Supports] = {}
-        self._tape = tf.GradientTape(persistent=True)
+        self._next: dict[bytes, bytes] = {}
+        self._ends: dict[bytes, Supports | Exception] = {}
+        self._steps: dict[tuple[int, tuple[int, ...]], _Step] = {}
+        self._tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
         with self._tape:
             self._tape.watch(self.inputs)
             self.values = list(built.run(self.inputs, failures=self.failures, passed_on=self._paused))
+        self._largest = max(
+            sum(8 * math.prod(map(int, y.shape[1:])) for y in values)
+            for values in [*self.values, self.inputs]
+        )
 
     def _paused(self, node: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """What readers of a node get: a backward pass ends there if all paths run through it."""
@@ -85,14 +121,46 @@ class Gradients:
         self._sources[node] = values
         return values
 
-    def support(self, node: int, positions: Sequence[Position], axes: Sequence[int]) -> list[Supports]:
-        """What each of `positions` of the node's first output depends on.
+    def supports(
+        self, wanted: Mapping[int, Wanted], progress: Callable[[int, int], None] | None = None
+    ) -> dict[int, list[Supports] | Exception]:
+        """For each node what each of the positions of its first output depends on, or why that does not run.
 
-        `axes` are the axes of the output (without batch) that a position has an index for; the
-        others are summed.
+        Passes from several nodes meet at the nodes where they pause, and go on together from there.
+        `progress` is called with a node and how many of those wanted came before it.
         """
+        samples = max(len(positions) for positions, _ in wanted.values()) if wanted else 1
+        together = max(HELD // (samples * self._largest), 1)
+        last_first = sorted(wanted, reverse=True)
+        found: dict[int, list[Supports] | Exception] = {}
+        for first in range(0, len(last_first), together):
+            nodes = last_first[first : first + together]
+            keys = self._follow({node: wanted[node] for node in nodes}, progress, first, len(wanted))
+            for node in nodes:
+                ends = [self._end(key) for key in keys[node]]
+                fault = next((end for end in ends if isinstance(end, Exception)), None)
+                found[node] = fault or [end for end in ends if not isinstance(end, Exception)]
+        return {node: found[node] for node in wanted}
+
+    def _follow(
+        self, wanted: Mapping[int, Wanted], progress: Callable[[int, int], None] | None, done: int, steps: int
+    ) -> dict[int, list[bytes]]:
+        """Follows all gradients to the inputs, from the last node to the first; the keys of each node's."""
+        keys: dict[int, list[bytes]] = {}
+        waiting: defaultdict[int, dict[bytes, Sample]] = defaultdict(dict)
+        for node in sorted({*wanted, *self._pauses}, reverse=True):
+            here = waiting.pop(node, {})
+            if node in wanted:
+                if progress:
+                    progress(node, done + len(keys), steps)
+                keys[node] = [self._await(node, one, here) for one in self._selected(node, *wanted[node])]
+            for together in self._batches(here):
+                self._pass(node, together, waiting[self._before[node]])
+        return keys
+
+    def _selected(self, node: int, positions: Sequence[Position], axes: Sequence[int]) -> Iterator[Sample]:
+        """For each position the gradient that is 1 there, along all axes but `axes`, and 0 elsewhere."""
         y = self.values[node][0]
-        supports: list[Supports] = []
         for first in range(0, len(positions), self.positions):
             together = positions[first : first + self.positions]
             chosen = np.zeros((self.positions, *y.shape[1:]))
@@ -101,35 +169,70 @@ class Gradients:
                 for axis, index in zip(axes, position, strict=True):
                     at[axis] = index
                 chosen[(sample, *at)] = 1.0
-            supports += self._reached(node, [tf.constant(chosen, y.dtype)], len(together))
-        return supports
+            batch = Batch([tf.constant(chosen, y.dtype)])
+            yield from (Sample(batch, sample) for sample in range(len(together)))
 
-    def _reached(self, node: int, gradients: list[Any], count: int) -> list[Supports]:
-        """What the first samples reach that have these gradients with respect to the outputs of a node."""
-        keys: list[list[bytes]] = [[] for _ in range(count)]
-        followed = list(range(count))
-        while True:
-            arrays = [None if g is None else np.asarray(g) for g in gradients]
-            unknown: dict[bytes, int] = {}
-            for sample in followed:
-                key = self._key(node, [None if g is None else g[sample] for g in arrays])
-                keys[sample].append(key)
-                if key not in self._known:
-                    unknown.setdefault(key, sample)
-            if node == INPUTS or not unknown:
-                break
-            followed = list(unknown.values())
-            gradients = self._back(node, gradients)
-            node = self._before[node]
-        for key, sample in unknown.items():
-            self._known[key] = tuple(
-                None if g is None else _support(np.abs(g[sample]), self.spread) for g in arrays
-            )
-        for passed in sorted(keys, key=len, reverse=True):
-            self._known |= dict.fromkeys(passed, self._known[passed[-1]])
-        return [self._known[passed[-1]] for passed in keys]
+    def _await(self, node: int, sample: Sample, here: dict[bytes, Sample]) -> bytes:
+        """The key of a gradient at a node; it joins those to follow from there, unless its end is known."""
+        gradients = sample.arrays
+        key = self._key(node, gradients)
+        if node == INPUTS:
+            reached = [None if g is None or not g.any() else np.abs(g) for g in gradients]
+            self._ends[key] = tuple(None if g is None else _support(g, self.spread) for g in reached)
+        elif key not in self._next and key not in self._ends:
+            here[key] = sample
+        return key
 
-    def _key(self, node: int, gradients: list[np.ndarray | None]) -> bytes:
+    def _batches(self, samples: Mapping[bytes, Sample]) -> Iterator[dict[bytes, Sample]]:
+        """The samples in as few batches as they fill; those of a whole batch stay together."""
+        by_batch: defaultdict[int, dict[bytes, Sample]] = defaultdict(dict)
+        for key, sample in samples.items():
+            by_batch[id(sample.batch)][key] = sample
+        rest: dict[bytes, Sample] = {}
+        for together in by_batch.values():
+            if len(together) == self.positions:
+                yield together
+            else:
+                rest |= together
+        keys = list(rest)
+        for first in range(0, len(keys), self.positions):
+            yield {key: rest[key] for key in keys[first : first + self.positions]}
+
+    def _pass(self, node: int, samples: Mapping[bytes, Sample], before: dict[bytes, Sample]) -> None:
+        """Takes gradients at a node to where a pass pauses next."""
+        first = next(iter(samples.values()))
+        if all(sample.batch is first.batch for sample in samples.values()):
+            gradients, slots = first.batch.gradients, [sample.number for sample in samples.values()]
+        else:
+            gradients, slots = self._mixed(node, list(samples.values())), list(range(len(samples)))
+        try:
+            batch = Batch(self._back(node, gradients))
+        except Exception as fault:  # whatever TensorFlow does not run here
+            self._ends |= dict.fromkeys(samples, fault)
+            return
+        for key, slot in zip(samples, slots, strict=True):
+            self._next[key] = self._await(self._before[node], Sample(batch, slot), before)
+
+    def _mixed(self, node: int, samples: Sequence[Sample]) -> list[Any]:
+        """One batch of samples of several."""
+        mixed: list[Any] = []
+        for y, *parts in itertools.zip_longest(self.values[node], *(s.arrays for s in samples)):
+            if all(g is None for g in parts):
+                mixed.append(None)
+                continue
+            whole = np.zeros((self.positions, *y.shape[1:]), y.dtype.as_numpy_dtype)
+            for slot, g in enumerate(parts):
+                if g is not None:
+                    whole[slot] = g
+            mixed.append(tf.constant(whole))
+        return mixed
+
+    def _end(self, key: bytes) -> Supports | Exception:
+        while key in self._next:
+            key = self._next[key]
+        return self._ends[key]
+
+    def _key(self, node: int, gradients: Sequence[np.ndarray | None]) -> bytes:
         """The same for gradients that reach the same from here."""
         digest = blake2b(str(node).encode(), digest_size=16)
         known = [g for g in gradients if g is not None]
@@ -146,11 +249,37 @@ class Gradients:
     def _back(self, node: int, gradients: list[Any]) -> list[Any]:
         """Gradients with respect to where the pass pauses next."""
         sources = self._sources[self._before[node]]
-        pairs = [(y, g) for y, g in zip(self.values[node], gradients, strict=False) if g is not None]
-        if not pairs:
+        present = tuple(k for k, g in enumerate(gradients) if g is not None)
+        if not present:
             return [None] * len(sources)
-        outputs, incoming = map(list, zip(*pairs, strict=True))
-        found = self._tape.gradient(outputs, sources, output_gradients=incoming)
+        if (node, present) not in self._steps:
+            outputs = [self.values[node][k] for k in present]
+            self._steps[node, present] = _Step(self._tape, outputs, sources)
+        found: list[Any] = self._steps[node, present]([gradients[k] for k in present])
+        return found
+
+
+class _Step:
+    """Gradients from some outputs to some sources; compiled from the second time on.
+
+    TensorFlow's gradient of a convolution includes that of its kernel, which is not needed. Compiled, it
+    is left out, and so is the time from one operation to the next.
+    """
+
+    def __init__(self, tape: Any, outputs: list[Any], sources: Sequence[Any]) -> None:
+        self._tape = tape
+        self._outputs = outputs
+        self._sources = sources
+        self._run: Callable[[list[Any]], list[Any]] | None = None
+
+    def __call__(self, incoming: list[Any]) -> list[Any]:
+        if self._run is not None:
+            return self._run(incoming)
+        self._run = tf.function(self._gradients, autograph=False)
+        return self._gradients(incoming)
+
+    def _gradients(self, incoming: list[Any]) -> list[Any]:
+        found = self._tape.gradient(self._outputs, self._sources, output_gradients=incoming)
         return [None if g is None else tf.convert_to_tensor(g) for g in found]
 
 

@@ -8,18 +8,19 @@ so only rounding is left; a tolerance of 1e-5 leaves room for the few layers tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archcalc.analyses.fields.clipping import clipped_boxes, is_cut
-from archcalc.analyses.fields.windows import windows
-from archcalc.analyses.shapes import infer
+from archcalc.analyses.fields.windows import Windows, windows
+from archcalc.analyses.shapes import Shapes, infer
 from archcalc.arith import integers
 from archcalc.arith.unknown import Unknown
 from archcalc.keras.build import Built, reason
 from archcalc.keras.linear_weights import set_weights
-from archcalc.keras.measure import Gradients, standard_deviation
+from archcalc.keras.measure import Gradients, Wanted, standard_deviation
 from archcalc.layers.attention import AttentionLayer
 from archcalc.layers.recurrent import Recurrent
 from archcalc.layers.wrappers import Bidirectional
@@ -47,36 +48,61 @@ def checks(case: Case, linear: Built) -> Iterator[Check]:
     shapes = infer(graph)
     reads = windows(graph, shapes)
     bent = _bent(graph)
-    for done, node in enumerate(case.chosen):
-        row = case.report.rows[node]
-        case.progress(f"spread of {row.name}", done, len(case.chosen))
+    planned: list[Check | _Comparison] = []
+    for node in case.chosen:
         if node in bent or node in gradients.failures:
-            yield cannot_run(SPREAD, row.name, BENT if node in bent else gradients.failures[node])
+            why = BENT if node in bent else gradients.failures[node]
+            planned.append(cannot_run(SPREAD, graph.nodes[node].name, why))
+        else:
+            planned += _planned(case, shapes, reads, node)
+
+    def progress(node: int, done: int, steps: int) -> None:
+        case.progress(f"spread of {graph.nodes[node].name}", done, steps)
+
+    wanted = {each.node: each.wanted for each in planned if isinstance(each, _Comparison)}
+    found = gradients.supports(wanted, progress)
+    for each in planned:
+        if isinstance(each, Check):
+            yield each
             continue
-        shape = shapes[node][0]
-        spatial = [a for a in range(len(shape)) if a not in reads.channels[node]]
-        position = integers(shape[a] // 2 for a in spatial)
-        boxes = clipped_boxes(graph, shapes, reads, node, position)
-        cut = is_cut(graph, shapes, reads, node, position)
-        for number, root in enumerate(graph.inputs):
-            source, axes = graph.nodes[root].name, reads.axes[root]
-            label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
-            predicted = row.effective_fields.get(source)
-            field = row.receptive_fields.get(source)
-            if predicted is None or field is None or not axes:
-                continue
-            whole = not cut and all(_is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes))
-            if not whole or not any(map(_is_number, predicted.sigma)):
-                yield cannot_run(label, row.name, _why_not(predicted.sigma), _rounded(predicted.sigma))
-                continue
-            try:
-                (supports,) = gradients.support(node, [position], spatial)
-            except Exception as fault:
-                yield cannot_run(label, row.name, f"its gradient does not run here: {reason(fault)}")
-                continue
-            support = supports[number]
-            if support is not None:
-                yield _compared(label, row.name, predicted.sigma, [support.weights[a] for a in axes])
+        supports, name = found[each.node], graph.nodes[each.node].name
+        if isinstance(supports, Exception):
+            yield cannot_run(each.label, name, f"its gradient does not run here: {reason(supports)}")
+        elif (support := supports[0][each.number]) is not None:
+            yield _compared(each.label, name, each.sigma, [support.weights[a] for a in each.axes])
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A spread to measure: that of the field of a node's position in the input of this number."""
+
+    label: str
+    node: int
+    wanted: Wanted
+    number: int
+    axes: Sequence[int]
+    sigma: Sequence[Any]
+
+
+def _planned(case: Case, shapes: Shapes, reads: Windows, node: int) -> Iterator[Check | _Comparison]:
+    """What there is to measure of a node, for each input, or why not."""
+    graph, row, shape = case.graph, case.report.rows[node], shapes[node][0]
+    spatial = [a for a in range(len(shape)) if a not in reads.channels[node]]
+    position = integers(shape[a] // 2 for a in spatial)
+    boxes = clipped_boxes(graph, shapes, reads, node, position)
+    cut = is_cut(graph, shapes, reads, node, position)
+    for number, root in enumerate(graph.inputs):
+        source, axes = graph.nodes[root].name, reads.axes[root]
+        label = SPREAD if len(graph.inputs) == 1 else f"{SPREAD} in {source}"
+        predicted = row.effective_fields.get(source)
+        field = row.receptive_fields.get(source)
+        if predicted is None or field is None or not axes:
+            continue
+        whole = not cut and all(_is_whole(boxes[root][a], field.size[k]) for k, a in enumerate(axes))
+        if whole and any(map(_is_number, predicted.sigma)):
+            yield _Comparison(label, node, ([position], spatial), number, axes, predicted.sigma)
+        else:
+            yield cannot_run(label, row.name, _why_not(predicted.sigma), _rounded(predicted.sigma))
 
 
 def _bent(graph: Graph) -> set[int]:

@@ -103,18 +103,19 @@ def measured(
     channels: Sequence[Collection[int]],
 ) -> dict[int, list[Supports] | str]:
     """What each position of each node depends on, or why that does not run here."""
-    supports: dict[int, list[Supports] | str] = {}
-    for done, (node, wanted) in enumerate(positions.items()):
-        case.progress(f"field of {case.graph.nodes[node].name}", done, len(positions))
-        if node in gradients.failures:
-            supports[node] = gradients.failures[node]
-            continue
-        rank = len(gradients.values[node][0].shape) - 1
-        axes = [a for a in range(rank) if a not in channels[node]]
-        try:
-            supports[node] = gradients.support(node, wanted, axes)
-        except Exception as fault:
-            supports[node] = f"its gradient does not run here: {reason(fault)}"
+
+    def progress(node: int, done: int, steps: int) -> None:
+        case.progress(f"field of {case.graph.nodes[node].name}", done, steps)
+
+    wanted = {}
+    for node, chosen in positions.items():
+        if node not in gradients.failures:
+            rank = len(gradients.values[node][0].shape) - 1
+            wanted[node] = chosen, [a for a in range(rank) if a not in channels[node]]
+    supports: dict[int, list[Supports] | str] = dict(gradients.failures)
+    for node, found in gradients.supports(wanted, progress).items():
+        failed = isinstance(found, Exception)
+        supports[node] = f"its gradient does not run here: {reason(found)}" if failed else found
     return supports
 
 

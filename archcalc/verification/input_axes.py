@@ -7,11 +7,10 @@ depend on parts of an axis of the input that overlap, one moved on from the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from archcalc.analyses.fields.windows import Windows
-from archcalc.arith import Shape, integers
-from archcalc.keras.measure import Gradients, Position
+from archcalc.keras.measure import Gradients, Supports, Wanted
 from archcalc.report.verification import AGREES, DIFFERS, Check
 from archcalc.verification.case import Case
 
@@ -23,13 +22,12 @@ UNITS = 4  # of one layer
 def checks(case: Case, gradients: Gradients, reads: Windows) -> Iterator[Check]:
     """A check for each input; none where gradients do not run."""
     sliding: dict[int, dict[int, str]] = {root: {} for root in case.graph.inputs}
-    try:
-        for node in case.chosen[:LAYERS]:
-            if node not in gradients.failures:
-                for root, axes in zip(case.graph.inputs, _sliding(gradients, node), strict=True):
-                    sliding[root] |= dict.fromkeys(axes, case.graph.nodes[node].name)
-    except Exception:  # the checks of fields say why
-        return
+    measured = [node for node in case.chosen[:LAYERS] if node not in gradients.failures]
+    for node, supports in gradients.supports({node: _units(gradients, node) for node in measured}).items():
+        if isinstance(supports, Exception):  # the checks of fields say why
+            return
+        for root, axes in zip(case.graph.inputs, _sliding(*supports), strict=True):
+            sliding[root] |= dict.fromkeys(axes, case.graph.nodes[node].name)
     for root, reported in reads.axes.items():
         missing = sorted(sliding[root].keys() - set(reported))
         why = f"layers up to {sliding[root][missing[0]]!r} slide along axis {missing[0]}" if missing else ""
@@ -38,11 +36,8 @@ def checks(case: Case, gradients: Gradients, reads: Windows) -> Iterator[Check]:
         yield Check(AXES, name, list(reported), sorted({*reported, *missing}), verdict, why)
 
 
-def _sliding(gradients: Gradients, node: int) -> Iterator[set[int]]:
+def _sliding(middle: Supports, *beside: Supports) -> Iterator[set[int]]:
     """For each model input the axes of which neighbouring units depend on different parts that overlap."""
-    shape = tuple(map(int, gradients.values[node][0].shape[1:]))
-    units = _units(shape)
-    middle, *beside = gradients.support(node, units, range(len(shape)))
     for root, support in enumerate(middle):
         others = [other for s in beside if (other := s[root])]
         yield (
@@ -67,10 +62,10 @@ def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return start < low <= stop < high
 
 
-def _units(shape: Shape) -> Sequence[Position]:
+def _units(gradients: Gradients, node: int) -> Wanted:
     """The middle unit, and its neighbour along each axis but the last."""
-    sides = integers(shape)
+    sides = tuple(map(int, gradients.values[node][0].shape[1:]))
     middle = tuple(n // 2 for n in sides)
     steps = [(a, 1 if n > 2 else -1) for a, n in enumerate(sides[:-1]) if n > 1]
     beside = [tuple(m + by if a == b else m for b, m in enumerate(middle)) for a, by in steps]
-    return [middle, *beside][:UNITS]
+    return [middle, *beside][:UNITS], range(len(sides))
