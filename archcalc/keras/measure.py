@@ -136,24 +136,24 @@ class Gradients:
         for first in range(0, len(last_first), together):
             nodes = last_first[first : first + together]
             keys = self._follow({node: wanted[node] for node in nodes}, progress, first, len(wanted))
-            for node in nodes:
-                ends = [self._end(key) for key in keys[node]]
-                fault = next((end for end in ends if isinstance(end, Exception)), None)
-                found[node] = fault or [end for end in ends if not isinstance(end, Exception)]
+            found |= {node: k if isinstance(k, Exception) else self._found(k) for node, k in keys.items()}
         return {node: found[node] for node in wanted}
 
     def _follow(
         self, wanted: Mapping[int, Wanted], progress: Callable[[int, int], None] | None, done: int, steps: int
-    ) -> dict[int, list[bytes]]:
+    ) -> dict[int, list[bytes] | Exception]:
         """Follows all gradients to the inputs, from the last node to the first; the keys of each node's."""
-        keys: dict[int, list[bytes]] = {}
+        keys: dict[int, list[bytes] | Exception] = {}
         waiting: defaultdict[int, dict[bytes, Sample]] = defaultdict(dict)
         for node in sorted({*wanted, *self._pauses}, reverse=True):
             here = waiting.pop(node, {})
             if node in wanted:
                 if progress:
                     progress(node, done + len(keys), steps)
-                keys[node] = [self._await(node, one, here) for one in self._selected(node, *wanted[node])]
+                try:
+                    keys[node] = [self._await(node, one, here) for one in self._selected(node, *wanted[node])]
+                except Exception as fault:  # no such position
+                    keys[node] = fault
             for together in self._batches(here):
                 self._pass(node, together, waiting[self._before[node]])
         return keys
@@ -227,10 +227,17 @@ class Gradients:
             mixed.append(tf.constant(whole))
         return mixed
 
-    def _end(self, key: bytes) -> Supports | Exception:
-        while key in self._next:
-            key = self._next[key]
-        return self._ends[key]
+    def _found(self, keys: Sequence[bytes]) -> list[Supports] | Exception:
+        """Where gradients with these keys end."""
+        supports: list[Supports] = []
+        for key in keys:
+            while key in self._next:
+                key = self._next[key]
+            end = self._ends[key]
+            if isinstance(end, Exception):
+                return end
+            supports.append(end)
+        return supports
 
     def _key(self, node: int, gradients: Sequence[np.ndarray | None]) -> bytes:
         """The same for gradients that reach the same from here."""

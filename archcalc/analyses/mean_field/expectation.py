@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from archcalc.analyses.mean_field import units
+from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.noise import Draws, Noise
 from archcalc.analyses.mean_field.program import Context, interpret
 from archcalc.analyses.mean_field.state import (
@@ -62,6 +63,7 @@ def expected_gradients(
     training: bool = True,
     draws: Draws | None = None,
     batch: int = BATCH,
+    primitives: Sequence[prim.Primitives] | None = None,
 ) -> Sequence[Expected]:
     """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
 
@@ -69,11 +71,11 @@ def expected_gradients(
     normalisation and dropout. With batch normalisation, statistics are those of `batch` samples, and
     the norm is that of the gradients of the whole batch. Fluctuations due to finite width are sampled
     from generators with fixed seeds, so that the same graph always gives the same figures; `draws` are
-    what other graphs have drawn from them.
+    what other graphs have drawn from them; `primitives` are those of each node's layer, where known.
     """
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
-    run = _Run(graph, shapes, training, draws, batch)
+    run = _Run(graph, shapes, training, draws, batch, primitives)
     run.forward()
     return run.backward()
 
@@ -106,14 +108,16 @@ class _Run:
         training: bool,
         draws: Draws | None,
         batch: int,
+        primitives: Sequence[prim.Primitives] | None = None,
     ) -> None:
         self.graph = graph
         self.shapes = shapes
         self.training = training
-        self.chains = chains(graph, shapes)
-        primitives = [primitive for chain in self.chains for primitive in chain]
+        self.chains = chains(graph, shapes) if primitives is None else primitives
         batches = training and any(
-            isinstance(s, prim.BatchStandardise) and s.batch_statistics for s in primitives
+            isinstance(primitive, prim.BatchStandardise) and primitive.batch_statistics
+            for chain in self.chains
+            for primitive in chain
         )
         self.noise = Noise(draws, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
@@ -269,7 +273,14 @@ class _Run:
         if g.log_squared_norm <= FLOOR / 2:
             return Expected(None, reason=ZERO)
         scale = 2 * math.log(10)
-        logs, batches = g.fluctuation / scale, self.noise.batch_means(g.sample_squares) / scale
-        middle = (g.log_squared_norm - math.log(size)) / scale + float(logs.mean()) + float(batches.mean())
-        spread = math.hypot(float(logs.std()), float(batches.std()))
+        mean, stddev = _mean_and_stddev(g.fluctuation)
+        batch_mean, batch_stddev = _mean_and_stddev(self.noise.batch_means(g.sample_squares))
+        middle = (g.log_squared_norm - math.log(size) + mean + batch_mean) / scale
+        spread = math.hypot(stddev, batch_stddev) / scale
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)
+
+
+def _mean_and_stddev(x: Array) -> tuple[float, float]:
+    mean = float(np.add.reduce(x)) / len(x)
+    deviations = x - mean
+    return mean, math.sqrt(float(deviations @ deviations) / len(x))

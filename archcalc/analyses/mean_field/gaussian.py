@@ -78,13 +78,16 @@ def _tabulated(phi: Function, log_q: Array) -> Moments | None:
     """
     low = np.floor(log_q)
     powers = np.cos(_DEGREES * np.arccos(2 * (log_q - low) - 1)[:, None])
-    values = np.empty((len(log_q), len(Moments._fields)))
-    for k in {*low.tolist()}:
+    intervals = sorted({*low.tolist()})
+    pieces: list[Array] = []
+    for k in intervals:
         piece = _polynomials(phi, int(k))
         if piece is None:
             return None
-        here = low == k
-        values[here] = powers[here] @ piece
+        pieces.append(piece)
+    # no matrix product: one this small would wake the threads of BLAS
+    here = np.searchsorted(np.array(intervals), low)
+    values = np.einsum("nd,ndm->nm", powers, np.stack(pieces)[here])
     return Moments(*values.T)
 
 

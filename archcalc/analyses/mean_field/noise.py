@@ -79,19 +79,18 @@ class Noise:
         """Log of lognormal factors of mean 1 and this variance, for each sample and each position."""
         if self._samples is None:
             return EQUAL_SAMPLES
-        stddev = np.sqrt(np.log1p(np.maximum(variance, 0.0)))
-        logs: Array = stddev * self._samples(_normals, REPLICAS) - stddev**2 / 2
+        log_variances = [math.log1p(max(v, 0.0)) for v in variance.ravel().tolist()]
+        logs: Array = self._samples(_normals, REPLICAS) * np.array([[math.sqrt(v)] for v in log_variances])
+        logs -= np.array([[v / 2] for v in log_variances])
         return logs
 
     def batch_means(self, sample_squares: Array) -> Array:
         """Log of the mean over each batch, repeated for all of its samples."""
         if self._samples is None:
             return np.zeros(REPLICAS)
-        starts = np.arange(max(REPLICAS // self.batch, 1)) * self.batch
-        sizes = np.diff(starts, append=REPLICAS)
+        starts, sizes, samples = _batches(self.batch)
         means: Array = np.add.reduceat(np.exp(sample_squares[0]), starts) / sizes
-        repeated: Array = np.repeat(log_of(means), sizes)
-        return repeated
+        return log_of(means).take(samples)
 
     def neighbours(self, count: int) -> tuple[Any, Any]:
         """`count` positions that each one (column) reads, itself and random others, and which read it."""
@@ -120,6 +119,14 @@ class Noise:
             - math.log(shape)
             + math.sqrt(trigamma(shape)) * (self.normal() if normal is None else normal)
         )
+
+
+@lru_cache(maxsize=16)
+def _batches(batch: int) -> tuple[Any, Any, Any]:
+    """The first sample and the size of each batch, and the batch of each sample."""
+    starts = np.arange(max(REPLICAS // batch, 1)) * batch
+    sizes = np.diff(starts, append=REPLICAS)
+    return starts, sizes, np.repeat(np.arange(len(starts)), sizes)
 
 
 _NO_NEIGHBOURS = np.empty((0, REPLICAS), dtype=int)

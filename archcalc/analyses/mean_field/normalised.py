@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def over_batch(
         corr=0.0,
         ratio=x.ratio * 0,
         fluctuation=x.fluctuation * 0,
-        quantiles=x.channel_quantiles if x.channel_quantiles is not None else _centred_quantiles(x),
+        quantiles=_centred_quantiles(x) if x.channel_quantiles is None else x.channel_quantiles(),
         channel_variance=0.0,
         channel_quantiles=None,
         shared_elasticity=1.0,
@@ -75,7 +76,7 @@ def over_batch(
         corr = 0.0 if g.centred else g.corr
         lost = (2 + (positions - 1) * corr) / (positions * noise.batch)
         g = pullback(g)
-        log_b = np.maximum(g.log_b + log_of(1 - min(lost, 1.0)), FLOOR)
+        log_b = np.maximum(g.log_b + (math.log1p(-lost) if lost < 1 else FLOOR), FLOOR)
         return replace(
             g, log_channel_excess=log_back - log_forward, centred=True, log_b=log_b
         ).with_sample_squares(g.sample_squares - batches)
@@ -192,13 +193,18 @@ def _log_squared_norm(z: Array) -> Array:
 DRAWS = 200_000  # Gaussian numbers over which the slopes of a softmax are averaged
 
 
+@lru_cache(maxsize=4)
+def _logits(rows: int, count: int) -> Array:
+    return np.random.default_rng(1).standard_normal((rows, count))
+
+
 def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward, Pullback]:
     """Softmax (or log-softmax) of `count` Gaussian logits, with its Jacobian on a random gradient.
 
     Averages over samples from a fixed generator, because small counts have no closed form.
     """
     rows = max(min(DRAWS // max(count, 1), REPLICAS), 8)
-    z = np.random.default_rng(1).standard_normal((rows, count))
+    z = _logits(rows, count)
     q = math.exp(min(x.log_mean_q, 20.0)) * (1 - min(float((x.ratio**2).mean()), 1.0))
     z = z * math.sqrt(q)
     p = np.exp(z - z.max(axis=1, keepdims=True))

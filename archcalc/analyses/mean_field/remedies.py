@@ -29,6 +29,9 @@ def remedies(structure: Structure) -> Iterator[Tried]:
         if changed is None or _content(changed) in tried:
             continue
         tried.append(_content(changed))
+        if len(changed.nodes) == len(structure.graph.nodes):  # an initialiser or a function changes no shape
+            yield name, changed, structure.shapes
+            continue
         try:
             yield name, changed, shapes_of.infer(changed)
         except ArchcalcError:
@@ -57,9 +60,23 @@ def _again(graph: Graph | None) -> Structure | None:
     return None if graph is None else Structure(graph, shapes_of.infer(graph))
 
 
-def _replaced(graph: Graph, change: Callable[[int, Layer], Layer]) -> Graph | None:
-    """The graph with each layer replaced by `change(node, layer)`; None if no layer changed."""
-    nodes = tuple(dataclasses.replace(n, layer=change(i, n.layer)) for i, n in enumerate(graph.nodes))
+def _replaced(graph: Graph, change: Callable[[int, Layer], Layer | dict[str, Any]]) -> Graph | None:
+    """The graph with each layer replaced, or with other arguments, as `change(node, layer)` says.
+
+    None if no layer changed. What was one layer object remains one, of which later passes ask once.
+    """
+    known: dict[tuple[int, str], Layer] = {}
+
+    def changed(i: int, layer: Layer) -> Layer:
+        new = change(i, layer)
+        if isinstance(new, Layer):
+            return new
+        key = id(layer), repr(new)
+        if key not in known:
+            known[key] = _changed(layer, **new) if new else layer
+        return known[key]
+
+    nodes = tuple(dataclasses.replace(n, layer=changed(i, n.layer)) for i, n in enumerate(graph.nodes))
     if all(a.layer is b.layer for a, b in zip(nodes, graph.nodes, strict=True)):
         return None
     return dataclasses.replace(graph, nodes=nodes)
@@ -86,10 +103,11 @@ def _with(structure: Structure, activation: str | None, initializer: str) -> Gra
         others = {i for i in range(len(structure.graph.nodes)) if _is_other(structure, i, activation)} - head
         if not others:
             return None
+    alone = _activation(activation)
 
-    def change(i: int, layer: Layer) -> Layer:
+    def change(i: int, layer: Layer) -> Layer | dict[str, Any]:
         if i in others and structure.is_activation(i):
-            return _activation(activation)
+            return alone
         arguments: dict[str, Any] = {
             k: initializer
             for k in _KERNELS
@@ -97,7 +115,7 @@ def _with(structure: Structure, activation: str | None, initializer: str) -> Gra
         }
         if i in others:
             arguments["activation"] = activation
-        return _changed(layer, **arguments) if arguments else layer
+        return arguments
 
     return _replaced(structure.graph, change)
 
@@ -238,27 +256,27 @@ def _scaled(structure: Structure) -> Graph | None:
     """The network with the variance of each branch's last weights divided by n, the number of sums."""
     ends, n = _ends(structure), len(structure.sums)
 
-    def change(i: int, layer: Layer) -> Layer:
+    def change(i: int, layer: Layer) -> Layer | dict[str, Any]:
         if i not in ends:
-            return layer
+            return {}
         if hasattr(layer, "gamma_initializer"):
             constant = {"class_name": "Constant", "config": {"value": n**-0.5}}
-            return _changed(layer, gamma_initializer=constant)
+            return {"gamma_initializer": constant}
         name = next((k for k in _KERNELS if hasattr(layer, k)), None)
         if name is None:
-            return layer
+            return {}
         read = structure.graph.input_shapes(structure.shapes, structure.graph.nodes[i])
         shape = integers(layer.weights(*read)[0].shape)
         element = draw(getattr(layer, name), shape)
         if element is None:
-            return layer
+            return {}
         kinds = {UNIFORM_KURTOSIS: "uniform", TRUNCATED_KURTOSIS: "truncated_normal"}
         config = {
             "scale": element.variance * fans(shape)[0] / n,
             "mode": "fan_in",
             "distribution": kinds.get(element.kurtosis, "untruncated_normal"),
         }
-        return _changed(layer, **{name: {"class_name": "VarianceScaling", "config": config}})
+        return {name: {"class_name": "VarianceScaling", "config": config}}
 
     return _replaced(structure.graph, change) if ends else None
 
@@ -269,12 +287,12 @@ def _zeroed(structure: Structure | None) -> Graph | None:
         return None
     ends = _ends(structure)
 
-    def change(i: int, layer: Layer) -> Layer:
+    def change(i: int, layer: Layer) -> Layer | dict[str, Any]:
         if i not in ends:
-            return layer
+            return {}
         if hasattr(layer, "gamma_initializer"):
-            return _changed(layer, gamma_initializer="zeros")
+            return {"gamma_initializer": "zeros"}
         name = next((k for k in _KERNELS if hasattr(layer, k)), None)
-        return layer if name is None else _changed(layer, **{name: "zeros"})
+        return {} if name is None else {name: "zeros"}
 
     return _replaced(structure.graph, change) if ends else None

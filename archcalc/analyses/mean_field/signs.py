@@ -24,7 +24,7 @@ def of_function(phi: Function, x: Forward, values: Array) -> float | None:
     """`Forward.positive_share` of phi(x), from `values`, those of phi at x's quantiles."""
     if x.positive_share is not None and phi.kind in ("linear", "broken"):
         return x.positive_share if phi.slopes[1] > 0 else None
-    if np.any(values < 0):
+    if np.minimum.reduce(values) < 0:
         return None
     if x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0:
         return x.positive_share

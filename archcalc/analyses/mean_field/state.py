@@ -51,7 +51,7 @@ class Forward:
         `POINTS` equally likely values of x / sqrt(E x^2), ascending; None for Gaussian units.
     channel_variance, channel_quantiles
         Where each channel has few weights: the relative variance of E x^2 between channels, and the
-        quantiles of x within a channel over its standard deviation.
+        quantiles of x within a channel over its standard deviation, worked out when they are asked for.
     shared_elasticity
         d log(mean over samples)^2 / d log E x^2: how the part that samples share changes with E x^2.
     sample_squares
@@ -72,7 +72,7 @@ class Forward:
     channels: float
     quantiles: Array | None = None
     channel_variance: float = 0.0
-    channel_quantiles: Array | None = None
+    channel_quantiles: Callable[[], Array] | None = None
     shared_elasticity: float = 1.0
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)
     # these hold for this tensor only: `replace` resets them
@@ -210,11 +210,13 @@ def balanced(sample_squares: Array) -> tuple[float, Array]:
     """Log of the product of the means over samples and over positions, and the squares over these means."""
     if sample_squares is EQUAL_SAMPLES:
         return 0.0, sample_squares
-    top = np.maximum.reduce(sample_squares, axis=1, keepdims=True)
-    means = np.add.reduce(np.exp(sample_squares - top), axis=1, keepdims=True) / sample_squares.shape[1]
-    means = top + np.log(means)
-    np.maximum(means, FLOOR, out=means)
-    return float(np.add.reduce(means, axis=None)), np.asarray(sample_squares - means)
+    with np.errstate(over="ignore"):
+        sums = np.add.reduce(np.exp(sample_squares), axis=1).tolist()
+    if all(1e-200 < total < 1e200 for total in sums):
+        means = [math.log(total / sample_squares.shape[1]) for total in sums]
+    else:
+        means = [log_mean(logs) for logs in sample_squares]
+    return sum(means), np.asarray(sample_squares - np.array([means]).T)
 
 
 def product(*sample_squares: Array) -> Array:
@@ -236,8 +238,8 @@ def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
     if all(log_x is EQUAL_SAMPLES for log_x in logs):
         return EQUAL_SAMPLES
     total = sum(shares) or 1.0
-    weighted = (share / total * np.exp(log_x) for log_x, share in zip(logs, shares, strict=True))
-    return log_of(sum(weighted, start=np.zeros(())))
+    first, *weighted = (share / total * np.exp(log_x) for log_x, share in zip(logs, shares, strict=True))
+    return log_of(sum(weighted, start=first))
 
 
 @lru_cache(maxsize=1)
@@ -249,15 +251,18 @@ def normal_quantiles() -> Array:
 
 
 def to_quantiles(values: Array) -> Array:
-    """`quantiles` from any number of equally likely values."""
-    values = np.sort(values, axis=None)
-    if len(values) != POINTS:
-        # the mean over each interval, which preserves the mean
+    """`quantiles` from any number of equally likely values; quick where each row is ascending."""
+    values = np.sort(values, axis=None, kind="stable" if values.ndim > 1 else None)
+    each, rest = divmod(len(values), POINTS)
+    # the mean over each interval, which preserves the mean
+    if rest:
         bounds = np.linspace(0, len(values), POINTS + 1)
         steps = np.concatenate([[0.0], np.cumsum(values)])
         sums = np.interp(bounds, np.arange(len(values) + 1), steps)
         values = np.diff(sums) * POINTS / len(values)
-    size = math.sqrt(float((values**2).mean()))
+    elif each > 1:
+        values = np.add.reduce(values.reshape(POINTS, each), axis=1) / each
+    size = math.sqrt(float(values @ values) / POINTS)
     return values / size if size > 0 else values
 
 
@@ -302,10 +307,15 @@ def log_mean(log_x: Array) -> float:
     """Log of the mean of exp(x), without overflow."""
     if log_x.size == 1:
         return max(float(log_x.item()), FLOOR)
-    top = float(np.maximum.reduce(log_x, axis=None))
+    top = largest_of(log_x)
     if top <= FLOOR:
         return FLOOR
     return top + math.log(float(np.add.reduce(np.exp(log_x - top), axis=None)) / log_x.size)
+
+
+def largest_of(x: Array) -> float:
+    """The largest entry."""
+    return float(x.item() if x.size == 1 else np.maximum.reduce(x, axis=None))
 
 
 def log_of(x: Array | float) -> Array:

@@ -14,7 +14,6 @@ from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
     FLOOR,
-    POINTS,
     Backward,
     Dims,
     Forward,
@@ -22,6 +21,7 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     distinct,
     effective_units,
+    largest_of,
     log_mean,
     log_of,
     mixed,
@@ -48,7 +48,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
     response, shared = _Response(x, phi), noise.normal()
-    quantiles = to_quantiles(response.values) if np.any(response.values) else None
+    quantiles = to_quantiles(response.values) if response.values.any() else None
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
     output = Forward(
@@ -180,18 +180,21 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
 def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at: Moments) -> float:
     """`corr` of phi(z): exact for the part due to the mean, otherwise as for Gaussian units."""
     mean = float(at.mean[1])
+    if x.corr <= ratio**2 + 1e-9:
+        return min(mean**2, 1.0)
     if x.quantiles is None:
         marginal = Moments(*(a[1:2] for a in at))
     else:
         marginal = moments(phi, np.array([log_mean_q]), np.array([ratio]), few=True)
     of_mean = covariance(phi, log_mean_q, ratio, ratio**2, marginal)
-    more = covariance(phi, log_mean_q, ratio, x.corr, marginal) - of_mean if x.corr > ratio**2 + 1e-9 else 0.0
+    more = covariance(phi, log_mean_q, ratio, x.corr, marginal) - of_mean
     return min(mean**2 + more * (1 - mean**2) / max(1 - of_mean, 1e-9), 1.0)
 
 
 def _derivative(values: Array) -> float:
     """The derivative from three values at a spacing of `STEP`."""
-    return float(values[2] - values[0]) / (2 * STEP) if np.isfinite(values).all() else 0.0
+    before, at, after = values.tolist()
+    return (after - before) / (2 * STEP) if math.isfinite(before + at + after) else 0.0
 
 
 def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
@@ -237,9 +240,8 @@ class _Table:
             least, most = _ends(offsets)
             low, high = min(low, self._log_mean_q + least), max(high, self._log_mean_q + most)
         count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
-        self._grid = np.linspace(low, high, count) if count > 1 else np.array([self._log_mean_q])
-        if not np.any(self._grid == self._log_mean_q):
-            self._grid = np.sort(np.append(self._grid, self._log_mean_q))
+        grid = np.linspace(low, high, count).tolist() if count > 1 else []
+        self._grid = np.array(sorted({*grid, self._log_mean_q}))
         near = self._log_mean_q + np.array([-STEP, 0.0, STEP])
         known = _moments(phi, x, np.concatenate([near, self._grid]))
         # at the tensor's mean and near it, for derivatives
@@ -266,11 +268,17 @@ class _Table:
 
     def _interpolated(self, values: Array, log_q: Array) -> Array:
         logs = np.interp(log_q, self._grid, values)
-        return logs if log_q.min() > FLOOR / 2 else np.where(log_q <= FLOOR / 2, FLOOR, logs)
+        if np.minimum.reduce(log_q, axis=None) > FLOOR / 2:
+            return logs
+        return np.where(log_q <= FLOOR / 2, FLOOR, logs)
 
 
 def _ends(logs: Array) -> tuple[float, float]:
     """The least and the largest logarithm of what is not zero."""
+    if logs is EQUAL_SAMPLES:
+        return 0.0, 0.0
+    if logs.size == 1 and (only := float(logs.item())) > FLOOR / 2:
+        return only, only
     least = float(np.minimum.reduce(logs, axis=None))
     if least <= FLOOR / 2:
         least = float(logs[logs > FLOOR / 2].min())
@@ -374,7 +382,7 @@ def add(
     They are if no two of them have a direct weight in common. A residual branch that ends in weights, or in
     a function of weights, has none in common with its skip.
     """
-    live = [i for i, p in enumerate(parts) if float(p.log_q.max()) > FLOOR / 2 and coefficients[i]]
+    live = [i for i, p in enumerate(parts) if largest_of(p.log_q) > FLOOR / 2 and coefficients[i]]
     if len(live) == 1 and parts[live[0]].shape == shape:
         return _sole(parts, live[0], coefficients)
     direct_weights = require_independent(
@@ -473,9 +481,9 @@ def _quantiles_of_sum(
         return None
     values = np.zeros(1)
     for part, c, mean_q in zip(parts, coefficients, mean_squares, strict=True):
-        values = np.add.outer(values, math.copysign(math.sqrt(mean_q), c) * part.values).ravel()
-        if len(values) > POINTS:
-            values = to_quantiles(values) * math.sqrt(float((values**2).mean()))
+        sums = np.add.outer(values, math.copysign(math.sqrt(mean_q), c) * part.values)
+        # of positive coefficients each row is ascending
+        values = to_quantiles(sums) * math.sqrt(float((sums * sums).mean()))
     return to_quantiles(values)
 
 
@@ -568,7 +576,9 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
 
 def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     """The gradient of a tensor with several readers: the sum of their gradients."""
-    live = [p for p in parts if float(p.log_b.max()) > FLOOR / 2]
+    if len(parts) == 1:
+        return parts[0]
+    live = [p for p in parts if largest_of(p.log_b) > FLOOR / 2]
     if len(live) < 2:
         return live[0] if live else parts[0]
     parts = live

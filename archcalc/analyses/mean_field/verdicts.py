@@ -133,8 +133,9 @@ def verdict(
     tried, draws = [], Draws()
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            rows = expected_gradients(changed, new_shapes, draws=draws)
-            other = _verdict(Structure(changed, new_shapes), rows, explained=False)
+            new = Structure(changed, new_shapes)
+            rows = expected_gradients(changed, new_shapes, draws=draws, primitives=new.chains)
+            other = _verdict(new, rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(without_remedies, remedies=tuple(tried))
 

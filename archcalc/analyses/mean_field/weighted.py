@@ -8,7 +8,7 @@ W^T u has Var(W) * sum_i u_i^2 if u is independent of W (the usual assumption, e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -222,7 +222,7 @@ def convolution(
         weight_bit,
         filters,
         channel_variance=(element.kurtosis - 1) / count,
-        channel_quantiles=_few_weights_quantiles(x, element, count),
+        channel_quantiles=_few_weights_quantiles(x.quantiles, element, count),
         shared_elasticity=x.shared_elasticity,
         sample_squares=averaged(x.sample_squares, read),
     )
@@ -265,17 +265,21 @@ def averaged(sample_squares: Array, positions: NDArray[np.intp]) -> Array:
 MAX_FEW_WEIGHTS = 64  # units with more weights count as Gaussian within their channel
 
 
-def _few_weights_quantiles(x: Forward, element: Draw, count: int) -> Array | None:
+def _few_weights_quantiles(quantiles: Array | None, element: Draw, count: int) -> Callable[[], Array] | None:
     """The quantiles of sum w_t x_t over few t, centred, divided by the standard deviation of the channel.
 
     They are sampled: 64 channels with fixed weights, 64 positions each, from a fixed generator. None for
     Gaussian x or many weights.
     """
-    if x.quantiles is None or count > MAX_FEW_WEIGHTS:
+    if quantiles is None or count > MAX_FEW_WEIGHTS:
         return None
-    values = x.quantiles - x.quantiles.mean()
-    w, units = _few_weights(count, element.kurtosis, len(values))
-    return to_quantiles(np.einsum("ijk,ik->ij", values.take(units), w))
+
+    def sampled() -> Array:
+        values = quantiles - quantiles.mean()
+        w, units = _few_weights(count, element.kurtosis, len(values))
+        return to_quantiles(np.matmul(values.take(units), w[:, :, None]).ravel())
+
+    return sampled
 
 
 @lru_cache(maxsize=64)
