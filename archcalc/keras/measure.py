@@ -40,8 +40,11 @@ Supports = tuple[Support | None, ...]
 # positions of a node's first output, and the axes (without batch) that they have indices for
 Wanted = tuple[Sequence[Position], Sequence[int]]
 
+# a node, how many came before it, and how many there are
+Progress = Callable[[int, int, int], None]
+
 INPUTS = -1  # in place of a node
-HELD = 1 << 30  # bytes of gradients that wait for others
+HELD = 1 << 29  # bytes of gradients that wait for others
 # memory of a recorded pass with its gradients, over that of all layers' outputs; 2.5 was measured
 RECORDED = 3
 
@@ -122,12 +125,12 @@ class Gradients:
         return values
 
     def supports(
-        self, wanted: Mapping[int, Wanted], progress: Callable[[int, int], None] | None = None
+        self, wanted: Mapping[int, Wanted], progress: Progress | None = None
     ) -> dict[int, list[Supports] | Exception]:
         """For each node what each of the positions of its first output depends on, or why that does not run.
 
         Passes from several nodes meet at the nodes where they pause, and go on together from there.
-        `progress` is called with a node and how many of those wanted came before it.
+        `progress` is called with a node, how many of those wanted came before it, and how many they are.
         """
         samples = max(len(positions) for positions, _ in wanted.values()) if wanted else 1
         together = max(HELD // (samples * self._largest), 1)
@@ -140,7 +143,7 @@ class Gradients:
         return {node: found[node] for node in wanted}
 
     def _follow(
-        self, wanted: Mapping[int, Wanted], progress: Callable[[int, int], None] | None, done: int, steps: int
+        self, wanted: Mapping[int, Wanted], progress: Progress | None, done: int, steps: int
     ) -> dict[int, list[bytes] | Exception]:
         """Follows all gradients to the inputs, from the last node to the first; the keys of each node's."""
         keys: dict[int, list[bytes] | Exception] = {}
@@ -277,16 +280,21 @@ class _Step:
         self._tape = tape
         self._outputs = outputs
         self._sources = sources
-        self._run: Callable[[list[Any]], list[Any]] | None = None
+        self._passed = False
 
     def __call__(self, incoming: list[Any]) -> list[Any]:
-        if self._run is not None:
-            return self._run(incoming)
-        self._run = tf.function(self._gradients, autograph=False)
-        return self._gradients(incoming)
+        if self._passed:
+            return list(self._compiled(*incoming))
+        self._passed = True
+        return self._gradients(*incoming)
 
-    def _gradients(self, incoming: list[Any]) -> list[Any]:
-        found = self._tape.gradient(self._outputs, self._sources, output_gradients=incoming)
+    @cached_property
+    def _compiled(self) -> Any:
+        signature = [tf.TensorSpec(y.shape, y.dtype) for y in self._outputs]
+        return tf.function(self._gradients, autograph=False).get_concrete_function(*signature)
+
+    def _gradients(self, *incoming: Any) -> list[Any]:
+        found = self._tape.gradient(self._outputs, self._sources, output_gradients=list(incoming))
         return [None if g is None else tf.convert_to_tensor(g) for g in found]
 
 

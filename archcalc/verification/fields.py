@@ -114,8 +114,10 @@ def measured(
             wanted[node] = chosen, [a for a in range(rank) if a not in channels[node]]
     supports: dict[int, list[Supports] | str] = dict(gradients.failures)
     for node, found in gradients.supports(wanted, progress).items():
-        failed = isinstance(found, Exception)
-        supports[node] = f"its gradient does not run here: {reason(found)}" if failed else found
+        if isinstance(found, Exception):
+            supports[node] = f"its gradient does not run here: {reason(found)}"
+        else:
+            supports[node] = found
     return supports
 
 

@@ -90,7 +90,8 @@ class Noise:
             return np.zeros(REPLICAS)
         starts, sizes, samples = _batches(self.batch)
         means: Array = np.add.reduceat(np.exp(sample_squares[0]), starts) / sizes
-        return log_of(means).take(samples)
+        repeated: Array = log_of(means).take(samples)
+        return repeated
 
     def neighbours(self, count: int) -> tuple[Any, Any]:
         """`count` positions that each one (column) reads, itself and random others, and which read it."""
