@@ -103,8 +103,9 @@ class Row(Frozen):
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
         by_figure = self.unknown_without_sigma
-        for reason in _within(e.sigma for e in self.effective_fields.values() if e):
-            by_figure.setdefault("effective_receptive_field_sigma", reason)
+        for effective in self.effective_fields.values():
+            for reason in _within((effective.sigma,)) if effective else ():
+                by_figure.setdefault("effective_receptive_field_sigma", reason)
         return by_figure
 
     @property
@@ -113,8 +114,9 @@ class Row(Frozen):
         by_figure = reasons(self, SUMMED)
         for reason in _within(self.output_shapes):
             by_figure.setdefault("output_shape", reason)
-        for reason in _within(part for f in self.receptive_fields.values() if f for part in _parts(f)):
-            by_figure.setdefault("receptive_field", reason)
+        for field in self.receptive_fields.values():
+            for reason in _within(_parts(field)) if field else ():
+                by_figure.setdefault("receptive_field", reason)
         return by_figure
 
     def derivation(self) -> Derivation:
@@ -212,5 +214,6 @@ def _parts(field: Field) -> tuple[Any, ...]:
 
 
 def _within(groups: Iterable[Any]) -> list[str]:
-    unknown = (group for group in groups if group and Unknown in map(type, group))
-    return [v.reason for group in unknown for v in group if isinstance(v, Unknown)]
+    return [
+        v.reason for group in groups if Unknown in map(type, group) for v in group if isinstance(v, Unknown)
+    ]

@@ -81,13 +81,18 @@ def effective_fields(
     numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
     algebra = MomentAlgebra(numbers)
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
-    return [
-        {
-            name: algebra.effective_field(state[root], shapes[i][0]) if root in state else None
-            for root, name in names
-        }
-        for i, state in Propagation(graph, shapes, reads, roots, algebra)
-    ]
+    by_node: list[dict[str, EffectiveField | None]] = []
+    for i, state in Propagation(graph, shapes, reads, roots, algebra):
+        if reads.elementwise[i]:
+            by_node.append(by_node[graph.nodes[i].inputs[0].node])
+            continue
+        by_node.append(
+            {
+                name: algebra.effective_field(state[root], shapes[i][0]) if root in state else None
+                for root, name in names
+            }
+        )
+    return by_node
 
 
 def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, EffectiveField | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW
@@ -62,6 +64,16 @@ class Event(NamedTuple):
     early: Bytes = NOTHING
 
 
+Events = Callable[[], Iterable[Event]]  # of a run from its start, each time it is called
+HELD = 10_000  # so many events are made once: a few MiB
+
+
+def replayed(events: Events) -> Events:
+    """The same events, made once where they are few."""
+    made = list(islice(events(), HELD + 1))
+    return events if len(made) > HELD else partial(iter, made)
+
+
 class Moment(NamedTuple):
     """The bytes alive at one time, and what runs then: the number of the event, its node, its phase."""
 
@@ -74,13 +86,13 @@ class Moment(NamedTuple):
 class Pool:
     """The moments of a run, or of its part up to event number `stop`.
 
-    `events` is called twice, so that a long run need not be held. `at_start` are alive from the start,
-    `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
+    `events` is called twice, so that a long run need not be held (`replayed`). `at_start` are alive from
+    the start, `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
     """
 
     def __init__(
         self,
-        events: Callable[[], Iterable[Event]],
+        events: Events,
         at_start: Sequence[Write],
         to_end: Collection[Key],
         stop: int | None = None,
@@ -122,10 +134,15 @@ class Pool:
         self._see(event.working, number, event)
         if stop:
             return
-        for key in {*event.reads, *(w.key for w in event.writes)}:
-            if self._last[key] == number:
-                del self._last[key]
-                self._drop(key)
+        for key in event.reads:
+            self._last_use(key, number)
+        for write in event.writes:
+            self._last_use(write.key, number)
+
+    def _last_use(self, key: Key, number: int) -> None:
+        if self._last.get(key) == number:
+            del self._last[key]
+            self._drop(key)
 
     def _see(self, working: Bytes, number: int, event: Event) -> None:
         """The moment at which an event also holds these bytes."""
