@@ -51,7 +51,7 @@ Message: TypeAlias = str | Callable[[], str]
 _MAX_GCD_ARGUMENT = 1_000  # the greatest common divisor with a larger number has too long a closed form
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Scope:
     """What the requirements of one analysis recorded: assumptions about symbols, a mask for arrays."""
 

@@ -32,7 +32,7 @@ def taken_over(
     return tuple(tap for tap in reads if same(size(tap), call.outputs[0]))
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Program:
     """The events of a run, and what is alive before the first and after the last of them."""
 

@@ -52,7 +52,7 @@ class _State(NamedTuple):
     ready: frozenset[int]  # the nodes that may run next
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Problem:
     """The nodes to run and the buffers to hold, which are numbered consecutively.
 

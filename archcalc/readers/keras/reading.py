@@ -27,7 +27,7 @@ UNBUILT = (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Reading:
     """What all parts of the reader share."""
 
