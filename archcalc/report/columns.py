@@ -22,6 +22,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
+from archcalc.report import rows
 from archcalc.report.elements import Elements, Memory, memory
 from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
 from archcalc.report.stated import completed
@@ -256,6 +257,10 @@ class Figures:
     @once
     def effective_fields(self) -> Sequence[Mapping[str, EffectiveField | None]]:
         return effective_fields(self.graph, self.output_shapes, self._windows)
+
+    @once
+    def all_known(self) -> bool:
+        return rows.all_known(self)
 
     # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
@@ -111,6 +112,8 @@ class Row(Frozen):
     @property
     def unknown_without_sigma(self) -> dict[str, str]:
         """Those that are known without the effective field, which takes longest."""
+        if getattr(self.columns, "all_known", False):
+            return {}
         by_figure = reasons(self, SUMMED)
         for reason in _within(self.output_shapes):
             by_figure.setdefault("output_shape", reason)
@@ -126,14 +129,15 @@ class Row(Frozen):
         return derivation(self.columns, self.index)
 
     def to_dict(self) -> dict[str, Any]:
+        of, i = self.columns, self.index
         data: dict[str, Any] = {
-            "name": self.name,
-            "type": self.type,
-            "inputs": list(self.inputs),
-            "output_shape": to_json_value(self.output_shape),
-            "shared_with": self.shared_with,
-            "copies": to_json_value(self.copies),
-            **{name: to_json_value(getattr(self, name)) for name in SUMMED},
+            "name": of.name[i],
+            "type": of.type[i],
+            "inputs": [*of.inputs[i]],
+            "output_shape": to_json_value(of.output_shapes[i][0]),
+            "shared_with": of.shared_with[i],
+            "copies": to_json_value(of.copies[i]),
+            **{name: to_json_value(getattr(of, name)[i]) for name in SUMMED},
             "weights": [
                 {"name": w.name, "shape": to_json_value(w.shape), "trainable": w.trainable}
                 for w in self.weights
@@ -207,6 +211,16 @@ def _field_dict(field: Field | None) -> dict[str, Any] | None:
         "local_size": to_json_value(field.local_size),
         "clipped_size": to_json_value(field.clipped_size),
     }
+
+
+def all_known(columns: Any) -> bool:
+    """Whether every figure of every row, but the spread of its field, is known, as in most networks."""
+    kinds = {type(value) for name in SUMMED for value in getattr(columns, name)}
+    # equal layers on equal shapes have the same objects
+    kinds.update(type(n) for of in {id(s): s for s in columns.output_shapes}.values() for n in chain(*of))
+    fields = {id(f): f for of_row in columns.receptive_fields for f in of_row.values() if f}
+    kinds.update(type(n) for field in fields.values() for n in chain(*_parts(field)))
+    return not any(issubclass(kind, Unknown) for kind in kinds)
 
 
 def _parts(field: Field) -> tuple[Any, ...]:

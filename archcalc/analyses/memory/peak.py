@@ -100,7 +100,7 @@ def _course(
         return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
     if program.run.scattered:
         return Course((), reason="other layers run between those of a block that is repeated")
-    events = replayed(events)
+    events = replayed(events, len(program.run.steps))
     pool = _pool(program, events, labels=labels())
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
     return Course(
