@@ -93,7 +93,10 @@ def is_known(value: Any) -> bool:
 
 def concrete(sizes: tuple[Size, ...]) -> TypeGuard[tuple[int, ...]]:
     """Whether all sizes are plain integers, so that code may order and divide them as numbers."""
-    return all(type(n) is int for n in sizes)
+    return _PLAIN.issuperset(map(type, sizes))
+
+
+_PLAIN = frozenset({int})
 
 
 # -- arithmetic ------------------------------------------------------------------------------

@@ -131,12 +131,17 @@ class MomentAlgebra:
         return AxisMoments((why,) * axes, why)
 
     def through(self, state: AxisMoments, window: Window, shape: Shape, out: Shape) -> AxisMoments:
-        if any(type(read) is Section for read in window):
+        if Section in map(type, window):
             return self.unknown(len(state.axes), SEAM)
-        if _reads_nothing(window):
-            return AxisMoments(((),) * len(state.axes), state.scale)
-        if len(state.axes) > 1 and _weighs_positions(window) and any(map(_depends_on_weighing, state.axes)):
-            return self.unknown(len(state.axes), UNEVEN)
+        if Phases in map(type, window):
+            if _reads_nothing(window):
+                return AxisMoments(((),) * len(state.axes), state.scale)
+            if (
+                len(state.axes) > 1
+                and _weighs_positions(window)
+                and any(map(_depends_on_weighing, state.axes))
+            ):
+                return self.unknown(len(state.axes), UNEVEN)
         try:
             composed = [self.composition.through(moments, window, shape) for moments in state.axes]
         except OverflowError:
