@@ -25,6 +25,9 @@ REPETITIONS = 3
 
 def run(checkout: Path, command: str, source: str, *options: str) -> tuple[float, dict[str, Any]]:
     """Seconds of CPU of the command, and the JSON that it writes."""
+    # without bytecode on disk every run would compile the modules first
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(checkout)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -42,7 +45,7 @@ def run(checkout: Path, command: str, source: str, *options: str) -> tuple[float
                 *options,
             ],
             cwd=checkout,
-            env=os.environ | {"PYTHONPATH": str(checkout)},
+            env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
