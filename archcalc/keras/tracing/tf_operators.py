@@ -101,7 +101,7 @@ def _product(call: Call, a: Any, b: Any, turn_a: bool, turn_b: bool) -> Any:
 
 
 def _einsum(call: Call, *values: Any) -> Any:
-    return ops.einsum(call.attribute("equation"), *map(_own, values))
+    return views.einsum(call.attribute("equation"), values, call.batch)
 
 
 # -- windows -------------------------------------------------------------------------------------------------
@@ -150,10 +150,11 @@ def _reduction(function: Callable[..., Any]) -> Rule:
         if not chosen:
             return x
         keep = call.attribute("keep_dims")
-        if isinstance(x, views.Folded) and chosen[0] > 0:
-            inner = tuple(a + x.lead - 1 for a in chosen)
-            return views.Folded(function(x.inner, axis=inner, keepdims=keep), x.lead)
-        return function(_own(x), axis=tuple(chosen), keepdims=keep)
+        if isinstance(x, views.View):
+            inner = function(x.inner, axis=tuple(map(x.place, chosen)), keepdims=keep)
+            gone = 0 if keep else sum(a < x.axis for a in chosen)
+            return views.as_seen(inner, x.lead, x.axis - gone)
+        return function(x, axis=tuple(chosen), keepdims=keep)
 
     return rule
 
@@ -178,7 +179,7 @@ def _running(function: Callable[..., Any]) -> Rule:
 def _softmax(function: Callable[..., Any]) -> Rule:
     # along the last axis, which no view moves unless the batch comes last
     def rule(call: Call, x: Any) -> Any:
-        if isinstance(x, views.Moved) and x.axis == len(x.shape) - 1:
+        if isinstance(x, views.View) and x.axis == len(x.shape) - 1:
             raise UntraceableError("code moves the batch axis")
         return views.elementwise(lambda v: function(v, axis=-1), (x,), call.batch)
 
@@ -206,9 +207,9 @@ def _concatenated(call: Call, *values: Any) -> Any:
     *parts, axis = values
     (axis,) = _numbers(axis)
     axis %= len(parts[0].shape)
-    if axis == 0 and any(views.has_batch(v, call.batch) for v in parts):
+    if any(views.has_batch(v, call.batch) and axis == views.viewed(v).axis for v in parts):
         raise UntraceableError("samples are concatenated")
-    return ops.concatenate(list(map(_own, parts)), axis=axis)
+    return views.concatenated(parts, axis, call.batch)
 
 
 def _split(call: Call, axis: Any, x: Any) -> Any:
@@ -221,12 +222,13 @@ def _split_at(call: Call, x: Any, sizes: Any, axis: Any) -> Any:
 
 
 def _pieces(call: Call, x: Any, axis: int, where: Any) -> Any:
-    if axis % len(x.shape) == 0 and views.has_batch(x, call.batch):
+    axis %= len(x.shape)
+    if views.has_batch(x, call.batch) and axis == views.viewed(x).axis:
         raise UntraceableError("a part of the batch is taken")
-    if isinstance(x, views.Folded):
-        inner = axis % len(x.shape) + x.lead - 1
-        return [views.Folded(part, x.lead) for part in ops.split(x.inner, where, axis=inner)]
-    return list(ops.split(_own(x), where, axis=axis))
+    if isinstance(x, views.View):
+        parts = ops.split(x.inner, where, axis=x.place(axis))
+        return [views.as_seen(part, x.lead, x.axis) for part in parts]
+    return list(ops.split(x, where, axis=axis))
 
 
 def _unpacked(call: Call, x: Any) -> Any:
@@ -281,8 +283,11 @@ def _gathered(call: Call, x: Any, indices: Any, axis: Any) -> Any:
         raise UntraceableError("a gather for each sample has no rule")
     if isinstance(indices, np.ndarray) and indices.ndim == 0:
         return views.indexed(x, (*[slice(None)] * axis, int(indices)), call.batch)
-    if axis % len(x.shape) == 0 and views.has_batch(x, call.batch):
+    axis %= len(x.shape)
+    if views.has_batch(x, call.batch) and axis == views.viewed(x).axis:
         raise UntraceableError("samples are gathered")
+    if isinstance(x, views.View) and len(indices.shape) == 1:
+        return views.as_seen(ops.take(x.inner, _own(indices), axis=x.place(axis)), x.lead, x.axis)
     return ops.take(_own(x), _own(indices), axis=axis)
 
 
