@@ -115,12 +115,14 @@ MEDICAI_HEADS = {
     "UNet": "resnet18", "AttentionUNet": "resnet18", "UNetPlusPlus": "resnet18", "DeepLabV3Plus": "resnet18",
     "SegFormer": "mit_b0", "TransUNet": "resnet18", "UPerNet": "resnet18",
 }  # fmt: skip
-ZEROMODELS = ("cait", "convmixer", "convnext", "convnextv2", "deit", "densenet", "efficientformer",
-              "efficientnet", "efficientnet_lite", "efficientnetv2", "inception_next", "inceptionv3",
-              "inceptionv4", "levit",
-              "maxvit", "mlp_mixer", "mobilenetv2", "mobilenetv3", "mobilenetv4", "mobilevit", "mobilevitv2",
-              "nextvit", "pit", "poolformer", "pvt", "pvt_v2", "regnet", "res2net", "resmlp", "resnet",
-              "resnetv2", "resnext", "senet", "swin", "swinv2", "xception")  # fmt: skip
+ZEROMODELS = ("cait", "convmixer", "convnext", "convnextv2", "deit", "densenet", "efficientnet",
+              "efficientnet_lite", "efficientnetv2", "inception_next", "inceptionv3", "inceptionv4",
+              "levit", "maxvit", "mlp_mixer", "mobilenetv2", "mobilenetv3", "mobilenetv4", "mobilevit",
+              "mobilevitv2", "nextvit", "pit", "poolformer", "pvt", "pvt_v2", "regnet", "res2net",
+              "resmlp", "resnet", "resnetv2", "resnext", "senet", "swin", "swinv2", "xception")  # fmt: skip
+
+# images of 64 pixels are too small for them, or no multiple of their windows
+ZEROMODELS_SIZES = {"inceptionv3": 96, "inceptionv4": 96, "maxvit": 224}
 
 
 def networks(package: str) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -151,7 +153,8 @@ def networks(package: str) -> Iterator[tuple[str, Callable[[], Any]]]:
         for family in ZEROMODELS:
             module = import_module(f"zeromodels.models.{family}")
             name = next(n for n in module.__all__ if n.endswith("ImageClassify"))
-            yield name, partial(getattr(module, name), image_size=64, num_classes=5)
+            size = ZEROMODELS_SIZES.get(family, 64)
+            yield name, partial(getattr(module, name), image_size=size, num_classes=5)
 
 
 def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:

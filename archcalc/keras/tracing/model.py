@@ -286,11 +286,10 @@ def _sharing_weights(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int,
         if part.entry["class_name"] == "Opaque":
             continue
         others = [owners.setdefault(id(v), part) for v in part.variables]
-        kinds = ("class_name", MARK)
-        other = next((o for o in others if any(o.entry.get(k) != part.entry.get(k) for k in kinds)), None)
-        if other is None or (
-            part.entry["class_name"] == "Parameter" and other.entry[MARK] == part.entry[MARK]
-        ):
+        # a weight that is a tensor may be that of any layer
+        alike = (MARK,) if part.entry["class_name"] == "Parameter" else (MARK, "class_name")
+        other = next((o for o in others if any(o.entry.get(k) != part.entry.get(k) for k in alike)), None)
+        if other is None:
             continue
         node = graph.nodes[numbers[part.path]]
         with arith.scope():

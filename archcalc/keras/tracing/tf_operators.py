@@ -292,7 +292,14 @@ def _gathered(call: Call, x: Any, indices: Any, axis: Any) -> Any:
 
 
 def _repeated(call: Call, x: Any, times: Any) -> Any:
-    return ops.tile(_own(x), _numbers(times))
+    return _each_axis(ops.tile, x, _numbers(times), 1)
+
+
+def _each_axis(function: Callable[..., Any], x: Any, values: Sequence[Any], idle: Any) -> Any:
+    """A function of a tensor and of an argument for each axis, which leaves the batch alone."""
+    if not isinstance(x, views.View):
+        return function(x, list(values))
+    return views.as_seen(function(x.inner, x.per_axis(values, idle)), x.lead, x.axis)
 
 
 def _broadcast(call: Call, x: Any, shape: Any) -> Any:
@@ -307,22 +314,47 @@ def _broadcast(call: Call, x: Any, shape: Any) -> Any:
 def _pad(call: Call, x: Any, amounts: Any, value: Any = None) -> Any:
     pairs = _pairs(call, x, amounts)
     constant = 0 if value is None else np.asarray(value).item()
-    return ops.pad(_own(x), pairs, "constant", constant) if constant else ops.pad(_own(x), pairs)
+    words = {"mode": "constant", "constant_values": constant} if constant else {}
+    return _each_axis(lambda v, widths: ops.pad(v, widths, **words), x, pairs, (0, 0))
+
+
+def _mirrored(call: Call, x: Any, amounts: Any) -> Any:
+    mode = call.attribute("mode").lower()
+    return _each_axis(lambda v, widths: ops.pad(v, widths, mode), x, _pairs(call, x, amounts), (0, 0))
+
+
+def _depth_to_space(call: Call, x: Any) -> Any:
+    return _blocks(call, x, lambda h, w, c, b: ((h, w, b, b, c // b**2), (h * b, w * b, c // b**2)))
+
+
+def _space_to_depth(call: Call, x: Any) -> Any:
+    return _blocks(call, x, lambda h, w, c, b: ((h // b, b, w // b, b, c), (h // b, w // b, c * b**2)))
+
+
+def _blocks(call: Call, x: Any, shapes: Callable[..., Any]) -> Any:
+    """Channels as the positions of a block, or the other way round."""
+    if call.attribute("data_format") != "NHWC":
+        raise UntraceableError(f"TensorFlow's {call.op.type} with channels first has no counterpart in Keras")
+    apart, joined = shapes(*_own(x).shape[1:], call.attribute("block_size"))
+    parts = ops.transpose(ops.reshape(x, (x.shape[0], *apart)), (0, 1, 3, 2, 4, 5))
+    return ops.reshape(parts, (x.shape[0], *joined))
 
 
 def _pairs(call: Call, x: Any, amounts: Any) -> list[tuple[int, int]]:
     flat = _numbers(amounts)
     pairs = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
-    if pairs[:1] != [(0, 0)] and views.has_batch(x, call.batch):
+    if views.has_batch(x, call.batch) and pairs[views.viewed(x).axis] != (0, 0):
         raise UntraceableError("samples are added to the batch")
     return pairs
 
 
 def _reversed(call: Call, x: Any, axes: Any) -> Any:
     chosen = [a % len(x.shape) for a in _numbers(axes)]
-    if 0 in chosen and views.has_batch(x, call.batch):
+    if views.has_batch(x, call.batch) and views.viewed(x).axis in chosen:
         raise UntraceableError("the samples of the batch are reversed")
-    return ops.flip(_own(x), axis=tuple(chosen))
+    if isinstance(x, views.View):
+        return views.as_seen(ops.flip(x.inner, axis=tuple(map(x.place, chosen))), x.lead, x.axis)
+    return ops.flip(x, axis=tuple(chosen))
 
 
 def _one_hot(call: Call, x: Any, depth: Any, on: Any, off: Any) -> Any:
@@ -380,6 +412,7 @@ OPERATORS: dict[str, Rule] = {
     "Cumsum": _running(ops.cumsum), "DepthwiseConv2dNative": _convolution(ops.depthwise_conv),
     "Einsum": _einsum, "GatherV2": _gathered, "LeakyRelu": _leaky, "LogSoftmax": _softmax(ops.log_softmax),
     "MatMul": _matmul, "Max": _reduction(ops.max), "MaxPool": _pool(ops.max_pool),
+    "DepthToSpace": _depth_to_space, "MirrorPad": _mirrored, "SpaceToDepth": _space_to_depth,
     "MaxPool3D": _pool(ops.max_pool), "Mean": _reduction(ops.mean), "Min": _reduction(ops.min),
     "OneHot": _one_hot, "OnesLike": _filled(1),
     "Pack": lambda call, *values: views.stack(values, call.attribute("axis"), call.batch),

@@ -49,6 +49,12 @@ class View:
             raise UntraceableError("samples of the batch are combined")
         return self.lead + position - (position > self.axis)
 
+    def per_axis(self, values: Sequence[Any], idle: Any) -> list[Any]:
+        """What is done along each axis of `inner`, from what is done along each of the view."""
+        if values[self.axis] != idle:
+            raise UntraceableError("samples of the batch are combined")
+        return [*[idle] * self.lead, *values[: self.axis], *values[self.axis + 1 :]]
+
 
 def has_batch(x: Any, batch: int) -> bool:
     """Whether a value's elements are of different samples."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # operations that only look at the same elements in another shape, and those that change nothing
 _VIEWS = ("Reshape", "ExpandDims", "Squeeze")
 _UNCHANGED = ("ConvertToTensor", "Copy", "StopGradient")
+_TRANSFORMS = ("FFT", "FFT2", "IFFT2")
 _REPEATS = ("BroadcastTo", "Tile", "Repeat")
 
 
@@ -89,7 +90,19 @@ class Operands:
             config["newshape"] = [None, *self._open(config["newshape"][1:])]
         else:
             config, args, kwargs = self._open((config, args, kwargs))
+        if self.kind in _TRANSFORMS:
+            args, kwargs = [self._real_parts(args[0] if args else kwargs["x"])], {}
         self._append(config, args, kwargs)
+
+    def _real_parts(self, parts: Any) -> Any:
+        """The parts of a transform, a constant imaginary part of zeros as a tensor."""
+        first, second = parts
+        if _is_operand(second) or not hasattr(second, "shape") or np.asarray(second).any():
+            return parts
+        zeros = keras.ops.zeros_like(first)
+        (node,) = zeros._keras_history.operation._inbound_nodes
+        self.network.add(node)
+        return [first, zeros]
 
     def _append(self, config: Entry, args: Any, kwargs: Any, *, batched: bool = True) -> None:
         network = self.network
