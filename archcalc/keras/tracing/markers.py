@@ -28,7 +28,7 @@ class EverySample(keras.Operation):
         return keras.KerasTensor((self.batch, *x.shape), dtype=x.dtype)
 
 
-class Running(keras.layers.Layer):
+class OperationLayer(keras.layers.Layer):
     """An operation that takes functions, such as `ops.map`, as a layer whose code they are."""
 
     def __init__(self, operation: keras.Operation) -> None:

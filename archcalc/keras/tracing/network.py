@@ -15,7 +15,7 @@ from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.batches import require_any_batch
 from archcalc.keras.tracing.context import Context, functional
 from archcalc.keras.tracing.entries import Entry, Shape, Value
-from archcalc.keras.tracing.markers import Running, hides_code
+from archcalc.keras.tracing.markers import OperationLayer, hides_code
 from archcalc.keras.tracing.measured import measured_window
 from archcalc.keras.tracing.recording import Recorded, UntraceableError, record
 from archcalc.keras.tracing.tf_replay import record_graph
@@ -205,7 +205,7 @@ class Network:
             if self.traced or not hides_code(node):
                 Operands(self, node).write()
             else:
-                self._custom(node, Running(part))
+                self._custom(node, OperationLayer(part))
             return
         if (model := functional(part)) is not None:
             self._nested(model, node)

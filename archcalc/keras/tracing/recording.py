@@ -86,13 +86,11 @@ def record(
     layer
         A built layer or model.
     args, kwargs
-        The arguments of the call, with symbolic tensors, and variables of an enclosing layer.
-    batch
-        The size of the batch axis of the fresh tensors.
+        The call's arguments, with symbolic tensors and variables of an enclosing layer.
+    batch, closed
+        The size of the batch axis of the fresh tensors, and in tensors of a caller that is traced itself.
     model
         All variables of the model, by their ids.
-    closed
-        Its size in tensors of the caller that is traced itself.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from archcalc.arith import Shape, Size, prod, require_equal, total
 from archcalc.arith.unknown import Unknown
@@ -16,6 +16,11 @@ ALGORITHM = Unknown(
     "the work of a Fourier transform is counted for lengths that are powers of two; for others it depends on "
     "the algorithm"
 )
+
+
+def _doublings(length: Any) -> int | None:
+    """How often 1 is doubled to give a length; None for one that is no power of two, or no number."""
+    return length.bit_length() - 1 if type(length) is int and length.bit_count() == 1 else None
 
 
 @family
@@ -53,10 +58,8 @@ class Transform(Operation):
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         x = self._of_parts(inputs)
-        lengths = x[len(x) - self.along :]
-        if not all(type(n) is int and n & (n - 1) == 0 for n in lengths):
-            return ALGORITHM
-        return total(5 * prod(x) * (n.bit_length() - 1) for n in lengths)
+        doublings = [_doublings(n) for n in x[len(x) - self.along :]]
+        return ALGORITHM if None in doublings else total(5 * prod(x) * (k or 0) for k in doublings)
 
     def primitives(self, *inputs: Shape) -> Primitives:
         return (Unbounded(f"no rule bounds {type(self).__name__}"),)
