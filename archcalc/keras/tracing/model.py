@@ -98,6 +98,7 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
         "keras_version": keras.__version__,
         **compile_config(model),
     }
+    problems: dict[int, tuple[str, Entry]]
     for _ in range(len(network.parts) + 1):
         _settle_weights(network, weights, model.name)
         try:

@@ -54,7 +54,8 @@ class Transform(Operation):
 
     def window(self, *inputs: Shape) -> tuple[Window, ...]:
         kept = len(self._of_parts(inputs)) - self.along
-        return ((*map(Taps, range(kept)), *(Whole() for _ in range(self.along))),) * 2
+        reads: Window = (*map(Taps, range(kept)), *(Whole() for _ in range(self.along)))
+        return (reads, reads)
 
     def elementwise_ops(self, *inputs: Shape) -> Size:
         x = self._of_parts(inputs)
