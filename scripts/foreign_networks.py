@@ -1,11 +1,12 @@
 """Networks of four packages that no rule was written for: live, and from their `.keras` files alone.
 
-    python -m scripts.foreign_networks k3im|kyolo|medicai|zeromodels [-o FILE] [NAME ...]
+    python -m scripts.foreign_networks k3im|kyolo|medicai|zeromodels [--live] [-o FILE] [NAME ...]
 
 Needs the package beside archcalc's extra `keras` (k3im 0.1.1, kyolo 0.1.5, medicai 0.0.4, zeromodels 1.3.6,
 chosen before any of them was opened). Weights are zeros, for which a file is smaller to write. Compared are
 parameters and trainable parameters with Keras's own, the output shape of every layer that has a row of its
-name, and the parameters that `archcalc.load(file, allow_unknown=True)` finds. Prints a table in Markdown;
+name, and the parameters that `archcalc.load(file, allow_unknown=True)` finds. With `--live` nothing is saved,
+and no weights are allocated. Prints a table in Markdown;
 docs/evidence/foreign-networks.md holds the results.
 """
 
@@ -115,12 +116,14 @@ MEDICAI_HEADS = {
     "UNet": "resnet18", "AttentionUNet": "resnet18", "UNetPlusPlus": "resnet18", "DeepLabV3Plus": "resnet18",
     "SegFormer": "mit_b0", "TransUNet": "resnet18", "UPerNet": "resnet18",
 }  # fmt: skip
-ZEROMODELS = ("cait", "convmixer", "convnext", "convnextv2", "deit", "densenet", "efficientformer",
-              "efficientnet", "efficientnet_lite", "efficientnetv2", "inception_next", "inceptionv3",
-              "inceptionv4", "levit",
-              "maxvit", "mlp_mixer", "mobilenetv2", "mobilenetv3", "mobilenetv4", "mobilevit", "mobilevitv2",
-              "nextvit", "pit", "poolformer", "pvt", "pvt_v2", "regnet", "res2net", "resmlp", "resnet",
-              "resnetv2", "resnext", "senet", "swin", "swinv2", "xception")  # fmt: skip
+ZEROMODELS = ("cait", "convmixer", "convnext", "convnextv2", "deit", "densenet", "efficientnet",
+              "efficientnet_lite", "efficientnetv2", "inception_next", "inceptionv3", "inceptionv4",
+              "levit", "maxvit", "mlp_mixer", "mobilenetv2", "mobilenetv3", "mobilenetv4", "mobilevit",
+              "mobilevitv2", "nextvit", "pit", "poolformer", "pvt", "pvt_v2", "regnet", "res2net",
+              "resmlp", "resnet", "resnetv2", "resnext", "senet", "swin", "swinv2", "xception")  # fmt: skip
+
+# images of 64 pixels are too small for them, or no multiple of their windows
+ZEROMODELS_SIZES = {"inceptionv3": 96, "inceptionv4": 96, "maxvit": 224}
 
 
 def networks(package: str) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -151,13 +154,18 @@ def networks(package: str) -> Iterator[tuple[str, Callable[[], Any]]]:
         for family in ZEROMODELS:
             module = import_module(f"zeromodels.models.{family}")
             name = next(n for n in module.__all__ if n.endswith("ImageClassify"))
-            yield name, partial(getattr(module, name), image_size=64, num_classes=5)
+            size = ZEROMODELS_SIZES.get(family, 64)
+            yield name, partial(getattr(module, name), image_size=size, num_classes=5)
 
 
-def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:
+def measured(name: str, build: Callable[[], Any], folder: Path | None) -> list[str]:
     """The cells of one network's row; raises what building and reading it raise."""
     keras.backend.clear_session()
-    model = build()
+    if folder is None:
+        with keras.StatelessScope(initialize_variables=False):
+            model = build()
+    else:
+        model = build()
     start = time.process_time()
     report = archcalc.analyze(from_keras(model))
     seconds = time.process_time() - start
@@ -168,14 +176,6 @@ def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:
     agree = totals == counts and all(
         _fits(report.layers[n].output_shapes[0], shape) for n, shape in _shapes(model) if n in report.layers
     )
-    path = folder / "model.keras"
-    try:
-        model.save(path)
-    except NotImplementedError:  # a class without get_config: Keras writes no such file
-        stored = None
-    else:
-        stored = archcalc.analyze(archcalc.load(path, allow_unknown=True)).totals.parameters
-        path.unlink()
     macs = report.totals.macs
     figure = (
         "unknown" if isinstance(macs, Unknown) else f"{macs:,}" if isinstance(macs, int) else "closed form"
@@ -186,7 +186,7 @@ def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:
         name,
         f"{counts[0]:,}",
         _yes(agree),
-        "no file" if stored is None else _yes(stored == counts[0]),
+        "–" if folder is None else _of_file(model, counts[0], folder / "model.keras"),
         figure,
         _yes(fields),
     ]
@@ -194,6 +194,17 @@ def measured(name: str, build: Callable[[], Any], folder: Path) -> list[str]:
     for reason in dict.fromkeys(row.macs.reason for row in unknown):
         print(f"    {name}: {reason}", file=sys.stderr)
     return [*cells, str(len(unknown)), f"{seconds:.1f}"]
+
+
+def _of_file(model: Any, count: int, path: Path) -> str:
+    """Whether the model's file alone gives as many parameters."""
+    try:
+        model.save(path)
+    except NotImplementedError:  # a class without get_config: Keras writes no such file
+        return "no file"
+    stored = archcalc.analyze(archcalc.load(path, allow_unknown=True)).totals.parameters
+    path.unlink()
+    return _yes(stored == count)
 
 
 def _outputs(report: Any) -> set[str]:
@@ -232,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("package", choices=["k3im", "kyolo", "medicai", "zeromodels"])
     parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--live", action="store_true", help="save nothing, and allocate no weights")
     parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
     for name in ("GlorotUniform", "VarianceScaling", "RandomNormal", "TruncatedNormal", "RandomUniform"):
@@ -242,7 +254,7 @@ def main() -> None:
             if given.names and name not in given.names:
                 continue
             try:
-                cells = measured(name, build, Path(folder))
+                cells = measured(name, build, None if given.live else Path(folder))
             except Exception as fault:  # of packages that this script does not know
                 reason = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
                 print(f"    {given.package} {name}: {reason}", file=sys.stderr, flush=True)

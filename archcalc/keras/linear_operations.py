@@ -11,6 +11,8 @@ from archcalc.keras.linear_layers import PRECISION, several, with_mean
 from archcalc.keras.operations import OperationCall
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
+from archcalc.layers.operations.fourier import Transform
+from archcalc.layers.operations.reduction import Moments
 
 _REDUCTIONS = {
     *("max", "min", "amax", "amin", "prod", "std", "var", "median", "any", "all"),
@@ -55,6 +57,10 @@ class LinearOperation(OperationCall):
             inputs = [x + 1 for x in inputs]  # a factor that padding made zero would hide the other
         if function in _ALONG:
             return with_mean(inputs[0], several(getattr(operation, "axis", -1)))
+        if isinstance(operation, Transform):  # some of its weights are zero
+            return [with_mean(inputs[0] + inputs[1], tuple(range(-operation.along, 0)))] * 2
+        if isinstance(operation, Moments):
+            return [ops.mean(inputs[0], axis=operation.axes, keepdims=operation.keepdims)] * 2
         if function in _REDUCTIONS:
             return ops.mean(inputs[0], axis=arguments.get("axis"), keepdims=arguments.get("keepdims", False))
         if function == "cumprod":

@@ -11,9 +11,6 @@ from archcalc.errors import LayerError
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation
 
-# functions that take all of their tensors as one list
-_LISTS = ("concatenate", "stack")
-
 
 class OperationCall:
     """A callable like a layer: it takes the tensors as a list, and puts constants in their positions."""
@@ -32,7 +29,7 @@ class OperationCall:
 
     def _apply(self, inputs: Sequence[Any]) -> Any:
         arguments = {k: self._value(v) for k, v in self.operation.keras_arguments().items()}
-        if self.operation.function in _LISTS:
+        if self.operation.takes_list:
             return self._function(list(inputs), **arguments)
         left = iter(inputs)
         stated = ((name, arguments.get(name)) for name in self.operation.operands)

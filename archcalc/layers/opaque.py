@@ -139,7 +139,7 @@ class Opaque(Layer):
         return inputs[0]
 
     def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
-        return (self.output_shape(*inputs), *self.other_shapes)
+        return (self.output_shape(*inputs), *map(tuple, self.other_shapes))
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         if self.stated_weights is None:

@@ -35,7 +35,6 @@ from archcalc.writers.compiled import compile_code
 from archcalc.writers.fold import fold as fold_body
 
 WIDTH = 100
-_LISTS = ("concatenate", "stack")  # operations that take their tensors as one list
 _TAKEN = ("keras", "layers", "ops", "name", "build", "model", "range", "slice", "i", "x")
 
 
@@ -408,7 +407,7 @@ def _statement(indent: str, head: str, arguments: list[str], tail: str = "") -> 
 def _operation(operation: Operation, tensors: list[str], arguments: dict[str, str]) -> tuple[str, list[str]]:
     left = iter(tensors)
     function = f"ops.{operation.function}"
-    if operation.function in _LISTS:
+    if operation.takes_list:
         return function, [f"[{', '.join(tensors)}]", *(f"{k}={v}" for k, v in arguments.items())]
     # the only function whose tensors follow an argument of another kind
     words = [arguments.pop("subscripts")] if operation.function == "einsum" else []

@@ -324,7 +324,8 @@ def _scattered_through(part: ScatteredUnit, window: Window, shape: Shape, out: S
         output_axes: tuple[int, ...] = ()
     else:
         output_axes = tuple(sorted({r.axis for r in reads if isinstance(r, Taps | Phases)}))
-    domains = tuple(_section(r) for r in reads if isinstance(r, Section))
+    # a token before a sequence of one unit bounds it too
+    domains = tuple(_section(r) for r in window if isinstance(r, Section))
     if any(is_array(end) for domain in domains for end in (domain.start, domain.stop)):
         return CONFIGURATIONS
     if output_axes == part.axes and not domains and not part.digits:

@@ -26,13 +26,13 @@ class Context:
     """What all networks of one model share.
 
     `batch` is the size of the batch axis in traced calls, and `other_batch` that of a second call, which
-    must do the same; `owned` and `trainable` hold the ids of the
-    model's variables.
+    must do the same; `owned` holds the model's variables by their ids, `trainable` the ids of those
+    that are trained.
     """
 
     batch: int
     other_batch: int
-    owned: set[int]
+    owned: dict[int, Any]
     trainable: set[int]
     kinds: dict[int, tuple[Any, Entry | str]] = field(default_factory=dict)
 

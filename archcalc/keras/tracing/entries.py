@@ -5,6 +5,7 @@ The reader of configurations reads them like a file, so that a traced network pa
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -142,6 +143,19 @@ def serialized(part: Any) -> Entry:
     """What Keras says of a layer or operation, as JSON data."""
     data = keras.saving.serialize_keras_object(part)
     return json.loads(json.dumps(data, default=_json))  # type: ignore[no-any-return]
+
+
+def attributes(part: keras.Operation) -> Entry:
+    """The arguments of an operation, from the attributes of their names.
+
+    Raises `UntraceableError` for one that it does not keep, or that no configuration can hold.
+    """
+    names = [n for n in inspect.signature(type(part).__init__).parameters if n not in ("self", "name")]
+    missing = [n for n in names if not hasattr(part, n)]
+    if missing:
+        raise UntraceableError(f"{type(part).__name__} does not keep its argument {missing[0]!r}")
+    values = {n: getattr(part, n) for n in names}
+    return {n: as_data(v.tolist() if isinstance(v, np.ndarray) else v) for n, v in values.items()}
 
 
 def _json(value: Any) -> Any:

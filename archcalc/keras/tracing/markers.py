@@ -28,6 +28,24 @@ class EverySample(keras.Operation):
         return keras.KerasTensor((self.batch, *x.shape), dtype=x.dtype)
 
 
+class OperationLayer(keras.layers.Layer):
+    """An operation that takes functions, such as `ops.map`, as a layer whose code they are."""
+
+    def __init__(self, operation: keras.Operation) -> None:
+        super().__init__(name=operation.name, autocast=False)
+        self.operation = operation
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operation does."""
+        return self.operation.call(*args, **kwargs)
+
+
+def hides_code(node: Any) -> bool:
+    """Whether an operation, or its call, has functions among its arguments."""
+    own = [v for k, v in vars(node.operation).items() if not k.startswith("_")]
+    return any(map(callable, keras.tree.flatten([own, node.arguments.args, node.arguments.kwargs])))
+
+
 class UnknownOperator(keras.Operation):
     """Code of which only its outputs' shapes and dtypes, `specs`, are known; `label` is its row's type."""
 

@@ -5,30 +5,34 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import keras
 
 from archcalc import arith
+from archcalc.analyses.shapes import infer
 from archcalc.errors import ArchcalcError, SourceError
 from archcalc.graph import Graph
 from archcalc.keras.state import with_flags
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.context import Context, functional, is_from_keras
 from archcalc.keras.tracing.entries import Entry, Shape
-from archcalc.keras.tracing.markers import UnknownOperator
+from archcalc.keras.tracing.markers import UnknownOperator, hides_code
 from archcalc.keras.tracing.measured import measured_window
 from archcalc.keras.tracing.network import Call, Network, Part, traced
 from archcalc.keras.tracing.patches import one_at_a_time
 from archcalc.keras.tracing.recording import UntraceableError, recording
 from archcalc.keras.tracing.weights import Weight
 from archcalc.keras.training import compile_config
-from archcalc.layers.keras_names import to_keras_name
+from archcalc.layers.keras_names import from_keras_name, to_keras_name
 from archcalc.layers.opaque import Opaque
+from archcalc.layers.window import Whole
+from archcalc.readers.keras.folded import RESHAPE
 from archcalc.readers.keras.inputs import given_shape, open_axes
 from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
+from archcalc.readers.keras.shared import MARK
 from archcalc.readers.keras_config import read_keras
 
 _FIRST_BATCH = 11
@@ -39,12 +43,24 @@ def needs_tracing(model: Any) -> bool:
     graph = functional(model)
     if graph is None or not is_from_keras(model):
         return not isinstance(model, keras.Sequential) or model.built
-    context = Context(0, 0, set(), set())
+    context = Context(0, 0, {}, set())
+    parts = [_at_one_step(part) for part in graph.operations if not isinstance(part, keras.layers.InputLayer)]
+    layers = [part for part in parts if isinstance(part, keras.layers.Layer)]
     return any(
         not isinstance(context.known(part), dict) if functional(part) is None else needs_tracing(part)
-        for part in map(_at_one_step, graph.operations)
-        if isinstance(part, keras.layers.Layer) and not isinstance(part, keras.layers.InputLayer)
-    )
+        for part in layers
+    ) or not all(isinstance(part, keras.layers.Layer) or _says_its_arguments(part) for part in parts)
+
+
+def _says_its_arguments(operation: keras.Operation) -> bool:
+    """Whether Keras can write down an operation, which it cannot with functions and numbers of numpy."""
+    if any(map(hides_code, operation._inbound_nodes)):
+        return False
+    try:
+        operation.get_config()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _at_one_step(part: Any) -> Any:
@@ -70,7 +86,8 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
         )
     weights = model.weights
     first, second = _batches(model)
-    context = Context(first, second, set(map(id, weights)), set(map(id, model.trainable_variables)))
+    trained = set(map(id, model.trainable_variables))
+    context = Context(first, second, {id(v): v for v in weights}, trained)
     symbols = dict(options.get("symbols") or {})
     with one_at_a_time():
         network, config = _network(model, context, input_shape, symbols)
@@ -81,19 +98,22 @@ def trace(model: Any, source: str, input_shape: Sequence[int | str] | None, **op
         "keras_version": keras.__version__,
         **compile_config(model),
     }
+    problems: dict[int, tuple[str, Entry]]
     for _ in range(len(network.parts) + 1):
         _settle_weights(network, weights, model.name)
         try:
             graph = read_keras(data, source, **options)
-            problems = dict(_disagreements(graph, network.parts))
+            problems = {i: (reason, {}) for i, reason in _disagreements(graph, network.parts)}
+            problems = problems or dict(_sharing_weights(graph, network.parts))
         except SourceError as fault:
-            problems = dict(_located(fault, data, network.parts))
-            if not problems:
+            found = dict(_located(fault, data, network.parts))
+            if not found:
                 raise
+            problems = {i: (reason, {}) for i, reason in _first_faults(found, network.parts)}
         if not problems:
             return _in_state(graph, network.parts, context.trainable)
-        for i, reason in problems.items():
-            _replace(network.parts[i], reason)
+        for i, (reason, figures) in problems.items():
+            _replace(network.parts[i], reason, figures)
     raise ArchcalcError(f"{source}: the traced network does not agree with the model")
 
 
@@ -229,6 +249,7 @@ def _settle_weights(network: Network, weights: Sequence[Any], model: str) -> Non
         if part.entry["class_name"] != "Opaque":
             for v in part.variables:
                 left.pop(id(v), None)
+    _share_parameters(network.parts)
     trainable = network.context.trainable
     for part in network.parts:
         if part.entry["class_name"] == "Opaque":
@@ -240,6 +261,44 @@ def _settle_weights(network: Network, weights: Sequence[Any], model: str) -> Non
             ]
     for v in left.values():
         _unread_weight(network, v, v.path.removeprefix(f"{model}/"))
+
+
+def _share_parameters(parts: Sequence[Part]) -> None:
+    """Let a weight that is a tensor be the weight of the layer before it that has it."""
+    owners: dict[int, Part] = {}
+    for part in parts:
+        if part.entry["class_name"] == "Parameter":
+            owner = owners.get(id(part.variables[0]))
+            if owner is not None and MARK in owner.entry:
+                part.entry[MARK] = owner.entry[MARK]
+        if part.entry["class_name"] != "Opaque":
+            for v in part.variables:
+                owners.setdefault(id(v), part)
+
+
+def _sharing_weights(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int, tuple[str, Entry]]]:
+    """The parts with weights of a layer of another kind, which no two rows can own, and their figures.
+
+    A cell that is called by itself, and by the RNN around it, for example.
+    """
+    owners: dict[int, Part] = {}
+    numbers = graph.index()
+    for i, part in enumerate(parts):
+        if part.entry["class_name"] == "Opaque":
+            continue
+        others = [owners.setdefault(id(v), part) for v in part.variables]
+        # a weight that is a tensor may be that of any layer
+        alike = (MARK,) if part.entry["class_name"] == "Parameter" else (MARK, "class_name")
+        other = next((o for o in others if any(o.entry.get(k) != part.entry.get(k) for k in alike)), None)
+        if other is None:
+            continue
+        node = graph.nodes[numbers[part.path]]
+        with arith.scope():
+            inputs = graph.input_shapes(infer(graph), node)
+            work = {"macs": node.layer.macs(*inputs), "elementwise_ops": node.layer.elementwise_ops(*inputs)}
+            whole = all(isinstance(read, Whole) for window in node.layer.window(*inputs) for read in window)
+        figures: Entry = {k: n for k, n in work.items() if type(n) is int}
+        yield i, (f"it has weights of {other.path!r}", figures | ({"window": "whole"} if whole else {}))
 
 
 def _unread_weight(network: Network, variable: Any, path: str) -> None:
@@ -275,10 +334,20 @@ def _located(fault: SourceError, data: Any, parts: Sequence[Part]) -> Iterator[t
             yield part, one.message.split(f"; {UNKNOWN_REMEDY}")[0]
 
 
+def _first_faults(found: Mapping[int, str], parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
+    """The faults of parts that read no other part with one: these may only follow from those."""
+    faulty = {parts[i].path for i in found}
+    for i, reason in found.items():
+        prefix = parts[i].path.removesuffix(from_keras_name(parts[i].entry["name"]))
+        if not any(prefix + from_keras_name(v.name) in faulty for v in parts[i].inputs):
+            yield i, reason
+
+
 def _disagreements(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int, str]]:
     """The parts whose shapes or weights are others than the model's, with the reason."""
     by_path = {part.path: i for i, part in enumerate(parts)}
     inferred: list[Any] = []
+    apart: list[int] = []  # of each node's outputs: how many parts of a sample the model has along the batch
     with arith.scope():
         for node in graph.nodes:
             i = by_path.get(node.name)
@@ -292,13 +361,29 @@ def _disagreements(graph: Graph, parts: Sequence[Part]) -> Iterator[tuple[int, s
                 yield i, str(fault) or f"{parts[i].label} has no rule for these operands"
                 return
             inferred.append(outputs)
+            before = max((apart[tap.node] for tap in node.inputs), default=1)
+            stated = None if i is None else [shape[1:] for shape in parts[i].shapes]
+            apart.append(before if stated is None else _parts_along_batch(node, outputs, stated, before))
             if i is not None and not isinstance(node.layer, Opaque):
-                yield from ((i, reason) for reason in _reasons(parts[i], outputs, weights))
+                yield from ((i, reason) for reason in _reasons(parts[i], outputs, weights, apart[-1]))
 
 
-def _reasons(part: Part, outputs: Sequence[Any], weights: Sequence[Any]) -> Iterator[str]:
+def _parts_along_batch(node: Any, outputs: Sequence[Any], stated: Sequence[Any], before: int) -> int:
+    """Of how many parts of one sample the model's batch consists here, which are an axis of the graph's.
+
+    A reshape folds them into the batch, and unfolds them; other layers leave them where they are.
+    """
+    if type(node.layer).__name__ != RESHAPE:
+        return before
+    (shape,), (own,) = outputs, stated
+    if len(shape) == len(own):
+        return 1
+    return shape[0] if len(shape) == len(own) + 1 and type(shape[0]) is int else before
+
+
+def _reasons(part: Part, outputs: Sequence[Any], weights: Sequence[Any], apart: int) -> Iterator[str]:
     """What differs between an entry's rule and the model."""
-    stated = [shape[1:] for shape in part.shapes]
+    stated = [shape[1:] if apart == 1 else (apart, *shape[1:]) for shape in part.shapes]
     if len(stated) != len(outputs) or not all(map(_fits, outputs, stated)):
         yield f"the model's output shapes are {stated}, and archcalc's {list(outputs)}"
     elif Counter(tuple(w.shape) for w in weights) != Counter(tuple(v.shape) for v in part.variables):
@@ -311,9 +396,10 @@ def _fits(shape: Sequence[Any], stated: Sequence[Any]) -> bool:
     )
 
 
-def _replace(part: Part, reason: str) -> None:
-    """Make an entry one of which only shapes and weights are known."""
+def _replace(part: Part, reason: str, figures: Entry) -> None:
+    """Make an entry one of which only shapes, weights and these figures are known."""
     name = part.entry["name"]
     new = entries.opaque(name, part.label, reason, part.shapes, part.inputs)
+    new["config"] |= figures
     part.entry.clear()
     part.entry.update(new)

@@ -15,6 +15,7 @@ from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.batches import require_any_batch
 from archcalc.keras.tracing.context import Context, functional
 from archcalc.keras.tracing.entries import Entry, Shape, Value
+from archcalc.keras.tracing.markers import OperationLayer, hides_code
 from archcalc.keras.tracing.measured import measured_window
 from archcalc.keras.tracing.recording import Recorded, UntraceableError, record
 from archcalc.keras.tracing.tf_replay import record_graph
@@ -201,7 +202,10 @@ class Network:
     def _write(self, node: Node) -> None:
         part = node.operation
         if not isinstance(part, keras.layers.Layer):
-            Operands(self, node).write()
+            if self.traced or not hides_code(node):
+                Operands(self, node).write()
+            else:
+                self._custom(node, OperationLayer(part))
             return
         if (model := functional(part)) is not None:
             self._nested(model, node)
@@ -210,7 +214,7 @@ class Network:
         elif known:
             self.opaque(node, self.unique(part.name), part.weights, known)
         else:
-            self._custom(node)
+            self._custom(node, part)
 
     def _layer(self, entry: Entry, node: Node) -> None:
         layer = node.operation
@@ -260,8 +264,7 @@ class Network:
         for part in self.parts:
             part.shapes = [(None,) * len(shape) for shape in part.shapes]
 
-    def _custom(self, node: Node) -> None:
-        layer = node.operation
+    def _custom(self, node: Node, layer: Any) -> None:
         name = self.unique(layer.name)
         call = Call(layer, node.arguments.args, node.arguments.kwargs)
         try:
@@ -391,15 +394,15 @@ def traced(
     Raises `UntraceableError` if neither can be read.
     """
     faults = []
-    batch, other = outer.context.batch, outer.context.other_batch
+    batch, other, model = outer.context.batch, outer.context.other_batch, outer.context.owned
     for road in (record, record_graph):
         try:
-            recorded = road(*call, batch)
+            recorded = road(*call, batch, model)
             inner, inputs = Network.of_call(recorded, outer, prefix)
             config = inner.config(name, recorded.outputs)
             if expected is not None:
                 require_same(recorded.outputs, expected)
-            again = road(*call, other, closed=batch)
+            again = road(*call, other, model, closed=batch)
             require_any_batch(recorded, batch, again, other)
             return inner, inputs, config
         except UntraceableError as fault:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from keras.src import backend
 from keras.src.backend.common import global_state, symbolic_scope
 from keras.src.models.functional import Functional
+from keras.src.ops import nn
 from keras.src.ops.node import Node
 from keras.src.utils import python_utils
 
@@ -55,8 +56,28 @@ class Recorded:
     assigned: bool = False
 
 
+class StandIns(dict[int, Any]):
+    """What stands for the values of variables, by their ids; `make` gives those of the model's others."""
+
+    def __init__(self, model: Mapping[int, Any], make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.model = model
+        self.make = make
+
+    def get(self, key: int, default: Any = None) -> Any:
+        """The value of a variable, as `StatelessScope` asks for it."""
+        if key not in self and key in self.model:
+            self[key] = self.make(self.model[key])
+        return super().get(key, default)
+
+
 def record(
-    layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int, closed: int | None = None
+    layer: Any,
+    args: Any,
+    kwargs: Mapping[str, Any],
+    batch: int,
+    model: Mapping[int, Any],
+    closed: int | None = None,
 ) -> Recorded:
     """Run `layer.call` on fresh symbolic tensors in place of those in its arguments.
 
@@ -65,11 +86,11 @@ def record(
     layer
         A built layer or model.
     args, kwargs
-        The arguments of the call, with symbolic tensors, and variables of an enclosing layer.
-    batch
-        The size of the batch axis of the fresh tensors.
-    closed
-        Its size in tensors of the caller that is traced itself.
+        The call's arguments, with symbolic tensors and variables of an enclosing layer.
+    batch, closed
+        The size of the batch axis of the fresh tensors, and in tensors of a caller that is traced itself.
+    model
+        All variables of the model, by their ids.
 
     Raises
     ------
@@ -95,7 +116,7 @@ def record(
 
     with (
         recording(layer, recorded.nodes),
-        _symbolic_weights(layer, recorded),
+        _symbolic_weights(layer, recorded, model),
         _no_calls_on_constants(recorded),
     ):
         args = keras.tree.map_structure(renewed, args)
@@ -241,22 +262,41 @@ def _unlink(nodes: list[Node]) -> None:
 
 @contextmanager
 def _no_new_weights(layer: Any) -> Iterator[list[Any]]:
-    """Refuse to build layers of the model that its real calls never built; yields those in the making."""
+    """Refuse to build weights that the model's real calls never built; yields the layers in the making.
+
+    A sublayer without weights (an Add) is built for a while: a model whose layer states its output shape
+    itself never calls it.
+    """
     existing = set(map(id, layer._flatten_layers()))
     building: list[Any] = []
     build = keras.layers.Layer._maybe_build
 
     def refuse(part: Any, call_spec: Any) -> None:
-        if not part.built and id(part) in existing and not python_utils.is_default(part.build):
-            raise UntraceableError(f"it calls {part.name!r}, which was never built")
+        new = not part.built and id(part) in existing and not python_utils.is_default(part.build)
         building.append(part)
         try:
-            build(part, call_spec)
+            if not new:
+                build(part, call_spec)
+                return
+            with _no_values():
+                build(part, call_spec)
         finally:
             building.pop()
+        if part.variables:
+            raise UntraceableError(f"it calls {part.name!r}, which was never built")
 
     with replaced(keras.layers.Layer, _maybe_build=refuse):
         yield building
+
+
+@contextmanager
+def _no_values() -> Iterator[None]:
+    """Let new variables have no values, and be forgotten."""
+    key = "uninitialized_variables"
+    kept = list(global_state.get_global_attribute(key, []))
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    global_state.set_global_attribute(key, kept)
 
 
 @contextmanager
@@ -287,9 +327,11 @@ def _as_on_real_tensors() -> Iterator[None]:
     """Let layers run on symbolic tensors wherever they run on real ones.
 
     Models take other input shapes than they were built for; a `compute_output_spec` that knows fewer
-    arguments than `call` is not needed, nor one that knows fewer sizes (of an EinsumDense).
+    arguments than `call` is not needed, nor one that knows fewer sizes (of an EinsumDense). A convolution
+    may have groups, which the symbolic `keras.ops.conv` refuses.
     """
     infer = keras.layers.Layer.symbolic_call
+    check = getattr(nn, "check_conv_input_channels", None)
 
     def inferred(layer: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -300,9 +342,16 @@ def _as_on_real_tensors() -> Iterator[None]:
             return backend.compute_output_spec(layer.call, *args, **kwargs)
         return outputs
 
+    def checked(inputs: Any, kernel: Any, data_format: str) -> None:
+        channels, each = inputs.shape[-1 if data_format == "channels_last" else 1], kernel.shape[-2]
+        grouped = type(channels) is type(each) is int and channels % each == 0
+        if check is not None and not (grouped and kernel.shape[-1] % (channels // each) == 0):
+            check(inputs, kernel, data_format)
+
     with (
         replaced(Functional, _assert_input_compatibility=lambda *_: None),
         replaced(keras.layers.Layer, symbolic_call=inferred),
+        nullcontext() if check is None else replaced(nn, check_conv_input_channels=checked),
     ):
         yield
 
@@ -377,12 +426,12 @@ def _refill(container: Any, copy: list[Any]) -> None:
 
 
 @contextmanager
-def _symbolic_weights(layer: Any, recorded: Recorded) -> Iterator[None]:
+def _symbolic_weights(layer: Any, recorded: Recorded, model: Mapping[int, Any]) -> Iterator[None]:
     """Symbolic tensors in place of the layer's own variables.
 
     Attributes that hold variables hold the tensors meanwhile, so that arithmetic on weights alone is
-    recorded; in a `StatelessScope` every other way to a variable's value fails, and no assignment
-    reaches the variable.
+    recorded; in a `StatelessScope` every other way to the value of one of the model's variables fails,
+    and no assignment reaches the variable.
     """
     variables = [*layer._trainable_variables, *layer._non_trainable_variables]
     variables += [generator.state for generator in layer._seed_generators]
@@ -397,6 +446,7 @@ def _symbolic_weights(layer: Any, recorded: Recorded) -> Iterator[None]:
             changed[name] = value, new
     with ExitStack() as stack:
         scope = stack.enter_context(keras.StatelessScope(initialize_variables=False))
+        scope.state_mapping = StandIns(model, _refused)
         scope.state_mapping.update(tensors)
         stack.callback(lambda: attributes.update({name: old for name, (old, _) in changed.items()}))
         attributes.update({name: new for name, (_, new) in changed.items()})
@@ -404,6 +454,10 @@ def _symbolic_weights(layer: Any, recorded: Recorded) -> Iterator[None]:
     recorded.assigned = any(scope.state_mapping.get(k) is not t for k, t in tensors.items()) or len(
         scope.state_mapping
     ) > len(tensors)
+
+
+def _refused(variable: Any) -> Any:
+    raise UntraceableError(f"it reads the weight {variable.path!r} of another layer")
 
 
 def _with_tensors(value: Any, tensors: Mapping[int, Any], depth: int) -> Any:

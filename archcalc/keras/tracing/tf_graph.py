@@ -18,6 +18,7 @@ from archcalc.keras.tracing.markers import EverySample, OneSample, UnknownOperat
 from archcalc.keras.tracing.patches import replaced
 from archcalc.keras.tracing.recording import (
     RANDOM,
+    StandIns,
     UntraceableError,
     converted,
     first_line,
@@ -67,9 +68,14 @@ def key(tensor: Any) -> tuple[int, str]:
 
 
 def transcribe(
-    layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int, closed: int | None
+    layer: Any,
+    args: Any,
+    kwargs: Mapping[str, Any],
+    batch: int,
+    model: Mapping[int, Any],
+    closed: int | None,
 ) -> Transcript:
-    """Run `layer.call` inside a graph of TensorFlow, with tensors of the graph as its weights.
+    """Run `layer.call` inside a graph of TensorFlow, with tensors of the graph as the model's weights.
 
     Nothing is computed, and no variable changes: assignments change what the graph reads later on.
 
@@ -90,7 +96,8 @@ def transcribe(
             )
             if None in shape:
                 raise UntraceableError("the input has open axes: give its sizes (input_shape)")
-            tensor = tf.compat.v1.placeholder(keras.backend.standardize_dtype(value.dtype), tuple(shape))
+            with transcript.graph.as_default():  # a variable may be read inside a loop first
+                tensor = tf.compat.v1.placeholder(keras.backend.standardize_dtype(value.dtype), tuple(shape))
             placeholders[id(value)] = tensor
             transcript.inputs.append((value, tensor))
             mask = None if isinstance(value, keras.Variable) else backend.get_keras_mask(value)
@@ -101,6 +108,7 @@ def transcribe(
     with ExitStack() as stack:
         stack.enter_context(transcript.graph.as_default())
         scope = stack.enter_context(keras.StatelessScope(initialize_variables=False))
+        scope.state_mapping = StandIns(model, renewed)
         scope.state_mapping.update({id(v): renewed(v) for v in _variables(layer)})
         if layer.autocast and layer.compute_dtype != layer.variable_dtype:
             stack.enter_context(backend.AutocastScope(layer.compute_dtype))

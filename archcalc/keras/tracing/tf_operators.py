@@ -101,7 +101,7 @@ def _product(call: Call, a: Any, b: Any, turn_a: bool, turn_b: bool) -> Any:
 
 
 def _einsum(call: Call, *values: Any) -> Any:
-    return ops.einsum(call.attribute("equation"), *map(_own, values))
+    return views.einsum(call.attribute("equation"), values, call.batch)
 
 
 # -- windows -------------------------------------------------------------------------------------------------
@@ -150,10 +150,11 @@ def _reduction(function: Callable[..., Any]) -> Rule:
         if not chosen:
             return x
         keep = call.attribute("keep_dims")
-        if isinstance(x, views.Folded) and chosen[0] > 0:
-            inner = tuple(a + x.lead - 1 for a in chosen)
-            return views.Folded(function(x.inner, axis=inner, keepdims=keep), x.lead)
-        return function(_own(x), axis=tuple(chosen), keepdims=keep)
+        if isinstance(x, views.View):
+            inner = function(x.inner, axis=tuple(map(x.place, chosen)), keepdims=keep)
+            gone = 0 if keep else sum(a < x.axis for a in chosen)
+            return views.as_seen(inner, x.lead, x.axis - gone)
+        return function(x, axis=tuple(chosen), keepdims=keep)
 
     return rule
 
@@ -178,7 +179,7 @@ def _running(function: Callable[..., Any]) -> Rule:
 def _softmax(function: Callable[..., Any]) -> Rule:
     # along the last axis, which no view moves unless the batch comes last
     def rule(call: Call, x: Any) -> Any:
-        if isinstance(x, views.Moved) and x.axis == len(x.shape) - 1:
+        if isinstance(x, views.View) and x.axis == len(x.shape) - 1:
             raise UntraceableError("code moves the batch axis")
         return views.elementwise(lambda v: function(v, axis=-1), (x,), call.batch)
 
@@ -206,9 +207,9 @@ def _concatenated(call: Call, *values: Any) -> Any:
     *parts, axis = values
     (axis,) = _numbers(axis)
     axis %= len(parts[0].shape)
-    if axis == 0 and any(views.has_batch(v, call.batch) for v in parts):
+    if any(views.has_batch(v, call.batch) and axis == views.viewed(v).axis for v in parts):
         raise UntraceableError("samples are concatenated")
-    return ops.concatenate(list(map(_own, parts)), axis=axis)
+    return views.concatenated(parts, axis, call.batch)
 
 
 def _split(call: Call, axis: Any, x: Any) -> Any:
@@ -221,12 +222,13 @@ def _split_at(call: Call, x: Any, sizes: Any, axis: Any) -> Any:
 
 
 def _pieces(call: Call, x: Any, axis: int, where: Any) -> Any:
-    if axis % len(x.shape) == 0 and views.has_batch(x, call.batch):
+    axis %= len(x.shape)
+    if views.has_batch(x, call.batch) and axis == views.viewed(x).axis:
         raise UntraceableError("a part of the batch is taken")
-    if isinstance(x, views.Folded):
-        inner = axis % len(x.shape) + x.lead - 1
-        return [views.Folded(part, x.lead) for part in ops.split(x.inner, where, axis=inner)]
-    return list(ops.split(_own(x), where, axis=axis))
+    if isinstance(x, views.View):
+        parts = ops.split(x.inner, where, axis=x.place(axis))
+        return [views.as_seen(part, x.lead, x.axis) for part in parts]
+    return list(ops.split(x, where, axis=axis))
 
 
 def _unpacked(call: Call, x: Any) -> Any:
@@ -281,13 +283,23 @@ def _gathered(call: Call, x: Any, indices: Any, axis: Any) -> Any:
         raise UntraceableError("a gather for each sample has no rule")
     if isinstance(indices, np.ndarray) and indices.ndim == 0:
         return views.indexed(x, (*[slice(None)] * axis, int(indices)), call.batch)
-    if axis % len(x.shape) == 0 and views.has_batch(x, call.batch):
+    axis %= len(x.shape)
+    if views.has_batch(x, call.batch) and axis == views.viewed(x).axis:
         raise UntraceableError("samples are gathered")
+    if isinstance(x, views.View) and len(indices.shape) == 1:
+        return views.as_seen(ops.take(x.inner, _own(indices), axis=x.place(axis)), x.lead, x.axis)
     return ops.take(_own(x), _own(indices), axis=axis)
 
 
 def _repeated(call: Call, x: Any, times: Any) -> Any:
-    return ops.tile(_own(x), _numbers(times))
+    return _each_axis(ops.tile, x, _numbers(times), 1)
+
+
+def _each_axis(function: Callable[..., Any], x: Any, values: Sequence[Any], idle: Any) -> Any:
+    """A function of a tensor and of an argument for each axis, which leaves the batch alone."""
+    if not isinstance(x, views.View):
+        return function(x, list(values))
+    return views.as_seen(function(x.inner, x.per_axis(values, idle)), x.lead, x.axis)
 
 
 def _broadcast(call: Call, x: Any, shape: Any) -> Any:
@@ -302,22 +314,47 @@ def _broadcast(call: Call, x: Any, shape: Any) -> Any:
 def _pad(call: Call, x: Any, amounts: Any, value: Any = None) -> Any:
     pairs = _pairs(call, x, amounts)
     constant = 0 if value is None else np.asarray(value).item()
-    return ops.pad(_own(x), pairs, "constant", constant) if constant else ops.pad(_own(x), pairs)
+    words = {"mode": "constant", "constant_values": constant} if constant else {}
+    return _each_axis(lambda v, widths: ops.pad(v, widths, **words), x, pairs, (0, 0))
+
+
+def _mirrored(call: Call, x: Any, amounts: Any) -> Any:
+    mode = call.attribute("mode").lower()
+    return _each_axis(lambda v, widths: ops.pad(v, widths, mode), x, _pairs(call, x, amounts), (0, 0))
+
+
+def _depth_to_space(call: Call, x: Any) -> Any:
+    return _blocks(call, x, lambda h, w, c, b: ((h, w, b, b, c // b**2), (h * b, w * b, c // b**2)))
+
+
+def _space_to_depth(call: Call, x: Any) -> Any:
+    return _blocks(call, x, lambda h, w, c, b: ((h // b, b, w // b, b, c), (h // b, w // b, c * b**2)))
+
+
+def _blocks(call: Call, x: Any, shapes: Callable[..., Any]) -> Any:
+    """Channels as the positions of a block, or the other way round."""
+    if call.attribute("data_format") != "NHWC":
+        raise UntraceableError(f"TensorFlow's {call.op.type} with channels first has no counterpart in Keras")
+    apart, joined = shapes(*_own(x).shape[1:], call.attribute("block_size"))
+    parts = ops.transpose(ops.reshape(x, (x.shape[0], *apart)), (0, 1, 3, 2, 4, 5))
+    return ops.reshape(parts, (x.shape[0], *joined))
 
 
 def _pairs(call: Call, x: Any, amounts: Any) -> list[tuple[int, int]]:
     flat = _numbers(amounts)
     pairs = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
-    if pairs[:1] != [(0, 0)] and views.has_batch(x, call.batch):
+    if views.has_batch(x, call.batch) and pairs[views.viewed(x).axis] != (0, 0):
         raise UntraceableError("samples are added to the batch")
     return pairs
 
 
 def _reversed(call: Call, x: Any, axes: Any) -> Any:
     chosen = [a % len(x.shape) for a in _numbers(axes)]
-    if 0 in chosen and views.has_batch(x, call.batch):
+    if views.has_batch(x, call.batch) and views.viewed(x).axis in chosen:
         raise UntraceableError("the samples of the batch are reversed")
-    return ops.flip(_own(x), axis=tuple(chosen))
+    if isinstance(x, views.View):
+        return views.as_seen(ops.flip(x.inner, axis=tuple(map(x.place, chosen))), x.lead, x.axis)
+    return ops.flip(x, axis=tuple(chosen))
 
 
 def _one_hot(call: Call, x: Any, depth: Any, on: Any, off: Any) -> Any:
@@ -375,6 +412,7 @@ OPERATORS: dict[str, Rule] = {
     "Cumsum": _running(ops.cumsum), "DepthwiseConv2dNative": _convolution(ops.depthwise_conv),
     "Einsum": _einsum, "GatherV2": _gathered, "LeakyRelu": _leaky, "LogSoftmax": _softmax(ops.log_softmax),
     "MatMul": _matmul, "Max": _reduction(ops.max), "MaxPool": _pool(ops.max_pool),
+    "DepthToSpace": _depth_to_space, "MirrorPad": _mirrored, "SpaceToDepth": _space_to_depth,
     "MaxPool3D": _pool(ops.max_pool), "Mean": _reduction(ops.mean), "Min": _reduction(ops.min),
     "OneHot": _one_hot, "OnesLike": _filled(1),
     "Pack": lambda call, *values: views.stack(values, call.attribute("axis"), call.batch),

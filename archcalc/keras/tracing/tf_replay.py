@@ -37,7 +37,12 @@ Env = dict[str, Any]
 
 
 def record_graph(
-    layer: Any, args: Any, kwargs: Mapping[str, Any], batch: int, closed: int | None = None
+    layer: Any,
+    args: Any,
+    kwargs: Mapping[str, Any],
+    batch: int,
+    model: Mapping[int, Any],
+    closed: int | None = None,
 ) -> Recorded:
     """Run `layer.call` as a graph of TensorFlow, and what the graph does on symbolic tensors.
 
@@ -50,7 +55,7 @@ def record_graph(
     """
     recorded = Recorded()
     with recording(layer, recorded.nodes, random=True):
-        transcript = transcribe(layer, args, kwargs, batch, closed)
+        transcript = transcribe(layer, args, kwargs, batch, model, closed)
         replay = Replay(transcript, batch)
         env: Env = {}
         for given, tensor in transcript.inputs:

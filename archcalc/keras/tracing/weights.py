@@ -13,7 +13,7 @@ import numpy as np
 from archcalc.errors import LayerError
 from archcalc.keras.tracing import entries
 from archcalc.keras.tracing.entries import Entry, Shape, Value
-from archcalc.keras.tracing.markers import EverySample, OneSample, UnknownOperator
+from archcalc.keras.tracing.markers import EverySample, OneSample, UnknownOperator, hides_code
 from archcalc.keras.tracing.recording import UntraceableError
 from archcalc.layers.operations.contraction import Contraction
 from archcalc.layers.operations.elementwise import Broadcasting, Unary
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # operations that only look at the same elements in another shape, and those that change nothing
 _VIEWS = ("Reshape", "ExpandDims", "Squeeze")
 _UNCHANGED = ("ConvertToTensor", "Copy", "StopGradient")
+_TRANSFORMS = ("FFT", "FFT2", "IFFT2")
 _REPEATS = ("BroadcastTo", "Tile", "Repeat")
 
 
@@ -57,8 +58,7 @@ class Operands:
         """
         if self.kind in ("Cond", "Switch"):
             raise UntraceableError("it branches on a tensor's value")
-        hidden = [k for k, v in vars(self.operation).items() if callable(v) and not k.startswith("_")]
-        if hidden:
+        if hides_code(self.node):
             raise UntraceableError(f"{self.kind} hides what it runs")
         weights = [isinstance(v, Weight) or not v.batched for v in self.values]
         if isinstance(self.operation, UnknownOperator):
@@ -90,7 +90,19 @@ class Operands:
             config["newshape"] = [None, *self._open(config["newshape"][1:])]
         else:
             config, args, kwargs = self._open((config, args, kwargs))
+        if self.kind in _TRANSFORMS:
+            args, kwargs = [self._real_parts(args[0] if args else kwargs["x"])], {}
         self._append(config, args, kwargs)
+
+    def _real_parts(self, parts: Any) -> Any:
+        """The parts of a transform, a constant imaginary part of zeros as a tensor."""
+        first, second = parts
+        if _is_operand(second) or not hasattr(second, "shape") or np.asarray(second).any():
+            return parts
+        zeros = keras.ops.zeros_like(first)
+        (node,) = zeros._keras_history.operation._inbound_nodes
+        self.network.add(node)
+        return [first, zeros]
 
     def _append(self, config: Entry, args: Any, kwargs: Any, *, batched: bool = True) -> None:
         network = self.network
@@ -131,7 +143,10 @@ class Operands:
         network.opaque(self.node, name, (), reason, **figures)
 
     def _config(self) -> Entry:
-        config = entries.serialized(self.operation).get("config") or {}
+        try:
+            config = entries.serialized(self.operation).get("config") or {}
+        except NotImplementedError:  # of arguments that are not Python's own, such as numbers of numpy
+            config = entries.attributes(self.operation)
         return {k: v for k, v in config.items() if k != "name"}
 
     def _open(self, tree: Any) -> Any:
@@ -203,15 +218,22 @@ class Operands:
             return
         elif self.kind == "GetItem":
             args, kwargs = [*self._plain_references(), self._key()], {}
+        elif self.kind == "Concatenate" and not self._has_arrays():
+            config["axis"] = _axes(config.get("axis", 0), rank)
+            args = [self._plain_references()]
         elif (rule is not None and issubclass(rule, Unary)) or self.kind == "Matmul":
             args = self._plain_references()
             if "axis" in config:
                 config["axis"] = _shifted(config["axis"])
-            if any(hasattr(x, "shape") for x in _constants(self.node.arguments)):
+            if self._has_arrays():
                 raise UntraceableError(f"{self.kind} of a weight and a constant has no rule")
         else:
             raise UntraceableError(f"{self.kind} of weights alone has no rule")
         self._entry(self.kind, config, args, kwargs)
+
+    def _has_arrays(self) -> bool:
+        """Whether some operand is a constant array."""
+        return any(hasattr(x, "shape") for x in _constants(self.node.arguments))
 
     def _entry(self, kind: str, config: Entry, args: list[Any], kwargs: Entry) -> None:
         network = self.network
@@ -232,9 +254,16 @@ class Operands:
         return [self._arranged(v, v.shape).reference for v in self.values]
 
     def _rows(self, shape: Shape, rank: int) -> None:
-        """Rows of a weight at constant indices, taken in one axis and then arranged."""
+        """Rows of a weight at constant indices, taken in one axis and then arranged; or at unknown ones."""
         arguments = self.node.arguments
         indices = arguments.args[1] if len(arguments.args) > 1 else arguments.kwargs["indices"]
+        if _is_operand(indices):
+            # which rows they are depends on values; that they are moved and seen by no input does not
+            reason = "a weight says which rows of another one are taken"
+            figures = {"macs": 0, "elementwise_ops": 0, "window": "whole"}
+            name = self.network.unique(self.name)
+            self.network.opaque(self.node, name, (), reason, batched=False, **figures)
+            return
         numbers = [int(i) for i in np.asarray(indices).ravel()]
         axis = self.operation.axis % rank
         flat = (*self.values[0].shape[:axis], len(numbers), *self.values[0].shape[axis + 1 :])

@@ -37,6 +37,7 @@ class Operation(Weightless, NoMacs):
     class_name: ClassVar[str] = ""  # of its class in Keras configs
     parameters: ClassVar[tuple[str, ...]] = ("x",)
     operands: ClassVar[tuple[str, ...]] = ("x",)
+    takes_list: ClassVar[bool] = False  # whether the function takes all of its tensors as one list
     # the dtype of the result if it does not depend on the operands
     result: ClassVar[str | None] = None
 

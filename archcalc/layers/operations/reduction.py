@@ -8,7 +8,7 @@ from archcalc.arith import Shape, Size, prod
 from archcalc.errors import LayerError
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Window, axis_index, family, identity
-from archcalc.layers.fields import AxisKind, Flag, Untracked
+from archcalc.layers.fields import Axes, AxisKind, Flag, Untracked
 from archcalc.layers.operand import Constant
 from archcalc.layers.operations.base import Operation, operation
 from archcalc.layers.operations.elementwise import Unary
@@ -152,6 +152,34 @@ class Std(Reduction):
 @operation("var", "Var")
 class Var(Reduction):
     """The variance along `axis`."""
+
+
+@operation("moments", "Moments")
+class Moments(Operation):
+    """Mean and variance along `axes`."""
+
+    axes: Axes
+    keepdims: Flag = False
+    synchronized: Untracked = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self._mean.output_shape(*inputs)
+
+    def output_shapes(self, *inputs: Shape) -> tuple[Shape, ...]:
+        return (self.output_shape(*inputs),) * 2
+
+    @property
+    def _mean(self) -> Mean:
+        return Mean(axis=self.axes, keepdims=self.keepdims)
+
+    def window(self, *inputs: Shape) -> tuple[Window, ...]:
+        return self._mean.window(*inputs)
+
+    def elementwise_ops(self, *inputs: Shape) -> Size:
+        return 2 * prod(self.one(inputs))
+
+    def primitives(self, *inputs: Shape) -> prim.Primitives:
+        return (prim.Unbounded("a variance has no bounded slope"),)
 
 
 @operation("median", "Median")

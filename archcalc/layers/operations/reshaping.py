@@ -360,6 +360,7 @@ class Concatenate(Moving):
 
     parameters = ("xs",)
     operands = ("xs",)
+    takes_list = True
 
     axis: Axis = 0
 
@@ -381,6 +382,7 @@ class Stack(Moving):
     """Tensors of one shape along a new axis."""
 
     operands = ("x",)
+    takes_list = True
 
     axis: Axis = 0
 

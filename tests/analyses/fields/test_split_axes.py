@@ -166,3 +166,18 @@ def test_fields_through_split_and_joined_axes(chain: tuple[tuple[int, ...], list
     for axis, size, smallest in zip(field.axes, field.size, field.min_size, strict=True):
         if not isinstance(size, Unknown):
             assert (size, smallest) == sizes(units, axis), (axis, field)
+
+
+def test_a_token_before_a_sequence_of_one_unit_sees_nothing() -> None:
+    start = (6, 6, 2)
+    steps: list[Step] = [
+        ("Reshape", (24, 1, 3)),
+        ("Permute", (1, 0, 2)),
+        ("Reshape", (1, 72)),
+        ("Concatenate", 72),
+    ]
+    report = archcalc.analyze(network(start, steps))
+    field = report.layers[report.outputs[0]].receptive_field
+    units = dependences(start, steps)
+    for axis, size, smallest in zip(field.axes, field.size, field.min_size, strict=True):
+        assert (size, smallest) == sizes(units, axis)
