@@ -1,7 +1,7 @@
 """The networks of a sweep: one, or several where a swept symbol changes the structure.
 
 A symbol stays open, and figures are closed forms in it, wherever the network can be analysed so. One that
-cannot (the repeats of a block that changes its shape, say) has one network for each of its values.
+cannot (the repeats of a block that halves its image, say) has one network for each of its values.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from archcalc.design.figures import Reader
 from archcalc.design.forms import Forms
 from archcalc.design.space import span
 from archcalc.report.options import AnalysisOptions
+from tests.design.growing import HALVING
 
 pytest.importorskip("pyarrow")
 
@@ -75,9 +76,14 @@ def test_a_block_that_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_symbol_that_changes_the_structure(tmp_path: Path) -> None:
+    result = assert_each(HALVING, {"w": "4,6", "n": "1:3"}, tmp_path)
+    assert result.structural == ("n",)
+
+
+def test_a_depth_that_changes_widths(tmp_path: Path) -> None:
     source = "examples/densenet_family.json"
-    result = assert_each(source, {"k": "4,6", "d2": "5:6"}, tmp_path, symbols={"H": 64})
-    assert result.structural == ("d2",)
+    result = assert_each(source, {"k": "4,6", "d2": "5:6", "d4": "1:3"}, tmp_path, symbols={"H": 64})
+    assert result.structural == ()
 
 
 SPEC = {

@@ -29,8 +29,19 @@ class Inference(NamedTuple):
     optimal: bool = False
 
 
-def inference(graph: Graph, calls: Sequence[Call], batch: Size) -> Inference:
-    """The peaks of calls that hold these bytes, with this batch."""
+CHANGING = (
+    "in a block whose sizes change from copy to copy, where the peak is depends on the number of copies; "
+    "give it a value with --set"
+)
+
+
+def inference(graph: Graph, calls: Sequence[Call], batch: Size, *, changing: bool = False) -> Inference:
+    """The peaks of calls that hold these bytes, with this batch.
+
+    `changing`: the copies of some block are not alike.
+    """
+    if changing:
+        return Inference(Course((), reason=CHANGING), *2 * (Peak(Unknown(CHANGING), None),))
     order = keras_order(graph)
     run = course(graph, calls, order)
     usual = peak(run, batch)
