@@ -15,7 +15,7 @@ from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.memory import blocks, optimizers, peak, recompute, step_work, tensors
 from archcalc.analyses.memory.calls import calls, held_by_node
 from archcalc.analyses.memory.held import Call, Held
-from archcalc.analyses.memory.inference import CHANGING, Inference, inference
+from archcalc.analyses.memory.inference import CHANGING, UNKNOWN, Inference, inference
 from archcalc.analyses.memory.order import keras_order
 from archcalc.analyses.memory.training import activations as held_in_training
 from archcalc.arith import Shape, Size, total
@@ -23,6 +23,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
+from archcalc.report import rows
 from archcalc.report.elements import Elements, Memory, memory
 from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
 from archcalc.report.stated import completed
@@ -187,12 +188,17 @@ class Figures:
         return memory(self.elements, lambda graph: Figures(graph, self.asked))
 
     @once
+    def _order(self) -> Sequence[int]:
+        return keras_order(self.graph)
+
+    @once
     def peaks(self) -> Inference:
         if self._memory is not None:
             usual = peak.Peak(self._memory.usual, None)
             return Inference(peak.fixed(usual.bytes), usual, peak.Peak(self._memory.best, None))
-        changing = bool(self.output_shapes.indices)
-        return inference(self.graph, self.inference_calls, self.options.batch, changing=changing)
+        if self.output_shapes.indices:
+            return UNKNOWN
+        return inference(self.graph, self.inference_calls, self._order, self.options.batch)
 
     @once
     def training_calls(self) -> Sequence[Call]:
@@ -227,7 +233,8 @@ class Figures:
         if self.output_shapes.indices:
             return peak.Course((), reason=CHANGING)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        return peak.training(self.graph, self.training_calls, keras_order(self.graph), fixed, recomputed)
+        program = self.peaks.course.program
+        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, program)
 
     @once
     def training(self) -> peak.Course:
@@ -262,6 +269,10 @@ class Figures:
     @once
     def effective_fields(self) -> Sequence[Mapping[str, EffectiveField | None]]:
         return effective_fields(self.graph, self.output_shapes, self._windows)
+
+    @once
+    def all_known(self) -> bool:
+        return rows.all_known(self)
 
     # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analyses.memory import schedule
 from archcalc.analyses.memory.held import Call
-from archcalc.analyses.memory.order import is_forced, keras_order
+from archcalc.analyses.memory.order import is_forced
 from archcalc.analyses.memory.peak import Course, Peak, peak
 from archcalc.analyses.memory.peak import inference as course
 from archcalc.arith import Size
@@ -33,16 +33,11 @@ CHANGING = (
     "in a block whose sizes change from copy to copy, where the peak is depends on the number of copies; "
     "give it a value with --set"
 )
+UNKNOWN = Inference(Course((), reason=CHANGING), *2 * (Peak(Unknown(CHANGING), None),))
 
 
-def inference(graph: Graph, calls: Sequence[Call], batch: Size, *, changing: bool = False) -> Inference:
-    """The peaks of calls that hold these bytes, with this batch.
-
-    `changing`: the copies of some block are not alike.
-    """
-    if changing:
-        return Inference(Course((), reason=CHANGING), *2 * (Peak(Unknown(CHANGING), None),))
-    order = keras_order(graph)
+def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int], batch: Size) -> Inference:
+    """The peaks of calls that hold these bytes, with this batch; `order` is Keras's."""
     run = course(graph, calls, order)
     usual = peak(run, batch)
     if is_forced(graph) and not graph.repeats:
