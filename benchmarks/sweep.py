@@ -4,7 +4,8 @@
 
 1. Parameters, multiply-adds and the receptive field of 10,000,000 configurations (width, and the depth of
    two stages): by closed forms, with a condition, with a Pareto front, and into a Parquet file.
-2. The same figures by the layers' rules on arrays, as where there is no closed form.
+2. The same figures by the layers' rules on arrays, as where there is no closed form; and the peaks of
+   inference and of a training step by closed forms, of 400,000 configurations.
 3. Building one such network with Keras and counting its parameters; torchinfo on ResNet-50, installed as
    for the other benchmarks.
 4. With --large, 100,000,000 configurations: the peak memory of the process.
@@ -29,6 +30,7 @@ from benchmarks.flop_conventions import PEERS, environment
 ROOT = Path(__file__).parents[1]
 SPACE = {"d3": "2:26", "d4": "2:41", "w": "1:10000"}
 SMALL = {"d3": "2:6", "d4": "2:9", "w": "1:10000"}
+MEMORY = {"d4": "2:41", "w": "1:10000"}
 LARGE = {"d3": "2:101", "d4": "2:101", "w": "1:10000"}
 
 CASE = """
@@ -105,6 +107,7 @@ def main() -> None:
     forms = case("closed forms", SPACE, times)
     case("with a condition", SPACE, times, where="parameters < 5e6 and receptive_field >= 300")
     case("with a Pareto front", SPACE, times, minimize=["parameters"], maximize=["receptive_field"])
+    case("memory, closed forms", MEMORY, 1, figures=["peak_activation_bytes", "training_bytes"])
     rules = case("rules on arrays", SMALL, times, by_rules=True)
     with tempfile.TemporaryDirectory() as folder:
         case("into a Parquet file", SPACE, 1, output=str(Path(folder) / "out.parquet"))

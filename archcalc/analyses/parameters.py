@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Size, equal, total
+from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import NetworkError
 from archcalc.graph import Graph
@@ -38,11 +39,12 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
     Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
     by_node: Weights = []
+    indices = {repeat.index for repeat in graph.repeats}
     faults: list[tuple[str, str]] = []
     for node, of_layer in zip(graph.nodes, declared, strict=True):
         if node.shared_with is not None:
             owner = graph.nodes[node.shared_with]
-            if not _same(of_layer, by_node[node.shared_with]):
+            if not _same(of_layer, by_node[node.shared_with], indices):
                 faults.append(
                     (
                         node.name,
@@ -79,25 +81,32 @@ def _trained(weights: Sequence[Weight]) -> Size:
 
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     """The parameters of each node's weights, times the number of copies that the node represents."""
-    copies = graph.multiplicities()
     of_one: dict[int, Count] = {}  # equal layers on equal shapes have one tuple of weights
     by_node = []
-    for i, of_node in enumerate(owned):
+    for of_node in owned:
         count = of_one.get(id(of_node))
         if count is None:
             count = Count(total(w.parameters for w in of_node), _trained(of_node))
             of_one[id(of_node)] = count
-        times = copies.get(i)
-        by_node.append(count if times is None else Count(times * count.parameters, times * count.trainable))
-    return by_node
+        by_node.append(count)
+    if not graph.repeats:
+        return by_node
+    parameters, trainable = (graph.of_all_copies(column) for column in zip(*by_node, strict=True))
+    return [Count(*of_all) for of_all in zip(parameters, trainable, strict=True)]
 
 
-def _same(a: tuple[Weight, ...], b: tuple[Weight, ...]) -> bool:
+def _same(a: tuple[Weight, ...], b: tuple[Weight, ...], indices: Set[str]) -> bool:
     return len(a) == len(b) and all(
         len(x.shape) == len(y.shape)
-        and all(equal(m, n) is not False for m, n in zip(x.shape, y.shape, strict=True))
+        and all(_may_equal(m, n, indices) for m, n in zip(x.shape, y.shape, strict=True))
         for x, y in zip(a, b, strict=True)
     )
+
+
+def _may_equal(a: Size, b: Size, indices: Set[str]) -> bool:
+    """Whether two sizes may be equal; those that change from copy to copy of a block have to be, in each."""
+    changing = any(isinstance(n, Expr) and not indices.isdisjoint(n.symbols) for n in (a, b))
+    return equal(a, b) is True if changing else equal(a, b) is not False
 
 
 def _listed(weights: tuple[Weight, ...]) -> str:

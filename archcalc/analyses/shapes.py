@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
 
-from archcalc.arith import Shape, require_equal
+from archcalc.analyses.copies import refuse_arrays, shape_of_copy
+from archcalc.arith import Shape, certainly, equal, for_each_copy, is_array, require_equal
+from archcalc.arith.symbolic import symbol
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
-from archcalc.graph import Graph, Once, Repeat
+from archcalc.graph import Graph, Once, Repeat, Shapes, Tap
 from archcalc.layers.base import Layer, Weight, show
 
-Shapes = list[tuple[Shape, ...]]
 Weights = list[tuple[Weight, ...]]
 
 MAX_BITS = 2048  # of a tensor's sizes together, so that every figure can be printed
+MAX_GROWING = 3  # nested blocks that change their shape; each is run several times
 MAX_RANK = 64  # as in numpy; some rules compare axes pairwise
 # tensors of all nodes together: a few layers may have many tensors each, a long network may not
 TENSORS_A_NODE, MIN_TENSORS = 20, 1_000_000
@@ -32,42 +36,135 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
     Raises `NetworkError` with every independent fault: layers after a faulty layer are skipped,
     because they could only repeat its fault.
     """
-    shapes: list[tuple[Shape, ...] | None] = []
-    declared: Weights = []
-    faults: list[tuple[str, str]] = []
-    declare = Once(_declared)
-    tensors = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
-    for node in graph.nodes:
-        if any(shapes[t.node] is None for t in node.inputs):
-            shapes.append(None)
-            continue
+    walk = _Walk(graph)
+    walk.through(graph.parts())
+    if not walk.faults:
         try:
-            inputs = _shapes_of(graph, shapes, node.inputs)
-            outputs, weights = declare(node.layer, tuple(inputs))
-            tensors -= len(inputs) + len(outputs) + len(weights)
-            if tensors < 0:
-                faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
-                shapes.append(None)
-                break
-            shapes.append(outputs)
-            declared.append(weights)
-        except ArchcalcError as fault:
-            faults.append((node.name, str(fault)))
-            shapes.append(None)
-    inferred = [s for s in shapes if s is not None]
-    if len(inferred) == len(shapes):
-        try:
-            _shapes_of(graph, inferred, graph.outputs)
+            for tap in graph.outputs:
+                walk.shape(tap)
         except NetworkError as fault:
-            faults += fault.faults
-        for repeat in graph.repeats:
-            try:
-                _require_same_shape(repeat, inferred)
-            except ArchcalcError as fault:
-                faults.append((graph.nodes[repeat.first].name, str(fault)))
-    if faults:
-        raise NetworkError(faults)
-    return inferred, declared
+            walk.faults += fault.faults
+    if walk.faults:
+        raise NetworkError(list(dict.fromkeys(walk.faults)))
+    shapes = Shapes(cast("list[tuple[Shape, ...]]", walk.shapes))
+    shapes.indices, shapes.read = frozenset(walk.numbered), walk.read
+    return shapes, walk.declared
+
+
+class _Walk:
+    """One pass over the graph; of a block that changes its input's shape, several."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.shapes: list[tuple[Shape, ...] | None] = [None] * len(graph.nodes)
+        self.declared: Weights = [()] * len(graph.nodes)
+        self.faults: list[tuple[str, str]] = []
+        self.read: dict[str, tuple[Shape, ...]] = {}
+        self.replaced: dict[Tap, Shape] = {}  # tensors of which readers here see another copy's
+        self.numbered: dict[str, Repeat] = {}
+        self._arrays = any(map(is_array, graph.symbols.values()))
+        self._declare = Once(_declared)
+        self._left = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
+
+    def through(self, parts: Iterable[int | Repeat], depth: int = 0) -> None:
+        for part in parts:
+            if isinstance(part, Repeat):
+                self._block(part, depth + 1)
+            else:
+                self._node(part)
+
+    def shape(self, tap: Tap) -> Shape:
+        """The shape of a tensor as it is read here; raises `NetworkError` for an output out of range."""
+        if tap in self.replaced:
+            return self.replaced[tap]
+        outputs = self.shapes[tap.node]
+        assert outputs is not None
+        if tap.output >= len(outputs):
+            name = self.graph.nodes[tap.node].name
+            raise NetworkError([(name, f"has {len(outputs)} outputs, output number {tap.output} is read")])
+        return outputs[tap.output]
+
+    def _node(self, i: int) -> None:
+        node = self.graph.nodes[i]
+        self.shapes[i] = None
+        if self._left < 0 or any(self.shapes[t.node] is None for t in node.inputs):
+            return
+        try:
+            inputs = tuple(map(self.shape, node.inputs))
+            outputs, weights = self._declare(node.layer, inputs)
+            self._left -= len(inputs) + len(outputs) + len(weights)
+            if self._left < 0:
+                self.faults.append(
+                    (node.name, "from here on layers hold too many inputs, outputs and weights")
+                )
+                return
+        except ArchcalcError as fault:
+            self.faults.append((node.name, str(fault)))
+            return
+        self.shapes[i], self.declared[i] = outputs, weights
+        if self.replaced and not self.replaced.keys().isdisjoint(node.inputs):
+            self.read[node.name] = inputs
+
+    def _block(self, repeat: Repeat, depth: int) -> None:
+        """A block that is repeated a symbolic number of times: once as the first copy, and as any other."""
+        self.replaced.pop(repeat.out, None)  # from a run of what is around it on other sizes
+        self._inside(repeat, depth)
+        if self.shapes[repeat.source.node] is None or self.shapes[repeat.out.node] is None:
+            return
+        source, out = self.shape(repeat.source), self.shape(repeat.out)
+        try:
+            if self._arrays:
+                refuse_arrays(repeat, source, out)
+                of_copy = None
+            else:
+                of_copy = shape_of_copy(repeat, source, out, partial(self._tried, repeat, depth))
+            if of_copy is None:
+                _require_same_shape(repeat, source, out)
+            else:
+                self._copies(repeat, of_copy, depth)
+        except ArchcalcError as fault:
+            self.faults.append((self.graph.nodes[repeat.first].name, str(fault)))
+
+    def _inside(self, repeat: Repeat, depth: int) -> None:
+        self.through(self.graph.parts(repeat.first, repeat.last, repeat), depth)
+
+    def _output(self, repeat: Repeat, depth: int, source: Shape) -> Shape:
+        """What a copy of a block gives that reads this shape; raises `ArchcalcError` if there is none."""
+        if depth > MAX_GROWING:
+            raise ArchcalcError(f"blocks that change their shape, nested deeper than {MAX_GROWING}")
+        outer, before = self.faults, self.replaced
+        self.faults, self.replaced = [], {**before, repeat.source: source}
+        try:
+            self._inside(repeat, depth)
+            if self.faults:
+                raise ArchcalcError("; ".join(f"{name}: {text}" for name, text in self.faults))
+            return self.shape(repeat.out)
+        finally:
+            self.faults, self.replaced = outer, before
+
+    def _tried(self, repeat: Repeat, depth: int, source: Shape) -> Shape:
+        """The same, and everything stays as it is."""
+        inside, read = slice(repeat.first, repeat.last + 1), dict(self.read)
+        shapes, declared = self.shapes[inside], self.declared[inside]
+        try:
+            return self._output(repeat, depth, source)
+        finally:
+            self.shapes[inside], self.declared[inside], self.read = shapes, declared, read
+
+    def _copies(self, repeat: Repeat, of_copy: Callable[[Any], Shape], depth: int) -> None:
+        """All copies of a block that changes its shape."""
+        if self.numbered.setdefault(repeat.index, repeat) is not repeat:
+            raise ArchcalcError(f"two blocks that change their shape number their copies {repeat.index}")
+        index: Any = symbol(repeat.index, 0)
+        for_each_copy(repeat.index, repeat.count)
+        out = self._output(repeat, depth, of_copy(index))
+        for a, b in zip(out, of_copy(index + 1), strict=True):
+            if not certainly(equal(a, b)):
+                raise ArchcalcError(
+                    f"the copies of the block from here on follow no rule: {show(out)} is not "
+                    f"{show(of_copy(index + 1))}"
+                )
+        self.replaced[repeat.out] = of_copy(repeat.count)
 
 
 def _declared(layer: Layer, *inputs: Shape) -> tuple[tuple[Shape, ...], tuple[Weight, ...]]:
@@ -87,25 +184,8 @@ def _require_printable(shape: Shape) -> None:
         raise LayerError(f"a tensor with sizes of more than {MAX_BITS:,} bits in all")
 
 
-def _shapes_of(
-    graph: Graph, shapes: Sequence[tuple[Shape, ...] | None], taps: Sequence[tuple[int, int]]
-) -> list[Shape]:
-    """The shapes of tensors, given as (node, output); raises `NetworkError` for an output out of range."""
-    of_taps = []
-    for node, output in taps:
-        outputs = shapes[node]
-        assert outputs is not None
-        if output >= len(outputs):
-            name = graph.nodes[node].name
-            raise NetworkError([(name, f"has {len(outputs)} outputs, output number {output} is read")])
-        of_taps.append(outputs[output])
-    return of_taps
-
-
-def _require_same_shape(repeat: Repeat, shapes: Shapes) -> None:
+def _require_same_shape(repeat: Repeat, source: Shape, out: Shape) -> None:
     """Raise unless a block that is repeated a symbolic number of times preserves the shape of its input."""
-    source = shapes[repeat.source.node][repeat.source.output]
-    out = shapes[repeat.out.node][repeat.out.output]
 
     def message() -> str:
         return (
@@ -113,7 +193,8 @@ def _require_same_shape(repeat: Repeat, shapes: Shapes) -> None:
             f"but it takes {show(source)} and gives {show(out)}"
         )
 
-    if len(source) != len(out):
-        raise ArchcalcError(message())
     for a, b in zip(source, out, strict=True):
         require_equal(a, b, message)
+
+
+__all__ = ["Shapes", "Weights", "infer", "shapes_and_weights"]

@@ -15,17 +15,9 @@ FLOPS_PER_MAC = 2
 
 def macs(graph: Graph, shapes: Shapes) -> list[Size]:
     """The multiply-adds of each node for one sample, times the number of copies that it represents."""
-    copies = graph.multiplicities()
-    return [
-        copies.get(i, 1) * of_one
-        for i, of_one in enumerate(graph.each(shapes, lambda layer, *inputs: layer.macs(*inputs)))
-    ]
+    return graph.of_all_copies(graph.each(shapes, lambda layer, *inputs: layer.macs(*inputs)))
 
 
 def elementwise(graph: Graph, shapes: Shapes) -> list[Size]:
     """The elementwise operations of each node for one sample, times the copies that it represents."""
-    copies = graph.multiplicities()
-    return [
-        copies.get(i, 1) * of_one
-        for i, of_one in enumerate(graph.each(shapes, lambda layer, *inputs: layer.elementwise_ops(*inputs)))
-    ]
+    return graph.of_all_copies(graph.each(shapes, lambda layer, *inputs: layer.elementwise_ops(*inputs)))

@@ -16,6 +16,7 @@ from archcalc.arith.sizes import equal as equal
 from archcalc.arith.sizes import exact_div as exact_div
 from archcalc.arith.sizes import exclude as exclude
 from archcalc.arith.sizes import floor_div as floor_div
+from archcalc.arith.sizes import for_each_copy as for_each_copy
 from archcalc.arith.sizes import in_scope as in_scope
 from archcalc.arith.sizes import is_array as is_array
 from archcalc.arith.sizes import is_known as is_known

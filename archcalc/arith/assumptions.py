@@ -11,7 +11,7 @@ from math import lcm
 from typing import Any, NamedTuple
 
 from archcalc.arith import ranges
-from archcalc.arith.symbolic import Expr, Symbol, expr_of, is_polynomial
+from archcalc.arith.symbolic import OPEN, Expr, Symbol, evaluate, expr_of, is_polynomial
 from archcalc.errors import LayerError
 
 MAX_EXAMINED_TERMS = 500_000
@@ -51,6 +51,7 @@ class Assumptions:
         self._residues: dict[str, tuple[int, frozenset[int]]] = {}
         self._symbols: dict[str, Symbol] = {}
         self._stated: dict[str, Condition] = {}
+        self._copies: dict[str, Any] = {}  # indices of copies of blocks, with the number of copies
 
     # -- questions ---------------------------------------------------------------------
     def sign(self, x: Expr) -> tuple[bool | None, bool | None]:
@@ -101,6 +102,9 @@ class Assumptions:
         Raises `LayerError(refusal)` if it contradicts the assumptions so far.
         """
         x = x * x.denominator
+        index = self._index(x)
+        if index is not None:
+            return self._at_both_ends(x, index, refusal)
         if len(x.symbols) == 1 and is_polynomial(x):
             ((name, symbol),) = x.symbols.items()
             low, high = self._range(symbol)
@@ -118,6 +122,9 @@ class Assumptions:
     def state_zero(self, x: Expr, text: str, refusal: str) -> None:
         """Assume `x == 0`; `text` and `refusal` as for `state_nonnegative`."""
         x = x * x.denominator
+        index = self._index(x)
+        if index is not None:
+            raise LayerError(f"{refusal}, in each copy {index} of the block")
         length = ranges.period(x)
         stated = Condition(text, x, frozenset({0}))
         if length is None:
@@ -127,6 +134,25 @@ class Assumptions:
         values = ranges.values_by_residue(x, length, self._range(symbol)[0])
         self._symbols[name] = symbol
         self._meet(name, length, frozenset(r for r, v in values.items() if v == 0), stated, refusal)
+
+    def of_copies(self, index: str, count: Any) -> None:
+        """From now on state of every copy 0, ..., `count` - 1 of a block what is stated of `index`."""
+        self._copies[index] = count
+
+    def _index(self, x: Expr) -> str | None:
+        return next((name for name in self._copies if name in x.symbols), None)
+
+    def _at_both_ends(self, x: Expr, index: str, refusal: str) -> None:
+        """Assume `x >= 0` for every copy: for the first and the last one, where nothing between is less."""
+        if not ranges.is_monotone(x, index):
+            raise LayerError(f"{refusal}, in each copy {index} of the block")
+        for copy in (0, self._copies[index] - 1):
+            end: Any = evaluate(x, {index: copy}, OPEN)
+            if isinstance(end, Expr):
+                if self.sign(end)[0] is not True:
+                    self.state_nonnegative(end, f"{end} >= 0", refusal)
+            elif end < 0:
+                raise LayerError(f"{refusal}, in copy {copy} of the block")
 
     def texts(self) -> list[str]:
         """All assumptions beyond the declared ranges of symbols, in the expression language."""

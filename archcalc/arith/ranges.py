@@ -121,6 +121,25 @@ def nondecreasing(x: int | Expr) -> bool:
     return True
 
 
+def is_monotone(x: Expr, name: str) -> bool:
+    """Whether `x` certainly only rises or only falls with a symbol, whatever the others are.
+
+    It does if it is linear in a single quantity that does: the symbol, `2**symbol`, a floor of such an `x`.
+    """
+    varying = {
+        (tuple((a, e) for a, e in monomial if name in expr_of(a).symbols)): None for monomial in x.terms
+    }
+    varying.pop((), None)
+    if len(varying) != 1 or len(next(iter(varying))) != 1:
+        return False
+    ((atom, exponent),) = next(iter(varying))
+    if isinstance(atom, Power):
+        return isinstance(atom.base, int) and is_monotone(atom.exponent, name)
+    if isinstance(atom, Floor):
+        return isinstance(atom.divisor, int) and is_monotone(atom.numerator, name)
+    return exponent == 1 and isinstance(atom, Symbol)
+
+
 def least_argument(x: Expr, name: str, start: int) -> int | None:
     """The least value >= `start` of the only symbol at which the nondecreasing `x` is >= 0, or None."""
 

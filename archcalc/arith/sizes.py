@@ -372,6 +372,13 @@ def require_integer(a: Size, message: Message) -> None:
         exact_div(*symbolic.fraction_of(a), message)
 
 
+def for_each_copy(index: str, count: Size) -> None:
+    """State of every copy of a block, from now on in this scope, what is stated of its `index`."""
+    current = _scope.get()
+    if current is not None:
+        current.assumptions.of_copies(index, count)
+
+
 def exclude(valid: Any) -> None:
     """Mask in the current scope, if there is one, what an array of truth values denies."""
     current = _scope.get()

@@ -74,32 +74,29 @@ class Counted(NamedTuple):
 def flops(graph: Graph, shapes: Shapes, name: str) -> list[Counted]:
     """The figure of each node in the convention `name`; an `Unknown` with the reason if there is none."""
     convention = CONVENTIONS[name]
-    copies = graph.multiplicities()
-    return [
-        _counted(convention, node.layer, graph.input_shapes(shapes, node), copies.get(i, 1))
-        for i, node in enumerate(graph.nodes)
-    ]
+    counted = [_counted(convention, node.layer, graph.input_shapes(shapes, node)) for node in graph.nodes]
+    figures = graph.of_all_copies(each.flops for each in counted)
+    return [each._replace(flops=figure) for each, figure in zip(counted, figures, strict=True)]
 
 
-def _counted(convention: Convention, layer: Layer, inputs: tuple[Shape, ...], copies: Size) -> Counted:
+def _counted(convention: Convention, layer: Layer, inputs: tuple[Shape, ...]) -> Counted:
     try:
         parts = tuple(convention.parts(layer, *inputs))
     except NoCounterpartError as reason:
         return Counted(Unknown(f"{convention.name}: {reason}"), ())
-    return Counted(copies * total(n for part in parts for n in part.counts.values()), parts)
+    return Counted(total(n for part in parts for n in part.counts.values()), parts)
 
 
 def activations(graph: Graph, shapes: Shapes) -> Size:
     """The units that fvcore counts as activations; an `Unknown` with the reason if there is no figure."""
-    copies = graph.multiplicities()
     counts: list[Size] = []
-    for i, node in enumerate(graph.nodes):
+    for node in graph.nodes:
         try:
             calls = counterpart(node.layer, *graph.input_shapes(shapes, node))
         except NoCounterpartError as reason:
             return Unknown(f"depends on {node.name!r}: fvcore: {reason}")
-        counts.append(copies.get(i, 1) * total(map(fvcore.activations, calls)))
-    return total(counts)
+        counts.append(total(map(fvcore.activations, calls)))
+    return total(graph.of_all_copies(counts))
 
 
 # -- archcalc's own convention, and TensorFlow's profiler -----------------------------------------

@@ -6,23 +6,21 @@ from collections.abc import Sequence
 
 from archcalc.arith import Size, total
 from archcalc.arith.symbolic import Expr
+from archcalc.arith.unknown import Unknown
 from archcalc.conventions.counting import Counted, Part
 from archcalc.conventions.terms import BIAS, MULTIPLY_ADDS, TERMS
+from archcalc.graph import Graph
 
 _TIMES = {1: "once", 2: "twice"}
 _UNITS = {MULTIPLY_ADDS: ("macs",), BIAS: ("bias",)}  # the fields of `Part` that a term is proportional to
 _OPERATORS = {"+": "addition", "-": "subtraction", "*": "multiplication", "/": "division"}
 
 
-def terms(counted: Sequence[Counted], copies: Sequence[Size]) -> dict[str, Size]:
-    """The figure of all nodes, split into terms; terms that are zero are left out."""
+def terms(graph: Graph, counted: Sequence[Counted]) -> dict[str, Size]:
+    """The figure of all nodes whose figure is known, split into terms; those that are zero are left out."""
+    parts = [() if isinstance(of_node.flops, Unknown) else of_node.parts for of_node in counted]
     amounts = {
-        term: total(
-            n * part.counts[term]
-            for of_node, n in zip(counted, copies, strict=True)
-            for part in of_node.parts
-            if term in part.counts
-        )
+        term: total(graph.of_all_copies(total(p.counts.get(term, 0) for p in of_node) for of_node in parts))
         for term in TERMS
     }
     return {term: amount for term, amount in amounts.items() if amount != 0}
@@ -49,7 +47,8 @@ def _clause(term: str, amount: Size, parts: Sequence[Part]) -> str:
 def _multiply_adds(amount: Size, parts: Sequence[Part]) -> str:
     rate = _rate(parts, MULTIPLY_ADDS)
     if rate in _TIMES:
-        return f"multiply-adds {_TIMES[rate]} ({_figure(amount)})"
+        figure = _figure(amount)
+        return f"multiply-adds {_TIMES[rate]} {figure if figure.startswith('(') else f'({figure})'}"
     return (
         f"{_figure(amount)} for multiply-adds ({_rates(parts, MULTIPLY_ADDS) or 'not in proportion to them'})"
     )

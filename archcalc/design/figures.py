@@ -87,5 +87,5 @@ class Reader:
             channels_first = any(
                 getattr(n.layer, "data_format", "") == "channels_first" for n in self.of.graph.nodes
             )
-            shape = self.of.output_shapes[index][0]
+            shape = self.of.final_shapes[index][0]
             yield from shape[1:] if channels_first else shape[:-1]

@@ -24,7 +24,8 @@ class Forms:
 
     `symbols` are the open ones with their ranges, `conditions` what the forms assume of them beyond these;
     where a condition does not hold, the network with these integers has to be analysed itself.
-    `missing`: the figures without a closed form, with the reason.
+    `missing`: the figures without a closed form, with the reason. `changing`: copies of some block differ, so
+    that the layers' rules do not run on arrays of values.
     """
 
     symbols: Mapping[str, Symbol]
@@ -32,6 +33,7 @@ class Forms:
     missing: Mapping[str, str]
     conditions: Sequence[Condition]
     premises: Sequence[Condition] = ()  # those of the conditions that are no requirements of the network
+    changing: bool = False
 
     @classmethod
     def of(cls, graph: Graph, names: Sequence[str], options: AnalysisOptions | None = None) -> Forms:
@@ -45,7 +47,8 @@ class Forms:
         missing = {name: x.reason for name, x in figures.items() if isinstance(x, Unknown)}
         premises = [c for name in formulas for c in read.premises(name)]
         conditions = {c.text: c for c in [*read.of.scope.assumptions.conditions(), *premises]}
-        return cls(open_symbols(graph), formulas, missing, tuple(conditions.values()), tuple(premises))
+        found = formulas, missing, tuple(conditions.values()), tuple(premises)
+        return cls(open_symbols(graph), *found, bool(read.of.output_shapes.indices))
 
     @cached_property
     def tape(self) -> Tape:

@@ -1,7 +1,7 @@
 """The networks of a sweep: one, or several where a swept symbol changes the structure.
 
 A symbol stays open, and figures are closed forms in it, wherever the network can be analysed so. One that
-cannot (the repeats of a block that changes its shape, say) has one network for each of its values.
+cannot (the repeats of a block that halves its image, say) has one network for each of its values.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from archcalc.report.elements import ONE_BY_ONE
 from archcalc.report.options import AnalysisOptions
 
 MAX_VARIANTS = 10_000
+FEW = 20  # configurations that are analysed one by one rather than by closed forms of their memory
 MAX_TRIED = 10_000_000  # values of an axis that are tried
 Values: TypeAlias = "range | tuple[int, ...]"
 Axes = Mapping[str, Values]
@@ -82,6 +83,7 @@ class Variants:
         self.asked = asked
         self.let, self._integral = asked.dependent()
         self._sources = sources
+        self._formless: set[str] = set()  # figures for which there was no closed form
         self._check_names()
         self._structural = {label: self._fixed(graph) for label, graph in sources.items()}
         self.structural = tuple(
@@ -120,7 +122,10 @@ class Variants:
                 opened = self._opened(graph, fixed)
                 finer = self._without_empty_repeats(opened, axes)
                 if finer is None:
-                    yield self._variant({**label, **fixed}, opened, open_axes)
+                    variant = self._variant({**label, **fixed}, opened, open_axes)
+                    finer = self._without_exceptions(variant, axes)
+                    if finer is None:
+                        yield variant
             except ArchcalcError:
                 if not fixed:
                     raise
@@ -156,12 +161,27 @@ class Variants:
 
     def _variant(self, label: Mapping[str, Any], graph: Graph, axes: Axes) -> Variant:
         required = Forms.of(graph, (), self.asked.options).conditions
-        # formulas of memory hold beside so many exceptions that single configurations are as fast
-        named = [name for name in self.asked.figures if name not in ONE_BY_ONE]
-        forms = Forms.of(graph, named, self.asked.options)
+        few = prod(map(len, axes.values())) <= FEW
+        kept = {name for name in self.asked.figures if name in ONE_BY_ONE and (few or name in self._formless)}
+        forms = Forms.of(graph, [n for n in self.asked.figures if n not in kept], self.asked.options)
+        self._formless |= forms.missing.keys()
         premises = [c for c in forms.conditions if c not in required]
         assumptions = [*self._integral, *self._allowed(graph), *required]
         return Variant(label, axes, graph, forms, assumptions, premises)
+
+    def _without_exceptions(self, forms: Variant, axes: Axes) -> dict[str, list[Values]] | None:
+        """The axes in pieces, so that values for which the forms do not hold stand alone; None if none are.
+
+        Those of memory hold from some number of copies of a block on.
+        """
+        for premise in forms.premises:
+            names = [] if isinstance(premise.value, int) else list(premise.value.symbols)
+            if len(names) == 1 and names[0] in forms.axes and premise.allowed is None:
+                (name,) = names
+                alone = _below_zero(Tape({"it": premise.value}), name, axes[name])
+                if 0 < len(alone) <= FEW:
+                    return {n: _pieces(v, alone) if n == name else [v] for n, v in axes.items()}
+        return None
 
     def _allowed(self, graph: Graph) -> Iterator[Assumption]:
         """That the values of dependent symbols are within their declared ranges."""
@@ -202,7 +222,13 @@ class Variants:
         return True
 
     def _forms(self, graph: Graph, fixed: Mapping[str, int]) -> Forms:
-        return Forms.of(self._opened(graph, fixed), (), self.asked.options)
+        """The forms without any figure; raises `ArchcalcError` where some symbol cannot stay open."""
+        opened = self._opened(graph, fixed)
+        forms = Forms.of(opened, (), self.asked.options)
+        if forms.changing:  # what has no form cannot be computed by rules on arrays either
+            for reason in Forms.of(opened, self.asked.figures, self.asked.options).missing.values():
+                raise ArchcalcError(reason)
+        return forms
 
     def _check_names(self) -> None:
         """Raise `ArchcalcError` for a symbol that changes nothing."""
@@ -253,6 +279,17 @@ def _zeros(tape: Tape, name: str, values: Values) -> set[int]:
     tried = np.array(values, dtype=np.int64)
     zero = np.asarray(tape.run({name: tried})["count"]) == 0
     found: set[int] = set(tried[np.broadcast_to(zero, tried.shape)].tolist()) if len(values) > 1 else set()
+    return found
+
+
+def _below_zero(tape: Tape, name: str, values: Values) -> set[int]:
+    """The values of the only symbol of a formula for which it is negative."""
+    if len(values) > MAX_TRIED or len(values) == 1:
+        return set()
+    import numpy as np
+
+    tried = np.array(values, dtype=np.int64)
+    found: set[int] = set(tried[np.broadcast_to(tape.run({name: tried})["it"] < 0, tried.shape)].tolist())
     return found
 
 

@@ -7,6 +7,7 @@ from archcalc.graph.graph import Node as Node
 from archcalc.graph.graph import Once as Once
 from archcalc.graph.graph import Origin as Origin
 from archcalc.graph.graph import Repeat as Repeat
+from archcalc.graph.graph import Shapes as Shapes
 from archcalc.graph.graph import Tap as Tap
 from archcalc.graph.graph import cycle as cycle
 from archcalc.graph.graph import owners_first as owners_first

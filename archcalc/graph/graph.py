@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
+from archcalc.arith.sums import over_copies
 from archcalc.errors import ArchcalcError
 from archcalc.graph.compiled import Compile, Suppression
 from archcalc.layers.base import Layer
@@ -66,7 +67,8 @@ class Node:
 class Repeat:
     """Nodes `first..last` are repeated in sequence `count` times, where `count` is symbolic.
 
-    The block keeps its shape: copy j+1 reads the output `out` of copy j where copy 1 reads `source`.
+    Copy j+1 reads the output `out` of copy j where copy 1 reads `source`. In figures of one copy `index` is
+    its number, from 0 on.
     """
 
     first: int
@@ -74,6 +76,21 @@ class Repeat:
     source: Tap
     out: Tap
     count: Size
+    index: str = "i"
+
+
+class Shapes(list[tuple[Shape, ...]]):
+    """The shapes of each node's outputs.
+
+    In a block that changes the shape its copies read, they are those of copy number `index`; `indices` has
+    the indices of these blocks. `read`: the input shapes, by name, of nodes that read another copy: in such a
+    block the copy before, after it the last one.
+    """
+
+    def __init__(self, shapes: Iterable[tuple[Shape, ...]] = ()) -> None:
+        super().__init__(shapes)
+        self.indices: frozenset[str] = frozenset()
+        self.read: Mapping[str, tuple[Shape, ...]] = {}
 
 
 class Origin(NamedTuple):
@@ -193,6 +210,8 @@ class Graph:
 
     def input_shapes(self, shapes: Sequence[Sequence[Shape]], node: Node) -> tuple[Shape, ...]:
         """The input shapes of a node, given the output shapes of every earlier node."""
+        if isinstance(shapes, Shapes) and node.name in shapes.read:
+            return shapes.read[node.name]
         return tuple(shapes[t.node][t.output] for t in node.inputs)
 
     def each(self, shapes: Sequence[Sequence[Shape]], figure: Callable[..., T]) -> Iterator[T]:
@@ -249,6 +268,14 @@ class Graph:
             for i in range(repeat.first, repeat.last + 1):
                 counts[i] = counts.get(i, 1) * repeat.count
         return counts
+
+    def of_all_copies(self, of_one: Iterable[Size]) -> list[Size]:
+        """The figures of all copies of each node, from those of one copy."""
+        figures = list(of_one)
+        for repeat in sorted(self.repeats, key=lambda r: r.last - r.first):  # the inner ones first
+            for i in range(repeat.first, repeat.last + 1):
+                figures[i] = over_copies(figures[i], repeat.index, repeat.count)
+        return figures
 
     def to_networkx(self) -> networkx.MultiDiGraph:
         """The network for networkx's algorithms; edges have the input `position` and `output` number."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import chain, count
 from typing import Any, cast
 
 from archcalc import arith
@@ -268,9 +269,8 @@ class _Unroller:
         if type(repeat.count) is not int:
             start = len(self.nodes)
             self._walk(inside, old, new)
-            self.repeats.append(
-                Repeat(start, len(self.nodes) - 1, source, self._tap(repeat.out), repeat.count)
-            )
+            place = start, len(self.nodes) - 1, source, self._tap(repeat.out)
+            self.repeats.append(Repeat(*place, repeat.count, self._index()))
             return
         if repeat.count < 0:
             name = self.graph.nodes[repeat.first].name
@@ -288,6 +288,15 @@ class _Unroller:
             self.redirected[repeat.source] = outer
         if repeat.count == 0:  # what reads the block reads what it would have read
             self.redirected[repeat.out] = source
+
+    def _index(self) -> str:
+        """A name for the number of a block's copy, of its own in each copy of what is around the block."""
+        return index_name({other.index for other in self.repeats} | self.graph.symbols.keys())
+
+
+def index_name(taken: Container[str]) -> str:
+    """A name for the number of a block's copy: `i`, `i2`, `i3`, ..."""
+    return next(name for name in chain(["i"], (f"i{n}" for n in count(2))) if name not in taken)
 
 
 def block_name(graph: Graph, repeat: Repeat, depth: int) -> str:

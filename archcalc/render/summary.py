@@ -31,10 +31,10 @@ class Fact(NamedTuple):
 
 def headline(report: Report, glyphs: Glyphs) -> str:
     """The inputs and outputs: `image 224×224×3 → predictions 1000`."""
-    layers = report.layers
     ins = ", ".join(f"{text.printable(n, glyphs)} {text.shape(s, glyphs)}" for n, s in report.inputs.items())
     outs = ", ".join(
-        f"{text.printable(n, glyphs)} {text.shape(layers[n].output_shape, glyphs)}" for n in report.outputs
+        f"{text.printable(n, glyphs)} {text.shape(shape, glyphs)}"
+        for n, shape in zip(report.outputs, report.output_shapes, strict=True)
     )
     return f"{ins or 'nothing'} {glyphs.arrow} {outs}"
 
@@ -232,6 +232,8 @@ def premises(report: Report) -> list[Fact]:
         lines.append(Fact("With", ", ".join(fixed)))
     if free:
         lines.append(Fact("Open", ", ".join(free) + " (a value: --set NAME=VALUE)"))
+    for name, (block, count) in report.copy_numbers.items():
+        lines.append(Fact("Copies", f"{name} = 0, ..., {count - 1} numbers the copies of {block}"))
     if report.assumptions:
         lines.append(Fact("Assumes", "; ".join(map(text.in_words, report.assumptions))))
     return lines

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from archcalc import arith
 from archcalc.analyses import parameters, shapes, work
+from archcalc.analyses.copies import last_copies
 from archcalc.analyses.fields import receptive_field
 from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.memory import blocks, optimizers, peak, recompute, step_work, tensors
 from archcalc.analyses.memory.calls import calls, held_by_node
 from archcalc.analyses.memory.held import Call, Held
-from archcalc.analyses.memory.inference import Inference, inference
+from archcalc.analyses.memory.inference import CHANGING, UNKNOWN, Inference, inference
 from archcalc.analyses.memory.order import keras_order
 from archcalc.analyses.memory.training import activations as held_in_training
-from archcalc.arith import Size, total
+from archcalc.arith import Shape, Size, total
 from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
@@ -116,6 +117,11 @@ class Figures:
         """The nodes that lead to an output."""
         return self.graph.leading_to_outputs()
 
+    @once
+    def final_shapes(self) -> Sequence[tuple[Shape, ...]]:
+        """The output shapes, in blocks whose copies differ those of the last copy."""
+        return last_copies(self.graph, self.output_shapes)
+
     # -- parameters and work -------------------------------------------------------------
     @once
     def _counts(self) -> Sequence[parameters.Count]:
@@ -190,6 +196,8 @@ class Figures:
         if self._memory is not None:
             usual = peak.Peak(self._memory.usual, None)
             return Inference(peak.fixed(usual.bytes), usual, peak.Peak(self._memory.best, None))
+        if self.output_shapes.indices:
+            return UNKNOWN
         return inference(self.graph, self.inference_calls, self._order, self.options.batch)
 
     @once
@@ -222,6 +230,8 @@ class Figures:
         return [n + self.macs[i] if i in self.recomputed.again else n for i, n in enumerate(step)]
 
     def _training(self, recomputed: Sequence[blocks.Block]) -> peak.Course:
+        if self.output_shapes.indices:
+            return peak.Course((), reason=CHANGING)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
         program = self.peaks.course.program
         return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, program)
@@ -240,10 +250,11 @@ class Figures:
 
     @once
     def optimizer_bytes(self) -> Size:
-        owned = zip(self.name, self.copies, self.weights, strict=True)
+        owned = zip(self.name, self.weights, strict=True)
         options = self.options
         further = int(options.ema) + int(options.accumulation)
-        return options.precision.weight * optimizers.state(options.optimizer or OPTIMIZER, owned, further)
+        state = optimizers.state(options.optimizer or OPTIMIZER, owned, further)
+        return options.precision.weight * total(self.graph.of_all_copies(state))
 
     # -- fields --------------------------------------------------------------------------
     @once

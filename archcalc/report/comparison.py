@@ -132,15 +132,14 @@ def _known_part(figures: Sequence[Size]) -> Size:
 
 def _compared(graph: Graph, inferred: shapes.Shapes, convention: Convention) -> Compared:
     counted = flops(graph, inferred, convention.name)
-    copies = graph.multiplicities()
     hidden = {
         node.name: count.flops.reason
         for node, count in zip(graph.nodes, counted, strict=True)
         if isinstance(count.flops, Unknown)
     }
-    known = [(c, copies.get(i, 1)) for i, c in enumerate(counted) if not isinstance(c.flops, Unknown)]
-    amounts = terms([count for count, _ in known], [times for _, times in known])
-    words = explain([count for count, _ in known], amounts)
+    known = [count for count in counted if not isinstance(count.flops, Unknown)]
+    amounts = terms(graph, counted)
+    words = explain(known, amounts)
     figure: Size = total(amounts.values())
     if hidden:
         names = ", ".join(map(repr, list(hidden)[:3])) + (", …" if len(hidden) > 3 else "")

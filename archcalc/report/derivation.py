@@ -7,13 +7,14 @@ only where the declared window leads to the figure of the analysis.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc import arith
 from archcalc.analyses.work import FLOPS_PER_MAC
-from archcalc.arith import Shape
+from archcalc.arith import Shape, prod
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import LayerError
@@ -108,8 +109,8 @@ def as_data(name: str, source: str, derivations: Sequence[Derivation]) -> dict[s
 def derivation(of: Any, node: int) -> Derivation:
     """The derivation of one row; `of` are the columns of its report (`report.columns.Figures`)."""
     graph = of.graph
-    layer, taps = graph.nodes[node].layer, graph.nodes[node].inputs
-    inputs = tuple(of.output_shapes[t.node][t.output] for t in taps)
+    layer = graph.nodes[node].layer
+    inputs = graph.input_shapes(of.output_shapes, graph.nodes[node])
     with arith.scope(of.scope):
         runs = [_ruled(of, node, inputs, point) for point in _points(of, node, inputs)]
         figures = {name: _agreed([run[name] for run in runs]) for name in runs[0]}
@@ -192,27 +193,34 @@ def _parameters(of: Any, node: int, twin: Layer, named: Sequence[Shape], point: 
         note = "" if weight.trainable else "not trained"
         counts.append(weight.parameters)
         yield _step(weight.name, traced.parameters, weight.parameters, point, note)
-    copies = of.copies[node]
-    if len(counts) > 1 or not (type(copies) is int and copies == 1):
-        yield _sum(counts, copies, of.parameters[node])
+    once = type(of.copies[node]) is int and of.copies[node] == 1
+    if len(counts) > 1 or not once:
+        numbers = " + ".join(map(str, counts)) or "0"
+        yield Step("sum", "", numbers if once else _of_all_copies(of, node, numbers), of.parameters[node])
 
 
-def _sum(counts: Sequence[Any], copies: Any, value: Any) -> Step:
-    numbers = " + ".join(map(str, counts)) or "0"
-    once = type(copies) is int and copies == 1
-    return Step("sum", "", numbers if once else f"{copies} copies × ({numbers})", value)
+def _of_all_copies(of: Any, node: int, of_one: str) -> str:
+    """The figure of all copies of a repeated block in words, from that of one."""
+    around = [r for r in of.graph.repeats if r.first <= node <= r.last]
+    numbered = [r for r in around if re.search(rf"\b{r.index}\b", of_one)]
+    alike = prod(r.count for r in around if r not in numbered)
+    text = of_one if type(alike) is int and alike == 1 else f"{alike} copies × ({of_one})"
+    for repeat in numbered:
+        last = repeat.count - 1
+        text = f"sum over {repeat.index} = 0, ..., {last} of ({text})"
+    return text
 
 
 def _macs(of: Any, node: int, twin: Layer, named: Sequence[Shape], point: Point) -> Iterator[Step]:
     if type(of.macs[node]) is int and of.macs[node] == 0:
         return
     graph = of.graph
-    inputs = [of.output_shapes[t.node][t.output] for t in graph.nodes[node].inputs]
+    inputs = graph.input_shapes(of.output_shapes, graph.nodes[node])
     of_one = graph.nodes[node].layer.macs(*inputs)
     yield _step("multiply-adds", twin.macs(*named), of_one, point)
     copies = of.copies[node]
     if not (type(copies) is int and copies == 1):
-        yield Step("sum", "", f"{copies} copies × ({of_one})", of.macs[node])
+        yield Step("sum", "", _of_all_copies(of, node, str(of_one)), of.macs[node])
     convention = of.options.convention
     if convention == "archcalc":
         numbers = f"{FLOPS_PER_MAC} × {of.macs[node]}" if type(of.macs[node]) is int else ""

@@ -16,6 +16,7 @@ from archcalc.arith import Scope, Shape, Size, certainly, symbolic
 from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.errors import ArchcalcError
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
+from archcalc.graph.substitution import block_name
 from archcalc.report import findings
 from archcalc.report.caveats import caveats
 from archcalc.report.checkpoint import Checkpoint, checkpoint
@@ -70,6 +71,7 @@ class Report(Frozen):
     format: str
     inputs: Mapping[str, Shape]
     outputs: tuple[str, ...]
+    output_shapes: tuple[Shape, ...]
     rows: tuple[Row, ...]
     totals: Totals
     _of: Figures
@@ -82,6 +84,7 @@ class Report(Frozen):
             format=graph.format,
             inputs={graph.nodes[i].name: figures.output_shapes[i][0] for i in graph.inputs},
             outputs=tuple(graph.nodes[t.node].name for t in graph.outputs),
+            output_shapes=tuple(figures.final_shapes[t.node][t.output] for t in graph.outputs),
             rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
             totals=Totals(figures),
             _of=figures,
@@ -185,6 +188,21 @@ class Report(Frozen):
         return {name: (s.minimum, s.maximum) for name, s in self._open.items()}
 
     @property
+    def copy_numbers(self) -> Mapping[str, tuple[str, Any]]:
+        """The names that shapes have for the number of a copy, from 0 on: (its block, how many copies).
+
+        Only blocks that change their input's shape need one, where the number of their copies is open.
+        """
+        graph, indices = self._of.graph, self._of.output_shapes.indices
+        named = {}
+        for k, r in enumerate(graph.repeats):
+            if r.index in indices:
+                # of blocks of the same nodes the later one is the outer one
+                outer = [o for o in graph.repeats[k + 1 :] if o.first <= r.first <= r.last <= o.last]
+                named[r.index] = block_name(graph, r, 1 + len(outer)), r.count
+        return named
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What the figures assume about open symbols."""
         return tuple(self.scope.assumptions.texts())
@@ -266,6 +284,7 @@ class Report(Frozen):
             },
             "symbols": {name: to_json_value(value) for name, value in self.symbols.items()},
             "symbol_ranges": {name: list(ends) for name, ends in self.ranges.items()},
+            **self._copy_numbers(),
             "assumptions": list(self.assumptions),
             "conventions": dict(self.conventions),
             "totals": self.totals.to_dict(),
@@ -282,6 +301,13 @@ class Report(Frozen):
             "verdicts": [v.to_dict() for v in self.verdicts],
             "findings": [f._asdict() for f in self.findings],
         }
+
+    def _copy_numbers(self) -> dict[str, Any]:
+        named = {
+            name: {"block": block, "copies": to_json_value(count)}
+            for name, (block, count) in self.copy_numbers.items()
+        }
+        return {"copy_numbers": named} if named else {}
 
     def to_text(self, width: int = 120, *, ascii: bool = False, **table: Any) -> str:
         """The table and totals, for a terminal of that width; `table` as for `to_markdown`."""

@@ -80,7 +80,7 @@ class Counting:
             nodes = tuple(i for i in nodes if getattr(of, counted)[i] != 0)[:1] or nodes[:1]
         for i in nodes:
             node = of.graph.nodes[i]
-            inputs = [of.output_shapes[t.node][t.output] for t in node.inputs]
+            inputs = of.graph.input_shapes(of.output_shapes, node)
             copies = of.copies[i]
             if not inputs or type(copies) is not int:
                 continue

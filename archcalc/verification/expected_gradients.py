@@ -22,7 +22,7 @@ def checks(case: Case) -> Iterator[Check]:
     """For each row the mean log10 over the initialisations, which must be in the band of single ones."""
     if not case.starts:
         return
-    shapes = [row.output_shapes for row in case.report.rows]
+    shapes = Shapes(row.output_shapes for row in case.report.rows)
     rows = expected_gradients(case.graph, shapes, batch=BATCH)
     batch = BATCH if _takes_batches(case.graph, shapes) else 1
     runs = []

@@ -11,6 +11,7 @@ from math import log10, prod
 import keras
 
 from archcalc.analyses.gradient_bounds.gradients import Gradient, gradients
+from archcalc.analyses.shapes import Shapes
 from archcalc.arith import integer, scope, total
 from archcalc.keras.build import build, reason
 from archcalc.keras.jacobians import jacobian_norms, random_inputs, weights_by_name
@@ -36,7 +37,7 @@ def checks(case: Case) -> Iterator[Check]:
     if not case.starts:
         return
     graph = case.graph
-    shapes = [row.output_shapes for row in case.report.rows]
+    shapes = Shapes(row.output_shapes for row in case.report.rows)
     outputs = integer(total(prod(shapes[t.node][t.output]) for t in graph.outputs))
     elements = outputs * integer(total(prod(s) for tensors in shapes for s in tensors))
     small = outputs <= UNITS and elements <= ELEMENTS

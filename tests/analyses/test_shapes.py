@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from archcalc import arith
@@ -50,16 +52,32 @@ def test_reading_an_output_that_does_not_exist() -> None:
         infer(Graph("x", tuple(nodes), graph.inputs, graph.outputs))
 
 
-def test_a_symbolic_repeat_must_keep_its_shape() -> None:
+def repeated(*layers: tuple[str, Any]) -> Graph:
+    """A chain whose layers together are repeated n times."""
+    graph = chain("repeated", (8, 8, 3), *layers)
+    block = Repeat(1, len(layers), Tap(0), Tap(len(layers)), symbol("n"))
+    return Graph("x", graph.nodes, graph.inputs, graph.outputs, (block,))
+
+
+def test_copies_of_a_block_that_shrinks_have_its_shape_by_their_number() -> None:
     assert infer(tower())[-1] == ((8, 8, 2),)
-    graph = chain(
-        "shrinking",
-        (8, 8, 3),
-        ("conv", made("Conv2D", filters=3, kernel_size=3)),
-    )
-    graph = Graph("x", graph.nodes, graph.inputs, graph.outputs, (Repeat(1, 1, Tap(0), Tap(1), symbol("n")),))
-    with pytest.raises(NetworkError, match=r"repeated n times.*takes \(8, 8, 3\) and gives \(6, 6, 3\)"):
-        infer(graph)
+    with arith.scope() as scope:
+        shapes = infer(repeated(("conv", made("Conv2D", filters=3, kernel_size=3))))
+    assert [str(n) for n in shapes[1][0]] == ["-2*i + 6", "-2*i + 6", "3"]
+    assert scope.assumptions.texts() == ["n <= 3"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (made("MaxPooling2D", pool_size=2), r"gives \(4, 4, 3\)\. Axis 1 \(8, then 4\) has no closed form"),
+        (made("Conv2D", filters=5, kernel_size=1), r"gives \(8, 8, 5\)\. Axis 3 \(3, then 5\)"),
+        (made("Flatten"), r"gives \(192,\), so it cannot read its own output"),
+    ],
+)
+def test_copies_without_a_rule_for_their_shapes_are_refused(layer: Any, shapes: str) -> None:
+    with pytest.raises(NetworkError, match=r"repeated n times.*takes \(8, 8, 3\) and " + shapes):
+        infer(repeated(("layer", layer)))
 
 
 def test_a_long_chain_needs_no_recursion() -> None:

@@ -14,6 +14,7 @@ from archcalc.cli import main, shipped
 from archcalc.design import search
 from archcalc.design.schema_solve import solve as solve_schema
 from archcalc.errors import ArchcalcError
+from tests.design.growing import HALVING
 from tests.design.problems import problem
 from tests.test_examples import EFFICIENTNETS
 
@@ -127,20 +128,27 @@ def test_every_admissible_triple() -> None:
 
 
 def test_an_unknown_that_cannot_be_left_open_is_sampled() -> None:
-    found = archcalc.solve(
-        example("densenet_family"),
-        {"d5": range(2, 5), "k": "8:32:8"},
-        maximize="k",
-        at_most={"parameters": 3e6},
-    )
+    found = archcalc.solve(HALVING, {"n": "1:4", "w": "4:32:4"}, maximize="w", at_most={"parameters": 15e3})
     table = {
-        (d, k): archcalc.analyze(example("densenet_family"), {"d5": d, "k": k}).totals.parameters
-        for d in range(2, 5)
-        for k in (8, 16, 24, 32)
+        (n, w): archcalc.analyze(HALVING, {"n": n, "w": w}).totals.parameters
+        for n in range(1, 5)
+        for w in range(4, 33, 4)
     }
-    widest = max(k for (_, k), n in table.items() if n <= 3e6)
-    assert found["k"] == widest
-    assert found["d5"] == min(d for (d, k), n in table.items() if k == widest and n <= 3e6)
+    widest = max(w for (_, w), count in table.items() if count <= 15e3)
+    assert found["w"] == widest
+    assert found["n"] == min(n for (n, w), count in table.items() if w == widest and count <= 15e3)
+
+
+def test_a_depth_that_changes_widths() -> None:
+    family = example("densenet_family")
+    found = archcalc.solve(family, {"d5": "1:20", "k": [8, 32]}, maximize="d5", at_most={"parameters": 7e6})
+    fits = [
+        (d, -k)
+        for d in range(1, 21)
+        for k in (8, 32)
+        if archcalc.analyze(family, {"d5": d, "k": k}).totals.parameters <= 7e6
+    ]
+    assert (found["d5"], -found["k"]) == max(fits)
 
 
 def test_configurations_outside_the_conditions() -> None:

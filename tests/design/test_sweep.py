@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 import archcalc
+from archcalc.design import rows, variants
 from archcalc.design import sweep as module
 from archcalc.design.figures import Reader
 from archcalc.design.forms import Forms
 from archcalc.design.space import span
 from archcalc.report.options import AnalysisOptions
+from tests.design.growing import HALVING
 
 pytest.importorskip("pyarrow")
 
@@ -75,8 +77,26 @@ def test_a_block_that_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_symbol_that_changes_the_structure(tmp_path: Path) -> None:
+    result = assert_each(HALVING, {"w": "4,6", "n": "1:3"}, tmp_path)
+    assert result.structural == ("n",)
+
+
+def test_a_depth_that_changes_widths(tmp_path: Path) -> None:
     source = "examples/densenet_family.json"
-    result = assert_each(source, {"k": "4,6", "d2": "5:6"}, tmp_path, symbols={"H": 64})
+    result = assert_each(source, {"k": "4,6", "d2": "5:6", "d4": "1:3"}, tmp_path, symbols={"H": 64})
+    assert result.structural == ()
+
+
+def test_memory_by_closed_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "FEW", 6)  # exceptions that stand alone, and configurations without forms
+    monkeypatch.setattr(rows, "MAX_APART", 6)
+    figures = ("peak_activation_bytes", "training_bytes", "training_activation_bytes")
+    assert_each(RESNET, {"n": "2:9", "w": "3:15:4"}, tmp_path, figures=figures)
+
+
+def test_memory_of_copies_that_differ(tmp_path: Path) -> None:
+    source, figures = "examples/densenet_family.json", ("parameters", "peak_activation_bytes")
+    result = assert_each(source, {"k": "4,6", "d2": "1:2"}, tmp_path, symbols={"H": 64}, figures=figures)
     assert result.structural == ("d2",)
 
 

@@ -17,6 +17,7 @@ from itertools import chain
 from math import isfinite, sqrt
 from typing import Any, NamedTuple
 
+from archcalc.analyses.copies import last_copies
 from archcalc.analyses.fields.moments import (
     NOTHING,
     UNEQUAL,
@@ -27,7 +28,7 @@ from archcalc.analyses.fields.moments import (
     Moments,
     Numbers,
 )
-from archcalc.analyses.fields.propagate import Propagation
+from archcalc.analyses.fields.propagate import CHANGING, Propagation, mentions
 from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, certainly, equal, is_array
@@ -81,6 +82,7 @@ def effective_fields(
     numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
     algebra = MomentAlgebra(numbers)
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
+    last = last_copies(graph, shapes)
     by_node: list[dict[str, EffectiveField | None]] = []
     for i, state in Propagation(graph, shapes, reads, roots, algebra):
         if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
@@ -88,7 +90,7 @@ def effective_fields(
             continue
         by_node.append(
             {
-                name: algebra.effective_field(state[root], shapes[i][0]) if root in state else None
+                name: algebra.effective_field(state[root], last[i][0]) if root in state else None
                 for root, name in names
             }
         )
@@ -229,6 +231,10 @@ class MomentAlgebra:
         if not isinstance(scale, Unknown) and scale != self.n.unit_scale:
             scale = scale**count if isinstance(scale, int) else Unknown("a fraction to a symbolic power")
         return AxisMoments(tuple(axes), scale)
+
+    def without(self, state: AxisMoments, index: str) -> AxisMoments:
+        axes = tuple(CHANGING if mentions(seen, index) else seen for seen in state.axes)
+        return AxisMoments(axes, CHANGING if mentions(state.scale, index) else state.scale)
 
     def chain(self, relative: AxisMoments, base: AxisMoments) -> AxisMoments:
         scale = relative.scale

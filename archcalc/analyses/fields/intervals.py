@@ -24,6 +24,7 @@ from archcalc.analyses.fields.index_maps import (
     known,
     monotone,
 )
+from archcalc.analyses.fields.propagate import CHANGING, mentions
 from archcalc.arith import Shape, Size, certainly, concrete, equal, largest, smallest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Node
@@ -59,6 +60,9 @@ class IntervalAlgebra:
 
     def power(self, block: Dependences, count: Size, shape: Shape) -> Dependences:
         return tuple(_power(seen, axis, count) for axis, seen in enumerate(block))
+
+    def without(self, state: Dependences, index: str) -> Dependences:
+        return tuple(CHANGING if mentions(seen, index) else seen for seen in state)
 
     def chain(self, relative: Dependences, base: Dependences) -> Dependences:
         return tuple(_chain(relative, seen) for seen in base)

@@ -9,17 +9,27 @@ number of copies and then composed with that of its input.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from archcalc.analyses.fields.windows import Windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size
+from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ExpressionError
 from archcalc.graph import Graph, Node, Repeat, Tap
 from archcalc.layers.window import Window
 
 S = TypeVar("S")
+
+CHANGING = Unknown("what a block sees changes from copy to copy, with the size of the axis that it reads")
+
+
+def mentions(state: Any, index: str) -> bool:
+    """Whether the number of a block's copy enters in a description."""
+    if isinstance(state, Expr):
+        return index in state.symbols
+    return isinstance(state, tuple) and any(mentions(part, index) for part in state)
 
 
 class Algebra(Protocol[S]):
@@ -42,6 +52,9 @@ class Algebra(Protocol[S]):
 
     def power(self, block: S, count: Size, shape: Shape) -> S:
         """`count` copies in a row of a block whose input and output have this shape."""
+
+    def without(self, state: S, index: str) -> S:
+        """The description, unknown wherever the number of the copy of a block enters in it."""
 
     def chain(self, relative: S, base: S) -> S:
         """What a layer sees of a root if it sees `relative` of a tensor that sees `base` of the root."""
@@ -157,14 +170,16 @@ class Propagation(Generic[S]):
     def close_block(self) -> None:
         root, repeat = -len(self.open), self.open[-1]
         base = self.state_at(repeat.source, len(self.open) - 1)
-        block = self.states[repeat.out.node].get(root)
+        inside = range(repeat.first, repeat.last + 1)
+        relative = [self.states[i].get(root) for i in inside]
+        if repeat.index in self.shapes.indices:  # below, all copies see the same of what they read
+            relative = [s if s is None else self.algebra.without(s, repeat.index) for s in relative]
+        block = relative[repeat.out.node - repeat.first]
         if block is None:
             last_input: dict[int, S] = {}
         else:
             previous = self.algebra.power(block, repeat.count - 1, self.shape(repeat.source))
             last_input = {outer: self.algebra.chain(previous, state) for outer, state in base.items()}
-        inside = range(repeat.first, repeat.last + 1)
-        relative = [self.states[i].get(root) for i in inside]
         composed: dict[int, dict[int, S]] = {}
         for i, state in zip(inside, relative, strict=True):
             if state is not None:

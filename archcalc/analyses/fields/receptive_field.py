@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archcalc.analyses.copies import last_copies
 from archcalc.analyses.fields.axis_figures import AxisField, axis_field
 from archcalc.analyses.fields.clipping import clipped_sizes
 from archcalc.analyses.fields.index_maps import Dependence, ScatteredUnit
@@ -100,6 +101,7 @@ def fields(
     roots = reads.axes
     names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
     propagation = Propagation(graph, shapes, reads, roots, IntervalAlgebra())
+    shapes = last_copies(graph, shapes)
     by_node: Fields = []
     flattened: set[tuple[int, int, int]] = set()  # node, root, axis
     for i, state in propagation:

@@ -278,6 +278,8 @@ def root_of(size: Size) -> Bound:
     if type(size) is int:
         return number(float(size) ** 0.5)
     if isinstance(size, Expr):
+        if any(symbol.minimum == 0 for symbol in size.symbols.values()):  # the number of a block's copy
+            return infinite(f"a size changes from copy to copy of a block, {size}")
         return Bound(None, Norm(f"sqrt({size})"))
     return infinite(f"a size is {'an array' if is_array(size) else 'unknown'}")
 

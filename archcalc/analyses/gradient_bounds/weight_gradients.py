@@ -16,6 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from archcalc.analyses import parameters
+from archcalc.analyses.copies import last_copies
 from archcalc.analyses.gradient_bounds import primitive_bounds
 from archcalc.analyses.gradient_bounds.losses import LossGradient, loss_gradient
 from archcalc.analyses.gradient_bounds.primitive_bounds import ChainBound, PrefixedNorms
@@ -108,12 +109,13 @@ def _entries(
     graph = model.graph
     consumers = graph.consumers()
     by_output: dict[Tap, LossGradient] = {}
+    ends = last_copies(graph, model.shapes)
     for tap in graph.outputs:
         fusible = (
             not consumers[tap.node] and graph.outputs.count(tap) == 1 and len(model.shapes[tap.node]) == 1
         )
         gradient = loss_gradient(
-            loss, chains[tap.node], model.shapes[tap.node][tap.output], model.values[tap.node], fusible
+            loss, chains[tap.node], ends[tap.node][tap.output], model.values[tap.node], fusible
         )
         if gradient is None:
             return None

@@ -40,10 +40,11 @@ def calls(
         upcast = rule.upcast and half
         unit = SINGLE if upcast else precision.activation
         reads = tuple(operands(rule, trained, flows))
-        copied = [prod(shapes[node.inputs[k].node][node.inputs[k].output]) for k in reads] if upcast else []
+        inputs = graph.input_shapes(shapes, node) if upcast else ()
+        copied = [prod(inputs[k]) for k in reads] if upcast else []
         kept = unit * (rule.hidden + (rule.copied if trained else 0) + total(copied)) + rule.masks
         # what is computed in float32 is copied to it first
-        cast = SINGLE * total(prod(shapes[t.node][t.output]) for t in node.inputs) if upcast else 0
+        cast = SINGLE * total(map(prod, inputs))
         if half:
             kept = kept + SINGLE * rule.float32_units
         own = total(w.parameters for w in weights[owner])

@@ -29,6 +29,13 @@ class Inference(NamedTuple):
     optimal: bool = False
 
 
+CHANGING = (
+    "in a block whose sizes change from copy to copy, where the peak is depends on the number of copies; "
+    "give it a value with --set"
+)
+UNKNOWN = Inference(Course((), reason=CHANGING), *2 * (Peak(Unknown(CHANGING), None),))
+
+
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int], batch: Size) -> Inference:
     """The peaks of calls that hold these bytes, with this batch; `order` is Keras's."""
     run = course(graph, calls, order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from archcalc.analyses.memory.precision import OPTIMIZERS
 from archcalc.arith import Size, prod, total
@@ -32,8 +32,10 @@ _BY_WEIGHT: Mapping[str, Numbers] = {"adafactor": _adafactor, "muon": _muon}
 UNTOLD = Unknown("the file does not say which weights are trained")
 
 
-def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]], further: int = 0) -> Size:
-    """The number of state variables for all trained weights, given as (layer name, copies, its weights).
+def state(
+    optimizer: str, weights: Iterable[tuple[str, tuple[Weight, ...]]], further: int = 0
+) -> Iterator[Size]:
+    """The number of state variables for the trained weights of each layer, given as (its name, its weights).
 
     `further` ones for each weight: its moving average (`use_ema`), its accumulated gradient.
 
@@ -41,14 +43,11 @@ def state(optimizer: str, weights: Iterable[tuple[str, Size, tuple[Weight, ...]]
     """
     slots = OPTIMIZERS[optimizer]
     rule = _BY_WEIGHT[optimizer] if slots is None else lambda _, weight: slots * weight.parameters
-    return total(
-        copies
-        * (
+    for name, group in weights:
+        yield total(
             rule(f"{name}/{weight.name}", weight) + further * weight.parameters
             if weight.trainable
             else UNTOLD
+            for weight in group
+            if weight.trainable is not False
         )
-        for name, copies, group in weights
-        for weight in group
-        if weight.trainable is not False
-    )

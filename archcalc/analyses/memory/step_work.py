@@ -18,17 +18,14 @@ def macs(graph: Graph, shapes: Shapes, calls: Sequence[Call], forward: Sequence[
     The gradients of a product's two operands take as many each: of weights where they are trained, of the
     input where something before it is. A layer without trained input saves those of its first product.
     """
-    copies = graph.multiplicities()
     by_node: list[Size] = []
+    firsts: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        step = forward[i]
-        if call.trained:
-            first = 0 if any(call.flows) else _first(node.layer, *graph.input_shapes(shapes, node))
-            step = step + 2 * forward[i] - copies.get(i, 1) * first
-        else:
-            step = step + sum(call.flows) * forward[i]
-        by_node.append(step)
-    return by_node
+        saves = call.trained and not any(call.flows)
+        firsts.append(_first(node.layer, *graph.input_shapes(shapes, node)) if saves else 0)
+        by_node.append((3 if call.trained else 1 + sum(call.flows)) * forward[i])
+    saved = graph.of_all_copies(firsts)
+    return [step - first for step, first in zip(by_node, saved, strict=True)]
 
 
 def _first(layer: Layer, *inputs: Shape) -> Size:

@@ -38,5 +38,4 @@ def tensors(
 
 def activations(graph: Graph, tensor_bytes: Sequence[Sequence[Size]]) -> list[Size]:
     """The bytes of all outputs of each node, times the number of copies that the node represents."""
-    copies = graph.multiplicities()
-    return [copies.get(i, 1) * total(of_node) for i, of_node in enumerate(tensor_bytes)]
+    return graph.of_all_copies(map(total, tensor_bytes))

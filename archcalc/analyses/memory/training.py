@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archcalc.analyses.memory.copies_held import HeldTensors
 from archcalc.analyses.memory.held import VIEW, Call, Held
 from archcalc.analyses.memory.recompute import NOTHING, Plan
 from archcalc.arith import Size, total
@@ -24,18 +25,19 @@ def activations(
     A block that is recomputed holds what it reads from outside. The figure of a node is an `Unknown` if its
     layer type has no rule.
     """
-    viewed: dict[Tap, Tap] = {}
-    held: set[Tap] = set()
+    held = HeldTensors(graph)
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         if node.inputs and call.held.value == VIEW:
-            viewed[Tap(i)] = viewed.get(node.inputs[0], node.inputs[0])
+            held.views[Tap(i)] = held.views.get(node.inputs[0], node.inputs[0])
         if i in plan.again or (call.has_gradient and rules[i] is not None):
             taps = [node.inputs[k] for k in call.reads] + [Tap(i)] * call.held.output
             taps += node.inputs if i in plan.again else ()
             inside = plan.block_of[i].nodes if i in plan.block_of else ()
-            held |= {viewed.get(tap, tap) for tap in taps if tap.node not in inside}
-    held |= {viewed.get(tap, tap) for tap in graph.outputs}
-    copies = graph.multiplicities()
+            for tap in taps:
+                if tap.node not in inside:
+                    held.hold(tap, i)
+    for tap in graph.outputs:
+        held.hold(tap)
     figures: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         if call.has_gradient and rules[i] is None:
@@ -43,7 +45,8 @@ def activations(
                 Unknown(f"no rule says what {type(node.layer).__name__} keeps for the backward pass")
             )
             continue
-        saved = call.saved if call.has_gradient and i not in plan.block_of else 0
-        of_node = saved + total(size for k, size in enumerate(call.outputs) if Tap(i, k) in held)
-        figures.append(copies.get(i, 1) * of_node)
-    return figures
+        figures.append(call.saved if call.has_gradient and i not in plan.block_of else 0)
+    return [
+        inside + total(held.bytes(Tap(i, k), size) for k, size in enumerate(call.outputs))
+        for i, (inside, call) in enumerate(zip(graph.of_all_copies(figures), calls, strict=True))
+    ]

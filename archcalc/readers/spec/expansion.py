@@ -17,6 +17,7 @@ from archcalc import arith
 from archcalc.arith.symbolic import Expr, symbol
 from archcalc.errors import ArchcalcError, UndecidedError
 from archcalc.graph import CallMask, Node, Repeat, Tap
+from archcalc.graph.substitution import index_name
 from archcalc.layers.base import Layer
 from archcalc.layers.fields import FieldError
 from archcalc.layers.parameter import Parameter
@@ -60,6 +61,7 @@ class Expansion:
         self.paths: list[str] = []
         self.taps: dict[str, Tap] = {}
         self.repeats: list[Repeat] = []
+        self._taken = set(symbols)
         self.owners: dict[int, str] = {}  # node -> name of the node whose weights it shares
         self._numbers: dict[str, int] = {}
         self._own: dict[int, SharedEntry] = {}  # sharing node -> its entry
@@ -135,7 +137,9 @@ class Expansion:
             first = len(self.nodes)
             each = None if owner is None else owner + EACH
             out = self._copy(body, bound, reads, name + EACH, each)
-            self.repeats.append(Repeat(first, len(self.nodes) - 1, reads[0], out, count))
+            index = index_name(self._taken)
+            self._taken.add(index)
+            self.repeats.append(Repeat(first, len(self.nodes) - 1, reads[0], out, count, index))
             return self._alias(name, out, entry)
         out = reads[0]
         for copy in range(1, count + 1):

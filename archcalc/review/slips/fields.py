@@ -120,7 +120,7 @@ def _axis(of: Figures, node: int, root: int, axis: int) -> Axis | None:
     links: list[Link] = []
     for i in sorted(needed):
         taps = graph.nodes[i].inputs
-        inputs = [of.output_shapes[t.node][t.output] for t in taps]
+        inputs = graph.input_shapes(of.output_shapes, graph.nodes[i])
         reads = [w[axis] for w in graph.nodes[i].layer.window(*inputs) if len(w) > axis] if inputs else []
         if i != root and (not inputs or len(reads) != len(inputs)):
             return None

@@ -1,0 +1,65 @@
+"""In which copies of repeated blocks a tensor is held until the backward pass.
+
+The last layer of a block is read by the next copy, and after the last copy by what follows: either may hold
+it where the other does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archcalc.arith import Size
+from archcalc.arith.sums import at_copy, over_copies
+from archcalc.graph import Graph, Tap
+
+# the copies in which a tensor is held: of each block around it, by its number in `graph.repeats`, either the
+# last one (True) or all others (False); all copies of the blocks that are left out
+Copies = frozenset[tuple[int, bool]]
+ALL: Copies = frozenset()
+
+
+class HeldTensors:
+    """The tensors that are held; `views` gives the tensor of which another one is a view."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.views: dict[Tap, Tap] = {}
+        self._repeats = graph.repeats
+        self._held: dict[Tap, set[Copies]] = {}
+
+    def _around(self, node: int) -> list[int]:
+        """The blocks around a node, the inner ones first."""
+        around = [k for k, r in enumerate(self._repeats) if r.first <= node <= r.last]
+        return sorted(around, key=lambda k: self._repeats[k].last - self._repeats[k].first)
+
+    def hold(self, tap: Tap, reader: int | None = None) -> None:
+        """A tensor is held for the node that reads it; without one for the loss, which reads outputs."""
+        tap = self.views.get(tap, tap)
+        own, inside = self._around(tap.node), [] if reader is None else self._around(reader)
+        self._held.setdefault(tap, set()).add(frozenset((k, True) for k in own if k not in inside))
+        for k in inside:
+            repeat = self._repeats[k]
+            if k not in own and self.views.get(repeat.source, repeat.source) == tap:
+                out = self.views.get(repeat.out, repeat.out)  # which the next copy reads
+                if k in self._around(out.node):
+                    self._held.setdefault(out, set()).add(frozenset([(k, False)]))
+
+    def bytes(self, tap: Tap, of_one: Size) -> Size:
+        """What all copies of a tensor hold, from the bytes of one."""
+        return self._over(self._around(tap.node), self._held.get(tap, set()), of_one)
+
+    def _over(self, around: Sequence[int], held: set[Copies], of_one: Size) -> Size:
+        """The sum over the copies of these blocks."""
+        if not held:
+            return 0
+        if not around:
+            return of_one
+        repeat, outer = self._repeats[around[0]], around[1:]
+        last, others = (
+            {h - {(around[0], is_last)} for h in held if (around[0], not is_last) not in h}
+            for is_last in (True, False)
+        )
+        if last == others:
+            return self._over(outer, last, over_copies(of_one, repeat.index, repeat.count))
+        return self._over(outer, last, at_copy(of_one, repeat.index, repeat.count - 1)) + self._over(
+            outer, others, over_copies(of_one, repeat.index, repeat.count - 1)
+        )
