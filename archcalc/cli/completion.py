@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from glob import glob
 
 import click
 from click.shell_completion import CompletionItem
@@ -37,6 +36,8 @@ def command(shell: str) -> None:
 
 def sources(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Files, and `keras:NAME` once something of it is written."""
+    from glob import glob
+
     from archcalc.readers.applications import SCHEME, names
 
     if not incomplete or not (SCHEME.startswith(incomplete) or incomplete.startswith(SCHEME)):
