@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 MAX_MESSAGE = 600
 MAX_WORD, MAX_COMPARED = 255, 1_000
@@ -30,8 +30,7 @@ class MissingExtraError(ArchcalcError, ImportError):
     """An optional dependency is not installed; the text contains the command that installs it."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One error in an input: its JSON path, what is wrong there, and what to do."""
 
     path: str

@@ -38,8 +38,9 @@ sys.stderr.write(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()
 """
 ANALYZE = f"""
 import sys
-from archcalc.cli import main
-if main(["analyze", *sys.argv[1:]]): sys.exit(1)
+from archcalc.__main__ import run
+sys.argv[1:1] = ["analyze"]
+if run(): sys.exit(1)
 {PEAK}"""
 SUMMARY = f"""
 import sys

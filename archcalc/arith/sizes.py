@@ -51,7 +51,7 @@ Message: TypeAlias = str | Callable[[], str]
 _MAX_GCD_ARGUMENT = 1_000  # the greatest common divisor with a larger number has too long a closed form
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Scope:
     """What the requirements of one analysis recorded: assumptions about symbols, a mask for arrays."""
 
@@ -93,7 +93,10 @@ def is_known(value: Any) -> bool:
 
 def concrete(sizes: tuple[Size, ...]) -> TypeGuard[tuple[int, ...]]:
     """Whether all sizes are plain integers, so that code may order and divide them as numbers."""
-    return all(type(n) is int for n in sizes)
+    return _PLAIN.issuperset(map(type, sizes))
+
+
+_PLAIN = frozenset({int})
 
 
 # -- arithmetic ------------------------------------------------------------------------------

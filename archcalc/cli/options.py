@@ -6,7 +6,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -331,8 +331,7 @@ def showing_options(command: F) -> F:
     return command
 
 
-@dataclasses.dataclass(frozen=True)
-class Showing:
+class Showing(NamedTuple):
     """How a result is shown: as the command line says, and else as the terminal and the file's name do."""
 
     form: str

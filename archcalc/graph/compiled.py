@@ -127,8 +127,7 @@ class Compile:
 _WITH_MORE = ("adam", "adamw", "rmsprop")
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(NamedTuple):
     """A finding that is meant: its rule, the layers (names with `*`; empty: all), and why."""
 
     rule: str

@@ -18,7 +18,6 @@ from archcalc.graph import Graph, Origin
 from archcalc.layers.homes import LAYERS
 from archcalc.readers.keras import keras1
 from archcalc.readers.keras.compiled import read_compile
-from archcalc.readers.keras.folded import with_parts_apart
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
@@ -160,7 +159,10 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading, stored: StoredS
         from archcalc.readers.keras.described import written_out
 
         graph = written_out(graph, reading, stored)
-    graph = with_parts_apart(graph, reading)
+    if any(type(node.layer).__name__ == "ops.reshape" for node in graph.nodes):
+        from archcalc.readers.keras.folded import with_parts_apart
+
+        graph = with_parts_apart(graph, reading)
     if reading.activation_shapes and not reading.reshaped:
         _require_kept(graph, reading)
     if stored is not None and reading.foreign:

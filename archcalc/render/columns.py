@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcalc.graph.quantities import BYTES, TABLE, Quantity
 from archcalc.render import text
@@ -14,8 +13,7 @@ from archcalc.report.rows import Row
 from archcalc.report.totals import Totals
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of the tables for people."""
 
     key: str
@@ -59,7 +57,7 @@ ACTIVATIONS, TRAINING = _BY_NAME["activation_bytes"], _BY_NAME["training_activat
 
 def flops_column(convention: str) -> Column:
     """The column of FLOPs; the title names their convention unless it is archcalc's."""
-    return FLOPS if convention == "archcalc" else replace(FLOPS, title=f"FLOPs ({convention})")
+    return FLOPS if convention == "archcalc" else FLOPS._replace(title=f"FLOPs ({convention})")
 
 
 FIELD = Column("field", "Field", lambda row: row.receptive_field, text.field, numeric=False)

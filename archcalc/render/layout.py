@@ -42,7 +42,7 @@ _TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
 _FACTOR_BREAK = r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Laid:
     """One column with the texts of all rows and the width it got."""
 

@@ -15,6 +15,11 @@ MAX_ROWS = 500
 _STYLE = "font-variant-numeric: tabular-nums; white-space: nowrap"
 
 
+def preformatted(line: str) -> str:
+    """A line of plain text."""
+    return f"<pre>{escape(line)}</pre>"
+
+
 def html(report: Report) -> str:
     """The report as an HTML fragment; a table of more than `MAX_ROWS` rows is cut, with a note."""
     rows = arranged(report, TableOptions())

@@ -22,6 +22,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
+from archcalc.report import rows
 from archcalc.report.elements import Elements, Memory, memory
 from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
 from archcalc.report.stated import completed
@@ -181,11 +182,15 @@ class Figures:
         return memory(self.elements, lambda graph: Figures(graph, self.asked))
 
     @once
+    def _order(self) -> Sequence[int]:
+        return keras_order(self.graph)
+
+    @once
     def peaks(self) -> Inference:
         if self._memory is not None:
             usual = peak.Peak(self._memory.usual, None)
             return Inference(peak.fixed(usual.bytes), usual, peak.Peak(self._memory.best, None))
-        return inference(self.graph, self.inference_calls, self.options.batch)
+        return inference(self.graph, self.inference_calls, self._order, self.options.batch)
 
     @once
     def training_calls(self) -> Sequence[Call]:
@@ -218,7 +223,7 @@ class Figures:
 
     def _training(self, recomputed: Sequence[blocks.Block]) -> peak.Course:
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        return peak.training(self.graph, self.training_calls, keras_order(self.graph), fixed, recomputed)
+        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed)
 
     @once
     def training(self) -> peak.Course:
@@ -252,6 +257,10 @@ class Figures:
     @once
     def effective_fields(self) -> Sequence[Mapping[str, EffectiveField | None]]:
         return effective_fields(self.graph, self.output_shapes, self._windows)
+
+    @once
+    def all_known(self) -> bool:
+        return rows.all_known(self)
 
     # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str]:

@@ -72,8 +72,11 @@ def unused(figures: Figures) -> Iterator[Finding]:
 
 def assumed(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer about which the reader of a file took something for granted."""
-    for node, kind in zip(figures.graph.nodes, figures.type, strict=True):
-        text = next(filter(None, map(_assumption, with_inner([node.layer]))), "")
+    nodes = figures.graph.nodes
+    known = {id(layer): layer for layer in (node.layer for node in nodes)}  # equal ones are one object
+    texts = {i: next(filter(None, map(_assumption, with_inner([layer]))), "") for i, layer in known.items()}
+    for node, kind in zip(nodes, figures.type, strict=True):
+        text = texts[id(node.layer)]
         if text:
             yield Finding(
                 "assumed-shape",

@@ -8,9 +8,7 @@ and then kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.analyses import work
 from archcalc.analyses.memory.peak import Peak
@@ -36,8 +34,7 @@ if TYPE_CHECKING:
 STATED = ("output_shape", "parameters", "macs", "elementwise_operations", "receptive_field")
 
 
-@dataclass(frozen=True, slots=True)
-class PeakActivations:
+class PeakActivations(NamedTuple):
     """The most bytes alive at once in one order of the layers, over the whole batch.
 
     `layer` is the one computed at that moment, `held` maps layers to the bytes of their outputs that are
@@ -334,11 +331,11 @@ class Report(Frozen):
         return ReportView(self)
 
     def _repr_html_(self) -> str:
-        from archcalc.render.notebook import html
+        from archcalc.render import notebook
 
         if self._of_arrays:
-            return f"<pre>{escape(repr(self))}</pre>"
-        return html(self)
+            return notebook.preformatted(repr(self))
+        return notebook.html(self)
 
     def _named(self, peak: Peak, order: Sequence[int] | None, optimal: bool) -> PeakActivations:
         """A peak with names instead of numbers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
@@ -103,18 +104,22 @@ class Row(Frozen):
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
         by_figure = self.unknown_without_sigma
-        for reason in _within(e.sigma for e in self.effective_fields.values() if e):
-            by_figure.setdefault("effective_receptive_field_sigma", reason)
+        for effective in self.effective_fields.values():
+            for reason in _within((effective.sigma,)) if effective else ():
+                by_figure.setdefault("effective_receptive_field_sigma", reason)
         return by_figure
 
     @property
     def unknown_without_sigma(self) -> dict[str, str]:
         """Those that are known without the effective field, which takes longest."""
+        if getattr(self.columns, "all_known", False):
+            return {}
         by_figure = reasons(self, SUMMED)
         for reason in _within(self.output_shapes):
             by_figure.setdefault("output_shape", reason)
-        for reason in _within(part for f in self.receptive_fields.values() if f for part in _parts(f)):
-            by_figure.setdefault("receptive_field", reason)
+        for field in self.receptive_fields.values():
+            for reason in _within(_parts(field)) if field else ():
+                by_figure.setdefault("receptive_field", reason)
         return by_figure
 
     def derivation(self) -> Derivation:
@@ -124,14 +129,15 @@ class Row(Frozen):
         return derivation(self.columns, self.index)
 
     def to_dict(self) -> dict[str, Any]:
+        of, i = self.columns, self.index
         data: dict[str, Any] = {
-            "name": self.name,
-            "type": self.type,
-            "inputs": list(self.inputs),
-            "output_shape": to_json_value(self.output_shape),
-            "shared_with": self.shared_with,
-            "copies": to_json_value(self.copies),
-            **{name: to_json_value(getattr(self, name)) for name in SUMMED},
+            "name": of.name[i],
+            "type": of.type[i],
+            "inputs": [*of.inputs[i]],
+            "output_shape": to_json_value(of.output_shapes[i][0]),
+            "shared_with": of.shared_with[i],
+            "copies": to_json_value(of.copies[i]),
+            **{name: to_json_value(getattr(of, name)[i]) for name in SUMMED},
             "weights": [
                 {"name": w.name, "shape": to_json_value(w.shape), "trainable": w.trainable}
                 for w in self.weights
@@ -207,10 +213,21 @@ def _field_dict(field: Field | None) -> dict[str, Any] | None:
     }
 
 
+def all_known(columns: Any) -> bool:
+    """Whether every figure of every row, but the spread of its field, is known, as in most networks."""
+    kinds = {type(value) for name in SUMMED for value in getattr(columns, name)}
+    # equal layers on equal shapes have the same objects
+    kinds.update(type(n) for of in {id(s): s for s in columns.output_shapes}.values() for n in chain(*of))
+    fields = {id(f): f for of_row in columns.receptive_fields for f in of_row.values() if f}
+    kinds.update(type(n) for field in fields.values() for n in chain(*_parts(field)))
+    return not any(issubclass(kind, Unknown) for kind in kinds)
+
+
 def _parts(field: Field) -> tuple[Any, ...]:
     return (field.size, field.min_size, field.stride, field.offset)
 
 
 def _within(groups: Iterable[Any]) -> list[str]:
-    unknown = (group for group in groups if group and Unknown in map(type, group))
-    return [v.reason for group in unknown for v in group if isinstance(v, Unknown)]
+    return [
+        v.reason for group in groups if Unknown in map(type, group) for v in group if isinstance(v, Unknown)
+    ]

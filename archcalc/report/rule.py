@@ -33,7 +33,7 @@ class Offence(NamedTuple):
 Check = Callable[[Any], Iterator[Offence]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rule:
     """One rule.
 

@@ -25,18 +25,18 @@ class Frozen:
 
 def to_json_value(value: Any) -> Any:
     """A figure as a JSON value: expressions and fractions are strings, unknown and infinite ones null."""
-    if value is None or isinstance(value, int | str):
+    if type(value) in _PLAIN or isinstance(value, int | str):
         return value
     if isinstance(value, tuple | list):
         if _PLAIN.issuperset(map(type, value)):
             return [*value]
         return [to_json_value(v) for v in value]
-    if isinstance(value, Mapping):
-        return {str(k): to_json_value(v) for k, v in value.items()}
     if isinstance(value, Unknown):
         return None
     if isinstance(value, float):
         return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): to_json_value(v) for k, v in value.items()}
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
     if hasattr(value, "tolist"):  # an array or a number of numpy
@@ -58,5 +58,7 @@ def thousands(figure: Any) -> str:
 
 def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
     """The figures of an object that are unknown, each with the reason."""
-    values = [(name, getattr(owner, name)) for name in names]
-    return {name: value.reason for name, value in values if isinstance(value, Unknown)}
+    values = [getattr(owner, name) for name in names]
+    if _PLAIN.issuperset(map(type, values)):
+        return {}
+    return {n: value.reason for n, value in zip(names, values, strict=True) if isinstance(value, Unknown)}

@@ -95,7 +95,11 @@ def _boxes_at_inputs(
             continue
         for tap, window in zip(reader.inputs, windows.reads[i], strict=True):
             shape = shapes[tap.node][tap.output]
-            boxes_read = [_box_read(box, window, shape, shapes[i][0]) for box in boxes]
+            boxes_read: list[Box | None] = (
+                [*boxes]
+                if windows.elementwise[i]
+                else [_box_read(box, window, shape, shapes[i][0]) for box in boxes]
+            )
             if cut is not None and any(
                 _reads_padding(box, window, shape, windows.channels[i]) for box in boxes
             ):

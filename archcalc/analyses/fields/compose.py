@@ -86,7 +86,7 @@ def _map_through(index_map: IndexMap, window: Window, shape: Shape) -> Composed:
         composed = _constant_through(index_map, window)
     else:
         composed = _moving_through(index_map, window, shape)
-    if isinstance(composed, IndexMap) and (index_map.domains or any(type(r) is Section for r in window)):
+    if isinstance(composed, IndexMap) and (index_map.domains or Section in map(type, window)):
         return _restricted(index_map, composed, window)
     return composed
 

@@ -13,7 +13,7 @@ returned. Two axes that are flattened together tell nothing apart, and both are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -35,6 +35,17 @@ class Use(Enum):
     LAST = "the last axis of a tensor, where nothing follows that decides"
 
 
+class AxisRead(NamedTuple):
+    """A layer's read of `axis` of its `input`, which has `rank` axes; the rest as in `Step`."""
+
+    input: int
+    rank: int
+    axis: int
+    use: Use | None
+    onward: tuple[int, ...]
+    scattered: bool
+
+
 class Step(NamedTuple):
     """A layer's read of `axis` of the first output of `node`: its use, and the axes of `reader` it goes to.
 
@@ -49,20 +60,18 @@ class Step(NamedTuple):
     scattered: bool
 
 
-def feature_axes(
-    graph: Graph, shapes: Shapes, reads: Sequence[Sequence[Window]]
-) -> dict[int, frozenset[int]]:
-    """The axes of features of every node without inputs; its other axes are positions.
-
-    `reads` holds the windows of every node, as its layer states them.
-    """
+def feature_axes(graph: Graph, shapes: Shapes) -> dict[int, frozenset[int]]:
+    """The axes of features of every node without inputs; its other axes are positions."""
     live = {(i, a) for i, node in enumerate(graph.nodes) if not node.inputs for a in range(len(shapes[i][0]))}
     steps: list[Step] = []
     with scope():  # assumptions about sizes that are only tried are of no interest
-        for i in range(len(graph.nodes)):
-            for step in _steps(graph, shapes, reads, i, live):
-                steps.append(step)
-                live |= {(step.reader, a) for a in step.onward}
+        for i, reads in enumerate(graph.each(shapes, _reads)):
+            for read in reads:
+                tap = graph.nodes[i].inputs[read.input]
+                # windows describe the first output of a layer
+                if (tap.node, read.axis) in live and read.rank == len(shapes[tap.node][0]):
+                    steps.append(Step(tap.node, read.axis, read.use, i, read.onward, read.scattered))
+                    live.update((i, a) for a in read.onward)
     uses: dict[tuple[int, int], set[Use]] = {}
     followed = {(step.node, step.axis) for step in steps}
     for node, axis in live - followed:
@@ -82,24 +91,25 @@ def feature_axes(
     }
 
 
-def _steps(
-    graph: Graph, shapes: Shapes, reads: Sequence[Sequence[Window]], i: int, live: set[tuple[int, int]]
-) -> Iterator[Step]:
-    """What one node does with the axes that are still followed."""
-    node = graph.nodes[i]
-    inputs = graph.input_shapes(shapes, node)
-    for k, (tap, window) in enumerate(zip(node.inputs, reads[i], strict=True)):
-        if len(inputs[k]) != len(
-            shapes[tap.node][0]
-        ):  # another output than the first, which windows describe
-            continue
-        for axis, read in enumerate(window):
-            if (tap.node, axis) in live and not _reads_nothing(read):
-                use = _use(node.layer, inputs, k, axis, window)
-                # normalisation reads axes as a whole and leaves them what they are
-                stays = isinstance(node.layer, OverAxes)
-                onward = (axis,) if stays else _onward(read, len(shapes[i][0]))
-                yield Step(tap.node, axis, use, i, onward, isinstance(read, Scattered))
+def _reads(layer: Layer, *inputs: Shape) -> list[AxisRead]:
+    """What a layer does with each axis of its inputs."""
+    if not inputs:
+        return []
+    rank = len(layer.output_shapes(*inputs)[0])
+    return [
+        AxisRead(
+            k,
+            len(window),
+            axis,
+            _use(layer, inputs, k, axis, window),
+            # normalisation reads axes as a whole and leaves them what they are
+            (axis,) if isinstance(layer, OverAxes) else _onward(read, rank),
+            isinstance(read, Scattered),
+        )
+        for k, window in enumerate(layer.window(*inputs))
+        for axis, read in enumerate(window)
+        if not _reads_nothing(read)
+    ]
 
 
 def _reads_nothing(read: Read) -> bool:

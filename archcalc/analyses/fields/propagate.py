@@ -100,6 +100,8 @@ class Propagation(Generic[S]):
     def state_of(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:
             return {i: self.algebra.start(self.roots[i])} if i in self.roots else {}
+        if self.windows.elementwise[i]:
+            return self.state_at(node.inputs[0], len(self.open))
         branches: dict[int, list[tuple[int, S]]] = {}
         inputs = self.graph.input_shapes(self.shapes, node)
         for position, (tap, window) in enumerate(zip(node.inputs, self.windows.reads[i], strict=True)):

@@ -176,7 +176,10 @@ def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:
 
 def _comparable(shape: Shape) -> bool:
     """Whether `==` of these sizes is a truth value, which it is not for arrays."""
-    return all(type(n) is int or isinstance(n, Expr) or n is None for n in shape)
+    return _COMPARABLE.issuperset(map(type, shape))
+
+
+_COMPARABLE = frozenset({int, Expr, type(None)})
 
 
 def _nodes_to_clip(graph: Graph, clipped: str | Iterable[int]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from archcalc.analyses.fields.input_axes import feature_axes
 from archcalc.analyses.shapes import Shapes
+from archcalc.arith import Shape, concrete
 from archcalc.graph import Graph
 from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Scattered, Section, Taps, Window
 
@@ -14,11 +15,13 @@ from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Scattere
 class Windows(NamedTuple):
     """For each node: `reads`, a window for each of its inputs, and `channels`, its output's channel axes.
 
+    `elementwise`: whether each of its units reads one unit of its only input, the one at its own place.
     `axes` holds for each model input the axes along which fields are reported.
     """
 
     reads: Sequence[tuple[Window, ...]]
     channels: Sequence[frozenset[int]]
+    elementwise: Sequence[bool]
     axes: Mapping[int, tuple[int, ...]]
 
 
@@ -29,14 +32,16 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
     channels reads all of its inputs: the windows have no `Section` along a channel axis.
     """
     stated = list(graph.each(shapes, lambda layer, *inputs: layer.window(*inputs) if inputs else ()))
-    sources = feature_axes(graph, shapes, stated)
+    sources = feature_axes(graph, shapes)
     reads: list[tuple[Window, ...]] = []
     channels: list[frozenset[int]] = []
+    elementwise: list[bool] = []
     known: dict[Any, tuple[tuple[Window, ...], frozenset[int]]] = {}  # of equal layers on equal shapes
     for i, (node, shape, of_inputs) in enumerate(zip(graph.nodes, shapes, stated, strict=True)):
         if not node.inputs:
             channels.append(sources[i])
             reads.append(())
+            elementwise.append(False)
             continue
         before = tuple([channels[t.node] for t in node.inputs])
         key = id(of_inputs), before, len(shape[0])
@@ -46,8 +51,23 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
             known[key] = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs, axes
         reads.append(known[key][0])
         channels.append(known[key][1])
+        tap = node.inputs[0]
+        same = len(of_inputs) == 1 and tap.output == 0 and _same(shape[0], shapes[tap.node][0])
+        elementwise.append(same and _is_elementwise(of_inputs[0]))
     spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in sources[i]) for i in graph.inputs}
-    return Windows(reads, channels, spatial)
+    return Windows(reads, channels, elementwise, spatial)
+
+
+def _same(a: Shape, b: Shape) -> bool:
+    return a is b or (concrete((*a, *b)) and a == b)
+
+
+def _is_elementwise(window: Window) -> bool:
+    return all(
+        type(r) is Taps and r.axis == axis and concrete((r.stride, r.offset, r.count))
+        and r.stride == r.count == 1 and r.offset == 0
+        for axis, r in enumerate(window)
+    )  # fmt: skip
 
 
 def _channels(

@@ -18,17 +18,21 @@ def surely_same(a: Size, b: Size) -> bool:
 
 
 def taken_over(
-    call: Call, reads: Sequence[Tap], sizes: Sequence[Size], same: Callable[[Size, Size], bool] = surely_same
+    call: Call,
+    reads: Sequence[Tap],
+    size: Callable[[Tap], Size],
+    same: Callable[[Size, Size], bool] = surely_same,
 ) -> tuple[Tap, ...]:
     """The tensors of those that a call reads whose buffer its output may take over, or shares."""
-    if call.way == VIEW:
-        return tuple(reads[:1])
-    if call.way == NEW:
+    way = call.way
+    if way == NEW:
         return ()
-    return tuple(tap for tap, size in zip(reads, sizes, strict=True) if same(size, call.outputs[0]))
+    if way == VIEW:
+        return tuple(reads[:1])
+    return tuple(tap for tap in reads if same(size(tap), call.outputs[0]))
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Program:
     """The events of a run, and what is alive before the first and after the last of them."""
 
@@ -40,6 +44,8 @@ class Program:
 
     def same(self, a: Size, b: Size) -> bool:
         """Whether two sizes are equal; where that depends on symbols they are taken to be different."""
+        if type(a) is int and type(b) is int:
+            return a == b
         answer = equal(a, b)
         if answer is None and is_known(a) and is_known(b):
             self.different[a, b] = None
@@ -77,14 +83,19 @@ class Program:
         """A call's forward pass; `key` gives the values that it reads and writes where it runs again."""
         step = self.run.steps[number]
         call = self.calls[step.node]
-        named: Callable[[Tap], Key] = key or (lambda tap: tap)
-        sources = taken_over(call, step.reads, [self.size(tap) for tap in step.reads], self.same)
-        writes = tuple(
-            Write(named(Tap(number, k)), Bytes(0, size), call.way, tuple(map(named, sources)))
-            for k, size in enumerate(call.outputs)
-        )
-        reads = tuple(map(named, step.reads))
         phase = "backward" if key else "forward"
+        made = tuple([Tap(number, k) for k in range(len(call.outputs))])
+        taken = taken_over(call, step.reads, self.size, self.same)
+        reads, sources, outputs = (
+            taps if key is None else tuple(map(key, taps)) for taps in (step.reads, taken, made)
+        )
+        way = call.way
+        writes = tuple(
+            [
+                Write(out, Bytes(0, size), way, sources)
+                for out, size in zip(outputs, call.outputs, strict=True)
+            ]
+        )
         if not training or not call.has_gradient:
             return Event(step.node, phase, reads, writes, Bytes(call.copies, call.inference))
         if step.node in self.plan.block_of and not key:  # nothing is kept

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archcalc.analyses.memory import schedule
 from archcalc.analyses.memory.held import Call
-from archcalc.analyses.memory.order import is_forced, keras_order
+from archcalc.analyses.memory.order import is_forced
 from archcalc.analyses.memory.peak import Course, Peak, peak
 from archcalc.analyses.memory.peak import inference as course
 from archcalc.arith import Size
@@ -29,9 +29,8 @@ class Inference(NamedTuple):
     optimal: bool = False
 
 
-def inference(graph: Graph, calls: Sequence[Call], batch: Size) -> Inference:
-    """The peaks of calls that hold these bytes, with this batch."""
-    order = keras_order(graph)
+def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int], batch: Size) -> Inference:
+    """The peaks of calls that hold these bytes, with this batch; `order` is Keras's."""
     run = course(graph, calls, order)
     usual = peak(run, batch)
     if is_forced(graph) and not graph.repeats:

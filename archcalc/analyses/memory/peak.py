@@ -7,14 +7,14 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from archcalc.analyses.memory.blocks import Block, contiguous
 from archcalc.analyses.memory.events import Program
 from archcalc.analyses.memory.held import Call
-from archcalc.analyses.memory.pool import Bytes, Event, EveryMoment, Moment, Pool, Write
+from archcalc.analyses.memory.pool import Bytes, Events, EveryMoment, Moment, Pool, Write, replayed
 from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
 from archcalc.analyses.memory.training_step import TrainingStep
@@ -38,7 +38,8 @@ class Course(NamedTuple):
     """The moments of a run at which its memory may be largest, whatever the batch."""
 
     moments: Sequence[Moment]
-    program: Program | None = None  # of inference, which can run again
+    program: Program | None = None  # of inference, which can run again, and its events
+    events: Events = tuple
     reason: str = ""  # why nothing is known
     least_copies: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and from which on
     different: Sequence[tuple[Size, Size]] = ()  # sizes that the bytes take to be different
@@ -75,7 +76,7 @@ def fixed(most: Size) -> Course:
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.inference)._replace(program=program)
+    return _course(program, program.inference)
 
 
 def training(
@@ -85,12 +86,13 @@ def training(
     # the first and the last copy of a block differ from those between: what is next to them is another layer
     run = Run(graph, contiguous(graph, order, recomputed), ends=2)
     program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    return _course(program, lambda: TrainingStep(program).events(), fixed, program.labels)
+    course = _course(program, lambda: TrainingStep(program).events(), fixed, program.labels)
+    return course._replace(program=None, events=tuple)
 
 
 def _course(
     program: Program,
-    events: Callable[[], Iterable[Event]],
+    events: Events,
     fixed: Size = 0,
     labels: Callable[[], Sequence[Write]] = tuple,
 ) -> Course:
@@ -98,10 +100,13 @@ def _course(
         return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
     if program.run.scattered:
         return Course((), reason="other layers run between those of a block that is repeated")
+    events = replayed(events, len(program.run.steps))
     pool = _pool(program, events, labels=labels())
     moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
     return Course(
         [m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments],
+        program,
+        events,
         least_copies=program.run.least_copies,
         different=tuple(program.different),
     )
@@ -122,7 +127,7 @@ def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
 
 def _pool(
     program: Program,
-    events: Callable[[], Iterable[Event]],
+    events: Events,
     stop: int | None = None,
     labels: Sequence[Write] = (),
     kind: type[Pool] = Pool,
@@ -137,7 +142,7 @@ def peak(course: Course, batch: Size) -> Peak:
     moment, program = course.moment(batch), course.program
     if moment is None or program is None:
         return Peak(course.at(batch), None)
-    pool = _pool(program, program.inference, moment.event)
+    pool = _pool(program, course.events, moment.event)
     steps = program.run.steps
     held = tuple(
         (Tap(steps[key.node].node, key.output), size.at(batch))
@@ -153,7 +158,7 @@ def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
     if program is None or course.reason:
         return []
     most: dict[int, tuple[int, int]] = {}  # by event
-    for at in _pool(program, program.inference, kind=EveryMoment).moments:
+    for at in _pool(program, course.events, kind=EveryMoment).moments:
         size = at.bytes.at(batch)
         if type(size) is not int:
             return []

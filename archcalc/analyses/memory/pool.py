@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW
@@ -17,12 +18,6 @@ class Bytes(NamedTuple):
 
     fixed: Size = 0
     sample: Size = 0
-
-    def plus(self, other: Bytes) -> Bytes:
-        return Bytes(self.fixed + other.fixed, self.sample + other.sample)
-
-    def minus(self, other: Bytes) -> Bytes:
-        return Bytes(self.fixed - other.fixed, self.sample - other.sample)
 
     def at(self, batch: Size) -> Size:
         return self.fixed + batch * self.sample
@@ -62,6 +57,15 @@ class Event(NamedTuple):
     early: Bytes = NOTHING
 
 
+Events = Callable[[], Iterable[Event]]  # of a run from its start, each time it is called
+HELD = 10_000  # of a run with so many steps they are made once: a few MiB
+
+
+def replayed(events: Events, steps: int) -> Events:
+    """The same events of a run, made once where its steps are few."""
+    return events if steps > HELD else partial(iter, list(events()))
+
+
 class Moment(NamedTuple):
     """The bytes alive at one time, and what runs then: the number of the event, its node, its phase."""
 
@@ -71,16 +75,26 @@ class Moment(NamedTuple):
     phase: str = ""
 
 
+class Buffer:
+    """The memory of one or more values, its users."""
+
+    __slots__ = ("size", "users")
+
+    def __init__(self, size: Bytes) -> None:
+        self.size = size
+        self.users: list[Key] = []
+
+
 class Pool:
     """The moments of a run, or of its part up to event number `stop`.
 
-    `events` is called twice, so that a long run need not be held. `at_start` are alive from the start,
-    `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
+    `events` is called twice, so that a long run need not be held (`replayed`). `at_start` are alive from
+    the start, `to_end` to the end. Of moments in a row that exceed each other only the largest are kept.
     """
 
     def __init__(
         self,
-        events: Callable[[], Iterable[Event]],
+        events: Events,
         at_start: Sequence[Write],
         to_end: Collection[Key],
         stop: int | None = None,
@@ -93,11 +107,9 @@ class Pool:
                 self._last[write.key] = number
         for key in to_end:
             self._last[key] = END
-        self._buffer: dict[Key, int] = {}
-        self._size: dict[int, Bytes] = {}
-        self._users: dict[int, list[Key]] = {}
-        self._taken = 0
-        self.alive = NOTHING
+        self._buffer: dict[Key, Buffer] = {}
+        self._fixed: Size = 0
+        self._sample: Size = 0
         for write in at_start:
             self._last.setdefault(write.key, -1)
             self._take(write, -1)
@@ -107,12 +119,16 @@ class Pool:
             if number == stop:
                 break
 
+    @property
+    def alive(self) -> Bytes:
+        return Bytes(self._fixed, self._sample)
+
     def alive_now(self) -> list[tuple[Key, Bytes]]:
         """The values that have a buffer, each buffer once."""
-        first: dict[int, Key] = {}
+        first: dict[int, tuple[Key, Bytes]] = {}
         for key, buffer in self._buffer.items():
-            first.setdefault(buffer, key)
-        return [(key, self._size[buffer]) for buffer, key in first.items()]
+            first.setdefault(id(buffer), (key, buffer.size))
+        return [*first.values()]
 
     def _run(self, number: int, event: Event, stop: bool) -> None:
         if event.early != NOTHING:
@@ -122,18 +138,19 @@ class Pool:
         self._see(event.working, number, event)
         if stop:
             return
-        for key in {*event.reads, *(w.key for w in event.writes)}:
-            if self._last[key] == number:
-                del self._last[key]
+        last = self._last
+        for key in (*event.reads, *[write.key for write in event.writes]):
+            if last.get(key) == number:
+                del last[key]
                 self._drop(key)
 
     def _see(self, working: Bytes, number: int, event: Event) -> None:
         """The moment at which an event also holds these bytes."""
-        now = self.alive.plus(working)
-        while self.moments and now != self.moments[-1].bytes and now.exceeds(self.moments[-1].bytes):
-            self.moments.pop()
-        if not self.moments or not self.moments[-1].bytes.exceeds(now):
-            self.moments.append(Moment(now, number, event.node, event.phase))
+        now, moments = Bytes(self._fixed + working.fixed, self._sample + working.sample), self.moments
+        while moments and now != moments[-1].bytes and now.exceeds(moments[-1].bytes):
+            moments.pop()
+        if not moments or not moments[-1].bytes.exceeds(now):
+            moments.append(Moment(now, number, event.node, event.phase))
 
     def _take(self, write: Write, number: int) -> None:
         buffer = None
@@ -142,20 +159,18 @@ class Pool:
         elif write.way == REUSED:
             buffer = self._reusable(write, number)
         if buffer is None:
-            buffer = self._taken
-            self._taken += 1
-            self._size[buffer] = write.bytes
-            self._users[buffer] = []
-            self.alive = self.alive.plus(write.bytes)
-        if write.key not in self._users[buffer]:
-            self._users[buffer].append(write.key)
+            buffer = Buffer(write.bytes)
+            self._fixed = self._fixed + write.bytes.fixed
+            self._sample = self._sample + write.bytes.sample
+        if write.key not in buffer.users:
+            buffer.users.append(write.key)
         self._buffer[write.key] = buffer
 
-    def _reusable(self, write: Write, number: int) -> int | None:
+    def _reusable(self, write: Write, number: int) -> Buffer | None:
         """The buffer of a source that nothing else uses, and that nothing reads later."""
         for key in write.sources:
             buffer = self._buffer.get(key)
-            if buffer is not None and all(self._last[user] == number for user in self._users[buffer]):
+            if buffer is not None and all(self._last[user] == number for user in buffer.users):
                 return buffer
         return None
 
@@ -163,14 +178,15 @@ class Pool:
         buffer = self._buffer.pop(key, None)
         if buffer is None:
             return
-        self._users[buffer].remove(key)
-        if not self._users[buffer]:
-            del self._users[buffer]
-            self.alive = self.alive.minus(self._size.pop(buffer))
+        buffer.users.remove(key)
+        if not buffer.users:
+            self._fixed = self._fixed - buffer.size.fixed
+            self._sample = self._sample - buffer.size.sample
 
 
 class EveryMoment(Pool):
     """A pool that keeps all moments, for a curve of them."""
 
     def _see(self, working: Bytes, number: int, event: Event) -> None:
-        self.moments.append(Moment(self.alive.plus(working), number, event.node, event.phase))
+        now = Bytes(self._fixed + working.fixed, self._sample + working.sample)
+        self.moments.append(Moment(now, number, event.node, event.phase))

@@ -52,7 +52,7 @@ class _State(NamedTuple):
     ready: frozenset[int]  # the nodes that may run next
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Problem:
     """The nodes to run and the buffers to hold, which are numbered consecutively.
 
@@ -99,7 +99,7 @@ class _Problem:
             output_bytes.append(sum(size[b] for b in own))
             inside.append(batch * call.inference + call.copies)
             frees.append([b for b in (*read[i], *unread) if b not in fixed])
-            taken = taken_over(call, node.inputs, [calls[t.node].outputs[t.output] for t in node.inputs])
+            taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
             takes.append(
                 [b for b in {number[t] for t in taken} if b not in fixed] if call.way == REUSED else []
             )

@@ -9,7 +9,6 @@ from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, prod
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
-from archcalc.layers.attention import Projected
 from archcalc.layers.base import Layer
 
 
@@ -35,7 +34,10 @@ def macs(graph: Graph, shapes: Shapes, calls: Sequence[Call], forward: Sequence[
 def _first(layer: Layer, *inputs: Shape) -> Size:
     """The multiply-adds of the products that read the inputs of a layer."""
     weights = {w.name: w.shape for w in layer.weights(*inputs)}
-    if isinstance(layer, Projected):
+    if layer.call_style == "separate":
+        from archcalc.layers.attention import Projected
+
+        assert isinstance(layer, Projected)
         named = layer.named_inputs(inputs)
         sources = {"query": named.query, "gate": named.query, "key": named.key, "value": named.value}
         kernels = {name: weights.get(f"{name}/kernel") for name in sources}

@@ -28,7 +28,10 @@ def tensors(
         if type(node.layer).__name__ == "Parameter":  # it is held as a weight
             by_node.append([0])
             continue
-        per_unit = batch * BYTES.get(types[-1], Unknown(f"bytes of a {types[-1]} are not known here"))
+        bytes_each: Size | None = BYTES.get(types[-1])
+        if bytes_each is None:
+            bytes_each = Unknown(f"bytes of a {types[-1]} are not known here")
+        per_unit = batch * bytes_each
         by_node.append([per_unit * prod(shape) for shape in outputs])
     return by_node
 

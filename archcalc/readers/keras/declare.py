@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 from archcalc.errors import ArchcalcError, LayerError
@@ -29,12 +30,27 @@ _OF_EVERY_LAYER = ("name", "trainable", "dtype")
 def declare(class_name: str, config: dict[str, Any], path: str, reading: Reading) -> Layer | None:
     """The layer that a Keras class and its arguments describe; None, with faults noted, if they are invalid.
 
-    `path` is the JSON path of the arguments.
+    `path` is the JSON path of the arguments. Equal descriptions give one object, of which a deep network has
+    few: what follows from a layer is then worked out once.
     """
-    arguments = modern(class_name, {k: v for k, v in config.items() if k != "name"})
+    stated = {k: v for k, v in config.items() if k != "name"}
+    try:
+        key = class_name, json.dumps(stated)
+    except (TypeError, ValueError, RecursionError):  # of a live model: other objects than JSON has
+        return _declare(class_name, stated, path, reading)
+    if key in reading.declared:
+        return reading.declared[key]
+    said = len(reading.faults), len(reading.left_out)
+    layer = _declare(class_name, stated, path, reading)
+    if said == (len(reading.faults), len(reading.left_out)):  # else the next one has to be named, too
+        reading.declared[key] = layer
+    return layer
+
+
+def _declare(class_name: str, stated: dict[str, Any], path: str, reading: Reading) -> Layer | None:
     cls = layer_type(class_name)
     assert cls is not None
-    return construct(cls, arguments, path, reading)
+    return construct(cls, modern(class_name, stated), path, reading)
 
 
 def construct(cls: type[Layer], arguments: dict[str, Any], path: str, reading: Reading) -> Layer | None:

@@ -21,8 +21,6 @@ def at_every_step(layer: Layer, name: str, steps: int, path: str, reading: Readi
 
     `path` is the JSON path of the layer.
     """
-    if not steps:
-        return layer
     if isinstance(layer, Merge | Unary):
         return layer
     if isinstance(layer, Concatenate):

@@ -28,8 +28,6 @@ def with_parts_apart(graph: Graph, reading: Reading) -> Graph:
 
     Raises `SourceError` for a layer that has no rule on such parts.
     """
-    if not any(type(node.layer).__name__ == RESHAPE for node in graph.nodes):
-        return graph
     nodes: list[Node] = []
     shapes: list[tuple[Shape, ...]] = []
     parts: list[int] = []  # of each node's outputs: how many parts of a sample stand along the batch

@@ -20,7 +20,7 @@ class Ref(NamedTuple):
     shape: tuple[int | None, ...] | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Call:
     """One call of a member.
 
@@ -37,7 +37,7 @@ class Call:
     layer: Layer | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Member:
     """A named part of a model: an input (a layer without calls), a layer, an operation, or a model."""
 
@@ -60,7 +60,7 @@ class Member:
         return mark if type(mark) is int else None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Model:
     """A graph of members; inputs and outputs in the order in which Keras flattens them."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archcalc.errors import Fault
+from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
 from archcalc.readers.json_text import MAX_FAULTS
 from archcalc.readers.keras.statements import NONE, Statements
@@ -26,7 +27,7 @@ UNBUILT = (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Reading:
     """What all parts of the reader share."""
 
@@ -48,6 +49,7 @@ class Reading:
     whole: str = ""  # the row that is the model itself, if it is one layer
     claimed: dict[str, str] = field(default_factory=dict)  # row -> class, of layers that `--as` speaks of
     faults: list[Fault] = field(default_factory=list)
+    declared: dict[tuple[str, str], Layer | None] = field(default_factory=dict)  # by class and arguments
     objects: dict[int, int] = field(default_factory=dict)  # mark of an object -> the node of its first call
     left_out: list[str] = field(default_factory=list)  # what the file states and no graph holds
     open_symbols: dict[str, Any] = field(default_factory=dict)

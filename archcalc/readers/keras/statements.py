@@ -23,7 +23,7 @@ AS, SHAPE, CLASSES = "--as (as_=)", "--shape (shapes=)", "--classes (classes=)"
 IDENTITY = "identity"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Statements:
     """`types`: class -> layer type or activation; `shapes`: row -> sizes; `rules`: class -> rule."""
 

@@ -12,7 +12,6 @@ from archcalc.graph import CallMask, Graph, Node, Tap, cycle, shown_cycle, topol
 from archcalc.layers.base import Layer
 from archcalc.layers.keras_names import from_keras_name
 from archcalc.layers.operations.base import Operation
-from archcalc.readers.keras.distributed import at_every_step
 from archcalc.readers.keras.model import Call, Member, Model, Ref, leaves
 from archcalc.readers.keras.reading import Reading
 from archcalc.readers.limits import WRITTEN_A_LAYER
@@ -22,7 +21,7 @@ STEPS_A_LAYER = 10
 SHARED = "shared"  # begins the identity of an object that the file marks
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Unfolding:
     reading: Reading
     nodes: list[Node] = field(default_factory=list)
@@ -200,7 +199,11 @@ def _model(unfolding: _Unfolding, use: _Use, taps: list[Tap | None]) -> list[Tap
             results[member.name, number] = _model(unfolding, inside, list(inputs))
         elif call.layer is not None:
             name = from_keras_name(member.name)
-            layer = at_every_step(call.layer, name, use.steps, member.path, reading)
+            layer = call.layer
+            if use.steps:
+                from archcalc.readers.keras.distributed import at_every_step
+
+                layer = at_every_step(layer, name, use.steps, member.path, reading)
             masks = tuple(
                 _mask(model, *mask, results, unfolding.nodes, reading) for mask in call.masks.items()
             )

@@ -133,7 +133,7 @@ def test_peak_equals_brute_force(drawn: tuple[Graph, Calls], data: st.DataObject
         assert sum(size for _, size in highest.held) <= highest.bytes
         step = peak.training(graph, calls, any_order, 7)
         assert step.at(1) == 7 + brute_force(graph, calls, any_order, training=True)
-    _, usual, best, best_order, _ = inference.inference(graph, calls, 1)
+    _, usual, best, best_order, _ = inference.inference(graph, calls, keras_order(graph), 1)
     assert usual.bytes == brute_force(graph, calls, keras_order(graph))
     if best_order is None:
         assert best == usual
@@ -171,7 +171,7 @@ def test_the_largest_batch_is_that_of_the_peak(drawn: tuple[Graph, Calls], memor
 @given(graphs(most=7))
 def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Calls]) -> None:
     graph, calls = drawn
-    memory = inference.inference(graph, calls, 1)
+    memory = inference.inference(graph, calls, keras_order(graph), 1)
     assert memory.optimal
     assert memory.best.bytes == min(brute_force(graph, calls, order) for order in all_orders(graph))
 
@@ -192,7 +192,7 @@ def test_without_a_search_an_order_is_called_optimal_only_if_it_is(drawn: tuple[
 def test_a_search_that_ends_at_its_limit_is_not_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, calls = _branches(6)
     monkeypatch.setattr(schedule, "MAX_RUNS", 3)
-    assert not inference.inference(graph, calls, 1).optimal
+    assert not inference.inference(graph, calls, keras_order(graph), 1).optimal
 
 
 def _branches(count: int) -> tuple[Graph, Calls]:
@@ -211,7 +211,7 @@ def _branches(count: int) -> tuple[Graph, Calls]:
 
 def test_an_order_that_needs_less_than_that_of_keras() -> None:
     graph, calls = _branches(4)
-    memory = inference.inference(graph, calls, 1)
+    memory = inference.inference(graph, calls, keras_order(graph), 1)
     # Keras holds the large outputs of all four branches; one branch after the other holds one of them
     assert memory.usual.bytes == 1 + 10 + 11 + 12 + 13 + 1
     assert memory.optimal
