@@ -223,7 +223,8 @@ class Figures:
 
     def _training(self, recomputed: Sequence[blocks.Block]) -> peak.Course:
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed)
+        program = self.peaks.course.program
+        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, program)
 
     @once
     def training(self) -> peak.Course:

@@ -83,7 +83,7 @@ def effective_fields(
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
     by_node: list[dict[str, EffectiveField | None]] = []
     for i, state in Propagation(graph, shapes, reads, roots, algebra):
-        if reads.elementwise[i]:
+        if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
             by_node.append(by_node[graph.nodes[i].inputs[0].node])
             continue
         by_node.append(

@@ -66,7 +66,13 @@ def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None
         return _clipped([(first, n) if read.backwards else (0, last)], n)
     if isinstance(read, Taps):
         fields = (read.stride, read.offset, read.count, read.dilation)
-        return _clipped(_taps(units, n, *fields), n) if concrete(fields) else None
+        if not concrete(fields):
+            return None
+        one = _interval(*units[0], *fields) if len(units) == 1 else None
+        if one is not None:
+            first, stop = max(one[0], 0), min(one[1], n)
+            return ((first, stop),) if first < stop else ()
+        return _clipped(_taps(units, n, *fields), n)
     if isinstance(read, Phases):
         return _clipped(_phases(units, read), n)
     if isinstance(read, Section):
@@ -106,14 +112,12 @@ def _taps(
 ) -> Iterator[tuple[int, int]]:
     reach = dilation * (count - 1)
     for a, b in units:
-        if stride == 1 and (count == 1 or dilation <= b - a):
-            yield a + offset, b + offset + reach
+        one = _interval(a, b, stride, offset, count, dilation)
+        if one is not None:
+            yield one
         elif stride == 1:
             for t in _taps_within(a + offset, b + offset, n, count, dilation):
                 yield a + offset + dilation * t, b + offset + dilation * t
-        elif dilation == 1 and 0 < abs(stride) <= count:
-            ends = stride * a, stride * (b - 1)
-            yield min(ends) + offset, max(ends) + offset + count
         else:
             for i in _within(a, b, stride, offset, reach, n):
                 first = stride * i + offset
@@ -122,6 +126,16 @@ def _taps(
                 else:
                     for t in _taps_within(first, first + 1, n, count, dilation):
                         yield first + dilation * t, first + dilation * t + 1
+
+
+def _interval(a: int, b: int, stride: int, offset: int, count: int, dilation: int) -> tuple[int, int] | None:
+    """The indices that output units a..b-1 read, if those are an interval."""
+    if stride == 1 and (count == 1 or dilation <= b - a):
+        return a + offset, b + offset + dilation * (count - 1)
+    if dilation == 1 and 0 < abs(stride) <= count:
+        ends = stride * a, stride * (b - 1)
+        return min(ends) + offset, max(ends) + offset + count
+    return None
 
 
 def _within(a: int, b: int, stride: int, offset: int, reach: int, n: int) -> range:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from archcalc.analyses.memory.held import NEW, VIEW, Call
-from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
+from archcalc.analyses.memory.pool import HELD, Bytes, Event, Key, Write
 from archcalc.analyses.memory.recompute import NOTHING, Plan
 from archcalc.analyses.memory.steps import Run
 from archcalc.arith import Size, certainly, equal, is_known, largest
@@ -41,6 +41,8 @@ class Program:
     calls: Sequence[Call]
     plan: Plan = NOTHING  # which blocks are recomputed
     different: dict[tuple[Size, Size], None] = field(default_factory=dict)  # sizes taken to be different
+    # what the forward pass of each step reads and writes, where the steps are few
+    made: dict[int, tuple[tuple[Key, ...], tuple[Write, ...]]] = field(default_factory=dict)
 
     def same(self, a: Size, b: Size) -> bool:
         """Whether two sizes are equal; where that depends on symbols they are taken to be different."""
@@ -84,18 +86,7 @@ class Program:
         step = self.run.steps[number]
         call = self.calls[step.node]
         phase = "backward" if key else "forward"
-        made = tuple([Tap(number, k) for k in range(len(call.outputs))])
-        taken = taken_over(call, step.reads, self.size, self.same)
-        reads, sources, outputs = (
-            taps if key is None else tuple(map(key, taps)) for taps in (step.reads, taken, made)
-        )
-        way = call.way
-        writes = tuple(
-            [
-                Write(out, Bytes(0, size), way, sources)
-                for out, size in zip(outputs, call.outputs, strict=True)
-            ]
-        )
+        reads, writes = self._accesses(number, key)
         if not training or not call.has_gradient:
             return Event(step.node, phase, reads, writes, Bytes(call.copies, call.inference))
         if step.node in self.plan.block_of and not key:  # nothing is kept
@@ -103,6 +94,27 @@ class Program:
             return Event(step.node, phase, reads, writes, working)
         inside = Write(("inside", number), Bytes(call.copies, call.saved))
         return Event(step.node, phase, reads, (*writes, inside), Bytes(0, call.forward))
+
+    def _accesses(
+        self, number: int, key: Callable[[Tap], Key] | None
+    ) -> tuple[tuple[Key, ...], tuple[Write, ...]]:
+        """What a call's forward pass reads and writes."""
+        if key is None and number in self.made:
+            return self.made[number]
+        step = self.run.steps[number]
+        call = self.calls[step.node]
+        outputs = tuple([Tap(number, k) for k in range(len(call.outputs))])
+        taken = taken_over(call, step.reads, self.size, self.same)
+        reads, sources, written = (
+            taps if key is None else tuple(map(key, taps)) for taps in (step.reads, taken, outputs)
+        )
+        way = call.way
+        writes = tuple(
+            [Write(to, Bytes(0, size), way, sources) for to, size in zip(written, call.outputs, strict=True)]
+        )
+        if key is None and len(self.run.steps) <= HELD:
+            self.made[number] = reads, writes
+        return reads, writes
 
     def size(self, tap: Tap) -> Size:
         return self.calls[self.run.steps[tap.node].node].outputs[tap.output]

@@ -80,12 +80,23 @@ def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Cour
 
 
 def training(
-    graph: Graph, calls: Sequence[Call], order: Sequence[int], fixed: Size, recomputed: Sequence[Block] = ()
+    graph: Graph,
+    calls: Sequence[Call],
+    order: Sequence[int],
+    fixed: Size,
+    recomputed: Sequence[Block] = (),
+    forward: Program | None = None,
 ) -> Course:
-    """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end."""
-    # the first and the last copy of a block differ from those between: what is next to them is another layer
-    run = Run(graph, contiguous(graph, order, recomputed), ends=2)
-    program = Program(graph, run, calls, plan(graph, calls, recomputed))
+    """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end.
+
+    `forward`: the program of these calls in inference, if it is known.
+    """
+    if forward is not None and forward.calls is calls and not (graph.repeats or recomputed):
+        program = forward
+    else:
+        # the first and the last copy of a block differ from those between: next to them is another layer
+        run = Run(graph, contiguous(graph, order, recomputed), ends=2)
+        program = Program(graph, run, calls, plan(graph, calls, recomputed))
     course = _course(program, lambda: TrainingStep(program).events(), fixed, program.labels)
     return course._replace(program=None, events=tuple)
 

@@ -96,14 +96,14 @@ class _Problem:
             unread = [b for b in own if not readers[b] and b not in fixed]
             for buffer in unread:
                 readers[buffer].append(i)  # no node reads it: it is freed at once
-            output_bytes.append(sum(size[b] for b in own))
+            output_bytes.append(sum([size[b] for b in own]))
             inside.append(batch * call.inference + call.copies)
             frees.append([b for b in (*read[i], *unread) if b not in fixed])
-            taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
-            takes.append(
-                [b for b in {number[t] for t in taken} if b not in fixed] if call.way == REUSED else []
-            )
-            reads = sum(size[b] for b in read[i] if b not in called)
+            taken: Sequence[Tap] = ()
+            if call.way == REUSED:
+                taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
+            takes.append([b for b in {number[t] for t in taken} if b not in fixed])
+            reads = sum([size[b] for b in read[i] if b not in called])
             least = at_start + reads + output_bytes[i] + inside[i] - (output_bytes[i] if takes[i] else 0)
             step_bytes.append(0 if i in inputs else least)
         parents = [{t.node for t in node.reads} - inputs for node in graph.nodes]

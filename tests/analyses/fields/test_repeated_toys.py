@@ -20,7 +20,7 @@ from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Repeat, Tap
 from archcalc.layers.core import InputLayer
 from archcalc.layers.window import Taps, Whole, Window
-from tests.analyses.fields.toy import Toy, a_read
+from tests.analyses.fields.toy import Toy, a_read, elementwise
 
 # fields of a block that reads a whole axis are exact from its second copy on
 COPIES = (2, 3, 5)
@@ -88,6 +88,10 @@ def drawn(draw: st.DrawFn) -> Drawn:
             inputs = [k - 1]
             if k and draw(st.booleans()):
                 inputs.append(draw(st.integers(-1, k - 1)))
+            if len(inputs) == 1 and not draw(st.integers(0, 3)):
+                same = before if k == 0 else rows[k - 1].out[:-1]
+                rows.append(Row((*same, 1), (elementwise(rank + 1),), (k - 1,)))
+                continue
             out = tuple(draw(st.integers(1, 8)) for _ in range(rank)) if end is None else end
             windows = []
             for i in inputs:

@@ -213,6 +213,10 @@ def networks(
         parents = draw(st.lists(st.sampled_from(sorted(shapes)), min_size=1, max_size=2))
         if any(parent in strict for parent in parents):
             strict.add(name)
+        if len(parents) == 1 and not draw(st.integers(0, 4)):  # an activation, say
+            shapes[name] = shapes[parents[0]]
+            nodes.append((name, Toy(out=shapes[name], reads=(elementwise(spatial + 1),)), parents))
+            continue
         if parts and len(parents) == 2 and draw(st.booleans()):
             out, reads = draw(a_concatenation([shapes[p] for p in parents]))
         else:
@@ -231,6 +235,11 @@ def networks(
         nodes.append((name, Toy(out=shapes[name], reads=tuple(reads)), parents))
     note("\n".join(f"{name} {shapes[name]} {getattr(toy, 'reads', '')} {of}" for name, toy, of in nodes))
     return Graph.of("toy", nodes, [nodes[-1][0]])
+
+
+def elementwise(rank: int) -> tuple[Taps, ...]:
+    """Each unit reads the one at its own place."""
+    return tuple(map(Taps, range(rank)))
 
 
 @st.composite
