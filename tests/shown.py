@@ -1,8 +1,9 @@
 """The blocks of code of README and docs/, and how their commands are run.
 
 A `console` block shows commands, after `$`, and what they print: `...` means any lines, and `# exit code N`
-after a command its exit code (otherwise 0). An `sh` block holds commands alone. A block under
-`<!-- NAME -->` is the content of a file that the commands of its page read.
+after a command its exit code (otherwise 0). A line that ends with a backslash goes on in the next. An `sh`
+block holds commands alone. A block under `<!-- NAME -->` is the content of a file that the commands of its
+page read.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def shown(page: Path) -> Iterator[Shown]:
     """The commands of a page, in order."""
     for block in blocks(page):
         if block.language == "console":
-            for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            text = re.sub(r" \\\n +", " ", block.text)
+            for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
                 command, _, output = part.partition("\n")
                 yield _shown(command, output)
         elif block.language == "sh":

@@ -94,6 +94,10 @@ def answers(shell: str, words: str) -> list[str]:
         ("archcalc layers Conv2D lstm", ["LSTM", "LSTMCell"]),
         ("archcalc examples copy vg", ["vgg16", "vgg_family"]),
         ("archcalc analyze x.json --columns macs,fi", ["macs,field"]),
+        ("archcalc rules AC70", ["AC701", "AC702"]),
+        ("archcalc rules softmax-of", ["softmax-of-one-unit"]),
+        ("archcalc lint x.json --select AC101,AC70", ["AC101,AC701", "AC101,AC702"]),
+        ("archcalc explain --type LocallyConnected1", ["LocallyConnected1D"]),
         ("archcalc completion z", ["zsh"]),
         ("archcalc comp", ["completion"]),
     ],
@@ -103,9 +107,11 @@ def test_completion_answers(words: str, offered: list[str]) -> None:
     assert [line.rpartition(",")[2] for line in answers("fish", words)][: len(offered)]
 
 
-def test_files_are_completed_by_the_shell() -> None:
+def test_files_are_completed_by_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kernels.json").touch()
     assert answers("bash", "archcalc analyze ne") == ["file,ne"]
-    assert answers("bash", "archcalc analyze ker")[-1] == "file,ker"
+    assert answers("bash", "archcalc analyze ker")[-1] == "plain,kernels.json"
     assert "plain,keras:ResNet50" in answers("bash", "archcalc analyze ker")
 
 

@@ -43,7 +43,7 @@ def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
 
 def test_the_command_and_the_licence_are_declared(wheel: zipfile.ZipFile) -> None:
     info = f"archcalc-{archcalc.__version__}.dist-info"
-    assert "archcalc = archcalc.cli:main" in wheel.read(f"{info}/entry_points.txt").decode()
+    assert "archcalc = archcalc.__main__:run" in wheel.read(f"{info}/entry_points.txt").decode()
     metadata = Parser().parsestr(wheel.read(f"{info}/METADATA").decode())
     assert metadata["License-Expression"] == "MIT"
     assert {"keras", "plots", "dask", "experiments", "testing", "dev"} <= set(

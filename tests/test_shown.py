@@ -18,7 +18,7 @@ import pytest
 
 from archcalc.readers import load
 from archcalc.readers.schema import schema
-from tests.shown import PAGES, ROOT, Block, Shown, blocks, complaint, matches, prepare, shown, terminal
+from tests.shown import BLOCK, PAGES, ROOT, Block, Shown, blocks, complaint, matches, prepare, shown, terminal
 
 GENERATED = {"lint-rules.md"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -69,6 +69,12 @@ def test_commands_with_keras_do_what_is_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(page, tmp_path, monkeypatch, heavy=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_fit_a_page(page: Path) -> None:
+    text = "".join(block.text for block in blocks(page) if block.language == "console")
+    assert not [line for line in text.splitlines() if line.startswith("$ ") and len(line) > 120]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -126,6 +132,17 @@ def test_json_is_a_spec_or_a_part_of_one(block: Block) -> None:
         return
     filled = {"archcalc": 1, "inputs": {"x": [8, 8, 3]}, "layers": [{"name": "a", "type": "ReLU"}]} | part
     whole.validate(filled)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_reader_is_told_which_file_a_block_is(page: Path) -> None:
+    """The comment above the block, which names the file for these tests, is not shown to readers."""
+    text = page.read_text(encoding="utf-8")
+    for block in blocks(page):
+        if block.is_file:
+            before = BLOCK.sub("", text.partition(f"<!-- {block.about} -->")[0])
+            paragraph = before.rstrip().rpartition("\n\n")[2]
+            assert f"`{block.about}`" in paragraph, f"{name(page)} does not say to save {block.about}"
 
 
 @pytest.mark.parametrize("block", in_blocks("toml"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archcalc.cli import options
-from archcalc.cli.output import emit
+from archcalc.cli.output import emit, tell
 from archcalc.report.options import AnalysisOptions, GradientOptions, TableOptions
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def command(source: str, compare: bool, plots: options.Plots, fail_on: str | Non
             from archcalc.render.plots import PLOTS
 
             PLOTS[what](report, path)
+            tell(path)
         emit(_text(report, show, table), show.output)
     return int(fail_on is not None and any(f.at_least(fail_on) for f in report.findings))
 

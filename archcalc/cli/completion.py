@@ -1,4 +1,4 @@
-"""`archcalc completion`, and what the shell offers for SOURCE, TYPE, NAME and `--columns`."""
+"""`archcalc completion`, and what the shell offers for SOURCE, TYPE, NAME, ID and `--columns`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,15 @@ def command(shell: str) -> None:
 
 def sources(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Files, and `keras:NAME` once something of it is written."""
+    from glob import glob
+
     from archcalc.readers.applications import SCHEME, names
 
-    files = [CompletionItem(incomplete, type="file")]
     if not incomplete or not (SCHEME.startswith(incomplete) or incomplete.startswith(SCHEME)):
-        return files
-    found = _starting(incomplete, (f"{SCHEME}{name}" for name in names()))
-    return found if incomplete.startswith(SCHEME) else [*found, *files]
+        return [CompletionItem(incomplete, type="file")]
+    # bash would drop the names for a type of files, so these are names too
+    files = sorted(glob(f"{incomplete}*")) if SCHEME.startswith(incomplete) else []
+    return _starting(incomplete, [*(f"{SCHEME}{name}" for name in names()), *files])
 
 
 def layer_types(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -58,6 +60,23 @@ def examples(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
     from archcalc.cli import shipped
 
     return _starting(incomplete, shipped.available())
+
+
+def rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The rules of lint: their ids, and their names once something of one is written."""
+    return _starting(incomplete, _rules(incomplete))
+
+
+def listed_rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The same after a list that is written already."""
+    return listed(_rules(incomplete.rpartition(",")[2]), incomplete)
+
+
+def _rules(incomplete: str) -> list[str]:
+    from archcalc.review.lint.catalogue import catalogue
+
+    ids = catalogue()
+    return [*ids, *(rule.name for rule in ids.values())] if incomplete else [*ids]
 
 
 def listed(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

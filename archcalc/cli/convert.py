@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from archcalc.cli import options
-from archcalc.cli.output import emit
+from archcalc.cli.output import emit, tell
 from archcalc.cli.sources import read
 
 
@@ -58,6 +58,7 @@ def command(
 
         import_quietly("archcalc.keras.build")
         save_keras(graph, str(output))
+        tell(str(output))
     elif form == "spec" and written is not None:
         emit(spec_text(written.data), output)
     else:

@@ -74,7 +74,5 @@ def copy(name: str, output: str | None, force: bool) -> None:
     target = output or path.name
     if target != "-" and os.path.isfile(target) and not force:
         raise OutputError(f"{target} exists already; --force overwrites it, -o FILE writes elsewhere")
-    emit(text, target)
-    if target != "-":
-        then = f"analyze {target}" if path.suffix == ".json" else f"audit NETWORK --claims {target}"
-        click.echo(f"{target} written; next: archcalc {then}", err=True)
+    then = f"analyze {target}" if path.suffix == ".json" else f"audit NETWORK --claims {target}"
+    emit(text, target, then)

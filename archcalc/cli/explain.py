@@ -69,7 +69,14 @@ def _sizes(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...
     metavar="N",
     help="How many layers the chain has; one more is tried too. Default: 1.",
 )
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this layer type (repeatable).")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=completion.layer_types,
+    help="Only this layer type (repeatable).",
+)
 @click.option(
     "--kernel-size",
     multiple=True,

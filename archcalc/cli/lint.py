@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archcalc.cli import options
+from archcalc.cli import completion, options
 from archcalc.cli.output import emit
 from archcalc.errors import ArchcalcError
 from archcalc.graph.compiled import LABELS
@@ -29,9 +29,17 @@ _KEYS = (
 @options.sources_argument
 @options.reading_options
 @click.option(
-    "--select", metavar="RULES", help="Run only these rules: AC101, AC1 (all that begin so), names."
+    "--select",
+    metavar="RULES",
+    shell_complete=completion.listed_rules,
+    help="Run only these rules: AC101, AC1 (all that begin so), names.",
 )
-@click.option("--ignore", metavar="RULES", help="Leave out these rules, besides those of the configuration.")
+@click.option(
+    "--ignore",
+    metavar="RULES",
+    shell_complete=completion.listed_rules,
+    help="Leave out these rules, besides those of the configuration.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(options.SEVERITIES),

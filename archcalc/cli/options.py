@@ -135,6 +135,7 @@ def _pair(text: str, form: str, ctx: click.Context, parameter: click.Parameter) 
     return name, value
 
 
+MOST_CHOICES = 70  # characters of names that `--help` shows as [a|b|c]
 READING = ("symbols", "input_shape", "allow_unknown", "as_", "shapes", "classes", "max_layers")
 
 
@@ -226,7 +227,7 @@ def generated(options: type, names: tuple[str, ...] = ()) -> Callable[[F], F]:
         fields = [f for f in dataclasses.fields(options) if not names or f.name in names]
         for field in reversed(fields):
             name = f"--{field.name.replace('_', '-')}"
-            command = click.option(name, help=field.metadata["help"], **_form(field))(command)
+            command = click.option(name, **{"help": field.metadata["help"]} | _form(field))(command)
         return command
 
     return decorate
@@ -241,7 +242,13 @@ def _form(field: dataclasses.Field[Any]) -> dict[str, Any]:
     if isinstance(values, Positive):
         return {"type": click.IntRange(min=1), **shown}
     if isinstance(values, Choice):
-        return {"type": click.Choice(values.names, case_sensitive=False), **shown}
+        shown["type"] = click.Choice(values.names, case_sensitive=False)
+        if len("|".join(values.names)) > MOST_CHOICES:  # in one line they would be wider than a terminal
+            shown |= {
+                "metavar": "NAME",
+                "help": f"{field.metadata['help']} One of {', '.join(values.names)}.",
+            }
+        return shown
 
     def read(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
         try:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import click
+
 from archcalc.cli.errors import ClosedPipeError, OutputError, discard_stdout
 
 if TYPE_CHECKING:
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 PIECES = 512  # that are written at once
 
 
-def emit(text: str | Iterator[str], path: str | None) -> None:
+def emit(text: str | Iterator[str], path: str | None, then: str | None = None) -> None:
     """Write a result, or its pieces, to standard output, or to `path` (`-` is standard output).
+
+    `then` is what one may type next after `archcalc`, once a file is written.
 
     Raises
     ------
@@ -30,6 +34,13 @@ def emit(text: str | Iterator[str], path: str | None) -> None:
         _to_stdout(pieces)
     else:
         _to_file((piece.encode("utf-8", "backslashreplace") for piece in pieces), path)
+        tell(path, then)
+
+
+def tell(path: str, then: str | None = None) -> None:
+    """Name a file that was written, to somebody at a terminal or with a next step."""
+    if then is not None or (sys.stderr is not None and sys.stderr.isatty()):
+        click.echo(f"{path} written" + ("" if then is None else f"; next: archcalc {then}"), err=True)
 
 
 def _joined(pieces: Iterator[str]) -> Iterator[str]:

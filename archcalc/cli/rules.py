@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archcalc.cli import options
+from archcalc.cli import completion, options
 from archcalc.cli.output import emit
 from archcalc.render.screen import MIN_WIDTH
 
@@ -15,7 +15,7 @@ FORMATS = ("table", "json", "markdown")
 
 
 @click.command("rules", context_settings={"max_content_width": 100})
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=completion.rules)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="Output format. Default: table.")
 @options.output_option
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archcalc.cli import options
-from archcalc.cli.output import emit
+from archcalc.cli.output import emit, tell
 from archcalc.errors import ArchcalcError
 from archcalc.render.screen import MIN_WIDTH
 from archcalc.report.options import AnalysisOptions
@@ -140,14 +140,15 @@ def command(sources: tuple[str, ...], **given: Any) -> None:
     reading = options.taken(given, [name for name in options.READING if name != "symbols"])
     graphs = [read(source, symbols=None, **reading) for source in sources]
     try:
-        with naming(", ".join(sources)), progress() as tell:
-            result = sweep(graphs, progress=tell, density=plot is not None, **given)
+        with naming(", ".join(sources)), progress() as advance:
+            result = sweep(graphs, progress=advance, density=plot is not None, **given)
     except KeyboardInterrupt:
         if given["output"] is not None:
             click.echo("archcalc: interrupted; the same command with --resume continues", err=True)
         raise
     if plot is not None:
         result.plot(plot)
+        tell(plot)
     _show(result, form, width, ascii, top)
 
 

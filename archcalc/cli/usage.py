@@ -56,8 +56,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("net.json --for n --minimize macs --parameters-at-least 1000", ""),
     ),
     "sweep": (
-        ("net.json --over n=1:20 -o sweep.csv", "every n from 1 to 20"),
+        ("net.json --over n=1:20", "every n from 1 to 20"),
         ("net.json --over n=1:64 --minimize macs --maximize parameters", ""),
+        ("net.json --over n=1:20 -o all.csv", "needs the extra sweep"),
     ),
     "verify": (
         ("net.json", "every figure against the real model"),

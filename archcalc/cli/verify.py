@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archcalc.cli import options
-from archcalc.cli.output import emit
+from archcalc.cli.output import emit, tell
 from archcalc.cli.sources import read
 from archcalc.render.screen import MIN_WIDTH
 
@@ -80,10 +80,11 @@ def command(
     show = options.Showing.of(given, FORMATS, options.APPLIES | {"every": ("table",)})
     graph = read(source, **options.taken(given, options.READING))
     import_quietly("archcalc.verification.run")
-    with progress() as tell:
-        result = verify(graph, sample, seed, gradients=starts or 0, progress=tell)
+    with progress() as advance:
+        result = verify(graph, sample, seed, gradients=starts or 0, progress=advance)
     if plot:
         _plot(graph, result, plot)
+        tell(plot)
     emit(_text(result, show, every), show.output)
     return int(not result.agrees)
 

@@ -14,7 +14,8 @@ from archcalc.graph.claims import Claim
 from archcalc.render.derivation import markdown as derivation_markdown
 from archcalc.render.derivation import text as derivation_text
 from archcalc.render.markdown import escaped
-from archcalc.render.text import ASCII, UNICODE, Glyphs, printable
+from archcalc.render.screen import lines_left_to_right
+from archcalc.render.text import ASCII, UNICODE, Glyphs, count, printable
 from archcalc.review.audit import RIGHT, WRONG, Audit, Checked, Graded
 
 MARKS = {"right": "✓", "wrong": "✗", "not judged": "–"}
@@ -37,9 +38,9 @@ def value(figure: Any, glyphs: Glyphs = UNICODE) -> str:
         return ""
     if isinstance(figure, tuple | list):
         return glyphs.times.join(str(n) for n in figure) or "scalar"
-    if isinstance(figure, Expr) or not isinstance(figure, int):
-        return str(figure)
-    return f"{figure:,}"
+    if isinstance(figure, int | Expr):
+        return count(figure, glyphs)
+    return str(figure)
 
 
 def stated(claim: Claim, glyphs: Glyphs = UNICODE) -> str:
@@ -80,7 +81,9 @@ def text(audit: Audit, *, width: int = 120, ascii: bool = False) -> str:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in audit.counts().items() if n)
     lines += ["", f"{printable(audit.name, glyphs)}: {counts or 'no claims'}"]
     whole = "\n".join(lines) + "\n"
-    return whole.replace("×", "x").encode("ascii", "backslashreplace").decode() if ascii else whole
+    if ascii:
+        return whole.replace("×", "x").encode("ascii", "backslashreplace").decode()
+    return lines_left_to_right(whole)
 
 
 def sentence(checked: Checked, glyphs: Glyphs = UNICODE) -> str:

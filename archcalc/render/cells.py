@@ -27,6 +27,12 @@ def set_cell_size(text: str, size: int) -> str:
     return cells.set_cell_size(text, size)
 
 
+def padded(text: str, size: int, *, right: bool = False) -> str:
+    """The text with spaces after it, or before it, up to a number of cells."""
+    blank = " " * (size - cell_len(text))
+    return blank + text if right else text + blank
+
+
 def _one_each(text: str) -> bool:
     """Whether it is certain that every character takes one cell."""
     plain = text if text.isascii() else text.translate(_SIGNS)

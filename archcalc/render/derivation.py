@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from archcalc.render.markdown import escaped
-from archcalc.render.text import ASCII, UNICODE, Glyphs, count, folded, printable, shape
+from archcalc.render.screen import lines_left_to_right
+from archcalc.render.text import ASCII, UNICODE, Glyphs, count, folded, formula, printable, shape
 from archcalc.report.derivation import Derivation, Step
 
 TITLES = {
@@ -27,7 +28,9 @@ def text(derivation: Derivation, *, width: int | None = None, ascii: bool = Fals
         for s in steps:
             lines += _folded(f"    {s.part.ljust(longest)}  ", line(s, glyphs), width)
     whole = "\n".join(lines) + "\n"
-    return whole.replace("×", "x").encode("ascii", "backslashreplace").decode() if ascii else whole
+    if ascii:
+        return whole.replace("×", "x").encode("ascii", "backslashreplace").decode()
+    return lines_left_to_right(whole)
 
 
 def _folded(head: str, arithmetic: str, width: int | None) -> list[str]:
@@ -52,7 +55,9 @@ def headline(derivation: Derivation, glyphs: Glyphs = UNICODE) -> str:
 def line(step: Step, glyphs: Glyphs = UNICODE) -> str:
     """`filters × channels = 16 × 3 = 48`; parts that say the same again are left out."""
     value = count(step.value, glyphs)
-    parts = [p for p in (step.formula, step.numbers) if p]
+    # the terms of a sum are figures; everything else is words and arithmetic with spaces of its own
+    numbers = formula(step.numbers, glyphs) if "*" in step.numbers else step.numbers
+    parts = [p for p in (step.formula, numbers) if p]
     plain = value.replace(",", "")
     if parts and parts[-1] == plain:
         parts.pop()

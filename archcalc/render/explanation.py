@@ -34,14 +34,14 @@ def text(result: Result, *, width: int | None = None, ascii: bool = False, top: 
 def headline(result: Result) -> str:
     if isinstance(result, FieldExplanation):
         what = f"a receptive field of {result.receptive_field:,} along an axis"
-        many, one = "chains", "chain"
+        many = "chains"
     else:
-        what, many, one = f"{result.parameters:,} parameters", "layers", "layer"
+        what, many = f"{result.parameters:,} parameters", "layers"
     if not result.found:
-        return f"no {one} of the {result.size:,} searched has {what}"
+        return f"none of {result.size:,} {many} searched has {what}"
     number = len(result.answers)
-    have = f"{one} has" if number == 1 else f"{many} have"
-    return f"{number:,} of the {result.size:,} {have} {what}, the most plausible first:"
+    has = "has" if number == 1 else "have"
+    return f"{number:,} of {result.size:,} {many} searched {has} {what}:"
 
 
 def described(answer: Answer, glyphs: Glyphs = UNICODE) -> str:

@@ -14,6 +14,7 @@ from archcalc.render.columns import (
     ESSENTIAL,
     FLOPS,
     GAINED,
+    GRADIENT,
     LAYER,
     ORDER,
     PARAMETERS,
@@ -35,6 +36,7 @@ CELL_COMFORT = 20  # of expressions and shapes
 MAX_LINES = 4
 
 _NAME_BREAK = r"(?<=[/_.\-\s])"  # compiled when they are needed
+_ESCAPE = r"\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}"  # a character of an ASCII table
 # between terms, between the sides of a shape that are sums, and only if necessary between factors
 _TERM_BREAK = re.compile(r" (?=[+-])|(?<=[×x])(?=\()|(?<=, )")
 _FACTOR_BREAK = r" (?=[+-])|(?<=[×x])|(?<=[^*]\*)(?=[^*])"
@@ -95,7 +97,7 @@ def lay_out(
 ) -> list[Laid]:
     """The columns that fit, with their widths, in the order of reading; or those of these names.
 
-    FLOPs in the convention of another tool were requested, so their column is always there.
+    FLOPs in the convention of another tool, and gradients, were requested: their columns are always there.
     """
     if names is not None:
         chosen = [_laid(c, rows, totals, glyphs) for c in requested(names, convention)]
@@ -103,6 +105,8 @@ def lay_out(
         return chosen
     flops = flops_column(convention)
     always = ALWAYS if flops is FLOPS else (*ALWAYS, flops)
+    if any(row.gradient is not None for row in rows):
+        always = (*always, GRADIENT)
     laid = {c.key: _laid(c, rows, totals, glyphs) for c in always}
     for column in GAINED:
         if column.key in laid:
@@ -184,7 +188,7 @@ def folded_name(name: str, width: int) -> list[str]:
     pieces = []
     for piece in re.split(_NAME_BREAK, name):
         while cell_len(piece) > width:
-            head = set_cell_size(piece, width).rstrip()
+            head = _beginning(piece, width)
             pieces.append(head)
             piece = piece[len(head) :]
         pieces.append(piece)
@@ -194,9 +198,22 @@ def folded_name(name: str, width: int) -> list[str]:
 def _shortened(name: str, width: int) -> str:
     mark = "…" if not name.isascii() else "..."
     keep = max(width - len(mark), 2)
-    head = set_cell_size(name, keep // 2).rstrip()
     tail = set_cell_size(name[::-1], keep - keep // 2).rstrip()[::-1]
-    return head + mark + tail
+    start = len(name) - len(tail)
+    within = _escape_around(name, start)
+    return _beginning(name, keep // 2) + mark + (name[within.end() :] if within else tail)
+
+
+def _beginning(name: str, width: int) -> str:
+    """As much of a name as fits, an escaped character whole or not at all."""
+    head = set_cell_size(name, width).rstrip()
+    within = _escape_around(name, len(head))
+    return name[: within.start()] if within and within.start() else head
+
+
+def _escape_around(name: str, position: int) -> re.Match[str] | None:
+    """The escaped character that a position divides."""
+    return next((m for m in re.finditer(_ESCAPE, name) if m.start() < position < m.end()), None)
 
 
 def _packed(pieces: Sequence[str], width: int, glue: str = " ") -> list[str]:

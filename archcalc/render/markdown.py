@@ -25,7 +25,8 @@ def markdown(report: Report, **options: Any) -> str:
     lines.append("|" + "|".join(" ---: " if c.numeric else " --- " for c in columns) + "|")
     for row in rows:
         lines.append(_line([escaped(c.write(c.figure(row), UNICODE)) for c in columns]))
-    lines.append(_line([_total(c, report) for c in columns]))
+    if any(c.total for c in columns):
+        lines.append(_line([_total(c, report) for c in columns]))
     facts = [
         *summary.facts(report, UNICODE),
         *summary.formulas(report, UNICODE),

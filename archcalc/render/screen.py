@@ -21,7 +21,15 @@ def left_to_right(text: str) -> str:
     Terminals that order such names would show `name 3 7` as `7 3 name` otherwise: digits follow the
     direction of the letters before them.
     """
-    return text if text.isascii() else re.sub(_WORDS, rf"\g<0>{MARK}", text)
+    return text if text.isascii() else re.sub(_WORDS, rf"\g<0>{MARK}", text.replace(MARK, ""))
+
+
+def lines_left_to_right(text: str) -> str:
+    """The same for each line of a text, which itself begins on the left."""
+    if text.isascii():
+        return text
+    lines = map(left_to_right, text.split("\n"))
+    return "\n".join(MARK + line if MARK in line else line for line in lines)
 
 
 def screen_width() -> int:

@@ -10,6 +10,7 @@ from archcalc.design.figures import UNITS
 from archcalc.design.solution import INFEASIBLE, UNPROVED, Neighbour, Solution
 from archcalc.graph.quantities import BYTES
 from archcalc.render.markdown import escaped
+from archcalc.render.screen import lines_left_to_right
 from archcalc.render.text import ASCII, UNICODE, Glyphs, amount, printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def solution_text(solution: Solution, *, width: int, ascii: bool = False) -> str
     indent = 3 + max(len(label) for label, _ in labelled)
     for label, text in labelled:
         lines += _wrapped(f"{label.ljust(indent - 1)}{text}", width, 1, indent)
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    whole = "\n".join(line.rstrip() for line in lines) + "\n"
+    return whole.encode("ascii", "backslashreplace").decode() if ascii else lines_left_to_right(whole)
 
 
 def _wrapped(text: str, width: int, first: int, indent: int) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from archcalc.design.sweep_result import Sweep, shown, unit
 from archcalc.graph.quantities import BYTES
+from archcalc.render.cells import cell_len, padded
+from archcalc.render.screen import lines_left_to_right
 from archcalc.render.text import ASCII, UNICODE, Glyphs, amount, printable
 
 TOP = 10
@@ -22,13 +24,14 @@ def text(sweep: Sweep, width: int, *, ascii: bool = False, top: int = TOP) -> st
             for name, ends in sweep.figures.items()
             if ends is not None
         ]
-        lines += _table(["", "least", "largest"], rows, width)
+        lines += _table(["", "least", "largest"], rows, width, glyphs)
     lines += [f"{name}: unknown in some configurations: {why}" for name, why in sweep.unknown.items()]
     if sweep.objectives and sweep.front:
-        lines += ["", *_front(sweep, width, top)]
+        lines += ["", *_front(sweep, width, top, glyphs)]
     if sweep.output is not None:
         lines += ["", f"{sweep.selected:,} rows in {printable(sweep.output, glyphs)}"]
-    return "\n".join(line.rstrip() for line in lines).lstrip("\n") + "\n"
+    whole = "\n".join(line.rstrip() for line in lines).lstrip("\n") + "\n"
+    return whole.encode("ascii", "backslashreplace").decode() if ascii else lines_left_to_right(whole)
 
 
 def _space(sweep: Sweep, glyphs: Glyphs) -> Iterator[str]:
@@ -46,7 +49,7 @@ def _space(sweep: Sweep, glyphs: Glyphs) -> Iterator[str]:
         yield f"  {sweep.selected:,} selected"
 
 
-def _front(sweep: Sweep, width: int, top: int) -> Iterator[str]:
+def _front(sweep: Sweep, width: int, top: int, glyphs: Glyphs) -> Iterator[str]:
     wanted = [f"{'largest' if up else 'least'} {name}" for name, up in sweep.objectives.items()]
     if len(wanted) == 1:
         yield f"{wanted[0][0].upper()}{wanted[0][1:]}:"
@@ -57,7 +60,7 @@ def _front(sweep: Sweep, width: int, top: int) -> Iterator[str]:
     if all(row["ties"] == 1 for row in sweep.front):
         columns.remove("ties")
     rows = [[figure(name, row[name]) for name in columns] for row in members]
-    yield from _table(columns, rows, width)
+    yield from _table(columns, rows, width, glyphs)
     if len(members) < len(sweep.front):
         yield f"  {len(members)} of {len(sweep.front):,} shown (--top N shows more, --format json all)"
     if "ties" in columns:
@@ -81,20 +84,18 @@ def figure(name: str, value: Any) -> str:
     return f"{value:,}"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int, glyphs: Glyphs) -> Iterator[str]:
     """Columns aligned to the right; where they do not fit, one block of lines for each row."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    heads, *rows = ([printable(cell, glyphs) for cell in row] for row in (heads, *rows))
+    widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
     if sum(widths) + 2 * len(widths) <= width:
         left = heads[0] == ""
         for cells in (heads, *rows):
-            padded = [
-                c.ljust(w) if left and not k else c.rjust(w)
-                for k, (c, w) in enumerate(zip(cells, widths, strict=True))
-            ]
-            yield "  " + "  ".join(padded)
+            columns = enumerate(zip(cells, widths, strict=True))
+            yield "  " + "  ".join(padded(c, w, right=not left or k > 0) for k, (c, w) in columns)
         return
-    label = max(map(len, heads))
+    label = max(map(cell_len, heads))
     for cells in rows:
         for head, cell in zip(heads, cells, strict=True):
-            yield f"  {head.ljust(label)}  {cell}"
+            yield f"  {padded(head, label)}  {cell}"
         yield ""

@@ -124,6 +124,8 @@ class ReportView:
         for number, row in enumerate(self.rows):
             yield from _lines(laid, [x.cell(number) for x in laid], [_style(x, number, row) for x in laid])
         yield from _line(*rule)
+        if not any(x.total for x in laid):
+            return
         totals = [["Total"] if x.column is LAYER else x.folded(x.total or "") for x in laid]
         yield from _lines(laid, totals, [STYLES.total] * len(laid))
 

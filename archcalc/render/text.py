@@ -44,9 +44,13 @@ def printable(name: str, glyphs: Glyphs = UNICODE) -> str:
         return name
     if glyphs is ASCII:
         return name.encode("ascii", "backslashreplace").decode("ascii").translate(_CONTROLS)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    shown = (
+        c if c.isprintable() or c in JOINERS else c.encode("unicode_escape").decode("ascii") for c in name
+    )
+    return "".join(shown)
 
 
+JOINERS = "\u200c\u200d"  # invisible; Persian, Hindi and emoji need them inside words
 _CONTROLS = {i: f"\\x{i:02x}" for i in [*range(32), 127]}
 
 
@@ -178,7 +182,7 @@ def gradient(value: Gradient | None, glyphs: Glyphs = UNICODE) -> str:
         return glyphs.nothing
     if value.expected_log10 is not None:
         explodes = value.expected_log10 == inf
-        here = ("inf" if glyphs is ASCII else "∞") if explodes else f"10^{value.expected_log10 + 0.0:.1f}"
+        here = ("inf" if glyphs is ASCII else "∞") if explodes else _power(value.expected_log10)
         return f"{likely(glyphs)}{here} {_most(value, glyphs)}"
     return _most(value, glyphs)
 
@@ -200,7 +204,12 @@ def _most(value: Gradient, glyphs: Glyphs) -> str:
         return f"{most(glyphs)}10^({value.upper_log10})"
     if value.upper_log10 is None:
         return value.formula
-    return f"{most(glyphs)}10^{value.upper_log10:.1f}"
+    return f"{most(glyphs)}{_power(value.upper_log10)}"
+
+
+def _power(log10: float) -> str:
+    """`10^3.1`; a zero has no sign."""
+    return f"10^{round(log10, 1) + 0.0:.1f}"
 
 
 def _root(variance: Any, glyphs: Glyphs) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from archcalc.render.cells import cell_len
+from archcalc.render.layout import folded_name
+from archcalc.render.screen import lines_left_to_right
 from archcalc.render.text import ASCII, UNICODE, Glyphs, printable
 from archcalc.report.verification import AGREES, CANNOT_RUN, DIFFERS, VERDICTS, Check, Verification
 
 WHOLE = "whole network"
 MAX_VALUE = 48
+MAX_NAME = 24  # cells of a line of a layer's name
 MAX_REASONS = 20
 
 
@@ -49,7 +53,7 @@ def terminal_text(
         file=out, width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False
     )
     console.print(table(result, ascii=ascii, every=every))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return lines_left_to_right("\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n")
 
 
 def csv_text(result: Verification) -> str:
@@ -102,12 +106,14 @@ def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
     """A row per check with both figures."""
     symbols = len({_assignment(c.symbols) for c in checks}) > 1
     titles = ["", "what", "layer", *(["with"] if symbols else []), "predicted", "measured"]
-    grid = _frame(titles, left=len(titles))
-    for check in checks:
+    names = [_name(check, glyphs) for check in checks]
+    longest = max(cell_len(line) for name in names for line in name.split("\n"))
+    grid = _frame(titles, left=len(titles), wide={"layer": longest})
+    for check, name in zip(checks, names, strict=True):
         grid.add_row(
             Text(marks.of(check.verdict), style=STYLES[check.verdict]),
             check.what,
-            printable(check.layer, glyphs) if check.layer is not None else WHOLE,
+            name,
             *([_assignment(check.symbols)] if symbols else []),
             _value(check.predicted, glyphs),
             _value(check.measured, glyphs) if check.measured is not None else printable(check.reason, glyphs),
@@ -115,6 +121,11 @@ def _every(checks: Sequence[Check], glyphs: Glyphs, marks: Signs) -> Table:
         if check.verdict == DIFFERS and check.reason:
             grid.add_row("", "", Text(printable(check.reason, glyphs), style="dim"))
     return grid
+
+
+def _name(check: Check, glyphs: Glyphs) -> str:
+    """The layer's name in lines, or what stands for it."""
+    return WHOLE if check.layer is None else "\n".join(folded_name(printable(check.layer, glyphs), MAX_NAME))
 
 
 def _reasons(result: Verification, glyphs: Glyphs) -> Iterator[Text]:
@@ -130,9 +141,9 @@ def _reasons(result: Verification, glyphs: Glyphs) -> Iterator[Text]:
 
 
 # -- details -----------------------------------------------------------------------------------
-def _frame(titles: Iterable[str], left: int = 1) -> Table:
+def _frame(titles: Iterable[str], left: int, wide: Mapping[str, int]) -> Table:
     columns = [
-        Column(title, justify="left" if i < left else "center", overflow="fold")
+        Column(title, justify="left" if i < left else "center", overflow="fold", min_width=wide.get(title))
         for i, title in enumerate(titles)
     ]
     return Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -149,5 +160,5 @@ def _assignment(symbols: Any) -> str:
 
 def _value(value: Any, glyphs: Glyphs) -> str:
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    text = printable(text, glyphs)
+    text = printable(text.replace("×", glyphs.times), glyphs)
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."

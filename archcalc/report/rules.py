@@ -143,7 +143,7 @@ RULES = {
             "memory-estimate",
             "info",
             "Layers of which a step is known to hold other bytes than are counted.",
-            "Kernels take room of their own to work in, which depends on the machine.",
+            "Kernels also need memory to work in; how much depends on the machine.",
             "Measured on one machine (docs/evidence/memory.md).",
         ),
         _rule(

@@ -31,7 +31,7 @@ def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
             "unchecked-claims",
             "info",
             None,
-            f"the file states {number:,} {'claim' if number == 1 else 'claims'}, which nothing checks here",
+            f"the file states {number:,} {'claim' if number == 1 else 'claims'}, not checked here",
             "archcalc audit checks them",
         )
     policies = _policies(graph)

@@ -14,7 +14,7 @@ import archcalc
 from archcalc.arith.symbolic import symbol
 from archcalc.render.layout import folded_name
 from archcalc.render.terminal import terminal_text
-from archcalc.render.text import formula
+from archcalc.render.text import ASCII, formula, printable
 from tests.networks import chain, conv_pair, made, residual, tower, with_unknown
 
 LONG = "encoder/stage[3]/bottleneck_with_a_long_name/attention/query_projection"
@@ -94,6 +94,28 @@ def test_folded_names_fit_and_keep_their_text(name: str, width: int) -> None:
         head, tail = re.split(r"…|\.\.\.", "".join(lines), maxsplit=1)
         assert name.startswith(head)
         assert name.endswith(tail)
+
+
+@given(st.text(alphabet="a_/é漢🙂", min_size=1, max_size=60), st.integers(12, 40))
+def test_an_escaped_character_is_never_divided(name: str, width: int) -> None:
+    lines = folded_name(printable(name, ASCII), width)
+    assert all(len(line) <= width for line in lines)
+    for line in lines:
+        assert "\\" not in re.sub(r"\\U[0-9a-f]{8}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}", "", line)
+
+
+def test_gradients_are_shown_where_they_were_asked_for() -> None:
+    layers = [(f"{LONG}/{n}", made("Conv2D", filters=4, kernel_size=3)) for n in "ab"]
+    report = archcalc.analyze(chain("net", (32, 32, 3), *layers), gradients=True)
+    for width in (60, 80, 120):
+        assert "Gradient" in columns(terminal_text(report, width=width))
+
+
+def test_without_a_sum_there_is_no_row_of_totals() -> None:
+    report = archcalc.analyze(conv_pair(8))
+    assert "Total" not in report.to_text(80, columns="output,field")
+    assert "Total" not in report.to_markdown(columns=("output", "field"))
+    assert "Total" in report.to_text(80, columns="output,macs")
 
 
 def test_symbolic_cells_break_between_terms_only() -> None:

@@ -63,7 +63,8 @@ def test_a_requested_column_is_shown_whatever_the_width(name: str) -> None:
         report.to_latex(columns=name),
     ):
         assert heading in shown
-        assert "MACs" not in shown.split("Total")[0] or name == "macs"
+        table = re.split(r"Total|Parameters +\d|Parameters:", shown)[0]
+        assert "MACs" not in table or name == "macs"
 
 
 def test_columns_keep_their_order() -> None:
@@ -221,7 +222,7 @@ def test_no_bound_and_no_end() -> None:
     assert text.gradient(unbounded, ASCII) == "<=-"
     assert text.gradient(gradient(expected_log10=inf)) == "≈∞ ≤10^0.0"
     assert text.gradient(gradient(expected_log10=inf), ASCII) == "~inf <=10^0.0"
-    assert text.gradient(gradient(expected_log10=-0.04)) == "≈10^-0.0 ≤10^0.0"
+    assert text.gradient(gradient(expected_log10=-0.04)) == "≈10^0.0 ≤10^0.0"
     nodes = [
         ("x", made("InputLayer", shape=(4,)), []),
         ("d", made("Dense", units=4), ["x"]),

@@ -202,7 +202,7 @@ def test_shared_and_separate_weights_differ_by_a_formula(capsys: pytest.CaptureF
         sides = [archcalc.analyze(s, {"H": size}).totals.parameters for s in (a, b)]
         assert parameters.evaluate(H=size) == sides[1] - sides[0]
     assert main(["diff", a, b]) == 0
-    assert "H**2" in capsys.readouterr().out
+    assert "H²" in capsys.readouterr().out
     assert main(["diff", a, b, "--set", "H=32", "--format", "json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert isinstance(data["totals"][0]["difference"], int)

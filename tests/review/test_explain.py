@@ -190,7 +190,7 @@ def test_formats(capsys: pytest.CaptureFixture[str]) -> None:
 def test_exhaustion_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("--type", "LocallyConnected2D", "--kernel-size", "3", "--input-channels", "16")
     assert run("--parameters", "14656", *asked) == 1
-    assert "no layer of the 1,310,720 searched has 14,656 parameters" in capsys.readouterr().out
+    assert "none of 1,310,720 layers searched has 14,656 parameters" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

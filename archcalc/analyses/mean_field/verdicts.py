@@ -69,7 +69,7 @@ class Verdict:
             points.append(
                 ("Limits", f"in {dtype} its elements are {what} from {row!r} back{_scaling(dtype, what)}")
             )
-        better = [r for r in self.remedies if r.verdict == "stable"]
+        better = sorted((r for r in self.remedies if r.verdict == "stable"), key=lambda r: abs(r.log10 or 0))
         points += [("Remedies", f"stable with {r.name} (a factor of {factor(r.log10)})") for r in better]
         if self.remedies and not better:
             points.append(("Remedies", f"none of the {len(self.remedies)} that were tried makes it stable"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
+from archcalc.render.cells import cell_len, padded
 from archcalc.render.diff.summary import LABELS, difference, figure, statements
 from archcalc.render.json import json_text
-from archcalc.render.text import printable
+from archcalc.render.screen import lines_left_to_right
+from archcalc.render.text import ASCII, UNICODE, printable
 from archcalc.review.diff.compare import Diff
 
 _ASCII = str.maketrans({"→": ">", "—": "-"})
@@ -14,24 +16,28 @@ _ASCII = str.maketrans({"→": ">", "—": "-"})
 
 def text(diff: Diff, width: int, *, ascii: bool = False) -> str:
     """The totals side by side, then what changed."""
-    two = len(diff.names) == 2
-    head = ["", *diff.names, *(["Difference"] if two else [])]
-    rows = [[LABELS[t.quantity], *(figure(v, t.quantity) for v in t.values)] for t in diff.totals]
+    two, glyphs = len(diff.names) == 2, ASCII if ascii else UNICODE
+    names = [printable(name, glyphs) for name in diff.names]
+    head = ["", *names, *(["Difference"] if two else [])]
+    rows = [[LABELS[t.quantity], *(figure(v, t.quantity, glyphs) for v in t.values)] for t in diff.totals]
     if two:
-        rows = [[*row, difference(total)] for row, total in zip(rows, diff.totals, strict=True)]
+        rows = [[*row, difference(total, glyphs)] for row, total in zip(rows, diff.totals, strict=True)]
     lines = _table([head, *rows], width)
     if two:
         lines += ["", *_changes(diff, width)]
-    whole = "\n".join(map(printable, lines)) + "\n"
-    return whole.translate(_ASCII).encode("ascii", "backslashreplace").decode() if ascii else whole
+    if not ascii:
+        return lines_left_to_right("\n".join(map(printable, lines))) + "\n"
+    return "\n".join(printable(line.translate(_ASCII), ASCII) for line in lines) + "\n"
 
 
 def _table(rows: list[list[str]], width: int) -> list[str]:
     """Columns as wide as they need; a table that is too wide has a line for each figure instead."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    widths = [max(cell_len(row[k]) for row in rows) for k in range(len(rows[0]))]
     if sum(widths) + 2 * len(widths) <= width:
         return [
-            "  ".join(cell.rjust(w) if k else cell.ljust(w) for k, (cell, w) in _cells(row, widths))
+            "  ".join(
+                padded(cell, w, right=k > 0) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
             for row in rows
         ]
     head, *others = rows
@@ -41,10 +47,6 @@ def _table(rows: list[list[str]], width: int) -> list[str]:
         for name, cell in zip(head[1:], row[1:], strict=True):
             lines += textwrap.wrap(f"{name}: {cell}", width, initial_indent="  ", subsequent_indent="    ")
     return lines
-
-
-def _cells(row: list[str], widths: list[int]) -> list[tuple[int, tuple[str, int]]]:
-    return list(enumerate(zip(row, widths, strict=True)))
 
 
 def _changes(diff: Diff, width: int) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import AtLeast, Unknown
 from archcalc.graph.quantities import TABLE
+from archcalc.render.text import UNICODE, Glyphs, formula
 from archcalc.report.findings import memory_in_words
 from archcalc.review.diff.compare import KINDS, Change, Diff, Total, differs
 
@@ -16,31 +17,31 @@ LABELS = {
     "trainable_parameters": "Trainable",
     "macs": "MACs",
     "elementwise_operations": "Elementwise",
-    "peak_activation_bytes": "Inference",
+    "peak_activation_bytes": "Activations",
     "training_bytes": "Training",
 }
 NAMES = 3  # of layers that are named
 
 
-def figure(value: object, quantity: str) -> str:
+def figure(value: object, quantity: str, glyphs: Glyphs = UNICODE) -> str:
     """A total as text: exact, bytes in their unit, a formula as it is."""
     if isinstance(value, AtLeast):
-        return f"at least {figure(value.known, quantity)}"
+        return f"at least {figure(value.known, quantity, glyphs)}"
     if value is None or isinstance(value, Unknown):
         return "unknown"
     if isinstance(value, Expr):
-        return str(value)
+        return formula(value, glyphs)
     if quantity in BYTES and isinstance(value, int):
         return "-" * (value < 0) + memory_in_words(abs(value))
     return f"{value:,}"
 
 
-def difference(total: Total) -> str:
+def difference(total: Total, glyphs: Glyphs = UNICODE) -> str:
     """The difference with its sign, and its share where that is a number."""
     value = total.difference
     if not differs(total):
         return "same"
-    text = figure(value, total.quantity)
+    text = figure(value, total.quantity, glyphs)
     if isinstance(value, int):
         sign = "+" if value > 0 else ""
         first = total.values[0]

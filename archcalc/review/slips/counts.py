@@ -69,7 +69,7 @@ def _(count: LayerCount) -> Iterator[LayerCount]:
         yield _with_bias(count)
 
 
-@_edits("bias_per_position", "each position had a bias of its own", PARAMETERS, oddity=1.5)
+@_edits("bias_per_position", "each position had a separate bias", PARAMETERS, oddity=1.5)
 def _(count: LayerCount) -> Iterator[LayerCount]:
     if count.bias and count.kernel and not any(t.of(POSITIONS) for t in count.terms):
         places = [Operand(POSITIONS, n) for n in count.positions]
@@ -255,7 +255,7 @@ def _(count: LayerCount) -> Iterator[LayerCount]:
         yield _with_kernel(count, *count.kernel, count.kernel[-1])
 
 
-@_edits("positions_multiplied", "each position had weights of its own", PARAMETERS, oddity=0.8)
+@_edits("positions_multiplied", "each position had separate weights", PARAMETERS, oddity=0.8)
 def _(count: LayerCount) -> Iterator[LayerCount]:
     if count.kernel and _kernels(count) and not any(t.of(POSITIONS) for t in count.terms):
         places = [Operand(POSITIONS, n) for n in count.positions]
@@ -266,7 +266,7 @@ def _(count: LayerCount) -> Iterator[LayerCount]:
 
 @_edits(
     "input_positions_multiplied",
-    "there were weights of its own for each position of the input",
+    "each position of the input had separate weights",
     PARAMETERS,
     oddity=1.5,
 )

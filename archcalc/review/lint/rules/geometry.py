@@ -345,7 +345,7 @@ def downsampling_without_low_pass(net: Network) -> Found:
 @rule(
     "AC410",
     "info",
-    why="Flatten gives every position weights of its own: the layer holds most of the network, learns "
+    why="Flatten gives every position separate weights: the layer holds most of the network, learns "
     "each position anew, and accepts one input size only.",
     sure="Often; right where position itself matters.",
     source="Lin, Chen, Yan, Network in Network, ICLR 2014, 3.2 (global average pooling)",

@@ -101,7 +101,7 @@ def cross_entropy_over_classes_on_sigmoids(net: Network) -> Found:
 @rule(
     "AC104",
     "warning",
-    why="Binary cross-entropy treats each unit as a question of its own, but softmax makes them "
+    why="Binary cross-entropy treats each unit as a separate question, but softmax makes them "
     "exclude each other. Keras also takes its accuracy for binary accuracy, which counts most "
     "units as right from the start.",
     sure="Nearly always: with two units it is the same loss counted twice.",
