@@ -231,7 +231,7 @@ BEGINNINGS = {
 }
 
 
-def of_the_first_layer(graph: Graph, shapes: Any, _: Any) -> dict[int, frozenset[int]]:
+def of_the_first_layer(graph: Graph, shapes: Any) -> dict[int, frozenset[int]]:
     """A guess at the channel axis of the input: that of the first layer that has one."""
     (source,) = graph.inputs
     last = len(shapes[source][0]) - 1
