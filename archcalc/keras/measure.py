@@ -284,14 +284,19 @@ class _Step:
 
     def __call__(self, incoming: list[Any]) -> list[Any]:
         if self._passed:
-            return list(self._compiled(*incoming))
+            return list(self._run(*incoming))
         self._passed = True
         return self._gradients(*incoming)
 
     @cached_property
-    def _compiled(self) -> Any:
+    def _run(self) -> Callable[..., list[Any]]:
         signature = [tf.TensorSpec(y.shape, y.dtype) for y in self._outputs]
-        return tf.function(self._gradients, autograph=False).get_concrete_function(*signature)
+        compiled = tf.function(self._gradients, autograph=False)
+        try:
+            run: Callable[..., list[Any]] = compiled.get_concrete_function(*signature)
+        except Exception:  # a gradient that TensorFlow cannot compile
+            return self._gradients
+        return run
 
     def _gradients(self, *incoming: Any) -> list[Any]:
         found = self._tape.gradient(self._outputs, self._sources, output_gradients=list(incoming))
