@@ -215,3 +215,11 @@ def test_a_second_output_of_an_unknown_operation_leads_on() -> None:
     graph = from_keras(keras.Model(x, [y, z]))
     unknown = [n.layer.class_name for n in graph.nodes if isinstance(n.layer, Opaque)]
     assert unknown == ["ops.TopK"] * 2
+
+
+def test_unknown_sizes_beside_layers_that_are_called_twice() -> None:
+    x = keras.Input((None, 4))
+    dense = kl.Dense(4)
+    y = kl.Lambda(lambda v: ops.cond(ops.sum(v) > 0, lambda: v, lambda: v * 2))(dense(dense(x)))
+    graph = from_keras(keras.Model(x, y))
+    assert archcalc.analyze(graph).totals.parameters == 20

@@ -52,7 +52,8 @@ def _layers(data: Any) -> Iterator[dict[str, Any]]:
 def _described(entry: dict[str, Any]) -> str:
     config = entry.get("config")
     own = {k: v for k, v in config.items() if k != "layers"} if isinstance(config, dict) else config
-    return json.dumps([entry.get("class_name"), entry.get("name"), _without_marks(own)], sort_keys=True)
+    described = [entry.get("class_name"), entry.get("name"), _without_marks(own)]
+    return json.dumps(described, sort_keys=True, default=str)  # a traced model holds unknown sizes
 
 
 def _without_marks(value: Any) -> Any:
