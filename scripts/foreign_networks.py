@@ -229,6 +229,8 @@ def _shapes(model: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def _fits(shape: tuple[Any, ...], stated: tuple[Any, ...]) -> bool:
+    if len(shape) == len(stated) + 1:  # parts of a sample along the model's batch are an axis of the row
+        shape = shape[1:]
     return len(shape) == len(stated) and all(
         m is None or type(n) is not int or n == m for n, m in zip(shape, stated, strict=True)
     )
