@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--live", action="store_true", help="save nothing, and allocate no weights")
     parser.add_argument("-o", "--output", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     for name in ("GlorotUniform", "VarianceScaling", "RandomNormal", "TruncatedNormal", "RandomUniform"):
         getattr(random_initializers, name).__call__ = _zeros
     out = sys.stdout if given.output is None else given.output.open("w", encoding="utf-8")
