@@ -229,6 +229,8 @@ def _shapes(model: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
 
 
 def _fits(shape: tuple[Any, ...], stated: tuple[Any, ...]) -> bool:
+    if len(shape) == len(stated) + 1:  # parts of a sample along the model's batch are an axis of the row
+        shape = shape[1:]
     return len(shape) == len(stated) and all(
         m is None or type(n) is not int or n == m for n, m in zip(shape, stated, strict=True)
     )
@@ -245,7 +247,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--live", action="store_true", help="save nothing, and allocate no weights")
     parser.add_argument("-o", "--output", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     for name in ("GlorotUniform", "VarianceScaling", "RandomNormal", "TruncatedNormal", "RandomUniform"):
         getattr(random_initializers, name).__call__ = _zeros
     out = sys.stdout if given.output is None else given.output.open("w", encoding="utf-8")
