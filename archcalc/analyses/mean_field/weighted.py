@@ -207,7 +207,7 @@ def convolution(
 
     def across(log_x: Array, size: int, output: int) -> Array:
         if depthwise or groups > 1:
-            return by_group(log_x, channel_axis, size, output, size if depthwise else groups)
+            return by_group(log_x, channel_axis, size, output, fan if depthwise else groups)
         return summed(log_x, channel_axis, size)
 
     count_of_taps = math.prod(max(int(m.counts.max()), 1) for _, m in reads)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import archcalc
 from archcalc.analyses.mean_field.functions import function
 from tests.analyses.mean_field.stacks import appended, expected, network, plain, residual
 
@@ -218,6 +219,27 @@ def test_gradients_of_groups_are_separate() -> None:
     rows = expected(graph)
     # tanh saturates for the larger tensor
     assert rows["small"].log10 - rows["ten"].log10 > 0.4  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_depthwise_multiplier_is_a_convolution_with_a_group_for_each_channel(joined: bool) -> None:
+    """With `joined`, channels have gradients of their own where they enter."""
+    normal: Any = {"class_name": "RandomNormal", "config": {"stddev": 0.3}}
+
+    def first(layer: dict[str, Any]) -> float:
+        parts = [{"name": "c", "type": "Conv2D", "filters": 2, "kernel_size": 3, "padding": "same"}]
+        parts += [{"name": "j", "type": "Concatenate", "inputs": ["x", "c"]}] * joined
+        ends = [{"name": "f", "type": "Flatten"}, {"name": "o", "type": "Dense", "units": 9}]
+        wide = {"name": "d", "kernel_size": 3, "activation": "relu", **layer}
+        spec = {"archcalc": 1, "inputs": {"x": [6, 6, 4]}, "layers": [*parts, wide, *ends]}
+        report = archcalc.analyze(spec, gradients=True)
+        log10: float = report.layers["c"].to_dict()["gradient"]["expected_log10"]
+        return log10
+
+    channels = 6 if joined else 2
+    grouped = {"type": "Conv2D", "filters": 3 * channels, "groups": channels, "kernel_initializer": normal}
+    depthwise = {"type": "DepthwiseConv2D", "depth_multiplier": 3, "depthwise_initializer": normal}
+    assert first(depthwise) == pytest.approx(first(grouped), abs=1e-9)
 
 
 @pytest.mark.parametrize(("batch", "enough"), [(2, False), (3, True)])
