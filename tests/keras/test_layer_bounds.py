@@ -143,6 +143,7 @@ UNBOUNDED_OPERATIONS = {
     *("arccos", "arcsin", "arctanh", "cbrt", "erfinv", "log", "log10", "log1p", "log2", "reciprocal", "tan"),
     *("arctan2", "divide", "divide_no_nan", "fmod", "mod", "true_divide", "power", "prod", "norm", "cumprod"),
     *("arccosh", "sqrt", "rsqrt", "logaddexp2", "std", "image.extract_patches"),
+    *("fft", "fft2", "ifft2", "moments"),  # of several outputs
 }
 
 
