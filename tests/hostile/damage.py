@@ -350,6 +350,8 @@ def _at(data: Any, path: tuple[Any, ...]) -> Any:
 
 def broken(raw: bytes, choose: Choose) -> bytes:
     """The bytes with one part cut out, cut off, overwritten, doubled or filled with a token."""
+    if not raw:  # a break before this one left nothing
+        return raw
     start = choose(len(raw))
     end = min(len(raw), start + 1 + choose(30))
     token = TOKENS[choose(len(TOKENS))]
