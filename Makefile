@@ -57,6 +57,7 @@ PYTEST = HYPOTHESIS_PROFILE=ci $(RUN) --durations 5
 RUN    = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 # of `make quick`: a process, or many networks, for each test
 LEFT_OUT = $(addprefix --ignore=tests/,hostile properties readers/test_hostile.py test_lightness.py \
+	test_completion.py \
 	test_shown.py review/test_planted.py arith/test_size_type.py render/page writers/test_spec.py \
 	design/test_dask.py design/test_solve.py design/test_sweep_cli.py design/test_unfinished.py)
 LOWEST = "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \

@@ -23,18 +23,22 @@ NUMBERS: dict[type, dict[str, int]] = {
     Section: {"start": 0, "length": 1},
     Fixed: {"index": 0},
 }
-Change = Callable[[int, int], Any]  # a number and its least value -> what replaces it
+# a number, its least value, and whether a larger one makes sense -> what replaces it
+Change = Callable[[int, int, bool], Any]
 
 
 def _changed(graph: Graph, change: Change, shapes: bool) -> Graph:
     """The network with every number replaced by `change`, those of shapes only if `shapes`."""
 
     def sides(shape: Any) -> tuple[Any, ...]:
-        return (*(change(n, 1) if shapes else n for n in shape[:-1]), shape[-1])
+        return (*(change(n, 1, True) if shapes else n for n in shape[:-1]), shape[-1])
 
     def changed(read: Read) -> Read:
         numbers = {name: (getattr(read, name), least) for name, least in NUMBERS.get(type(read), {}).items()}
-        return dataclasses.replace(read, **{k: change(v, min(v, least)) for k, (v, least) in numbers.items()})
+        grows = not isinstance(read, Fixed)  # no layer reads a unit beyond the end of its input
+        return dataclasses.replace(
+            read, **{k: change(v, min(v, least), grows) for k, (v, least) in numbers.items()}
+        )
 
     nodes: list[Any] = []
     names = [node.name for node in graph.nodes]
@@ -55,7 +59,7 @@ def with_symbols(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[G
     values: dict[str, int] = {}
     often = draw(st.integers(1, 4))
 
-    def change(number: int, least: int) -> Any:
+    def change(number: int, least: int, _: bool) -> Any:
         if draw(st.integers(0, 4)) < often:
             return number
         apart = draw(st.integers(0, 2)) + max(0, 1 - least)
@@ -74,8 +78,9 @@ def with_arrays(draw: st.DrawFn, networks: st.SearchStrategy[Graph]) -> tuple[li
     graph = draw(networks)
     pairs: list[tuple[int, int]] = []
 
-    def change(number: int, _: int) -> Any:
-        other = number + draw(st.sampled_from([0, 0, 0, 1, 2]))
+    def change(number: int, _: int, grows: bool) -> Any:
+        apart = draw(st.sampled_from([0, 0, 0, 1, 2]))
+        other = number + apart if grows else max(0, number - apart)
         pairs.append((number, other))
         return number if number == other else array([number, other])
 
