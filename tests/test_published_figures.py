@@ -40,7 +40,7 @@ FIELDS: list[tuple[str, dict[str, int], str, int, int]] = [
     ("unet", {}, "bottom/conv2", 140, 16),
     ("vgg_family", {}, "block5/pool", 212, 32),
     ("mobilenet_family", {}, "block13/to/pw_relu", 315, 32),  # Araujo et al.
-    # 11 behind the first pool, then 6, 12, 24 and 16 of 3x3, and a pool of 2 between
+    # 11 after the first pool, then 6, 12, 24 and 16 of 3x3, and a pool of 2 between
     ("densenet_family", {}, "relu", 11 + 8 * 6 + 4 + 16 * 12 + 8 + 32 * 24 + 16 + 64 * 16, 32),
     ("cifar_cnn", {}, "block3/bn", 36, 8),
     # each 3x3 widens the field by 2

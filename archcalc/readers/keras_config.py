@@ -21,7 +21,7 @@ from archcalc.readers.keras.compiled import read_compile
 from archcalc.readers.keras.inputs import check_inputs, check_values, given_shape
 from archcalc.readers.keras.model import Model
 from archcalc.readers.keras.models import parse_functional, parse_sequential
-from archcalc.readers.keras.reading import UNBUILT, Reading, agree
+from archcalc.readers.keras.reading import RESHAPE, UNBUILT, Reading, agree
 from archcalc.readers.keras.shared import with_first_marked
 from archcalc.readers.keras.statements import NONE, Statements, check_used
 from archcalc.readers.keras.stored import StoredShapes, require_stored, with_stored
@@ -159,7 +159,7 @@ def _unfolded(data: dict[str, Any], root: str, reading: Reading, stored: StoredS
         from archcalc.readers.keras.described import written_out
 
         graph = written_out(graph, reading, stored)
-    if any(type(node.layer).__name__ == "ops.reshape" for node in graph.nodes):
+    if any(type(node.layer).__name__ == RESHAPE for node in graph.nodes):
         from archcalc.readers.keras.folded import with_parts_apart
 
         graph = with_parts_apart(graph, reading)

@@ -112,7 +112,7 @@ class Row(Frozen):
     @property
     def unknown_without_sigma(self) -> dict[str, str]:
         """Those that are known without the effective field, which takes longest."""
-        if getattr(self.columns, "all_known", False):
+        if getattr(self.columns, "all_known", False):  # which the row of a group does not tell
             return {}
         by_figure = reasons(self, SUMMED)
         for reason in _within(self.output_shapes):

@@ -91,7 +91,7 @@ def test_a_cell_that_is_called_by_itself_too_counts_once() -> None:
 
 # -- windows along the batch ----------------------------------------------------------------------------
 def heads_first(self: Any, x: Any) -> Any:
-    """Swin: queries, keys and values in front of the windows, whose axis is moved with the batch in it."""
+    """Swin: queries, keys and values along an axis before the windows, which moves with the batch in it."""
     w = ops.transpose(ops.reshape(x, (-1, 2, 4, 2, 4, 4)), (0, 1, 3, 2, 4, 5))
     qkv = ops.reshape(self.qkv(ops.reshape(w, (-1, 16, 4))), (-1, 16, 3, 2, 2))
     q, k, v = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), axis=0)

@@ -31,14 +31,15 @@ def macs(graph: Graph, shapes: Shapes, calls: Sequence[Call], forward: Sequence[
 def _first(layer: Layer, *inputs: Shape) -> Size:
     """The multiply-adds of the products that read the inputs of a layer."""
     weights = {w.name: w.shape for w in layer.weights(*inputs)}
-    if layer.call_style == "separate":
+    if layer.call_style == "separate":  # as attention is, which other networks need not import
         from archcalc.layers.attention import Projected
 
-        assert isinstance(layer, Projected)
-        named = layer.named_inputs(inputs)
-        sources = {"query": named.query, "gate": named.query, "key": named.key, "value": named.value}
-        kernels = {name: weights.get(f"{name}/kernel") for name in sources}
-        return sum(prod(sources[n][:-1]) * prod(shape) for n, shape in kernels.items() if shape is not None)
+        if isinstance(layer, Projected):
+            named = layer.named_inputs(inputs)
+            sources = {"query": named.query, "gate": named.query, "key": named.key, "value": named.value}
+            kernels = {name: weights.get(f"{name}/kernel") for name in sources}
+            known = {name: shape for name, shape in kernels.items() if shape is not None}
+            return sum(prod(sources[name][:-1]) * prod(shape) for name, shape in known.items())
     return _of_first(layer.primitives(*inputs), inputs[0], weights) if inputs else 0
 
 

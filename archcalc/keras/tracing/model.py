@@ -29,9 +29,8 @@ from archcalc.keras.training import compile_config
 from archcalc.layers.keras_names import from_keras_name, to_keras_name
 from archcalc.layers.opaque import Opaque
 from archcalc.layers.window import Whole
-from archcalc.readers.keras.folded import RESHAPE
 from archcalc.readers.keras.inputs import given_shape, open_axes
-from archcalc.readers.keras.reading import UNKNOWN_REMEDY, Reading
+from archcalc.readers.keras.reading import RESHAPE, UNKNOWN_REMEDY, Reading
 from archcalc.readers.keras.shared import MARK
 from archcalc.readers.keras_config import read_keras
 

@@ -1,8 +1,8 @@
 """Tensors whose batch axis is not the first one for a while: moved, or folded with parts of a sample.
 
 Code of TensorFlow writes time first in its loops, and folds leading axes before a matrix product; Swin cuts
-images into windows that stand along the batch. What it does meanwhile is done to the tensor with the batch
-axis first.
+images into windows, which it puts along the batch. What it does meanwhile is done to the tensor with the
+batch axis first.
 """
 
 from __future__ import annotations

@@ -18,9 +18,7 @@ from archcalc.graph import Graph, Node
 from archcalc.layers.base import Layer
 from archcalc.layers.opaque import Opaque
 from archcalc.readers.keras.distributed import at_every_step
-from archcalc.readers.keras.reading import Reading
-
-RESHAPE = "ops.reshape"
+from archcalc.readers.keras.reading import RESHAPE, Reading
 
 
 def with_parts_apart(graph: Graph, reading: Reading) -> Graph:

@@ -21,6 +21,8 @@ UNKNOWN_REMEDY = (
 
 SHAPE_REMEDY = "--shape {}=32,32,8 (shapes=) gives it; --as or --classes says what the layer is"
 
+RESHAPE = "ops.reshape"  # the type that may fold parts of a sample into the batch
+
 UNBUILT = (
     "this Sequential was never built, so the file does not hold its input's shape; "
     "give it (without the batch): --input-shape 32,32,3 (input_shape=(32, 32, 3))"
