@@ -233,8 +233,9 @@ class Figures:
         if self.output_shapes.indices:
             return peak.Course((), reason=CHANGING)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        program = self.peaks.course.program
-        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, program)
+        run = self.peaks.course.run
+        forward = None if run is None else run.program
+        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, forward)
 
     @once
     def training(self) -> peak.Course:

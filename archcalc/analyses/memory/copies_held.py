@@ -34,6 +34,9 @@ class HeldTensors:
     def hold(self, tap: Tap, reader: int | None = None) -> None:
         """A tensor is held for the node that reads it; without one for the loss, which reads outputs."""
         tap = self.views.get(tap, tap)
+        if not self._repeats:
+            self._held[tap] = {ALL}
+            return
         own, inside = self._around(tap.node), [] if reader is None else self._around(reader)
         self._held.setdefault(tap, set()).add(frozenset((k, True) for k in own if k not in inside))
         for k in inside:
@@ -45,6 +48,8 @@ class HeldTensors:
 
     def bytes(self, tap: Tap, of_one: Size) -> Size:
         """What all copies of a tensor hold, from the bytes of one."""
+        if not self._repeats:
+            return of_one if tap in self._held else 0
         return self._over(self._around(tap.node), self._held.get(tap, set()), of_one)
 
     def _over(self, around: Sequence[int], held: set[Copies], of_one: Size) -> Size:

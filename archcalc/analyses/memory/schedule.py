@@ -76,23 +76,25 @@ class _Problem:
     @classmethod
     def of(cls, graph: Graph, calls: Sequence[Call], batch: Any) -> _Problem:
         number, size = _buffers(graph, calls, batch)
-        read = [sorted({number[t] for t in node.reads}) for node in graph.nodes]
         readers: list[list[int]] = [[] for _ in size]
-        for i, buffers in enumerate(read):
-            for buffer in buffers:
-                readers[buffer].append(i)
+        consumers: list[list[int]] = [[] for _ in graph.nodes]
+        read: list[list[int]] = []
+        parents: list[set[int]] = []
         inputs = set(graph.inputs)
-        called = {number[Tap(i, k)] for i in inputs for k in range(len(calls[i].outputs))}
+        for i, node in enumerate(graph.nodes):
+            read.append(sorted({number[tap.node][tap.output] for tap in node.reads}))
+            for buffer in read[i]:
+                readers[buffer].append(i)
+            parents.append({tap.node for tap in node.reads} - inputs)
+            for parent in parents[i]:
+                consumers[parent].append(i)
+        called = {buffer for i in inputs for buffer in number[i]}
         at_start = sum(size[b] for b in called)
-        ends = {number[tap] for tap in graph.outputs}
+        ends = {number[tap.node][tap.output] for tap in graph.outputs}
         fixed = ends | called
         output_bytes, inside, step_bytes, frees, takes = [], [], [], [], []
         for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-            own = (
-                []
-                if i in inputs or call.way == VIEW
-                else [number[Tap(i, k)] for k in range(len(call.outputs))]
-            )
+            own = [] if i in inputs or call.way == VIEW else number[i]
             unread = [b for b in own if not readers[b] and b not in fixed]
             for buffer in unread:
                 readers[buffer].append(i)  # no node reads it: it is freed at once
@@ -102,15 +104,12 @@ class _Problem:
             taken: Sequence[Tap] = ()
             if call.way == REUSED:
                 taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
-            takes.append([b for b in {number[t] for t in taken} if b not in fixed])
+            takes.append([b for b in {number[t.node][t.output] for t in taken} if b not in fixed])
+            if i in inputs:
+                step_bytes.append(0)
+                continue
             reads = sum([size[b] for b in read[i] if b not in called])
-            least = at_start + reads + output_bytes[i] + inside[i] - (output_bytes[i] if takes[i] else 0)
-            step_bytes.append(0 if i in inputs else least)
-        parents = [{t.node for t in node.reads} - inputs for node in graph.nodes]
-        consumers: list[list[int]] = [[] for _ in graph.nodes]
-        for i, of_node in enumerate(parents):
-            for parent in of_node:
-                consumers[parent].append(i)
+            step_bytes.append(at_start + reads + inside[i] + (0 if takes[i] else output_bytes[i]))
         at_end = at_start + sum(size[b] for b in ends - called)
         return cls(
             graph.inputs, at_start, at_end, output_bytes, inside, step_bytes, frees, takes, size, readers,
@@ -221,17 +220,17 @@ class _Problem:
         return sum(self.size[t] for t in buffers)
 
 
-def _buffers(graph: Graph, calls: Sequence[Call], batch: Any) -> tuple[dict[Tap, int], list[int]]:
-    """The buffer of each tensor, and the bytes of each buffer."""
-    number: dict[Tap, int] = {}
+def _buffers(graph: Graph, calls: Sequence[Call], batch: Any) -> tuple[list[list[int]], list[int]]:
+    """By node the buffers of its outputs, and the bytes of each buffer."""
+    number: list[list[int]] = []
     size: list[int] = []
-    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        for k, each in enumerate(call.outputs):
-            if node.inputs and call.way == VIEW:
-                number[Tap(i, k)] = number[node.inputs[0]]
-                continue
-            number[Tap(i, k)] = len(size)
-            size.append(batch * each)
+    for node, call in zip(graph.nodes, calls, strict=True):
+        if node.inputs and call.way == VIEW:
+            viewed = node.inputs[0]
+            number.append([number[viewed.node][viewed.output]])
+            continue
+        number.append(list(range(len(size), len(size) + len(call.outputs))))
+        size += [batch * each for each in call.outputs]
     return number, size
 
 

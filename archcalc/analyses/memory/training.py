@@ -47,6 +47,6 @@ def activations(
             continue
         figures.append(call.saved if call.has_gradient and i not in plan.block_of else 0)
     return [
-        inside + total(held.bytes(Tap(i, k), size) for k, size in enumerate(call.outputs))
+        total([inside, *[held.bytes(Tap(i, k), size) for k, size in enumerate(call.outputs)]])
         for i, (inside, call) in enumerate(zip(graph.of_all_copies(figures), calls, strict=True))
     ]
