@@ -66,7 +66,7 @@ class Execution:
         self.out: list[Sequence[int]] = [()] * len(self.steps)  # by step, the values of its outputs
         for number, step in enumerate(self.steps):
             if step.node in self.inputs:
-                self.out[number] = [self.values.write(0, size) for size in self.calls[step.node].outputs]
+                self.out[number] = [self.values.write(size) for size in self.calls[step.node].outputs]
 
     def end(self) -> None:
         self.values.end(self.of(self.program.run.outputs))
@@ -77,22 +77,23 @@ class Execution:
         return [out[number][k] for number, k in tensors]
 
     def inference(self) -> None:
+        self.values.phase("forward")
         for number, step in enumerate(self.steps):
             if step.node not in self.inputs and step.between is None:
                 call = self.calls[step.node]
-                self.forward(number, call.copies, call.inference)
+                self.forward(number, call.inference, call.copies)
         self.end()
 
-    def forward(self, number: int, fixed: Size, sample: Size, phase: str = "forward") -> Sequence[int]:
+    def forward(self, number: int, sample: Size, fixed: Size = 0) -> Sequence[int]:
         """The forward pass of a call, which holds these bytes beside its outputs; their values."""
         step, values = self.steps[number], self.values
         call = self.calls[step.node]
         reads, way = self.of(step.reads), call.way
-        values.event(step.node, phase, reads, fixed, sample)
+        values.event(step.node, reads, sample, fixed)
         sources: Sequence[int] = ()
         if way != NEW:
             sources = taken_over(call, reads, values.sample.__getitem__, self.program.same)
-        written = [values.write(0, size, way, sources) for size in call.outputs]
+        written = [values.write(size, 0, way, sources) for size in call.outputs]
         self.out[number] = written
         return written
 

@@ -34,58 +34,52 @@ class Moment(NamedTuple):
 class Lifetimes:
     """Events in the order in which they run, and values, numbered in the order in which they are written.
 
-    A value has bytes that do not depend on the batch, and bytes of each sample. What is written before the
-    first event is alive from the start. Columns instead of objects: a long run has a million of each.
+    Bytes are those of each sample, `fixed` ones do not depend on the batch. What is written before the first
+    event is there from the start. Columns instead of objects: a long run has a million of each.
     """
 
     def __init__(self) -> None:
-        self._runs: list[tuple[int | None, str]] = []  # by event, its node and phase
-        self._working: tuple[list[Size], list[Size]] = [], []  # held while an event runs
-        self._early: dict[int, Size] = {}  # and before anything is written, of each sample
-        self.fixed: list[Size] = []  # by value
-        self.sample: list[Size] = []
+        self.sample: list[Size] = []  # by value
         self.born = array("q")  # the events that write and last read it
         self.last = array("q")
+        self._fixed: dict[int, Size] = {}  # where there are any
         self._sources: dict[int, tuple[str, Sequence[int]]] = {}
+        self._nodes: list[int | None] = []  # by event
+        self._working: list[Size] = []  # held while it runs
+        self._fixed_working: dict[int, Size] = {}
+        self._early: dict[int, Size] = {}  # held before anything is written
+        self._phases: list[tuple[int, str]] = [(BEFORE, "")]  # the event at which each begins
+
+    def phase(self, name: str) -> None:
+        """From here on events belong to this phase."""
+        self._phases.append((len(self._nodes), name))
 
     def event(
-        self,
-        node: int | None,
-        phase: str,
-        reads: Sequence[int] = (),
-        fixed: Size = 0,
-        sample: Size = 0,
-        early: Size = 0,
-    ) -> int:
+        self, node: int | None, reads: Sequence[int] = (), sample: Size = 0, fixed: Size = 0, early: Size = 0
+    ) -> None:
         """Something runs: what it reads, and the bytes that it holds in the meantime."""
-        number = len(self._runs)
-        self._runs.append((node, phase))
-        self._working[0].append(fixed)
-        self._working[1].append(sample)
-        if type(early) is not int or early:
+        number = len(self._nodes)
+        self._nodes.append(node)
+        self._working.append(sample)
+        if fixed != 0:
+            self._fixed_working[number] = fixed
+        if early != 0:
             self._early[number] = early
         last = self.last
         for value in reads:
             last[value] = number
-        return number
 
-    def write(self, fixed: Size, sample: Size, way: str = NEW, sources: Sequence[int] = ()) -> int:
+    def write(self, sample: Size, fixed: Size = 0, way: str = NEW, sources: Sequence[int] = ()) -> int:
         """The latest event writes a value, which may take over the buffer of a source (VIEW: shares it)."""
-        value = len(self.born)
-        number = len(self._runs) - 1
+        value, number = len(self.sample), len(self._nodes) - 1
+        self.sample.append(sample)
         self.born.append(number)
         self.last.append(number)
-        self.fixed.append(fixed)
-        self.sample.append(sample)
+        if fixed != 0:
+            self._fixed[value] = fixed
         if way != NEW and sources:
             self._sources[value] = way, sources
         return value
-
-    def end(self, kept: Iterable[int]) -> None:
-        """These values are alive to the end, and those that were there from the start."""
-        from_start = bisect_right(self.born, BEFORE)
-        for value in (*range(from_start), *kept):
-            self.last[value] = END
 
     def copied(self, source: int, copy: int) -> None:
         """A copy reads its source when it is made; one that nothing reads is not made after all."""
@@ -93,12 +87,20 @@ class Lifetimes:
         if self.last[copy] > made:
             self.last[source] = max(self.last[source], made)
         else:
-            self.fixed[copy] = self.sample[copy] = 0
+            self.sample[copy] = 0
             del self._sources[copy]
+
+    def end(self, kept: Iterable[int]) -> None:
+        """These values are alive to the end, and those that were there from the start."""
+        from_start = bisect_right(self.born, BEFORE)
+        for value in (*range(from_start), *kept):
+            self.last[value] = END
 
     def what(self, event: int) -> tuple[int | None, str]:
         """The node that runs at an event, and the phase."""
-        return (None, "") if event == BEFORE else self._runs[event]
+        if event == BEFORE:
+            return None, ""
+        return self._nodes[event], self._phases[bisect_right(self._phases, (event, "~")) - 1][1]
 
     @cached_property
     def _buffers(self) -> tuple[array[int], array[int]]:
@@ -119,30 +121,33 @@ class Lifetimes:
     def moments(self) -> Iterator[tuple[Size, Size, int]]:
         """The bytes alive at each event, as fixed ones, those of a sample and the event's number.
 
-        Events that hold something before they write come a second time in the end.
+        Events that hold something before they write come a second time, first of all.
         """
-        fixed, written = self._alive(self.fixed)
-        sample, written = self._alive(self.sample)
+        sample, written = self._alive(enumerate(self.sample))
+        fixed, fixed_written = self._alive(self._fixed.items())
         yield fixed[0], sample[0], BEFORE
-        at_work = (map(add, alive[1:], self._working[k]) for k, alive in enumerate((fixed, sample)))
-        yield from zip(*at_work, count())
         for event, early in self._early.items():
-            yield fixed[event + 1], sample[event + 1] - written[event + 1] + early, event
+            at = event + 1
+            yield fixed[at] - fixed_written[at], sample[at] - written[at] + early, event
+        for event, working in self._fixed_working.items():
+            fixed[event + 1] += working
+        yield from zip(fixed[1:], map(add, sample[1:], self._working), count())
 
-    def _alive(self, sizes: Sequence[Size]) -> tuple[list[Size], list[Size]]:
-        """Of one of the two kinds of bytes, those alive once an event has written, and those that it writes.
+    def _alive(self, sizes: Iterable[tuple[int, Size]]) -> tuple[list[Size], list[Size]]:
+        """Of values and their bytes, those alive once an event has written, and those that it writes.
 
         Both begin with what is there from the start.
         """
         buffer, freed = self._buffers
-        events = len(self._runs) + 1
+        events = len(self._nodes) + 1
         written: list[Size] = [0] * events
         falls: list[Size] = [0] * (events + 1)  # before an event
-        for value, first in enumerate(buffer):
-            if first == value:
-                written[self.born[value] + 1] += sizes[value]
+        born = self.born
+        for value, size in sizes:
+            if buffer[value] == value:
+                written[born[value] + 1] += size
                 if freed[value] != END:
-                    falls[freed[value] + 2] += sizes[value]
+                    falls[freed[value] + 2] += size
         return list(accumulate(map(sub, written, falls))), written
 
     def alive(self, event: int) -> Iterator[tuple[int, Size]]:

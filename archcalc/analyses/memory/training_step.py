@@ -26,7 +26,7 @@ class TrainingStep(Execution):
         self.flows = [call.has_gradient and i not in self.inputs for i, call in enumerate(self.calls)]
         for tap in program.run.outputs:  # labels belong to the batch, and are as large as the outputs
             if self.flows[self.steps[tap.node].node]:
-                self.values.write(0, self._size(tap))
+                self.values.write(self._size(tap))
         self.inside: dict[int, int] = {}  # what the calls of a step keep
         self.between: dict[int, int] = {}  # the same of copies of a block that do not run
         self.parts: dict[Tap, list[int]] = {}  # of the gradient of a tensor
@@ -37,18 +37,22 @@ class TrainingStep(Execution):
 
     def run(self) -> None:
         within = {number for span in self.spans.values() for number in span}
+        self.values.phase("forward")
         for number, step in enumerate(self.steps):
             if step.between is None:
                 self._forward(number)
             elif number not in within:
                 self._keep_between(number)
+        self.values.phase("loss")
         self._loss()
+        self.values.phase("backward")
         for number in reversed(range(len(self.steps))):
             if number in self.spans:
                 self._span(self.spans[number])
             elif number not in within:
                 self._backward(number)
         self._kernels()
+        self.values.phase("update")
         self._update()
         self.end()
 
@@ -64,25 +68,24 @@ class TrainingStep(Execution):
         gradients = [value for values in self.kernels.values() for value in values]
         for call in self.calls:
             if call.held.sparse and call.trained:
-                working = DENSE * call.gradients, SPARSE * call.outputs[0]
-                self.values.event(None, "update", gradients, *working)
+                self.values.event(None, gradients, SPARSE * call.outputs[0], DENSE * call.gradients)
         largest_layer = largest(0, *{call.gradients for call in self.calls if call.trained})
-        self.values.event(None, "update", gradients, largest_layer)
+        self.values.event(None, gradients, fixed=largest_layer)
 
     def _forward(self, number: int) -> None:
         """A call's forward pass, the first one or within a span another one."""
         step = self.steps[number]
         if step.node in self.inputs:
             return
-        call, phase = self.calls[step.node], "forward" if self.again is None else "backward"
-        if not call.has_gradient:
-            self.forward(number, call.copies, call.inference, phase)
+        call = self.calls[step.node]
+        if not self.flows[step.node]:
+            self.forward(number, call.inference, call.copies)
         elif self.again is None and step.node in self.plan.block_of:  # nothing is kept
-            self.forward(number, call.copies, largest(call.inference, call.forward), phase)
+            self.forward(number, largest(call.inference, call.forward), call.copies)
         else:
-            self.forward(number, 0, call.forward, phase)
+            self.forward(number, call.forward)
             if call.saved != 0 or call.copies != 0:
-                self.inside[number] = self.values.write(call.copies, call.saved)
+                self.inside[number] = self.values.write(call.saved, call.copies)
 
     def _span(self, span: range) -> None:
         """A block's backward pass, after it has run forward again on a copy of what it reads."""
@@ -93,8 +96,8 @@ class TrainingStep(Execution):
         outside = dict.fromkeys(tap for n in span for tap in self.steps[n].reads if tap.node not in span)
         sources, copies = self.of(outside), []
         for tap, source in zip(outside, sources, strict=True):
-            values.event(None, "backward")
-            copies.append(values.write(0, self._size(tap), REUSED, (source,)))
+            values.event(None)
+            copies.append(values.write(self._size(tap), 0, REUSED, (source,)))
         self.again = dict(zip(outside, copies, strict=True))
         for number in span:
             step = self.steps[number]
@@ -108,16 +111,16 @@ class TrainingStep(Execution):
         for source, copy in zip(sources, copies, strict=True):
             values.copied(source, copy)
 
-    def forward(self, number: int, fixed: Size, sample: Size, phase: str = "forward") -> Sequence[int]:
-        written = super().forward(number, fixed, sample, phase)
+    def forward(self, number: int, sample: Size, fixed: Size = 0) -> Sequence[int]:
+        written = super().forward(number, sample, fixed)
         if self.again is not None:
             self.again |= {Tap(number, k): value for k, value in enumerate(written)}
         return written
 
     def _keep_between(self, number: int) -> None:
         kept, _ = self._copies(number)
-        self.values.event(None, "forward")
-        self.between[number] = self.values.write(0, kept)
+        self.values.event(None)
+        self.between[number] = self.values.write(kept)
 
     def _copies(self, number: int) -> tuple[Size, Size]:
         """What the copies of a block that do not run keep, and the gradients of their weights."""
@@ -167,17 +170,17 @@ class TrainingStep(Execution):
         for tap in self.program.run.outputs:
             if self.flows[self.steps[tap.node].node]:
                 size = self._size(tap)
-                self.values.event(None, "loss", self.of((tap,)), 0, 3 * size)
-                self.parts.setdefault(tap, []).append(self.values.write(0, size))
+                self.values.event(None, self.of((tap,)), 3 * size)
+                self.parts.setdefault(tap, []).append(self.values.write(size))
 
     def _backward(self, number: int) -> None:
         step = self.steps[number]
         if step.between is not None:
             _, gradients = self._copies(number)
             # while one falls the other grows: either all is kept, or all gradients are made
-            self.values.event(None, "backward", (self.between[number],))
-            self.values.event(None, "backward")
-            self.kernels[-1 - number] = [self.values.write(gradients, 0)]
+            self.values.event(None, (self.between[number],))
+            self.values.event(None)
+            self.kernels[-1 - number] = [self.values.write(0, gradients)]
         elif self.flows[step.node]:
             self._layer(number)
 
@@ -201,11 +204,11 @@ class TrainingStep(Execution):
             if flow and flows[steps[tap.node].node]
         ]
         working = call.backward + call.into if to else call.backward
-        values.event(step.node, "backward", reads, 0, working, call.early)
+        values.event(step.node, reads, working, early=call.early)
         for tap in to:
             size = self._size(tap)
             way = self._way(call, size, len(outgoing))
-            parts.setdefault(tap, []).append(values.write(0, size, way, outgoing))
+            parts.setdefault(tap, []).append(values.write(size, 0, way, outgoing))
         self._kernels()
         if call.trained:
             self.late.append((number, reads, outgoing))
@@ -231,11 +234,11 @@ class TrainingStep(Execution):
             if self.program.graph.repeats:
                 owner = -len(self.steps) - number  # copies of a block have weights of their own
             parts = self.kernels.setdefault(owner, [])
-            self.values.event(step.node, "backward", reads)
+            self.values.event(step.node, reads)
             if call.held.sparse:
-                parts.append(self.values.write(0, call.outputs[0], REUSED, outgoing))
+                parts.append(self.values.write(call.outputs[0], 0, REUSED, outgoing))
             else:
-                parts.append(self.values.write(call.gradients, 0))
+                parts.append(self.values.write(0, call.gradients))
             if owner == step.node and len(parts) > 1 and not call.held.sparse:
-                self.values.event(step.node, "backward", parts)
-                self.kernels[owner] = [self.values.write(call.gradients, 0, REUSED, parts)]
+                self.values.event(step.node, parts)
+                self.kernels[owner] = [self.values.write(0, call.gradients, REUSED, parts)]
