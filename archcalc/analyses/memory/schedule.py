@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from archcalc.analyses.memory.events import taken_over
 from archcalc.analyses.memory.held import REUSED, VIEW, Call
-from archcalc.graph import Graph, Tap
+from archcalc.graph import Graph
 
 # limits of the search: steps in all partial orders together, and nodes of the network
 MAX_RUNS, MAX_NODES = 20_000, 5_000
@@ -82,34 +82,39 @@ class _Problem:
         parents: list[set[int]] = []
         inputs = set(graph.inputs)
         for i, node in enumerate(graph.nodes):
-            read.append(sorted({number[tap.node][tap.output] for tap in node.reads}))
+            buffers = [number[source][k] for source, k in node.reads]
+            read.append(sorted(set(buffers)) if len(buffers) > 1 else buffers)
             for buffer in read[i]:
                 readers[buffer].append(i)
-            parents.append({tap.node for tap in node.reads} - inputs)
+            parents.append({source for source, _ in node.reads} - inputs)
             for parent in parents[i]:
                 consumers[parent].append(i)
         called = {buffer for i in inputs for buffer in number[i]}
         at_start = sum(size[b] for b in called)
-        ends = {number[tap.node][tap.output] for tap in graph.outputs}
+        ends = {number[source][k] for source, k in graph.outputs}
         fixed = ends | called
         output_bytes, inside, step_bytes, frees, takes = [], [], [], [], []
         for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-            own = [] if i in inputs or call.way == VIEW else number[i]
-            unread = [b for b in own if not readers[b] and b not in fixed]
-            for buffer in unread:
-                readers[buffer].append(i)  # no node reads it: it is freed at once
+            way = call.way
+            own = [] if i in inputs or way == VIEW else number[i]
+            freed = [b for b in read[i] if b not in fixed]
+            for buffer in own:
+                if not readers[buffer] and buffer not in fixed:
+                    readers[buffer].append(i)  # no node reads it: it is freed at once
+                    freed.append(buffer)
+            frees.append(freed)
             output_bytes.append(sum([size[b] for b in own]))
             inside.append(batch * call.inference + call.copies)
-            frees.append([b for b in (*read[i], *unread) if b not in fixed])
-            taken: Sequence[Tap] = ()
-            if call.way == REUSED:
-                taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
-            takes.append([b for b in {number[t.node][t.output] for t in taken} if b not in fixed])
+            taken: list[int] = []
+            if way == REUSED:
+                of_same_size = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
+                taken = list({number[source][k] for source, k in of_same_size} - fixed)
+            takes.append(taken)
             if i in inputs:
                 step_bytes.append(0)
                 continue
             reads = sum([size[b] for b in read[i] if b not in called])
-            step_bytes.append(at_start + reads + inside[i] + (0 if takes[i] else output_bytes[i]))
+            step_bytes.append(at_start + reads + inside[i] + (0 if taken else output_bytes[i]))
         at_end = at_start + sum(size[b] for b in ends - called)
         return cls(
             graph.inputs, at_start, at_end, output_bytes, inside, step_bytes, frees, takes, size, readers,
