@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 from archcalc.analyses.memory.events import taken_over
 from archcalc.analyses.memory.held import REUSED, VIEW, Call
+from archcalc.analyses.memory.parts import around
 from archcalc.graph import Graph
 
 # limits of the search: steps in all partial orders together, and nodes of the network
 MAX_RUNS, MAX_NODES = 20_000, 5_000
+MAX_PART = 100  # nodes of a part of the network that is looked at first
 
 
 class Schedule(NamedTuple):
@@ -29,8 +31,10 @@ class Schedule(NamedTuple):
     optimal: bool
 
 
-def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule) -> Schedule:
-    """The best order found, never worse than `start`; all bytes are integers."""
+def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule, at: int | None) -> Schedule:
+    """The best order found, never worse than `start`, whose peak is at node `at`; all bytes are integers."""
+    if _is_best_around(graph, calls, batch, start, at):
+        return start._replace(optimal=True)
     problem = _Problem.of(graph, calls, batch)
     bound = problem.bound()
     lowest = start
@@ -41,6 +45,19 @@ def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule) -> Sc
     if lowest.bytes > bound and len(graph.nodes) <= MAX_NODES:
         return problem.search(lowest, bound)
     return lowest._replace(optimal=lowest.bytes <= bound)
+
+
+def _is_best_around(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule, at: int | None) -> bool:
+    """Whether the part of the network in which the peak is has no lower one; if not, nothing is known."""
+    part = None if at is None else around(graph, calls, start.order, at)
+    if part is None or len(part.calls) > MAX_PART:
+        return False
+    problem = _Problem.of(*part, batch)
+    bound = problem.bound()
+    if bound >= start.bytes:
+        return True
+    found = problem.search(start, bound)
+    return found.optimal and found.bytes == start.bytes
 
 
 class _State(NamedTuple):
