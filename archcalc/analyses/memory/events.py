@@ -71,8 +71,8 @@ class Execution:
     def end(self) -> None:
         self.values.end(self.of(self.program.run.outputs))
 
-    def of(self, tensors: Iterable[Tap]) -> list[int]:
-        """Their values; taps have numbers of steps."""
+    def of(self, tensors: Iterable[tuple[int, int]]) -> list[int]:
+        """The values of tensors, given by the numbers of their steps and outputs."""
         out = self.out
         return [out[number][k] for number, k in tensors]
 

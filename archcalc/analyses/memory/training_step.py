@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
 from archcalc.arith import Size, largest, total
@@ -29,11 +27,11 @@ class TrainingStep(Execution):
                 self.values.write(self._size(tap))
         self.inside: dict[int, int] = {}  # what the calls of a step keep
         self.between: dict[int, int] = {}  # the same of copies of a block that do not run
-        self.parts: dict[Tap, list[int]] = {}  # of the gradient of a tensor
+        self.parts: dict[tuple[int, int], list[int]] = {}  # of the gradient of a tensor
         self.kernels: dict[int, list[int]] = {}  # gradients of a node's weights
         self.late: list[tuple[int, list[int], list[int]]] = []  # that are computed beside the next layer's
         self.spans = self.plan.spans(self.steps)  # steps that run again together, by their last one
-        self.again: dict[Tap, int] | None = None  # in such a span, the values of its tensors
+        self.again = False  # whether this is the backward pass of such a span
 
     def run(self) -> None:
         within = {number for span in self.spans.values() for number in span}
@@ -56,10 +54,6 @@ class TrainingStep(Execution):
         self._update()
         self.end()
 
-    def of(self, tensors: Iterable[Tap]) -> list[int]:
-        """Their values in this pass: those of the forward pass, or what was computed again."""
-        return super().of(tensors) if self.again is None else [self.again[tap] for tap in tensors]
-
     def _size(self, tap: Tap) -> Size:
         return self.calls[self.steps[tap.node].node].outputs[tap.output]
 
@@ -80,7 +74,7 @@ class TrainingStep(Execution):
         call = self.calls[step.node]
         if not self.flows[step.node]:
             self.forward(number, call.inference, call.copies)
-        elif self.again is None and step.node in self.plan.block_of:  # nothing is kept
+        elif not self.again and step.node in self.plan.block_of:  # nothing is kept
             self.forward(number, largest(call.inference, call.forward), call.copies)
         else:
             self.forward(number, call.forward)
@@ -92,13 +86,15 @@ class TrainingStep(Execution):
         self._kernels()
         if not any(number in span and parts for (number, _), parts in self.parts.items()):
             return
-        values, first = self.values, self.out[span.start : span.stop]
+        values = self.values
         outside = dict.fromkeys(tap for n in span for tap in self.steps[n].reads if tap.node not in span)
         sources, copies = self.of(outside), []
+        before = {number: self.out[number] for number in (*span, *[tap.node for tap in outside])}
         for tap, source in zip(outside, sources, strict=True):
             values.event(None)
             copies.append(values.write(self._size(tap), 0, REUSED, (source,)))
-        self.again = dict(zip(outside, copies, strict=True))
+            self.out[tap.node] = [copies[-1] if v == source else v for v in self.out[tap.node]]
+        self.again = True
         for number in span:
             step = self.steps[number]
             if step.between is not None:
@@ -107,15 +103,11 @@ class TrainingStep(Execution):
                 self._forward(number)
         for number in reversed(span):
             self._backward(number)
-        self.again, self.out[span.start : span.stop] = None, first
+        self.again = False
+        for number, first in before.items():
+            self.out[number] = first
         for source, copy in zip(sources, copies, strict=True):
             values.copied(source, copy)
-
-    def forward(self, number: int, sample: Size, fixed: Size = 0) -> Sequence[int]:
-        written = super().forward(number, sample, fixed)
-        if self.again is not None:
-            self.again |= {Tap(number, k): value for k, value in enumerate(written)}
-        return written
 
     def _keep_between(self, number: int) -> None:
         kept, _ = self._copies(number)
@@ -140,14 +132,14 @@ class TrainingStep(Execution):
 
     def _kept(self, i: int, repeat: Repeat) -> Size:
         """What one copy of a node keeps."""
-        call, recomputed = self.calls[i], i in self.plan.block_of and self.again is None
+        call, recomputed = self.calls[i], i in self.plan.block_of and not self.again
         inside = call.saved if call.has_gradient and not recomputed else 0
         outputs = (Tap(i, k) for k in range(len(call.outputs)))
         return inside + total(call.outputs[tap.output] for tap in outputs if self._is_read(tap, repeat))
 
     def _is_read(self, tap: Tap, repeat: Repeat) -> bool:
         """Whether the backward pass reads an output, in its own copy of a block or in the next one."""
-        block = self.plan.block_of.get(tap.node) if self.again is None else None
+        block = self.plan.block_of.get(tap.node) if not self.again else None
         if self.calls[tap.node].held.output and self.calls[tap.node].has_gradient and block is None:
             return True
         names = {tap, repeat.source} if tap == repeat.out else {tap}
@@ -156,7 +148,7 @@ class TrainingStep(Execution):
             if block is not None and c in block.nodes and tap != repeat.out:
                 continue  # what is inside a block is computed again
             reads = [inputs[k] for k in call.reads] if call.has_gradient else []
-            if self.again is None and c in self.plan.again:
+            if not self.again and c in self.plan.again:
                 reads += inputs
             if not names.isdisjoint(reads):
                 return True
@@ -188,7 +180,7 @@ class TrainingStep(Execution):
         step = self.steps[number]
         call, values, parts = self.calls[step.node], self.values, self.parts
         outgoing: list[int] = []
-        outputs = [Tap(number, k) for k in range(len(call.outputs))]
+        outputs = [(number, k) for k in range(len(call.outputs))]
         for tap in outputs:
             outgoing += parts.pop(tap, ())
         if not outgoing:
