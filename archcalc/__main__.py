@@ -7,13 +7,12 @@ import sys
 
 from archcalc.cli import main
 
-
 YOUNG = 100_000  # new objects until garbage is looked for among them, 700 by default
 
 
 def run() -> int:
     """Run the command that the process was started with; returns the exit code."""
-    # an analysis makes many objects and hardly any garbage in cycles: to look for it takes a tenth of its time
+    # an analysis makes many objects and hardly a cycle of them: to look for garbage takes a tenth of its time
     gc.set_threshold(YOUNG)
     code = main()
     gc.freeze()  # and at the exit, when everything ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from archcalc.analyses.memory.precision import OPTIMIZERS
 from archcalc.arith import Size, prod, total
@@ -20,9 +21,9 @@ def _adafactor(_: str, weight: Weight) -> Size:
     return weight.parameters + prod(others) * (rows + columns)
 
 
-def _muon(path: str, weight: Weight) -> Size:
+def _muon(layer: str, weight: Weight) -> Size:
     """A momentum; Adam's second moment too, except for matrices that are not embeddings."""
-    orthogonal = len(weight.shape) == 2 and "embedding" not in path.lower()
+    orthogonal = len(weight.shape) == 2 and "embedding" not in f"{layer}/{weight.name}".lower()
     return (1 if orthogonal else 2) * weight.parameters
 
 
@@ -41,13 +42,20 @@ def state(
 
     Scalars such as step counters are left out: a few numbers, for Adafactor two more per vector.
     """
-    slots = OPTIMIZERS[optimizer]
-    rule = _BY_WEIGHT[optimizer] if slots is None else lambda _, weight: slots * weight.parameters
+    slots, rule = OPTIMIZERS[optimizer], _BY_WEIGHT.get(optimizer)
+    of_equal: dict[int, tuple[tuple[Weight, ...], Size]] = {}  # equal layers have one object of weights
     for name, group in weights:
-        yield total(
-            rule(f"{name}/{weight.name}", weight) + further * weight.parameters
-            if weight.trainable
-            else UNTOLD
-            for weight in group
-            if weight.trainable is not False
-        )
+        if rule is not None:
+            yield _of_trained(group, partial(rule, name), further)
+            continue
+        if id(group) not in of_equal:
+            of_equal[id(group)] = group, _of_trained(group, lambda _: 0, further + (slots or 0))
+        yield of_equal[id(group)][1]
+
+
+def _of_trained(group: Iterable[Weight], numbers: Callable[[Weight], Size], further: int) -> Size:
+    return total(
+        numbers(w) + further * w.parameters if w.trainable else UNTOLD
+        for w in group
+        if w.trainable is not False
+    )
