@@ -106,9 +106,10 @@ def _boxes_at_inputs(
                     box_read: Box | None = box
                 else:
                     key = id(window), box, id(shape), id(out)
-                    if key not in known:
-                        known[key] = _box_read(box, window, shape, out)
-                    box_read = known[key]
+                    try:
+                        box_read = known[key]
+                    except KeyError:
+                        box_read = known[key] = _box_read(box, window, shape, out)
                 if box_read is None:
                     continue
                 if len(shape) != len(shapes[tap.node][0]):

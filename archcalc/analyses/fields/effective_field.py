@@ -11,7 +11,7 @@ is the product of the strides before the layer. Extended to branches, phases and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite, sqrt
@@ -81,12 +81,12 @@ def effective_fields(
     """
     reads = windows(graph, shapes) if reads is None else reads
     roots = reads.axes
-    # equal layers on equal shapes have the same objects
-    distinct = {id(outputs): outputs for outputs in shapes}.values()
-    if any(is_array(n) for outputs in distinct for shape in outputs for n in shape):
+    sizes = _one_of_each_type(shapes, reads)
+    if any(map(is_array, sizes)):
         return [_of_arrays(graph, roots) for _ in graph.nodes]
-    numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
-    algebra = MomentAlgebra(numbers)
+    exact = graph.repeats or any(isinstance(n, Expr) for n in sizes)
+    numbers: Numbers = Exact() if exact else Floats()
+    algebra = MomentAlgebra(numbers, reads.common_taps)
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
     last = last_copies(graph, shapes)
     by_node: list[dict[str, EffectiveField | None]] = []
@@ -109,29 +109,27 @@ def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, 
     }
 
 
-def _symbolic(shapes: Shapes, reads: Windows) -> bool:
-    """Whether any size in shapes or windows is an expression."""
+def _one_of_each_type(shapes: Shapes, reads: Windows) -> Collection[Size]:
+    """One of the integers, of the expressions and of the arrays among the numbers in shapes and windows."""
     # equal layers on equal shapes have the same objects
     distinct = {id(outputs): outputs for outputs in shapes}.values()
-    if any(isinstance(n, Expr) for outputs in distinct for shape in outputs for n in shape):
-        return True
+    sizes = {type(n): n for shape in chain.from_iterable(distinct) for n in shape}
     windows_ = {id(of_node): of_node for of_node in reads.reads}.values()
-    for read in chain.from_iterable(chain.from_iterable(windows_)):
-        numbers: tuple[Size, ...] = (read.index,) if isinstance(read, Fixed) else ()
+    for read in {id(r): r for window in chain.from_iterable(windows_) for r in window}.values():
         if isinstance(read, Taps):
-            numbers = (read.stride, read.offset, read.count, read.dilation)
-        if any(isinstance(n, Expr) for n in numbers):
-            return True
-    return False
+            sizes.update({type(n): n for n in (read.stride, read.offset, read.count, read.dilation)})
+        elif isinstance(read, Fixed):
+            sizes[type(read.index)] = read.index
+    return sizes.values()
 
 
 class MomentAlgebra:
     """Moments as an algebra for `propagate`."""
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: Numbers, common_taps: CommonTapsOf | None = None) -> None:
         self.n = numbers
         self.composition = Composition(numbers)
-        self.common_taps = CommonTapsOf()
+        self.common_taps = common_taps or CommonTapsOf()
 
     def start(self, axes: Sequence[int]) -> State:
         if axes and isinstance(self.n, Floats):

@@ -36,8 +36,8 @@ FLATTENED_BLOCK = Unknown("a block that is repeated a symbolic number of times f
 class IntervalAlgebra:
     """Intervals along each axis of a root, independently of its other axes."""
 
-    def __init__(self) -> None:
-        self.common_taps = CommonTapsOf()
+    def __init__(self, common_taps: CommonTapsOf | None = None) -> None:
+        self.common_taps = common_taps or CommonTapsOf()
 
     def start(self, axes: Sequence[int]) -> Sliding | Dependences:
         return Sliding(tuple(axes), 1, 0, 0) if axes else ()

@@ -103,7 +103,11 @@ class Propagation(Generic[S]):
 
     def pass_through(self, part: int | Repeat) -> None:
         if not isinstance(part, Repeat):
-            self.states.append(self.state_of(part, self.graph.nodes[part]))
+            node = self.graph.nodes[part]
+            if self.windows.elementwise[part]:
+                self.states.append(self.state_at(node.inputs[0], len(self.open)))
+            else:
+                self.states.append(self.state_of(part, node))
             return
         self.open.append(part)
         for inner in self.graph.parts(part.first, part.last, part):
@@ -113,12 +117,11 @@ class Propagation(Generic[S]):
     def state_of(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:
             return {i: self.algebra.start(self.roots[i])} if i in self.roots else {}
-        if self.windows.elementwise[i]:
-            return self.state_at(node.inputs[0], len(self.open))
-        reads = self.windows.reads[i]
-        inputs = self.graph.input_shapes(self.shapes, node)
-        if len(inputs) == 1:
-            return self.through(i, node.inputs[0], reads[0], inputs[0])
+        reads, shapes = self.windows.reads[i], self.shapes
+        if len(node.inputs) == 1 and not shapes.read:  # no copies of a block read other shapes
+            (tap,) = node.inputs
+            return self.through(i, tap, reads[0], shapes[tap.node][tap.output])
+        inputs = self.graph.input_shapes(shapes, node)
         branches: dict[int, list[tuple[int, S]]] = {}
         for position, way in enumerate(zip(node.inputs, reads, inputs, strict=True)):
             for root, branch in self.through(i, *way).items():

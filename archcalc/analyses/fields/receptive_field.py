@@ -22,7 +22,7 @@ from archcalc.analyses.fields.propagate import Propagation
 from archcalc.analyses.fields.sliding import Dependences, Sliding, dependences
 from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
-from archcalc.arith import Shape, concrete, integers
+from archcalc.arith import Shape, concrete
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
@@ -104,46 +104,56 @@ def fields(
     shapes = last_copies(graph, shapes)
     for i in _nodes_to_clip(graph, clipped):
         sizes = clipped_sizes(graph, shapes, reads, reads.axes, i)
+        source = i
+        while reads.elementwise[source]:
+            source = graph.nodes[source].inputs[0].node
         row = by_node[i] = {**by_node[i]}  # other nodes may have the same one
         for root in inputs:
             field = row[root.name]
             if field is not None:
                 # position n//2 of a flattened axis is no position along the input's axis
-                unclear = flattened.get((i, root.node), ())
+                unclear = flattened.get((source, root.node), ())
                 exact = tuple(None if a in unclear else size for a, size in enumerate(sizes[root.node]))
                 row[root.name] = replace(field, clipped_size=exact)
     return by_node
 
 
 class _Input(NamedTuple):
-    """A model input: its node and name, the axes to describe, their sizes, and the smallest of these.
+    """A model input: its node and name, the axes to describe, and their sizes.
 
-    `least` is None where one of the sizes is no integer.
+    `integers` are the sizes, empty where one of them is none; `least` is the smallest of them.
     """
 
     node: int
     name: str
     axes: tuple[int, ...]
     extents: Shape
-    least: int | None
+    integers: tuple[int, ...]
+    least: int
 
 
 def _input(graph: Graph, shapes: Shapes, node: int, axes: tuple[int, ...]) -> _Input:
     extents = tuple(shapes[node][0][a] for a in axes)
-    least = min(integers(extents)) if extents and concrete(extents) else None
-    return _Input(node, graph.nodes[node].name, axes, extents, least)
+    numbers = extents if concrete(extents) else ()
+    return _Input(node, graph.nodes[node].name, axes, extents, numbers, min(numbers, default=0))
 
 
 def _unclipped(
     graph: Graph, shapes: Shapes, reads: Windows, inputs: Sequence[_Input]
 ) -> tuple[Fields, dict[tuple[int, int], list[int]]]:
-    """The fields of every node, and the axes of which (node, model input) sees a flattened one."""
-    propagation = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra())
+    """The fields of every node, and the axes of which (node, model input) sees a flattened one.
+
+    Elementwise layers share the row of their input, and have no entry of their own for flattened axes.
+    """
+    propagation = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra(reads.common_taps))
     shapes = last_copies(graph, shapes)
     by_node: Fields = []
     flattened: dict[tuple[int, int], list[int]] = {}
     for i, state in propagation:
         taps, shape = graph.nodes[i].inputs, shapes[i][0]
+        if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
+            by_node.append(by_node[taps[0].node])
+            continue
         row: dict[str, Field | None] = {}
         for root in inputs:
             seen = state.get(root.node)
@@ -194,19 +204,19 @@ def _field(seen: Sliding | Dependences, shape: Shape, root: _Input) -> Field:
 def _coverage(seen: Sliding, shape: Shape, root: _Input) -> tuple[bool, ...] | None:
     """Whether every position's interval covers the axis, for each axis; None if a size is no integer."""
     axes, step, low, high = seen
-    if root.least is None:
-        return None
-    if high - low + 1 < root.least:
+    width = high - low + 1
+    if width < root.least:
         return (False,) * len(axes)
-    covers = []
-    for axis, extent in zip(axes, integers(root.extents), strict=True):
-        side = shape[axis]
-        if type(side) is not int:
-            return None
-        # wide enough, the first position reaches the end of the axis, and the last one its beginning
-        reaches = high - low + 1 >= extent and high >= extent - 1
-        covers.append(reaches and step * (side - 1) + low <= 0)
-    return tuple(covers)
+    sides = tuple([shape[axis] for axis in axes])
+    if not root.integers or not concrete(sides):
+        return None
+    # the first position reaches the end of the axis, and the last one its beginning
+    return tuple(
+        [
+            n <= width and n - 1 <= high and step * (side - 1) + low <= 0
+            for n, side in zip(root.integers, sides, strict=True)
+        ]
+    )
 
 
 def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:

@@ -44,7 +44,7 @@ class CommonTapsOf:
 
 def _common_taps(window: Window, axes: tuple[int, ...]) -> CommonTaps | None:
     # where parts or phases of any axis are read, not every position along the others sees the same
-    if any(isinstance(read, Section | Phases) for read in window):
+    if not _PARTIAL.isdisjoint(map(type, window)):
         return None
     reads = [read for axis in axes if isinstance(read := window[axis], Taps)]
     if len(reads) < len(axes):
@@ -54,6 +54,9 @@ def _common_taps(window: Window, axes: tuple[int, ...]) -> CommonTaps | None:
         return None
     stride, offset, count, dilation = first
     return CommonTaps(tuple(r.axis for r in reads), stride, offset, count, dilation, dilation * (count - 1))
+
+
+_PARTIAL = frozenset({Section, Phases})
 
 
 class Sliding(NamedTuple):

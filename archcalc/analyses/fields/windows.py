@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.analyses.fields.input_axes import feature_axes
+from archcalc.analyses.fields.sliding import CommonTapsOf
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, concrete
 from archcalc.graph import Graph
@@ -27,13 +28,15 @@ class Windows(NamedTuple):
     """For each node: `reads`, a window for each of its inputs, and `channels`, its output's channel axes.
 
     `elementwise`: whether each of its units reads one unit of its only input, the one at its own place.
-    `axes` holds for each model input the axes along which fields are reported.
+    `axes` holds for each model input the axes along which fields are reported; `common_taps` gives, and
+    remembers, what a window reads of several axes alike.
     """
 
     reads: Sequence[tuple[Window, ...]]
     channels: Sequence[frozenset[int]]
     elementwise: Sequence[bool]
     axes: Mapping[int, tuple[int, ...]]
+    common_taps: CommonTapsOf
 
 
 def windows(graph: Graph, shapes: Shapes) -> Windows:
@@ -62,14 +65,14 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
                     known[key] = of_inputs, before[0], True
                 else:
                     axes = _channels(of_inputs, before, len(outputs[0]))
-                    stated_reads = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs
-                    known[key] = stated_reads, axes, False
+                    merged = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs
+                    known[key] = merged, axes, False
             of_node = known[key]
         reads.append(of_node[0])
         channels.append(of_node[1])
         elementwise.append(of_node[2])
     spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in sources[i]) for i in graph.inputs}
-    return Windows(reads, channels, elementwise, spatial)
+    return Windows(reads, channels, elementwise, spatial, CommonTapsOf())
 
 
 def _same(a: Shape, b: Shape) -> bool:

@@ -32,7 +32,7 @@ def views(of: Figures) -> tuple[list[Any], list[list[int]]]:
     rows: list[list[int]] = []
     cache: dict[tuple[int, ...], int] = {}
     kept: list[Any] = []  # so that no identity is used twice
-    maps = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra())
+    maps = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra(reads.common_taps))
     for (_, boxes), (_, clipped) in zip(maps, positions(graph, shapes, reads), strict=True):
         numbers = []
         for root in graph.inputs:
