@@ -82,11 +82,12 @@ def _boxes_at_inputs(
     if graph.repeats or not all(type(n) is int for i in graph.inputs for n in shapes[i][0]):
         return {i: [(None,) * len(shapes[i][0])] for i in graph.inputs}
     at = _middle_box(shapes[node][0], windows.channels[node]) if at is None else at
-    pending: dict[int, list[Box]] = {node: [at]}
+    source = windows.source
+    pending: dict[int, list[Box]] = {source[node]: [at]}
     at_inputs: dict[int, list[Box]] = {}
     # of equal layers on equal shapes, whose boxes soon are the same: whole axes
     known: dict[Any, Box | None] = {}
-    for i in range(node, -1, -1):
+    for i in range(source[node], -1, -1):
         boxes = pending.pop(i, None)
         if boxes is None:
             continue
@@ -102,23 +103,21 @@ def _boxes_at_inputs(
             ):
                 cut.append(i)
             for box in boxes:
-                if windows.elementwise[i]:
-                    box_read: Box | None = box
-                else:
-                    key = id(window), box, id(shape), id(out)
-                    try:
-                        box_read = known[key]
-                    except KeyError:
-                        box_read = known[key] = _box_read(box, window, shape, out)
+                key = id(window), box, id(shape), id(out)
+                try:
+                    box_read = known[key]
+                except KeyError:
+                    box_read = known[key] = _box_read(box, window, shape, out)
                 if box_read is None:
                     continue
                 if len(shape) != len(shapes[tap.node][0]):
                     # windows describe the first output of a layer; what another output reads is unknown
                     box_read = (None,) * len(shapes[tap.node][0])
-                if tap.node not in pending:
-                    pending[tap.node] = [box_read]
+                before = source[tap.node]
+                if before not in pending:
+                    pending[before] = [box_read]
                 else:
-                    _add(pending[tap.node], box_read)
+                    _add(pending[before], box_read)
     return at_inputs
 
 

@@ -91,8 +91,8 @@ def effective_fields(
     last = last_copies(graph, shapes)
     by_node: list[dict[str, EffectiveField | None]] = []
     for i, state in Propagation(graph, shapes, reads, roots, algebra):
-        if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
-            by_node.append(by_node[graph.nodes[i].inputs[0].node])
+        if reads.source[i] != i and not graph.repeats:  # the rows of a block are those of its last copy
+            by_node.append(by_node[reads.source[i]])
             continue
         by_node.append(
             {

@@ -104,7 +104,7 @@ class Propagation(Generic[S]):
     def pass_through(self, part: int | Repeat) -> None:
         if not isinstance(part, Repeat):
             node = self.graph.nodes[part]
-            if self.windows.elementwise[part]:
+            if self.windows.source[part] != part:
                 self.states.append(self.state_at(node.inputs[0], len(self.open)))
             else:
                 self.states.append(self.state_of(part, node))

@@ -104,15 +104,12 @@ def fields(
     shapes = last_copies(graph, shapes)
     for i in _nodes_to_clip(graph, clipped):
         sizes = clipped_sizes(graph, shapes, reads, reads.axes, i)
-        source = i
-        while reads.elementwise[source]:
-            source = graph.nodes[source].inputs[0].node
         row = by_node[i] = {**by_node[i]}  # other nodes may have the same one
         for root in inputs:
             field = row[root.name]
             if field is not None:
                 # position n//2 of a flattened axis is no position along the input's axis
-                unclear = flattened.get((source, root.node), ())
+                unclear = flattened.get((reads.source[i], root.node), ())
                 exact = tuple(None if a in unclear else size for a, size in enumerate(sizes[root.node]))
                 row[root.name] = replace(field, clipped_size=exact)
     return by_node
@@ -151,8 +148,8 @@ def _unclipped(
     flattened: dict[tuple[int, int], list[int]] = {}
     for i, state in propagation:
         taps, shape = graph.nodes[i].inputs, shapes[i][0]
-        if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
-            by_node.append(by_node[taps[0].node])
+        if reads.source[i] != i and not graph.repeats:  # the rows of a block are those of its last copy
+            by_node.append(by_node[reads.source[i]])
             continue
         row: dict[str, Field | None] = {}
         for root in inputs:

@@ -11,10 +11,8 @@ from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, concrete
 from archcalc.graph import Graph
 from archcalc.layers.window import (
-    Blocks,
     Fixed,
     Phases,
-    Prefix,
     Read,
     Scattered,
     Section,
@@ -27,14 +25,15 @@ from archcalc.layers.window import (
 class Windows(NamedTuple):
     """For each node: `reads`, a window for each of its inputs, and `channels`, its output's channel axes.
 
-    `elementwise`: whether each of its units reads one unit of its only input, the one at its own place.
+    `source`: the node itself or, where each of its units reads one unit of its only input, the one at its own
+    place, the source of that input: both see the same.
     `axes` holds for each model input the axes along which fields are reported; `common_taps` gives, and
     remembers, what a window reads of several axes alike.
     """
 
     reads: Sequence[tuple[Window, ...]]
     channels: Sequence[frozenset[int]]
-    elementwise: Sequence[bool]
+    source: Sequence[int]
     axes: Mapping[int, tuple[int, ...]]
     common_taps: CommonTapsOf
 
@@ -46,14 +45,14 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
     channels reads all of its inputs: the windows have no `Section` along a channel axis.
     """
     stated = list(graph.each(shapes, lambda layer, *inputs: layer.window(*inputs) if inputs else ()))
-    sources = feature_axes(graph, shapes)
+    features = feature_axes(graph, shapes)
     reads: list[tuple[Window, ...]] = []
     channels: list[frozenset[int]] = []
-    elementwise: list[bool] = []
+    source: list[int] = []
     known: dict[Any, tuple[tuple[Window, ...], frozenset[int], bool]] = {}  # of equal layers on equal shapes
     for i, (node, outputs, of_inputs) in enumerate(zip(graph.nodes, shapes, stated, strict=True)):
         if not node.inputs:
-            of_node: tuple[tuple[Window, ...], frozenset[int], bool] = (), sources[i], False
+            of_node: tuple[tuple[Window, ...], frozenset[int], bool] = (), features[i], False
         else:
             tap = node.inputs[0]
             before = tuple([channels[t.node] for t in node.inputs])
@@ -70,9 +69,9 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
             of_node = known[key]
         reads.append(of_node[0])
         channels.append(of_node[1])
-        elementwise.append(of_node[2])
-    spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in sources[i]) for i in graph.inputs}
-    return Windows(reads, channels, elementwise, spatial, CommonTapsOf())
+        source.append(source[node.inputs[0].node] if of_node[2] else i)
+    spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in features[i]) for i in graph.inputs}
+    return Windows(reads, channels, source, spatial, CommonTapsOf())
 
 
 def _same(a: Shape, b: Shape) -> bool:
@@ -123,7 +122,7 @@ def _alike(a: Window, b: Window) -> bool:
 
 def _output_axis(read: Read) -> int | None:
     """The output axis along which an input axis is read; None where all output units read the same."""
-    return read.axis if isinstance(read, Taps | Phases | Blocks | Section | Prefix) else None
+    return getattr(read, "axis", None)
 
 
 def _output_axes(read: Read, rank: int) -> tuple[int, ...]:
