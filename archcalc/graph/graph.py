@@ -212,7 +212,7 @@ class Graph:
         """The input shapes of a node, given the output shapes of every earlier node."""
         if isinstance(shapes, Shapes) and node.name in shapes.read:
             return shapes.read[node.name]
-        return tuple(shapes[t.node][t.output] for t in node.inputs)
+        return tuple([shapes[t.node][t.output] for t in node.inputs])
 
     def each(self, shapes: Sequence[Sequence[Shape]], figure: Callable[..., T]) -> Iterator[T]:
         """`figure(layer, *input shapes)` of each node, worked out once for equal layers on equal shapes."""
@@ -255,6 +255,9 @@ class Graph:
                 break
             if first <= repeat.first and repeat.last <= end:
                 starting[repeat.first] = repeat
+        if not starting:
+            yield from range(first, end + 1)
+            return
         i = first
         while i <= end:
             block = starting.get(i)

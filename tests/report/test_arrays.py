@@ -71,6 +71,18 @@ def test_a_block_of_a_small_network() -> None:
     assert_same("examples/conv_then_local.json", {"H": np.arange(1, 12)}, {})
 
 
+@pytest.mark.parametrize("argument", ["kernel_size", "dilation_rate"])
+def test_a_spread_is_unknown_also_where_only_windows_are_arrays(argument: str) -> None:
+    conv: dict[str, Any] = {"name": "c", "type": "Conv2D", "filters": 4, "kernel_size": 3, "padding": "same"}
+    layers = [{**conv, argument: "n"}]
+    spec = {"archcalc": 1, "symbols": {"n": None}, "inputs": {"x": [8, 8, 3]}, "layers": layers}
+    row = archcalc.analyze(spec, symbols={"n": np.array([1, 2, 3])}).layers["c"]
+    assert row.receptive_field is not None
+    assert row.effective_field is not None
+    assert row.receptive_field.size[0].tolist() == ([1, 2, 3] if argument == "kernel_size" else [3, 5, 7])
+    assert all(isinstance(entry, Unknown) for entry in row.effective_field.sigma)
+
+
 def test_an_exact_quotient_is_masked() -> None:
     spec = {
         "archcalc": 1,

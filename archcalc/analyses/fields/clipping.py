@@ -9,8 +9,7 @@ one axis contributes nothing along the others.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from archcalc.analyses.fields.index_sets import (
     IndexSet,
@@ -21,7 +20,7 @@ from archcalc.analyses.fields.index_sets import (
 )
 from archcalc.analyses.fields.windows import Windows
 from archcalc.analyses.shapes import Shapes
-from archcalc.arith import Shape, integer
+from archcalc.arith import Shape, concrete, integer
 from archcalc.graph import Graph
 from archcalc.layers.window import Fixed, Phases, Scattered, Taps, UnknownRead, Whole, Window
 
@@ -83,40 +82,42 @@ def _boxes_at_inputs(
     if graph.repeats or not all(type(n) is int for i in graph.inputs for n in shapes[i][0]):
         return {i: [(None,) * len(shapes[i][0])] for i in graph.inputs}
     at = _middle_box(shapes[node][0], windows.channels[node]) if at is None else at
-    pending: dict[int, list[Box]] = {node: [at]}
-    waiting = [-node]
+    source = windows.source
+    pending: dict[int, list[Box]] = {source[node]: [at]}
     at_inputs: dict[int, list[Box]] = {}
-    while waiting:
-        i = -heappop(waiting)
-        boxes = pending.pop(i)
+    # of equal layers on equal shapes, whose boxes soon are the same: whole axes
+    known: dict[Any, Box | None] = {}
+    for i in range(source[node], -1, -1):
+        boxes = pending.pop(i, None)
+        if boxes is None:
+            continue
         reader = graph.nodes[i]
         if not reader.inputs:
             at_inputs[i] = boxes
             continue
+        out = shapes[i][0]
         for tap, window in zip(reader.inputs, windows.reads[i], strict=True):
             shape = shapes[tap.node][tap.output]
-            boxes_read: list[Box | None] = (
-                [*boxes]
-                if windows.elementwise[i]
-                else [_box_read(box, window, shape, shapes[i][0]) for box in boxes]
-            )
             if cut is not None and any(
                 _reads_padding(box, window, shape, windows.channels[i]) for box in boxes
             ):
                 cut.append(i)
-            if len(shape) != len(shapes[tap.node][0]):
-                # windows describe the first output of a layer; what another output reads is unknown
-                boxes_read = [
-                    None if box is None else (None,) * len(shapes[tap.node][0]) for box in boxes_read
-                ]
-            for box in boxes_read:
-                if box is None:
+            for box in boxes:
+                key = id(window), box, id(shape), id(out)
+                try:
+                    box_read = known[key]
+                except KeyError:
+                    box_read = known[key] = _box_read(box, window, shape, out)
+                if box_read is None:
                     continue
-                if tap.node not in pending:
-                    pending[tap.node] = [box]
-                    heappush(waiting, -tap.node)
+                if len(shape) != len(shapes[tap.node][0]):
+                    # windows describe the first output of a layer; what another output reads is unknown
+                    box_read = (None,) * len(shapes[tap.node][0])
+                before = source[tap.node]
+                if before not in pending:
+                    pending[before] = [box_read]
                 else:
-                    _add(pending[tap.node], box)
+                    _add(pending[before], box_read)
     return at_inputs
 
 
@@ -142,11 +143,19 @@ def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
         return (None,) * len(shape)
     box_read: list[IndexSet | None] = []
     certain = True
+    given: Any = None
+    taken: IndexSet | None = None
     for read, n in zip(window, shape, strict=True):
-        if isinstance(read, Scattered):
+        if isinstance(read, Taps):
+            numbers = n, read.stride, read.offset, read.count, read.dilation
+            before, given = given, (box[read.axis], numbers) if concrete(numbers) else None
+            if given is None or given != before:  # the width is usually read like the height
+                taken = indices_read(box[read.axis], read, n)
+            units = taken
+        elif isinstance(read, Scattered):
             axes = read.axes or range(len(out))
             everything = all(box[a] == ((0, out[a]),) for a in axes)
-            units: IndexSet | None = ((0, n),) if everything and type(n) is int else None
+            units = ((0, n),) if everything and type(n) is int else None
         elif isinstance(read, Whole | Fixed | UnknownRead):
             units = indices_read(None, read, n)
         else:

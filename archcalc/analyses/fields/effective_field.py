@@ -11,13 +11,20 @@ is the product of the strides before the layer. Extended to branches, phases and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite, sqrt
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from archcalc.analyses.copies import last_copies
+from archcalc.analyses.fields.alike_moments import (
+    AlikeMoments,
+    AxisMoments,
+    axis_moments,
+    condensed,
+    mixed,
+)
 from archcalc.analyses.fields.moments import (
     NOTHING,
     UNEQUAL,
@@ -29,6 +36,7 @@ from archcalc.analyses.fields.moments import (
     Numbers,
 )
 from archcalc.analyses.fields.propagate import CHANGING, Propagation, mentions
+from archcalc.analyses.fields.sliding import CommonTapsOf
 from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, certainly, equal, is_array
@@ -45,6 +53,9 @@ UNEVEN = Unknown("how strongly branches mix may change from position to position
 AFTER_PHASES = Unknown("a block that is repeated a symbolic number of times follows upsampling")
 
 
+State: TypeAlias = AlikeMoments | AxisMoments
+
+
 @dataclass(frozen=True, slots=True)
 class EffectiveField:
     """The spread of the dependence of position n//2 along each spatial axis of a model input.
@@ -55,13 +66,6 @@ class EffectiveField:
 
     sigma: tuple[Any, ...]
     variance: tuple[Any, ...]
-
-
-class AxisMoments(NamedTuple):
-    """Moments along each axis of a root, and the scale: the total weight relative to other branches."""
-
-    axes: tuple[Moments, ...]
-    scale: Any
 
 
 def effective_fields(
@@ -77,16 +81,18 @@ def effective_fields(
     """
     reads = windows(graph, shapes) if reads is None else reads
     roots = reads.axes
-    if any(is_array(n) for outputs in shapes for shape in outputs for n in shape):
+    sizes = _one_of_each_type(shapes, reads)
+    if any(map(is_array, sizes)):
         return [_of_arrays(graph, roots) for _ in graph.nodes]
-    numbers: Numbers = Exact() if graph.repeats or _symbolic(shapes, reads) else Floats()
-    algebra = MomentAlgebra(numbers)
+    exact = graph.repeats or any(isinstance(n, Expr) for n in sizes)
+    numbers: Numbers = Exact() if exact else Floats()
+    algebra = MomentAlgebra(numbers, reads.common_taps)
     names = [(i, graph.nodes[i].name) for i in graph.inputs]
     last = last_copies(graph, shapes)
     by_node: list[dict[str, EffectiveField | None]] = []
     for i, state in Propagation(graph, shapes, reads, roots, algebra):
-        if reads.elementwise[i] and not graph.repeats:  # the rows of a block are those of its last copy
-            by_node.append(by_node[graph.nodes[i].inputs[0].node])
+        if reads.source[i] != i and not graph.repeats:  # the rows of a block are those of its last copy
+            by_node.append(by_node[reads.source[i]])
             continue
         by_node.append(
             {
@@ -103,36 +109,48 @@ def _of_arrays(graph: Graph, roots: Mapping[int, tuple[int, ...]]) -> dict[str, 
     }
 
 
-def _symbolic(shapes: Shapes, reads: Windows) -> bool:
-    """Whether any size in shapes or windows is an expression."""
+def _one_of_each_type(shapes: Shapes, reads: Windows) -> Collection[Size]:
+    """One of the integers, of the expressions and of the arrays among the numbers in shapes and windows."""
     # equal layers on equal shapes have the same objects
     distinct = {id(outputs): outputs for outputs in shapes}.values()
-    if any(isinstance(n, Expr) for outputs in distinct for shape in outputs for n in shape):
-        return True
+    sizes = {type(n): n for shape in chain.from_iterable(distinct) for n in shape}
     windows_ = {id(of_node): of_node for of_node in reads.reads}.values()
-    for read in chain.from_iterable(chain.from_iterable(windows_)):
-        numbers: tuple[Size, ...] = (read.index,) if isinstance(read, Fixed) else ()
+    for read in {id(r): r for window in chain.from_iterable(windows_) for r in window}.values():
         if isinstance(read, Taps):
-            numbers = (read.stride, read.offset, read.count, read.dilation)
-        if any(isinstance(n, Expr) for n in numbers):
-            return True
-    return False
+            sizes.update({type(n): n for n in (read.stride, read.offset, read.count, read.dilation)})
+        elif isinstance(read, Fixed):
+            sizes[type(read.index)] = read.index
+    return sizes.values()
 
 
 class MomentAlgebra:
     """Moments as an algebra for `propagate`."""
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: Numbers, common_taps: CommonTapsOf | None = None) -> None:
         self.n = numbers
         self.composition = Composition(numbers)
+        self.common_taps = common_taps or CommonTapsOf()
 
-    def start(self, axes: Sequence[int]) -> AxisMoments:
+    def start(self, axes: Sequence[int]) -> State:
+        if axes and isinstance(self.n, Floats):
+            return AlikeMoments(tuple(axes), 1, 0.0, 0.0, self.n.unit_scale)
         return AxisMoments(tuple(map(self.composition.identity, axes)), self.n.unit_scale)
 
     def unknown(self, axes: int, why: Unknown) -> AxisMoments:
         return AxisMoments((why,) * axes, why)
 
-    def through(self, state: AxisMoments, window: Window, shape: Shape, out: Shape) -> AxisMoments:
+    def through(self, state: State, window: Window, shape: Shape, out: Shape) -> State:
+        if isinstance(state, AlikeMoments):
+            taps = self.common_taps(window, state.axes)
+            if taps is not None:
+                try:
+                    return state.through(taps)
+                except OverflowError:
+                    return self.unknown(len(state.axes), OUT_OF_RANGE)
+        composed = self._through(axis_moments(state), window, shape)
+        return condensed(composed) if isinstance(self.n, Floats) else composed
+
+    def _through(self, state: AxisMoments, window: Window, shape: Shape) -> AxisMoments:
         if Section in map(type, window):
             return self.unknown(len(state.axes), SEAM)
         if Phases in map(type, window):
@@ -159,9 +177,7 @@ class MomentAlgebra:
             return state
         return AxisMoments(axes, scale)
 
-    def join(
-        self, branches: Sequence[tuple[int, AxisMoments]], node: Node, inputs: Sequence[Shape]
-    ) -> AxisMoments:
+    def join(self, branches: Sequence[tuple[int, State]], node: Node, inputs: Sequence[Shape]) -> State:
         alive = [branch for branch in branches if () not in branch[1].axes]
         if not alive:
             return branches[0][1]
@@ -180,7 +196,12 @@ class MomentAlgebra:
         if isinstance(parts, Unknown):
             return self.unknown(len(branches[0][1].axes), parts)
         weights, scale = parts
-        columns = list(zip(*(state.axes for _, state in branches), strict=True))
+        alike = [state for _, state in branches if isinstance(state, AlikeMoments)]
+        if len(alike) == len(branches):
+            mixture = mixed(alike, weights, scale, self.composition)
+            if mixture is not None:
+                return mixture
+        columns = list(zip(*(axis_moments(state).axes for _, state in branches), strict=True))
         uneven = [a for a, seen in enumerate(columns) if _is_uneven(seen)]
         axes = [
             # the branches' weights are the same at every position of the other axes, or do not matter
@@ -189,7 +210,7 @@ class MomentAlgebra:
         ]
         return AxisMoments(tuple(axes), scale)
 
-    def _scale(self, state: AxisMoments, each: Size, of: Size) -> Any:
+    def _scale(self, state: State, each: Size, of: Size) -> Any:
         if isinstance(state.scale, Unknown) or (type(each) is type(of) is int and each == of):
             return state.scale
         ratio = self.n.ratio(each, of)
@@ -208,11 +229,12 @@ class MomentAlgebra:
             return OUT_OF_RANGE
 
     # -- repeated blocks ---------------------------------------------------------------------------
-    def power(self, block: AxisMoments, count: Size, shape: Shape) -> AxisMoments:
+    def power(self, block: State, count: Size, shape: Shape) -> AxisMoments:
         """`count` times the mean and variance of one copy: each is a convolution with the same weights.
 
         Unknown if the block has phases along any axis, which may weigh its branches differently.
         """
+        block = axis_moments(block)
         if any(part.period > 1 for seen in block.axes if not isinstance(seen, Unknown) for part in seen):
             return AxisMoments((NOT_STEADY,) * len(block.axes), NOT_STEADY)
         axes: list[Moments] = []
@@ -232,11 +254,13 @@ class MomentAlgebra:
             scale = scale**count if isinstance(scale, int) else Unknown("a fraction to a symbolic power")
         return AxisMoments(tuple(axes), scale)
 
-    def without(self, state: AxisMoments, index: str) -> AxisMoments:
-        axes = tuple(CHANGING if mentions(seen, index) else seen for seen in state.axes)
-        return AxisMoments(axes, CHANGING if mentions(state.scale, index) else state.scale)
+    def without(self, state: State, index: str) -> AxisMoments:
+        seen_by_axis, scale = axis_moments(state)
+        axes = tuple(CHANGING if mentions(seen, index) else seen for seen in seen_by_axis)
+        return AxisMoments(axes, CHANGING if mentions(scale, index) else scale)
 
-    def chain(self, relative: AxisMoments, base: AxisMoments) -> AxisMoments:
+    def chain(self, relative: State, base: State) -> AxisMoments:
+        relative, base = axis_moments(relative), axis_moments(base)
         scale = relative.scale
         if not isinstance(scale, Unknown):
             scale = base.scale if isinstance(base.scale, Unknown) else self.n.scaled(base.scale, scale)
@@ -272,8 +296,11 @@ class MomentAlgebra:
         return self.composition.joined(parts)
 
     # -- results -------------------------------------------------------------------------------------
-    def effective_field(self, state: AxisMoments, shape: Shape) -> EffectiveField:
-        variances = tuple(self._variance(moments, shape) for moments in state.axes)
+    def effective_field(self, state: State, shape: Shape) -> EffectiveField:
+        if isinstance(state, AlikeMoments) and isfinite(state.variance):
+            each = len(state.axes)
+            return EffectiveField((_root(state.variance),) * each, (state.variance,) * each)
+        variances = tuple(self._variance(moments, shape) for moments in axis_moments(state).axes)
         if NOTHING in variances:  # a unit that reads nothing along one axis reads nothing at all
             variances = (NOTHING,) * len(variances)
         return EffectiveField(tuple(map(_root, variances)), variances)

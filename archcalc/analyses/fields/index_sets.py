@@ -68,6 +68,8 @@ def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None
         fields = (read.stride, read.offset, read.count, read.dilation)
         if not concrete(fields):
             return None
+        if fields[:3] == (1, 0, 1) and units[-1][1] <= n:
+            return units
         one = _interval(*units[0], *fields) if len(units) == 1 else None
         if one is not None:
             first, stop = max(one[0], 0), min(one[1], n)

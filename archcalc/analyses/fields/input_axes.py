@@ -20,7 +20,7 @@ from typing import NamedTuple
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, certainly, equal, scope
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph
+from archcalc.graph import Graph, Once
 from archcalc.layers.base import Layer
 from archcalc.layers.normalization import OverAxes
 from archcalc.layers.spatial import ChannelsLast
@@ -62,21 +62,28 @@ class Step(NamedTuple):
 
 def feature_axes(graph: Graph, shapes: Shapes) -> dict[int, frozenset[int]]:
     """The axes of features of every node without inputs; its other axes are positions."""
-    live = {(i, a) for i, node in enumerate(graph.nodes) if not node.inputs for a in range(len(shapes[i][0]))}
+    live = {i: {*range(len(shapes[i][0]))} for i, node in enumerate(graph.nodes) if not node.inputs}
     steps: list[Step] = []
+    reads_of = Once(_reads)  # only of layers that an axis reaches: few, where the first ones slide along it
     with scope():  # assumptions about sizes that are only tried are of no interest
-        for i, reads in enumerate(graph.each(shapes, _reads)):
-            for read in reads:
-                tap = graph.nodes[i].inputs[read.input]
+        for i, node in enumerate(graph.nodes):
+            if live.keys().isdisjoint([tap.node for tap in node.inputs]):
+                continue
+            for read in reads_of(node.layer, graph.input_shapes(shapes, node)):
+                tap = node.inputs[read.input]
                 # windows describe the first output of a layer
-                if (tap.node, read.axis) in live and read.rank == len(shapes[tap.node][0]):
-                    steps.append(Step(tap.node, read.axis, read.use, i, read.onward, read.scattered))
-                    live.update((i, a) for a in read.onward)
+                if read.axis in live.get(tap.node, ()) and read.rank == len(shapes[tap.node][0]):
+                    # positions remain positions, whatever follows
+                    onward = () if read.use is Use.POSITIONS else read.onward
+                    steps.append(Step(tap.node, read.axis, read.use, i, onward, read.scattered))
+                    if onward:
+                        live.setdefault(i, set()).update(onward)
     uses: dict[tuple[int, int], set[Use]] = {}
     followed = {(step.node, step.axis) for step in steps}
-    for node, axis in live - followed:
-        if axis == len(shapes[node][0]) - 1:
-            uses[node, axis] = {Use.LAST}
+    for i, axes in live.items():
+        last = len(shapes[i][0]) - 1
+        if last in axes and (i, last) not in followed:
+            uses[i, last] = {Use.LAST}
     for step in reversed(steps):
         of_axis = uses.setdefault((step.node, step.axis), set())
         of_axis |= {step.use} if step.use else set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from math import gcd, lcm
-from typing import TypeAlias
 
 from archcalc.analyses.fields.compose import FLATTENED, SEAM, through
 from archcalc.analyses.fields.index_maps import (
@@ -18,20 +17,17 @@ from archcalc.analyses.fields.index_maps import (
     ScatteredUnit,
     at,
     constant,
-    identity,
     join,
     join_all,
     known,
     monotone,
 )
 from archcalc.analyses.fields.propagate import CHANGING, mentions
+from archcalc.analyses.fields.sliding import CommonTapsOf, Dependences, Sliding, condensed, dependences
 from archcalc.arith import Shape, Size, certainly, concrete, equal, largest, smallest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Node
 from archcalc.layers.window import Window
-
-# what a layer's units see along each axis of a root (a model input, or the input of a repeated block)
-Dependences: TypeAlias = tuple[Dependence, ...]
 
 NOT_STEADY = Unknown("a block that is repeated a symbolic number of times does not move in even steps")
 FLATTENED_BLOCK = Unknown("a block that is repeated a symbolic number of times flattens an axis")
@@ -40,32 +36,52 @@ FLATTENED_BLOCK = Unknown("a block that is repeated a symbolic number of times f
 class IntervalAlgebra:
     """Intervals along each axis of a root, independently of its other axes."""
 
-    def start(self, axes: Sequence[int]) -> Dependences:
-        return tuple(identity(a) for a in axes)
+    def __init__(self, common_taps: CommonTapsOf | None = None) -> None:
+        self.common_taps = common_taps or CommonTapsOf()
+
+    def start(self, axes: Sequence[int]) -> Sliding | Dependences:
+        return Sliding(tuple(axes), 1, 0, 0) if axes else ()
 
     def unknown(self, axes: int, why: Unknown) -> Dependences:
         return (why,) * axes
 
-    def through(self, state: Dependences, window: Window, shape: Shape, out: Shape) -> Dependences:
-        composed = tuple([through(dependence, window, shape, out) for dependence in state])
+    def through(
+        self, state: Sliding | Dependences, window: Window, shape: Shape, out: Shape
+    ) -> Sliding | Dependences:
+        if isinstance(state, Sliding):
+            taps = self.common_taps(window, state.axes)
+            moved = None if taps is None else state.through(taps)
+            if moved is not None:
+                return moved
+        seen = dependences(state)
+        composed = tuple([through(dependence, window, shape, out) for dependence in seen])
         # layers that change nothing share one object, so that their fields are computed once
-        return state if all(a is b for a, b in zip(composed, state, strict=True)) else composed
+        return state if all(a is b for a, b in zip(composed, seen, strict=True)) else condensed(composed)
 
     def join(
-        self, branches: Sequence[tuple[int, Dependences]], node: Node, inputs: Sequence[Shape]
-    ) -> Dependences:
+        self, branches: Sequence[tuple[int, Sliding | Dependences]], node: Node, inputs: Sequence[Shape]
+    ) -> Sliding | Dependences:
+        first = branches[0][1]
         if len(branches) == 1:
-            return branches[0][1]
-        return tuple(join_all(seen) for seen in zip(*(state for _, state in branches), strict=True))
+            return first
+        sliding = [state for _, state in branches if isinstance(state, Sliding)]
+        if len(sliding) == len(branches) and len({state[:2] for state in sliding}) == 1:
+            # intervals that move at the same rate: so does their hull
+            axes, step, _, _ = sliding[0]
+            hull = Sliding(axes, step, min(s.low for s in sliding), max(s.high for s in sliding))
+            return first if hull == first else hull
+        seen_by_branch = [dependences(state) for _, state in branches]
+        return tuple(join_all(seen) for seen in zip(*seen_by_branch, strict=True))
 
-    def power(self, block: Dependences, count: Size, shape: Shape) -> Dependences:
-        return tuple(_power(seen, axis, count) for axis, seen in enumerate(block))
+    def power(self, block: Sliding | Dependences, count: Size, shape: Shape) -> Dependences:
+        return tuple(_power(seen, axis, count) for axis, seen in enumerate(dependences(block)))
 
-    def without(self, state: Dependences, index: str) -> Dependences:
-        return tuple(CHANGING if mentions(seen, index) else seen for seen in state)
+    def without(self, state: Sliding | Dependences, index: str) -> Dependences:
+        return tuple(CHANGING if mentions(seen, index) else seen for seen in dependences(state))
 
-    def chain(self, relative: Dependences, base: Dependences) -> Dependences:
-        return tuple(_chain(relative, seen) for seen in base)
+    def chain(self, relative: Sliding | Dependences, base: Sliding | Dependences) -> Dependences:
+        outer = dependences(relative)
+        return tuple(_chain(outer, seen) for seen in dependences(base))
 
 
 def _power(block: Dependence, axis: int, count: Size) -> Dependence:

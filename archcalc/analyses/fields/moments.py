@@ -222,10 +222,8 @@ class Composition:
             if _zero(offset) and _zero(reach) and type(stride) is int and stride == 1:
                 return part if axis == part.axis else part._replace(axis=axis)
             step, number, ratio = part.step, self.n.number, self.n.ratio
-            # a uniform window of k taps, d apart, has variance d^2 (k^2 - 1)/12
-            square = step * step * dilation * dilation * (count * count - 1)
             mean = part.mean[0] + number(step) * (number(offset) + ratio(reach, 2))
-            variance = part.variance[0] + ratio(square, 12)
+            variance = part.variance[0] + ratio(twelvefold_variance(step, count, dilation), 12)
             return Component(axis, step * stride, (mean,), (variance,), part.mass)
         if not (type(stride) is type(offset) is type(count) is type(dilation) is int):
             return SYMBOLIC_PHASES
@@ -366,6 +364,11 @@ class Composition:
             rows.append(row)
         mass, _, variance = self.mixture(rows)
         return NOTHING if _zero(mass) else variance
+
+
+def twelvefold_variance(step: Any, count: Any, dilation: Any) -> Any:
+    """That of a uniform window of k taps, d units apart: d^2 (k^2 - 1)/12 in the squares of a unit's step."""
+    return step * step * dilation * dilation * (count * count - 1)
 
 
 def _expand(part: Component, period: int, numbers: Numbers) -> Component:

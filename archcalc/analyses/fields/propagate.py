@@ -87,23 +87,27 @@ class Propagation(Generic[S]):
         self.open: list[Repeat] = []
 
     def __iter__(self) -> Iterator[tuple[int, dict[int, S]]]:
-        readers = [0] * len(self.graph.nodes)
-        for node in self.graph.nodes:
+        nodes, states = self.graph.nodes, self.states
+        readers = [0] * len(nodes)
+        for node in nodes:
             for tap in node.inputs:
                 readers[tap.node] += 1
         for part in self.graph.parts():
             self.pass_through(part)
-            last = part.last if isinstance(part, Repeat) else part
-            for i in range(part.first if isinstance(part, Repeat) else part, last + 1):
-                yield i, self.states[i]
-                for tap in self.graph.nodes[i].inputs:
+            for i in range(part.first, part.last + 1) if isinstance(part, Repeat) else (part,):
+                yield i, states[i]
+                for tap in nodes[i].inputs:
                     readers[tap.node] -= 1
                     if not readers[tap.node]:
-                        self.states[tap.node] = {}
+                        states[tap.node] = {}
 
     def pass_through(self, part: int | Repeat) -> None:
         if not isinstance(part, Repeat):
-            self.states.append(self.state_of(part, self.graph.nodes[part]))
+            node = self.graph.nodes[part]
+            if self.windows.source[part] != part:
+                self.states.append(self.state_at(node.inputs[0], len(self.open)))
+            else:
+                self.states.append(self.state_of(part, node))
             return
         self.open.append(part)
         for inner in self.graph.parts(part.first, part.last, part):
@@ -113,27 +117,34 @@ class Propagation(Generic[S]):
     def state_of(self, i: int, node: Node) -> dict[int, S]:
         if not node.inputs:
             return {i: self.algebra.start(self.roots[i])} if i in self.roots else {}
-        if self.windows.elementwise[i]:
-            return self.state_at(node.inputs[0], len(self.open))
+        reads, shapes = self.windows.reads[i], self.shapes
+        if len(node.inputs) == 1 and not shapes.read:  # no copies of a block read other shapes
+            (tap,) = node.inputs
+            return self.through(i, tap, reads[0], shapes[tap.node][tap.output])
+        inputs = self.graph.input_shapes(shapes, node)
         branches: dict[int, list[tuple[int, S]]] = {}
-        inputs = self.graph.input_shapes(self.shapes, node)
-        for position, (tap, window) in enumerate(zip(node.inputs, self.windows.reads[i], strict=True)):
-            # states describe the axes of a node's first output
-            other_output = len(inputs[position]) != len(self.shapes[tap.node][0])
-            for root, state in self.state_at(tap, len(self.open)).items():
-                try:
-                    if other_output:
-                        branch = self.algebra.unknown(self.axes(root), self.why_other_output(tap))
-                    else:
-                        branch = self.algebra.through(state, window, inputs[position], self.shapes[i][0])
-                except ExpressionError as fault:
-                    branch = self.algebra.unknown(self.axes(root), Unknown(str(fault)))
+        for position, way in enumerate(zip(node.inputs, reads, inputs, strict=True)):
+            for root, branch in self.through(i, *way).items():
                 branches.setdefault(root, []).append((position, branch))
         return {root: self.joined(root, states, node, inputs) for root, states in branches.items()}
 
+    def through(self, i: int, tap: Tap, window: Window, shape: Shape) -> dict[int, S]:
+        """What node i sees of each root through one of its inputs."""
+        shapes, algebra = self.shapes, self.algebra
+        # states describe the axes of a node's first output
+        other_output = len(shape) != len(shapes[tap.node][0])
+        seen: dict[int, S] = {}
+        for root, state in self.state_at(tap, len(self.open)).items():
+            try:
+                if other_output:
+                    seen[root] = algebra.unknown(self.axes(root), self.why_other_output(tap))
+                else:
+                    seen[root] = algebra.through(state, window, shape, shapes[i][0])
+            except ExpressionError as fault:
+                seen[root] = algebra.unknown(self.axes(root), Unknown(str(fault)))
+        return seen
+
     def joined(self, root: int, branches: list[tuple[int, S]], node: Node, inputs: Sequence[Shape]) -> S:
-        if len(inputs) == 1:
-            return branches[0][1]
         try:
             return self.algebra.join(branches, node, inputs)
         except ExpressionError as fault:

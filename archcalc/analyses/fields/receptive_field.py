@@ -9,19 +9,20 @@ docs/receptive-field.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcalc.analyses.copies import last_copies
 from archcalc.analyses.fields.axis_figures import AxisField, axis_field
 from archcalc.analyses.fields.clipping import clipped_sizes
 from archcalc.analyses.fields.index_maps import Dependence, ScatteredUnit
-from archcalc.analyses.fields.intervals import Dependences, IntervalAlgebra
+from archcalc.analyses.fields.intervals import IntervalAlgebra
 from archcalc.analyses.fields.propagate import Propagation
+from archcalc.analyses.fields.sliding import Dependences, Sliding, dependences
 from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes
-from archcalc.arith import Shape
+from archcalc.arith import Shape, concrete
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
@@ -98,67 +99,121 @@ def fields(
         `clipped` is a string other than these.
     """
     reads = windows(graph, shapes) if reads is None else reads
-    roots = reads.axes
-    names = [(i, graph.nodes[i].name, tuple(shapes[i][0][a] for a in roots[i])) for i in graph.inputs]
-    propagation = Propagation(graph, shapes, reads, roots, IntervalAlgebra())
+    inputs = [_input(graph, shapes, i, reads.axes[i]) for i in graph.inputs]
+    by_node, flattened = _unclipped(graph, shapes, reads, inputs)
     shapes = last_copies(graph, shapes)
-    by_node: Fields = []
-    flattened: set[tuple[int, int, int]] = set()  # node, root, axis
-    for i, state in propagation:
-        row: dict[str, Field | None] = {}
-        for root, name, extents in names:
-            axes = state.get(root)
-            if axes is None:
-                row[name] = None
-                continue
-            row[name] = _inherited(graph, shapes, propagation, by_node, i, root, axes) or _field(
-                axes, shapes[i][0], extents, roots[root]
-            )
-            flattened |= {(i, root, a) for a, seen in enumerate(axes) if _has_scattered(seen)}
-        by_node.append(row)
     for i in _nodes_to_clip(graph, clipped):
-        sizes = clipped_sizes(graph, shapes, reads, roots, i)
-        for root, name, _ in names:
-            field = by_node[i][name]
+        sizes = clipped_sizes(graph, shapes, reads, reads.axes, i)
+        row = by_node[i] = {**by_node[i]}  # other nodes may have the same one
+        for root in inputs:
+            field = row[root.name]
             if field is not None:
                 # position n//2 of a flattened axis is no position along the input's axis
-                exact = (None if (i, root, a) in flattened else size for a, size in enumerate(sizes[root]))
-                by_node[i][name] = replace(field, clipped_size=tuple(exact))
+                unclear = flattened.get((reads.source[i], root.node), ())
+                exact = tuple(None if a in unclear else size for a, size in enumerate(sizes[root.node]))
+                row[root.name] = replace(field, clipped_size=exact)
     return by_node
 
 
-def _has_scattered(seen: Dependence) -> bool:
-    return not isinstance(seen, Unknown) and any(isinstance(part, ScatteredUnit) for part in seen)
+class _Input(NamedTuple):
+    """A model input: its node and name, the axes to describe, and their sizes.
+
+    `integers` are the sizes, empty where one of them is none; `least` is the smallest of them.
+    """
+
+    node: int
+    name: str
+    axes: tuple[int, ...]
+    extents: Shape
+    integers: tuple[int, ...]
+    least: int
 
 
-def _inherited(
-    graph: Graph,
-    shapes: Shapes,
-    propagation: Propagation[Dependences],
-    by_node: Fields,
-    node: int,
-    root: int,
-    axes: Dependences,
-) -> Field | None:
-    """The field of an input of a node, if the node changes neither the field nor the shape."""
-    for tap in graph.nodes[node].inputs:
-        if propagation.states[tap.node].get(root) is axes:
-            shape, before = shapes[node][0], shapes[tap.node][0]
-            if shape is before or (_comparable(shape) and _comparable(before) and shape == before):
-                return by_node[tap.node][graph.nodes[root].name]
-    return None
+def _input(graph: Graph, shapes: Shapes, node: int, axes: tuple[int, ...]) -> _Input:
+    extents = tuple(shapes[node][0][a] for a in axes)
+    numbers = extents if concrete(extents) else ()
+    return _Input(node, graph.nodes[node].name, axes, extents, numbers, min(numbers, default=0))
 
 
-def _field(axes: Dependences, shape: Shape, extents: Shape, numbers: tuple[int, ...]) -> Field:
+def _unclipped(
+    graph: Graph, shapes: Shapes, reads: Windows, inputs: Sequence[_Input]
+) -> tuple[Fields, dict[tuple[int, int], list[int]]]:
+    """The fields of every node, and the axes of which (node, model input) sees a flattened one.
+
+    Elementwise layers share the row of their input, and have no entry of their own for flattened axes.
+    """
+    propagation = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra(reads.common_taps))
+    shapes = last_copies(graph, shapes)
+    by_node: Fields = []
+    flattened: dict[tuple[int, int], list[int]] = {}
+    for i, state in propagation:
+        taps, shape = graph.nodes[i].inputs, shapes[i][0]
+        if reads.source[i] != i and not graph.repeats:  # the rows of a block are those of its last copy
+            by_node.append(by_node[reads.source[i]])
+            continue
+        row: dict[str, Field | None] = {}
+        for root in inputs:
+            seen = state.get(root.node)
+            if seen is None:
+                row[root.name] = None
+                continue
+            for tap in taps:
+                # the field of an input, if the node changes neither that nor the shape
+                if propagation.states[tap.node].get(root.node) is seen and _same(shape, shapes[tap.node][0]):
+                    row[root.name] = by_node[tap.node][root.name]
+                    break
+            else:
+                row[root.name] = _field(seen, shape, root)
+            if not isinstance(seen, Sliding) and (axes := _scattered_axes(seen)):
+                flattened[i, root.node] = axes
+        by_node.append(row)
+    return by_node, flattened
+
+
+def _scattered_axes(seen: Dependences) -> list[int]:
+    return [
+        axis
+        for axis, of_axis in enumerate(seen)
+        if not isinstance(of_axis, Unknown) and any(isinstance(part, ScatteredUnit) for part in of_axis)
+    ]
+
+
+def _field(seen: Sliding | Dependences, shape: Shape, root: _Input) -> Field:
+    extents = root.extents
+    if isinstance(seen, Sliding):
+        covers = _coverage(seen, shape, root)
+        if covers is not None:
+            each = len(extents)
+            size = (seen.high - seen.low + 1,) * each
+            return Field(size, size, (seen.step,) * each, (seen.low,) * each, covers, size, None, root.axes)
     fields: list[AxisField] = []
-    for k, (seen, extent) in enumerate(zip(axes, extents, strict=True)):
+    axes = dependences(seen)
+    for k, (of_axis, extent) in enumerate(zip(axes, extents, strict=True)):
         # with square images and kernels the second axis repeats the first
-        if k and _alike(axes[0], seen, shape) and _comparable((extent,)) and extent == extents[0]:
+        if k and _alike(axes[0], of_axis, shape) and _comparable((extent,)) and extent == extents[0]:
             fields.append(fields[0])
         else:
-            fields.append(axis_field(seen, shape, extent))
+            fields.append(axis_field(of_axis, shape, extent))
     entries = zip(*fields, strict=True) if fields else ((),) * len(AxisField._fields)
-    return Field(*entries, clipped_size=None, axes=numbers)
+    return Field(*entries, clipped_size=None, axes=root.axes)
+
+
+def _coverage(seen: Sliding, shape: Shape, root: _Input) -> tuple[bool, ...] | None:
+    """Whether every position's interval covers the axis, for each axis; None if a size is no integer."""
+    axes, step, low, high = seen
+    width = high - low + 1
+    if width < root.least:
+        return (False,) * len(axes)
+    sides = tuple([shape[axis] for axis in axes])
+    if not root.integers or not concrete(sides):
+        return None
+    # the first position reaches the end of the axis, and the last one its beginning
+    return tuple(
+        [
+            n <= width and n - 1 <= high and step * (side - 1) + low <= 0
+            for n, side in zip(root.integers, sides, strict=True)
+        ]
+    )
 
 
 def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:
@@ -174,6 +229,10 @@ def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:
     return _comparable((shape[a.axis], shape[b.axis], *numbers)) and (
         (a.lo, a.hi, shape[a.axis]) == (b.lo, b.hi, shape[b.axis])
     )
+
+
+def _same(shape: Shape, other: Shape) -> bool:
+    return shape is other or (_comparable(shape) and _comparable(other) and shape == other)
 
 
 def _comparable(shape: Shape) -> bool:

@@ -6,23 +6,36 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archcalc.analyses.fields.input_axes import feature_axes
+from archcalc.analyses.fields.sliding import CommonTapsOf
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, concrete
 from archcalc.graph import Graph
-from archcalc.layers.window import Blocks, Fixed, Phases, Prefix, Read, Scattered, Section, Taps, Window
+from archcalc.layers.window import (
+    Fixed,
+    Phases,
+    Read,
+    Scattered,
+    Section,
+    Taps,
+    Window,
+    identity,
+)
 
 
 class Windows(NamedTuple):
     """For each node: `reads`, a window for each of its inputs, and `channels`, its output's channel axes.
 
-    `elementwise`: whether each of its units reads one unit of its only input, the one at its own place.
-    `axes` holds for each model input the axes along which fields are reported.
+    `source`: the node itself or, where each of its units reads one unit of its only input, the one at its own
+    place, the source of that input: both see the same.
+    `axes` holds for each model input the axes along which fields are reported; `common_taps` gives, and
+    remembers, what a window reads of several axes alike.
     """
 
     reads: Sequence[tuple[Window, ...]]
     channels: Sequence[frozenset[int]]
-    elementwise: Sequence[bool]
+    source: Sequence[int]
     axes: Mapping[int, tuple[int, ...]]
+    common_taps: CommonTapsOf
 
 
 def windows(graph: Graph, shapes: Shapes) -> Windows:
@@ -32,30 +45,33 @@ def windows(graph: Graph, shapes: Shapes) -> Windows:
     channels reads all of its inputs: the windows have no `Section` along a channel axis.
     """
     stated = list(graph.each(shapes, lambda layer, *inputs: layer.window(*inputs) if inputs else ()))
-    sources = feature_axes(graph, shapes)
+    features = feature_axes(graph, shapes)
     reads: list[tuple[Window, ...]] = []
     channels: list[frozenset[int]] = []
-    elementwise: list[bool] = []
-    known: dict[Any, tuple[tuple[Window, ...], frozenset[int]]] = {}  # of equal layers on equal shapes
-    for i, (node, shape, of_inputs) in enumerate(zip(graph.nodes, shapes, stated, strict=True)):
+    source: list[int] = []
+    known: dict[Any, tuple[tuple[Window, ...], frozenset[int], bool]] = {}  # of equal layers on equal shapes
+    for i, (node, outputs, of_inputs) in enumerate(zip(graph.nodes, shapes, stated, strict=True)):
         if not node.inputs:
-            channels.append(sources[i])
-            reads.append(())
-            elementwise.append(False)
-            continue
-        before = tuple([channels[t.node] for t in node.inputs])
-        key = id(of_inputs), before, len(shape[0])
-        if key not in known:
-            axes = _channels(of_inputs, before, len(shape[0]))
-            several = len(of_inputs) > 1
-            known[key] = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs, axes
-        reads.append(known[key][0])
-        channels.append(known[key][1])
-        tap = node.inputs[0]
-        same = len(of_inputs) == 1 and tap.output == 0 and _same(shape[0], shapes[tap.node][0])
-        elementwise.append(same and _is_elementwise(of_inputs[0]))
-    spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in sources[i]) for i in graph.inputs}
-    return Windows(reads, channels, elementwise, spatial)
+            of_node: tuple[tuple[Window, ...], frozenset[int], bool] = (), features[i], False
+        else:
+            tap = node.inputs[0]
+            before = tuple([channels[t.node] for t in node.inputs])
+            key = id(of_inputs), before, id(outputs), id(shapes[tap.node]), tap.output
+            if key not in known:
+                several = len(of_inputs) > 1
+                same = not several and tap.output == 0 and _same(outputs[0], shapes[tap.node][0])
+                if same and _is_elementwise(of_inputs[0]):
+                    known[key] = of_inputs, before[0], True
+                else:
+                    axes = _channels(of_inputs, before, len(outputs[0]))
+                    merged = tuple(_all_channels(w, axes) for w in of_inputs) if several else of_inputs
+                    known[key] = merged, axes, False
+            of_node = known[key]
+        reads.append(of_node[0])
+        channels.append(of_node[1])
+        source.append(source[node.inputs[0].node] if of_node[2] else i)
+    spatial = {i: tuple(a for a in range(len(shapes[i][0])) if a not in features[i]) for i in graph.inputs}
+    return Windows(reads, channels, source, spatial, CommonTapsOf())
 
 
 def _same(a: Shape, b: Shape) -> bool:
@@ -63,7 +79,7 @@ def _same(a: Shape, b: Shape) -> bool:
 
 
 def _is_elementwise(window: Window) -> bool:
-    return all(
+    return window is identity(len(window)) or all(
         type(r) is Taps and r.axis == axis and concrete((r.stride, r.offset, r.count))
         and r.stride == r.count == 1 and r.offset == 0
         for axis, r in enumerate(window)
@@ -96,6 +112,8 @@ def _channels(
 
 def _alike(a: Window, b: Window) -> bool:
     """Whether the axes of two inputs go to the same output axes, except for axes of size 1 (broadcast)."""
+    if a is b:
+        return True
     return len(a) == len(b) and all(
         isinstance(x, Fixed) or isinstance(y, Fixed) or _output_axis(x) == _output_axis(y)
         for x, y in zip(a, b, strict=True)
@@ -104,7 +122,7 @@ def _alike(a: Window, b: Window) -> bool:
 
 def _output_axis(read: Read) -> int | None:
     """The output axis along which an input axis is read; None where all output units read the same."""
-    return read.axis if isinstance(read, Taps | Phases | Blocks | Section | Prefix) else None
+    return getattr(read, "axis", None)
 
 
 def _output_axes(read: Read, rank: int) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from archcalc.analyses.fields.index_maps import Dependence, Endpoint, IndexMap
-from archcalc.analyses.fields.intervals import Dependences, IntervalAlgebra
+from archcalc.analyses.fields.intervals import IntervalAlgebra
 from archcalc.analyses.fields.positions import Ends, Positions, Units, positions
 from archcalc.analyses.fields.propagate import Propagation
+from archcalc.analyses.fields.sliding import Dependences, Sliding, dependences
 from archcalc.arith.unknown import Unknown
 from archcalc.render.page.figures import exact_value
 from archcalc.report.columns import Figures
@@ -31,7 +32,7 @@ def views(of: Figures) -> tuple[list[Any], list[list[int]]]:
     rows: list[list[int]] = []
     cache: dict[tuple[int, ...], int] = {}
     kept: list[Any] = []  # so that no identity is used twice
-    maps = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra())
+    maps = Propagation(graph, shapes, reads, reads.axes, IntervalAlgebra(reads.common_taps))
     for (_, boxes), (_, clipped) in zip(maps, positions(graph, shapes, reads), strict=True):
         numbers = []
         for root in graph.inputs:
@@ -49,10 +50,10 @@ def views(of: Figures) -> tuple[list[Any], list[list[int]]]:
     return [json.loads(view) for view in pool], rows
 
 
-def _view(seen: Dependences, ends: Positions) -> list[Any]:
+def _view(seen: Sliding | Dependences, ends: Positions) -> list[Any]:
     return [
         {"maps": _maps(dependence), "clip": _clip(clipped)}
-        for dependence, clipped in zip(seen, ends, strict=True)
+        for dependence, clipped in zip(dependences(seen), ends, strict=True)
     ]
 
 

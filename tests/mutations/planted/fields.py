@@ -17,6 +17,7 @@ LIFETIMES = "archcalc/analyses/memory/lifetimes.py"
 EVENTS = "archcalc/analyses/memory/training_step.py"
 READS = "archcalc/analyses/fields/compose.py"
 MAPS = "archcalc/analyses/fields/index_maps.py"
+SLIDING = "archcalc/analyses/fields/sliding.py"
 MOMENTS = "archcalc/analyses/fields/moments.py"
 CLIPPING = "archcalc/analyses/fields/clipping.py"
 
@@ -80,12 +81,23 @@ FIELDS = [
     Mutant(
         "the last branch only",
         "archcalc/analyses/fields/intervals.py",
-        "tuple(join_all(seen) for seen in",
-        "tuple(seen[-1] for seen in",
+        "min(s.low for s in sliding), max(s.high for s in sliding)",
+        "sliding[-1].low, sliding[-1].high",
     ),
-    Mutant("offsets not scaled by the stride so far", READS, "(lo * ends[0] + low,)", "(ends[0] + low,)"),
-    Mutant("reach not scaled by the stride so far", READS, "(hi * ends[1] + high,)", "(ends[1] + high,)"),
-    Mutant("strides of layers not multiplied", READS, "Endpoint(lo * stride,", "Endpoint(lo,"),
+    Mutant("offsets not scaled by the stride so far", SLIDING, "low = step * offset", "low = offset"),
+    Mutant("reach not scaled by the stride so far", SLIDING, "low + step * reach", "low + reach"),
+    Mutant(
+        "the same of layers that read their axes differently",
+        READS,
+        "(hi * ends[1] + high,)",
+        "(ends[1] + high,)",
+    ),
+    Mutant(
+        "strides of layers not multiplied",
+        SLIDING,
+        "Sliding(axes, step * stride, low",
+        "Sliding(axes, step, low",
+    ),
     Mutant(
         "padding counted as pixels",
         "archcalc/analyses/fields/index_sets.py",
@@ -101,7 +113,7 @@ FIELDS = [
         "dilation * dilation * count * count",
     ),
     Mutant("spread without dilation", MOMENTS, "step * step * dilation * dilation", "step * step"),
-    Mutant("spread without strides", MOMENTS, "square = step * step * dilation", "square = dilation"),
+    Mutant("spread without strides", MOMENTS, "return step * step * dilation", "return dilation"),
     Mutant("mean of branches ignored", MOMENTS, "(v + apart * apart)", "v"),
     Mutant(
         "branches of a concatenation counted alike",
