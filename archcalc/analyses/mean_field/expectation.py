@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -48,8 +48,7 @@ class Expected:
     of_weights: Expected | None = None
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     inputs: tuple[Key, ...]
     output: Key
     pullbacks: tuple[Pullback, ...]
@@ -76,8 +75,10 @@ def expected_gradients(
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
     run = _Run(graph, shapes, training, draws, batch, primitives)
-    run.forward()
-    return run.backward()
+    # exponentials that overflow are infinite, and the rules treat them as that
+    with np.errstate(over="ignore"):
+        run.forward()
+        return run.backward()
 
 
 class Rows(Sequence[Expected]):
