@@ -48,11 +48,9 @@ def moments(phi: Function, log_q: Array, ratio: Array, *, full: int | None = Non
     centred = not ratio.any()
     if phi.kind == "linear" or (phi.kind == "broken" and centred):
         return _lines(phi, log_q, ratio)
+    if log_q.ndim == 1 and centred and (known := tabulated(phi, log_q)) is not None:
+        return known
     inside = np.minimum(np.maximum(log_q, -LIMIT), LIMIT)
-    if log_q.ndim == 1 and centred and np.abs(log_q).max(initial=0.0) < LIMIT:
-        tabulated = _tabulated(phi, log_q)
-        if tabulated is not None:
-            return tabulated
     integrated = _integrated(phi, inside.ravel(), ratio.ravel(), full)
     integrated = Moments(*(x.reshape(log_q.shape) for x in integrated))
     if np.all(inside == log_q):
@@ -72,13 +70,15 @@ def moments(phi: Function, log_q: Array, ratio: Array, *, full: int | None = Non
     )
 
 
-def _tabulated(phi: Function, log_q: Array) -> Moments | None:
+def tabulated(phi: Function, log_q: Array) -> Moments | None:
     """The moments at mean 0, from polynomials in log q for each unit interval; None where these fail.
 
     Convolved with a Gaussian, the moments are analytic in log q, also where the function has kinks.
     """
     low = np.floor(log_q)
     intervals = sorted({*low.tolist()})
+    if phi.kind or not intervals or intervals[0] < -LIMIT or intervals[-1] >= LIMIT:
+        return None
     pieces = _pieces(phi, tuple(intervals))
     if pieces is None:
         return None
@@ -171,7 +171,7 @@ def _mean(weight: Array | None, x: Array) -> Array:
 def _averages(phi: Function, z: Array, weight: Array | None, rms: Array, full: int | None) -> Moments:
     """The moments of rows of values; from row `full` on only the first three, the others being 1."""
     # y and d are scaled so that fourth powers neither overflow nor underflow
-    y, d = phi.value(z), phi.slope(z)
+    y, d = phi.value_and_slope(z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         top, steep = _largest(y), _largest(d)
         y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]

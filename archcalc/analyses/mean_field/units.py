@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
-from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
+from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of, tabulated
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
@@ -34,7 +36,7 @@ from archcalc.analyses.mean_field.state import (
 )
 
 SPACING = 0.15  # in log q, of the table of moments that is interpolated
-STEP = 0.05  # in log q, for derivatives
+STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
 ROUNDING = 1e-12  # of differences of moments that should be 0
 
 
@@ -51,7 +53,9 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         raise Unpredicted("a function of a tensor of zeros")
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
-    response, shared = _Response(x, phi), noise.normal()
+    table = _Table(phi, x)
+    log_q, ratio, slopes = table(x.log_q) if x.log_q.size > 1 else table.alone()
+    response, shared = _Response(x, phi, table, slopes), noise.normal()
     quantiles = to_quantiles(response.values) if response.values.any() else None
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
@@ -61,8 +65,8 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     )
     output = Forward(
         x.shape,
-        shifted(response.log_q, mean),
-        response.mean,
+        shifted(log_q, mean),
+        ratio,
         corr,
         response.fluctuation[0] + noise.square_fluctuation(response.variance, shared),
         x.direct_weights,
@@ -79,13 +83,13 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
 class _Response:
     """What a function does to the units of x: its moments at their squares, and how these change with them.
 
-    Pairs are of log E phi^2 and of log E phi'^2.
+    Pairs are of log E phi^2 and of log E phi'^2; `slopes` is log E phi'^2 by unit.
     """
 
-    def __init__(self, x: Forward, phi: Function) -> None:
-        table, ratio = _Table(phi, x), x.mean_ratio
-        self.at = at = table.at
-        self.log_q, self.mean, self.slopes = table(x.log_q)
+    def __init__(self, x: Forward, phi: Function, table: _Table, slopes: Array) -> None:
+        ratio = x.mean_ratio
+        self.at, self.slopes = table.at, slopes
+        at = table.at
         self.fluctuation, self.sample_squares = table.changes(x)
         self.units = max(x.effective_units, 1.0)
         self.square_elasticity, self.slope_elasticity = _derivative(at.square), _derivative(at.slope)
@@ -94,8 +98,7 @@ class _Response:
             squares = x.quantiles * x.quantiles
             self.square_variance = float(squares @ squares) / len(squares) - 1
         not_shared = float(at.kurtosis[1]) - 1 - self.square_elasticity**2 * self.square_variance
-        # of the log of the realised mean square; a difference that is only rounding would be correlated at random
-        self.variance = not_shared / self.units if not_shared > ROUNDING else 0.0
+        self.variance = max(not_shared, 0.0) / self.units  # of the log of the realised mean square
         self.z = x.values * math.exp(min(x.log_mean_q, 600.0) / 2)
         self.values = phi.value(self.z)
 
@@ -108,7 +111,8 @@ def _pointwise_pullback(
     slope_kurtosis, output_slope_moment = float(at.slope_kurtosis[1]), float(at.output_slope_moment[1])
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
-    shared_response, single_response, value_moment = _slope_responses(phi, response.z, response.values)
+    # few gradients need them
+    slope_responses = lru_cache(maxsize=1)(partial(_slope_responses, phi, response.z, response.values))
     zero_slope = x.positive_share is not None and float(phi.slope(np.zeros(1))[0]) == 0
     zero_value = x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0
     of_both = response.square_elasticity * slope_elasticity * square_variance
@@ -120,12 +124,16 @@ def _pointwise_pullback(
         share = positive if g.rectified and positive and (x.positive_share is None or zero_slope) else 1.0
         variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
         scale = math.sqrt(response.variance * variance)
-        rho = max(-1.0, min(1.0, covariance_ / scale)) if scale > 0 else 0.0
+        # what is only rounding would be correlated at random
+        known = scale > 0 and response.variance * n > ROUNDING
+        rho = max(-1.0, min(1.0, covariance_ / scale)) if known else 0.0
         normal = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
         mean_share = min(slope_mean / share, 1.0)
         corr = g.corr * (mean_share + (1 - mean_share) * min(x.corr, 1.0))
         # an expansion to second order in the weights, which may reduce the square to half at most
-        gain = math.log1p(max(g.value_response * (value_moment - 1), -0.5))
+        gain = 0.0
+        if g.value_response:
+            gain = math.log1p(max(g.value_response * (slope_responses()[2] - 1), -0.5))
         slopes: Array | float = response.slopes
         if g.selected_preactivations is None:
             gain -= math.log(share)
@@ -140,7 +148,7 @@ def _pointwise_pullback(
             log_b=shifted(g.log_b, slopes + (gain + mean)),
             corr=corr,
             unit_gradient_moment=unit_gradient_moment,
-            input_response=(g.corr * shared_response, single_response),
+            input_response=partial(_input_response, slope_responses, g.corr),
             value_response=0.0,
             fluctuation=g.fluctuation + response.fluctuation[1] + noise.square_fluctuation(variance, normal),
             sample_squares=sample_squares,
@@ -204,6 +212,14 @@ def _derivative(values: Array) -> float:
     return (after - before) / (2 * STEP) if math.isfinite(before + at + after) else 0.0
 
 
+def _input_response(
+    slope_responses: Callable[[], tuple[float, float, float]], corr: float
+) -> tuple[float, float]:
+    """`Backward.input_response` of a gradient with this `corr`."""
+    shared, single, _ = slope_responses()
+    return corr * shared, single
+
+
 def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
     """(E u phi')^2 / E phi'^2, E (u^2 - 1) phi'^2 / 2 E phi'^2 and E v^2 phi'^2 / E phi'^2.
 
@@ -231,33 +247,44 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-_NEAR = np.array([-STEP, 0.0, STEP])
-
-
 def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
-    """The moments at each log q; of those after the first three only what a `_Table` has."""
+    """The moments at each log q; of those after the first `NEAR` only what a `_Table` has."""
     if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles, full=len(_NEAR))
-    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio), full=len(_NEAR))
+        return moments_of(phi, log_q, x.quantiles, full=NEAR)
+    if x.mean_ratio == 0 and (known := tabulated(phi, log_q)) is not None:
+        return known
+    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio), full=NEAR)
+
+
+def _grid(at: float, low: float, high: float) -> list[float]:
+    """Numbers from `low` to `high`, `SPACING` apart if they are not too many, and one more between them."""
+    intervals = min(max(math.ceil((high - low) / SPACING), 0), 160)
+    if not intervals:
+        return [at]
+    step = (high - low) / intervals
+    grid = [low + i * step for i in range(intervals)]
+    grid.append(high)
+    place = bisect_left(grid, at)
+    if grid[place] != at:
+        grid.insert(place, at)
+    return grid
 
 
 class _Table:
     """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
 
     def __init__(self, phi: Function, x: Forward) -> None:
-        self._log_mean_q = x.log_mean_q
+        self._log_mean_q, self._rank = x.log_mean_q, x.log_q.ndim
         self._offsets = x.fluctuation
         if x.sample_squares is not EQUAL_SAMPLES:
             self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
         low, high = _ends(x.log_q)
         least, most = _ends(self._offsets)
-        low, high = min(low, self._log_mean_q + least), max(high, self._log_mean_q + most)
-        count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
-        grid = np.linspace(low, high, count).tolist() if count > 1 else []
-        self._grid = np.array(sorted({*grid, self._log_mean_q}))
-        n = len(_NEAR)
-        known = _moments(phi, x, np.concatenate([self._log_mean_q + _NEAR, self._grid]))
-        # at the tensor's mean and near it, for derivatives
+        at, n = self._log_mean_q, NEAR
+        # first the tensor's mean and what is near it, for derivatives
+        log_q = np.array([at - STEP, at, at + STEP, *_grid(at, min(low, at + least), max(high, at + most))])
+        self._grid = log_q[n:]
+        known = _moments(phi, x, log_q)
         self.at = Moments(*(m[:n] for m in known))
         self._mean = known.mean[n:]
         # as the two parts of complex numbers, which are interpolated together
@@ -271,6 +298,12 @@ class _Table:
         mean = np.interp(few, self._grid, self._mean)
         logs = self._interpolated(few)
         return repeat(logs.real), repeat(mean), repeat(logs.imag)
+
+    def alone(self) -> tuple[Array, Array, Array]:
+        """As for a map in which all squares are the same."""
+        shape = (1,) * self._rank
+        square, mean, slope = (m[1].reshape(shape) for m in (self.at.square, self.at.mean, self.at.slope))
+        return np.maximum(square, FLOOR), mean, np.maximum(slope, FLOOR)
 
     def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""

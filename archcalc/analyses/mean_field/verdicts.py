@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc.analyses.mean_field.expectation import ZERO, Expected, expected_gradients
-from archcalc.analyses.mean_field.noise import Draws
 from archcalc.analyses.mean_field.remedies import remedies
+from archcalc.analyses.mean_field.shared import Shared
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.graph import Graph
 
@@ -130,12 +130,11 @@ def verdict(
     without_remedies = _verdict(structure, rows)
     if not with_remedies or without_remedies.verdict not in ("vanishing", "exploding"):
         return without_remedies
-    tried, draws = [], Draws()
+    tried, shared = [], Shared()
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            new = Structure(changed, new_shapes)
-            rows = expected_gradients(changed, new_shapes, draws=draws, primitives=new.chains)
-            other = _verdict(new, rows, explained=False)
+            rows = expected_gradients(changed, new_shapes, shared=shared)
+            other = _verdict(Structure(changed, new_shapes, shared), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(without_remedies, remedies=tuple(tried))
 

@@ -246,7 +246,9 @@ def convolution(
             g.fluctuation,
             weight_bit,
             fan,
-            value_response=_value_response(g.input_response, count, element.kurtosis) if depthwise else 0.0,
+            value_response=_value_response(g.input_response(), count, element.kurtosis)
+            if depthwise and g.input_response is not None
+            else 0.0,
             centred=g.centred,
             sample_squares=averaged(g.sample_squares, readers),
         )
