@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,6 +30,7 @@ from archcalc.layers import primitives as prim
 
 BAND = 1.6448536269514722  # standard deviations on both sides of the mean that contain 90 % of a Gaussian
 BATCH = 32  # the default batch size of Keras's `fit`
+LARGE_BLOCK = 31 << 20  # bytes, none of which is touched; glibc learns from at most 32 MiB
 ZERO = "the gradient is zero: every path has a factor that starts as zero"
 Key = tuple[int, int]  # a node and the number of its output; negative for tensors inside a layer
 
@@ -73,6 +75,8 @@ def expected_gradients(
     """
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
+    # once a large block was freed, glibc holds on to freed memory instead of asking for each map anew
+    np.empty(LARGE_BLOCK, np.uint8)
     run = _Run(graph, shapes, training, batch, shared or Shared())
     # exponentials that overflow are infinite, and the rules treat them as that
     with np.errstate(over="ignore"):
@@ -131,6 +135,7 @@ class _Run:
 
     # -- forward --------------------------------------------------------------------------------------
     def forward(self) -> None:
+        unread = Counter((t.node, t.output) for node in self.graph.nodes for t in node.inputs)
         for i, node in enumerate(self.graph.nodes):
             outputs = self.shapes[i]
             if i in self.graph.inputs:
@@ -141,6 +146,11 @@ class _Run:
             for output in range(1, len(outputs)):
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
+            # the memory of what no later layer reads is used again, while it is in the cache
+            unread.subtract(keys)
+            for key in keys:
+                if unread[key] == 0:
+                    self.tensors.pop(key, None)
 
     def _input(self, node: int, shape: Dims) -> Forward:
         units_ = math.prod(shape)
@@ -172,6 +182,8 @@ class _Run:
                 self._step(tuple(ends), key, primitive.merge or prim.Unbounded("several outputs"), context)
             else:
                 self._step(keys, key, primitive, context)
+            if position:
+                del self.tensors[keys[0]]
             keys = (key,)
 
     def _step(
@@ -220,8 +232,8 @@ class _Run:
             )
             sent.setdefault((t.node, t.output), []).append(seed)
         gradients: dict[Key, Backward | str] = {}
-        # a step's memory is reused by those before it
         self.tensors.clear()
+        # the memory of a step is used again for those before it
         while self.steps:
             step = self.steps.pop()
             g = self._summed_gradients(sent.pop(step.output, []), step.output)
@@ -248,8 +260,8 @@ class _Run:
         return Rows(len(graph.nodes), figure)
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
-        if not parts:
-            return None
+        if len(parts) < 2:
+            return parts[0] if parts else None
         reasons = [p for p in parts if isinstance(p, str)]
         if reasons:
             return reasons[0]

@@ -82,7 +82,9 @@ class Noise:
         """
         if self._samples is None:
             return balanced(sample_squares)
-        of_samples, of_positions = (math.log1p(max(variance * n, 0.0)) for n in inverse_units)
+        of_sample, of_position = inverse_units
+        of_samples = math.log1p(max(variance * of_sample, 0.0))
+        of_positions = math.log1p(max(variance * of_position, 0.0))
         scales = np.array(((math.sqrt(of_samples),), (math.sqrt(of_positions),)))
         logs: Array = self._samples(_normals, REPLICAS) * scales
         if sample_squares is not EQUAL_SAMPLES:

@@ -90,8 +90,9 @@ def over_batch(
 def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Log E (x - m)^2 by unit, its `sample_squares`, and E (x - m)^2 over `axes`.
 
-    m is the mean over samples and positions. m^2 is the share `corr` of E x^2. Where E x^2 is larger by a small share d, m^2 is larger by the share
-    shared_elasticity * d, and E (x - m)^2 by (1 - corr * shared_elasticity) / (1 - corr) * d.
+    m is the mean over samples and positions. m^2 is the share `corr` of E x^2. Where E x^2 is larger by a
+    small share d, m^2 is larger by the share shared_elasticity * d, and E (x - m)^2 by
+    (1 - corr * shared_elasticity) / (1 - corr) * d.
     """
     variance_share = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
@@ -172,8 +173,8 @@ def _divided(
 ) -> tuple[Forward, Callable[[Backward, float], Backward]]:
     """The division by the realised variance, which cancels its fluctuation up to the effect of epsilon.
 
-    `forward` and `backward` are logs of the factors of `log_q` and of the gradient, to which the pullback adds
-    what it is given.
+    `forward` and `backward` are logs of the factors of `log_q` and of the gradient; the pullback adds what
+    it is given to the latter.
     """
     divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
     output = replace(output, log_q=shifted(log_q, forward), fluctuation=x.fluctuation - divisor)

@@ -14,7 +14,7 @@ from archcalc.analyses.mean_field import normalised, signs, spatial, units, weig
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.shared import Declared
-from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
+from archcalc.analyses.mean_field.state import FLOOR, Backward, Dims, Forward, Pullback, Unpredicted
 from archcalc.analyses.mean_field.weighted import Taps
 from archcalc.arith import integer, integers
 from archcalc.layers import primitives as prim
@@ -402,15 +402,13 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
         output, pullbacks = units.multiply(parts, shape_)
     else:
         raise Unpredicted(f"the function {primitive.kind} of several tensors has no mean-field rule")
-    return output, [_to_shape(pullback, x) for pullback, x in zip(pullbacks, inputs, strict=True)]
+    return output, [_to_shape(pullback, x.shape) for pullback, x in zip(pullbacks, inputs, strict=True)]
 
 
-def _to_shape(pullback: Pullback, x: Forward) -> Pullback:
-    def back(g: Any) -> Any:
+def _to_shape(pullback: Pullback, shape: Dims) -> Pullback:
+    def back(g: Backward) -> Backward:
         gradient = pullback(g)
-        if gradient.shape == x.shape:
-            return gradient
-        return spatial.reshaped(x, gradient.shape)[1](gradient)
+        return gradient if gradient.shape == shape else spatial.with_shape(gradient, shape)
 
     return back
 

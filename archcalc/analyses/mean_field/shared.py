@@ -16,7 +16,7 @@ from archcalc.layers.base import Layer, Weight
 
 @dataclass(frozen=True)
 class Declared:
-    """What a layer declares on inputs of given shapes; `elements`: distributions of weights asked for so far."""
+    """What a layer declares on inputs of given shapes; `elements`: distributions that were asked for."""
 
     primitives: prim.Primitives
     weights: dict[str, Weight]
@@ -24,7 +24,7 @@ class Declared:
 
 
 class Shared:
-    """Random numbers and declarations that several networks use, most of whose layers are the same objects."""
+    """Random numbers and declarations that several networks use, most of whose layers are the same."""
 
     def __init__(self) -> None:
         self.draws = Draws()

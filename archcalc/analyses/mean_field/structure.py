@@ -21,9 +21,7 @@ KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 class Structure:
     """The weighted layers and the branches of a graph."""
 
-    def __init__(
-        self, graph: Graph, shapes: Sequence[Sequence[Any]], shared: Shared | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]], shared: Shared | None = None) -> None:
         self.graph = graph
         self.shapes = shapes
         self.consumers = graph.consumers()

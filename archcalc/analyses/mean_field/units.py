@@ -108,39 +108,45 @@ def _pointwise_pullback(
 ) -> Pullback:
     """The gradient before a function; its fluctuation is correlated with `shared`, the forward one."""
     at, n = response.at, response.units
+    # what is left of x and of the response: the rest is not held until the gradient arrives
+    corr_before, is_rectified = x.corr, x.positive_share is not None
+    slopes_by_unit, variance_before = response.slopes, response.variance
+    fluctuation, samples_before = response.fluctuation[1].copy(), response.sample_squares[1]
+    if samples_before is not EQUAL_SAMPLES:
+        samples_before = samples_before.copy()
     slope_kurtosis, output_slope_moment = float(at.slope_kurtosis[1]), float(at.output_slope_moment[1])
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
     # few gradients need them
     slope_responses = lru_cache(maxsize=1)(partial(_slope_responses, phi, response.z, response.values))
-    zero_slope = x.positive_share is not None and float(phi.slope(np.zeros(1))[0]) == 0
-    zero_value = x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0
+    zero_slope = is_rectified and float(phi.slope(np.zeros(1))[0]) == 0
+    zero_value = is_rectified and float(phi.value(np.zeros(1))[0]) == 0
     of_both = response.square_elasticity * slope_elasticity * square_variance
     covariance_ = (output_slope_moment - 1 - of_both) / n
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
         # of a gradient that is zero where the output is, nothing is lost there
-        share = positive if g.rectified and positive and (x.positive_share is None or zero_slope) else 1.0
+        share = positive if g.rectified and positive and (not is_rectified or zero_slope) else 1.0
         variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
-        scale = math.sqrt(response.variance * variance)
+        scale = math.sqrt(variance_before * variance)
         # what is only rounding would be correlated at random
-        known = scale > 0 and response.variance * n > ROUNDING
+        known = scale > 0 and variance_before * n > ROUNDING
         rho = max(-1.0, min(1.0, covariance_ / scale)) if known else 0.0
         normal = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
         mean_share = min(slope_mean / share, 1.0)
-        corr = g.corr * (mean_share + (1 - mean_share) * min(x.corr, 1.0))
+        corr = g.corr * (mean_share + (1 - mean_share) * min(corr_before, 1.0))
         # an expansion to second order in the weights, which may reduce the square to half at most
         gain = 0.0
         if g.value_response:
             gain = math.log1p(max(g.value_response * (slope_responses()[2] - 1), -0.5))
-        slopes: Array | float = response.slopes
+        slopes: Array | float = slopes_by_unit
         if g.selected_preactivations is None:
             gain -= math.log(share)
         else:
             slopes = float(log_of(float(np.mean(phi.slope(g.selected_preactivations) ** 2))))
         mean, sample_squares = noise.varied(
-            product(g.sample_squares, response.sample_squares[1]), variance * m, g.inverse_units
+            product(g.sample_squares, samples_before), variance * m, g.inverse_units
         )
         return replace(
             g,
@@ -150,9 +156,9 @@ def _pointwise_pullback(
             unit_gradient_moment=unit_gradient_moment,
             input_response=partial(_input_response, slope_responses, g.corr),
             value_response=0.0,
-            fluctuation=g.fluctuation + response.fluctuation[1] + noise.square_fluctuation(variance, normal),
+            fluctuation=g.fluctuation + fluctuation + noise.square_fluctuation(variance, normal),
             sample_squares=sample_squares,
-            rectified=x.positive_share is not None and (zero_slope or (g.rectified and zero_value)),
+            rectified=is_rectified and (zero_slope or (g.rectified and zero_value)),
         )
 
     return pullback
@@ -168,6 +174,7 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
     square = right**2 * positive + left**2 * (1 - positive)
     fourth = right**4 * positive + left**4 * (1 - positive)
     slope_mean = (right * positive + left * (1 - positive)) ** 2 / square
+    units_before, corr_before = x.effective_units, x.corr
 
     def pullback(g: Backward) -> Backward:
         if g.rectified:
@@ -176,14 +183,14 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
         gain = math.log(square)
         if g.selected_preactivations is not None:
             gain = math.log(float(np.mean(np.where(g.selected_preactivations > 0, right, left) ** 2)))
-        units = max(min(x.effective_units, g.effective_units), 1.0)
+        units = max(min(units_before, g.effective_units), 1.0)
         variance = 3 * (fourth / square**2 - 1) / units
         mean, sample_squares = noise.varied(g.sample_squares, variance * units, g.inverse_units)
         return replace(
             g,
             selected_preactivations=None,
             log_b=shifted(g.log_b, gain + mean),
-            corr=g.corr * (slope_mean + (1 - slope_mean) * min(x.corr, 1.0)),
+            corr=g.corr * (slope_mean + (1 - slope_mean) * min(corr_before, 1.0)),
             fluctuation=g.fluctuation + noise.square_fluctuation(variance),
             sample_squares=sample_squares,
             rectified=left == 0,
@@ -316,7 +323,7 @@ class _Table:
 
     def _interpolated(self, log_q: Array) -> NDArray[np.complex128]:
         """Log E phi^2 as real parts, log E phi'^2 as imaginary ones."""
-        logs = np.interp(log_q, self._grid, self._logs)
+        logs: NDArray[np.complex128] = np.asarray(np.interp(log_q, self._grid, self._logs), complex)
         if np.minimum.reduce(log_q, axis=None) > FLOOR / 2:
             return logs
         return np.where(log_q <= FLOOR / 2, complex(FLOOR, FLOOR), logs)
@@ -479,9 +486,11 @@ def add(
         )
     )
 
+    shapes = [p.shape for p in parts]
+
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            return replace(g, shape=parts[i].shape, log_b=unbroadcast(g, g.log_b + scales[i], parts[i].shape))
+            return replace(g, shape=shapes[i], log_b=unbroadcast(g, g.log_b + scales[i], shapes[i]))
 
         return pullback
 
@@ -513,11 +522,12 @@ def _sole(
     parts: Sequence[Forward], only: int, coefficients: Sequence[float]
 ) -> tuple[Forward, list[Pullback]]:
     """A sum of which all parts but one are zero, such as branches that start as zero."""
+    shapes = [p.shape for p in parts]
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), parts[i].shape)
-            return replace(g, shape=parts[i].shape, log_b=log_b)
+            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), shapes[i])
+            return replace(g, shape=shapes[i], log_b=log_b)
 
         return pullback
 
@@ -570,14 +580,15 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
         others = [p for j, p in enumerate(parts) if j != i]
         log_others = sum(p.log_q for p in others)
         corr = math.prod(p.corr for p in others)
+        before = parts[i].shape
 
         def pullback(g: Backward) -> Backward:
             log_b = np.maximum(g.log_b + log_others, FLOOR)
             with_corr = replace(g, corr=g.corr * corr)
             back = replace(
                 g,
-                shape=parts[i].shape,
-                log_b=unbroadcast(with_corr, log_b, parts[i].shape),
+                shape=before,
+                log_b=unbroadcast(with_corr, log_b, before),
                 corr=g.corr * corr,
                 fluctuation=g.fluctuation + sum(p.fluctuation for p in others),
             )
@@ -615,15 +626,16 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         sum(p.channels for p in parts),
         sample_squares=mixed([p.sample_squares for p in parts], weights),
     )
-    starts = np.cumsum([0] + [p.shape[axis] for p in parts])
+    shapes = [p.shape for p in parts]
+    starts = np.cumsum([0] + [p[axis] for p in shapes])
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
             log_b = g.log_b
             if log_b.shape[axis] > 1:
                 log_b = log_b.take(range(starts[i], starts[i + 1]), axis=axis)
-            share = parts[i].shape[axis] / shape[axis]
-            return replace(g, shape=parts[i].shape, log_b=log_b, channels=max(g.channels * share, 1.0))
+            share = shapes[i][axis] / shape[axis]
+            return replace(g, shape=shapes[i], log_b=log_b, channels=max(g.channels * share, 1.0))
 
         return pullback
 

@@ -121,16 +121,25 @@ def _two_digits(ratio: float) -> int:
 
 
 def verdict(
-    graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected], *, with_remedies: bool = True
+    graph: Graph,
+    shapes: Sequence[Sequence[Any]],
+    rows: Sequence[Expected],
+    *,
+    with_remedies: bool = True,
+    shared: Shared | None = None,
 ) -> Verdict | None:
-    """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers."""
-    structure = Structure(graph, shapes)
+    """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers.
+
+    `shared` are the random numbers with which `rows` were worked out, if known.
+    """
+    shared = shared or Shared()
+    structure = Structure(graph, shapes, shared)
     if len(structure.weighted) < 2:
         return None
     without_remedies = _verdict(structure, rows)
     if not with_remedies or without_remedies.verdict not in ("vanishing", "exploding"):
         return without_remedies
-    tried, shared = [], Shared()
+    tried = []
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
             rows = expected_gradients(changed, new_shapes, shared=shared)

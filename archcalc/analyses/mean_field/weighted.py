@@ -177,10 +177,11 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
         sample_squares=x.sample_squares if fan <= x.channels else of_samples(x.sample_squares),
     )
     output = with_fluctuation(output, gain, element, fan, noise)
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         back = Backward(
-            x.shape,
+            before,
             summed(g.log_b, g.log_b.ndim - 1, units),
             g.corr,
             g.fluctuation,
@@ -236,11 +237,12 @@ def convolution(
     # with strides a position is read by fewer windows than a window has taps
     strides = math.prod(m.size / max(len(m), 1) for _, m in reads)
     readers = readers[: max(round(len(read) / strides), 1)]
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         log_b = apply_all(g.log_b, [(axis, m.transposed) for axis, m in reads])
         back = Backward(
-            x.shape,
+            before,
             across(log_b, filters, fan),
             g.corr,
             g.fluctuation,
@@ -286,7 +288,8 @@ def _few_weights_quantiles(quantiles: Array | None, element: Draw, count: int) -
     def sampled() -> Array:
         values = quantiles - quantiles.mean()
         w, units = _few_weights(count, element.kurtosis, len(values))
-        return to_quantiles(np.matmul(values.take(units), w[:, :, None]).ravel())
+        # no unit is out of range, which `clip` does not have to check
+        return to_quantiles(np.matmul(values.take(units, mode="clip"), w[:, :, None]).ravel())
 
     return sampled
 
