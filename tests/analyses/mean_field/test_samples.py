@@ -227,6 +227,7 @@ def test_the_mean_of_centred_squares_is_the_variance(corr: float) -> None:
         unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
     )
     logs, _, variance = normalised._centred_squares(x, (0, 1))
+    assert variance.item() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
     assert np.exp(logs).mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
 
 
