@@ -28,7 +28,10 @@ _STEPS, _EDGE = 128, 128 * 12
 
 
 def sigmoid(x: Array) -> Array:
-    return 0.5 * (1 + np.tanh(x / 2))
+    value: Array = np.tanh(x / 2)
+    value += 1
+    value *= 0.5
+    return value
 
 
 def sigmoid_slope(x: Array) -> Array:

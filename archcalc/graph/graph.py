@@ -111,16 +111,18 @@ class Once(Generic[T]):
 
     def __init__(self, figure: Callable[..., T]) -> None:
         self._figure = figure
-        self._known: dict[tuple[int, tuple[Shape, ...]], T] = {}  # by the object: hashing a layer takes long
+        # by the object, since hashing a layer takes long; it is held, so that no other gets its id
+        self._known: dict[tuple[int, tuple[Shape, ...]], tuple[Layer, T]] = {}
 
     def __call__(self, layer: Layer, inputs: tuple[Shape, ...]) -> T:
         key = id(layer), inputs
         try:
             if key in self._known:
-                return self._known[key]
+                return self._known[key][1]
         except TypeError:  # arrays of sizes, or unknown ones
             return self._figure(layer, *inputs)
-        value = self._known[key] = self._figure(layer, *inputs)
+        value = self._figure(layer, *inputs)
+        self._known[key] = layer, value
         return value
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archcalc.analyses.fields.effective_field import EffectiveField
     from archcalc.analyses.fields.receptive_field import Field
     from archcalc.analyses.gradient_bounds.gradients import Gradient
+    from archcalc.analyses.mean_field.shared import Shared
     from archcalc.analyses.mean_field.verdicts import Verdict
 
 _T = TypeVar("_T")
@@ -83,7 +84,7 @@ class Figures:
             self.output_shapes, weights = shapes.shapes_and_weights(graph)
             self.weights = parameters.owned(graph, weights)
             self.blocks = blocks.blocks(graph, self.options.checkpoint or ())
-            self.gradient, self.loss = self._gradients()
+            self.gradient, self.loss, self._shared = self._gradients()
 
     # -- names and structure -------------------------------------------------------------
     @once
@@ -274,10 +275,10 @@ class Figures:
         return rows.all_known(self)
 
     # -- gradients, if requested -----------------------------------------------------------
-    def _gradients(self) -> tuple[Sequence[Gradient | None], str]:
-        """Every row's gradient, and the loss whose gradient with respect to kernels is bounded."""
+    def _gradients(self) -> tuple[Sequence[Gradient | None], str, Shared | None]:
+        """Every row's gradient, the loss whose gradient is bounded, and what the verdicts need again."""
         if self.gradient_options is None:
-            return [None] * len(self.graph.nodes), ""
+            return [None] * len(self.graph.nodes), "", None
         from archcalc.report.gradients import gradients
 
         return gradients(self.graph, self.output_shapes, self.gradient_options)
@@ -296,7 +297,9 @@ class Figures:
             return ()
         from archcalc.report.gradients import verdicts
 
-        return verdicts(self.graph, self.output_shapes, [row for row in self.gradient if row is not None])
+        shared, self._shared = self._shared, None  # megabytes, which nothing else reads
+        rows = [row for row in self.gradient if row is not None]
+        return verdicts(self.graph, self.output_shapes, rows, shared)
 
 
 def type_name(layer: Layer) -> str:

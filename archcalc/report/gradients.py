@@ -8,6 +8,7 @@ from dataclasses import replace
 from archcalc.analyses.gradient_bounds import gradients as bounds
 from archcalc.analyses.gradient_bounds.gradients import Gradient
 from archcalc.analyses.mean_field.expectation import BATCH, Expected, expected_gradients
+from archcalc.analyses.mean_field.shared import Shared
 from archcalc.analyses.mean_field.verdicts import Verdict, verdict
 from archcalc.analyses.shapes import Shapes
 from archcalc.graph import Graph
@@ -34,8 +35,14 @@ def conventions(options: GradientOptions, loss: str) -> dict[str, str]:
     }
 
 
-def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Sequence[Gradient], str]:
-    """The gradient figures of every row, and the loss whose gradient with respect to kernels is bounded."""
+def gradients(
+    graph: Graph, known: Shapes, options: GradientOptions
+) -> tuple[Sequence[Gradient], str, Shared]:
+    """The gradient figures of every row, and the loss whose gradient with respect to kernels is bounded.
+
+    Also what the verdicts need again.
+    """
+    shared = Shared()
     values = None if isinstance(options.weights, str) else options.weights
     bounded = bounds.gradients(
         graph,
@@ -56,16 +63,18 @@ def gradients(graph: Graph, known: Shapes, options: GradientOptions) -> tuple[Se
             no_expectation=each.reason,
             expected_of_weights=None if each.of_weights is None else _figures(each.of_weights),
         )
-        for bound, each in zip(bounded.rows, expected_gradients(graph, known), strict=True)
+        for bound, each in zip(bounded.rows, expected_gradients(graph, known, shared=shared), strict=True)
     ]
-    return rows, bounded.loss
+    return rows, bounded.loss, shared
 
 
 def _figures(each: Expected) -> tuple[float | None, float | None, float | None, str | None]:
     return each.log10, each.low, each.high, each.reason
 
 
-def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Verdict, ...]:
+def verdicts(
+    graph: Graph, known: Shapes, rows: Sequence[Gradient], shared: Shared | None = None
+) -> tuple[Verdict, ...]:
     """A verdict on the gradient, in words; empty where no gradient is predicted."""
     expected = [
         Expected(
@@ -77,5 +86,5 @@ def verdicts(graph: Graph, known: Shapes, rows: Sequence[Gradient]) -> tuple[Ver
         )
         for r in rows
     ]
-    judged = verdict(graph, known, expected)
+    judged = verdict(graph, known, expected, shared=shared)
     return () if judged is None else (judged,)

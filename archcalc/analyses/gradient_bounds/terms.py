@@ -17,8 +17,10 @@ from archcalc.arith.symbolic import Expr
 
 # factors of a product that are searched for a common end: more than a block of a network has
 MAX_BRANCH = 64
-# longer formulas are truncated
+# longer formulas are truncated: the factors of one product, and those of all products in the text, because
+# sums within sums have a factor for each path through the network
 MAX_FACTORS = 40
+MAX_TEXT = 500
 # logarithms of factors this close to 1 are sums that should be 0; as coefficients they would name a symbol
 ROUNDING = 1e-12
 
@@ -66,8 +68,16 @@ Term: TypeAlias = Number | Norm | Product | Sum | Power
 ONE = Number(0.0)
 
 
-def text(term: Term) -> str:
-    """A formula as text, with at most `MAX_FACTORS` factors."""
+class _Budget:
+    """How many factors a text may still have."""
+
+    def __init__(self) -> None:
+        self.left = MAX_TEXT
+
+
+def text(term: Term, budget: _Budget | None = None) -> str:
+    """A formula as text, with at most `MAX_FACTORS` factors in each product and `MAX_TEXT` in all."""
+    budget = budget or _Budget()
     factors: list[str] = []
     coefficient, cut = 0.0, False
     waiting: list[Term] = [term]
@@ -77,11 +87,12 @@ def text(term: Term) -> str:
             waiting += [part.rest, part.first]
         elif isinstance(part, Number):
             coefficient += part.log
-        elif len(factors) == MAX_FACTORS:
+        elif len(factors) == MAX_FACTORS or not budget.left:
             cut = True
             break
         else:
-            factors.append(_factor(part))
+            budget.left -= 1
+            factors.append(_factor(part, budget))
     if coefficient == -inf:
         return "0"
     if cut:
@@ -92,19 +103,19 @@ def text(term: Term) -> str:
     return "*".join([*([prefix] if prefix else []), *factors]) + suffix
 
 
-def _factor(part: Term) -> str:
+def _factor(part: Term, budget: _Budget) -> str:
     match part:
         case Norm(name):
             return name
         case Power(base, exponent):
             power = str(exponent) if str(exponent).isalnum() else f"({exponent})"
-            inner = text(base)
+            inner = text(base, budget)
             closed = inner.isalnum() or isinstance(base, Sum)
             return f"{inner if closed else f'({inner})'}^{power}"
         case Sum(terms, root):
             if root:
-                return f"sqrt({' + '.join(f'({text(t)})^2' for t in terms)})"
-            return f"({' + '.join(map(text, terms))})"
+                return f"sqrt({' + '.join(f'({text(t, budget)})^2' for t in terms)})"
+            return f"({' + '.join(text(t, budget) for t in terms)})"
     raise TypeError(f"no factor: {part!r}")
 
 

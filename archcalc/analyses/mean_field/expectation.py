@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from archcalc.analyses.mean_field import units
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.noise import Draws, Noise
+from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.program import Context, interpret
+from archcalc.analyses.mean_field.shared import Declared, Shared
 from archcalc.analyses.mean_field.state import (
     FLOOR,
     Backward,
@@ -22,13 +24,13 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
 )
-from archcalc.analyses.mean_field.structure import KERNELS, chains
+from archcalc.analyses.mean_field.structure import KERNELS
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
-from archcalc.layers.base import Weight
 
 BAND = 1.6448536269514722  # standard deviations on both sides of the mean that contain 90 % of a Gaussian
 BATCH = 32  # the default batch size of Keras's `fit`
+LARGE_BLOCK = 31 << 20  # bytes, none of which is touched; glibc learns from at most 32 MiB
 ZERO = "the gradient is zero: every path has a factor that starts as zero"
 Key = tuple[int, int]  # a node and the number of its output; negative for tensors inside a layer
 
@@ -48,8 +50,7 @@ class Expected:
     of_weights: Expected | None = None
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     inputs: tuple[Key, ...]
     output: Key
     pullbacks: tuple[Pullback, ...]
@@ -61,23 +62,26 @@ def expected_gradients(
     shapes: Sequence[Sequence[Any]],
     *,
     training: bool = True,
-    draws: Draws | None = None,
     batch: int = BATCH,
-    primitives: Sequence[prim.Primitives] | None = None,
+    shared: Shared | None = None,
 ) -> Sequence[Expected]:
     """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
 
     The gradient at the model's output has a random direction. `training` is the mode of batch
     normalisation and dropout. With batch normalisation, statistics are those of `batch` samples, and
     the norm is that of the gradients of the whole batch. Fluctuations due to finite width are sampled
-    from generators with fixed seeds, so that the same graph always gives the same figures; `draws` are
-    what other graphs have drawn from them; `primitives` are those of each node's layer, where known.
+    from generators with fixed seeds, so that the same graph always gives the same figures; `shared` has
+    what other graphs have drawn from them.
     """
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
-    run = _Run(graph, shapes, training, draws, batch, primitives)
-    run.forward()
-    return run.backward()
+    # once a large block was freed, glibc holds on to freed memory instead of asking for each map anew
+    np.empty(LARGE_BLOCK, np.uint8)
+    run = _Run(graph, shapes, training, batch, shared or Shared())
+    # exponentials that overflow are infinite, and the rules treat them as that
+    with np.errstate(over="ignore"):
+        run.forward()
+        return run.backward()
 
 
 class Rows(Sequence[Expected]):
@@ -106,20 +110,19 @@ class _Run:
         graph: Graph,
         shapes: Sequence[Sequence[Any]],
         training: bool,
-        draws: Draws | None,
         batch: int,
-        primitives: Sequence[prim.Primitives] | None = None,
+        shared: Shared,
     ) -> None:
         self.graph = graph
         self.shapes = shapes
         self.training = training
-        self.chains = chains(graph, shapes) if primitives is None else primitives
+        self.declared = shared.declared(graph, shapes)
         batches = training and any(
             isinstance(primitive, prim.BatchStandardise) and primitive.batch_statistics
-            for chain in self.chains
-            for primitive in chain
+            for each in self.declared
+            for primitive in each.primitives
         )
-        self.noise = Noise(draws, batch=batch if batches else None)
+        self.noise = Noise(shared.draws, batch=batch if batches else None)
         self.tensors: dict[Key, Forward | str] = {}
         self.steps: list[_Step] = []
         self.bits: dict[tuple[int, str], int] = {}
@@ -132,19 +135,22 @@ class _Run:
 
     # -- forward --------------------------------------------------------------------------------------
     def forward(self) -> None:
+        unread = Counter((t.node, t.output) for node in self.graph.nodes for t in node.inputs)
         for i, node in enumerate(self.graph.nodes):
             outputs = self.shapes[i]
             if i in self.graph.inputs:
                 self.tensors[i, 0] = self._input(i, outputs[0])
                 continue
             keys = tuple((t.node, t.output) for t in node.inputs)
-            inputs = self.graph.input_shapes(self.shapes, node)
-            owner = i if node.shared_with is None else node.shared_with
-            weights = {w.name: w for w in node.layer.weights(*inputs)}
-            self._chain(i, owner, self.chains[i], keys, weights)
+            self._chain(i, i if node.shared_with is None else node.shared_with, self.declared[i], keys)
             for output in range(1, len(outputs)):
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
+            # the memory of what no later layer reads is used again, while it is in the cache
+            unread.subtract(keys)
+            for key in keys:
+                if unread[key] == 0:
+                    self.tensors.pop(key, None)
 
     def _input(self, node: int, shape: Dims) -> Forward:
         units_ = math.prod(shape)
@@ -152,19 +158,13 @@ class _Run:
         noise = self.noise.square_fluctuation(2 / max(units_, 1))
         return Forward(tuple(shape), ones, ones, 0.0, noise, self.bit(node, ""), units_)
 
-    def _chain(
-        self,
-        node: int,
-        owner: int,
-        chain: prim.Primitives,
-        keys: tuple[Key, ...],
-        weights: dict[str, Weight],
-    ) -> None:
+    def _chain(self, node: int, owner: int, declared: Declared, keys: tuple[Key, ...]) -> None:
         """Runs the primitives of a layer; the output of the last one is that of the node."""
+        chain = declared.primitives
+        context = Context(declared, lambda name: self.bit(owner, name), self.noise, self.training)
         if not chain:
-            self._step(keys[:1], (node, 0), None, Context({}, lambda _: 0, self.noise, False))
+            self._step(keys[:1], (node, 0), None, context)
             return
-        context = Context(weights, lambda name: self.bit(owner, name), self.noise, self.training)
         for position, primitive in enumerate(chain):
             last = position == len(chain) - 1
             key = (node, 0) if last else (node, -len(self.steps) - 1)
@@ -182,6 +182,8 @@ class _Run:
                 self._step(tuple(ends), key, primitive.merge or prim.Unbounded("several outputs"), context)
             else:
                 self._step(keys, key, primitive, context)
+            if position:
+                del self.tensors[keys[0]]
             keys = (key,)
 
     def _step(
@@ -230,7 +232,10 @@ class _Run:
             )
             sent.setdefault((t.node, t.output), []).append(seed)
         gradients: dict[Key, Backward | str] = {}
-        for step in reversed(self.steps):
+        self.tensors.clear()
+        # the memory of a step is used again for those before it
+        while self.steps:
+            step = self.steps.pop()
             g = self._summed_gradients(sent.pop(step.output, []), step.output)
             if g is None:
                 continue
@@ -255,8 +260,8 @@ class _Run:
         return Rows(len(graph.nodes), figure)
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
-        if not parts:
-            return None
+        if len(parts) < 2:
+            return parts[0] if parts else None
         reasons = [p for p in parts if isinstance(p, str)]
         if reasons:
             return reasons[0]

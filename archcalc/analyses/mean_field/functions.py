@@ -28,6 +28,36 @@ class Function(NamedTuple):
     kind: str = ""
     slopes: tuple[float, float] = (1.0, 1.0)
 
+    def value_and_slope(self, x: Array) -> tuple[Array, Array]:
+        """Both, with what they have in common worked out once."""
+        once = _Once()
+        of_value, of_slope = self.value, self.slope
+        if isinstance(of_value, partial) and isinstance(of_slope, partial):
+            return of_value.func(once, x), of_slope.func(once, x)
+        return of_value(x), of_slope(x)
+
+
+class _Once:
+    """`functions` within one call: those that take most of the time are called once for the same array."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[Array, Array]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(functions, name)
+
+    def sigmoid(self, x: Array) -> Array:
+        return self._once("sigmoid", x)
+
+    def cumulative(self, x: Array) -> Array:
+        return self._once("cumulative", x)
+
+    def _once(self, name: str, x: Array) -> Array:
+        key = name, id(x)
+        if key not in self._known:  # with the array, so that no other gets its id
+            self._known[key] = x, getattr(functions, name)(x)
+        return self._known[key][1]
+
 
 def function(name: Any, parameters: Mapping[str, Any] | None = None) -> Function | None:
     """The function by its Keras name and arguments; None if there is no rule for it."""

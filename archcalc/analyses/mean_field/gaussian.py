@@ -39,26 +39,25 @@ class Moments(NamedTuple):
     input_slope_moment: Array  # E z^2 phi'^2 / (E z^2 E phi'^2)
 
 
-def moments(phi: Function, log_q: Array, ratio: Array, *, few: bool = False) -> Moments:
+def moments(phi: Function, log_q: Array, ratio: Array, *, full: int | None = None) -> Moments:
     """The moments for a Gaussian z with E z^2 = exp(log_q) and mean `ratio * sqrt(q)`, |ratio| <= 1.
 
-    With `few` only `square`, `mean` and `slope` are integrated, and the others may be 1.
+    From number `full` on, only `square`, `mean` and `slope` are integrated, and the others may be 1.
     """
     log_q, ratio = np.broadcast_arrays(np.asarray(log_q, float), np.asarray(ratio, float))
-    if phi.kind == "linear" or (phi.kind == "broken" and not np.any(ratio)):
+    centred = not ratio.any()
+    if phi.kind == "linear" or (phi.kind == "broken" and centred):
         return _lines(phi, log_q, ratio)
+    if log_q.ndim == 1 and centred and (known := tabulated(phi, log_q)) is not None:
+        return known
     inside = np.minimum(np.maximum(log_q, -LIMIT), LIMIT)
-    if log_q.ndim == 1 and not np.any(ratio) and np.all(np.abs(log_q) < LIMIT):
-        tabulated = _tabulated(phi, log_q)
-        if tabulated is not None:
-            return tabulated
-    integrated = _integrated(phi, inside.ravel(), ratio.ravel(), few)
+    integrated = _integrated(phi, inside.ravel(), ratio.ravel(), full)
     integrated = Moments(*(x.reshape(log_q.shape) for x in integrated))
     if np.all(inside == log_q):
         return integrated
     # the exponent of the power law, from two points near the limit
     step = 1.0
-    inner = moments(phi, inside - step * np.sign(inside), ratio, few=few)
+    inner = moments(phi, inside - step * np.sign(inside), ratio, full=full)
     beyond = (log_q - inside) / (step * np.where(inside == 0, 1.0, np.sign(inside)))
 
     def continued(a: Array, b: Array) -> Array:
@@ -71,24 +70,30 @@ def moments(phi: Function, log_q: Array, ratio: Array, *, few: bool = False) -> 
     )
 
 
-def _tabulated(phi: Function, log_q: Array) -> Moments | None:
+def tabulated(phi: Function, log_q: Array) -> Moments | None:
     """The moments at mean 0, from polynomials in log q for each unit interval; None where these fail.
 
     Convolved with a Gaussian, the moments are analytic in log q, also where the function has kinks.
     """
     low = np.floor(log_q)
-    powers = np.cos(_DEGREES * np.arccos(2 * (log_q - low) - 1)[:, None])
     intervals = sorted({*low.tolist()})
-    pieces: list[Array] = []
-    for k in intervals:
-        piece = _polynomials(phi, int(k))
-        if piece is None:
-            return None
-        pieces.append(piece)
+    if phi.kind or not intervals or intervals[0] < -LIMIT or intervals[-1] >= LIMIT:
+        return None
+    pieces = _pieces(phi, tuple(intervals))
+    if pieces is None:
+        return None
+    powers = np.cos(_DEGREES * np.arccos(2 * (log_q - low) - 1)[:, None])
     # no matrix product: one this small would wake the threads of BLAS
-    here = np.searchsorted(np.array(intervals), low)
-    values = np.einsum("nd,ndm->nm", powers, np.stack(pieces)[here])
-    return Moments(*values.T)
+    values = np.einsum("nd,ndm->mn", powers, pieces.take(np.searchsorted(intervals, low), axis=0))
+    return Moments(*values)
+
+
+@lru_cache(maxsize=1024)
+def _pieces(phi: Function, intervals: tuple[float, ...]) -> Array | None:
+    """The polynomials of several intervals; None if one is inexact."""
+    pieces = [_polynomials(phi, int(k)) for k in intervals]
+    known = [piece for piece in pieces if piece is not None]
+    return np.stack(known) if len(known) == len(pieces) else None
 
 
 @lru_cache(maxsize=4096)
@@ -97,7 +102,7 @@ def _polynomials(phi: Function, low: int) -> Array | None:
     n = DEGREE + 1
     angles = (np.arange(n) + 0.5) * math.pi / n
     log_q = low + (np.cos(angles) + 1) / 2
-    at = np.array(_integrated(phi, log_q, np.zeros(n), False))
+    at = np.array(_integrated(phi, log_q, np.zeros(n), None))
     if not np.isfinite(at).all():
         return None
     transform = np.cos(np.arange(n)[:, None] * angles) * 2 / n
@@ -107,14 +112,13 @@ def _polynomials(phi: Function, low: int) -> Array | None:
     return coefficients if np.abs(coefficients[-3:]).max() < 1e-11 else None
 
 
-def moments_of(phi: Function, log_q: Array, quantiles: Array) -> Moments:
+def moments_of(phi: Function, log_q: Array, quantiles: Array, full: int | None = None) -> Moments:
     """As `moments`, for a z whose values `quantiles * sqrt(q)` are equally likely."""
     log_q = np.asarray(log_q, float)
-    inside = np.clip(log_q, -LIMIT, LIMIT)
-    z = np.exp(inside / 2)[:, None] * quantiles
-    weight = np.broadcast_to(1 / len(quantiles), z.shape)
-    averages = _averages(phi, z, weight, np.exp(inside / 2)[:, None], few=False)
-    return averages._replace(square=averages.square + (log_q - inside) * (np.abs(log_q) > LIMIT))
+    inside = np.minimum(np.maximum(log_q, -LIMIT), LIMIT)
+    rms = np.exp(inside / 2)[:, None]
+    averages = _averages(phi, rms * quantiles, None, rms, full)
+    return averages._replace(square=averages.square + (log_q - inside))
 
 
 def _lines(phi: Function, log_q: Array, ratio: Array) -> Moments:
@@ -141,9 +145,9 @@ def _log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
 
 
-def _integrated(phi: Function, log_q: Array, ratio: Array, few: bool) -> Moments:
+def _integrated(phi: Function, log_q: Array, ratio: Array, full: int | None) -> Moments:
     z, weight = _values(phi, log_q, ratio)
-    return _averages(phi, z, weight, np.exp(log_q / 2)[:, None], few)
+    return _averages(phi, z, weight, np.exp(log_q / 2)[:, None], full)
 
 
 def _values(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
@@ -154,36 +158,47 @@ def _values(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
     return m + stddev * xi, weight
 
 
-def _mean(weight: Array, x: Array) -> Array:
-    averages: Array = np.einsum("ij,ij->i", weight, x)
+def _mean(weight: Array | None, x: Array) -> Array:
+    """The weighted mean of each row; without weights all values count equally."""
+    averages: Array = (
+        np.add.reduce(x, axis=1) / x.shape[1]
+        if weight is None
+        else np.einsum("ij,ij->i", weight[: len(x)], x)
+    )
     return averages
 
 
-def _averages(phi: Function, z: Array, weight: Array, rms: Array, few: bool) -> Moments:
+def _averages(phi: Function, z: Array, weight: Array | None, rms: Array, full: int | None) -> Moments:
+    """The moments of rows of values; from row `full` on only the first three, the others being 1."""
     # y and d are scaled so that fourth powers neither overflow nor underflow
-    y, d = phi.value(z), phi.slope(z)
+    y, d = phi.value_and_slope(z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        top, steep = np.abs(y).max(axis=1), np.abs(d).max(axis=1)
+        top, steep = _largest(y), _largest(d)
         y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]
         y2, d2 = y * y, d * d
         e_y, e_y2, e_d2 = _mean(weight, y), _mean(weight, y2), _mean(weight, d2)
         square, slope = np.log(e_y2) + 2 * np.log(top), np.log(e_d2) + 2 * np.log(steep)
         mean = np.where(e_y2 > 0, e_y / np.sqrt(e_y2), 0.0)
-        if few:
-            one = np.ones_like(square)
-            return Moments(square, mean, slope, one, one, one, one, one)
+        others = np.ones((5, len(z)))
+        if full == 0:
+            return Moments(square, mean, slope, *others)
+        d, y2, d2, z, rms, e_y2, e_d2 = (x[:full] for x in (d, y2, d2, z, rms, e_y2, e_d2))
         e_y4, e_d, e_d4 = _mean(weight, y2 * y2), _mean(weight, d), _mean(weight, d2 * d2)
         e_yd, e_zd = _mean(weight, y2 * d2), _mean(weight, (z / rms) ** 2 * d2)
-        return Moments(
-            square,
-            mean,
-            slope,
+        others[:, :full] = (
             np.where(e_d2 > 0, e_d**2 / e_d2, 1.0),
             np.where(e_y2 > 0, e_y4 / e_y2**2, 1.0),
             np.where(e_d2 > 0, e_d4 / e_d2**2, 1.0),
             np.where((e_d2 > 0) & (e_y2 > 0), e_yd / (e_y2 * e_d2), 1.0),
             np.where(e_d2 > 0, e_zd / e_d2, 1.0),
         )
+    return Moments(square, mean, slope, *others)
+
+
+def _largest(x: Array) -> Array:
+    """The largest absolute value of each row."""
+    largest: Array = np.maximum(np.maximum.reduce(x, axis=1), -np.minimum.reduce(x, axis=1))
+    return largest
 
 
 def nodes(phi: Function, log_q: Array, ratio: Array) -> tuple[Array, Array]:
@@ -229,7 +244,7 @@ def covariance(
     """
     shared = max(correlation - ratio * ratio, 0.0)
     if marginal is None:
-        marginal = moments(phi, np.array([log_q]), np.array([ratio]), few=True)
+        marginal = moments(phi, np.array([log_q]), np.array([ratio]), full=0)
     if shared <= 1e-12:
         return float(marginal.mean[0] ** 2)
     if phi.kind == "linear" or correlation >= 1 - 1e-12:
@@ -248,7 +263,7 @@ def covariance(
         z, weight = _values(phi, log_inner, inner_ratio)
         squared = _mean(weight, phi.value(z)) ** 2 * np.exp(-marginal.square[0])
     else:
-        inner = moments(phi, log_inner, inner_ratio, few=True)
+        inner = moments(phi, log_inner, inner_ratio, full=0)
         with np.errstate(invalid="ignore"):
             squared = np.where(
                 np.isfinite(inner.square), inner.mean**2 * np.exp(inner.square - marginal.square[0]), 0.0
@@ -257,6 +272,7 @@ def covariance(
 
 
 TERMS, INTERVALS = 64, 8  # of a Hermite series, and of its integrals for each standard deviation
+_TERMS = np.arange(TERMS)
 SERIES_ERROR = 1e-13
 
 
@@ -288,7 +304,7 @@ def _inner_means(phi: Function, log_q: float, ratio: float, shared: float) -> Ar
     y = phi.value(math.exp(log_q / 2) * (ratio + math.sqrt(variance) * x))
     square, coarse = weighted[0] @ (y * y), 2 * weighted[0, ::2] @ (y[::2] * y[::2])
     coefficients = weighted @ y
-    damped = coefficients * math.sqrt(shared / variance) ** np.arange(TERMS)
+    damped = coefficients * math.sqrt(shared / variance) ** _TERMS
     left_out = (shared / variance) ** TERMS * max(square - coefficients @ coefficients, 0.0)
     # the error of the coarser rule is the square root of that of the finer one
     if not abs(coarse - square) <= math.sqrt(SERIES_ERROR) * square or left_out > SERIES_ERROR * square:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, log_of
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Pair, balanced, log_means, log_of
 
 Draw: TypeAlias = Callable[[Generator, int], Any]
 
@@ -75,14 +75,24 @@ class Noise:
         numbers: Array = self._random(_pairs, REPLICAS // 2)
         return numbers
 
-    def sample_factors(self, variance: Array) -> Array:
-        """Log of lognormal factors of mean 1 and this variance, for each sample and each position."""
+    def varied(self, sample_squares: Array, variance: float, inverse_units: Pair) -> tuple[float, Array]:
+        """`sample_squares` times lognormal factors of mean 1, as `balanced`.
+
+        Their variance is that of one unit, times 1 / (independent units) of a sample and of a position.
+        """
         if self._samples is None:
-            return EQUAL_SAMPLES
-        log_variances = [math.log1p(max(v, 0.0)) for v in variance.ravel().tolist()]
-        logs: Array = self._samples(_normals, REPLICAS) * np.array([[math.sqrt(v)] for v in log_variances])
-        logs -= np.array([[v / 2] for v in log_variances])
-        return logs
+            return balanced(sample_squares)
+        of_sample, of_position = inverse_units
+        of_samples = math.log1p(max(variance * of_sample, 0.0))
+        of_positions = math.log1p(max(variance * of_position, 0.0))
+        scales = np.array(((math.sqrt(of_samples),), (math.sqrt(of_positions),)))
+        logs: Array = self._samples(_normals, REPLICAS) * scales
+        if sample_squares is not EQUAL_SAMPLES:
+            logs += sample_squares
+        means = log_means(logs)
+        logs -= np.array(((means[0],), (means[1],)))
+        # the logs of the factors have the means -v/2, which drop out of differences from the mean
+        return sum(means) - (of_samples + of_positions) / 2, logs
 
     def batch_means(self, sample_squares: Array) -> Array:
         """Log of the mean over each batch, repeated for all of its samples."""
@@ -115,11 +125,9 @@ class Noise:
         if variance <= 0:
             return self.zero
         shape = 1 / variance
-        return (
-            digamma(shape)
-            - math.log(shape)
-            + math.sqrt(trigamma(shape)) * (self.normal() if normal is None else normal)
-        )
+        logs: Array = (self.normal() if normal is None else normal) * math.sqrt(trigamma(shape))
+        logs += digamma(shape) - math.log(shape)
+        return logs
 
 
 @lru_cache(maxsize=16)
@@ -136,7 +144,7 @@ _NO_NEIGHBOURS = np.empty((0, REPLICAS), dtype=int)
 def _pairs(random: Generator, count: int) -> Array:
     half = random.standard_normal(count)
     # scaled to a sample variance of exactly 1, so that sums of few terms have the exact variance
-    half /= math.sqrt(float((half * half).mean()))
+    half /= math.sqrt(float(half @ half) / count)
     return np.concatenate([half, -half])
 
 

@@ -9,7 +9,7 @@ samples and positions. Differences between samples remain.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +28,9 @@ from archcalc.analyses.mean_field.state import (
     log_mean,
     log_of,
     of_samples,
+    quotient,
     replace,
+    shifted,
     to_quantiles,
 )
 
@@ -40,8 +42,7 @@ def over_batch(
 ) -> tuple[Forward, Pullback]:
     """Batch normalisation with statistics for each entry of `axes`; gamma is the initial scale."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
-    log_q, sample_squares = _centred_squares(x)
-    variance = np.exp(log_q).mean(axis=others, keepdims=True)
+    log_q, sample_squares, variance = _centred_squares(x, others)
     if not np.all(variance > 0):
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     positions = math.prod(x.shape[a] for a in others)
@@ -49,55 +50,68 @@ def over_batch(
         raise Unpredicted(FEW_UNITS)
     scale = -log_of(variance + epsilon) + _log_square(gamma)
     mean_variance = float(variance.mean())
-    batches = np.stack(
-        [_log_divisor(noise.batch_means(sample_squares), mean_variance, epsilon), EQUAL_SAMPLES[1]]
-    )
+    batches = EQUAL_SAMPLES
+    if sample_squares is not EQUAL_SAMPLES:
+        batches = np.zeros_like(sample_squares)
+        batches[0] = _log_divisor(noise.batch_means(sample_squares), mean_variance, epsilon)
     centred = replace(
         x,
         corr=0.0,
-        ratio=x.ratio * 0,
-        fluctuation=x.fluctuation * 0,
+        ratio=np.zeros((1,) * len(x.shape)),
         quantiles=_centred_quantiles(x) if x.channel_quantiles is None else x.channel_quantiles(),
         channel_variance=0.0,
         channel_quantiles=None,
         shared_elasticity=1.0,
-        sample_squares=balanced(sample_squares - batches)[1],
+        sample_squares=balanced(quotient(sample_squares, batches))[1],
     )
     # channels of different variances v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
     epsilon_ratio = epsilon / mean_variance
     log_forward = math.log1p(-min(x.channel_variance * epsilon_ratio / (1 + epsilon_ratio) ** 2, 0.5))
     log_back = -math.log1p(-min(x.channel_variance / (1 + epsilon_ratio) ** 2, 0.5))
     output, pullback = _divided(
-        centred, x, log_q + scale + log_forward, scale + log_back, mean_variance, epsilon
+        centred, x, log_q, scale + log_forward, scale + log_back, mean_variance, epsilon
     )
 
     def back(g: Backward) -> Backward:
         # a centred gradient gets a mean again only by functions, which make it small
         corr = 0.0 if g.centred else g.corr
         lost = (2 + (positions - 1) * corr) / (positions * noise.batch)
-        g = pullback(g)
-        log_b = np.maximum(g.log_b + (math.log1p(-lost) if lost < 1 else FLOOR), FLOOR)
+        mean, squares = balanced(quotient(g.sample_squares, batches))
         return replace(
-            g, log_channel_excess=log_back - log_forward, centred=True, log_b=log_b
-        ).with_sample_squares(g.sample_squares - batches)
+            pullback(g, mean + (math.log1p(-lost) if lost < 1 else FLOOR)),
+            log_channel_excess=log_back - log_forward,
+            centred=True,
+            sample_squares=squares,
+        )
 
     return output, back
 
 
-def _centred_squares(x: Forward) -> tuple[Array, Array]:
-    """Log E (x - m)^2 by unit, and its `sample_squares`; m is the mean over samples and positions.
+def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """Log E (x - m)^2 by unit, its `sample_squares`, and E (x - m)^2 over `axes`.
 
-    m^2 is the share `corr` of E x^2. Where E x^2 is larger by a small share d, m^2 is larger by the share
-    shared_elasticity * d, and E (x - m)^2 by (1 - corr * shared_elasticity) / (1 - corr) * d.
+    m is the mean over samples and positions. m^2 is the share `corr` of E x^2. Where E x^2 is larger by a
+    small share d, m^2 is larger by the share shared_elasticity * d, and E (x - m)^2 by
+    (1 - corr * shared_elasticity) / (1 - corr) * d.
     """
     variance_share = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
-    profile = power * (x.log_q - x.log_mean_q)
-    log_share = math.log(variance_share) if variance_share > 0 else FLOOR
-    log_squares = profile + (log_share + x.log_mean_q - log_mean(profile))
-    if np.minimum.reduce(x.log_q, axis=None) <= FLOOR / 2:
+    log_variance = (math.log(variance_share) if variance_share > 0 else FLOOR) + x.log_mean_q
+    if power == 1:
+        log_squares = x.log_q + (log_variance - x.log_mean_q)
+    else:
+        profile = power * (x.log_q - x.log_mean_q)
+        log_squares = profile + (log_variance - log_mean(profile))
+    # without zeros, the mean of the profile was divided out just before
+    variance = np.full((1,) * len(x.shape), math.exp(log_variance))
+    zeros = np.minimum.reduce(x.log_q, axis=None) <= FLOOR / 2
+    if zeros:
         log_squares = np.where(x.log_q <= FLOOR / 2, FLOOR, log_squares)
-    return log_squares, balanced(power * x.sample_squares)[1]
+    if zeros or any(n > 1 and a not in axes for a, n in enumerate(x.log_q.shape)):
+        variance = np.exp(log_squares).mean(axis=axes, keepdims=True)
+    if x.sample_squares is EQUAL_SAMPLES:
+        return log_squares, EQUAL_SAMPLES, variance
+    return log_squares, balanced(power * x.sample_squares)[1], variance
 
 
 def _centred_quantiles(x: Forward) -> Array | None:
@@ -107,8 +121,7 @@ def _centred_quantiles(x: Forward) -> Array | None:
 def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tuple[Forward, Pullback]:
     """Normalisation by stored statistics: mean 0 and this variance."""
     scale = _log_square(gamma) - math.log(variance + epsilon)
-    output = replace(x, log_q=np.maximum(x.log_q + scale, FLOOR))
-    return output, lambda g: replace(g, log_b=np.maximum(g.log_b + scale, FLOOR))
+    return replace(x, log_q=shifted(x.log_q, scale)), lambda g: replace(g, log_b=shifted(g.log_b, scale))
 
 
 def over_sample(
@@ -135,34 +148,51 @@ def over_sample(
         fluctuation=x.fluctuation * 0,
         quantiles=_centred_quantiles(x) if centre else x.quantiles,
     )
-    output, pullback = _divided(centred, x, log_of(q) + scale, scale, mean_variance, epsilon)
-    divisors = _log_divisor(x.sample_squares, mean_variance, epsilon)
-    if math.prod(x.shape[a] for a in axes) > x.channels:
-        divisors = of_samples(divisors)
+    output, pullback = _divided(centred, x, log_of(q), scale, scale, mean_variance, epsilon)
+    divisors = EQUAL_SAMPLES
+    if x.sample_squares is not EQUAL_SAMPLES:
+        divisors = _log_divisor(x.sample_squares, mean_variance, epsilon)
+        if math.prod(x.shape[a] for a in axes) > x.channels:
+            divisors = of_samples(divisors)
 
     def back(g: Backward) -> Backward:
-        g = pullback(g)
-        return replace(g, log_b=g.log_b + math.log1p(-lost)).with_sample_squares(g.sample_squares - divisors)
+        mean, squares = balanced(quotient(g.sample_squares, divisors))
+        return replace(pullback(g, math.log1p(-lost) + mean), sample_squares=squares)
 
-    return output.with_sample_squares(x.sample_squares - divisors), back
+    return output.with_sample_squares(balanced(quotient(x.sample_squares, divisors))), back
 
 
 def _divided(
-    output: Forward, x: Forward, log_q: Array, scale: Array, mean_variance: float, epsilon: float
-) -> tuple[Forward, Pullback]:
-    """The division by the realised variance, which cancels its fluctuation up to the effect of epsilon."""
-    divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
-    output = replace(output, log_q=np.maximum(log_q, FLOOR), fluctuation=x.fluctuation - divisor)
+    output: Forward,
+    x: Forward,
+    log_q: Array,
+    forward: Array,
+    backward: Array,
+    mean_variance: float,
+    epsilon: float,
+) -> tuple[Forward, Callable[[Backward, float], Backward]]:
+    """The division by the realised variance, which cancels its fluctuation up to the effect of epsilon.
 
-    def pullback(g: Backward) -> Backward:
-        return replace(g, log_b=np.maximum(g.log_b + scale, FLOOR), fluctuation=g.fluctuation - divisor)
+    `forward` and `backward` are logs of the factors of `log_q` and of the gradient; the pullback adds what
+    it is given to the latter.
+    """
+    divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
+    output = replace(output, log_q=shifted(log_q, forward), fluctuation=x.fluctuation - divisor)
+
+    def pullback(g: Backward, more: float) -> Backward:
+        return replace(g, log_b=shifted(g.log_b, backward + more), fluctuation=g.fluctuation - divisor)
 
     return output, pullback
 
 
 def _log_divisor(log_realised: Array, mean_variance: float, epsilon: float) -> Array:
     """Log of (realised variance + epsilon) over (expected variance + epsilon)."""
-    return np.log(mean_variance * np.exp(log_realised) + epsilon) - math.log(mean_variance + epsilon)
+    realised = np.exp(log_realised)
+    realised *= mean_variance
+    realised += epsilon
+    logs: Array = np.log(realised, out=realised)
+    logs -= math.log(mean_variance + epsilon)
+    return logs
 
 
 def _log_square(value: float) -> float:

@@ -13,7 +13,8 @@ from archcalc.analyses.initial import Draw, draw
 from archcalc.analyses.mean_field import normalised, signs, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
-from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback, Unpredicted
+from archcalc.analyses.mean_field.shared import Declared
+from archcalc.analyses.mean_field.state import FLOOR, Backward, Dims, Forward, Pullback, Unpredicted
 from archcalc.analyses.mean_field.weighted import Taps
 from archcalc.arith import integer, integers
 from archcalc.layers import primitives as prim
@@ -28,18 +29,25 @@ Result = tuple[Forward, list[Pullback]]
 class Context:
     """What a rule may need besides its inputs: the layer's weights, the bit of each weight, the mode."""
 
-    weights: dict[str, Weight]
+    declared: Declared
     weight_bit: Callable[[str], int]
     noise: Noise
     training: bool
 
+    @property
+    def weights(self) -> dict[str, Weight]:
+        return self.declared.weights
+
     def element(self, name: str) -> Draw:
         """The initial distribution of the elements of a weight."""
+        known = self.declared.elements.get(name)
+        if known is not None:
+            return known
         weight = self.weights[name]
-        shape = integers(weight.shape)
-        distribution = draw(weight.initializer, shape)
+        distribution = draw(weight.initializer, integers(weight.shape))
         if distribution is None:
             raise Unpredicted(f"the initialiser of {name}, whose elements are not independent")
+        self.declared.elements[name] = distribution
         return distribution
 
     def initial_value(self, name: str | None, default: float = 1.0) -> float:
@@ -175,7 +183,7 @@ def _pointwise(primitive: prim.Pointwise, inputs: Sequence[Forward], c: Context)
         raise Unpredicted(f"the function {primitive.function} has no mean-field rule")
     output, pullback = units.pointwise(x, phi, c.noise)
     if phi.kind != "linear" and x.positive_share is None:
-        source = (phi, x.log_mean_q, float(x.ratio.mean()), x.corr)
+        source = (phi, x.log_mean_q, x.mean_ratio, x.corr)
         output = output.knowing(source, output.positive_share)
     return output, [pullback]
 
@@ -208,7 +216,7 @@ def _nested(primitive: prim.Nested, inputs: Sequence[Forward], c: Context) -> Re
     below = f"{primitive.prefix}/"
     inner = replace(
         c,
-        weights={k.removeprefix(below): w for k, w in c.weights.items()},
+        declared=Declared((), {k.removeprefix(below): w for k, w in c.weights.items()}),
         weight_bit=lambda name: c.weight_bit(below + name),
     )
     (x,) = inputs
@@ -394,15 +402,13 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
         output, pullbacks = units.multiply(parts, shape_)
     else:
         raise Unpredicted(f"the function {primitive.kind} of several tensors has no mean-field rule")
-    return output, [_to_shape(pullback, x) for pullback, x in zip(pullbacks, inputs, strict=True)]
+    return output, [_to_shape(pullback, x.shape) for pullback, x in zip(pullbacks, inputs, strict=True)]
 
 
-def _to_shape(pullback: Pullback, x: Forward) -> Pullback:
-    def back(g: Any) -> Any:
+def _to_shape(pullback: Pullback, shape: Dims) -> Pullback:
+    def back(g: Backward) -> Backward:
         gradient = pullback(g)
-        if gradient.shape == x.shape:
-            return gradient
-        return spatial.reshaped(x, gradient.shape)[1](gradient)
+        return gradient if gradient.shape == shape else spatial.with_shape(gradient, shape)
 
     return back
 

@@ -71,13 +71,19 @@ def _replaced(graph: Graph, change: Callable[[int, Layer], Layer | dict[str, Any
         new = change(i, layer)
         if isinstance(new, Layer):
             return new
+        if not new:
+            return layer
         key = id(layer), repr(new)
         if key not in known:
-            known[key] = _changed(layer, **new) if new else layer
+            known[key] = _changed(layer, **new)
         return known[key]
 
-    nodes = tuple(dataclasses.replace(n, layer=changed(i, n.layer)) for i, n in enumerate(graph.nodes))
-    if all(a.layer is b.layer for a, b in zip(nodes, graph.nodes, strict=True)):
+    layers = [changed(i, n.layer) for i, n in enumerate(graph.nodes)]
+    nodes = tuple(
+        node if layer is node.layer else dataclasses.replace(node, layer=layer)
+        for node, layer in zip(graph.nodes, layers, strict=True)
+    )
+    if all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):
         return None
     return dataclasses.replace(graph, nodes=nodes)
 
@@ -104,18 +110,19 @@ def _with(structure: Structure, activation: str | None, initializer: str) -> Gra
         if not others:
             return None
     alone = _activation(activation)
+    known: dict[tuple[int, bool], dict[str, Any]] = {}  # layers of the graph, most of which are met often
 
     def change(i: int, layer: Layer) -> Layer | dict[str, Any]:
         if i in others and structure.is_activation(i):
             return alone
-        arguments: dict[str, Any] = {
-            k: initializer
-            for k in _KERNELS
-            if hasattr(layer, k) and not _same(getattr(layer, k), initializer)
-        }
-        if i in others:
-            arguments["activation"] = activation
-        return arguments
+        key = id(layer), i in others
+        if key not in known:
+            known[key] = {
+                k: initializer
+                for k in _KERNELS
+                if hasattr(layer, k) and not _same(getattr(layer, k), initializer)
+            } | ({"activation": activation} if i in others else {})
+        return known[key]
 
     return _replaced(structure.graph, change)
 

@@ -28,7 +28,7 @@ def of_function(phi: Function, x: Forward, values: Array) -> float | None:
         return None
     if x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0:
         return x.positive_share
-    return float((values > 0).mean())
+    return np.count_nonzero(values > 0) / len(values)
 
 
 def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: Forward) -> float | None:
@@ -39,6 +39,8 @@ def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: F
         return None if primitive.log else 1.0
     known = [x.positive_share for x in inputs if x.positive_share is not None]
     if len(known) < len(inputs):
+        if not known:
+            return None
         live = _live(primitive, inputs)
         return None if live is None else inputs[live].positive_share
     share = known[0]
@@ -92,10 +94,10 @@ def _live(primitive: prim.Primitive, inputs: Sequence[Forward]) -> int | None:
 
 def keeping(primitive: prim.Primitive, inputs: Sequence[Forward], pullback: Pullback) -> Pullback:
     """A pullback that keeps `Backward.rectified` where the units that are zero stay the same."""
-    keeps = (
-        isinstance(primitive, (*_MOVES, prim.Scale))
-        or (isinstance(primitive, prim.Pool | prim.Reduce) and primitive.kind == "max")
-        or (isinstance(primitive, prim.Merge) and primitive.kind == "concatenate")
-        or _live(primitive, inputs) is not None
-    )
+    if isinstance(primitive, prim.Merge):
+        keeps = primitive.kind == "concatenate" or _live(primitive, inputs) is not None
+    elif isinstance(primitive, prim.Pool | prim.Reduce):
+        keeps = primitive.kind == "max"
+    else:
+        keeps = isinstance(primitive, (*_MOVES, prim.Scale))
     return (lambda g: pullback(g).rectified_if(g.rectified)) if keeps else pullback

@@ -36,10 +36,11 @@ def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Taps]]) -> tuple
     output = _averaged(x, shape, mean + np.log(_mean_share(counts, x.corr)))
     # differences between the positions of a window are averaged out
     output = replace(output, sample_squares=of_samples(x.sample_squares))
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         log_b = apply_all(g.log_b - 2 * counts, [(axis, taps.transposed) for axis, taps in reads])
-        return replace(g, shape=x.shape, log_b=log_b, sample_squares=of_samples(g.sample_squares))
+        return replace(g, shape=before, log_b=log_b, sample_squares=of_samples(g.sample_squares))
 
     return output, pullback
 
@@ -86,15 +87,16 @@ def reduced_mean(
     gain = 0.0 if total else -2 * math.log(count)
     if total:
         output = replace(output, log_q=output.log_q + 2 * math.log(count))
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         log_b = g.log_b + gain
         if not keepdims:
-            wide = [1] * len(x.shape)
+            wide = [1] * len(before)
             for a, n in zip(other_axes, log_b.shape, strict=False):
                 wide[a] = n
             log_b = log_b.reshape(wide)
-        return replace(g, shape=x.shape, log_b=log_b, corr=1.0, sample_squares=of_samples(g.sample_squares))
+        return replace(g, shape=before, log_b=log_b, corr=1.0, sample_squares=of_samples(g.sample_squares))
 
     return output, pullback
 
@@ -238,7 +240,13 @@ def reshaped(x: Forward, shape: Dims) -> tuple[Forward, Pullback]:
     """A reshape: the squares of all units are unchanged."""
     ratio = np.full((1,) * len(shape), float(x.ratio.mean()))
     output = replace(x, shape=shape, log_q=_reshape(x.log_q, x.shape, shape), ratio=ratio)
-    return output, lambda g: replace(g, shape=x.shape, log_b=_reshape(g.log_b, shape, x.shape))
+    before = x.shape
+    return output, lambda g: with_shape(g, before)
+
+
+def with_shape(g: Backward, shape: Dims) -> Backward:
+    """The gradient of a tensor before it was reshaped."""
+    return replace(g, shape=shape, log_b=_reshape(g.log_b, g.shape, shape))
 
 
 def _reshape(log_x: Array, shape: Dims, target: Dims) -> Array:
@@ -253,7 +261,8 @@ def margin(x: Forward, pairs: Sequence[tuple[int, int]], shape: Dims) -> tuple[F
     log_q = _padded(x.log_q, x.shape, pairs)
     output = replace(x, shape=shape, log_q=log_q, ratio=np.full((1,) * len(shape), float(x.ratio.mean())))
     back = [(-before, -after) for before, after in pairs]
-    return output, lambda g: replace(g, shape=x.shape, log_b=_padded(g.log_b, shape, back))
+    bare = x.shape
+    return output, lambda g: replace(g, shape=bare, log_b=_padded(g.log_b, shape, back))
 
 
 def _padded(log_x: Array, shape: Dims, pairs: Sequence[tuple[int, int]]) -> Array:

@@ -26,6 +26,7 @@ FLOOR = -1e6  # replaces the logarithm of zero, so that logarithms can be added
 LARGE = 1024  # units of a map from which repeated entries are looked for
 EQUAL_SAMPLES = np.zeros((2, REPLICAS))  # `sample_squares` of equal samples with equal positions
 Dims = tuple[int, ...]
+Pair = tuple[float, float]  # of samples and of positions
 GaussianSource = tuple[Function, float, float, float]  # function, log q, ratio and corr of Gaussian units
 
 
@@ -81,10 +82,7 @@ class Forward:
 
     def knowing(self, source: GaussianSource | None, positive_share: float | None) -> Forward:
         """The same tensor with its `source` and `positive_share`."""
-        copy = replace(self)
-        object.__setattr__(copy, "source", source)
-        object.__setattr__(copy, "positive_share", positive_share)
-        return copy
+        return replace(self, source=source, positive_share=positive_share)
 
     @cached_property
     def log_mean_q(self) -> float:
@@ -94,7 +92,7 @@ class Forward:
     @cached_property
     def mean_ratio(self) -> float:
         """The mean of E x / sqrt(E x^2) over all units."""
-        return self.ratio.item() if self.ratio.size == 1 else float(self.ratio.mean())
+        return mean_of(self.ratio)
 
     @property
     def values(self) -> Array:
@@ -110,17 +108,19 @@ class Forward:
         return effective_units(math.prod(self.shape), self.channels, self.corr)
 
     @property
-    def inverse_units(self) -> Array:
+    def inverse_units(self) -> Pair:
         """1 / (independent units) of a sample and of a position, for the part not shared with others."""
-        units = math.prod(self.shape)
-        independent: Array = max(1 - self.corr**2, 0.0) * _inverse_counts(units, self.channels)
-        return independent
+        of_sample, of_position = _inverse_counts(math.prod(self.shape), self.channels)
+        independent = max(1 - self.corr**2, 0.0)
+        return independent * of_sample, independent * of_position
 
-    def with_sample_squares(self, sample_squares: Array) -> Forward:
-        """The same tensor with other `sample_squares`, whose means are added to `log_q`."""
-        mean, sample_squares = balanced(sample_squares)
-        other = replace(self, log_q=np.maximum(self.log_q + mean, FLOOR), sample_squares=sample_squares)
-        return other if self.positive_share is None else other.knowing(None, self.positive_share)
+    def with_sample_squares(self, balanced_squares: tuple[float, Array], **changes: Any) -> Forward:
+        """The same tensor with other `sample_squares` (as `balanced`), whose mean is added to `log_q`."""
+        mean, squares = balanced_squares
+        log_q = shifted(changes.pop("log_q", self.log_q), mean)
+        return replace(
+            self, log_q=log_q, sample_squares=squares, positive_share=self.positive_share, **changes
+        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Backward:
         standard deviation; the weights of such a channel are smaller and cancel it.
     input_response
         How E g^2 depends on the unit u, of variance 1, of the function passed last: (E u phi')^2 /
-        E phi'^2 for the part that positions share, and E (u^2 - 1) phi'^2 / 2 E phi'^2.
+        E phi'^2 for the part that positions share, and E (u^2 - 1) phi'^2 / 2 E phi'^2. None: not at all.
     value_response
         How E g^2 depends on the value v of the function before: it is E g^2 (1 + value_response (v^2 - 1)).
     centred
@@ -163,7 +163,7 @@ class Backward:
     unit_gradient_moment: float = 1.0
     selected_preactivations: Array | None = None
     log_channel_excess: float = 0.0
-    input_response: tuple[float, float] = (0.0, 0.0)
+    input_response: Callable[[], Pair] | None = None
     value_response: float = 0.0
     centred: bool = False
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)
@@ -174,9 +174,7 @@ class Backward:
         """The same gradient with another value of `rectified`."""
         if rectified == self.rectified:
             return self
-        copy = replace(self)
-        object.__setattr__(copy, "rectified", rectified)
-        return copy
+        return replace(self, rectified=rectified)
 
     @cached_property
     def log_squared_norm(self) -> float:
@@ -188,35 +186,45 @@ class Backward:
         return effective_units(math.prod(self.shape), self.channels, self.corr)
 
     @property
-    def inverse_units(self) -> Array:
+    def inverse_units(self) -> Pair:
         """As of `Forward`; the part that positions share belongs to their sample."""
-        independent: Array = np.array([[1.0], [max(1 - self.corr**2, 0.0)]])
-        return independent * _inverse_counts(self.effective_units, self.channels)
+        of_sample, of_position = _inverse_counts(self.effective_units, self.channels)
+        return of_sample, max(1 - self.corr**2, 0.0) * of_position
 
-    def with_sample_squares(self, sample_squares: Array) -> Backward:
+    def with_sample_squares(self, balanced_squares: tuple[float, Array], **changes: Any) -> Backward:
         """As of `Forward`."""
-        mean, sample_squares = balanced(sample_squares)
-        other = replace(self, log_b=np.maximum(self.log_b + mean, FLOOR), sample_squares=sample_squares)
-        return other.rectified_if(self.rectified)
+        mean, squares = balanced_squares
+        log_b = shifted(changes.pop("log_b", self.log_b), mean)
+        changes.setdefault("rectified", self.rectified)
+        return replace(self, log_b=log_b, sample_squares=squares, **changes)
 
 
-def _inverse_counts(units: float, channels: float) -> Array:
+def _inverse_counts(units: float, channels: float) -> Pair:
     """1 / units of a sample, and 1 / units of a position (0 if the sample has only one position)."""
-    positions = 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
-    return np.array([[1 / max(units, 1.0)], [positions]])
+    return 1 / max(units, 1.0), 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
 
 
 def balanced(sample_squares: Array) -> tuple[float, Array]:
     """Log of the product of the means over samples and over positions, and the squares over these means."""
     if sample_squares is EQUAL_SAMPLES:
         return 0.0, sample_squares
-    with np.errstate(over="ignore"):
-        sums = np.add.reduce(np.exp(sample_squares), axis=1).tolist()
-    if all(1e-200 < total < 1e200 for total in sums):
-        means = [math.log(total / sample_squares.shape[1]) for total in sums]
-    else:
-        means = [log_mean(logs) for logs in sample_squares]
-    return sum(means), np.asarray(sample_squares - np.array([means]).T)
+    of_samples, of_positions = log_means(sample_squares)
+    return of_samples + of_positions, sample_squares - np.array(((of_samples,), (of_positions,)))
+
+
+def log_means(sample_squares: Array) -> Pair:
+    """Log of the mean over samples, and over positions."""
+    # a sum that overflows is infinite, and worked out otherwise
+    of_samples, of_positions = np.add.reduce(np.exp(sample_squares), axis=1).tolist()
+    if 1e-200 < of_samples < 1e200 and 1e-200 < of_positions < 1e200:
+        return math.log(of_samples / REPLICAS), math.log(of_positions / REPLICAS)
+    return log_mean(sample_squares[0]), log_mean(sample_squares[1])
+
+
+def shifted(log_x: Array, more: Array | float) -> Array:
+    """The product with a positive factor, given by its logarithm; what is zero remains zero."""
+    product: Array = np.asarray(log_x + more)
+    return np.maximum(product, FLOOR, out=product)
 
 
 def product(*sample_squares: Array) -> Array:
@@ -225,11 +233,18 @@ def product(*sample_squares: Array) -> Array:
     return sum(unequal[1:], start=unequal[0]) if unequal else EQUAL_SAMPLES
 
 
+def quotient(sample_squares: Array, divisors: Array) -> Array:
+    """Log of `sample_squares` over others."""
+    return sample_squares if divisors is EQUAL_SAMPLES else sample_squares - divisors
+
+
 def of_samples(sample_squares: Array) -> Array:
     """`sample_squares` without the differences between positions."""
     if sample_squares is EQUAL_SAMPLES:
         return sample_squares
-    return np.stack([sample_squares[0], EQUAL_SAMPLES[1]])
+    of_samples = sample_squares.copy()
+    of_samples[1] = 0.0
+    return of_samples
 
 
 def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
@@ -311,6 +326,11 @@ def log_mean(log_x: Array) -> float:
     if top <= FLOOR:
         return FLOOR
     return top + math.log(float(np.add.reduce(np.exp(log_x - top), axis=None)) / log_x.size)
+
+
+def mean_of(x: Array) -> float:
+    """The mean of all entries."""
+    return float(x.item() if x.size == 1 else np.add.reduce(x, axis=None) / x.size)
 
 
 def largest_of(x: Array) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from archcalc.analyses.mean_field.shared import Shared
 from archcalc.graph import Graph
 from archcalc.layers import primitives as prim
 from archcalc.layers.activations import ACTIVATIONS, activation_name
@@ -17,21 +18,16 @@ NONLINEAR = (ACTIVATIONS.keys() | {"prelu"}) - {"linear", "exponential"}
 KERNELS = (prim.Matrix, prim.Convolve, prim.LocallyConnected)
 
 
-def chains(graph: Graph, shapes: Sequence[Sequence[Any]]) -> list[prim.Primitives]:
-    """The primitives of each node's layer."""
-    return list(graph.each(shapes, lambda layer, *inputs: layer.primitives(*inputs)))
-
-
 class Structure:
     """The weighted layers and the branches of a graph."""
 
-    def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, graph: Graph, shapes: Sequence[Sequence[Any]], shared: Shared | None = None) -> None:
         self.graph = graph
         self.shapes = shapes
         self.consumers = graph.consumers()
         for t in graph.outputs:
             self.consumers[t.node].append(-1)
-        self.chains = chains(graph, shapes)
+        self.chains = [each.primitives for each in (shared or Shared()).declared(graph, shapes)]
 
     @cached_property
     def weighted(self) -> list[int]:

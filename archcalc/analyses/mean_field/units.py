@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
-from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of
+from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of, tabulated
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
@@ -19,19 +22,22 @@ from archcalc.analyses.mean_field.state import (
     Forward,
     Pullback,
     Unpredicted,
+    balanced,
     distinct,
     effective_units,
     largest_of,
-    log_mean,
     log_of,
+    mean_of,
     mixed,
     product,
     replace,
+    shifted,
     to_quantiles,
 )
 
 SPACING = 0.15  # in log q, of the table of moments that is interpolated
-STEP = 0.05  # in log q, for derivatives
+STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
+ROUNDING = 1e-12  # of differences of moments that should be 0
 
 
 def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullback]:
@@ -47,23 +53,28 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         raise Unpredicted("a function of a tensor of zeros")
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
-    response, shared = _Response(x, phi), noise.normal()
+    table = _Table(phi, x)
+    log_q, ratio, slopes = table(x.log_q) if x.log_q.size > 1 else table.alone()
+    response, shared = _Response(x, phi, table, slopes), noise.normal()
     quantiles = to_quantiles(response.values) if response.values.any() else None
     if phi.kind == "linear" and x.quantiles is None:
         quantiles = None
+    corr = _correlation(phi, x, log_mean_q, x.mean_ratio, response.at)
+    mean, sample_squares = noise.varied(
+        response.sample_squares[0], response.variance * response.units, x.inverse_units
+    )
     output = Forward(
         x.shape,
-        response.log_q,
-        response.mean,
-        _correlation(phi, x, log_mean_q, x.mean_ratio, response.at),
+        shifted(log_q, mean),
+        ratio,
+        corr,
         response.fluctuation[0] + noise.square_fluctuation(response.variance, shared),
         x.direct_weights,
         x.channels,
         quantiles,
         shared_elasticity=_shared_elasticity(response.at, response.square_elasticity),
+        sample_squares=sample_squares,
     )
-    random = noise.sample_factors(response.variance * response.units * x.inverse_units)
-    output = output.with_sample_squares(product(response.sample_squares[0], random))
     positive = signs.of_function(phi, x, response.values)
     pullback = _pointwise_pullback(x, phi, response, positive, shared, noise)
     return output if positive is None else output.knowing(None, positive), pullback
@@ -72,19 +83,20 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
 class _Response:
     """What a function does to the units of x: its moments at their squares, and how these change with them.
 
-    Pairs are of log E phi^2 and of log E phi'^2.
+    Pairs are of log E phi^2 and of log E phi'^2; `slopes` is log E phi'^2 by unit.
     """
 
-    def __init__(self, x: Forward, phi: Function) -> None:
-        table, ratio = _Table(phi, x), x.mean_ratio
-        self.at = at = table.at
-        self.log_q, self.mean, self.slopes = table(x.log_q)
-        self.fluctuation, self.sample_squares = table.change(x.fluctuation), table.change(x.sample_squares)
+    def __init__(self, x: Forward, phi: Function, table: _Table, slopes: Array) -> None:
+        ratio = x.mean_ratio
+        self.at, self.slopes = table.at, slopes
+        at = table.at
+        self.fluctuation, self.sample_squares = table.changes(x)
         self.units = max(x.effective_units, 1.0)
         self.square_elasticity, self.slope_elasticity = _derivative(at.square), _derivative(at.slope)
         self.square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
         if x.quantiles is not None:
-            self.square_variance = float((x.quantiles**4).mean()) - 1
+            squares = x.quantiles * x.quantiles
+            self.square_variance = float(squares @ squares) / len(squares) - 1
         not_shared = float(at.kurtosis[1]) - 1 - self.square_elasticity**2 * self.square_variance
         self.variance = max(not_shared, 0.0) / self.units  # of the log of the realised mean square
         self.z = x.values * math.exp(min(x.log_mean_q, 600.0) / 2)
@@ -96,49 +108,57 @@ def _pointwise_pullback(
 ) -> Pullback:
     """The gradient before a function; its fluctuation is correlated with `shared`, the forward one."""
     at, n = response.at, response.units
+    # what is left of x and of the response: the rest is not held until the gradient arrives
+    corr_before, is_rectified = x.corr, x.positive_share is not None
+    slopes_by_unit, variance_before = response.slopes, response.variance
+    fluctuation, samples_before = response.fluctuation[1].copy(), response.sample_squares[1]
+    if samples_before is not EQUAL_SAMPLES:
+        samples_before = samples_before.copy()
     slope_kurtosis, output_slope_moment = float(at.slope_kurtosis[1]), float(at.output_slope_moment[1])
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
-    shared_response, single_response, value_moment = _slope_responses(phi, response.z, response.values)
-    zero_slope = x.positive_share is not None and float(phi.slope(np.zeros(1))[0]) == 0
-    zero_value = x.positive_share is not None and float(phi.value(np.zeros(1))[0]) == 0
+    # few gradients need them
+    slope_responses = lru_cache(maxsize=1)(partial(_slope_responses, phi, response.z, response.values))
+    zero_slope = is_rectified and float(phi.slope(np.zeros(1))[0]) == 0
+    zero_value = is_rectified and float(phi.value(np.zeros(1))[0]) == 0
     of_both = response.square_elasticity * slope_elasticity * square_variance
     covariance_ = (output_slope_moment - 1 - of_both) / n
 
     def pullback(g: Backward) -> Backward:
         m = max(min(n, g.effective_units), 1.0)
         # of a gradient that is zero where the output is, nothing is lost there
-        share = positive if g.rectified and positive and (x.positive_share is None or zero_slope) else 1.0
+        share = positive if g.rectified and positive and (not is_rectified or zero_slope) else 1.0
         variance = max(3 * (slope_kurtosis * share - 1) - slope_elasticity**2 * square_variance, 0.0) / m
-        scale = math.sqrt(response.variance * variance)
-        rho = max(-1.0, min(1.0, covariance_ / scale)) if scale > 0 else 0.0
+        scale = math.sqrt(variance_before * variance)
+        # what is only rounding would be correlated at random
+        known = scale > 0 and variance_before * n > ROUNDING
+        rho = max(-1.0, min(1.0, covariance_ / scale)) if known else 0.0
         normal = rho * shared + math.sqrt(1 - rho * rho) * noise.normal()
         mean_share = min(slope_mean / share, 1.0)
-        corr = g.corr * (mean_share + (1 - mean_share) * min(x.corr, 1.0))
-        gain = response.slopes - math.log(share)
-        if g.selected_preactivations is not None:
-            gain = log_of(float(np.mean(phi.slope(g.selected_preactivations) ** 2)))
+        corr = g.corr * (mean_share + (1 - mean_share) * min(corr_before, 1.0))
         # an expansion to second order in the weights, which may reduce the square to half at most
-        gain = gain + math.log1p(max(g.value_response * (value_moment - 1), -0.5))
-        back = replace(
+        gain = 0.0
+        if g.value_response:
+            gain = math.log1p(max(g.value_response * (slope_responses()[2] - 1), -0.5))
+        slopes: Array | float = slopes_by_unit
+        if g.selected_preactivations is None:
+            gain -= math.log(share)
+        else:
+            slopes = float(log_of(float(np.mean(phi.slope(g.selected_preactivations) ** 2))))
+        mean, sample_squares = noise.varied(
+            product(g.sample_squares, samples_before), variance * m, g.inverse_units
+        )
+        return replace(
             g,
             selected_preactivations=None,
-            log_b=np.maximum(g.log_b + gain, FLOOR),
+            log_b=shifted(g.log_b, slopes + (gain + mean)),
             corr=corr,
             unit_gradient_moment=unit_gradient_moment,
-            input_response=(g.corr * shared_response, single_response),
+            input_response=partial(_input_response, slope_responses, g.corr),
             value_response=0.0,
-            fluctuation=g.fluctuation + response.fluctuation[1] + noise.square_fluctuation(variance, normal),
-        )
-        back = back.with_sample_squares(
-            product(
-                g.sample_squares,
-                response.sample_squares[1],
-                noise.sample_factors(variance * m * g.inverse_units),
-            )
-        )
-        return back.rectified_if(
-            x.positive_share is not None and (zero_slope or (g.rectified and zero_value))
+            fluctuation=g.fluctuation + fluctuation + noise.square_fluctuation(variance, normal),
+            sample_squares=sample_squares,
+            rectified=is_rectified and (zero_slope or (g.rectified and zero_value)),
         )
 
     return pullback
@@ -154,6 +174,7 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
     square = right**2 * positive + left**2 * (1 - positive)
     fourth = right**4 * positive + left**4 * (1 - positive)
     slope_mean = (right * positive + left * (1 - positive)) ** 2 / square
+    units_before, corr_before = x.effective_units, x.corr
 
     def pullback(g: Backward) -> Backward:
         if g.rectified:
@@ -162,17 +183,18 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
         gain = math.log(square)
         if g.selected_preactivations is not None:
             gain = math.log(float(np.mean(np.where(g.selected_preactivations > 0, right, left) ** 2)))
-        units = max(min(x.effective_units, g.effective_units), 1.0)
+        units = max(min(units_before, g.effective_units), 1.0)
         variance = 3 * (fourth / square**2 - 1) / units
-        back = replace(
+        mean, sample_squares = noise.varied(g.sample_squares, variance * units, g.inverse_units)
+        return replace(
             g,
             selected_preactivations=None,
-            log_b=np.maximum(g.log_b + gain, FLOOR),
-            corr=g.corr * (slope_mean + (1 - slope_mean) * min(x.corr, 1.0)),
+            log_b=shifted(g.log_b, gain + mean),
+            corr=g.corr * (slope_mean + (1 - slope_mean) * min(corr_before, 1.0)),
             fluctuation=g.fluctuation + noise.square_fluctuation(variance),
+            sample_squares=sample_squares,
+            rectified=left == 0,
         )
-        sample_squares = product(g.sample_squares, noise.sample_factors(variance * units * g.inverse_units))
-        return back.with_sample_squares(sample_squares).rectified_if(left == 0)
 
     return output.knowing(output.source, positive if right > 0 else None), pullback
 
@@ -185,7 +207,7 @@ def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at:
     if x.quantiles is None:
         marginal = Moments(*(a[1:2] for a in at))
     else:
-        marginal = moments(phi, np.array([log_mean_q]), np.array([ratio]), few=True)
+        marginal = moments(phi, np.array([log_mean_q]), np.array([ratio]), full=0)
     of_mean = covariance(phi, log_mean_q, ratio, ratio**2, marginal)
     more = covariance(phi, log_mean_q, ratio, x.corr, marginal) - of_mean
     return min(mean**2 + more * (1 - mean**2) / max(1 - of_mean, 1e-9), 1.0)
@@ -195,6 +217,14 @@ def _derivative(values: Array) -> float:
     """The derivative from three values at a spacing of `STEP`."""
     before, at, after = values.tolist()
     return (after - before) / (2 * STEP) if math.isfinite(before + at + after) else 0.0
+
+
+def _input_response(
+    slope_responses: Callable[[], tuple[float, float, float]], corr: float
+) -> tuple[float, float]:
+    """`Backward.input_response` of a gradient with this `corr`."""
+    shared, single, _ = slope_responses()
+    return corr * shared, single
 
 
 def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
@@ -225,52 +255,78 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
 
 
 def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
+    """The moments at each log q; of those after the first `NEAR` only what a `_Table` has."""
     if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles)
-    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio))
+        return moments_of(phi, log_q, x.quantiles, full=NEAR)
+    if x.mean_ratio == 0 and (known := tabulated(phi, log_q)) is not None:
+        return known
+    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio), full=NEAR)
+
+
+def _grid(at: float, low: float, high: float) -> list[float]:
+    """Numbers from `low` to `high`, `SPACING` apart if they are not too many, and one more between them."""
+    intervals = min(max(math.ceil((high - low) / SPACING), 0), 160)
+    if not intervals:
+        return [at]
+    step = (high - low) / intervals
+    grid = [low + i * step for i in range(intervals)]
+    grid.append(high)
+    place = bisect_left(grid, at)
+    if grid[place] != at:
+        grid.insert(place, at)
+    return grid
 
 
 class _Table:
     """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
 
     def __init__(self, phi: Function, x: Forward) -> None:
-        self._log_mean_q = x.log_mean_q
+        self._log_mean_q, self._rank = x.log_mean_q, x.log_q.ndim
+        self._offsets = x.fluctuation
+        if x.sample_squares is not EQUAL_SAMPLES:
+            self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
         low, high = _ends(x.log_q)
-        for offsets in (x.fluctuation, x.sample_squares):
-            least, most = _ends(offsets)
-            low, high = min(low, self._log_mean_q + least), max(high, self._log_mean_q + most)
-        count = int(min(max(math.ceil((high - low) / SPACING), 0), 160)) + 1
-        grid = np.linspace(low, high, count).tolist() if count > 1 else []
-        self._grid = np.array(sorted({*grid, self._log_mean_q}))
-        near = self._log_mean_q + np.array([-STEP, 0.0, STEP])
-        known = _moments(phi, x, np.concatenate([near, self._grid]))
-        # at the tensor's mean and near it, for derivatives
-        self.at = Moments(*(m[: len(near)] for m in known))
-        self._square, self._mean, self._slope = (
-            m[len(near) :] for m in (known.square, known.mean, known.slope)
-        )
-        self._square, self._slope = np.maximum(self._square, FLOOR), np.maximum(self._slope, FLOOR)
+        least, most = _ends(self._offsets)
+        at, n = self._log_mean_q, NEAR
+        # first the tensor's mean and what is near it, for derivatives
+        log_q = np.array([at - STEP, at, at + STEP, *_grid(at, min(low, at + least), max(high, at + most))])
+        self._grid = log_q[n:]
+        known = _moments(phi, x, log_q)
+        self.at = Moments(*(m[:n] for m in known))
+        self._mean = known.mean[n:]
+        # as the two parts of complex numbers, which are interpolated together
+        self._logs = np.empty(len(self._grid), complex)
+        self._logs.real = np.maximum(known.square[n:], FLOOR)
+        self._logs.imag = np.maximum(known.slope[n:], FLOOR)
 
     def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
         """The logs of E phi^2 and E phi'^2, and between them the mean, of a map of squares."""
         few, repeat = distinct(log_q)
         mean = np.interp(few, self._grid, self._mean)
-        square, slope = self._interpolated(self._square, few), self._interpolated(self._slope, few)
-        return repeat(square), repeat(mean), repeat(slope)
+        logs = self._interpolated(few)
+        return repeat(logs.real), repeat(mean), repeat(logs.imag)
 
-    def change(self, offsets: Array) -> tuple[Array, Array]:
-        """By how much log E phi^2 and log E phi'^2 change with log q from that at the tensor's mean."""
-        if offsets is EQUAL_SAMPLES:
-            return offsets, offsets
-        log_q = self._log_mean_q + offsets
-        square = self._interpolated(self._square, log_q) - self.at.square[1]
-        return square, self._interpolated(self._slope, log_q) - self.at.slope[1]
+    def alone(self) -> tuple[Array, Array, Array]:
+        """As for a map in which all squares are the same."""
+        shape = (1,) * self._rank
+        square, mean, slope = (m[1].reshape(shape) for m in (self.at.square, self.at.mean, self.at.slope))
+        return np.maximum(square, FLOOR), mean, np.maximum(slope, FLOOR)
 
-    def _interpolated(self, values: Array, log_q: Array) -> Array:
-        logs = np.interp(log_q, self._grid, values)
+    def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""
+        logs = self._interpolated(self._log_mean_q + self._offsets)
+        square, slope = logs.real - self.at.square[1], logs.imag - self.at.slope[1]
+        if x.sample_squares is EQUAL_SAMPLES:
+            return (square, slope), (EQUAL_SAMPLES, EQUAL_SAMPLES)
+        n, shape = len(x.fluctuation), x.sample_squares.shape
+        return (square[:n], slope[:n]), (square[n:].reshape(shape), slope[n:].reshape(shape))
+
+    def _interpolated(self, log_q: Array) -> NDArray[np.complex128]:
+        """Log E phi^2 as real parts, log E phi'^2 as imaginary ones."""
+        logs: NDArray[np.complex128] = np.asarray(np.interp(log_q, self._grid, self._logs), complex)
         if np.minimum.reduce(log_q, axis=None) > FLOOR / 2:
             return logs
-        return np.where(log_q <= FLOOR / 2, FLOOR, logs)
+        return np.where(log_q <= FLOOR / 2, complex(FLOOR, FLOOR), logs)
 
 
 def _ends(logs: Array) -> tuple[float, float]:
@@ -283,6 +339,9 @@ def _ends(logs: Array) -> tuple[float, float]:
     if least <= FLOOR / 2:
         least = float(logs[logs > FLOOR / 2].min())
     return least, float(np.maximum.reduce(logs, axis=None))
+
+
+_ZERO = np.zeros(())  # the mean of parts whose mean is 0
 
 
 def factor(x: Forward, log_square: Array | float, sign: float = 1.0) -> tuple[Forward, Pullback]:
@@ -345,9 +404,9 @@ def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pullba
     log_factors = noise.kept_samples(rate)
 
     def with_factors(g: Backward) -> Backward:
-        return pullback(g).with_sample_squares(product(g.sample_squares, log_factors))
+        return pullback(g).with_sample_squares(balanced(product(g.sample_squares, log_factors)))
 
-    return output.with_sample_squares(product(output.sample_squares, log_factors)), with_factors
+    return output.with_sample_squares(balanced(product(output.sample_squares, log_factors))), with_factors
 
 
 # -- several tensors ------------------------------------------------------------------------------------
@@ -393,23 +452,26 @@ def add(
     top = max(float(x.max()) for x in logs)
     if top <= FLOOR / 2:
         raise Unpredicted("a sum of zeros")
-    q: Array = sum((np.exp(x - top) for x in logs), start=np.zeros(()))
+    squares = [np.exp(x - top) for x in logs]
+    mean_squares = [mean_of(q) for q in squares]
     means = [
-        math.copysign(1, c) * p.ratio * np.exp((x - top) / 2)
-        for p, x, c in zip(parts, logs, coefficients, strict=True)
+        math.copysign(1, c) * p.ratio * np.sqrt(q) if p.ratio.any() else _ZERO
+        for p, q, c in zip(parts, squares, coefficients, strict=True)
     ]
-    mean: Array = sum(means, start=np.zeros(()))
-    q = q + mean * mean - sum(m * m for m in means)
-    mean_squares = [math.exp(log_mean(x) - top) for x in logs]
-    flat = [float(np.mean(m)) for m in means]
-    whole = float(np.mean(q))
+    first, *others = squares
+    q: Array = sum(others, start=first)
+    mean: Array = sum(means, start=_ZERO)
+    if any(m is not _ZERO for m in means):
+        q = q + mean * mean - sum(m * m for m in means)
+    flat = [mean_of(m) for m in means]
+    whole = mean_of(q)
     shared = sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True))
     shared = shared + sum(flat) ** 2 - sum(m * m for m in flat)
     realised = _realised(parts, mean_squares, flat, whole, math.prod(shape), noise)
     output = Forward(
         shape,
         top + log_of(np.broadcast_to(q, np.broadcast_shapes(*(x.shape for x in logs)))),
-        mean / np.sqrt(np.maximum(q, 1e-300)),
+        mean / np.sqrt(np.maximum(q, 1e-300)) if mean.any() else np.zeros((1,) * len(shape)),
         max(min(shared / whole, 1.0), 0.0),
         _log_positive(realised / whole),
         direct_weights,
@@ -419,15 +481,16 @@ def add(
     # products of two parts have random values, which differ between samples
     crossed = 1 - sum(v * v for v in mean_squares) / sum(mean_squares) ** 2
     output = output.with_sample_squares(
-        product(
-            mixed([p.sample_squares for p in parts], mean_squares),
-            noise.sample_factors(2 * crossed * output.inverse_units),
+        noise.varied(
+            mixed([p.sample_squares for p in parts], mean_squares), 2 * crossed, output.inverse_units
         )
     )
 
+    shapes = [p.shape for p in parts]
+
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            return replace(g, shape=parts[i].shape, log_b=unbroadcast(g, g.log_b + scales[i], parts[i].shape))
+            return replace(g, shape=shapes[i], log_b=unbroadcast(g, g.log_b + scales[i], shapes[i]))
 
         return pullback
 
@@ -459,11 +522,12 @@ def _sole(
     parts: Sequence[Forward], only: int, coefficients: Sequence[float]
 ) -> tuple[Forward, list[Pullback]]:
     """A sum of which all parts but one are zero, such as branches that start as zero."""
+    shapes = [p.shape for p in parts]
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), parts[i].shape)
-            return replace(g, shape=parts[i].shape, log_b=log_b)
+            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), shapes[i])
+            return replace(g, shape=shapes[i], log_b=log_b)
 
         return pullback
 
@@ -510,24 +574,27 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
         direct_weights,
         max(p.channels for p in parts),
         shared_elasticity=max(parts, key=lambda p: math.prod(p.shape)).shared_elasticity,
-    ).with_sample_squares(product(*(p.sample_squares for p in parts)))
+    ).with_sample_squares(balanced(product(*(p.sample_squares for p in parts))))
 
     def pullback_to(i: int) -> Pullback:
         others = [p for j, p in enumerate(parts) if j != i]
         log_others = sum(p.log_q for p in others)
         corr = math.prod(p.corr for p in others)
+        before = parts[i].shape
 
         def pullback(g: Backward) -> Backward:
             log_b = np.maximum(g.log_b + log_others, FLOOR)
             with_corr = replace(g, corr=g.corr * corr)
             back = replace(
                 g,
-                shape=parts[i].shape,
-                log_b=unbroadcast(with_corr, log_b, parts[i].shape),
+                shape=before,
+                log_b=unbroadcast(with_corr, log_b, before),
                 corr=g.corr * corr,
                 fluctuation=g.fluctuation + sum(p.fluctuation for p in others),
             )
-            return back.with_sample_squares(product(g.sample_squares, *(p.sample_squares for p in others)))
+            return back.with_sample_squares(
+                balanced(product(g.sample_squares, *(p.sample_squares for p in others)))
+            )
 
         return pullback
 
@@ -559,15 +626,16 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         sum(p.channels for p in parts),
         sample_squares=mixed([p.sample_squares for p in parts], weights),
     )
-    starts = np.cumsum([0] + [p.shape[axis] for p in parts])
+    shapes = [p.shape for p in parts]
+    starts = np.cumsum([0] + [p[axis] for p in shapes])
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
             log_b = g.log_b
             if log_b.shape[axis] > 1:
                 log_b = log_b.take(range(starts[i], starts[i + 1]), axis=axis)
-            share = parts[i].shape[axis] / shape[axis]
-            return replace(g, shape=parts[i].shape, log_b=log_b, channels=max(g.channels * share, 1.0))
+            share = shapes[i][axis] / shape[axis]
+            return replace(g, shape=shapes[i], log_b=log_b, channels=max(g.channels * share, 1.0))
 
         return pullback
 
@@ -584,8 +652,10 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     parts = live
     direct_weights = require_independent(parts, "a fork whose branches meet again without a weight between")
     top = max(float(p.log_b.max()) for p in parts)
-    b: Array = sum((np.exp(p.log_b - top) for p in parts), start=np.zeros(()))
-    mean_squares = [math.exp(log_mean(p.log_b) - top) for p in parts]
+    squares = [np.exp(p.log_b - top) for p in parts]
+    first, *others = squares
+    b: Array = sum(others, start=first)
+    mean_squares = [mean_of(q) for q in squares]
     whole = sum(mean_squares)
     channels = max(p.channels for p in parts)
     units = math.prod(parts[0].shape)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archcalc.analyses.mean_field.expectation import ZERO, Expected, expected_gradients
-from archcalc.analyses.mean_field.noise import Draws
 from archcalc.analyses.mean_field.remedies import remedies
+from archcalc.analyses.mean_field.shared import Shared
 from archcalc.analyses.mean_field.structure import Structure
 from archcalc.graph import Graph
 
@@ -121,21 +121,29 @@ def _two_digits(ratio: float) -> int:
 
 
 def verdict(
-    graph: Graph, shapes: Sequence[Sequence[Any]], rows: Sequence[Expected], *, with_remedies: bool = True
+    graph: Graph,
+    shapes: Sequence[Sequence[Any]],
+    rows: Sequence[Expected],
+    *,
+    with_remedies: bool = True,
+    shared: Shared | None = None,
 ) -> Verdict | None:
-    """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers."""
-    structure = Structure(graph, shapes)
+    """The verdict on a network's expected gradient; None for networks with fewer than two weighted layers.
+
+    `shared` are the random numbers with which `rows` were worked out, if known.
+    """
+    shared = shared or Shared()
+    structure = Structure(graph, shapes, shared)
     if len(structure.weighted) < 2:
         return None
     without_remedies = _verdict(structure, rows)
     if not with_remedies or without_remedies.verdict not in ("vanishing", "exploding"):
         return without_remedies
-    tried, draws = [], Draws()
+    tried = []
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            new = Structure(changed, new_shapes)
-            rows = expected_gradients(changed, new_shapes, draws=draws, primitives=new.chains)
-            other = _verdict(new, rows, explained=False)
+            rows = expected_gradients(changed, new_shapes, shared=shared)
+            other = _verdict(Structure(changed, new_shapes, shared), rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(without_remedies, remedies=tuple(tried))
 

@@ -27,8 +27,8 @@ from archcalc.analyses.mean_field.state import (
     Unpredicted,
     log_of,
     of_samples,
-    product,
     replace,
+    shifted,
     to_quantiles,
 )
 
@@ -42,10 +42,14 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
 
 
 class Taps:
-    """How often a position (row) reads a unit (column) of an axis, as a matrix."""
+    """How often a position (row) reads a unit (column) of an axis, as a matrix.
 
-    def __init__(self, matrix: Array) -> None:
+    `runs`: the same as pairs of slices, of positions and of the units that they read once, where known.
+    """
+
+    def __init__(self, matrix: Array, runs: Sequence[tuple[slice, slice]] = ()) -> None:
         self.matrix = matrix
+        self.runs = runs
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -68,17 +72,15 @@ class Taps:
         return counts
 
     @cached_property
-    def transposed(self) -> Taps:
-        other = Taps(self.matrix.T)
-        other.__dict__["transposed"] = self
-        return other
+    def most(self) -> int:
+        """The largest number of taps of a position, but at least 1."""
+        return max(int(self.counts.max()), 1)
 
     @cached_property
-    def _columns(self) -> tuple[NDArray[np.intp], Array]:
-        """For each position the units that it reads and how often, filled up with zeros."""
-        width = int((self.matrix != 0).sum(axis=1).max(initial=1))
-        columns = np.argsort(self.matrix == 0, axis=1, kind="stable")[:, :width]
-        return columns.T, np.take_along_axis(self.matrix, columns, axis=1).T
+    def transposed(self) -> Taps:
+        other = Taps(self.matrix.T, [(units, positions) for positions, units in self.runs])
+        other.__dict__["transposed"] = self
+        return other
 
     def __call__(self, x: Array, axis: int) -> Array:
         """The product with x along an axis, of which x has size 1 if it is constant there."""
@@ -86,12 +88,12 @@ class Taps:
         wide[axis] = -1
         if x.shape[axis] == 1:
             return x * self.counts.reshape(wide)
-        if self.size < 16 or len(self._columns[0]) * 8 > self.size:
+        if not self.runs:
             return np.moveaxis(np.tensordot(self.matrix, x, axes=(1, axis)), 0, axis)
-        first, *rest = zip(*self._columns, strict=True)
-        output: Array = x.take(first[0], axis=axis) * first[1].reshape(wide)
-        for units, times in rest:
-            output += x.take(units, axis=axis) * times.reshape(wide)
+        output = np.zeros((*x.shape[:axis], len(self), *x.shape[axis + 1 :]))
+        before = (slice(None),) * axis
+        for positions, units in self.runs:
+            output[(*before, positions)] += x[(*before, units)]
         return output
 
 
@@ -143,13 +145,16 @@ def collapse_axis(x: Array, axis: int) -> Array:
 @lru_cache(maxsize=1024)
 def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Taps:
     """The number of taps by which a position (row) reads a unit (column) of an axis, without padding."""
-    counts = np.zeros((positions, size))
+    counts, runs = np.zeros((positions, size)), []
     starts = stride * np.arange(positions) - before
     for t in range(kernel):
         at = starts + dilation * t
-        inside = (at >= 0) & (at < size)
-        counts[np.arange(positions)[inside], at[inside]] += 1.0
-    return Taps(counts)
+        (inside,) = np.nonzero((at >= 0) & (at < size))
+        counts[inside, at[inside]] += 1.0
+        if len(inside):
+            first, last = int(inside[0]), int(inside[-1])
+            runs.append((slice(first, last + 1), slice(int(at[first]), int(at[last]) + 1, stride)))
+    return Taps(counts, runs)
 
 
 def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise) -> tuple[Forward, Pullback]:
@@ -160,7 +165,7 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
     shape = (*x.shape[:-1], units)
     output = Forward(
         shape,
-        gain + summed(x.log_q, x.log_q.ndim - 1, fan),
+        summed(x.log_q, x.log_q.ndim - 1, fan),
         np.zeros((1,) * len(shape)),
         x.corr,
         x.fluctuation,
@@ -171,12 +176,13 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
         # if the matrix reads several positions, flattened to one, their differences are averaged
         sample_squares=x.sample_squares if fan <= x.channels else of_samples(x.sample_squares),
     )
-    output = with_fluctuation(output, element, fan, noise)
+    output = with_fluctuation(output, gain, element, fan, noise)
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         back = Backward(
-            x.shape,
-            gain + summed(g.log_b, g.log_b.ndim - 1, units) - g.log_channel_excess,
+            before,
+            summed(g.log_b, g.log_b.ndim - 1, units),
             g.corr,
             g.fluctuation,
             weight_bit,
@@ -184,7 +190,8 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
             centred=g.centred,
             sample_squares=g.sample_squares,
         )
-        return with_gradient_fluctuation(back, element, units, noise, g.unit_gradient_moment, fan)
+        gained = gain - g.log_channel_excess
+        return with_gradient_fluctuation(back, gained, element, units, noise, g.unit_gradient_moment, fan)
 
     return output, pullback
 
@@ -210,12 +217,12 @@ def convolution(
             return by_group(log_x, channel_axis, size, output, fan if depthwise else groups)
         return summed(log_x, channel_axis, size)
 
-    count_of_taps = math.prod(max(int(m.counts.max()), 1) for _, m in reads)
+    count_of_taps = math.prod(m.most for _, m in reads)
     count = count_of_taps * (1 if depthwise else fan // groups)
     read, readers = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
     output = Forward(
         shape,
-        gain + across(apply_all(x.log_q, reads), fan, filters),
+        across(apply_all(x.log_q, reads), fan, filters),
         np.zeros((1,) * len(shape)),
         x.corr,
         x.fluctuation,
@@ -226,26 +233,29 @@ def convolution(
         shared_elasticity=x.shared_elasticity,
         sample_squares=averaged(x.sample_squares, read),
     )
-    output = with_fluctuation(output, element, count, noise)
+    output = with_fluctuation(output, gain, element, count, noise)
     # with strides a position is read by fewer windows than a window has taps
     strides = math.prod(m.size / max(len(m), 1) for _, m in reads)
     readers = readers[: max(round(len(read) / strides), 1)]
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
         log_b = apply_all(g.log_b, [(axis, m.transposed) for axis, m in reads])
-        log_b = gain + across(log_b, filters, fan) - g.log_channel_excess
         back = Backward(
-            x.shape,
-            log_b,
+            before,
+            across(log_b, filters, fan),
             g.corr,
             g.fluctuation,
             weight_bit,
             fan,
-            value_response=_value_response(g.input_response, count, element.kurtosis) if depthwise else 0.0,
+            value_response=_value_response(g.input_response(), count, element.kurtosis)
+            if depthwise and g.input_response is not None
+            else 0.0,
             centred=g.centred,
             sample_squares=averaged(g.sample_squares, readers),
         )
-        return with_gradient_fluctuation(back, element, filters, noise, g.unit_gradient_moment, count)
+        gained = gain - g.log_channel_excess
+        return with_gradient_fluctuation(back, gained, element, filters, noise, g.unit_gradient_moment, count)
 
     return output, pullback
 
@@ -257,9 +267,10 @@ def averaged(sample_squares: Array, positions: NDArray[np.intp]) -> Array:
     """`sample_squares` in which each position is the mean of those that it reads, a column of `positions`."""
     if not len(positions) or sample_squares is EQUAL_SAMPLES:
         return sample_squares
+    averages = sample_squares.copy()
     read = np.exp(sample_squares[1]).take(positions)
-    mean = np.add.reduce(read, axis=0) / len(positions)
-    return np.stack([sample_squares[0], log_of(mean)])
+    averages[1] = log_of(np.add.reduce(read, axis=0) / len(positions))
+    return averages
 
 
 MAX_FEW_WEIGHTS = 64  # units with more weights count as Gaussian within their channel
@@ -277,7 +288,8 @@ def _few_weights_quantiles(quantiles: Array | None, element: Draw, count: int) -
     def sampled() -> Array:
         values = quantiles - quantiles.mean()
         w, units = _few_weights(count, element.kurtosis, len(values))
-        return to_quantiles(np.matmul(values.take(units), w[:, :, None]).ravel())
+        # no unit is out of range, which `clip` does not have to check
+        return to_quantiles(np.matmul(values.take(units, mode="clip"), w[:, :, None]).ravel())
 
     return sampled
 
@@ -329,15 +341,16 @@ def _require_zero_mean(element: Draw) -> None:
         raise Unpredicted("an initialiser whose mean is not 0")
 
 
-def with_fluctuation(output: Forward, element: Draw, fan: float, noise: Noise) -> Forward:
-    """The output with the fluctuation of a mean square of n Gaussian units, of variance 2/n.
+def with_fluctuation(output: Forward, gain: float, element: Draw, fan: float, noise: Noise) -> Forward:
+    """`exp(gain)` times the output, with the fluctuation of a mean square of n Gaussian units: 2/n.
 
     It is smaller for orthogonal matrices, and zero if they do not reduce the number of units.
     """
     share = _fluctuating_share(element, output.channels, fan)
     fluctuation = output.fluctuation + noise.square_fluctuation(2 * share / max(output.effective_units, 1.0))
-    sample_squares = product(output.sample_squares, noise.sample_factors(2 * share * output.inverse_units))
-    return replace(output, fluctuation=fluctuation).with_sample_squares(sample_squares)
+    mean, sample_squares = noise.varied(output.sample_squares, 2 * share, output.inverse_units)
+    log_q = shifted(output.log_q, gain + mean)
+    return replace(output, log_q=log_q, fluctuation=fluctuation, sample_squares=sample_squares)
 
 
 def _fluctuating_share(element: Draw, channels: float, fan: float) -> float:
@@ -347,7 +360,13 @@ def _fluctuating_share(element: Draw, channels: float, fan: float) -> float:
 
 
 def with_gradient_fluctuation(
-    back: Backward, element: Draw, fan: float, noise: Noise, unit_gradient_moment: float, width: float
+    back: Backward,
+    gain: float,
+    element: Draw,
+    fan: float,
+    noise: Noise,
+    unit_gradient_moment: float,
+    width: float,
 ) -> Backward:
     """As `with_fluctuation`, for a gradient W^T u.
 
@@ -355,9 +374,11 @@ def with_gradient_fluctuation(
     """
     share = _fluctuating_share(element, back.channels, fan)
     added = noise.square_fluctuation(2 * share / max(back.effective_units, 1.0))
-    back = replace(
-        back, fluctuation=back.fluctuation + added + math.log1p((unit_gradient_moment - 1) / max(width, 1.0))
-    )
-    return back.with_sample_squares(
-        product(back.sample_squares, noise.sample_factors(2 * share * back.inverse_units))
+    along_input = math.log1p((unit_gradient_moment - 1) / max(width, 1.0))
+    mean, sample_squares = noise.varied(back.sample_squares, 2 * share, back.inverse_units)
+    return replace(
+        back,
+        log_b=shifted(back.log_b, gain + mean),
+        fluctuation=back.fluctuation + (added + along_input),
+        sample_squares=sample_squares,
     )

@@ -6,7 +6,7 @@ from math import inf, log
 
 import pytest
 
-from archcalc.analyses.gradient_bounds.terms import named, number, plus, power, text, times
+from archcalc.analyses.gradient_bounds.terms import MAX_TEXT, named, number, plus, power, text, times
 from archcalc.arith.symbolic import symbol
 
 
@@ -27,6 +27,18 @@ def test_products_and_sums() -> None:
     assert text(power(times(number(0.25), w), 30).term) in ("(norm(w)/4)^30", "norm(w)^30/1.15292e+18")
     assert text(plus([number(1.0), w]).term) == "(1 + norm(w))"
     assert text(named("norm(w)", inf).term) == "inf"
+
+
+def test_sums_within_sums_are_cut_where_their_text_would_double_with_each() -> None:
+    """Each path through the network is a product, and 200 cells of two branches have 2^200 paths."""
+    cell = named("norm(w)", None)
+    for i in range(200):
+        cell = plus([times(named(f"norm(a{i})", None), cell), times(named(f"norm(b{i})", None), cell, cell)])
+    written = text(cell.term)
+    assert 100 < written.count("norm(") <= MAX_TEXT
+    assert "..." in written
+    few = plus([times(named(f"norm(a{i})", None), named(f"norm(b{i})", None)) for i in range(200)])
+    assert text(few.term).count("norm(") == 400
 
 
 def test_a_symbol_whose_coefficient_is_rounding_is_not_named() -> None:

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archcalc.analyses.initial import Draw
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Backward, Forward
-from archcalc.analyses.mean_field.weighted import averaged, of_samples
+from archcalc.analyses.mean_field.weighted import averaged, of_samples, taps
 
 ONE = np.zeros((1, 1, 1))
 
@@ -52,7 +54,28 @@ def test_samples_are_equal_without_batch_statistics() -> None:
     noise = Noise()
     output, _ = units.drop_samples(unit_tensor(), 0.5, noise)
     assert not output.sample_squares.any()
-    assert not noise.sample_factors(np.ones((2, 1))).any()
+    mean, sample_squares = noise.varied(EQUAL_SAMPLES, 1.0, (1.0, 1.0))
+    assert mean == 0
+    assert not sample_squares.any()
+
+
+def test_factors_of_samples_have_mean_one_and_their_variance() -> None:
+    mean, logs = Noise(batch=32).varied(EQUAL_SAMPLES, 0.5, (0.4, 0.1))
+    factors = np.exp(logs)
+    assert factors.mean(axis=1) == pytest.approx([1, 1])
+    assert factors.var(axis=1) == pytest.approx([0.2, 0.05], rel=0.25)
+    # their means were taken out, and deviate as means of 512 samples do
+    assert mean == pytest.approx(0, abs=4 * math.sqrt(0.25 / REPLICAS))
+
+
+def test_factors_multiply_the_differences_that_are_there() -> None:
+    """The same random numbers as for equal samples, times the squares: against the product itself."""
+    sample_squares = np.log(np.random.default_rng(3).random((2, REPLICAS)))
+    mean, logs = Noise(batch=32).varied(sample_squares, 0.5, (0.4, 0.1))
+    of_factors, factors = Noise(batch=32).varied(EQUAL_SAMPLES, 0.5, (0.4, 0.1))
+    squares = np.exp(factors) * np.exp(sample_squares)
+    assert np.exp(logs) == pytest.approx(squares / squares.mean(axis=1, keepdims=True))
+    assert mean == pytest.approx(of_factors + float(np.log(squares.mean(axis=1)).sum()))
 
 
 @pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
@@ -121,12 +144,11 @@ def test_the_gradient_of_a_broadcast_axis_of_size_two_is_a_sum() -> None:
 
 
 def test_units_of_a_sample_and_of_a_position() -> None:
-    assert unit_tensor((3, 3, 1)).inverse_units.ravel() == pytest.approx([1 / 9, 1])
-    assert unit_tensor((3, 3, 4)).inverse_units.ravel() == pytest.approx([1 / 36, 1 / 4])
+    assert unit_tensor((3, 3, 1)).inverse_units == pytest.approx((1 / 9, 1))
+    assert unit_tensor((3, 3, 4)).inverse_units == pytest.approx((1 / 36, 1 / 4))
     # a vector has only one position
-    assert Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8).inverse_units.ravel() == pytest.approx(
-        [1 / 8, 0]
-    )
+    vector = Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8)
+    assert vector.inverse_units == pytest.approx((1 / 8, 0))
 
 
 @pytest.mark.parametrize(("size", "positions"), [(7, 3), (9, 4), (4, 6), (5, 1)])
@@ -204,5 +226,33 @@ def test_the_mean_of_centred_squares_is_the_variance(corr: float) -> None:
     x = replace(
         unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
     )
-    logs, _ = normalised._centred_squares(x)
+    logs, _, variance = normalised._centred_squares(x, (0, 1))
+    assert variance.item() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
     assert np.exp(logs).mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
+
+
+@given(
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(-2, 5),
+    st.booleans(),
+)
+def test_sums_over_windows(
+    size: int, positions: int, kernel: int, stride: int, dilation: int, before: int, last: bool
+) -> None:
+    """A position adds up the units that its taps meet, and going back a unit the positions that read it."""
+    windows = taps(size, positions, kernel, stride, dilation, before)
+    axis = int(last)
+    x, g = (np.random.default_rng(n).random((n, 3) if axis == 0 else (3, n)) for n in (size, positions))
+    sums, back = np.zeros(g.shape), np.zeros(x.shape)
+    for i in range(positions):
+        for t in range(kernel):
+            unit = i * stride - before + t * dilation
+            if 0 <= unit < size:
+                np.moveaxis(sums, axis, 0)[i] += np.moveaxis(x, axis, 0)[unit]
+                np.moveaxis(back, axis, 0)[unit] += np.moveaxis(g, axis, 0)[i]
+    assert windows(x, axis) == pytest.approx(sums)
+    assert windows.transposed(g, axis) == pytest.approx(back)
