@@ -103,7 +103,7 @@ def _file() -> dict[str, Any]:
         "claims": {
             "type": "array",
             "items": {"$ref": "#/$defs/claim"},
-            "description": "Figures that somebody stated; archcalc check compares them.",
+            "description": "Figures that somebody stated; archcalc audit checks them.",
         },
         "compile": {
             "$ref": "#/$defs/compile",

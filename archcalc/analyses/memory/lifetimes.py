@@ -125,7 +125,8 @@ class Lifetimes:
         """
         sample, written = self._alive(enumerate(self.sample))
         fixed, fixed_written = self._alive(self._fixed.items())
-        yield fixed[0], sample[0], BEFORE
+        if not self._nodes:
+            yield fixed[0], sample[0], BEFORE
         for event, early in self._early.items():
             at = event + 1
             yield fixed[at] - fixed_written[at], sample[at] - written[at] + early, event
