@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
@@ -30,19 +30,25 @@ def weights(graph: Graph, shapes: Shapes) -> Weights:
 
     Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
-    return owned(graph, (node.layer.weights(*graph.input_shapes(shapes, node)) for node in graph.nodes))
+    return owned(graph, list(graph.each(shapes, lambda layer, *inputs: layer.weights(*inputs))))
 
 
-def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
+def owned(graph: Graph, declared: Weights) -> Weights:
     """The same, from the weights that each node's layer declares without regard to sharing.
 
     Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
     by_node: Weights = []
+    flagged: dict[tuple[Layer, int], tuple[Weight, ...]] = {}  # equal layers on equal shapes have one tuple
     indices = {repeat.index for repeat in graph.repeats}
     faults: list[tuple[str, str]] = []
     for node, of_layer in zip(graph.nodes, declared, strict=True):
-        if node.shared_with is not None:
+        layer = node.layer
+        if (
+            node.shared_with is None and layer.trainable and not layer.trained
+        ):  # as declared, in most networks
+            by_node.append(of_layer)
+        elif node.shared_with is not None:
             owner = graph.nodes[node.shared_with]
             if not _same(of_layer, by_node[node.shared_with], indices):
                 faults.append(
@@ -54,11 +60,14 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
                 )
             by_node.append(())
         else:
-            unknown = (node.layer.trained or {}).keys() - {w.name for w in of_layer}
+            unknown = (layer.trained or {}).keys() - {w.name for w in of_layer}
             if unknown:
                 text = f"trained: no weight is named {min(unknown)!r}; it has {_listed(of_layer)}"
                 faults.append((node.name, text))
-            by_node.append(_flagged(node.layer, of_layer))
+            key = layer, id(of_layer)
+            if key not in flagged:
+                flagged[key] = _flagged(layer, of_layer)
+            by_node.append(flagged[key])
     if faults:
         raise NetworkError(faults)
     return by_node
@@ -66,8 +75,6 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
 
 def _flagged(layer: Layer, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
     """The weights as they are trained where the layer is frozen, or single weights of it are."""
-    if layer.trainable and not layer.trained:
-        return weights
     stated = layer.trained or {}
     return tuple(w._replace(trainable=stated.get(w.name, layer.trainable and w.trainable)) for w in weights)
 

@@ -8,6 +8,7 @@ where it cannot be decided, it becomes a recorded assumption.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,10 +169,8 @@ def _totient(n: int) -> int:
 
 def prod(sizes: Any) -> Size:
     """The product of sizes; 1 for none."""
-    result: Size = 1
-    for size in sizes:
-        result = result * size
-    return result
+    product: Size = functools.reduce(operator.mul, sizes, 1)
+    return product
 
 
 def total(sizes: Any) -> Size:
@@ -356,6 +355,8 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
 
 def broadcast(a: Size, b: Size, message: Message) -> Size:
     """The broadcast size of an axis from sizes `a` and `b`; requires that they are equal or one is 1."""
+    if type(a) is int and type(b) is int and a == b:  # most often, and it saves three questions
+        return a
     if certainly(equal(a, 1)):
         return b
     if certainly(equal(b, 1)):

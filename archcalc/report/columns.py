@@ -92,7 +92,7 @@ class Figures:
 
     @once
     def type(self) -> Sequence[str]:
-        return [type_name(node.layer) for node in self.graph.nodes]
+        return list(self.graph.each_layer(type_name))
 
     @once
     def inputs(self) -> Sequence[tuple[str, ...]]:

@@ -70,8 +70,8 @@ class Row(Frozen):
     training_activation_bytes: Size
 
     def __init__(self, columns: Any, index: int) -> None:
-        object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "index", index)
+        _set_columns(self, columns)
+        _set_index(self, index)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Row, (self.columns, self.index)
@@ -79,7 +79,8 @@ class Row(Frozen):
     @property
     def output_shape(self) -> Shape:
         """Shape of the first output, without the batch axis."""
-        return self.output_shapes[0]
+        shape: Shape = self.columns.output_shapes[self.index][0]
+        return shape
 
     @property
     def non_trainable_parameters(self) -> Size:
@@ -169,6 +170,8 @@ class Row(Frozen):
         return f"Row({self.name!r}, {self.type}, {shape}, {thousands(self.parameters)} parameters)"
 
 
+# as `object.__setattr__`, in two thirds of its time
+_set_columns, _set_index = Row.columns.__set__, Row.index.__set__
 for _name in SUMMED:
     _entry: Entry[Size] = Entry()
     _entry.__set_name__(Row, _name)
