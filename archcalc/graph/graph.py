@@ -98,9 +98,9 @@ class Shapes(list[tuple[Shape, ...]]):
 class Cases:
     """The calls of a network, where all of one layer object on equal input shapes are one case.
 
-    What follows from a layer and its input shapes is worked out once for each case: readers make one object of
-    equal layers, and a deep network has few. `of` has the number of each call's case; `calls` has the cases,
-    in the order in which they first appear.
+    What follows from a layer and its input shapes is worked out once for each case: readers make one object
+    of equal layers, and a deep network has few. `of` has the number of each call's case; `calls` has the
+    cases, in the order in which they first appear.
     """
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
@@ -341,6 +341,8 @@ class Graph:
 
 def topological_order(parents: Sequence[Iterable[int]]) -> list[int]:
     """Indices in topological order, the lowest possible first; nodes of and after cycles are left out."""
+    if all(parent < i for i, sources in enumerate(parents) for parent in sources):
+        return list(range(len(parents)))  # as most files have them
     import heapq
 
     children: list[list[int]] = [[] for _ in parents]
