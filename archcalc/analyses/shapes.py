@@ -87,7 +87,8 @@ class _Walk:
         if tap.output >= len(outputs):
             name = self.graph.nodes[tap.node].name
             raise NetworkError([(name, f"has {len(outputs)} outputs, output number {tap.output} is read")])
-        return outputs[tap.output]
+        shape: Shape = outputs[tap.output]
+        return shape
 
     def _node(self, i: int) -> None:
         node, shapes = self.graph.nodes[i], self.shapes

@@ -271,7 +271,7 @@ class Figures:
         return effective_fields(self.graph, self.output_shapes, self._windows)
 
     @once
-    def kinds(self) -> Set[type]:
+    def kinds(self) -> Set[Any]:
         return row_data.kinds(self)
 
     @once

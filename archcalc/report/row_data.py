@@ -54,7 +54,7 @@ class Entries(NamedTuple):
         return next(iter(self.effective_fields.values()), None)
 
 
-_COLUMNS = Entries._fields[:-1]
+_COLUMNS: tuple[str, ...] = Entries._fields[:-1]
 
 
 def entries(columns: Any) -> Iterator[Entries]:
@@ -66,7 +66,7 @@ def entries(columns: Any) -> Iterator[Entries]:
 def entries_of(columns: Any, row: int) -> Entries:
     """One row's entries."""
     figures = tuple(getattr(columns, name)[row] for name in SUMMED)
-    return Entries(*(getattr(columns, name)[row] for name in _COLUMNS), figures)
+    return Entries._make((*(getattr(columns, name)[row] for name in _COLUMNS), figures))
 
 
 def data_of(row: Entries, values: Values, unknown: dict[str, str]) -> Part:

@@ -135,7 +135,7 @@ class Row(Frozen):
 
 
 # as `object.__setattr__`, in two thirds of its time
-_set_columns, _set_index = Row.columns.__set__, Row.index.__set__
+_set_columns, _set_index = vars(Row)["columns"].__set__, vars(Row)["index"].__set__
 for _name in SUMMED:
     _entry: Entry[Size] = Entry()
     _entry.__set_name__(Row, _name)

@@ -171,10 +171,8 @@ class Expansion:
             first = self.paths[self._numbers[name]]
             self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
         # a missing layer is that of the owner of the weights; `share` fills it in
-        inputs, masks = reads, ()
-        if entry.masks:
-            inputs = reads[: len(entry.inputs or ())]
-            masks = _masks(entry, reads[len(inputs) :])
+        inputs = reads[: len(entry.inputs or ())] if entry.masks else reads
+        masks = _masks(entry, reads[len(inputs) :]) if entry.masks else ()
         self.nodes.append(Node(name, layer, inputs, masks=masks))  # type: ignore[arg-type]
         self.paths.append(path)
         self._numbers[name] = number
