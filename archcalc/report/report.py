@@ -158,7 +158,7 @@ class Report(Frozen):
         """What a reader should know."""
         of = self._of
         return (
-            *_unknown_layers(self.rows),
+            *(() if of.all_known else _unknown_layers(self.rows)),
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),

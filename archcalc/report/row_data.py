@@ -71,7 +71,11 @@ def entries_of(columns: Any, row: int) -> Entries:
 
 def data_of(row: Entries, values: Values, unknown: dict[str, str]) -> Part:
     """A row's data."""
-    return own(row) | {"inputs": [*row.inputs]} | common(row, values) | fields(row, values, unknown)
+    data = own(row)
+    data["inputs"] = [*row.inputs]
+    data.update(common(row, values))
+    data.update(fields(row, values, unknown))
+    return data
 
 
 def all_data(columns: Any) -> Iterator[Part]:
@@ -124,7 +128,8 @@ def common(row: Entries, values: Values) -> Part:
     }
     part.update(zip(SUMMED, values(row.figures), strict=True))
     part["weights"] = [
-        {"name": w.name, "shape": values(w.shape), "trainable": w.trainable} for w in row.weights
+        {"name": name, "shape": values(shape), "trainable": trainable}
+        for name, shape, trainable, _ in row.weights
     ]
     return part
 
