@@ -8,13 +8,13 @@ where it cannot be decided, it becomes a recorded assumption.
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 from archcalc.arith import ranges, symbolic
@@ -169,7 +169,7 @@ def _totient(n: int) -> int:
 
 def prod(sizes: Any) -> Size:
     """The product of sizes; 1 for none."""
-    product: Size = functools.reduce(operator.mul, sizes, 1)
+    product: Size = reduce(operator.mul, sizes, 1)
     return product
 
 

@@ -45,7 +45,7 @@ MOST_TEXTS = 1_000  # that are remembered; a network whose layers all differ has
 
 def _joined(parts: tuple[dict[str, Any], ...], texts: dict[int, tuple[Any, str]], ascii: bool) -> str:
     """An object of three parts: texts; what other objects have too, whose text is in `texts`; the rest."""
-    own, shared, rest = parts
+    named, shared, rest = parts
     encode = _ASCII if ascii else _TEXT
     known = texts.get(id(shared))
     if known is None:
@@ -56,10 +56,10 @@ def _joined(parts: tuple[dict[str, Any], ...], texts: dict[int, tuple[Any, str]]
     # the encoder is quick for a text, and takes a microsecond to start for anything else
     members = [
         f"{encode(key)}: {encode(value) if type(value) is str else _texts(value, encode)}"
-        for key, value in own.items()
+        for key, value in named.items()
     ]
     text = f"{{{', '.join(members)}, {known[1]}, {encode(rest)[1:]}"
-    return text if _is_encodable(text) else _ASCII({**own, **shared, **rest})
+    return text if _is_encodable(text) else _ASCII({**named, **shared, **rest})
 
 
 def _texts(texts: Sequence[str], encode: Callable[[str], str]) -> str:

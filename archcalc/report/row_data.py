@@ -71,7 +71,7 @@ def entries_of(columns: Any, row: int) -> Entries:
 
 def data_of(row: Entries, values: Values, unknown: dict[str, str]) -> Part:
     """A row's data."""
-    data = own(row)
+    data = named(row)
     data["inputs"] = [*row.inputs]
     data.update(common(row, values))
     data.update(fields(row, values, unknown))
@@ -102,7 +102,7 @@ def parts(columns: Any) -> Iterator[tuple[Part, Part, Part]]:
                 part = shared[key] = common(row, values)
         else:  # symbols take long to compare
             part = common(row, values)
-        yield own(row), part, fields(row, values, unknown)
+        yield named(row), part, fields(row, values, unknown)
 
 
 def _with_unknown(columns: Any) -> Iterator[tuple[Entries, dict[str, str]]]:
@@ -116,7 +116,7 @@ def _with_unknown(columns: Any) -> Iterator[tuple[Entries, dict[str, str]]]:
 Values = Callable[[tuple[Any, ...]], Any]
 
 
-def own(row: Entries) -> Part:
+def named(row: Entries) -> Part:
     return {"name": row.name, "type": row.type, "inputs": row.inputs}
 
 
