@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from itertools import compress
 from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
@@ -79,11 +80,13 @@ def _flagged(layer: Layer, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
     return tuple(w._replace(trainable=stated.get(w.name, layer.trainable and w.trainable)) for w in weights)
 
 
-def _trained(weights: Sequence[Weight]) -> Size:
-    """The parameters of the weights that are trained."""
-    if any(w.trainable is None for w in weights):
-        return Unknown("the file does not say which of its weights are trained")
-    return total(w.parameters for w in weights if w.trainable)
+def _count(weights: Sequence[Weight]) -> Count:
+    """The parameters of the weights, and of those that are trained."""
+    sizes = [w.parameters for w in weights]
+    trained = [w.trainable for w in weights]
+    if None in trained:
+        return Count(total(sizes), Unknown("the file does not say which of its weights are trained"))
+    return Count(total(sizes), total(compress(sizes, trained)))
 
 
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
@@ -93,8 +96,7 @@ def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     for of_node in owned:
         count = of_one.get(id(of_node))
         if count is None:
-            count = Count(total(w.parameters for w in of_node), _trained(of_node))
-            of_one[id(of_node)] = count
+            count = of_one[id(of_node)] = _count(of_node)
         by_node.append(count)
     if not graph.repeats:
         return by_node
