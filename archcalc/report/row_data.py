@@ -107,9 +107,10 @@ def parts(columns: Any) -> Iterator[tuple[Part, Part, Part]]:
 
 def _with_unknown(columns: Any) -> Iterator[tuple[Entries, dict[str, str]]]:
     """Each row, and its unknown figures, as `unknown` gives them."""
-    known = columns.all_known
+    known, plain = columns.all_known, columns.all_plain
     for row in entries(columns):
-        yield row, with_sigma({} if known else unknown(row, row.figures), row.effective_fields)
+        by_figure = {} if known else unknown(row, row.figures)
+        yield row, by_figure if plain else with_sigma(by_figure, row.effective_fields)
 
 
 # a tuple as a list of JSON: `list` is fastest where its values are of JSON, and `tuple` gives what was there
