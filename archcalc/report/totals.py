@@ -140,7 +140,7 @@ class Totals(Frozen):
 
     def _sum(self, figure: str, of: Set[int | None] | None = None) -> Size:
         """A column's sum, over all rows or these; unknown, with the names of those layers, if any is."""
-        every: tuple[Size, ...] = tuple(getattr(self._of, figure))
+        every: tuple[Any, ...] = tuple(getattr(self._of, figure))
         if of is None and concrete(every):  # as in most networks
             return sum(every)
         column = {i: value for i, value in enumerate(every) if of is None or i in of}
