@@ -364,7 +364,9 @@ class Expansion:
     def _check_use(self, use: BlockEntry, binding: Binding) -> None:
         """Check a block use against the block's declaration, and its values and repeat."""
         body = self.blocks[use.block]
-        for key in use.arguments.keys() - body.parameters.keys():
+        for key in use.arguments:
+            if key in body.parameters:
+                continue
             hint = did_you_mean(key, [*body.parameters, *BLOCK_KEYS])
             known = f"; its parameters: {', '.join(body.parameters) or 'none'}"
             self.faults.add(
