@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
+from itertools import compress
 from typing import NamedTuple
 
 from archcalc.analyses.shapes import Shapes, Weights
@@ -30,19 +31,25 @@ def weights(graph: Graph, shapes: Shapes) -> Weights:
 
     Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
-    return owned(graph, (node.layer.weights(*graph.input_shapes(shapes, node)) for node in graph.nodes))
+    return owned(graph, list(graph.each(shapes, lambda layer, *inputs: layer.weights(*inputs))))
 
 
-def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
+def owned(graph: Graph, declared: Weights) -> Weights:
     """The same, from the weights that each node's layer declares without regard to sharing.
 
     Raises `NetworkError` where a layer that shares weights would need weights of other shapes.
     """
     by_node: Weights = []
+    flagged: dict[tuple[Layer, int], tuple[Weight, ...]] = {}  # equal layers on equal shapes have one tuple
     indices = {repeat.index for repeat in graph.repeats}
     faults: list[tuple[str, str]] = []
     for node, of_layer in zip(graph.nodes, declared, strict=True):
-        if node.shared_with is not None:
+        layer = node.layer
+        if (
+            node.shared_with is None and layer.trainable and not layer.trained
+        ):  # as declared, in most networks
+            by_node.append(of_layer)
+        elif node.shared_with is not None:
             owner = graph.nodes[node.shared_with]
             if not _same(of_layer, by_node[node.shared_with], indices):
                 faults.append(
@@ -54,11 +61,14 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
                 )
             by_node.append(())
         else:
-            unknown = (node.layer.trained or {}).keys() - {w.name for w in of_layer}
+            unknown = (layer.trained or {}).keys() - {w.name for w in of_layer}
             if unknown:
                 text = f"trained: no weight is named {min(unknown)!r}; it has {_listed(of_layer)}"
                 faults.append((node.name, text))
-            by_node.append(_flagged(node.layer, of_layer))
+            key = layer, id(of_layer)
+            if key not in flagged:
+                flagged[key] = _flagged(layer, of_layer)
+            by_node.append(flagged[key])
     if faults:
         raise NetworkError(faults)
     return by_node
@@ -66,17 +76,17 @@ def owned(graph: Graph, declared: Iterable[tuple[Weight, ...]]) -> Weights:
 
 def _flagged(layer: Layer, weights: tuple[Weight, ...]) -> tuple[Weight, ...]:
     """The weights as they are trained where the layer is frozen, or single weights of it are."""
-    if layer.trainable and not layer.trained:
-        return weights
     stated = layer.trained or {}
     return tuple(w._replace(trainable=stated.get(w.name, layer.trainable and w.trainable)) for w in weights)
 
 
-def _trained(weights: Sequence[Weight]) -> Size:
-    """The parameters of the weights that are trained."""
-    if any(w.trainable is None for w in weights):
-        return Unknown("the file does not say which of its weights are trained")
-    return total(w.parameters for w in weights if w.trainable)
+def _count(weights: Sequence[Weight]) -> Count:
+    """The parameters of the weights, and of those that are trained."""
+    sizes = [w.parameters for w in weights]
+    trained = [w.trainable for w in weights]
+    if None in trained:
+        return Count(total(sizes), Unknown("the file does not say which of its weights are trained"))
+    return Count(total(sizes), total(compress(sizes, trained)))
 
 
 def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
@@ -86,8 +96,7 @@ def counts(graph: Graph, owned: Sequence[tuple[Weight, ...]]) -> list[Count]:
     for of_node in owned:
         count = of_one.get(id(of_node))
         if count is None:
-            count = Count(total(w.parameters for w in of_node), _trained(of_node))
-            of_one[id(of_node)] = count
+            count = of_one[id(of_node)] = _count(of_node)
         by_node.append(count)
     if not graph.repeats:
         return by_node

@@ -10,10 +10,11 @@ from archcalc.analyses.copies import refuse_arrays, shape_of_copy
 from archcalc.arith import Shape, certainly, equal, for_each_copy, is_array, require_equal
 from archcalc.arith.symbolic import symbol
 from archcalc.errors import ArchcalcError, LayerError, NetworkError
-from archcalc.graph import Graph, Once, Repeat, Shapes, Tap
+from archcalc.graph import Cases, Graph, Node, Repeat, Shapes, Tap
 from archcalc.layers.base import Layer, Weight, show
 
 Weights = list[tuple[Weight, ...]]
+_Result = tuple[tuple[Shape, ...], tuple[Weight, ...], int]
 
 MAX_BITS = 2048  # of a tensor's sizes together, so that every figure can be printed
 MAX_GROWING = 3  # nested blocks that change their shape; each is run several times
@@ -48,6 +49,8 @@ def shapes_and_weights(graph: Graph) -> tuple[Shapes, Weights]:
         raise NetworkError(list(dict.fromkeys(walk.faults)))
     shapes = Shapes(cast("list[tuple[Shape, ...]]", walk.shapes))
     shapes.indices, shapes.read = frozenset(walk.numbered), walk.read
+    if not graph.repeats:  # else a node may have had other inputs in another run of its block
+        shapes.cases = walk.cases
     return shapes, walk.declared
 
 
@@ -56,54 +59,71 @@ class _Walk:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.shapes: list[tuple[Shape, ...] | None] = [None] * len(graph.nodes)
+        self.shapes: list[Any] = [None] * len(graph.nodes)  # of a node's outputs; None for a faulty one
         self.declared: Weights = [()] * len(graph.nodes)
         self.faults: list[tuple[str, str]] = []
         self.read: dict[str, tuple[Shape, ...]] = {}
         self.replaced: dict[Tap, Shape] = {}  # tensors of which readers here see another copy's
         self.numbered: dict[str, Repeat] = {}
         self._arrays = any(map(is_array, graph.symbols.values()))
-        self._declare = Once(_declared)
+        self.cases = Cases(graph.nodes)
+        self.cases.of = [0] * len(graph.nodes)
+        self._results: list[_Result] = []  # of each case
         self._left = max(TENSORS_A_NODE * len(graph.nodes), MIN_TENSORS)
 
     def through(self, parts: Iterable[int | Repeat], depth: int = 0) -> None:
         for part in parts:
-            if isinstance(part, Repeat):
-                self._block(part, depth + 1)
-            else:
+            if type(part) is int:
                 self._node(part)
+            else:
+                self._block(cast(Repeat, part), depth + 1)
 
     def shape(self, tap: Tap) -> Shape:
         """The shape of a tensor as it is read here; raises `NetworkError` for an output out of range."""
-        if tap in self.replaced:
+        if self.replaced and tap in self.replaced:
             return self.replaced[tap]
         outputs = self.shapes[tap.node]
         assert outputs is not None
         if tap.output >= len(outputs):
             name = self.graph.nodes[tap.node].name
             raise NetworkError([(name, f"has {len(outputs)} outputs, output number {tap.output} is read")])
-        return outputs[tap.output]
+        shape: Shape = outputs[tap.output]
+        return shape
 
     def _node(self, i: int) -> None:
-        node = self.graph.nodes[i]
-        self.shapes[i] = None
-        if self._left < 0 or any(self.shapes[t.node] is None for t in node.inputs):
-            return
+        node, shapes = self.graph.nodes[i], self.shapes
+        shapes[i] = None
         try:
-            inputs = tuple(map(self.shape, node.inputs))
-            outputs, weights = self._declare(node.layer, inputs)
-            self._left -= len(inputs) + len(outputs) + len(weights)
-            if self._left < 0:
-                self.faults.append(
-                    (node.name, "from here on layers hold too many inputs, outputs and weights")
-                )
+            inputs = self._inputs(node)
+            if inputs is None or self._left < 0:
                 return
+            case = self.cases.find(node.layer, inputs)
+            if case is None:
+                self._results.append(_declared(node.layer, *inputs))
+                case = self.cases.add(node.layer, inputs)
         except ArchcalcError as fault:
             self.faults.append((node.name, str(fault)))
             return
-        self.shapes[i], self.declared[i] = outputs, weights
+        outputs, weights, size = self._results[case]
+        self._left -= size
+        if self._left < 0:
+            self.faults.append((node.name, "from here on layers hold too many inputs, outputs and weights"))
+            return
+        shapes[i], self.declared[i], self.cases.of[i] = outputs, weights, case
         if self.replaced and not self.replaced.keys().isdisjoint(node.inputs):
             self.read[node.name] = inputs
+
+    def _inputs(self, node: Node) -> tuple[Shape, ...] | None:
+        """The shapes that a node reads; None after a faulty one. Raises `NetworkError` as `shape` does."""
+        shapes = self.shapes
+        if not self.replaced:
+            try:
+                return tuple([shapes[i][output] for i, output in node.inputs])
+            except (IndexError, TypeError):
+                pass  # the others are asked for one by one
+        if any(shapes[tap.node] is None for tap in node.inputs):
+            return None
+        return tuple(map(self.shape, node.inputs))
 
     def _block(self, repeat: Repeat, depth: int) -> None:
         """A block that is repeated a symbolic number of times: once as the first copy, and as any other."""
@@ -167,14 +187,14 @@ class _Walk:
         self.replaced[repeat.out] = of_copy(repeat.count)
 
 
-def _declared(layer: Layer, *inputs: Shape) -> tuple[tuple[Shape, ...], tuple[Weight, ...]]:
-    """The shapes of a layer's outputs, and its weights."""
+def _declared(layer: Layer, *inputs: Shape) -> _Result:
+    """The shapes of a layer's outputs, its weights, and how many tensors these and its inputs are."""
     outputs = layer.output_shapes(*inputs)
     # some faults (groups that do not divide the channels) appear only in the weights
     weights = layer.weights(*inputs)
     for shape in outputs:
         _require_printable(shape)
-    return outputs, weights
+    return outputs, weights, len(inputs) + len(outputs) + len(weights)
 
 
 def _require_printable(shape: Shape) -> None:

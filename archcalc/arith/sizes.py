@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 from archcalc.arith import ranges, symbolic
@@ -168,10 +169,8 @@ def _totient(n: int) -> int:
 
 def prod(sizes: Any) -> Size:
     """The product of sizes; 1 for none."""
-    result: Size = 1
-    for size in sizes:
-        result = result * size
-    return result
+    product: Size = reduce(operator.mul, sizes, 1)
+    return product
 
 
 def total(sizes: Any) -> Size:
@@ -356,6 +355,8 @@ def require_equal(a: Size, b: Size, message: Message, note: str = "") -> Size:
 
 def broadcast(a: Size, b: Size, message: Message) -> Size:
     """The broadcast size of an axis from sizes `a` and `b`; requires that they are equal or one is 1."""
+    if type(a) is int and type(b) is int and a == b:  # most often, and it saves three questions
+        return a
     if certainly(equal(a, 1)):
         return b
     if certainly(equal(b, 1)):

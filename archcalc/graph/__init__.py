@@ -1,10 +1,10 @@
 """A network as a graph of layer calls."""
 
 from archcalc.graph.graph import CallMask as CallMask
+from archcalc.graph.graph import Cases as Cases
 from archcalc.graph.graph import Graph as Graph
 from archcalc.graph.graph import GraphError as GraphError
 from archcalc.graph.graph import Node as Node
-from archcalc.graph.graph import Once as Once
 from archcalc.graph.graph import Origin as Origin
 from archcalc.graph.graph import Repeat as Repeat
 from archcalc.graph.graph import Shapes as Shapes

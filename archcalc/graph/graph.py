@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from archcalc.arith import Shape, Size
 from archcalc.arith.sums import over_copies
@@ -91,6 +92,37 @@ class Shapes(list[tuple[Shape, ...]]):
         super().__init__(shapes)
         self.indices: frozenset[str] = frozenset()
         self.read: Mapping[str, tuple[Shape, ...]] = {}
+        self.cases: Cases | None = None
+
+
+class Cases:
+    """The calls of a network, where all of one layer object on equal input shapes are one case.
+
+    What follows from a layer and its input shapes is worked out once for each case: readers make one object
+    of equal layers, and a deep network has few. `of` has the number of each call's case; `calls` has the
+    cases, in the order in which they first appear.
+    """
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        self.nodes = nodes  # of which these are the calls
+        self.calls: list[tuple[Layer, tuple[Shape, ...]]] = []
+        self.of: list[int] = []
+        self._numbers: dict[tuple[int, tuple[Shape, ...]], int] = {}  # by the object: hashing it takes long
+
+    def find(self, layer: Layer, inputs: tuple[Shape, ...]) -> int | None:
+        """The number of the case of a call, if there was one like it."""
+        try:
+            return self._numbers.get((id(layer), inputs))
+        except TypeError:  # arrays of sizes
+            return None
+
+    def add(self, layer: Layer, inputs: tuple[Shape, ...]) -> int:
+        """The number of a case that was not found."""
+        number = len(self.calls)
+        self.calls.append((layer, inputs))
+        with suppress(TypeError):
+            self._numbers[id(layer), inputs] = number
+        return number
 
 
 class Origin(NamedTuple):
@@ -101,29 +133,6 @@ class Origin(NamedTuple):
 
     nodes: tuple[Node, ...]
     read: Callable[[Mapping[str, int | None]], Graph]
-
-
-class Once(Generic[T]):
-    """A function of a layer and its input shapes that is called once for a layer object on equal shapes.
-
-    Readers make one object of equal layers, of which a deep network has few.
-    """
-
-    def __init__(self, figure: Callable[..., T]) -> None:
-        self._figure = figure
-        # by the object, since hashing a layer takes long; it is held, so that no other gets its id
-        self._known: dict[tuple[int, tuple[Shape, ...]], tuple[Layer, T]] = {}
-
-    def __call__(self, layer: Layer, inputs: tuple[Shape, ...]) -> T:
-        key = id(layer), inputs
-        try:
-            if key in self._known:
-                return self._known[key][1]
-        except TypeError:  # arrays of sizes, or unknown ones
-            return self._figure(layer, *inputs)
-        value = self._figure(layer, *inputs)
-        self._known[key] = layer, value
-        return value
 
 
 @dataclass(frozen=True)
@@ -218,8 +227,35 @@ class Graph:
 
     def each(self, shapes: Sequence[Sequence[Shape]], figure: Callable[..., T]) -> Iterator[T]:
         """`figure(layer, *input shapes)` of each node, worked out once for equal layers on equal shapes."""
-        once = Once(figure)
-        return (once(node.layer, self.input_shapes(shapes, node)) for node in self.nodes)
+        cases = self.cases(shapes)
+        known: list[T] = []
+        for case in cases.of:
+            if case == len(known):  # numbers are in the order of their first appearance
+                layer, inputs = cases.calls[case]
+                known.append(figure(layer, *inputs))
+            yield known[case]
+
+    def cases(self, shapes: Sequence[Sequence[Shape]]) -> Cases:
+        """The cases of its calls on these shapes."""
+        if isinstance(shapes, Shapes) and shapes.cases is not None and shapes.cases.nodes is self.nodes:
+            return shapes.cases
+        cases = Cases(self.nodes)
+        for node in self.nodes:
+            inputs = self.input_shapes(shapes, node)
+            case = cases.find(node.layer, inputs)
+            cases.of.append(cases.add(node.layer, inputs) if case is None else case)
+        if isinstance(shapes, Shapes):
+            shapes.cases = cases
+        return cases
+
+    def each_layer(self, figure: Callable[[Layer], T]) -> Iterator[T]:
+        """`figure(layer)` of each node, worked out once for each layer object."""
+        known: dict[Layer, T] = {}
+        for node in self.nodes:
+            layer = node.layer
+            if layer not in known:
+                known[layer] = figure(layer)
+            yield known[layer]
 
     def consumers(self) -> list[list[int]]:
         """For each node, the indices of the nodes that read it, once per input; masks are no inputs."""
@@ -251,6 +287,9 @@ class Graph:
         With `around` those inside this block. Of blocks of the same nodes the later one is the outer one.
         """
         end = len(self.nodes) - 1 if last is None else last
+        if not self.repeats:
+            yield from range(first, end + 1)
+            return
         starting: dict[int, Repeat] = {}
         for repeat in sorted(self.repeats, key=lambda r: r.last - r.first):
             if repeat is around:
@@ -305,6 +344,8 @@ class Graph:
 
 def topological_order(parents: Sequence[Iterable[int]]) -> list[int]:
     """Indices in topological order, the lowest possible first; nodes of and after cycles are left out."""
+    if all(parent < i for i, sources in enumerate(parents) for parent in sources):
+        return list(range(len(parents)))  # as most files have them
     import heapq
 
     children: list[list[int]] = [[] for _ in parents]

@@ -98,11 +98,10 @@ def restate(graph: Graph) -> bool:
     """
     faults: list[tuple[str, str]] = []
     has_symbols = any(isinstance(repeat.count, Expr) for repeat in graph.repeats)
-    seen: set[Layer] = set()
+    first: dict[Layer, Node] = {}
     for node in graph.nodes:
-        if node.layer in seen:
-            continue
-        seen.add(node.layer)
+        first.setdefault(node.layer, node)
+    for node in first.values():
         if _any(_varies, vars(node.layer).values()):
             # arrays are values: what does not hold for them is masked
             has_symbols = has_symbols or _any(arith.is_symbolic, vars(node.layer).values())
@@ -133,7 +132,7 @@ def _varies(value: Any) -> bool:
 def _any(kind: Callable[[Any], bool], values: Iterable[Any]) -> bool:
     """Whether any argument is, or contains in tuples and layers, something of a kind."""
     for value in values:
-        if type(value) in _PLAIN:
+        if type(value) in _PLAIN or (type(value) is tuple and _PLAIN.issuperset(map(type, value))):
             continue
         if isinstance(value, Layer):
             value = tuple(getattr(value, f.name) for f in dataclasses.fields(cast(Any, value)))

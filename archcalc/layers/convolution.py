@@ -53,12 +53,8 @@ class Kernel(Spatial):
         """The number of output channels."""
 
     def output_sides(self, x: Shape) -> Shape:
-        return tuple(
-            window_count(n, k, s, d, self.padding)
-            for n, k, s, d in zip(
-                self.sides(x), self.kernel_size, self.strides, self.dilation_rate, strict=True
-            )
-        )
+        along_axes = zip(self.sides(x), self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        return tuple([window_count(n, k, s, d, self.padding) for n, k, s, d in along_axes])
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (x,) = one_input(self, inputs)

@@ -63,7 +63,7 @@ class ChannelsLast(Layer):
     def sides(self, shape: Shape) -> Shape:
         """The sizes of the spatial axes; raises `LayerError` if the rank is wrong."""
         require_rank(self, shape, self.rank + 1)
-        return tuple(shape[a] for a in self.spatial_axes)
+        return shape[1:] if self.channels_first else shape[:-1]
 
     def shape_of(self, sides: Shape, channels: Size) -> Shape:
         return (channels, *sides) if self.channels_first else (*sides, channels)

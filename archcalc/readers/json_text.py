@@ -89,13 +89,13 @@ def decode(raw: bytes, source: str) -> Any:
     NaN and infinities, numbers too long, lone surrogates, nesting beyond `MAX_DEPTH`.
     """
     decoded = text(raw, source)
-    _require_bounded(raw, source)
+    long_numbers = _require_bounded(raw, source)
     marks = _Marks()
     try:
         value = json.loads(
             decoded,
             object_pairs_hook=marks.object,
-            parse_int=marks.integer,
+            parse_int=marks.integer if long_numbers else None,  # a call for each number takes long
             parse_float=marks.real,
             parse_constant=marks.constant,
         )
@@ -201,24 +201,32 @@ def _near(text: str, position: int) -> str:
     return f", before {show(following)}" if following else ""
 
 
+_LONG = re.compile(rb"[0-9]{%d}" % MAX_DIGITS)  # without a sign, which counts as a digit
 _STRING = re.compile(rb'"[^"]*"?')
 _PAIR = re.compile(rb"\[\]|\{\}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _require_bounded(raw: bytes, source: str) -> None:
-    """Refuse what would take too much memory or stack, before any of it is built."""
+def _require_bounded(raw: bytes, source: str) -> bool:
+    """Refuse what would take too much memory or stack, before any of it is built.
+
+    Returns whether a number may have more than `MAX_DIGITS` digits.
+    """
     if raw.count(b"{") + raw.count(b"[") > MAX_CONTAINERS or raw.count(b",") > MAX_VALUES:
         _refuse(source, f"more than {MAX_CONTAINERS:,} lists and objects or {MAX_VALUES:,} values")
-    without_escapes = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = _STRING.sub(b"", without_escapes).translate(None, _NO_BRACKETS)
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside = _STRING.sub(b"", raw)
+    long_numbers = _LONG.search(outside) is not None
+    brackets = outside.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         inner = len(brackets)
         brackets = _PAIR.sub(b"", brackets)
         if len(brackets) == inner:
-            return  # all gone, or not balanced: the parser says where
+            return long_numbers  # all gone, or not balanced: the parser says where
     if brackets:
         _refuse(source, f"nested deeper than {MAX_DEPTH} levels")
+    return long_numbers
 
 
 # -- values ----------------------------------------------------------------------------------------

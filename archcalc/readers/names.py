@@ -17,13 +17,14 @@ _JOINERS = str.maketrans("", "", "\u200c\u200d")
 
 def fault_of_name(name: str) -> str | None:
     """Why a spec may not give this name to a layer, input or block; None if it may."""
-    if not name.strip():
+    without_spaces = name.strip()
+    if not without_spaces:
         return "a name must not be empty"
     if len(name) > MAX_NAME:
         return f"a name of {len(name):,} characters (limit {MAX_NAME}): {show(name)}"
-    if not name.translate(_JOINERS).isprintable():
+    if not (name.isprintable() or name.translate(_JOINERS).isprintable()):
         return f"the name {show(name)} holds control or other unprintable characters"
-    if name != name.strip():
+    if name != without_spaces:
         return f"the name {show(name)} begins or ends with a space"
     if "/" in name:
         return f"the name {show(name)} holds '/', which separates a block's name from its layers' names"

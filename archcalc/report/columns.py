@@ -23,7 +23,7 @@ from archcalc.graph import Graph
 from archcalc.graph.substitution import restate
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
-from archcalc.report import rows
+from archcalc.report import row_data
 from archcalc.report.elements import Elements, Memory, memory
 from archcalc.report.options import OPTIMIZER, AnalysisOptions, GradientOptions
 from archcalc.report.stated import completed
@@ -93,7 +93,7 @@ class Figures:
 
     @once
     def type(self) -> Sequence[str]:
-        return [type_name(node.layer) for node in self.graph.nodes]
+        return list(self.graph.each_layer(type_name))
 
     @once
     def inputs(self) -> Sequence[tuple[str, ...]]:
@@ -271,8 +271,16 @@ class Figures:
         return effective_fields(self.graph, self.output_shapes, self._windows)
 
     @once
+    def kinds(self) -> Set[Any]:
+        return row_data.kinds(self)
+
+    @once
     def all_known(self) -> bool:
-        return rows.all_known(self)
+        return row_data.all_known(self)
+
+    @once
+    def all_plain(self) -> bool:
+        return row_data.all_plain(self)
 
     # -- gradients, if requested -----------------------------------------------------------
     def _gradients(self) -> tuple[Sequence[Gradient | None], str, Shared | None]:

@@ -47,6 +47,8 @@ def memory_in_words(size: int) -> str:
 def unused(figures: Figures) -> Iterator[Finding]:
     """A finding for each layer that leads to no output, and for each input that no layer reads."""
     graph = figures.graph
+    if len(figures.leading) == len(graph.nodes):
+        return
     read = {t.node for node in graph.nodes for t in node.reads}
     for i, node in enumerate(graph.nodes):
         if i in figures.leading:

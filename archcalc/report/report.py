@@ -17,7 +17,7 @@ from archcalc.arith.symbolic import Expr, Symbol
 from archcalc.errors import ArchcalcError
 from archcalc.graph.quantities import BYTES, SUMMED, TABLE, TOTALS
 from archcalc.graph.substitution import block_name
-from archcalc.report import findings
+from archcalc.report import findings, row_data
 from archcalc.report.caveats import caveats
 from archcalc.report.checkpoint import Checkpoint, checkpoint
 from archcalc.report.columns import Figures, once
@@ -72,7 +72,6 @@ class Report(Frozen):
     inputs: Mapping[str, Shape]
     outputs: tuple[str, ...]
     output_shapes: tuple[Shape, ...]
-    rows: tuple[Row, ...]
     totals: Totals
     _of: Figures
 
@@ -85,7 +84,6 @@ class Report(Frozen):
             inputs={graph.nodes[i].name: figures.output_shapes[i][0] for i in graph.inputs},
             outputs=tuple(graph.nodes[t.node].name for t in graph.outputs),
             output_shapes=tuple(figures.final_shapes[t.node][t.output] for t in graph.outputs),
-            rows=tuple(Row(figures, i) for i in range(len(graph.nodes))),
             totals=Totals(figures),
             _of=figures,
         )
@@ -118,6 +116,11 @@ class Report(Frozen):
     def has_symbols(self) -> bool:
         """Whether figures are closed forms in open symbols."""
         return self._of.has_symbols
+
+    @once
+    def rows(self) -> tuple[Row, ...]:
+        """One row per call of a layer, in topological order."""
+        return tuple([Row(self._of, i) for i in range(len(self._of.graph.nodes))])
 
     @once
     def layers(self) -> Rows:
@@ -155,7 +158,7 @@ class Report(Frozen):
         """What a reader should know."""
         of = self._of
         return (
-            *_unknown_layers(self.rows),
+            *(() if of.all_known else _unknown_layers(self.rows)),
             *stated_findings(of.asked, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
@@ -269,7 +272,7 @@ class Report(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for `json.dumps`; the keys stay as they are."""
-        return {**self.streamed(), "layers": [row.to_dict() for row in self.rows]}
+        return {**self.streamed(), "layers": [*row_data.all_data(self._of)]}
 
     def streamed(self) -> dict[str, Any]:
         """The same, but with an iterator over the layers, which need not be in memory together."""
@@ -293,7 +296,7 @@ class Report(Frozen):
             ),
             "fit": None if self.fit is None else self.fit.to_dict(),
             "checkpoint": None if self.checkpoint is None else self.checkpoint.to_dict(),
-            "layers": (row.to_dict() for row in self.rows),
+            "layers": row_data.parts(self._of),
             "formulas": self.formulas,
             "formula_conditions": {name: list(texts) for name, texts in self.formula_conditions.items()},
             "defaults": dict(self.defaults),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from archcalc.arith import Shape, Size
-from archcalc.arith.unknown import Unknown
 from archcalc.errors import did_you_mean
 from archcalc.graph.quantities import SUMMED
 from archcalc.layers.base import Weight
-from archcalc.report.values import Frozen, reasons, thousands, to_json_value
+from archcalc.report import row_data
+from archcalc.report.values import Frozen, thousands, to_json_value
 
 if TYPE_CHECKING:
     from archcalc.analyses.fields.effective_field import EffectiveField
@@ -70,8 +69,8 @@ class Row(Frozen):
     training_activation_bytes: Size
 
     def __init__(self, columns: Any, index: int) -> None:
-        object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "index", index)
+        _set_columns(self, columns)
+        _set_index(self, index)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Row, (self.columns, self.index)
@@ -79,7 +78,8 @@ class Row(Frozen):
     @property
     def output_shape(self) -> Shape:
         """Shape of the first output, without the batch axis."""
-        return self.output_shapes[0]
+        shape: Shape = self.columns.output_shapes[self.index][0]
+        return shape
 
     @property
     def non_trainable_parameters(self) -> Size:
@@ -103,24 +103,14 @@ class Row(Frozen):
     @property
     def unknown(self) -> dict[str, str]:
         """The figures that are unknown, each with the reason."""
-        by_figure = self.unknown_without_sigma
-        for effective in self.effective_fields.values():
-            for reason in _within((effective.sigma,)) if effective else ():
-                by_figure.setdefault("effective_receptive_field_sigma", reason)
-        return by_figure
+        return row_data.with_sigma(self.unknown_without_sigma, self.effective_fields)
 
     @property
     def unknown_without_sigma(self) -> dict[str, str]:
         """Those that are known without the effective field, which takes longest."""
         if getattr(self.columns, "all_known", False):  # which the row of a group does not tell
             return {}
-        by_figure = reasons(self, SUMMED)
-        for reason in _within(self.output_shapes):
-            by_figure.setdefault("output_shape", reason)
-        for field in self.receptive_fields.values():
-            for reason in _within(_parts(field)) if field else ():
-                by_figure.setdefault("receptive_field", reason)
-        return by_figure
+        return row_data.unknown(self, [getattr(self, name) for name in SUMMED])
 
     def derivation(self) -> Derivation:
         """How each figure of this row comes about, step by step, with numbers put in."""
@@ -129,33 +119,8 @@ class Row(Frozen):
         return derivation(self.columns, self.index)
 
     def to_dict(self) -> dict[str, Any]:
-        of, i = self.columns, self.index
-        data: dict[str, Any] = {
-            "name": of.name[i],
-            "type": of.type[i],
-            "inputs": [*of.inputs[i]],
-            "output_shape": to_json_value(of.output_shapes[i][0]),
-            "shared_with": of.shared_with[i],
-            "copies": to_json_value(of.copies[i]),
-            **{name: to_json_value(getattr(of, name)[i]) for name in SUMMED},
-            "weights": [
-                {"name": w.name, "shape": to_json_value(w.shape), "trainable": w.trainable}
-                for w in self.weights
-            ],
-            "receptive_field": _field_dict(self.receptive_field),
-            "effective_receptive_field_sigma": to_json_value(self.effective_receptive_field_sigma),
-            "unknown": self.unknown,
-        }
-        if self.gradient is not None:
-            data["gradient"] = self.gradient.to_dict()
-        if len(self.output_shapes) > 1:
-            data["output_shapes"] = to_json_value(self.output_shapes)
-        if len(self.receptive_fields) > 1:
-            data["receptive_fields"] = {n: _field_dict(f) for n, f in self.receptive_fields.items()}
-            data["effective_receptive_field_sigmas"] = {
-                n: None if e is None else to_json_value(e.sigma) for n, e in self.effective_fields.items()
-            }
-        return data
+        row = row_data.entries_of(self.columns, self.index)
+        return row_data.data_of(row, to_json_value, self.unknown)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Row):
@@ -169,6 +134,8 @@ class Row(Frozen):
         return f"Row({self.name!r}, {self.type}, {shape}, {thousands(self.parameters)} parameters)"
 
 
+# as `object.__setattr__`, in two thirds of its time
+_set_columns, _set_index = vars(Row)["columns"].__set__, vars(Row)["index"].__set__
 for _name in SUMMED:
     _entry: Entry[Size] = Entry()
     _entry.__set_name__(Row, _name)
@@ -196,38 +163,3 @@ class Rows(Mapping[str, Row]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} layers: {', '.join(list(self)[:4])}{', …' if len(self) > 4 else ''}>"
-
-
-def _field_dict(field: Field | None) -> dict[str, Any] | None:
-    if field is None:
-        return None
-    return {
-        "axes": list(field.axes),
-        "size": to_json_value(field.size),
-        "min_size": to_json_value(field.min_size),
-        "stride": to_json_value(field.stride),
-        "offset": to_json_value(field.offset),
-        "global": to_json_value(field.is_global),
-        "local_size": to_json_value(field.local_size),
-        "clipped_size": to_json_value(field.clipped_size),
-    }
-
-
-def all_known(columns: Any) -> bool:
-    """Whether every figure of every row, but the spread of its field, is known, as in most networks."""
-    kinds = {type(value) for name in SUMMED for value in getattr(columns, name)}
-    # equal layers on equal shapes have the same objects
-    kinds.update(type(n) for of in {id(s): s for s in columns.output_shapes}.values() for n in chain(*of))
-    fields = {id(f): f for of_row in columns.receptive_fields for f in of_row.values() if f}
-    kinds.update(type(n) for field in fields.values() for n in chain(*_parts(field)))
-    return not any(issubclass(kind, Unknown) for kind in kinds)
-
-
-def _parts(field: Field) -> tuple[Any, ...]:
-    return (field.size, field.min_size, field.stride, field.offset)
-
-
-def _within(groups: Iterable[Any]) -> list[str]:
-    return [
-        v.reason for group in groups if Unknown in map(type, group) for v in group if isinstance(v, Unknown)
-    ]

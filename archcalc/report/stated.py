@@ -57,7 +57,7 @@ def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
 
 
 def _policies(graph: Graph) -> Counter[str]:
-    return Counter(policy for node in graph.nodes if (policy := _policy(node.layer)) is not None)
+    return Counter(filter(None, graph.each_layer(_policy)))
 
 
 def _policy(layer: object) -> str | None:

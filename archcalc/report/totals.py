@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Any
 
-from archcalc.arith import Scope, Size, total
+from archcalc.arith import Scope, Size, concrete, total
 from archcalc.arith.assumptions import Assumptions, Condition
 from archcalc.arith.symbolic import Expr
 from archcalc.arith.unknown import AtLeast, Unknown
@@ -140,7 +140,10 @@ class Totals(Frozen):
 
     def _sum(self, figure: str, of: Set[int | None] | None = None) -> Size:
         """A column's sum, over all rows or these; unknown, with the names of those layers, if any is."""
-        column = {i: value for i, value in enumerate(getattr(self._of, figure)) if of is None or i in of}
+        every: tuple[Any, ...] = tuple(getattr(self._of, figure))
+        if of is None and concrete(every):  # as in most networks
+            return sum(every)
+        column = {i: value for i, value in enumerate(every) if of is None or i in of}
         hidden = tuple(i for i, value in column.items() if isinstance(value, Unknown))
         known = total(value for value in column.values() if not isinstance(value, Unknown))
         if not hidden:

@@ -10,7 +10,7 @@ from typing import Any
 from archcalc.arith.unknown import Unknown
 
 SCHEMA_VERSION = 1
-_PLAIN = {int, bool, str, type(None)}
+PLAIN = frozenset({int, bool, str, type(None)})  # types of which every value is one of JSON
 
 
 class Frozen:
@@ -25,12 +25,17 @@ class Frozen:
 
 def to_json_value(value: Any) -> Any:
     """A figure as a JSON value: expressions and fractions are strings, unknown and infinite ones null."""
-    if type(value) in _PLAIN or isinstance(value, int | str):
+    kind = type(value)
+    if kind in PLAIN:
         return value
+    if kind is float:
+        return value if isfinite(value) else None
     if isinstance(value, tuple | list):
-        if _PLAIN.issuperset(map(type, value)):
+        if PLAIN.issuperset(map(type, value)):
             return [*value]
         return [to_json_value(v) for v in value]
+    if isinstance(value, int | str):
+        return value
     if isinstance(value, Unknown):
         return None
     if isinstance(value, float):
@@ -59,6 +64,6 @@ def thousands(figure: Any) -> str:
 def reasons(owner: Any, names: tuple[str, ...]) -> dict[str, str]:
     """The figures of an object that are unknown, each with the reason."""
     values = [getattr(owner, name) for name in names]
-    if _PLAIN.issuperset(map(type, values)):
+    if PLAIN.issuperset(map(type, values)):
         return {}
     return {n: value.reason for n, value in zip(names, values, strict=True) if isinstance(value, Unknown)}

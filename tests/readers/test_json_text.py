@@ -101,6 +101,7 @@ def test_what_is_no_json_is_refused_with_its_place(raw: bytes, problem: str) -> 
         (b'{"a": -Infinity}', "$.a: -Infinity is not JSON"),
         (b'{"a": 1e999}', "$.a: the number '1e999' is too large"),
         (b'{"a": ' + b"7" * 5_000 + b"}", "$.a: a number of 5,000 digits"),
+        (b'{"a": -' + b"7" * 40 + b"}", "$.a: a number of 41 digits"),
         (b'{"a": "\\ud800"}', "$.a: '\\ud800' holds half a character"),
         (b'{"\\udc00": 1}', "$: the key '\\udc00' holds half a character"),
     ],

@@ -272,6 +272,20 @@ def test_uses_of_blocks(use: dict[str, Any], fault: str) -> None:
     assert fault in message
 
 
+def test_unknown_parameters_of_a_block_are_listed_as_in_the_file() -> None:
+    keys = [f"{letter}_" for letter in "tqzmbx"]
+    found = faults(spec({"name": "p", "block": "b", "f": 1, **dict.fromkeys(keys, 2)}, blocks={"b": BLOCK}))
+    assert [text.split(":")[0] for text in found] == [f"$.layers[0].{key}" for key in keys]
+
+
+def test_equal_layers_have_each_their_faults() -> None:
+    layers = [{"name": f"c{i}", **CONV, "filters": 0, "kernel_sise": 3} for i in range(3)]
+    found = faults(spec(*layers))
+    assert [text.split(":")[0] for text in found] == [
+        f"$.layers[{i}].{key}" for key in ("kernel_sise", "filters") for i in range(3)
+    ]
+
+
 def test_an_unused_block_is_checked_all_the_same() -> None:
     block = {
         "parameters": {"f": None},

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, certainly, equal, scope
 from archcalc.errors import ArchcalcError
-from archcalc.graph import Graph, Once
+from archcalc.graph import Graph
 from archcalc.layers.base import Layer
 from archcalc.layers.normalization import OverAxes
 from archcalc.layers.spatial import ChannelsLast
@@ -64,12 +64,17 @@ def feature_axes(graph: Graph, shapes: Shapes) -> dict[int, frozenset[int]]:
     """The axes of features of every node without inputs; its other axes are positions."""
     live = {i: {*range(len(shapes[i][0]))} for i, node in enumerate(graph.nodes) if not node.inputs}
     steps: list[Step] = []
-    reads_of = Once(_reads)  # only of layers that an axis reaches: few, where the first ones slide along it
+    # only of layers that an axis reaches: few, where the first ones slide along it
+    cases, reads = graph.cases(shapes), dict[int, list[AxisRead]]()
     with scope():  # assumptions about sizes that are only tried are of no interest
         for i, node in enumerate(graph.nodes):
             if live.keys().isdisjoint([tap.node for tap in node.inputs]):
                 continue
-            for read in reads_of(node.layer, graph.input_shapes(shapes, node)):
+            case = cases.of[i]
+            if case not in reads:
+                layer, inputs = cases.calls[case]
+                reads[case] = _reads(layer, *inputs)
+            for read in reads[case]:
                 tap = node.inputs[read.input]
                 # windows describe the first output of a layer
                 if read.axis in live.get(tap.node, ()) and read.rank == len(shapes[tap.node][0]):

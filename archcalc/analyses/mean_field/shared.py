@@ -9,7 +9,6 @@ from typing import Any
 from archcalc.analyses.initial import Draw
 from archcalc.analyses.mean_field.noise import Draws
 from archcalc.graph import Graph
-from archcalc.graph.graph import Once
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Layer, Weight
 
@@ -28,12 +27,16 @@ class Shared:
 
     def __init__(self) -> None:
         self.draws = Draws()
-        self._declared = Once(_declared)
+        # by the layer's object, since hashing a layer takes long; it is held, so that no other gets its id
+        self._known: dict[tuple[int, Any], tuple[Layer, Declared]] = {}
 
     def declared(self, graph: Graph, shapes: Sequence[Sequence[Any]]) -> list[Declared]:
         """What each node's layer declares."""
-        return [self._declared(node.layer, graph.input_shapes(shapes, node)) for node in graph.nodes]
+        return list(graph.each(shapes, self._declared))
 
-
-def _declared(layer: Layer, *inputs: Any) -> Declared:
-    return Declared(layer.primitives(*inputs), {w.name: w for w in layer.weights(*inputs)})
+    def _declared(self, layer: Layer, *inputs: Any) -> Declared:
+        key = id(layer), inputs
+        if key not in self._known:
+            weights = {w.name: w for w in layer.weights(*inputs)}
+            self._known[key] = layer, Declared(layer.primitives(*inputs), weights)
+        return self._known[key][1]

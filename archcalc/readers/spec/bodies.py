@@ -15,7 +15,7 @@ from typing import Any
 
 from archcalc.graph import cycle, shown_cycle, topological_order
 from archcalc.readers.names import did_you_mean, fault_of_name, show
-from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, SharedEntry, read_entry
+from archcalc.readers.spec.entries import BlockEntry, Entry, LayerEntry, Read, SharedEntry, read_entry
 from archcalc.readers.spec.faults import Faults, Severity
 
 _OUTPUT = re.compile(r"(.+):([0-9]{1,4})", re.DOTALL)
@@ -80,9 +80,10 @@ def read_body(
     body = Body(path, dict.fromkeys(inputs), parameters)
     before = faults.count
     previous = next(iter(body.inputs)) if len(body.inputs) == 1 else None
+    read: Read = {}
     for i, raw in enumerate(raw_entries):
         where = f"{path}.layers[{i}]"
-        entry = read_entry(raw, where, blocks, faults)
+        entry = read_entry(raw, where, blocks, faults, read)
         name = entry.name if entry is not None else _name_of(raw)
         if name:
             _add_name(body, name, where, faults)
@@ -127,11 +128,12 @@ def _fill_inputs(entry: Entry, previous: str | None, body: Body, faults: Faults)
 
 
 def _check_references(body: Body, faults: Faults) -> None:
+    indices = body.indices
     for entry in body.entries:
-        for where, text in entry.tensors():
-            reference = body.reference(text)
+        for k, text in enumerate(entry.tensors()):
+            reference = (text, 0) if text in indices else body.reference(text)
             if reference is None:
-                faults.add(Severity.NAMES, where, partial(dangling, text, body))
+                faults.add(Severity.NAMES, entry.path_of_tensor(k), partial(dangling, text, body))
             else:
                 entry.reads.append(reference)
         if isinstance(entry, LayerEntry) and entry.inputs and len(entry.inputs) < entry.cls.fewest_inputs:
@@ -162,7 +164,11 @@ def dangling(text: str, body: Body) -> str:
 def _arrange(body: Body, faults: Faults) -> None:
     """Set the order; a cycle is a fault at its first entry."""
     parents = [
-        [index for name, _ in entry.reads if (index := body.entry_of(name)) is not None]
+        [
+            index
+            for name, _ in entry.reads
+            if (index := body.indices.get(name)) is not None or (index := body.entry_of(name)) is not None
+        ]
         for entry in body.entries
     ]
     body.order = topological_order(parents)

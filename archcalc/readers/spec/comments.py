@@ -19,10 +19,14 @@ def _has_comment(data: Any) -> bool:
         if isinstance(item, dict):
             if COMMENT in item:
                 return True
-            waiting += [v for v in item.values() if isinstance(v, dict | list)]
+            if not _CONTAINERS.isdisjoint(map(type, item.values())):
+                waiting += item.values()
         elif isinstance(item, list):
-            waiting += [v for v in item if isinstance(v, dict | list)]
+            waiting += item
     return False
+
+
+_CONTAINERS = frozenset({dict, list})
 
 
 def _without(data: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +36,17 @@ class Entry:
     # inputs, then masks, as (name, output), the default filled in; set when the body is arranged
     reads: list[tuple[str, int]] = field(default_factory=list)
 
-    def tensors(self) -> Iterator[tuple[str, str]]:
-        """The name of every tensor that the entry reads, with its JSON path: inputs first, then masks."""
-        for i, name in enumerate(self.inputs or ()):
-            yield f"{self.path}.inputs[{i}]", name
+    def tensors(self) -> Sequence[str]:
+        """The name of every tensor that the entry reads: inputs first, then masks."""
+        inputs = self.inputs or ()
+        return [*inputs, *(name for _, name in self._masks())] if self.masks else inputs
+
+    def path_of_tensor(self, number: int) -> str:
+        """The JSON path of one of these names."""
+        inputs = len(self.inputs or ())
+        return f"{self.path}.inputs[{number}]" if number < inputs else [*self._masks()][number - inputs][0]
+
+    def _masks(self) -> Iterator[tuple[str, str]]:
         for argument, names in self.masks.items():
             where = member(f"{self.path}.masks", argument)
             if isinstance(names, str):
@@ -52,6 +59,7 @@ class Entry:
 class LayerEntry(Entry):
     cls: type[Layer]
     arguments: Mapping[str, Any]
+    text: str = ""  # of the file: layers of one text are equal
     owner: str | None = None  # a layer of another type that owns the weights
 
 
@@ -68,8 +76,12 @@ class SharedEntry(Entry):
     also: Mapping[str, Any]  # arguments of its own call, or stated once more
 
 
-def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> Entry | None:
-    """The entry; None, with faults noted, if it does not say what it is."""
+# the entries of plain layers by their text, without name and inputs, of which a deep network has few
+Read = dict[str, LayerEntry]
+
+
+def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults, read: Read) -> Entry | None:
+    """The entry; None, with faults noted, if it does not say what it is. `read` has those before it."""
     if raw is REPORTED:
         return None
     if not isinstance(raw, dict):
@@ -79,6 +91,32 @@ def read_entry(raw: Any, path: str, blocks: Collection[str], faults: Faults) -> 
         return None
     name = _name(raw, path, faults)
     inputs = _inputs(raw, path, faults)
+    stated = raw.copy()
+    stated.pop("name", None)
+    stated.pop("inputs", None)
+    text = repr(stated)
+    same = read.get(text)
+    if same is not None:
+        return LayerEntry(
+            path=path, name=name, inputs=inputs, cls=same.cls, arguments=same.arguments, text=same.text
+        )
+    entry = _entry(raw, path, name, inputs, blocks, faults)
+    if isinstance(entry, LayerEntry):
+        entry.text = text
+        if not entry.masks and entry.owner is None:
+            read[text] = entry
+    return entry
+
+
+def _entry(
+    raw: dict[str, Any],
+    path: str,
+    name: str,
+    inputs: list[str] | None,
+    blocks: Collection[str],
+    faults: Faults,
+) -> Entry | None:
+    """An entry whose name and inputs are read; None, with faults noted, if it does not say what it is."""
     kinds = [key for key in _KINDS if key in raw]
     if "shared_with" in kinds and kinds != ["shared_with"]:
         kinds = ["shared_with"] if kinds == ["type", "shared_with"] else kinds
@@ -178,7 +216,9 @@ def _inputs(raw: dict[str, Any], path: str, faults: Faults) -> list[str] | None:
 
 
 def _masks(raw: dict[str, Any], path: str, faults: Faults) -> dict[str, str | list[str | None]]:
-    masks = raw.get("masks", {})
+    if "masks" not in raw:
+        return {}
+    masks = raw["masks"]
     expected = 'the name of a tensor for an argument of the call, as in {"mask": "padding"}'
     if not isinstance(masks, dict):
         faults.add(Severity.STRUCTURE, f"{path}.masks", f"expected {expected}, got {show(masks)}")

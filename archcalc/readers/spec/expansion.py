@@ -66,7 +66,7 @@ class Expansion:
         self._numbers: dict[str, int] = {}
         self._own: dict[int, SharedEntry] = {}  # sharing node -> its entry
         self._sizes: dict[Binding, Sizes] = {}
-        self._interned: dict[tuple[type[Layer], str, Sizes], Layer] = {}
+        self._interned: dict[tuple[str, Sizes], Layer] = {}
         self._built: dict[tuple[str, Binding], list[Layer | None]] = {}
 
     # -- checking, before anything is written out ---------------------------------------------------
@@ -94,8 +94,7 @@ class Expansion:
         layers = self._layers(body, binding)
         for index in body.order:
             entry = body.entries[index]
-            tensors = zip(entry.tensors(), entry.reads, strict=True)
-            reads = tuple(self._read(where, tensor, env, prefix) for (where, _), tensor in tensors)
+            reads = self._reads(entry, env, prefix)
             name = prefix + entry.name
             owner = None if twin is None else twin + entry.name
             use: Entry | None = entry
@@ -172,15 +171,15 @@ class Expansion:
             first = self.paths[self._numbers[name]]
             self.faults.add(Severity.NAMES, path, f"the name {show(name)} already comes from {first}")
         # a missing layer is that of the owner of the weights; `share` fills it in
-        inputs = reads[: len(entry.inputs or ())]
-        masks = _masks(entry, reads[len(inputs) :])
+        inputs = reads[: len(entry.inputs or ())] if entry.masks else reads
+        masks = _masks(entry, reads[len(inputs) :]) if entry.masks else ()
         self.nodes.append(Node(name, layer, inputs, masks=masks))  # type: ignore[arg-type]
         self.paths.append(path)
         self._numbers[name] = number
         if owner is not None:
             self.owners[number] = owner
-        self.taps[name] = Tap(number)
-        return Tap(number)
+        tap = self.taps[name] = Tap(number)
+        return tap
 
     def _alias(self, name: str, tap: Tap, entry: Entry) -> Tap:
         if name in self._numbers:
@@ -190,12 +189,12 @@ class Expansion:
         self.taps[name] = tap
         return tap
 
-    def _read(self, where: str, tensor: tuple[str, int], env: Mapping[str, Tap], prefix: str) -> Tap:
-        name, output = tensor
-        tap = env.get(name)
-        if tap is None:
-            tap = self.inner(name, where, prefix) or Tap(0)
-        return Tap(tap.node, output) if output else tap
+    def _reads(self, entry: Entry, env: Mapping[str, Tap], prefix: str) -> tuple[Tap, ...]:
+        taps = []
+        for k, (name, output) in enumerate(entry.reads):
+            tap = env.get(name) or self.inner(name, entry.path_of_tensor(k), prefix) or Tap(0)
+            taps.append(Tap(tap.node, output) if output else tap)
+        return tuple(taps)
 
     def inner(self, name: str, path: str, prefix: str = "") -> Tap | None:
         """The tensor of a layer inside a block; None, with a fault noted, if there is no such layer."""
@@ -308,7 +307,7 @@ class Expansion:
         if not isinstance(entry, LayerEntry):
             return None
         # layers are immutable, and deep networks repeat a few of them thousands of times
-        identity = (entry.cls, repr(entry.arguments), sizes)
+        identity = (entry.text, sizes)
         same = self._interned.get(identity)
         if same is not None:
             return same
@@ -365,7 +364,9 @@ class Expansion:
     def _check_use(self, use: BlockEntry, binding: Binding) -> None:
         """Check a block use against the block's declaration, and its values and repeat."""
         body = self.blocks[use.block]
-        for key in use.arguments.keys() - body.parameters.keys():
+        for key in use.arguments:
+            if key in body.parameters:
+                continue
             hint = did_you_mean(key, [*body.parameters, *BLOCK_KEYS])
             known = f"; its parameters: {', '.join(body.parameters) or 'none'}"
             self.faults.add(

@@ -134,12 +134,17 @@ RULES = [
         "            by_node.append(())\n",
         "            by_node.append(of_layer)\n",
     ),
-    Mutant("trainable=False ignored", PARAMETERS, "if layer.trainable and not layer.trained:", "if True:"),
+    Mutant(
+        "trainable=False ignored",
+        PARAMETERS,
+        "node.shared_with is None and layer.trainable and not layer.trained",
+        "node.shared_with is None",
+    ),
     Mutant(
         "frozen weights among the trained",
         PARAMETERS,
-        "total(w.parameters for w in weights if w.trainable)",
-        "total(w.parameters for w in weights)",
+        "total(compress(sizes, trained))",
+        "total(sizes)",
     ),
     # work
     Mutant(
