@@ -145,7 +145,7 @@ class Backward:
         standard deviation; the weights of such a channel are smaller and cancel it.
     input_response
         How E g^2 depends on the unit u, of variance 1, of the function passed last: (E u phi')^2 /
-        E phi'^2 for the part that positions share, and E (u^2 - 1) phi'^2 / 2 E phi'^2. None: not at all.
+        E phi'^2 for the part that positions share, and E (u^2 - 1) phi'^2 / 2 E phi'^2.
     value_response
         How E g^2 depends on the value v of the function before: it is E g^2 (1 + value_response (v^2 - 1)).
     centred
@@ -163,7 +163,7 @@ class Backward:
     unit_gradient_moment: float = 1.0
     selected_preactivations: Array | None = None
     log_channel_excess: float = 0.0
-    input_response: Callable[[], Pair] | None = None
+    input_response: Callable[[], Pair] = lambda: (0.0, 0.0)
     value_response: float = 0.0
     centred: bool = False
     sample_squares: Array = field(default_factory=lambda: EQUAL_SAMPLES)

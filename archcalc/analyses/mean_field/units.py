@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
-from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments, moments_of, tabulated
+from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
@@ -23,7 +21,6 @@ from archcalc.analyses.mean_field.state import (
     Pullback,
     Unpredicted,
     balanced,
-    distinct,
     effective_units,
     largest_of,
     log_of,
@@ -34,9 +31,8 @@ from archcalc.analyses.mean_field.state import (
     shifted,
     to_quantiles,
 )
+from archcalc.analyses.mean_field.table import STEP, Table
 
-SPACING = 0.15  # in log q, of the table of moments that is interpolated
-STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
 ROUNDING = 1e-12  # of differences of moments that should be 0
 
 
@@ -53,7 +49,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
         raise Unpredicted("a function of a tensor of zeros")
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
-    table = _Table(phi, x)
+    table = Table(phi, x)
     log_q, ratio, slopes = table(x.log_q) if x.log_q.size > 1 else table.alone()
     response, shared = _Response(x, phi, table, slopes), noise.normal()
     quantiles = to_quantiles(response.values) if response.values.any() else None
@@ -86,7 +82,7 @@ class _Response:
     Pairs are of log E phi^2 and of log E phi'^2; `slopes` is log E phi'^2 by unit.
     """
 
-    def __init__(self, x: Forward, phi: Function, table: _Table, slopes: Array) -> None:
+    def __init__(self, x: Forward, phi: Function, table: Table, slopes: Array) -> None:
         ratio = x.mean_ratio
         self.at, self.slopes = table.at, slopes
         at = table.at
@@ -254,93 +250,6 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
-    """The moments at each log q; of those after the first `NEAR` only what a `_Table` has."""
-    if x.quantiles is not None:
-        return moments_of(phi, log_q, x.quantiles, full=NEAR)
-    if x.mean_ratio == 0 and (known := tabulated(phi, log_q)) is not None:
-        return known
-    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio), full=NEAR)
-
-
-def _grid(at: float, low: float, high: float) -> list[float]:
-    """Numbers from `low` to `high`, `SPACING` apart if they are not too many, and one more between them."""
-    intervals = min(max(math.ceil((high - low) / SPACING), 0), 160)
-    if not intervals:
-        return [at]
-    step = (high - low) / intervals
-    grid = [low + i * step for i in range(intervals)]
-    grid.append(high)
-    place = bisect_left(grid, at)
-    if grid[place] != at:
-        grid.insert(place, at)
-    return grid
-
-
-class _Table:
-    """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
-
-    def __init__(self, phi: Function, x: Forward) -> None:
-        self._log_mean_q, self._rank = x.log_mean_q, x.log_q.ndim
-        self._offsets = x.fluctuation
-        if x.sample_squares is not EQUAL_SAMPLES:
-            self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
-        low, high = _ends(x.log_q)
-        least, most = _ends(self._offsets)
-        at, n = self._log_mean_q, NEAR
-        # first the tensor's mean and what is near it, for derivatives
-        log_q = np.array([at - STEP, at, at + STEP, *_grid(at, min(low, at + least), max(high, at + most))])
-        self._grid = log_q[n:]
-        known = _moments(phi, x, log_q)
-        self.at = Moments(*(m[:n] for m in known))
-        self._mean = known.mean[n:]
-        # as the two parts of complex numbers, which are interpolated together
-        self._logs = np.empty(len(self._grid), complex)
-        self._logs.real = np.maximum(known.square[n:], FLOOR)
-        self._logs.imag = np.maximum(known.slope[n:], FLOOR)
-
-    def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
-        """The logs of E phi^2 and E phi'^2, and between them the mean, of a map of squares."""
-        few, repeat = distinct(log_q)
-        mean = np.interp(few, self._grid, self._mean)
-        logs = self._interpolated(few)
-        return repeat(logs.real), repeat(mean), repeat(logs.imag)
-
-    def alone(self) -> tuple[Array, Array, Array]:
-        """As for a map in which all squares are the same."""
-        shape = (1,) * self._rank
-        square, mean, slope = (m[1].reshape(shape) for m in (self.at.square, self.at.mean, self.at.slope))
-        return np.maximum(square, FLOOR), mean, np.maximum(slope, FLOOR)
-
-    def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""
-        logs = self._interpolated(self._log_mean_q + self._offsets)
-        square, slope = logs.real - self.at.square[1], logs.imag - self.at.slope[1]
-        if x.sample_squares is EQUAL_SAMPLES:
-            return (square, slope), (EQUAL_SAMPLES, EQUAL_SAMPLES)
-        n, shape = len(x.fluctuation), x.sample_squares.shape
-        return (square[:n], slope[:n]), (square[n:].reshape(shape), slope[n:].reshape(shape))
-
-    def _interpolated(self, log_q: Array) -> NDArray[np.complex128]:
-        """Log E phi^2 as real parts, log E phi'^2 as imaginary ones."""
-        logs: NDArray[np.complex128] = np.asarray(np.interp(log_q, self._grid, self._logs), complex)
-        if np.minimum.reduce(log_q, axis=None) > FLOOR / 2:
-            return logs
-        return np.where(log_q <= FLOOR / 2, complex(FLOOR, FLOOR), logs)
-
-
-def _ends(logs: Array) -> tuple[float, float]:
-    """The least and the largest logarithm of what is not zero."""
-    if logs is EQUAL_SAMPLES:
-        return 0.0, 0.0
-    if logs.size == 1 and (only := float(logs.item())) > FLOOR / 2:
-        return only, only
-    least = float(np.minimum.reduce(logs, axis=None))
-    if least <= FLOOR / 2:
-        least = float(logs[logs > FLOOR / 2].min())
-    return least, float(np.maximum.reduce(logs, axis=None))
-
-
 _ZERO = np.zeros(())  # the mean of parts whose mean is 0
 
 
@@ -458,9 +367,7 @@ def add(
         math.copysign(1, c) * p.ratio * np.sqrt(q) if p.ratio.any() else _ZERO
         for p, q, c in zip(parts, squares, coefficients, strict=True)
     ]
-    first, *others = squares
-    q: Array = sum(others, start=first)
-    mean: Array = sum(means, start=_ZERO)
+    q, mean = reduce(np.add, squares), reduce(np.add, means)
     if any(m is not _ZERO for m in means):
         q = q + mean * mean - sum(m * m for m in means)
     flat = [mean_of(m) for m in means]
@@ -653,8 +560,7 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     direct_weights = require_independent(parts, "a fork whose branches meet again without a weight between")
     top = max(float(p.log_b.max()) for p in parts)
     squares = [np.exp(p.log_b - top) for p in parts]
-    first, *others = squares
-    b: Array = sum(others, start=first)
+    b = reduce(np.add, squares)
     mean_squares = [mean_of(q) for q in squares]
     whole = sum(mean_squares)
     channels = max(p.channels for p in parts)

@@ -44,12 +44,12 @@ def summed(log_x: Array, axis: int, size: int) -> Array:
 class Taps:
     """How often a position (row) reads a unit (column) of an axis, as a matrix.
 
-    `runs`: the same as pairs of slices, of positions and of the units that they read once, where known.
+    `slices`: the same as pairs of slices, of positions and of the units that they read once, where known.
     """
 
-    def __init__(self, matrix: Array, runs: Sequence[tuple[slice, slice]] = ()) -> None:
+    def __init__(self, matrix: Array, slices: Sequence[tuple[slice, slice]] = ()) -> None:
         self.matrix = matrix
-        self.runs = runs
+        self.slices = slices
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -78,7 +78,7 @@ class Taps:
 
     @cached_property
     def transposed(self) -> Taps:
-        other = Taps(self.matrix.T, [(units, positions) for positions, units in self.runs])
+        other = Taps(self.matrix.T, [(units, positions) for positions, units in self.slices])
         other.__dict__["transposed"] = self
         return other
 
@@ -88,11 +88,11 @@ class Taps:
         wide[axis] = -1
         if x.shape[axis] == 1:
             return x * self.counts.reshape(wide)
-        if not self.runs:
+        if not self.slices:
             return np.moveaxis(np.tensordot(self.matrix, x, axes=(1, axis)), 0, axis)
         output = np.zeros((*x.shape[:axis], len(self), *x.shape[axis + 1 :]))
         before = (slice(None),) * axis
-        for positions, units in self.runs:
+        for positions, units in self.slices:
             output[(*before, positions)] += x[(*before, units)]
         return output
 
@@ -145,7 +145,7 @@ def collapse_axis(x: Array, axis: int) -> Array:
 @lru_cache(maxsize=1024)
 def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Taps:
     """The number of taps by which a position (row) reads a unit (column) of an axis, without padding."""
-    counts, runs = np.zeros((positions, size)), []
+    counts, slices = np.zeros((positions, size)), []
     starts = stride * np.arange(positions) - before
     for t in range(kernel):
         at = starts + dilation * t
@@ -153,8 +153,8 @@ def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, bef
         counts[inside, at[inside]] += 1.0
         if len(inside):
             first, last = int(inside[0]), int(inside[-1])
-            runs.append((slice(first, last + 1), slice(int(at[first]), int(at[last]) + 1, stride)))
-    return Taps(counts, runs)
+            slices.append((slice(first, last + 1), slice(int(at[first]), int(at[last]) + 1, stride)))
+    return Taps(counts, slices)
 
 
 def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise) -> tuple[Forward, Pullback]:
@@ -248,9 +248,7 @@ def convolution(
             g.fluctuation,
             weight_bit,
             fan,
-            value_response=_value_response(g.input_response(), count, element.kurtosis)
-            if depthwise and g.input_response is not None
-            else 0.0,
+            value_response=_value_response(g.input_response(), count, element.kurtosis) if depthwise else 0.0,
             centred=g.centred,
             sample_squares=averaged(g.sample_squares, readers),
         )

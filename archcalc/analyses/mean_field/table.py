@@ -1,0 +1,103 @@
+"""Moments of a function of a tensor's units, as a table over their squares."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archcalc.analyses.mean_field.functions import Array, Function
+from archcalc.analyses.mean_field.gaussian import Moments, moments, moments_of, tabulated
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, FLOOR, Forward, distinct
+
+SPACING = 0.15  # in log q, of the table of moments that is interpolated
+STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
+
+
+def _moments(phi: Function, x: Forward, log_q: Array) -> Moments:
+    """The moments at each log q; of those after the first `NEAR` only what a `Table` has."""
+    if x.quantiles is not None:
+        return moments_of(phi, log_q, x.quantiles, full=NEAR)
+    if x.mean_ratio == 0 and (known := tabulated(phi, log_q)) is not None:
+        return known
+    return moments(phi, log_q, np.full(len(log_q), x.mean_ratio), full=NEAR)
+
+
+def _grid(at: float, low: float, high: float) -> list[float]:
+    """Numbers from `low` to `high`, `SPACING` apart if they are not too many, and one more between them."""
+    intervals = min(max(math.ceil((high - low) / SPACING), 0), 160)
+    if not intervals:
+        return [at]
+    step = (high - low) / intervals
+    grid = [low + i * step for i in range(intervals)]
+    grid.append(high)
+    place = bisect_left(grid, at)
+    if grid[place] != at:
+        grid.insert(place, at)
+    return grid
+
+
+class Table:
+    """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
+
+    def __init__(self, phi: Function, x: Forward) -> None:
+        self._log_mean_q, self._rank = x.log_mean_q, x.log_q.ndim
+        self._offsets = x.fluctuation
+        if x.sample_squares is not EQUAL_SAMPLES:
+            self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
+        low, high = _ends(x.log_q)
+        least, most = _ends(self._offsets)
+        at, n = self._log_mean_q, NEAR
+        # first the tensor's mean and what is near it, for derivatives
+        log_q = np.array([at - STEP, at, at + STEP, *_grid(at, min(low, at + least), max(high, at + most))])
+        self._grid = log_q[n:]
+        known = _moments(phi, x, log_q)
+        self.at = Moments(*(m[:n] for m in known))
+        self._mean = known.mean[n:]
+        # as the two parts of complex numbers, which are interpolated together
+        self._logs = np.empty(len(self._grid), complex)
+        self._logs.real = np.maximum(known.square[n:], FLOOR)
+        self._logs.imag = np.maximum(known.slope[n:], FLOOR)
+
+    def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
+        """The logs of E phi^2 and E phi'^2, and between them the mean, of a map of squares."""
+        few, repeat = distinct(log_q)
+        mean = np.interp(few, self._grid, self._mean)
+        logs = self._interpolated(few)
+        return repeat(logs.real), repeat(mean), repeat(logs.imag)
+
+    def alone(self) -> tuple[Array, Array, Array]:
+        """As for a map in which all squares are the same."""
+        shape = (1,) * self._rank
+        square, mean, slope = (m[1].reshape(shape) for m in (self.at.square, self.at.mean, self.at.slope))
+        return np.maximum(square, FLOOR), mean, np.maximum(slope, FLOOR)
+
+    def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""
+        logs = self._interpolated(self._log_mean_q + self._offsets)
+        square, slope = logs.real - self.at.square[1], logs.imag - self.at.slope[1]
+        if x.sample_squares is EQUAL_SAMPLES:
+            return (square, slope), (EQUAL_SAMPLES, EQUAL_SAMPLES)
+        n, shape = len(x.fluctuation), x.sample_squares.shape
+        return (square[:n], slope[:n]), (square[n:].reshape(shape), slope[n:].reshape(shape))
+
+    def _interpolated(self, log_q: Array) -> NDArray[np.complex128]:
+        """Log E phi^2 as real parts, log E phi'^2 as imaginary ones."""
+        logs: NDArray[np.complex128] = np.asarray(np.interp(log_q, self._grid, self._logs), complex)
+        if np.minimum.reduce(log_q, axis=None) > FLOOR / 2:
+            return logs
+        return np.where(log_q <= FLOOR / 2, complex(FLOOR, FLOOR), logs)
+
+
+def _ends(logs: Array) -> tuple[float, float]:
+    """The least and the largest logarithm of what is not zero."""
+    if logs is EQUAL_SAMPLES:
+        return 0.0, 0.0
+    if logs.size == 1 and (only := float(logs.item())) > FLOOR / 2:
+        return only, only
+    least = float(np.minimum.reduce(logs, axis=None))
+    if least <= FLOOR / 2:
+        least = float(logs[logs > FLOOR / 2].min())
+    return least, float(np.maximum.reduce(logs, axis=None))
