@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-
 # Keras imports them where they are installed, for its wrappers and its pictures: a third of the time
-UNUSED = ("sklearn", "matplotlib")
+UNUSED = ("sklearn", "matplotlib", "IPython")
 
 
 def import_quietly(module: str, *, whole: bool = False) -> Any:

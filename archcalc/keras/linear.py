@@ -27,8 +27,8 @@ from typing import Any
 
 import keras
 
-from archcalc.graph import Graph
-from archcalc.keras.build import Built, build
+from archcalc.errors import NetworkError
+from archcalc.keras.build import Built, refusal, shared
 from archcalc.keras.linear_layers import (
     PRECISION,
     SINGLE,
@@ -44,7 +44,6 @@ from archcalc.keras.linear_layers import (
     with_mean,
 )
 from archcalc.keras.linear_operations import LinearOperation
-from archcalc.keras.linear_weights import set_weights
 from archcalc.keras.operations import OperationCall
 from archcalc.layers.activations import ACTIVATIONS
 
@@ -62,14 +61,21 @@ _OF_BOTH_PARTS = ("log", "magnitude", "psd", "angle")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
-def linearised(graph: Graph, *, seed: int | None = 0) -> Built:
-    """The real model of a graph, linear and positive; without a seed all weights are equal.
+def linearised(real: Built) -> Built:
+    """The linear model for a real one; its layers have no weights before it runs.
 
-    Raises `NetworkError` for layers that Keras refuses.
+    Raises `NetworkError` for layers of which there is no linear one.
     """
-    built = build(graph, initializers="zeros", change=linear)
-    set_weights(built, seed)
-    return built
+    layers: list[Any] = []
+    for node, layer in zip(real.graph.nodes, real.layers, strict=True):
+        try:
+            if layer is None or node.shared_with is None:
+                layers.append(None if layer is None else linear(layer))
+            else:
+                layers.append(shared(node, layers[node.shared_with]))
+        except Exception as fault:
+            raise NetworkError([(node.name, refusal(fault))]) from fault
+    return Built(real.graph, tuple(layers), real.tensors)
 
 
 def linear(layer: Any) -> Any:
@@ -132,7 +138,9 @@ def _in_double(config: Any) -> Any:
         return [_in_double(c) for c in config]
     if not isinstance(config, dict):
         return config
-    converted = {k: v if k == "dtype" else _in_double(v) for k, v in config.items()}
+    # without the shape that a layer inside was built with, so that it is built once, with the others
+    kept = {k: v for k, v in config.items() if k != "build_config"}
+    converted = {k: v if k == "dtype" else _in_double(v) for k, v in kept.items()}
     inner = converted.get("config")
     if "class_name" in converted and isinstance(inner, dict) and "dtype" in inner:
         converted["config"] = {**inner, "dtype": PRECISION}

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from archcalc.graph import Graph
 from archcalc.keras import measure
-from archcalc.keras.build import Built
+from archcalc.keras.build import Built, build
 from archcalc.keras.linear import linearised
 from archcalc.readers import as_graph
 
@@ -64,9 +64,11 @@ def one_by_one(built: Built, node: int, position: tuple[int, ...]) -> np.ndarray
 @pytest.mark.parametrize("spread", [False, True])
 def test_followed_together_as_one_by_one(graph: Graph, spread: bool, held: int, monkeypatch: Any) -> None:
     monkeypatch.setattr(measure, "HELD", held)  # with 1 each node is followed alone
-    built = linearised(graph, seed=None if spread else 0)
-    gradients = measure.Gradients(built, 3, spread=spread)
+    built = linearised(build(graph))
     nodes = range(1, len(graph.nodes))
+    gradients = measure.Gradients(built, nodes, 3)
+    if spread:
+        gradients.equalise()
     found = gradients.supports({node: (positions(built, node), AXES) for node in nodes})
     assert list(found) == list(nodes)
     for node, supports in found.items():
@@ -85,8 +87,8 @@ def test_followed_together_as_one_by_one(graph: Graph, spread: bool, held: int, 
 
 
 def test_a_position_that_is_none(graph: Graph) -> None:
-    built = linearised(graph)
-    found = measure.Gradients(built, 2).supports({1: ([(0, 0)], AXES), 2: ([(99, 0)], AXES)})
+    built = linearised(build(graph))
+    found = measure.Gradients(built, [1, 2], 2).supports({1: ([(0, 0)], AXES), 2: ([(99, 0)], AXES)})
     assert isinstance(found[2], IndexError)
     ((support,),) = found[1]  # type: ignore[misc]
     assert support is not None
