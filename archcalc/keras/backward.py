@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from archcalc.graph import Graph
@@ -14,6 +16,10 @@ from archcalc.keras.calls import call_node
 
 INPUTS = -1  # in place of a node: where the model's inputs enter
 
+# to compile a layer takes as long as to run it so many times
+FEW = 12
+# multiply-adds of a pass through a model in which that time does not matter
+LARGE = 10**8
 # their results depend on the shape of a tensor, not on its values
 _OF_SHAPES = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
 
@@ -21,8 +27,8 @@ _OF_SHAPES = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
 class Step:
     """Gradients from some outputs of a node with respect to those of an earlier one, for a batch of samples.
 
-    Compiled, TensorFlow computes only what the result needs: not the outputs of layers whose gradient is
-    the same everywhere, and no gradients of kernels.
+    Compiled, which pays for large layers and for many passes, TensorFlow computes only what the result
+    needs: not the outputs of layers whose gradient is the same everywhere, and no gradients of kernels.
     """
 
     def __init__(
@@ -30,10 +36,11 @@ class Step:
         built: Built,
         node: int,
         before: int,
-        *,
         present: Sequence[int],
         values: Sequence[Any],
         samples: int,
+        *,
+        large: bool,
     ) -> None:
         """`present` are the outputs; of `values`, every node's for one sample, only shapes matter here."""
         graph = built.graph
@@ -51,6 +58,9 @@ class Step:
             tf.TensorSpec((samples, *values[node][k].shape[1:]), values[node][k].dtype) for k in present
         ]
 
+        # of a large model each step is compiled at once, of a small one after some passes
+        self._passes = FEW if large else 0
+
     def arguments(self, values: Sequence[Any]) -> list[Any]:
         """Of the values of all nodes those that this step starts from."""
         return [values[i][k] for i, k in self._given]
@@ -66,12 +76,18 @@ class Step:
 
     @property
     def reads_values(self) -> bool:
-        """Whether the gradients depend on the values that the step starts from: not of linear layers."""
-        return self._compiled[1]
+        """Whether the next pass may depend on the values it starts from, and not only on their shapes."""
+        return self._next[1]
+
+    @property
+    def _next(self) -> tuple[Callable[..., list[Any]], bool]:
+        return self._compiled if self._passes >= FEW else (self._gradients, True)
 
     def __call__(self, values: Sequence[Any], incoming: Sequence[Any]) -> list[Any]:
         """The gradients, for those at the outputs; None where none arrives."""
-        return list(self._compiled[0](*self.arguments(values), *incoming))
+        run = self._next[0]
+        self._passes += 1
+        return list(run(*self.arguments(values), *incoming))
 
     def _gradients(self, *arguments: Any) -> list[Any]:
         given, incoming = arguments[: len(self._given)], arguments[len(self._given) :]
@@ -88,6 +104,14 @@ class Step:
         outputs = [values[self._node][k] for k in self._present]
         found = tape.gradient(outputs, sources, output_gradients=list(incoming))
         return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+
+def multiply_adds(layer: Any, outputs: Sequence[Any]) -> float:
+    """About the work of a layer for one sample: each weight once for each position, and its units."""
+    units = sum(math.prod(map(int, y.shape[1:])) for y in outputs)
+    weights = layer.count_params() if isinstance(layer, keras.layers.Layer) and layer.built else 0
+    channels = outputs[0].shape[-1] if outputs[0].shape.rank else 1
+    return units * (1 + weights / max(int(channels), 1))
 
 
 def _between(graph: Graph, node: int, sources: Collection[int]) -> list[int]:

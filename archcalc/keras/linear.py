@@ -2,12 +2,13 @@
 
 Source: docs/receptive-field.md, after Araujo, Norris & Sim 2019. What replaces what:
 
-- activations: the identity (a ReLU's gradient is zero where it saturates); softmax and
-  others that couple an axis: the average of each unit and the mean along that axis;
+- activations: the identity (a ReLU's gradient is zero where it saturates), and batch normalisation, which
+  at inference multiplies by a number; softmax and others that couple an axis: the average of each unit and
+  the mean along that axis;
 - maxima over windows or axes: means;
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample, contrast over an image: the average of each unit and
-  the mean along those axes; batch normalisation stays, as at inference;
+  the mean along those axes;
 - a spectrogram's function of real and imaginary part: the real part;
 - factors of matrix products: one is added, so that none is zero and hides the others;
 - recurrent layers get softsign, and gates derived from it; attention keeps its softmax: their gradients
@@ -91,6 +92,8 @@ def linear(layer: Any) -> Any:
     config |= {"dtype": _precision(layer), "activity_regularizer": None}
     if kind in _ACTIVATIONS:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
+    if kind == "BatchNormalization":
+        return Mean((), name=layer.name, dtype=PRECISION)
     if kind == "Softmax" or kind in _NORMALISATIONS:
         return Mean(several(config["axis"]), name=layer.name, dtype=PRECISION)
     if kind == "GroupNormalization":

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from archcalc.graph import Graph
-from archcalc.keras.backward import INPUTS, Step, last_before
+from archcalc.keras.backward import INPUTS, LARGE, Step, last_before, multiply_adds
 from archcalc.keras.build import Built
 from archcalc.keras.linear_layers import PRECISION
 from archcalc.keras.linear_weights import set_weights
@@ -102,30 +102,46 @@ class Gradients:
         self._linear = linear
         self._random = np.random.default_rng(seed)
         samples = _batch(linear, 1)
-        self._inputs = []
+        self.inputs = []
         for i in linear.graph.inputs:
             sample = self._random.uniform(0.9, 1.1, (1, *linear.tensors[i][0].shape[1:]))
-            self._inputs.append(tf.constant(np.repeat(sample, samples, axis=0), dtype=PRECISION))
+            self.inputs.append(tf.constant(np.repeat(sample, samples, axis=0), dtype=PRECISION))
         self.failures: dict[int, str] = {}
         self._run()
+        values = zip(linear.layers, self._values, strict=True)
+        work = self.positions * sum(multiply_adds(layer, y) for layer, y in values if y)
         set_weights(linear, seed)
         self._current = False  # whether `_values` are those of the present weights
         before = last_before(linear.graph)
+        met = {self._origin(node) for node in nodes}
         # from each of the nodes the first step leads to one of these, and so does every further one
-        self._pauses = sorted({node if node in before else before[node] for node in nodes} | {INPUTS})
+        self._pauses = sorted({node if node in before else before[node] for node in met} | {INPUTS})
         self._next: dict[bytes, bytes] = {}
         self._ends: dict[bytes, Supports | Exception] = {}
         self._steps: dict[tuple[int, tuple[int, ...]], Step] = {}
+        self._large = work > LARGE
         self._largest = max(
             sum(8 * math.prod(map(int, y.shape[1:])) for y in values)
-            for values in [*self._values, self._inputs]
+            for values in [*self._values, self.inputs]
         )
 
     def _run(self) -> None:
         """Every node's outputs for one sample; `failures` has the nodes that do not run."""
-        outputs = self._linear.run(self._inputs, failures=self.failures)
+        outputs = list(self._linear.run(self.inputs, failures=self.failures))
         self._values = [tuple(tf.convert_to_tensor(y)[:1] for y in values) for values in outputs]
         self._current = True
+        # nodes that return what they read, as activations do in the linear model
+        self._same = {
+            i: node.inputs[0].node
+            for i, node in enumerate(self._linear.graph.nodes)
+            if len(node.inputs) == 1 and outputs[i] and outputs[i][0] is outputs[node.inputs[0].node][0]
+        }
+
+    def _origin(self, node: int) -> int:
+        """The node whose first output this node's is."""
+        while node in self._same:
+            node = self._same[node]
+        return node
 
     def equalise(self) -> None:
         """Make all weights of each layer equal, and measure spreads from here on."""
@@ -167,17 +183,21 @@ class Gradients:
         """Follows all gradients to the inputs, from the last node to the first; the keys of each node's."""
         keys: dict[int, list[bytes] | Exception] = {}
         waiting: defaultdict[int, dict[bytes, Sample]] = defaultdict(dict)
-        for node in sorted({*wanted, *self._pauses[1:]}, reverse=True):
-            here = waiting.pop(node, {})
-            if node in wanted:
+        starts: defaultdict[int, list[int]] = defaultdict(list)
+        for node in wanted:
+            starts[self._origin(node)].append(node)
+        for origin in sorted({*starts, *self._pauses[1:]}, reverse=True):
+            here = waiting.pop(origin, {})
+            for node in starts[origin]:
                 if progress:
                     progress(node, done + len(keys), steps)
                 try:
-                    keys[node] = [self._await(node, one, here) for one in self._selected(node, *wanted[node])]
+                    selected = self._selected(origin, *wanted[node])
+                    keys[node] = [self._await(origin, one, here) for one in selected]
                 except Exception as fault:  # no such position
                     keys[node] = fault
             for together in self._batches(here):
-                self._pass(node, together, waiting[self._before(node)])
+                self._pass(origin, together, waiting[self._before(origin)])
         return keys
 
     def _selected(self, node: int, positions: Sequence[Position], axes: Sequence[int]) -> Iterator[Sample]:
@@ -280,10 +300,10 @@ class Gradients:
         before = self._before(node)
         present = tuple(k for k, g in enumerate(gradients) if g is not None)
         if not present:
-            return [None] * (len(self._inputs) if before == INPUTS else len(self._values[before]))
+            return [None] * (len(self.inputs) if before == INPUTS else len(self._values[before]))
         if (node, present) not in self._steps:
             self._steps[node, present] = Step(
-                self._linear, node, before, present=present, values=self._values, samples=self.positions
+                self._linear, node, before, present, self._values, self.positions, large=self._large
             )
         step = self._steps[node, present]
         if step.reads_values and not self._current:
