@@ -48,12 +48,13 @@ def _without(modules: tuple[str, ...]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _garbage_left() -> Iterator[None]:
-    """Look for no garbage: an import makes none, and looking for it takes a quarter of TensorFlow's."""
+    """Look for no garbage: an import makes none, and to look for it takes a quarter of TensorFlow's."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()  # modules stay, so that nothing among them is looked at later either
         if enabled:
             gc.enable()
 

@@ -219,8 +219,9 @@ class Gradients:
         gradients = sample.arrays
         key = self._key(node, gradients)
         if node == INPUTS:
-            reached = [None if g is None or not g.any() else np.abs(g) for g in gradients]
-            self._ends[key] = tuple(None if g is None else _support(g, self.spread) for g in reached)
+            self._ends[key] = tuple(
+                None if g is None or not g.any() else _support(g, self.spread) for g in gradients
+            )
         elif key not in self._next and key not in self._ends:
             here[key] = sample
         return key
@@ -337,12 +338,12 @@ def _batch(built: Built, positions: int) -> int:
     return next(n for n in itertools.count(max(positions, 2)) if n not in sides)
 
 
-def _support(magnitudes: np.ndarray, spread: bool) -> Support:
-    axes = range(magnitudes.ndim)
-    weights = tuple(magnitudes.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes)
-    reached = [np.flatnonzero(w) for w in weights]
+def _support(gradient: np.ndarray, spread: bool) -> Support:
+    axes = range(gradient.ndim)
+    others = [tuple(a for a in axes if a != axis) for axis in axes]
+    reached = [np.flatnonzero(np.any(gradient, axis=each)) for each in others]
     box = tuple((int(units[0]), int(units[-1])) if len(units) else (0, -1) for units in reached)
-    return Support(box, weights if spread else ())
+    return Support(box, tuple(np.abs(gradient).sum(axis=each) for each in others) if spread else ())
 
 
 def standard_deviation(weights: np.ndarray) -> float:
