@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 # Keras imports them where they are installed, for its wrappers and its pictures: a third of the time
-UNUSED = ("sklearn", "matplotlib", "IPython")
+UNUSED = ("sklearn", "matplotlib", "scipy", "PIL", "IPython")
 
 
 def import_quietly(module: str, *, whole: bool = False) -> Any:
