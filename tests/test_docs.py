@@ -176,6 +176,13 @@ def test_generated_pages_are_current(page: str) -> None:
     assert text == reference_pages.pages()[page], "python -m scripts.reference_pages"
 
 
+def test_every_key_of_a_spec_is_described() -> None:
+    """Editors show the descriptions too."""
+    rows = [line for line in reference_pages.pages()["spec-reference.md"].splitlines() if line[:3] == "| `"]
+    assert len(rows) > 40
+    assert not [row for row in rows if row.endswith("|  |")]
+
+
 def test_the_reference_has_every_public_name() -> None:
     import archcalc
     from archcalc import keras

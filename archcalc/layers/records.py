@@ -21,14 +21,14 @@ class Record:
     _required: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        fields, defaults = self.__dict__, self._defaults
-        number = len(values) + len(named)
-        named.update(zip(defaults, values, strict=False))
+        fields, defaults, number = self.__dict__, self._defaults, len(values)
         fields.update(defaults)
+        fields.update(zip(defaults, values, strict=False))
         fields.update(named)
-        if len(named) != number or len(fields) != len(defaults):
+        twice = number and named and not named.keys().isdisjoint([*defaults][:number])
+        if len(fields) > len(defaults) or number > len(defaults) or twice:
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(defaults)}, each given once")
-        for name in self._required:
+        for name in self._required[number:]:  # those without a default come first
             if fields[name] is MISSING:
                 raise TypeError(f"{type(self).__name__} needs {name!r}")
 

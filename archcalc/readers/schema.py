@@ -20,8 +20,11 @@ from archcalc.readers.spec.comments import COMMENT
 _INFINITE = (float("inf"), float("-inf"))
 
 SIZE = {"$ref": "#/$defs/size"}
-NAME = {"$ref": "#/$defs/name"}
+NAME = {"$ref": "#/$defs/name", "description": "Unique in its list, without a slash."}
 NAMES = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+INPUTS = NAMES | {
+    "description": "What it reads, in order; the entry before it, if absent. lstm:1 is a second output."
+}
 MASKS = {
     "type": "object",
     "propertyNames": {"pattern": "mask$"},
@@ -42,24 +45,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["archcalc", "inputs", "layers"],
         "additionalProperties": False,
-        "properties": {
-            "$schema": {"type": "string"},
-            "archcalc": {"const": 1},
-            "name": {"type": "string"},
-            "symbols": {"type": "object", "additionalProperties": {"$ref": "#/$defs/symbol"}},
-            "inputs": {
-                "type": "object",
-                "minProperties": 1,
-                "additionalProperties": {"$ref": "#/$defs/input"},
-                "description": "Shapes without the batch axis, channels last.",
-            },
-            "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/block"}},
-            "layers": {"$ref": "#/$defs/layers"},
-            "outputs": NAMES | {"description": "The last layer, if absent."},
-            "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
-            "compile": {"$ref": "#/$defs/compile"},
-            "lint": {"$ref": "#/$defs/lint"},
-        },
+        "properties": _file(),
         "$defs": {
             "size": {
                 **SIZE_SCHEMA,
@@ -87,6 +73,46 @@ def schema() -> dict[str, Any]:
     return described
 
 
+def _file() -> dict[str, Any]:
+    """The keys of the whole."""
+    return {
+        "$schema": {"type": "string", "description": "For editors; archcalc does not read it."},
+        "archcalc": {"const": 1, "description": "The version of the format."},
+        "name": {
+            "type": "string",
+            "description": "The network's name in reports; the file's, if absent.",
+        },
+        "symbols": {
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/symbol"},
+            "description": "Numbers that expressions of sizes use by name.",
+        },
+        "inputs": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"$ref": "#/$defs/input"},
+            "description": "Shapes without the batch axis, channels last.",
+        },
+        "blocks": {
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/block"},
+            "description": "Groups of layers that entries of layers use by name.",
+        },
+        "layers": {"$ref": "#/$defs/layers", "description": "Layers and uses of blocks, in any order."},
+        "outputs": NAMES | {"description": "The last layer, if absent."},
+        "claims": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/claim"},
+            "description": "Figures that somebody stated; archcalc check compares them.",
+        },
+        "compile": {
+            "$ref": "#/$defs/compile",
+            "description": "What the network is trained with, for memory and lint.",
+        },
+        "lint": {"$ref": "#/$defs/lint", "description": "Findings of archcalc lint that are meant."},
+    }
+
+
 def _allow_comments(part: Any) -> None:
     """Add the key of comments to every object that states which keys it has."""
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
@@ -98,7 +124,11 @@ def _allow_comments(part: Any) -> None:
 def _symbol() -> dict[str, Any]:
     positive = {"$ref": "#/$defs/positive"}
     optional = {"anyOf": [positive, {"type": "null"}]}
-    properties = {"default": optional, "min": positive, "max": optional}
+    properties = {
+        "default": optional | {"description": "Its value; symbolic, if null or absent."},
+        "min": positive | {"description": "Its least value; 1, if absent."},
+        "max": optional | {"description": "Its largest value; any, if null or absent."},
+    }
     return {
         "anyOf": [
             positive,
@@ -115,7 +145,13 @@ def _input() -> dict[str, Any]:
             shape,
             {
                 "type": "object",
-                "properties": {"shape": shape, "dtype": {"type": "string"}},
+                "properties": {
+                    "shape": shape | {"description": "Without the batch axis, channels last."},
+                    "dtype": {
+                        "type": "string",
+                        "description": "The type of its numbers, int32 for tokens; float32, if absent.",
+                    },
+                },
                 "required": ["shape"],
                 "additionalProperties": False,
             },
@@ -135,7 +171,7 @@ def _block() -> dict[str, Any]:
                 "description": "null where each use must give a value, else the default.",
             },
             "inputs": NAMES | {"description": 'Names of the inputs inside the block; ["input"] if absent.'},
-            "layers": {"$ref": "#/$defs/layers"},
+            "layers": {"$ref": "#/$defs/layers", "description": "The last one is what the block gives."},
         },
     }
 
@@ -147,9 +183,9 @@ def _claim() -> dict[str, Any]:
         "additionalProperties": False,
         "not": {"required": ["layer", "layers"]},
         "properties": {
-            "quantity": {"enum": list(CLAIMED)},
-            "layer": {"type": "string"},
-            "layers": NAMES,
+            "quantity": {"enum": list(CLAIMED), "description": "What is claimed."},
+            "layer": {"type": "string", "description": "Of which layer; of the whole network, if absent."},
+            "layers": NAMES | {"description": "Of these layers together."},
             "per": {
                 "enum": ["filter", "layer"],
                 "description": "The value is that of one filter, or of each of the layers.",
@@ -159,9 +195,12 @@ def _claim() -> dict[str, Any]:
                 "exclusiveMinimum": 0,
                 "description": "The unit of the last digit of a rounded value.",
             },
-            "value": {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]},
+            "value": {
+                "anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}],
+                "description": "A shape and a field as a list, one number for each axis.",
+            },
             "written": {"type": "string", "description": "The arithmetic as its author wrote it."},
-            "note": {"type": "string"},
+            "note": {"type": "string", "description": "Where it stands, say; shown with the result."},
         },
     }
 
@@ -178,15 +217,36 @@ def _compile() -> dict[str, Any]:
         "additionalProperties": False,
         "description": "What the network is trained with: the arguments of model.compile, and the labels.",
         "properties": {
-            "loss": {"anyOf": [named, *several]},
-            "optimizer": {"type": "string", "minLength": 1, "maxLength": 60},
-            "learning_rate": {"type": "number", "exclusiveMinimum": 0},
-            "momentum": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-            "amsgrad": {"type": "boolean"},
-            "centered": {"type": "boolean"},
-            "labels": {"enum": list(LABELS)},
-            "classes": {"$ref": "#/$defs/positive"},
-            "metrics": {"type": "array", "items": {"type": "string"}},
+            "loss": {
+                "anyOf": [named, *several],
+                "description": "A name of Keras's; a list or an object, with one for each output.",
+            },
+            "optimizer": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 60,
+                "description": "A name of Keras's; it decides the bytes of the optimizer's state.",
+            },
+            "learning_rate": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "For lint; it changes no figure.",
+            },
+            "momentum": {
+                "type": "number",
+                "minimum": 0,
+                "exclusiveMaximum": 1,
+                "description": "With one, sgd and rmsprop hold a state, or a further one.",
+            },
+            "amsgrad": {"type": "boolean", "description": "With it, adam and adamw hold a further state."},
+            "centered": {"type": "boolean", "description": "With it, rmsprop holds a further state."},
+            "labels": {"enum": list(LABELS), "description": "What the labels are, for lint."},
+            "classes": {"$ref": "#/$defs/positive", "description": "How many classes there are, for lint."},
+            "metrics": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Names of Keras's; kept when the spec is converted.",
+            },
         },
     }
 
@@ -205,7 +265,13 @@ def _lint() -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"ignore": {"type": "array", "items": ignore}},
+        "properties": {
+            "ignore": {
+                "type": "array",
+                "items": ignore,
+                "description": "Each with its rule, the reason why it is meant, and the layers, if not all.",
+            }
+        },
     }
 
 
@@ -226,7 +292,12 @@ def _entry(types: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["name"],
         "anyOf": [{"required": [key]} for key in ("type", "block", "shared_with")],
-        "properties": {"name": NAME, "type": {"enum": types}, "inputs": NAMES, "masks": MASKS},
+        "properties": {
+            "name": NAME,
+            "type": {"enum": types, "description": "The class of Keras's layer."},
+            "inputs": INPUTS,
+            "masks": MASKS,
+        },
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/use"}},
             {"if": {"required": ["shared_with"]}, "then": {"$ref": "#/$defs/shared"}},
@@ -239,8 +310,8 @@ def _use() -> dict[str, Any]:
     return {
         "properties": {
             "name": NAME,
-            "block": {"type": "string"},
-            "inputs": NAMES,
+            "block": {"type": "string", "description": "The block's name. Further keys are its parameters."},
+            "inputs": INPUTS,
             "repeat": SIZE | {"description": "How many copies of the block follow one another."},
             "type": False,
             "shared_with": False,
@@ -264,7 +335,7 @@ def _shared() -> dict[str, Any]:
 def _layer(name: str) -> dict[str, Any]:
     cls = layer_type(name)
     assert cls is not None
-    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": NAMES, "masks": MASKS}
+    properties: dict[str, Any] = {"name": NAME, "type": {"const": name}, "inputs": INPUTS, "masks": MASKS}
     required = []
     for f in dataclasses.fields(cast(Any, cls)):
         kind = cls.kinds.get(f.name)

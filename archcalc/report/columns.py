@@ -153,13 +153,11 @@ class Figures:
         return work.elementwise(self.graph, self.output_shapes)
 
     # -- memory --------------------------------------------------------------------------
-    def _tensor_bytes(self, *, declared: bool) -> list[list[Size]]:
-        """The bytes of one sample's tensors, by node and output."""
-        return tensors.tensors(self.graph, self.output_shapes, self.options.precision, 1, declared=declared)
-
     @once
     def _tensors(self) -> Sequence[Sequence[Size]]:
-        return self._tensor_bytes(declared=self.asked.dtype is None)
+        """The bytes of one sample's tensors, by node and output."""
+        declared, precision = self.asked.dtype is None, self.options.precision
+        return tensors.tensors(self.graph, self.output_shapes, precision, 1, declared=declared)
 
     @once
     def activation_bytes(self) -> Sequence[Size]:
@@ -203,11 +201,11 @@ class Figures:
     @once
     def training_calls(self) -> Sequence[Call]:
         # layers in half precision keep a copy of a float32 input in their own type
-        cast = self._tensor_bytes(declared=False)
-        inputs = set(self.graph.inputs)
-        if all(arith.certainly(arith.equal(cast[i][0], self._tensors[i][0])) for i in inputs):
+        graph, shapes, precision = self.graph, self.output_shapes, self.options.precision
+        cast = {i: tensors.of_input(graph, shapes, i, precision) for i in graph.inputs}
+        if all(arith.certainly(arith.equal(cast[i][0], self._tensors[i][0])) for i in cast):
             return self.inference_calls
-        return self._calls([cast[i] if i in inputs else own for i, own in enumerate(self._tensors)])
+        return self._calls([cast.get(i, own) for i, own in enumerate(self._tensors)])
 
     @once
     def training_activation_bytes(self) -> Sequence[Size]:
@@ -233,8 +231,9 @@ class Figures:
         if self.output_shapes.indices:
             return peak.Course((), reason=CHANGING)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        program = self.peaks.course.program
-        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, program)
+        run = self.peaks.course.run
+        forward = None if run is None else run.program
+        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, forward)
 
     @once
     def training(self) -> peak.Course:

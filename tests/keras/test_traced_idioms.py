@@ -89,6 +89,34 @@ def test_a_cell_that_is_called_by_itself_too_counts_once() -> None:
     assert reason == "it has weights of 'rnn'"
 
 
+class Loop(keras.Model):  # type: ignore[misc]
+    """A cell in a loop of Python, which begins with zeros."""
+
+    def __init__(self, cell: Any, size: int) -> None:
+        super().__init__()
+        self.cell, self.size, self.head = cell, size, kl.Dense(3)
+
+    def call(self, x: Any) -> Any:
+        states = [ops.zeros((ops.shape(x)[0], self.size)) for _ in range(len(self.cell.get_initial_state(1)))]
+        for t in range(5):
+            y, states = self.cell(x[:, t], states)
+        return self.head(y)
+
+
+@pytest.mark.parametrize("kind", [kl.SimpleRNNCell, kl.GRUCell, kl.LSTMCell])
+def test_a_cell_in_a_loop_begins_with_zeros(kind: Any) -> None:
+    model = called(Loop(kind(8), 8), 5, 4)
+    graph = from_keras(model)
+    assert not [n.layer.reason for n in graph.nodes if isinstance(n.layer, Opaque)]
+    gates = {kl.SimpleRNNCell: 1, kl.GRUCell: 3, kl.LSTMCell: 4}[kind]
+    totals = archcalc.analyze(graph).totals
+    assert totals.macs == 5 * gates * 8 * (4 + 8) + 24
+    assert totals.parameters == model.count_params()
+    assert computes_the_same(model, graph)
+    again = archcalc.load(json.loads(archcalc.convert(graph)))
+    assert archcalc.analyze(again).totals.macs == totals.macs
+
+
 # -- windows along the batch ----------------------------------------------------------------------------
 def heads_first(self: Any, x: Any) -> Any:
     """Swin: queries, keys and values along an axis before the windows, which moves with the batch in it."""

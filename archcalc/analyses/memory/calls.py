@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from archcalc.analyses.memory.held import Call, Held
 from archcalc.analyses.memory.precision import SINGLE, Precision
 from archcalc.analyses.memory.rules import held
 from archcalc.analyses.shapes import Shapes, Weights
-from archcalc.arith import Size, prod, total
+from archcalc.arith import Shape, Size, prod, total
 from archcalc.graph import Graph, Tap
+from archcalc.layers.base import Weight
 
 
 def held_by_node(graph: Graph, shapes: Shapes) -> list[Held | None]:
@@ -28,45 +30,70 @@ def calls(
     """Every node's call; `tensor_bytes` are those of one sample, `weights` without those that are shared."""
     made: list[Call] = []
     carried = _carried(graph, weights)
+    has_gradient: list[bool] = []
+    known: dict[tuple[Any, ...], Call] = {}  # a long network has few different ones
     for i, node in enumerate(graph.nodes):
-        rule = rules[i] or Held()
-        owner = i if node.shared_with is None else node.shared_with
-        trainable = [w.parameters for w in weights[owner] if w.trainable]
-        trained = bool(trainable)
+        rule = rules[i] or NO_RULE
+        own = weights[i if node.shared_with is None else node.shared_with]
         flows = tuple(
-            (made[tap.node].has_gradient or (i, tap) in carried) and not rule.stops for tap in node.inputs
+            [not rule.stops and (has_gradient[tap.node] or (i, tap) in carried) for tap in node.inputs]
         )
-        half = precision.activation < SINGLE
-        upcast = rule.upcast and half
-        unit = SINGLE if upcast else precision.activation
-        reads = tuple(operands(rule, trained, flows))
+        upcast = rule.upcast and precision.activation < SINGLE
         inputs = graph.input_shapes(shapes, node) if upcast else ()
-        copied = [prod(inputs[k]) for k in reads] if upcast else []
-        kept = unit * (rule.hidden + (rule.copied if trained else 0) + total(copied)) + rule.masks
-        # what is computed in float32 is copied to it first
-        cast = SINGLE * total(map(prod, inputs))
-        if half:
-            kept = kept + SINGLE * rule.float32_units
-        own = total(w.parameters for w in weights[owner])
-        mixed = precision.activation != precision.weight
-        made.append(
-            Call(
-                tuple(tensor_bytes[i]),
-                rule,
-                unit * rule.inference + cast + (SINGLE * rule.float32_units if half else 0),
-                kept,
-                unit * rule.forward + cast,
-                unit * rule.backward + cast,
-                unit * rule.into,
-                unit * rule.early,
-                precision.weight * total(trainable),
-                precision.activation * (rule.rearranged + (own if mixed else 0)),
-                trained,
-                flows,
-                () if upcast else reads,
-            )
-        )
+        outputs = tuple(tensor_bytes[i])
+        key = id(rule), id(own), outputs, flows, inputs
+        try:
+            call = known.get(key)
+        except TypeError:  # arrays of sizes, or unknown ones
+            call = _call(rule, own, outputs, flows, inputs, precision)
+        else:
+            if call is None:
+                call = known[key] = _call(rule, own, outputs, flows, inputs, precision)
+        made.append(call)
+        has_gradient.append(call.has_gradient)
     return made
+
+
+NO_RULE = Held()
+
+
+def _call(
+    rule: Held,
+    weights: Sequence[Weight],
+    outputs: tuple[Size, ...],
+    flows: tuple[bool, ...],
+    copied_inputs: Sequence[Shape],
+    precision: Precision,
+) -> Call:
+    """`copied_inputs`: the shapes of the inputs, if they are copied to float32 first."""
+    half = precision.activation < SINGLE
+    upcast = rule.upcast and half
+    unit = SINGLE if upcast else precision.activation
+    trainable = [w.parameters for w in weights if w.trainable]
+    trained = bool(trainable)
+    reads = tuple(operands(rule, trained, flows))
+    copied = [prod(copied_inputs[k]) for k in reads] if upcast else []
+    kept = unit * (rule.hidden + (rule.copied if trained else 0) + total(copied)) + rule.masks
+    cast = SINGLE * total(map(prod, copied_inputs))
+    if half:
+        kept = kept + SINGLE * rule.float32_units
+    own = total(w.parameters for w in weights)
+    mixed = precision.activation != precision.weight
+    return Call(
+        outputs,
+        rule,
+        unit * rule.inference + cast + (SINGLE * rule.float32_units if half else 0),
+        kept,
+        unit * rule.forward + cast,
+        unit * rule.backward + cast,
+        unit * rule.into,
+        unit * rule.early,
+        precision.weight * total(trainable),
+        precision.activation * (rule.rearranged + (own if mixed else 0)),
+        trained,
+        flows,
+        () if upcast else reads,
+    )
 
 
 def _carried(graph: Graph, weights: Weights) -> set[tuple[int, Tap]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcalc.arith import Size
+from archcalc.arith import Size, total
 from archcalc.arith.sums import at_copy, over_copies
 from archcalc.graph import Graph, Tap
 
@@ -24,7 +24,7 @@ class HeldTensors:
     def __init__(self, graph: Graph) -> None:
         self.views: dict[Tap, Tap] = {}
         self._repeats = graph.repeats
-        self._held: dict[Tap, set[Copies]] = {}
+        self._held: dict[tuple[int, int], set[Copies]] = {}
 
     def _around(self, node: int) -> list[int]:
         """The blocks around a node, the inner ones first."""
@@ -34,6 +34,9 @@ class HeldTensors:
     def hold(self, tap: Tap, reader: int | None = None) -> None:
         """A tensor is held for the node that reads it; without one for the loss, which reads outputs."""
         tap = self.views.get(tap, tap)
+        if not self._repeats:
+            self._held[tap] = {ALL}
+            return
         own, inside = self._around(tap.node), [] if reader is None else self._around(reader)
         self._held.setdefault(tap, set()).add(frozenset((k, True) for k in own if k not in inside))
         for k in inside:
@@ -43,9 +46,12 @@ class HeldTensors:
                 if k in self._around(out.node):
                     self._held.setdefault(out, set()).add(frozenset([(k, False)]))
 
-    def bytes(self, tap: Tap, of_one: Size) -> Size:
-        """What all copies of a tensor hold, from the bytes of one."""
-        return self._over(self._around(tap.node), self._held.get(tap, set()), of_one)
+    def bytes(self, node: int, outputs: Sequence[Size]) -> Size:
+        """What all copies of a node's outputs hold, from the bytes of one copy of each."""
+        held = [(self._held[node, k], size) for k, size in enumerate(outputs) if (node, k) in self._held]
+        if not self._repeats:
+            return total(size for _, size in held)
+        return total(self._over(self._around(node), copies, size) for copies, size in held)
 
     def _over(self, around: Sequence[int], held: set[Copies], of_one: Size) -> Size:
         """The sum over the copies of these blocks."""

@@ -50,7 +50,7 @@ def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int], batch: 
         reason = "which order is the best depends on symbols; give them values with --set"
         return Inference(run, usual, Peak(Unknown(reason), None))
     assert isinstance(usual.bytes, int)
-    best = schedule.best(graph, calls, batch, schedule.Schedule(order, usual.bytes, False))
+    best = schedule.best(graph, calls, batch, schedule.Schedule(order, usual.bytes, False), usual.node)
     if best.order is order:
         return Inference(run, usual, usual, None, best.optimal)
     return Inference(run, usual, peak(course(graph, calls, best.order), batch), best.order, best.optimal)

@@ -7,14 +7,14 @@ works in place where it can: nothing else reads its input, and its output has th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from archcalc.analyses.memory.blocks import Block, contiguous
-from archcalc.analyses.memory.events import Program
+from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import Call
-from archcalc.analyses.memory.pool import Bytes, Events, EveryMoment, Moment, Pool, Write, replayed
+from archcalc.analyses.memory.lifetimes import Moment
 from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
 from archcalc.analyses.memory.training_step import TrainingStep
@@ -38,8 +38,7 @@ class Course(NamedTuple):
     """The moments of a run at which its memory may be largest, whatever the batch."""
 
     moments: Sequence[Moment]
-    program: Program | None = None  # of inference, which can run again, and its events
-    events: Events = tuple
+    run: Execution | None = None  # of inference
     reason: str = ""  # why nothing is known
     least_copies: Mapping[Size, int] = MappingProxyType({})  # numbers of copies, and from which on
     different: Sequence[tuple[Size, Size]] = ()  # sizes that the bytes take to be different
@@ -49,18 +48,18 @@ class Course(NamedTuple):
         if self.reason:
             return Unknown(self.reason)
         if len(self.moments) == 1:
-            return self.moments[0].bytes.at(batch)
-        return largest(*{moment.bytes.at(batch) for moment in self.moments}) if self.moments else 0
+            return self.moments[0].at(batch)
+        return largest(*{moment.at(batch) for moment in self.moments}) if self.moments else 0
 
     def moment(self, batch: Size) -> Moment | None:
         """The first moment at which the peak occurs; None if that depends on symbols."""
         most = self.at(batch)
-        return next((m for m in self.moments if type(most) is int and m.bytes.at(batch) == most), None)
+        return next((m for m in self.moments if type(most) is int and m.at(batch) == most), None)
 
     def largest_batch(self, memory: int) -> Size | None:
         """The largest batch whose peak is at most this; None where no batch needs more."""
         batches: list[int] = []
-        for (fixed, sample), *_ in self.moments:
+        for fixed, sample, *_ in self.moments:
             if not (isinstance(fixed, int) and isinstance(sample, int)):
                 return Unknown("depends on symbols; give them values with --set")
             if sample or fixed > memory:
@@ -70,13 +69,17 @@ class Course(NamedTuple):
 
 def fixed(most: Size) -> Course:
     """A run whose peak is known, with the batch that it was computed for."""
-    return Course([Moment(Bytes(most), -1)])
+    return Course([Moment(most, 0)])
 
 
 def inference(graph: Graph, calls: Sequence[Call], order: Sequence[int]) -> Course:
     """A forward pass. Where blocks represent a symbolic number of copies, `order` is that of the nodes."""
     program = Program(graph, Run(graph, order), calls)
-    return _course(program, program.inference)
+    if reason := _refused(program.run):
+        return Course((), reason=reason)
+    run = Execution(program)
+    run.inference()
+    return _course(run)
 
 
 def training(
@@ -97,82 +100,86 @@ def training(
         # the first and the last copy of a block differ from those between: next to them is another layer
         run = Run(graph, contiguous(graph, order, recomputed), ends=2)
         program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    course = _course(program, lambda: TrainingStep(program).events(), fixed, program.labels)
-    return course._replace(program=None, events=tuple)
+    if reason := _refused(program.run):
+        return Course((), reason=reason)
+    step = TrainingStep(program)
+    step.run()
+    return _course(step, fixed)._replace(run=None)
 
 
-def _course(
-    program: Program,
-    events: Events,
-    fixed: Size = 0,
-    labels: Callable[[], Sequence[Write]] = tuple,
-) -> Course:
-    if program.run.too_deep:
-        return Course((), reason=f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep")
-    if program.run.scattered:
-        return Course((), reason="other layers run between those of a block that is repeated")
-    events = replayed(events, len(program.run.steps))
-    pool = _pool(program, events, labels=labels())
-    moments = _highest(pool.moments) or [Moment(pool.alive, -1)]
-    return Course(
-        [m._replace(bytes=Bytes(fixed + m.bytes.fixed, m.bytes.sample)) for m in moments],
-        program,
-        events,
-        least_copies=program.run.least_copies,
-        different=tuple(program.different),
-    )
+def _refused(run: Run) -> str:
+    """Why the memory of a run is unknown."""
+    if run.too_deep:
+        return f"symbolic repeats are nested more than {MAX_NESTED_REPEATS} deep"
+    return "other layers run between those of a block that is repeated" if run.scattered else ""
 
 
-def _highest(moments: Sequence[Moment]) -> Sequence[Moment]:
+def _course(run: Execution, fixed: Size = 0) -> Course:
+    values, program = run.values, run.program
+    moments = [
+        Moment(fixed + own, sample, event, *values.what(event))
+        for own, sample, event in _highest(_largest_in_a_row(values.moments()))
+    ]
+    least_copies, different = program.run.least_copies, tuple(program.different)
+    return Course(moments, run, least_copies=least_copies, different=different)
+
+
+Alive = tuple[Size, Size, int]  # fixed bytes, those of each sample, and at which event
+
+
+def _largest_in_a_row(moments: Iterable[Alive]) -> list[Alive]:
+    """Of moments in a row that exceed each other only the largest; of a long run these are few."""
+    kept: list[Alive] = []
+    for moment in moments:
+        while kept and _exceeds(moment, kept[-1]):
+            kept.pop()
+        if not kept or not _exceeds(kept[-1], moment):
+            kept.append(moment)
+    return kept
+
+
+def _exceeds(one: Alive, other: Alive) -> bool:
+    """Whether one is larger with every batch, or as large and earlier; False if that depends on symbols."""
+    (a, b, at), (c, d, then) = one, other
+    if type(a) is int and type(b) is int and type(c) is int and type(d) is int:
+        return a >= c and b >= d and (a > c or b > d or at <= then)
+    return False
+
+
+def _highest(moments: Sequence[Alive]) -> Sequence[Alive]:
     """The moments in their order, without those that another one exceeds whatever the batch."""
-    if not all(concrete(m.bytes) for m in moments):
+    if not all(concrete(m[:2]) for m in moments):
         return moments
-    highest: list[Moment] = []
+    highest: list[Alive] = []
     most: Size = -1  # bytes of a sample
-    for moment in sorted(moments, key=lambda m: (-m.bytes.fixed, -m.bytes.sample, m.event)):
-        if certainly(at_most(most + 1, moment.bytes.sample)):
+    for moment in sorted(moments, key=lambda m: (-m[0], -m[1], m[2])):
+        if certainly(at_most(most + 1, moment[1])):
             highest.append(moment)
-            most = moment.bytes.sample
-    return sorted(highest, key=lambda m: m.event)
-
-
-def _pool(
-    program: Program,
-    events: Events,
-    stop: int | None = None,
-    labels: Sequence[Write] = (),
-    kind: type[Pool] = Pool,
-) -> Pool:
-    at_start = [*program.at_start(), *labels]
-    to_end = {write.key for write in at_start} | set(program.run.outputs)
-    return kind(events, at_start, to_end, stop)
+            most = moment[1]
+    return sorted(highest, key=lambda m: m[2])
 
 
 def peak(course: Course, batch: Size) -> Peak:
     """The peak of inference with this batch."""
-    moment, program = course.moment(batch), course.program
-    if moment is None or program is None:
+    moment, run = course.moment(batch), course.run
+    if moment is None or run is None:
         return Peak(course.at(batch), None)
-    pool = _pool(program, course.events, moment.event)
-    steps = program.run.steps
-    held = tuple(
-        (Tap(steps[key.node].node, key.output), size.at(batch))
-        for key, size in pool.alive_now()
-        if isinstance(key, Tap)
-    )
-    return Peak(course.at(batch), program.graph.inputs[0] if moment.event < 0 else moment.node, held)
+    tensors, event = run.tensors(), moment.event
+    node = run.program.graph.inputs[0] if event < 0 else moment.node
+    held = tuple((tensors[value], batch * size) for value, size in run.values.alive(event))
+    return Peak(course.at(batch), node, held)
 
 
 def timeline(course: Course, batch: int) -> list[tuple[int, int]]:
     """The node and the most bytes of each step of inference; empty where these depend on symbols."""
-    program = course.program
-    if program is None or course.reason:
+    run = course.run
+    if run is None:
         return []
-    most: dict[int, tuple[int, int]] = {}  # by event
-    for at in _pool(program, course.events, kind=EveryMoment).moments:
-        size = at.bytes.at(batch)
+    steps: list[tuple[int, int]] = []
+    for fixed, sample, event in run.values.moments():
+        size, (node, _) = fixed + batch * sample, run.values.what(event)
         if type(size) is not int:
             return []
-        if at.node is not None:
-            most[at.event] = at.node, max(size, most.get(at.event, (0, 0))[1])
-    return [most[number] for number in sorted(most)]
+        if node is not None:
+            steps.append((node, size))
+    return steps

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 from archcalc.analyses.memory.events import taken_over
 from archcalc.analyses.memory.held import REUSED, VIEW, Call
-from archcalc.graph import Graph, Tap
+from archcalc.analyses.memory.parts import around
+from archcalc.graph import Graph
 
 # limits of the search: steps in all partial orders together, and nodes of the network
 MAX_RUNS, MAX_NODES = 20_000, 5_000
+MAX_PART = 100  # nodes of a part of the network that is looked at first
 
 
 class Schedule(NamedTuple):
@@ -29,8 +31,10 @@ class Schedule(NamedTuple):
     optimal: bool
 
 
-def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule) -> Schedule:
-    """The best order found, never worse than `start`; all bytes are integers."""
+def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule, at: int | None) -> Schedule:
+    """The best order found, never worse than `start`, whose peak is at node `at`; all bytes are integers."""
+    if _is_best_around(graph, calls, batch, start, at):
+        return start._replace(optimal=True)
     problem = _Problem.of(graph, calls, batch)
     bound = problem.bound()
     lowest = start
@@ -41,6 +45,19 @@ def best(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule) -> Sc
     if lowest.bytes > bound and len(graph.nodes) <= MAX_NODES:
         return problem.search(lowest, bound)
     return lowest._replace(optimal=lowest.bytes <= bound)
+
+
+def _is_best_around(graph: Graph, calls: Sequence[Call], batch: Any, start: Schedule, at: int | None) -> bool:
+    """Whether the part of the network in which the peak is has no lower one; if not, nothing is known."""
+    part = None if at is None else around(graph, calls, start.order, at)
+    if part is None or len(part.calls) > MAX_PART:
+        return False
+    problem = _Problem.of(*part, batch)
+    bound = problem.bound()
+    if bound >= start.bytes:
+        return True
+    found = problem.search(start, bound)
+    return found.optimal and found.bytes == start.bytes
 
 
 class _State(NamedTuple):
@@ -76,41 +93,45 @@ class _Problem:
     @classmethod
     def of(cls, graph: Graph, calls: Sequence[Call], batch: Any) -> _Problem:
         number, size = _buffers(graph, calls, batch)
-        read = [sorted({number[t] for t in node.reads}) for node in graph.nodes]
         readers: list[list[int]] = [[] for _ in size]
-        for i, buffers in enumerate(read):
-            for buffer in buffers:
-                readers[buffer].append(i)
+        consumers: list[list[int]] = [[] for _ in graph.nodes]
+        read: list[list[int]] = []
+        parents: list[set[int]] = []
         inputs = set(graph.inputs)
-        called = {number[Tap(i, k)] for i in inputs for k in range(len(calls[i].outputs))}
+        for i, node in enumerate(graph.nodes):
+            buffers = [number[source][k] for source, k in node.reads]
+            read.append(sorted(set(buffers)) if len(buffers) > 1 else buffers)
+            for buffer in read[i]:
+                readers[buffer].append(i)
+            parents.append({source for source, _ in node.reads} - inputs)
+            for parent in parents[i]:
+                consumers[parent].append(i)
+        called = {buffer for i in inputs for buffer in number[i]}
         at_start = sum(size[b] for b in called)
-        ends = {number[tap] for tap in graph.outputs}
+        ends = {number[source][k] for source, k in graph.outputs}
         fixed = ends | called
         output_bytes, inside, step_bytes, frees, takes = [], [], [], [], []
         for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-            own = (
-                []
-                if i in inputs or call.way == VIEW
-                else [number[Tap(i, k)] for k in range(len(call.outputs))]
-            )
-            unread = [b for b in own if not readers[b] and b not in fixed]
-            for buffer in unread:
-                readers[buffer].append(i)  # no node reads it: it is freed at once
+            way = call.way
+            own = [] if i in inputs or way == VIEW else number[i]
+            freed = [b for b in read[i] if b not in fixed]
+            for buffer in own:
+                if not readers[buffer] and buffer not in fixed:
+                    readers[buffer].append(i)  # no node reads it: it is freed at once
+                    freed.append(buffer)
+            frees.append(freed)
             output_bytes.append(sum([size[b] for b in own]))
             inside.append(batch * call.inference + call.copies)
-            frees.append([b for b in (*read[i], *unread) if b not in fixed])
-            taken: Sequence[Tap] = ()
-            if call.way == REUSED:
-                taken = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
-            takes.append([b for b in {number[t] for t in taken} if b not in fixed])
+            taken: list[int] = []
+            if way == REUSED:
+                of_same_size = taken_over(call, node.inputs, lambda tap: calls[tap.node].outputs[tap.output])
+                taken = list({number[source][k] for source, k in of_same_size} - fixed)
+            takes.append(taken)
+            if i in inputs:
+                step_bytes.append(0)
+                continue
             reads = sum([size[b] for b in read[i] if b not in called])
-            least = at_start + reads + output_bytes[i] + inside[i] - (output_bytes[i] if takes[i] else 0)
-            step_bytes.append(0 if i in inputs else least)
-        parents = [{t.node for t in node.reads} - inputs for node in graph.nodes]
-        consumers: list[list[int]] = [[] for _ in graph.nodes]
-        for i, of_node in enumerate(parents):
-            for parent in of_node:
-                consumers[parent].append(i)
+            step_bytes.append(at_start + reads + inside[i] + (0 if taken else output_bytes[i]))
         at_end = at_start + sum(size[b] for b in ends - called)
         return cls(
             graph.inputs, at_start, at_end, output_bytes, inside, step_bytes, frees, takes, size, readers,
@@ -221,17 +242,17 @@ class _Problem:
         return sum(self.size[t] for t in buffers)
 
 
-def _buffers(graph: Graph, calls: Sequence[Call], batch: Any) -> tuple[dict[Tap, int], list[int]]:
-    """The buffer of each tensor, and the bytes of each buffer."""
-    number: dict[Tap, int] = {}
+def _buffers(graph: Graph, calls: Sequence[Call], batch: Any) -> tuple[list[list[int]], list[int]]:
+    """By node the buffers of its outputs, and the bytes of each buffer."""
+    number: list[list[int]] = []
     size: list[int] = []
-    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        for k, each in enumerate(call.outputs):
-            if node.inputs and call.way == VIEW:
-                number[Tap(i, k)] = number[node.inputs[0]]
-                continue
-            number[Tap(i, k)] = len(size)
-            size.append(batch * each)
+    for node, call in zip(graph.nodes, calls, strict=True):
+        if node.inputs and call.way == VIEW:
+            viewed = node.inputs[0]
+            number.append([number[viewed.node][viewed.output]])
+            continue
+        number.append(list(range(len(size), len(size) + len(call.outputs))))
+        size += [batch * each for each in call.outputs]
     return number, size
 
 

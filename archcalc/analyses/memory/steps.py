@@ -60,7 +60,10 @@ class Run:
 
     def source(self, tap: Tap) -> Tap:
         """The latest step that computed a tensor of the graph, and the number of its output."""
-        return self._replaced.get(tap) or Tap(self._step_of[tap.node], tap.output)
+        if tap in self._replaced:
+            return self._replaced[tap]
+        number = self._step_of[tap.node]
+        return tap if number == tap.node else Tap(number, tap.output)
 
     def _positions(self, repeat: Repeat) -> tuple[int, int]:
         """Where in the order the first and the last node of a repeated block run."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from archcalc.analyses.memory.copies_held import HeldTensors
 from archcalc.analyses.memory.held import VIEW, Call, Held
 from archcalc.analyses.memory.recompute import NOTHING, Plan
-from archcalc.arith import Size, total
+from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
 
@@ -30,8 +30,11 @@ def activations(
         if node.inputs and call.held.value == VIEW:
             held.views[Tap(i)] = held.views.get(node.inputs[0], node.inputs[0])
         if i in plan.again or (call.has_gradient and rules[i] is not None):
-            taps = [node.inputs[k] for k in call.reads] + [Tap(i)] * call.held.output
-            taps += node.inputs if i in plan.again else ()
+            taps = [node.inputs[k] for k in call.reads]
+            if call.held.output:
+                taps.append(Tap(i))
+            if i in plan.again:
+                taps += node.inputs
             inside = plan.block_of[i].nodes if i in plan.block_of else ()
             for tap in taps:
                 if tap.node not in inside:
@@ -47,6 +50,6 @@ def activations(
             continue
         figures.append(call.saved if call.has_gradient and i not in plan.block_of else 0)
     return [
-        inside + total(held.bytes(Tap(i, k), size) for k, size in enumerate(call.outputs))
+        inside + held.bytes(i, call.outputs)
         for i, (inside, call) in enumerate(zip(graph.of_all_copies(figures), calls, strict=True))
     ]

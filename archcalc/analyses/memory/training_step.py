@@ -1,12 +1,9 @@
-"""What runs in a training step, as events that read and write values."""
+"""What runs in a training step: events that read and write values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from archcalc.analyses.memory.events import Program
+from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
-from archcalc.analyses.memory.pool import Bytes, Event, Key, Write
 from archcalc.arith import Size, largest, total
 from archcalc.graph import Repeat, Tap
 
@@ -14,77 +11,108 @@ from archcalc.graph import Repeat, Tap
 DENSE, SPARSE = 2, 2
 
 
-class TrainingStep:
+class TrainingStep(Execution):
     """The forward pass, the loss, the backward pass in reverse, and the optimizer.
 
     Gradients are parts until all readers of a tensor have added theirs.
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.steps, self.calls, self.plan = program.run.steps, program.calls, program.plan
-        self.parts: dict[Tap, list[Key]] = {}  # of the gradient of a tensor
-        self.kernels: dict[int, list[Key]] = {}  # of the gradients of a node's weights
-        self.late: list[Event] = []  # that run while the next layer's gradient is computed
-        self.inputs = set(program.graph.inputs)
+        super().__init__(program)
+        self.plan = program.plan
+        # the nodes through whose outputs gradients flow
+        self.flows = [call.has_gradient and i not in self.inputs for i, call in enumerate(self.calls)]
+        for tap in program.run.outputs:  # labels belong to the batch, and are as large as the outputs
+            if self.flows[self.steps[tap.node].node]:
+                self.values.write(self._size(tap))
+        self.inside: dict[int, int] = {}  # what the calls of a step keep
+        self.between: dict[int, int] = {}  # the same of copies of a block that do not run
+        self.parts: dict[tuple[int, int], list[int]] = {}  # of the gradient of a tensor
+        self.kernels: dict[int, list[int]] = {}  # gradients of a node's weights
+        self.late: list[tuple[int, list[int], list[int]]] = []  # that are computed beside the next layer's
         self.spans = self.plan.spans(self.steps)  # steps that run again together, by their last one
-        self.again: range | None = None  # those whose backward pass this is
+        self.again = False  # whether this is the backward pass of such a span
 
-    def events(self) -> Iterator[Event]:
+    def run(self) -> None:
         within = {number for span in self.spans.values() for number in span}
-        for number in range(len(self.steps)):
-            if self.steps[number].between is None or number not in within:
-                yield from self._forward(number)
-        yield from self._loss()
+        self.values.phase("forward")
+        for number, step in enumerate(self.steps):
+            if step.between is None:
+                self._forward(number)
+            elif number not in within:
+                self._keep_between(number)
+        self.values.phase("loss")
+        self._loss()
+        self.values.phase("backward")
         for number in reversed(range(len(self.steps))):
             if number in self.spans:
-                yield from self._span(self.spans[number])
+                self._span(self.spans[number])
             elif number not in within:
-                yield from self._backward(number)
-        yield from self.late
-        yield from self._update()
+                self._backward(number)
+        self._kernels()
+        self.values.phase("update")
+        self._update()
+        self.end()
 
-    def _update(self) -> Iterator[Event]:
+    def _size(self, tap: Tap) -> Size:
+        return self.calls[self.steps[tap.node].node].outputs[tap.output]
+
+    def _update(self) -> None:
         """The optimizer makes a temporary tensor of a weight's size, and more where a gradient is sparse."""
-        gradients = tuple(key for keys in self.kernels.values() for key in keys)
+        gradients = [value for values in self.kernels.values() for value in values]
         for call in self.calls:
             if call.held.sparse and call.trained:
-                working = Bytes(DENSE * call.gradients, SPARSE * call.outputs[0])
-                yield Event(None, "update", gradients, working=working)
+                self.values.event(None, gradients, SPARSE * call.outputs[0], DENSE * call.gradients)
         largest_layer = largest(0, *{call.gradients for call in self.calls if call.trained})
-        yield Event(None, "update", gradients, working=Bytes(largest_layer, 0))
+        self.values.event(None, gradients, fixed=largest_layer)
 
-    def _forward(self, number: int) -> Iterator[Event]:
-        if self.steps[number].between is not None:
-            kept, _ = self._copies(number)
-            yield Event(None, "forward", (), (Write(("between", number), Bytes(0, kept)),))
-        elif self.steps[number].node not in self.inputs:
-            yield self.program.forward(number, training=True, key=self._key if self.again else None)
-
-    def _span(self, span: range) -> Iterator[Event]:
-        """A block's backward pass, after it has run forward again on a copy of what it reads."""
-        yield from self.late
-        self.late, self.again = [], span
-        if any(tap.node in span and keys for tap, keys in self.parts.items()):
-            again = [event for number in span if self._runs_again(number) for event in self._forward(number)]
-            events = [*again, *(event for number in reversed(span) for event in self._backward(number))]
-            read = {key for event in events for key in event.reads}
-            outside = {tap: None for n in span for tap in self.steps[n].reads if tap.node not in span}
-            for tap in outside:
-                key = self._key(tap)
-                if key in read:
-                    write = Write(key, Bytes(0, self.program.size(tap)), REUSED, (tap,))
-                    yield Event(None, "backward", (tap,), (write,))
-            yield from events
-        self.again = None
-
-    def _runs_again(self, number: int) -> bool:
+    def _forward(self, number: int) -> None:
+        """A call's forward pass, the first one or within a span another one."""
         step = self.steps[number]
-        return step.between is not None or step.node in self.plan.again
+        if step.node in self.inputs:
+            return
+        call = self.calls[step.node]
+        if not self.flows[step.node]:
+            self.forward(number, call.inference, call.copies)
+        elif not self.again and step.node in self.plan.block_of:  # nothing is kept
+            self.forward(number, largest(call.inference, call.forward), call.copies)
+        else:
+            self.forward(number, call.forward)
+            if call.saved != 0 or call.copies != 0:
+                self.inside[number] = self.values.write(call.saved, call.copies)
 
-    def _key(self, tap: Tap) -> Key:
-        """The value that a tensor has in this pass: that of the forward pass, or what was computed again."""
-        return ("again", self.again.start, tap) if self.again else tap
+    def _span(self, span: range) -> None:
+        """A block's backward pass, after it has run forward again on a copy of what it reads."""
+        self._kernels()
+        if not any(number in span and parts for (number, _), parts in self.parts.items()):
+            return
+        values = self.values
+        outside = dict.fromkeys(tap for n in span for tap in self.steps[n].reads if tap.node not in span)
+        sources, copies = self.of(outside), []
+        before = {number: self.out[number] for number in (*span, *[tap.node for tap in outside])}
+        for tap, source in zip(outside, sources, strict=True):
+            values.event(None)
+            copies.append(values.write(self._size(tap), 0, REUSED, (source,)))
+            self.out[tap.node] = [copies[-1] if v == source else v for v in self.out[tap.node]]
+        self.again = True
+        for number in span:
+            step = self.steps[number]
+            if step.between is not None:
+                self._keep_between(number)
+            elif step.node in self.plan.again:
+                self._forward(number)
+        for number in reversed(span):
+            self._backward(number)
+        self.again = False
+        for number, first in before.items():
+            self.out[number] = first
+        for source, copy in zip(sources, copies, strict=True):
+            values.copied(source, copy)
+
+    def _keep_between(self, number: int) -> None:
+        kept, _ = self._copies(number)
+        self.values.event(None)
+        self.between[number] = self.values.write(kept)
 
     def _copies(self, number: int) -> tuple[Size, Size]:
         """What the copies of a block that do not run keep, and the gradients of their weights."""
@@ -126,78 +154,83 @@ class TrainingStep:
                 return True
         return False
 
-    def _loss(self) -> Iterator[Event]:
+    def _loss(self) -> None:
         """The loss reads the outputs, and its gradient is as large.
 
         A mean squared error computes the difference, twice the difference and its square.
         """
         for tap in self.program.run.outputs:
-            if self.program.flows(tap):
-                size = self.program.size(tap)
-                key = ("gradient", tap, len(self.parts.setdefault(tap, [])), "loss")
-                self.parts[tap].append(key)
-                yield Event(None, "loss", (tap,), (Write(key, Bytes(0, size)),), Bytes(0, 3 * size))
+            if self.flows[self.steps[tap.node].node]:
+                size = self._size(tap)
+                self.values.event(None, self.of((tap,)), 3 * size)
+                self.parts.setdefault(tap, []).append(self.values.write(size))
 
-    def _backward(self, number: int) -> Iterator[Event]:
-        if self.steps[number].between is not None:
+    def _backward(self, number: int) -> None:
+        step = self.steps[number]
+        if step.between is not None:
             _, gradients = self._copies(number)
-            key = ("gradients between", number)
-            self.kernels[-1 - number] = [key]
             # while one falls the other grows: either all is kept, or all gradients are made
-            yield Event(None, "backward", (("between", number),))
-            yield Event(None, "backward", (), (Write(key, Bytes(gradients, 0)),))
-        elif self.steps[number].node not in self.inputs:
-            yield from self._layer(number)
+            self.values.event(None, (self.between[number],))
+            self.values.event(None)
+            self.kernels[-1 - number] = [self.values.write(0, gradients)]
+        elif self.flows[step.node]:
+            self._layer(number)
 
-    def _layer(self, number: int) -> Iterator[Event]:
-        step, call = self.steps[number], self.calls[self.steps[number].node]
-        outgoing = [key for k in range(len(call.outputs)) for key in self.parts.get(Tap(number, k), ())]
-        if not call.has_gradient or not outgoing:
+    def _layer(self, number: int) -> None:
+        step = self.steps[number]
+        call, values, parts = self.calls[step.node], self.values, self.parts
+        outgoing: list[int] = []
+        outputs = [(number, k) for k in range(len(call.outputs))]
+        for tap in outputs:
+            outgoing += parts.pop(tap, ())
+        if not outgoing:
             return
-        reads: list[Key] = [*outgoing, ("inside", number), *(self._key(step.reads[k]) for k in call.reads)]
-        if call.held.output:
-            reads += [self._key(Tap(number, k)) for k in range(len(call.outputs))]
-        writes = []
-        for k, tap in enumerate(step.reads):
-            if call.flows[k] and self.program.flows(tap):
-                key = ("gradient", tap, number, k)
-                self.parts.setdefault(tap, []).append(key)
-                writes.append(self._gradient(call, key, self.program.size(tap), outgoing))
-        late, self.late = self.late, []
-        working = Bytes(0, call.backward + (call.into if writes else 0))
-        yield Event(step.node, "backward", tuple(reads), tuple(writes), working, Bytes(0, call.early))
-        yield from late
+        read = [step.reads[k] for k in call.reads]
+        reads = outgoing + self.of((*read, *outputs) if call.held.output else read)
+        if number in self.inside:
+            reads.append(self.inside[number])
+        flows, steps = self.flows, self.steps
+        to = [
+            tap
+            for tap, flow in zip(step.reads, call.flows, strict=False)
+            if flow and flows[steps[tap.node].node]
+        ]
+        working = call.backward + call.into if to else call.backward
+        values.event(step.node, reads, working, early=call.early)
+        for tap in to:
+            size = self._size(tap)
+            way = self._way(call, size, len(outgoing))
+            parts.setdefault(tap, []).append(values.write(size, 0, way, outgoing))
+        self._kernels()
         if call.trained:
-            self.late = list(self._kernel(number, tuple(reads), outgoing))
+            self.late.append((number, reads, outgoing))
 
-    def _kernel(self, number: int, reads: tuple[Key, ...], outgoing: Sequence[Key]) -> Iterator[Event]:
+    def _way(self, call: Call, size: Size, outgoing: int) -> str:
+        """How the gradient of an input comes to its buffer: in the output's where the layer allows that."""
+        way = call.held.gradient
+        if way == NEW or not self.program.same(size, call.outputs[0]):
+            return NEW
+        # the sum of all parts is made in the buffer of one
+        return REUSED if way == VIEW and outgoing > 1 else way
+
+    def _kernels(self) -> None:
         """The gradients of a call's weights, while the layer before it computes its own.
 
         That of an embedding is sparse: the gradients of its outputs, with their rows.
         """
-        step, call = self.steps[number], self.calls[self.steps[number].node]
-        node = self.program.graph.nodes[step.node]
-        owner = step.node if node.shared_with is None else node.shared_with
-        if self.program.graph.repeats:
-            owner = -len(self.steps) - number  # copies of a block have weights of their own
-        parts = self.kernels.setdefault(owner, [])
-        parts.append(("kernel", number))
-        size = Bytes(call.gradients, 0)
-        if call.held.sparse:
-            made = Write(parts[-1], Bytes(0, call.outputs[0]), REUSED, tuple(outgoing))
-        else:
-            made = Write(parts[-1], size)
-        yield Event(step.node, "backward", reads, (made,))
-        if owner == step.node and len(parts) > 1 and not call.held.sparse:
-            key = ("kernel", owner, "sum")
-            yield Event(step.node, "backward", tuple(parts), (Write(key, size, REUSED, tuple(parts)),))
-            self.kernels[owner] = [key]
-
-    def _gradient(self, call: Call, key: Key, size: Size, outgoing: Sequence[Key]) -> Write:
-        """The gradient of an input, in the buffer of the output's where the layer allows that."""
-        way = call.held.gradient
-        if way != NEW and not self.program.same(size, call.outputs[0]):
-            way = NEW
-        if way == VIEW and len(outgoing) > 1:
-            way = REUSED  # the sum of all parts is made in the buffer of one
-        return Write(key, Bytes(0, size), way, tuple(outgoing))
+        late, self.late = self.late, []
+        for number, reads, outgoing in late:
+            step, call = self.steps[number], self.calls[self.steps[number].node]
+            node = self.program.graph.nodes[step.node]
+            owner = step.node if node.shared_with is None else node.shared_with
+            if self.program.graph.repeats:
+                owner = -len(self.steps) - number  # copies of a block have weights of their own
+            parts = self.kernels.setdefault(owner, [])
+            self.values.event(step.node, reads)
+            if call.held.sparse:
+                parts.append(self.values.write(call.outputs[0], 0, REUSED, outgoing))
+            else:
+                parts.append(self.values.write(0, call.gradients))
+            if owner == step.node and len(parts) > 1 and not call.held.sparse:
+                self.values.event(step.node, parts)
+                self.kernels[owner] = [self.values.write(0, call.gradients, REUSED, parts)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras.src import backend
 from keras.src.ops.node import Node
 
@@ -227,6 +228,8 @@ class Network:
             raise UntraceableError(f"{entry['class_name']} is called with a weight")
         name = self.unique(layer.name)
         args, kwargs = _by_name(layer, node.arguments)
+        if hasattr(layer, "get_initial_state") and hasattr(layer, "state_size"):  # a cell
+            args, kwargs = self._with_first_states(node.arguments.keras_tensors[0], args, kwargs)
         call = {"args": self.written(args), "kwargs": self.written(kwargs)}
         entry |= {"name": name, "inbound_nodes": [call], "shared_object_id": id(layer)}
         entry["config"] = {**entry["config"], "name": name, "trainable": self._is_trained(layer)}
@@ -235,6 +238,20 @@ class Network:
         if not batched:
             self.parts[-1].shapes = [(None, *t.shape) for t in node.outputs]
         self.results(node, name, batched=batched)
+
+    def _with_first_states(self, x: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """The arguments of a cell, in which zeros, its states in the first step of a loop, become tensors."""
+
+        def tensor(value: Any) -> Any:
+            shape = tuple(getattr(value, "shape", ()))
+            constant = not isinstance(value, keras.KerasTensor | keras.Variable)
+            if not constant or len(shape) != len(x.shape) or np.asarray(value).any():
+                return value
+            zeros = keras.ops.zeros_like(keras.ops.repeat(x[..., :1], shape[-1], axis=-1))
+            self.add(_history(zeros)[0])
+            return zeros
+
+        return keras.tree.map_structure(tensor, (args, kwargs))
 
     def _is_trained(self, layer: Any) -> bool:
         if not layer.trainable_variables:

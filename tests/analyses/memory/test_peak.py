@@ -179,14 +179,45 @@ def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Calls]) -> None:
 @given(graphs())
 def test_without_a_search_an_order_is_called_optimal_only_if_it_is(drawn: tuple[Graph, Calls]) -> None:
     graph, calls = drawn
-    start = schedule.Schedule(keras_order(graph), brute_force(graph, calls, keras_order(graph)), False)
-    searched = schedule.best(graph, calls, 1, start)
+    order = keras_order(graph)
+    usual = peak.peak(peak.inference(graph, calls, order), 1)
+    start = schedule.Schedule(order, brute_force(graph, calls, order), False)
+    searched = schedule.best(graph, calls, 1, start, usual.node)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schedule, "MAX_NODES", 0)
-        greedy = schedule.best(graph, calls, 1, start)
+        patch.setattr(schedule, "MAX_PART", 0)
+        greedy = schedule.best(graph, calls, 1, start, usual.node)
     assert searched.optimal
     assert greedy.bytes == brute_force(graph, calls, greedy.order) >= searched.bytes
     assert not greedy.optimal or greedy.bytes == searched.bytes
+
+
+@st.composite
+def blocks_in_a_row(draw: st.DrawFn) -> tuple[Graph, Calls]:
+    """Blocks of one or two branches between nodes that everything passes through."""
+    nodes, calls = [Node("x", ANY)], [Call((draw(st.integers(0, 9)),), Held())]
+    for block in range(draw(st.integers(1, 3))):
+        start, ends = len(nodes) - 1, []
+        for branch in range(draw(st.integers(1, 2))):
+            end = start
+            for step in range(draw(st.integers(1, 2))):
+                nodes.append(Node(f"{block}/{branch}/{step}", ANY, (Tap(end),)))
+                calls.append(draw(call([draw(st.sampled_from([1, 4, 4, 9]))], (False,))))
+                end = len(nodes) - 1
+            ends.append(Tap(end))
+        nodes.append(Node(f"{block}/join", ANY, tuple(ends)))
+        calls.append(draw(call([draw(st.sampled_from([1, 4, 9]))], (False,) * len(ends))))
+    outputs = {Tap(len(nodes) - 1), Tap(draw(st.integers(0, len(nodes) - 1)))}
+    return Graph("row", tuple(nodes), (0,), tuple(outputs)), calls
+
+
+@settings(max_examples=200)
+@given(blocks_in_a_row())
+def test_the_best_order_is_found_part_by_part(drawn: tuple[Graph, Calls]) -> None:
+    graph, calls = drawn
+    memory = inference.inference(graph, calls, keras_order(graph), 1)
+    assert memory.optimal
+    assert memory.best.bytes == min(brute_force(graph, calls, order) for order in all_orders(graph))
 
 
 def test_a_search_that_ends_at_its_limit_is_not_called_optimal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,7 @@ MERGING = "archcalc/layers/merging.py"
 MARGINS = "archcalc/layers/padding.py"
 MOVING = "archcalc/layers/reshaping.py"
 ENLARGING = "archcalc/layers/upsampling.py"
-POOL = "archcalc/analyses/memory/pool.py"
-MEMORY = "archcalc/analyses/memory/peak.py"
+LIFETIMES = "archcalc/analyses/memory/lifetimes.py"
 EVENTS = "archcalc/analyses/memory/training_step.py"
 READS = "archcalc/analyses/fields/compose.py"
 MAPS = "archcalc/analyses/fields/index_maps.py"
@@ -112,21 +111,22 @@ FIELDS = [
     ),
     Mutant(
         "tensors freed before their last reader",
-        POOL,
-        "                self._last[key] = number",
-        "                self._last.setdefault(key, number)",
+        LIFETIMES,
+        "            last[value] = number",
+        "            last[value] = last[value]",
     ),
-    Mutant("outputs freed", POOL, "            self._last[key] = END", "            pass"),
+    Mutant("outputs freed", LIFETIMES, "(*range(from_start), *kept)", "range(from_start)"),
+    Mutant("inputs freed", LIFETIMES, "(*range(from_start), *kept)", "kept"),
     Mutant(
-        "inputs not in memory",
-        MEMORY,
-        "    at_start = [*program.at_start(), *labels]",
-        "    at_start: list[Any] = []",
+        "a buffer taken over that is read later",
+        LIFETIMES,
+        "if way == VIEW or freed[first] == self.born[value]:",
+        "if True:",
     ),
     Mutant(
         "gradients of kernels freed before the optimizer runs",
         EVENTS,
-        "tuple(key for keys in self.kernels.values() for key in keys)",
-        "()",
+        "gradients = [value for values in self.kernels.values() for value in values]",
+        "gradients: list[int] = []",
     ),
 ]
