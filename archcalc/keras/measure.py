@@ -217,12 +217,14 @@ class Gradients:
     def _await(self, node: int, sample: Sample, here: dict[bytes, Sample]) -> bytes:
         """The key of a gradient at a node; it joins those to follow from there, unless its end is known."""
         gradients = sample.arrays
-        key = self._key(node, gradients)
         if node == INPUTS:
+            key = len(self._ends).to_bytes(8, "big")
             self._ends[key] = tuple(
                 None if g is None or not g.any() else _support(g, self.spread) for g in gradients
             )
-        elif key not in self._next and key not in self._ends:
+            return key
+        key = self._key(node, gradients)
+        if key not in self._next and key not in self._ends:
             here[key] = sample
         return key
 
