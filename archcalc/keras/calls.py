@@ -45,7 +45,7 @@ def call(
         crashing_calls.refuse(layer, inputs)
     values = declared.keras_arguments()
     words = {**{k: values[k] for k in declared.call_arguments if k in values}, **masks}
-    if training is not None and _takes_training(type(layer)):
+    if training is not None and _takes_training(layer.__class__):
         words["training"] = training
     if isinstance(layer, OperationCall):
         outputs = layer(inputs)
