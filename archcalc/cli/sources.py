@@ -24,7 +24,8 @@ def read(source: str, **options: Any) -> Graph:
     if is_python(source) or (source.startswith("keras:") and "?" in source):
         from archcalc.cli.keras_quietly import import_quietly
 
-        import_quietly("archcalc.keras.live" if is_python(source) else "keras")
+        code = is_python(source)
+        import_quietly("archcalc.keras.live" if code else "keras", whole=code)
     try:
         return load(source, **options, allow_code=True)
     except SourceError as problem:

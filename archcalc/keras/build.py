@@ -128,12 +128,11 @@ class Built:
         failures: dict[int, str] | None = None,
         *,
         training: bool = False,
-        passed_on: Callable[[int, tuple[Any, ...]], tuple[Any, ...]] | None = None,
     ) -> Iterator[tuple[Any, ...]]:
         """Yield every node's outputs in turn, each computed inside `scope(node)`.
 
         With `failures`, a node that does not run here yields no outputs, and its reason is stored
-        there; so do the nodes after it. `passed_on` may replace what the readers of a node get.
+        there; so do the nodes after it.
         """
         values: list[tuple[Any, ...]] = []
         by_node = dict(zip(self.graph.inputs, inputs, strict=True))
@@ -153,8 +152,6 @@ class Built:
                     failures[i] = reason(fault)
                     values.append(())
             yield values[-1]
-            if passed_on:
-                values[-1] = passed_on(i, values[-1])
 
 
 def to_keras(
@@ -189,10 +186,8 @@ def to_keras(
     return build(graph, initializers=initializers).model
 
 
-def build(
-    graph: Graph, *, initializers: Initializers = "keras", change: Callable[[Any], Any] | None = None
-) -> Built:
-    """Every node as a real Keras layer; `change` may replace a layer by another one.
+def build(graph: Graph, *, initializers: Initializers = "keras") -> Built:
+    """Every node as a real Keras layer.
 
     Raises `NetworkError` for the first layer that Keras refuses or does not have.
     """
@@ -206,19 +201,23 @@ def build(
                 continue
             if node.shared_with is None:
                 layer = keras_layer(node.layer, to_keras_name(node.name), initializers=initializers)
-                layers.append(change(layer) if change else layer)
-            elif isinstance(node.layer, Parameter):
-                owner, name = layers[node.shared_with], to_keras_name(node.name)
-                shape: Any = node.layer.output_shape(())
-                layers.append(parameter.Tied(owner, shape, name=name))
+                layers.append(layer)
             else:
-                layers.append(layers[node.shared_with])
+                layers.append(shared(node, layers[node.shared_with]))
             tensors.append(call_node(layers[-1], node, tensors))
             if node.shared_with is None:
                 set_state(layers[-1], node.layer)
         except Exception as fault:
             raise NetworkError([(node.name, refusal(fault))]) from fault
     return Built(graph, tuple(layers), tuple(tensors))
+
+
+def shared(node: Node, owner: Any) -> Any:
+    """The layer of a node that shares the weights of an earlier one's."""
+    if not isinstance(node.layer, Parameter):
+        return owner
+    shape: Any = node.layer.output_shape(())
+    return parameter.Tied(owner, shape, name=to_keras_name(node.name))
 
 
 def _input(node: Node) -> Any:

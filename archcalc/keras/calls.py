@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +45,7 @@ def call(
         crashing_calls.refuse(layer, inputs)
     values = declared.keras_arguments()
     words = {**{k: values[k] for k in declared.call_arguments if k in values}, **masks}
-    if training is not None and "training" in inspect.signature(getattr(layer, "call", layer)).parameters:
+    if training is not None and _takes_training(layer.__class__):
         words["training"] = training
     if isinstance(layer, OperationCall):
         outputs = layer(inputs)
@@ -56,6 +57,11 @@ def call(
     else:
         outputs = layer(one_or_all(inputs), **words)
     return tuple(keras.tree.flatten(outputs))
+
+
+@cache
+def _takes_training(kind: type) -> bool:
+    return "training" in inspect.signature(getattr(kind, "call", kind.__call__)).parameters
 
 
 def one_or_all(tensors: list[Any]) -> Any:

@@ -2,12 +2,13 @@
 
 Source: docs/receptive-field.md, after Araujo, Norris & Sim 2019. What replaces what:
 
-- activations: the identity (a ReLU's gradient is zero where it saturates); softmax and
-  others that couple an axis: the average of each unit and the mean along that axis;
+- activations: the identity (a ReLU's gradient is zero where it saturates), and batch normalisation, which
+  at inference multiplies by a number; softmax and others that couple an axis: the average of each unit and
+  the mean along that axis;
 - maxima over windows or axes: means;
 - products and maxima of several tensors: their mean; differences: their sum;
 - normalisation over axes of a sample, contrast over an image: the average of each unit and
-  the mean along those axes; batch normalisation stays, as at inference;
+  the mean along those axes;
 - a spectrogram's function of real and imaginary part: the real part;
 - factors of matrix products: one is added, so that none is zero and hides the others;
 - recurrent layers get softsign, and gates derived from it; attention keeps its softmax: their gradients
@@ -27,8 +28,8 @@ from typing import Any
 
 import keras
 
-from archcalc.graph import Graph
-from archcalc.keras.build import Built, build
+from archcalc.errors import NetworkError
+from archcalc.keras.build import Built, refusal, shared
 from archcalc.keras.linear_layers import (
     PRECISION,
     SINGLE,
@@ -44,7 +45,6 @@ from archcalc.keras.linear_layers import (
     with_mean,
 )
 from archcalc.keras.linear_operations import LinearOperation
-from archcalc.keras.linear_weights import set_weights
 from archcalc.keras.operations import OperationCall
 from archcalc.layers.activations import ACTIVATIONS
 
@@ -62,14 +62,21 @@ _OF_BOTH_PARTS = ("log", "magnitude", "psd", "angle")
 _NORMALISATIONS = ("LayerNormalization", "RMSNormalization", "UnitNormalization")
 
 
-def linearised(graph: Graph, *, seed: int | None = 0) -> Built:
-    """The real model of a graph, linear and positive; without a seed all weights are equal.
+def linearised(real: Built) -> Built:
+    """The linear model for a real one; its layers have no weights before it runs.
 
-    Raises `NetworkError` for layers that Keras refuses.
+    Raises `NetworkError` for layers of which there is no linear one.
     """
-    built = build(graph, initializers="zeros", change=linear)
-    set_weights(built, seed)
-    return built
+    layers: list[Any] = []
+    for node, layer in zip(real.graph.nodes, real.layers, strict=True):
+        try:
+            if layer is None or node.shared_with is None:
+                layers.append(None if layer is None else linear(layer))
+            else:
+                layers.append(shared(node, layers[node.shared_with]))
+        except Exception as fault:
+            raise NetworkError([(node.name, refusal(fault))]) from fault
+    return Built(real.graph, tuple(layers), real.tensors)
 
 
 def linear(layer: Any) -> Any:
@@ -85,6 +92,8 @@ def linear(layer: Any) -> Any:
     config |= {"dtype": _precision(layer), "activity_regularizer": None}
     if kind in _ACTIVATIONS:
         return Mean(_coupled_axes(config.get("activation")), name=layer.name, dtype=PRECISION)
+    if kind == "BatchNormalization":
+        return Mean((), name=layer.name, dtype=PRECISION)
     if kind == "Softmax" or kind in _NORMALISATIONS:
         return Mean(several(config["axis"]), name=layer.name, dtype=PRECISION)
     if kind == "GroupNormalization":
@@ -132,7 +141,9 @@ def _in_double(config: Any) -> Any:
         return [_in_double(c) for c in config]
     if not isinstance(config, dict):
         return config
-    converted = {k: v if k == "dtype" else _in_double(v) for k, v in config.items()}
+    # without the shape that a layer inside was built with, so that it is built once, with the others
+    kept = {k: v for k, v in config.items() if k != "build_config"}
+    converted = {k: v if k == "dtype" else _in_double(v) for k, v in kept.items()}
     inner = converted.get("config")
     if "class_name" in converted and isinstance(inner, dict) and "dtype" in inner:
         converted["config"] = {**inner, "dtype": PRECISION}

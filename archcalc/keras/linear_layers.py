@@ -27,10 +27,6 @@ class Mean(keras.layers.Layer):
         """Apply it."""
         return with_mean(inputs, self.axes)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
-        return input_shape
-
 
 class Rows(keras.layers.Layer):
     """A table whose rows are multiples of the number that is looked up, which then has a gradient."""
@@ -42,10 +38,6 @@ class Rows(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Apply it."""
         return ops.repeat(ops.expand_dims(ops.cast(inputs, PRECISION), -1), self.width, axis=-1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """A row for each number."""
-        return (*input_shape, self.width)
 
 
 class Table(Rows):
@@ -60,12 +52,6 @@ class Table(Rows):
         if not reverse:
             return super().call(inputs)
         return ops.repeat(ops.mean(inputs, axis=-1, keepdims=True), self.rows, axis=-1)
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...], reverse: bool = False
-    ) -> tuple[int | None, ...]:
-        """A row for each number, or a score for each row."""
-        return (*input_shape[:-1], self.rows) if reverse else super().compute_output_shape(input_shape)
 
 
 class GroupMean(Mean):
@@ -99,7 +85,7 @@ class Encoded(keras.layers.Layer):
         x = sum(numbers[1:], start=numbers[0]) / len(numbers)
         if self.encoding.output_mode == "int":
             return x
-        shape = self.compute_output_shape([g.shape for g in numbers] if several_inputs else x.shape)
+        shape = self.encoding.compute_output_shape([g.shape for g in numbers] if several_inputs else x.shape)
         if len(shape) > len(x.shape):
             rows = ops.expand_dims(x, -1)
         elif len(x.shape) > 2 and isinstance(self.encoding, keras.layers.Discretization):
@@ -107,10 +93,6 @@ class Encoded(keras.layers.Layer):
         else:
             rows = ops.mean(x, axis=-1, keepdims=True)
         return ops.repeat(rows, shape[-1], axis=-1)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the encoding."""
-        return tuple(self.encoding.compute_output_shape(input_shape))
 
 
 def with_mean(x: Any, axes: tuple[int, ...]) -> Any:
@@ -168,10 +150,6 @@ class InGroups(Wrapping):
         outputs = [ops.conv(x, k, strides=strides, padding=padding, dilation_rate=dilation) for x, k in parts]
         return ops.concatenate(outputs, -1)
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the convolution inside."""
-        return tuple(self.inner.compute_output_shape(input_shape))
-
 
 class ExplicitPadding(Wrapping):
     """A three-dimensional convolution, or a transposed one, with explicit `same` padding.
@@ -205,11 +183,3 @@ class ExplicitPadding(Wrapping):
             return outputs[(slice(None), slice(None), *cut) if first else (slice(None), *cut)]
         around = [(m // 2, m - m // 2) for m in margins]
         return inner(ops.pad(inputs, [(0, 0), (0, 0), *around] if first else [(0, 0), *around, (0, 0)]))
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape with `same` padding."""
-        self.inner.padding, padding = "same", self.inner.padding
-        try:
-            return tuple(self.inner.compute_output_shape(input_shape))
-        finally:
-            self.inner.padding = padding

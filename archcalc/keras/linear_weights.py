@@ -12,8 +12,8 @@ from archcalc.keras.build import Built
 from archcalc.keras.locally_connected import LocallyConnected1D, LocallyConnected2D
 
 # with the second factor zero, the low-rank part of a kernel adds nothing to it
-_ZERO = ("bias", "beta", "moving_mean", "lora_kernel_b", "lora_embeddings_b")
-_PER_CHANNEL = ("gamma", "alpha", "embeddings", "renorm_mean", "renorm_stddev", "moving_stddev")
+_ZERO = ("bias", "beta", "lora_kernel_b", "lora_embeddings_b")
+_PER_CHANNEL = ("gamma", "alpha", "embeddings")
 
 
 def set_weights(built: Built, seed: int | None) -> None:
@@ -31,9 +31,6 @@ def _weight(layer: Any, variable: Any, random: np.random.Generator | None) -> An
     name = variable.name
     if name in _ZERO:
         return np.zeros(shape)
-    if name == "moving_variance":
-        # so that the layer only multiplies by gamma
-        return np.full(shape, 1.0 - getattr(layer, "epsilon", 0.0))
     values = np.ones(shape) if random is None else random.uniform(0.5, 1.5, shape)
     return values / _fan_in(layer, name, shape)
 

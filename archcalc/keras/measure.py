@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -16,8 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from archcalc.graph import Graph
+from archcalc.keras.backward import INPUTS, LARGE, Step, last_before, multiply_adds
 from archcalc.keras.build import Built
 from archcalc.keras.linear_layers import PRECISION
+from archcalc.keras.linear_weights import set_weights
 
 Position = tuple[int, ...]
 
@@ -43,7 +46,6 @@ Wanted = tuple[Sequence[Position], Sequence[int]]
 # a node, how many came before it, and how many there are
 Progress = Callable[[int, int, int], None]
 
-INPUTS = -1  # in place of a node
 HELD = 1 << 29  # bytes of gradients that wait for others
 # memory of a recorded pass with its gradients, over that of all layers' outputs; 2.5 was measured
 RECORDED = 3
@@ -74,14 +76,18 @@ class Sample(NamedTuple):
 
 
 class Gradients:
-    """One forward pass of a linear model, and backward passes from any node's positions.
+    """Backward passes of a linear model from the positions of any of some nodes.
 
     Each position of an output is a separate sample of the batch, so that one backward pass computes
     all of them. A position includes all its channels.
 
-    A backward pass pauses at each node that all paths from the inputs run through. A gradient that is
-    known from there is not followed again: with positive weights, where it is zero decides which units it
-    reaches; for a `spread`, its values do, up to a factor, because the model is linear.
+    A backward pass pauses where passes from several nodes meet: at each of the nodes that all paths from
+    the inputs run through, or at the last such node before it. A gradient that is known from there is not
+    followed again: with positive weights, where it is zero decides which units it reaches; for a spread,
+    its values do, up to a factor, because the model is linear.
+
+    The model runs once, on two samples: that creates its weights, which are then random, and shows what
+    does not run here. It runs again only where a gradient depends on a layer's values.
 
     Raises
     ------
@@ -89,40 +95,69 @@ class Gradients:
         This machine has too little memory, for which the system would end the process.
     """
 
-    def __init__(self, built: Built, positions: int, seed: int = 0, *, spread: bool = False) -> None:
-        self.positions = _batch(built, positions)
-        self.spread = spread
-        _require_memory(self.positions * _held(built))
-        random = np.random.default_rng(seed)
+    def __init__(self, linear: Built, nodes: Iterable[int], positions: int, seed: int = 0) -> None:
+        self.positions = _batch(linear, positions)
+        self.spread = False
+        _require_memory(self.positions * _held(linear))
+        self._linear = linear
+        self._random = np.random.default_rng(seed)
+        samples = _batch(linear, 1)
         self.inputs = []
-        for i in built.graph.inputs:
-            shape = built.tensors[i][0].shape[1:]
-            sample = random.uniform(0.9, 1.1, (1, *shape))
-            self.inputs.append(tf.constant(np.repeat(sample, self.positions, axis=0), dtype=PRECISION))
+        for i in linear.graph.inputs:
+            sample = self._random.uniform(0.9, 1.1, (1, *linear.tensors[i][0].shape[1:]))
+            self.inputs.append(tf.constant(np.repeat(sample, samples, axis=0), dtype=PRECISION))
         self.failures: dict[int, str] = {}
-        self._before = _before(built.graph)
-        self._pauses = set(self._before)
-        self._sources: dict[int, Sequence[Any]] = {INPUTS: self.inputs}
+        self._run()
+        values = zip(linear.layers, self._values, strict=True)
+        work = self.positions * sum(multiply_adds(layer, y) for layer, y in values if y)
+        set_weights(linear, seed)
+        self._current = False  # whether `_values` are those of the present weights
+        before = last_before(linear.graph)
+        met = {self._origin(node) for node in nodes}
+        # from each of the nodes the first step leads to one of these, and so does every further one
+        self._pauses = sorted({node if node in before else before[node] for node in met} | {INPUTS})
         self._next: dict[bytes, bytes] = {}
         self._ends: dict[bytes, Supports | Exception] = {}
-        self._steps: dict[tuple[int, tuple[int, ...]], _Step] = {}
-        self._tape = tf.GradientTape(persistent=True, watch_accessed_variables=False)
-        with self._tape:
-            self._tape.watch(self.inputs)
-            self.values = list(built.run(self.inputs, failures=self.failures, passed_on=self._paused))
+        self._steps: dict[tuple[int, tuple[int, ...]], Step] = {}
+        self._large = work > LARGE
         self._largest = max(
             sum(8 * math.prod(map(int, y.shape[1:])) for y in values)
-            for values in [*self.values, self.inputs]
+            for values in [*self._values, self.inputs]
         )
 
-    def _paused(self, node: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """What readers of a node get: a backward pass ends there if all paths run through it."""
-        if node not in self._pauses:
-            return values
-        values = tuple(map(tf.stop_gradient, values))
-        self._tape.watch([y for y in values if y.dtype.is_floating])
-        self._sources[node] = values
-        return values
+    def _run(self) -> None:
+        """Every node's outputs for one sample; `failures` has the nodes that do not run."""
+        outputs = list(self._linear.run(self.inputs, failures=self.failures))
+        self._values = [tuple(tf.convert_to_tensor(y)[:1] for y in values) for values in outputs]
+        self._current = True
+        # nodes that return what they read, as activations do in the linear model
+        self._same = {
+            i: node.inputs[0].node
+            for i, node in enumerate(self._linear.graph.nodes)
+            if len(node.inputs) == 1 and outputs[i] and outputs[i][0] is outputs[node.inputs[0].node][0]
+        }
+
+    def _origin(self, node: int) -> int:
+        """The node whose first output this node's is."""
+        while node in self._same:
+            node = self._same[node]
+        return node
+
+    def equalise(self) -> None:
+        """Make all weights of each layer equal, and measure spreads from here on."""
+        set_weights(self._linear, None)
+        self._current = False
+        self.spread = True
+        self._next.clear()
+        self._ends.clear()
+
+    def shape(self, node: int) -> tuple[int, ...]:
+        """Of the node's first output, without the batch."""
+        return tuple(map(int, self._values[node][0].shape[1:]))
+
+    def _before(self, node: int) -> int:
+        """Where a pass from a node pauses next."""
+        return self._pauses[bisect_left(self._pauses, node) - 1]
 
     def supports(
         self, wanted: Mapping[int, Wanted], progress: Progress | None = None
@@ -148,22 +183,26 @@ class Gradients:
         """Follows all gradients to the inputs, from the last node to the first; the keys of each node's."""
         keys: dict[int, list[bytes] | Exception] = {}
         waiting: defaultdict[int, dict[bytes, Sample]] = defaultdict(dict)
-        for node in sorted({*wanted, *self._pauses}, reverse=True):
-            here = waiting.pop(node, {})
-            if node in wanted:
+        starts: defaultdict[int, list[int]] = defaultdict(list)
+        for node in wanted:
+            starts[self._origin(node)].append(node)
+        for origin in sorted({*starts, *self._pauses[1:]}, reverse=True):
+            here = waiting.pop(origin, {})
+            for node in starts[origin]:
                 if progress:
                     progress(node, done + len(keys), steps)
                 try:
-                    keys[node] = [self._await(node, one, here) for one in self._selected(node, *wanted[node])]
+                    selected = self._selected(origin, *wanted[node])
+                    keys[node] = [self._await(origin, one, here) for one in selected]
                 except Exception as fault:  # no such position
                     keys[node] = fault
             for together in self._batches(here):
-                self._pass(node, together, waiting[self._before[node]])
+                self._pass(origin, together, waiting[self._before(origin)])
         return keys
 
     def _selected(self, node: int, positions: Sequence[Position], axes: Sequence[int]) -> Iterator[Sample]:
         """For each position the gradient that is 1 there, along all axes but `axes`, and 0 elsewhere."""
-        y = self.values[node][0]
+        y = self._values[node][0]
         for first in range(0, len(positions), self.positions):
             together = positions[first : first + self.positions]
             chosen = np.zeros((self.positions, *y.shape[1:]))
@@ -178,11 +217,14 @@ class Gradients:
     def _await(self, node: int, sample: Sample, here: dict[bytes, Sample]) -> bytes:
         """The key of a gradient at a node; it joins those to follow from there, unless its end is known."""
         gradients = sample.arrays
-        key = self._key(node, gradients)
         if node == INPUTS:
-            reached = [None if g is None or not g.any() else np.abs(g) for g in gradients]
-            self._ends[key] = tuple(None if g is None else _support(g, self.spread) for g in reached)
-        elif key not in self._next and key not in self._ends:
+            key = len(self._ends).to_bytes(8, "big")
+            self._ends[key] = tuple(
+                None if g is None or not g.any() else _support(g, self.spread) for g in gradients
+            )
+            return key
+        key = self._key(node, gradients)
+        if key not in self._next and key not in self._ends:
             here[key] = sample
         return key
 
@@ -214,12 +256,12 @@ class Gradients:
             self._ends |= dict.fromkeys(samples, fault)
             return
         for key, slot in zip(samples, slots, strict=True):
-            self._next[key] = self._await(self._before[node], Sample(batch, slot), before)
+            self._next[key] = self._await(self._before(node), Sample(batch, slot), before)
 
     def _mixed(self, node: int, samples: Sequence[Sample]) -> list[Any]:
         """One batch of samples of several."""
         mixed: list[Any] = []
-        for y, *parts in itertools.zip_longest(self.values[node], *(s.arrays for s in samples)):
+        for y, *parts in itertools.zip_longest(self._values[node], *(s.arrays for s in samples)):
             if all(g is None for g in parts):
                 mixed.append(None)
                 continue
@@ -258,66 +300,18 @@ class Gradients:
 
     def _back(self, node: int, gradients: list[Any]) -> list[Any]:
         """Gradients with respect to where the pass pauses next."""
-        sources = self._sources[self._before[node]]
+        before = self._before(node)
         present = tuple(k for k, g in enumerate(gradients) if g is not None)
         if not present:
-            return [None] * len(sources)
+            return [None] * (len(self.inputs) if before == INPUTS else len(self._values[before]))
         if (node, present) not in self._steps:
-            outputs = [self.values[node][k] for k in present]
-            self._steps[node, present] = _Step(self._tape, outputs, sources)
-        found: list[Any] = self._steps[node, present]([gradients[k] for k in present])
-        return found
-
-
-class _Step:
-    """Gradients from some outputs to some sources; compiled from the second time on.
-
-    TensorFlow's gradient of a convolution includes that of its kernel, which is not needed. Compiled, it
-    is left out, and so is the time from one operation to the next.
-    """
-
-    def __init__(self, tape: Any, outputs: list[Any], sources: Sequence[Any]) -> None:
-        self._tape = tape
-        self._outputs = outputs
-        self._sources = sources
-        self._passed = False
-
-    def __call__(self, incoming: list[Any]) -> list[Any]:
-        if self._passed:
-            return list(self._run(*incoming))
-        self._passed = True
-        return self._gradients(*incoming)
-
-    @cached_property
-    def _run(self) -> Callable[..., list[Any]]:
-        signature = [tf.TensorSpec(y.shape, y.dtype) for y in self._outputs]
-        compiled = tf.function(self._gradients, autograph=False)
-        try:
-            run: Callable[..., list[Any]] = compiled.get_concrete_function(*signature)
-        except Exception:  # a gradient that TensorFlow cannot compile
-            return self._gradients
-        return run
-
-    def _gradients(self, *incoming: Any) -> list[Any]:
-        found = self._tape.gradient(self._outputs, self._sources, output_gradients=list(incoming))
-        return [None if g is None else tf.convert_to_tensor(g) for g in found]
-
-
-def _before(graph: Graph) -> list[int]:
-    """For each node the last one before it that all paths from the inputs run through, or `INPUTS`.
-
-    No edge passes over such a node.
-    """
-    before: list[int] = []
-    reached: set[int] = set()
-    last, furthest = INPUTS, max(graph.inputs)
-    for i, (node, consumers) in enumerate(zip(graph.nodes, graph.consumers(), strict=True)):
-        before.append(last)
-        if i in graph.inputs or any(t.node in reached for t in node.inputs):
-            reached.add(i)
-            last = i if furthest <= i else last
-            furthest = max(furthest, *consumers, i)
-    return before
+            self._steps[node, present] = Step(
+                self._linear, node, before, present, self._values, self.positions, large=self._large
+            )
+        step = self._steps[node, present]
+        if step.reads_values and not self._current:
+            self._run()
+        return step(self._values, [gradients[k] for k in present])
 
 
 def _held(built: Built) -> int:
@@ -346,12 +340,12 @@ def _batch(built: Built, positions: int) -> int:
     return next(n for n in itertools.count(max(positions, 2)) if n not in sides)
 
 
-def _support(magnitudes: np.ndarray, spread: bool) -> Support:
-    axes = range(magnitudes.ndim)
-    weights = tuple(magnitudes.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes)
-    reached = [np.flatnonzero(w) for w in weights]
+def _support(gradient: np.ndarray, spread: bool) -> Support:
+    axes = range(gradient.ndim)
+    others = [tuple(a for a in axes if a != axis) for axis in axes]
+    reached = [np.flatnonzero(np.any(gradient, axis=each)) for each in others]
     box = tuple((int(units[0]), int(units[-1])) if len(units) else (0, -1) for units in reached)
-    return Support(box, weights if spread else ())
+    return Support(box, tuple(np.abs(gradient).sum(axis=each) for each in others) if spread else ())
 
 
 def standard_deviation(weights: np.ndarray) -> float:

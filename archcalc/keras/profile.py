@@ -26,7 +26,7 @@ def profiled_flops(built: Built, batch: int = 1) -> list[int]:
         nodes = built.run(tensors, scope=lambda i: tf.name_scope(_scope(i)))
         return list(nodes)
 
-    traced = tf.function(forward).get_concrete_function(*signature)
+    traced = tf.function(forward, autograph=False).get_concrete_function(*signature)
     tools = tf.compat.v1.profiler
     options = tools.ProfileOptionBuilder(tools.ProfileOptionBuilder.float_operation())
     root = tools.profile(traced.graph, options=options.with_empty_output().build(), cmd="scope")

@@ -18,8 +18,7 @@ from archcalc.analyses.fields.windows import Windows, windows
 from archcalc.analyses.shapes import Shapes, infer
 from archcalc.arith import integers
 from archcalc.arith.unknown import Unknown
-from archcalc.keras.build import Built, reason
-from archcalc.keras.linear_weights import set_weights
+from archcalc.keras.build import reason
 from archcalc.keras.measure import Gradients, Wanted, standard_deviation
 from archcalc.layers.attention import AttentionLayer
 from archcalc.layers.recurrent import Recurrent
@@ -36,15 +35,10 @@ BENT = "a recurrence or an attention is not linear here, so the weights of posit
 CURVED = (Recurrent, Bidirectional, AttentionLayer)
 
 
-def checks(case: Case, linear: Built) -> Iterator[Check]:
-    """One check for each layer and input; `linear` is the linear model, whose weights are set again."""
+def checks(case: Case, gradients: Gradients) -> Iterator[Check]:
+    """One check for each layer and input; `gradients` then have equal weights."""
     graph = case.graph
-    set_weights(linear, None)
-    try:
-        gradients = Gradients(linear, 1, case.seed, spread=True)
-    except Exception as fault:
-        yield cannot_run(SPREAD, None, f"the linear model does not run: {reason(fault)}")
-        return
+    gradients.equalise()
     shapes = infer(graph)
     reads = windows(graph, shapes)
     bent = _bent(graph)

@@ -36,7 +36,7 @@ def checks(case: Case) -> Iterator[Check]:
     """The checks of receptive fields, then those of effective fields."""
     graph = case.graph
     try:
-        linear = linearised(graph, seed=case.seed)
+        linear = linearised(case.built)
     except NetworkError as fault:
         name, why = fault.faults[0]
         yield cannot_run(FIELD, name, f"the linear model cannot be built: {why}")
@@ -46,11 +46,11 @@ def checks(case: Case) -> Iterator[Check]:
     positions = positions_by_node(graph, shapes, reads, case.seed)
     wanted = {node: positions[node][: case.positions] for node in case.chosen}
     try:
-        gradients = Gradients(linear, _together(case), case.seed)
+        gradients = Gradients(linear, case.chosen, _together(case), case.seed)
     except Exception as fault:
         why = f"the linear model does not run: {reason(fault)}"
         yield from (cannot_run(FIELD, graph.nodes[node].name, why) for node in case.chosen)
-        yield from effective_fields.checks(case, linear)
+        yield cannot_run(effective_fields.SPREAD, None, why)
         return
     found = measured(case, gradients, wanted, reads.channels)
     flattened = _after_flattening(graph, reads)
@@ -72,7 +72,7 @@ def checks(case: Case) -> Iterator[Check]:
             sizes = {} if field is None or flat else dict(zip(axes, field.size, strict=True))
             yield _compared(label, name, wanted[node], boxes, real, axes, sizes)
     yield from input_axes.checks(case, gradients, reads)
-    yield from effective_fields.checks(case, linear)
+    yield from effective_fields.checks(case, gradients)
 
 
 def _after_flattening(graph: Graph, reads: Windows) -> set[int]:
@@ -110,7 +110,7 @@ def measured(
     wanted = {}
     for node, chosen in positions.items():
         if node not in gradients.failures:
-            rank = len(gradients.values[node][0].shape) - 1
+            rank = len(gradients.shape(node))
             wanted[node] = chosen, [a for a in range(rank) if a not in channels[node]]
     supports: dict[int, list[Supports] | str] = dict(gradients.failures)
     for node, found in gradients.supports(wanted, progress).items():

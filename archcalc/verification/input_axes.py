@@ -64,7 +64,7 @@ def _slides(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def _units(gradients: Gradients, node: int) -> Wanted:
     """The middle unit, and its neighbour along each axis but the last."""
-    sides = tuple(map(int, gradients.values[node][0].shape[1:]))
+    sides = gradients.shape(node)
     middle = tuple(n // 2 for n in sides)
     steps = [(a, 1 if n > 2 else -1) for a, n in enumerate(sides[:-1]) if n > 1]
     beside = [tuple(m + by if a == b else m for b, m in enumerate(middle)) for a, by in steps]

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from archcalc.keras.linear import linear
 from archcalc.keras.linear_layers import InGroups
@@ -31,8 +32,24 @@ def test_convolutions_in_groups(rank: int, channels: int, arguments: dict[str, A
     real(x)
     changed = linear(real)
     assert isinstance(changed, InGroups)
-    assert changed.compute_output_shape(x.shape) == real.compute_output_shape(x.shape)
     changed(x)
     changed.inner.set_weights([np.random.default_rng(1).standard_normal(w.shape) for w in real.get_weights()])
     real.set_weights(changed.inner.get_weights())
     np.testing.assert_allclose(changed(x), real(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_batch_normalisation_multiplies_each_unit_by_a_number(axis: int) -> None:
+    """Which is why it is the identity in the linear model."""
+    x = tf.constant(np.random.default_rng(0).standard_normal((1, 3, 4, 5)))
+    real = keras.layers.BatchNormalization(axis, dtype="float64")
+    real(x)
+    random = np.random.default_rng(1)
+    real.set_weights([random.uniform(0.5, 2, w.shape) for w in real.get_weights()])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reshape(real(x, training=False), (-1,))
+    jacobian = np.asarray(tape.jacobian(y, x)).reshape(60, 60)
+    assert np.array_equal(jacobian > 0, np.eye(60, dtype=bool))
+    assert np.array_equal(jacobian != 0, np.eye(60, dtype=bool))
+    assert linear(real)(x) is x

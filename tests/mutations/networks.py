@@ -114,8 +114,8 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
     drawn = positions_by_node(graph, known, reads, 0)
     positions = {i: drawn[i][:POSITIONS] for i in chosen}
     case = Case(graph, report, built, tuple(chosen), POSITIONS, 0, _silent)
-    linear = linearised(graph, seed=0)
-    found = measured(case, Gradients(linear, POSITIONS), positions, reads.channels)
+    gradients = Gradients(linearised(built), chosen, POSITIONS)
+    found = measured(case, gradients, positions, reads.channels)
     fields = {
         i: [
             # and whether archcalc knows the whole box: a mistake must not make it unknown unnoticed
@@ -143,16 +143,16 @@ def _entry(graph: Any, rows: Any, shared: dict[str, str]) -> Entry:
         "peaks": None if failures else _peaks(graph),
         "flops": profiled,
         "fields": fields,
-        "spreads": _spreads(case, linear),
+        "spreads": _spreads(case, gradients),
     }
 
 
-def _spreads(case: Any, linear: Any) -> list[tuple[str, Any, Any]]:
+def _spreads(case: Any, gradients: Any) -> list[tuple[str, Any, Any]]:
     """(layer, label, standard deviation along each axis; None if padding clips the field)."""
     from archcalc.verification import effective_fields
 
     spreads = []
-    for check in effective_fields.checks(case, linear):
+    for check in effective_fields.checks(case, gradients):
         if check.verdict == "agrees":
             pairs = zip(check.predicted, check.measured, strict=True)
             real = [
