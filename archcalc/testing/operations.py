@@ -89,7 +89,7 @@ def _row(name: str, cls: type) -> Callable[[Case], Call]:
     if name in ROWS:
         return ROWS[name]
     if name in BINARY:
-        return _binary if name != "hypot" else _hypot
+        return _binary if name != "hypot" else _two_tensors
     if issubclass(cls, Reduction):
         return _reduction
     if issubclass(cls, AlongAxis | Accumulation):
@@ -122,8 +122,8 @@ def _binary(case: Case) -> Call:
     return Call({}, (case.x, case.net.make("Activation", case.x, activation="tanh")))
 
 
-def _hypot(case: Case) -> Call:
-    """Two tensors: Keras 3.15 refuses numbers here."""
+def _two_tensors(case: Case) -> Call:
+    """Two tensors, as of real and imaginary parts; in `hypot` Keras 3.15 refuses numbers."""
     return Call({}, (case.x, case.net.make("Activation", case.x, activation="tanh")))
 
 
@@ -314,6 +314,8 @@ ROWS: Mapping[str, Callable[[Case], Call]] = {
     "cast": lambda case: case.on_x(dtype="int32"),
     "saturate_cast": lambda case: case.on_x(dtype="uint8"),
     "count_nonzero": lambda case: case.on_x(axis=case.axes()),
+    **dict.fromkeys(("fft", "fft2", "ifft2"), _two_tensors),
+    "moments": lambda case: case.on_x(axes=case.axes(), keepdims=case.draw(st.booleans())),
     "argmax": _one_axis_reduction,
     "argmin": _one_axis_reduction,
     "median": _one_axis_reduction,
