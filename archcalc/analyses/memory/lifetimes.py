@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, count
-from operator import add, sub
+from operator import add, itemgetter, sub
 from typing import NamedTuple
 
 from archcalc.analyses.memory.held import NEW, VIEW
@@ -100,7 +100,8 @@ class Lifetimes:
         """The node that runs at an event, and the phase."""
         if event == BEFORE:
             return None, ""
-        return self._nodes[event], self._phases[bisect_right(self._phases, (event, "~")) - 1][1]
+        began = bisect_right(self._phases, event, key=itemgetter(0)) - 1
+        return self._nodes[event], self._phases[began][1]
 
     @cached_property
     def _buffers(self) -> tuple[array[int], array[int]]:

@@ -244,8 +244,9 @@ class Network:
 
         def tensor(value: Any) -> Any:
             shape = tuple(getattr(value, "shape", ()))
-            constant = not isinstance(value, keras.KerasTensor | keras.Variable)
-            if not constant or len(shape) != len(x.shape) or np.asarray(value).any():
+            # of the same positions as x, with channels of its own
+            state = len(shape) == len(x.shape) and shape[1:-1] == tuple(x.shape[1:-1])
+            if not state or isinstance(value, keras.KerasTensor | keras.Variable) or np.asarray(value).any():
                 return value
             zeros = keras.ops.zeros_like(keras.ops.repeat(x[..., :1], shape[-1], axis=-1))
             self.add(_history(zeros)[0])
