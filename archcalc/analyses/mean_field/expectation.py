@@ -13,13 +13,13 @@ import numpy as np
 
 from archcalc.analyses.mean_field import units
 from archcalc.analyses.mean_field.functions import Array
+from archcalc.analyses.mean_field.maps import Dims, zeros
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.program import Context, interpret
 from archcalc.analyses.mean_field.shared import Declared, Shared
+from archcalc.analyses.mean_field.squares import FLOOR, Squares
 from archcalc.analyses.mean_field.state import (
-    FLOOR,
     Backward,
-    Dims,
     Forward,
     Pullback,
     Unpredicted,
@@ -154,9 +154,9 @@ class _Run:
 
     def _input(self, node: int, shape: Dims) -> Forward:
         units_ = math.prod(shape)
-        ones = np.zeros((1,) * len(shape))
         noise = self.noise.square_fluctuation(2 / max(units_, 1))
-        return Forward(tuple(shape), ones, ones, 0.0, noise, self.bit(node, ""), units_)
+        shape = tuple(shape)
+        return Forward(shape, Squares.same(0.0, shape), zeros(shape), 0.0, noise, self.bit(node, ""), units_)
 
     def _chain(self, node: int, owner: int, declared: Declared, keys: tuple[Key, ...]) -> None:
         """Runs the primitives of a layer; the output of the last one is that of the node."""
@@ -224,7 +224,7 @@ class _Run:
             size += count
             seed = Backward(
                 shape,
-                np.zeros((1,) * len(shape)),
+                Squares.same(0.0, shape),
                 0.0,
                 self.noise.zero,
                 self.bit(-1 - number, ""),

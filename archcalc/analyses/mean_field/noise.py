@@ -11,7 +11,8 @@ import numpy as np
 from numpy.random import Generator
 
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Pair, balanced, log_means, log_of
+from archcalc.analyses.mean_field.squares import log_of
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Pair, balanced, log_means
 
 Draw: TypeAlias = Callable[[Generator, int], Any]
 

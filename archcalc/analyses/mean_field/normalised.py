@@ -15,25 +15,24 @@ from functools import lru_cache
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
+from archcalc.analyses.mean_field.maps import Map, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_mean, log_of
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
-    FLOOR,
     REPLICAS,
     Backward,
     Forward,
     Pullback,
     Unpredicted,
     balanced,
-    log_mean,
-    log_of,
     of_samples,
     quotient,
     replace,
-    shifted,
     to_quantiles,
 )
 
+SMALLEST = -700.0  # the log of a variance that counts as zero
 FEW_UNITS = "normalisation of so few units that its output is constant"
 
 
@@ -42,22 +41,21 @@ def over_batch(
 ) -> tuple[Forward, Pullback]:
     """Batch normalisation with statistics for each entry of `axes`; gamma is the initial scale."""
     others = tuple(a for a in range(len(x.shape)) if a not in axes)
-    log_q, sample_squares, variance = _centred_squares(x, others)
-    if not np.all(variance > 0):
+    squares, sample_squares, variance = _centred_squares(x, others)
+    if variance.log_least < SMALLEST:
         raise Unpredicted("batch normalisation of a tensor that is the same in all samples")
     positions = math.prod(x.shape[a] for a in others)
     if positions * noise.batch <= 2:
         raise Unpredicted(FEW_UNITS)
-    scale = -log_of(variance + epsilon) + _log_square(gamma)
-    mean_variance = float(variance.mean())
+    share = _share(variance, epsilon)
     batches = EQUAL_SAMPLES
     if sample_squares is not EQUAL_SAMPLES:
         batches = np.zeros_like(sample_squares)
-        batches[0] = _log_divisor(noise.batch_means(sample_squares), mean_variance, epsilon)
+        batches[0] = _log_divisor(noise.batch_means(sample_squares), share)
     centred = replace(
         x,
         corr=0.0,
-        ratio=np.zeros((1,) * len(x.shape)),
+        ratio=zeros(x.shape),
         quantiles=_centred_quantiles(x) if x.channel_quantiles is None else x.channel_quantiles(),
         channel_variance=0.0,
         channel_quantiles=None,
@@ -65,11 +63,10 @@ def over_batch(
         sample_squares=balanced(quotient(sample_squares, batches))[1],
     )
     # channels of different variances v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
-    epsilon_ratio = epsilon / mean_variance
-    log_forward = math.log1p(-min(x.channel_variance * epsilon_ratio / (1 + epsilon_ratio) ** 2, 0.5))
-    log_back = -math.log1p(-min(x.channel_variance / (1 + epsilon_ratio) ** 2, 0.5))
+    log_forward = math.log1p(-min(x.channel_variance * share * (1 - share), 0.5))
+    log_back = -math.log1p(-min(x.channel_variance * share * share, 0.5))
     output, pullback = _divided(
-        centred, x, log_q, scale + log_forward, scale + log_back, mean_variance, epsilon
+        replace(centred, squares=squares.times(log_forward)), x, variance, epsilon, gamma, log_back
     )
 
     def back(g: Backward) -> Backward:
@@ -87,8 +84,8 @@ def over_batch(
     return output, back
 
 
-def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Log E (x - m)^2 by unit, its `sample_squares`, and E (x - m)^2 over `axes`.
+def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Squares, Array, Squares]:
+    """E (x - m)^2 by unit, its `sample_squares`, and E (x - m)^2 over `axes`.
 
     m is the mean over samples and positions. m^2 is the share `corr` of E x^2. Where E x^2 is larger by a
     small share d, m^2 is larger by the share shared_elasticity * d, and E (x - m)^2 by
@@ -97,21 +94,12 @@ def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Array, Array, A
     variance_share = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
     log_variance = (math.log(variance_share) if variance_share > 0 else FLOOR) + x.log_mean_q
-    if power == 1:
-        log_squares = x.log_q + (log_variance - x.log_mean_q)
-    else:
-        profile = power * (x.log_q - x.log_mean_q)
-        log_squares = profile + (log_variance - log_mean(profile))
-    # without zeros, the mean of the profile was divided out just before
-    variance = np.full((1,) * len(x.shape), math.exp(log_variance))
-    zeros = np.minimum.reduce(x.log_q, axis=None) <= FLOOR / 2
-    if zeros:
-        log_squares = np.where(x.log_q <= FLOOR / 2, FLOOR, log_squares)
-    if zeros or any(n > 1 and a not in axes for a, n in enumerate(x.log_q.shape)):
-        variance = np.exp(log_squares).mean(axis=axes, keepdims=True)
+    squares = x.squares if power == 1 else x.squares.power(power)
+    squares = squares.times(log_variance - squares.log_mean)
+    variance = squares.means(axes)
     if x.sample_squares is EQUAL_SAMPLES:
-        return log_squares, EQUAL_SAMPLES, variance
-    return log_squares, balanced(power * x.sample_squares)[1], variance
+        return squares, EQUAL_SAMPLES, variance
+    return squares, balanced(power * x.sample_squares)[1], variance
 
 
 def _centred_quantiles(x: Forward) -> Array | None:
@@ -121,7 +109,7 @@ def _centred_quantiles(x: Forward) -> Array | None:
 def by_constant(x: Forward, variance: float, epsilon: float, gamma: float) -> tuple[Forward, Pullback]:
     """Normalisation by stored statistics: mean 0 and this variance."""
     scale = _log_square(gamma) - math.log(variance + epsilon)
-    return replace(x, log_q=shifted(x.log_q, scale)), lambda g: replace(g, log_b=shifted(g.log_b, scale))
+    return replace(x, squares=x.squares.times(scale)), lambda g: replace(g, squares=g.squares.times(scale))
 
 
 def over_sample(
@@ -134,24 +122,23 @@ def over_sample(
     lost = (2 if centre else 1) / math.prod(x.shape[a] for a in axes)
     if lost >= 1:
         raise Unpredicted(FEW_UNITS)
-    mean_square = float((x.ratio**2).mean()) if centre else 0.0
-    q = np.exp(x.log_q) * max(1 - mean_square, 0.0)
-    variance = q.mean(axis=tuple(axes), keepdims=True)
-    if not np.all(variance > 0):
+    mean_square = x.ratio.mapped(np.square).mean if centre else 0.0
+    squares = x.squares.times(float(log_of(max(1 - mean_square, 0.0))))
+    variance = squares.means(axes)
+    if variance.log_least < SMALLEST:
         raise Unpredicted("normalisation of a tensor whose units are all equal")
-    scale = -log_of(variance + epsilon) + _log_square(gamma)
-    mean_variance = float(variance.mean())
     centred = replace(
         x,
+        squares=squares,
         corr=min(max((x.corr - mean_square) / max(1 - mean_square, 1e-12), 0.0), 1.0),
-        ratio=x.ratio * (0.0 if centre else 1.0),
+        ratio=zeros(x.shape) if centre else x.ratio,
         fluctuation=x.fluctuation * 0,
         quantiles=_centred_quantiles(x) if centre else x.quantiles,
     )
-    output, pullback = _divided(centred, x, log_of(q), scale, scale, mean_variance, epsilon)
+    output, pullback = _divided(centred, x, variance, epsilon, gamma)
     divisors = EQUAL_SAMPLES
     if x.sample_squares is not EQUAL_SAMPLES:
-        divisors = _log_divisor(x.sample_squares, mean_variance, epsilon)
+        divisors = _log_divisor(x.sample_squares, _share(variance, epsilon))
         if math.prod(x.shape[a] for a in axes) > x.channels:
             divisors = of_samples(divisors)
 
@@ -163,35 +150,40 @@ def over_sample(
 
 
 def _divided(
-    output: Forward,
+    centred: Forward,
     x: Forward,
-    log_q: Array,
-    forward: Array,
-    backward: Array,
-    mean_variance: float,
+    variance: Squares,
     epsilon: float,
+    gamma: float,
+    log_back: float = 0.0,
 ) -> tuple[Forward, Callable[[Backward, float], Backward]]:
     """The division by the realised variance, which cancels its fluctuation up to the effect of epsilon.
 
-    `forward` and `backward` are logs of the factors of `log_q` and of the gradient; the pullback adds what
-    it is given to the latter.
+    `log_back` is the log of a further factor of the gradient, as is what the pullback is given.
     """
-    divisor = _log_divisor(x.fluctuation, mean_variance, epsilon)
-    output = replace(output, log_q=shifted(log_q, forward), fluctuation=x.fluctuation - divisor)
+    divisor = _log_divisor(x.fluctuation, _share(variance, epsilon))
+    log_epsilon = math.log(epsilon) if epsilon else -math.inf
+    scale = variance.logs.mapped(lambda logs: _log_square(gamma) - np.logaddexp(logs, log_epsilon))
+    output = replace(centred, squares=centred.squares.times(scale), fluctuation=x.fluctuation - divisor)
 
     def pullback(g: Backward, more: float) -> Backward:
-        return replace(g, log_b=shifted(g.log_b, backward + more), fluctuation=g.fluctuation - divisor)
+        squares = g.squares.times(scale).times(log_back + more)
+        return replace(g, squares=squares, fluctuation=g.fluctuation - divisor)
 
     return output, pullback
 
 
-def _log_divisor(log_realised: Array, mean_variance: float, epsilon: float) -> Array:
-    """Log of (realised variance + epsilon) over (expected variance + epsilon)."""
+def _share(variance: Squares, epsilon: float) -> float:
+    """The share of the mean variance in its sum with epsilon."""
+    return 1 / (1 + epsilon * math.exp(-max(variance.log_mean, SMALLEST)))
+
+
+def _log_divisor(log_realised: Array, share: float) -> Array:
+    """Log of (realised variance + epsilon) over (expected variance + epsilon), with the share of the latter."""
     realised = np.exp(log_realised)
-    realised *= mean_variance
-    realised += epsilon
+    realised *= share
+    realised += 1 - share
     logs: Array = np.log(realised, out=realised)
-    logs -= math.log(mean_variance + epsilon)
     return logs
 
 
@@ -235,7 +227,7 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
     """
     rows = max(min(DRAWS // max(count, 1), REPLICAS), 8)
     z = _logits(rows, count)
-    q = math.exp(min(x.log_mean_q, 20.0)) * (1 - min(float((x.ratio**2).mean()), 1.0))
+    q = math.exp(min(x.log_mean_q, 20.0)) * (1 - min(x.ratio.mapped(np.square).mean, 1.0))
     z = z * math.sqrt(q)
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -249,11 +241,10 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         logs = _log_squared_norm(z) - math.log(count) if count > 1 else np.full(rows, FLOOR)
         value = p
     mean_square = float((value**2).mean()) or math.exp(-700)  # of one unit, whose log-softmax is 0
-    ones = np.ones((1,) * len(x.shape))
     output = replace(
         x,
-        log_q=math.log(mean_square) * ones,
-        ratio=float(value.mean()) / math.sqrt(mean_square) * ones,
+        squares=Squares.same(math.log(mean_square), x.shape),
+        ratio=Map.same(float(value.mean()) / math.sqrt(mean_square), x.shape),
         corr=min(float(value.mean()) ** 2 / mean_square + x.corr, 1.0),
         fluctuation=x.fluctuation * 0,
         quantiles=None,
@@ -266,7 +257,6 @@ def softmax(x: Forward, count: int, noise: Noise, *, log: bool) -> tuple[Forward
         # the fluctuation of the Jacobian, and that of the random direction of the gradient
         added = float(logs.mean()) - log_mean_square + stddev * noise.normal()
         added = added + noise.square_fluctuation(min(2 / max(g.effective_units, 1.0), 2.0))
-        log_b = np.maximum(g.log_b + log_mean_square, FLOOR)
-        return replace(g, log_b=log_b, fluctuation=g.fluctuation + added)
+        return replace(g, squares=g.squares.times(log_mean_square), fluctuation=g.fluctuation + added)
 
     return output, pullback

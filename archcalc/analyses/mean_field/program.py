@@ -12,10 +12,12 @@ import numpy as np
 from archcalc.analyses.initial import Draw, draw
 from archcalc.analyses.mean_field import normalised, signs, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
+from archcalc.analyses.mean_field.maps import Dims, Map
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.shared import Declared
-from archcalc.analyses.mean_field.state import FLOOR, Backward, Dims, Forward, Pullback, Unpredicted
-from archcalc.analyses.mean_field.weighted import Taps
+from archcalc.analyses.mean_field.squares import FLOOR
+from archcalc.analyses.mean_field.state import Backward, Forward, Pullback, Unpredicted
+from archcalc.analyses.mean_field.taps import Taps, taps, transposed
 from archcalc.arith import integer, integers
 from archcalc.layers import primitives as prim
 from archcalc.layers.base import Weight
@@ -104,9 +106,7 @@ def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> lis
         if isinstance(s, prim.AdaptiveWindow)
         else (
             s.axis,
-            weighted.taps(
-                *integers((s.size, s.positions, s.kernel, s.stride, s.dilation, s.pad_before)),
-            ),
+            taps(*integers((s.size, s.positions, s.kernel, s.stride, s.dilation, s.pad_before))),
         )
         for s in windows
     ]
@@ -114,10 +114,10 @@ def _taps_of(windows: Sequence[prim.SlidingWindow | prim.AdaptiveWindow]) -> lis
 
 def _adaptive_taps(size: int, positions: int) -> Taps:
     """1 where a window (row) of an adaptive pooling reads a unit (column)."""
-    taps = np.zeros((positions, size))
+    rows = np.zeros((positions, size))
     for i in range(positions):
-        taps[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
-    return Taps(taps)
+        rows[i, i * size // positions : -(-(i + 1) * size // positions)] = 1.0
+    return Taps.of(rows)
 
 
 def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -> Result:
@@ -127,9 +127,9 @@ def _convolve(primitive: prim.Convolve, inputs: Sequence[Forward], c: Context) -
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
     if primitive.transposed:
-        reads = [(axis, taps.transposed) for axis, taps in reads]
-    for axis, taps in reads:
-        shape[axis] = len(taps)
+        reads = list(transposed(reads))
+    for axis, each in reads:
+        shape[axis] = len(each)
     weight = c.weights[primitive.weight]
     if primitive.depthwise:
         shape[primitive.channel_axis] = x.shape[primitive.channel_axis] * integer(weight.shape[-1])
@@ -155,8 +155,8 @@ def _local(primitive: prim.LocallyConnected, inputs: Sequence[Forward], c: Conte
         raise Unpredicted("implementation 2 initialises a masked matrix with the fans of the whole matrix")
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
-    for axis, taps in reads:
-        shape[axis] = len(taps)
+    for axis, each in reads:
+        shape[axis] = len(each)
     shape[primitive.channel_axis] = integer(primitive.filters)
     output, pullback = weighted.convolution(
         x,
@@ -198,7 +198,7 @@ def _factor(primitive: prim.Scale, inputs: Sequence[Forward], c: Context) -> Res
     with np.errstate(divide="ignore"):
         log_square = np.maximum(2 * np.log(np.abs(value)), FLOOR)
     log_square = log_square.reshape((1,) * (len(x.shape) - log_square.ndim) + log_square.shape)
-    return _single(units.factor(x, log_square, -1.0 if np.all(value < 0) else 1.0))
+    return _single(units.factor(x, Map.of(log_square, x.shape), -1.0 if np.all(value < 0) else 1.0))
 
 
 def _offset(primitive: prim.Offset, inputs: Sequence[Forward], c: Context) -> Result:
@@ -295,8 +295,8 @@ def _pool(primitive: prim.Pool, inputs: Sequence[Forward], c: Context) -> Result
     (x,) = inputs
     reads = _taps_of(primitive.windows)
     shape = list(x.shape)
-    for axis, taps in reads:
-        shape[axis] = len(taps)
+    for axis, each in reads:
+        shape[axis] = len(each)
     if primitive.kind == "average":
         return _single(spatial.average(x, tuple(shape), reads))
     return _single(spatial.largest(x, tuple(shape), reads, c.noise, x.source))
@@ -321,7 +321,7 @@ def _reduce(primitive: prim.Reduce, inputs: Sequence[Forward], c: Context) -> Re
             )
         )
     if primitive.kind in ("max", "min"):
-        reads = [(a, Taps(np.ones((1, x.shape[a])))) for a in primitive.axes]
+        reads = [(a, Taps.of(np.ones((1, x.shape[a])))) for a in primitive.axes]
         reduced = tuple(1 if a in primitive.axes else n for a, n in enumerate(x.shape))
         sign = 1.0 if primitive.kind == "max" else -1.0
         source = x.source if sign > 0 else None

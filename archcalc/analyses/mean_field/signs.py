@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array, Function
-from archcalc.analyses.mean_field.state import FLOOR, Forward, Pullback
+from archcalc.analyses.mean_field.state import Forward, Pullback
 from archcalc.arith import ceil_div, integer, integers
 from archcalc.layers import primitives as prim
 
@@ -47,7 +47,7 @@ def of_primitive(primitive: prim.Primitive, inputs: Sequence[Forward], output: F
     if isinstance(primitive, _MOVES):
         return share
     if isinstance(primitive, prim.Scale):
-        return share if np.all(output.ratio >= 0) else None
+        return share if np.all(output.ratio.values >= 0) else None
     if isinstance(primitive, prim.Dropout | prim.TrainingNoise):
         return share * (1 - getattr(primitive, "rate", 0.0))
     if isinstance(primitive, prim.Reduce):
@@ -87,7 +87,7 @@ def _live(primitive: prim.Primitive, inputs: Sequence[Forward]) -> int | None:
     """The only part of a sum that is not zero, if it is added as it is; else None."""
     if not isinstance(primitive, prim.Merge) or primitive.kind != "add":
         return None
-    live = [i for i, x in enumerate(inputs) if float(x.log_q.max()) > FLOOR / 2]
+    live = [i for i, x in enumerate(inputs) if not x.squares.is_zero]
     coefficients = primitive.coefficients or (1.0,) * len(inputs)
     return live[0] if len(live) == 1 and coefficients[live[0]] > 0 else None
 

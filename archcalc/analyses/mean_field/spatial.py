@@ -11,43 +11,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field.functions import Array, Function
+from archcalc.analyses.mean_field.maps import Dims, Map, alike, joined
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.squares import Squares
 from archcalc.analyses.mean_field.state import (
-    FLOOR,
     Backward,
-    Dims,
     Forward,
     Pullback,
-    collapse,
     effective_units,
-    log_mean,
     of_samples,
     replace,
 )
-from archcalc.analyses.mean_field.weighted import Taps, apply_all, apply_taps
-
-LARGEST = 4_000_000  # larger tensors are reshaped as if all units had the same square
+from archcalc.analyses.mean_field.taps import Reads, Taps, all_sums, transposed
 
 
-def average(x: Forward, shape: Dims, reads: Sequence[tuple[int, Taps]]) -> tuple[Forward, Pullback]:
+def average(x: Forward, shape: Dims, reads: Reads) -> tuple[Forward, Pullback]:
     """Average pooling: the part that the k units of a window share remains, the rest is divided by k."""
-    log_q, counts = _windows(x.log_q, reads)
-    mean = log_q - counts
-    output = _averaged(x, shape, mean + np.log(_mean_share(counts, x.corr)))
+    counts = _counts(x, reads)
+    mean_share = counts.mapped(lambda logs: np.log(_mean_share(logs, x.corr)) - logs)
+    output = _averaged(x, shape, x.squares.sums(reads).times(mean_share))
     # differences between the positions of a window are averaged out
     output = replace(output, sample_squares=of_samples(x.sample_squares))
     before = x.shape
 
     def pullback(g: Backward) -> Backward:
-        log_b = apply_all(g.log_b - 2 * counts, [(axis, taps.transposed) for axis, taps in reads])
-        return replace(g, shape=before, log_b=log_b, sample_squares=of_samples(g.sample_squares))
+        squares = g.squares.times(counts.mapped(lambda logs: -2 * logs)).sums(transposed(reads))
+        return replace(g, shape=before, squares=squares, sample_squares=of_samples(g.sample_squares))
 
     return output, pullback
 
 
-def _windows(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> tuple[Array, Array]:
-    """Log of the sums of exp(x) over windows, and log of the numbers of units in them."""
-    return apply_all(log_x, reads), apply_all(np.zeros((1,) * log_x.ndim), reads)
+def _counts(x: Forward, reads: Reads) -> Map:
+    """Logs of the numbers of units in windows."""
+    return Squares.same(0.0, x.shape).sums(reads).logs
 
 
 def _mean_share(log_counts: Array, corr: float) -> Array:
@@ -56,15 +52,15 @@ def _mean_share(log_counts: Array, corr: float) -> Array:
     return (1 - corr) / k + corr
 
 
-def _averaged(x: Forward, shape: Dims, log_q: Array) -> Forward:
+def _averaged(x: Forward, shape: Dims, squares: Squares) -> Forward:
     """The state of means of units: E x and the part that samples share are unchanged."""
-    change = log_mean(log_q) - x.log_mean_q
-    ratio = float(x.ratio.mean()) * math.exp(-change / 2)
+    change = squares.log_mean - x.log_mean_q
+    ratio = x.mean_ratio * math.exp(-change / 2)
     return replace(
         x,
         shape=shape,
-        log_q=log_q,
-        ratio=np.full((1,) * len(shape), max(-1.0, min(1.0, ratio))),
+        squares=squares,
+        ratio=Map.same(max(-1.0, min(1.0, ratio)), shape),
         corr=min(x.corr * math.exp(-change), 1.0),
         quantiles=None,
     )
@@ -77,26 +73,22 @@ def reduced_mean(
     other_axes = tuple(a for a in range(len(x.shape)) if a not in axes)
     positions = math.prod(x.shape[a] for a in other_axes)
     # channels share only their mean, positions also what samples share
-    common = x.corr if positions >= x.channels else float((x.ratio**2).mean())
-    top = float(x.log_q.max())
-    log_q = np.log(np.maximum(np.exp(x.log_q - top).mean(axis=tuple(axes), keepdims=True), 1e-300)) + top
-    log_q = log_q + math.log((1 - common) / count + common)
+    common = x.corr if positions >= x.channels else x.ratio.mapped(np.square).mean
+    squares = x.squares.means(axes).times(math.log((1 - common) / count + common))
     if not keepdims:
-        log_q = log_q.reshape([log_q.shape[a] for a in other_axes] or [1])
-    output = replace(_averaged(x, shape, log_q), sample_squares=of_samples(x.sample_squares))
+        squares = squares.reshaped(shape)
+    output = replace(_averaged(x, shape, squares), sample_squares=of_samples(x.sample_squares))
     gain = 0.0 if total else -2 * math.log(count)
     if total:
-        output = replace(output, log_q=output.log_q + 2 * math.log(count))
-    before = x.shape
+        output = replace(output, squares=output.squares.times(2 * math.log(count)))
+    before, wide = x.shape, tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
     def pullback(g: Backward) -> Backward:
-        log_b = g.log_b + gain
-        if not keepdims:
-            wide = [1] * len(before)
-            for a, n in zip(other_axes, log_b.shape, strict=False):
-                wide[a] = n
-            log_b = log_b.reshape(wide)
-        return replace(g, shape=before, log_b=log_b, corr=1.0, sample_squares=of_samples(g.sample_squares))
+        squares = g.squares.reshaped(wide).times(gain)
+        for axis in axes:
+            squares = squares.with_axis(axis, alike(before[axis]))
+        samples = of_samples(g.sample_squares)
+        return replace(g, shape=before, squares=squares, corr=1.0, sample_squares=samples)
 
     return output, pullback
 
@@ -104,7 +96,7 @@ def reduced_mean(
 def largest(
     x: Forward,
     shape: Dims,
-    reads: Sequence[tuple[int, Taps]],
+    reads: Reads,
     noise: Noise,
     source: tuple[Function, float, float, float] | None,
     sign: float = 1.0,
@@ -114,26 +106,25 @@ def largest(
     `source`: the increasing function of Gaussian units whose values these are (`Forward.source`), so that
     the largest value is that of the largest Gaussian unit. `sign`: -1 for the smallest.
     """
-    _, counts = _windows(np.zeros((1,) * len(x.shape)), reads)
-    k = float(np.exp(counts).mean())
+    counts = _counts(x, reads)
+    k = counts.mapped(np.exp).mean
     square, mean, shared, z = _order_statistics(x, k, source, sign)
-    log_q = np.full((1,) * len(shape), math.log(max(square, 1e-300)))
     output = replace(
         x,
         shape=shape,
-        log_q=log_q,
-        ratio=np.full((1,) * len(shape), mean / math.sqrt(max(square, 1e-300))),
+        squares=Squares.same(math.log(max(square, 1e-300)), shape),
+        ratio=Map.same(mean / math.sqrt(max(square, 1e-300)), shape),
         corr=min(shared / max(square, 1e-300), 1.0),
         quantiles=None,
     )
 
     def pullback(g: Backward) -> Backward:
-        log_b = apply_all(g.log_b - counts, [(axis, taps.transposed) for axis, taps in reads])
+        squares = g.squares.times(counts.mapped(np.negative)).sums(transposed(reads))
         selection_variance = 3 * (k - 1) / max(effective_units(math.prod(x.shape), x.channels, x.corr), 1.0)
         return replace(
             g,
             shape=x.shape,
-            log_b=log_b,
+            squares=squares,
             fluctuation=g.fluctuation + noise.square_fluctuation(min(selection_variance, 1.0)),
             selected_preactivations=z if source is not None else None,
         )
@@ -146,7 +137,7 @@ def _order_statistics(
 ) -> tuple[float, float, float, Array]:
     """E y^2, E y, E y y' and Gaussian values of y, the largest of k units; y' shares only the common part."""
     if source is None:
-        phi, log_q, ratio, corr = None, x.log_mean_q, float(x.ratio.mean()), x.corr
+        phi, log_q, ratio, corr = None, x.log_mean_q, x.mean_ratio, x.corr
     else:
         phi, log_q, ratio, corr = source
     root = math.exp(min(log_q, 600.0) / 2)
@@ -184,97 +175,54 @@ def linear(x: Forward, shape: Dims, axis: int, rows: Array) -> tuple[Forward, Pu
     The independent part of the units is multiplied by the squares of the weights, the shared part by the
     square of their sum.
     """
-    squares, ones = Taps(rows * rows), np.ones((1,) * len(x.shape))
-    sums = rows.sum(axis=1) ** 2
-    wide = [1] * len(shape)
-    wide[axis] = len(sums)
-    independent = apply_taps(x.log_q, squares, axis)
-    with np.errstate(divide="ignore"):
-        log_q = (
-            np.log(
-                np.exp(independent - independent.max()) * (1 - x.corr)
-                + x.corr * np.exp(_along(x.log_q, axis, rows) - independent.max()) * ones
-            )
-            + independent.max()
-        )
-    output = _averaged(x, shape, collapse(log_q))
+    amounts, squared = Taps.of(rows), Taps.of(rows * rows)
+
+    def applied(squares: Squares, corr: float, amounts: Taps, squared: Taps) -> Squares:
+        independent = squares.sums([(axis, squared)]).over(squares.level)
+        shared = squares.power(0.5).over(squares.level / 2)
+        shared = Map(*all_sums(shared.values, shared.groups, [(axis, amounts)])).mapped(np.square)
+        mixed = joined(lambda a, b: a * (1 - corr) + b * corr, independent, shared)
+        return Squares.by_value(mixed.values, mixed.groups, squares.level)
+
+    output = _averaged(x, shape, applied(x.squares, x.corr, amounts, squared))
+    before = x.shape
 
     def pullback(g: Backward) -> Backward:
-        independent = apply_taps(g.log_b, squares.transposed, axis)
-        shared = _along(g.log_b, axis, rows.T)
-        top = max(float(independent.max()), float(shared.max()))
-        with np.errstate(divide="ignore"):
-            log_b = np.log(np.exp(independent - top) * (1 - g.corr) + g.corr * np.exp(shared - top)) + top
-        return replace(g, shape=x.shape, log_b=np.maximum(log_b, FLOOR))
+        squares = applied(g.squares, g.corr, amounts.transposed, squared.transposed)
+        return replace(g, shape=before, squares=squares)
 
     return output, pullback
 
 
-def _along(log_x: Array, axis: int, rows: Array) -> Array:
-    """Log of the squared weighted sums of sqrt(exp(x)), for units that are equal up to their size."""
-    amounts = np.abs(rows) if np.all(rows >= 0) else rows
-    if log_x.shape[axis] == 1:
-        total: Array = np.maximum(amounts.sum(axis=1) ** 2, 1e-300)
-        wide = [1] * log_x.ndim
-        wide[axis] = len(total)
-        return log_x + np.log(total).reshape(wide)
-    top = float(log_x.max())
-    moved = np.moveaxis(np.exp((log_x - top) / 2), axis, 0)
-    output: Array = np.moveaxis(np.tensordot(amounts, moved, axes=(1, 0)) ** 2, 0, axis)
-    return np.log(np.maximum(output, 1e-300)) + top
-
-
 def permuted(x: Forward, order: Sequence[int]) -> tuple[Forward, Pullback]:
     """A permutation of axes."""
-    back = np.argsort(order)
+    back = np.argsort(order).tolist()
+    shape = tuple(x.shape[a] for a in order)
     output = replace(
         x,
-        shape=tuple(x.shape[a] for a in order),
-        log_q=x.log_q.transpose(order),
-        ratio=np.full((1,) * len(order), float(x.ratio.mean())),
+        shape=shape,
+        squares=x.squares.permuted(order),
+        ratio=Map.same(x.mean_ratio, shape),
     )
-    return output, lambda g: replace(g, shape=x.shape, log_b=g.log_b.transpose(back))
+    before = x.shape
+    return output, lambda g: replace(g, shape=before, squares=g.squares.permuted(back))
 
 
 def reshaped(x: Forward, shape: Dims) -> tuple[Forward, Pullback]:
     """A reshape: the squares of all units are unchanged."""
-    ratio = np.full((1,) * len(shape), float(x.ratio.mean()))
-    output = replace(x, shape=shape, log_q=_reshape(x.log_q, x.shape, shape), ratio=ratio)
+    output = replace(x, shape=shape, squares=x.squares.reshaped(shape), ratio=Map.same(x.mean_ratio, shape))
     before = x.shape
     return output, lambda g: with_shape(g, before)
 
 
 def with_shape(g: Backward, shape: Dims) -> Backward:
     """The gradient of a tensor before it was reshaped."""
-    return replace(g, shape=shape, log_b=_reshape(g.log_b, g.shape, shape))
-
-
-def _reshape(log_x: Array, shape: Dims, target: Dims) -> Array:
-    if log_x.size == 1 or math.prod(shape) > LARGEST:
-        return np.full((1,) * len(target), log_mean(log_x))
-    full = np.broadcast_to(log_x, shape)
-    return collapse(full.reshape(target))
+    return replace(g, shape=shape, squares=g.squares.reshaped(shape))
 
 
 def margin(x: Forward, pairs: Sequence[tuple[int, int]], shape: Dims) -> tuple[Forward, Pullback]:
     """Zero padding, or cropping for negative numbers, as (before, after) for each axis."""
-    log_q = _padded(x.log_q, x.shape, pairs)
-    output = replace(x, shape=shape, log_q=log_q, ratio=np.full((1,) * len(shape), float(x.ratio.mean())))
+    output = replace(x, shape=shape, squares=x.squares.padded(pairs), ratio=Map.same(x.mean_ratio, shape))
     back = [(-before, -after) for before, after in pairs]
     bare = x.shape
-    return output, lambda g: replace(g, shape=bare, log_b=_padded(g.log_b, shape, back))
-
-
-def _padded(log_x: Array, shape: Dims, pairs: Sequence[tuple[int, int]]) -> Array:
-    for axis, (before, after) in enumerate(pairs):
-        if before == after == 0:
-            continue
-        n = shape[axis]
-        if log_x.shape[axis] == 1 and before <= 0 and after <= 0:
-            continue
-        full = np.repeat(log_x, n, axis=axis) if log_x.shape[axis] == 1 else log_x
-        full = full[(slice(None),) * axis + (slice(max(-before, 0), n - max(-after, 0)),)]
-        widths = [(0, 0)] * log_x.ndim
-        widths[axis] = (max(before, 0), max(after, 0))
-        log_x = np.pad(full, widths, constant_values=FLOOR)
-    return log_x
+    return output, lambda g: replace(g, shape=bare, squares=g.squares.padded(back))

@@ -1,8 +1,7 @@
 """The state of a tensor in a mean-field pass: expected squares of values or gradients, and fluctuations.
 
-Expected squares are arrays that broadcast against a sample's shape: along an axis of size 1 all units have
-the same. At finite width realised mean squares fluctuate around them. The fluctuation is one factor for the
-whole tensor; its logarithm is sampled in `REPLICAS` independent copies from a fixed generator. Copies are
+At finite width realised mean squares fluctuate around the expected ones. The fluctuation is one factor for
+the whole tensor; its logarithm is sampled in `REPLICAS` independent copies from a fixed generator. Copies are
 drawn in pairs of opposite sign, which makes means more accurate than the number of copies suggests.
 """
 
@@ -16,16 +15,14 @@ from statistics import NormalDist
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field.functions import Array, Function
+from archcalc.analyses.mean_field.maps import Dims, Map
+from archcalc.analyses.mean_field.squares import Squares, log_mean, log_of
 
 REPLICAS = 512
 POINTS = 256
-FLOOR = -1e6  # replaces the logarithm of zero, so that logarithms can be added
-LARGE = 1024  # units of a map from which repeated entries are looked for
 EQUAL_SAMPLES = np.zeros((2, REPLICAS))  # `sample_squares` of equal samples with equal positions
-Dims = tuple[int, ...]
 Pair = tuple[float, float]  # of samples and of positions
 GaussianSource = tuple[Function, float, float, float]  # function, log q, ratio and corr of Gaussian units
 
@@ -36,8 +33,8 @@ class Forward:
 
     Attributes
     ----------
-    log_q
-        log E x^2 by unit.
+    squares
+        E x^2 by unit.
     ratio
         E x / sqrt(E x^2), over units and weights.
     corr
@@ -65,8 +62,8 @@ class Forward:
     """
 
     shape: Dims
-    log_q: Array
-    ratio: Array
+    squares: Squares
+    ratio: Map
     corr: float
     fluctuation: Array
     direct_weights: int
@@ -84,15 +81,15 @@ class Forward:
         """The same tensor with its `source` and `positive_share`."""
         return replace(self, source=source, positive_share=positive_share)
 
-    @cached_property
+    @property
     def log_mean_q(self) -> float:
         """Log of the mean of E x^2 over all units."""
-        return log_mean(self.log_q)
+        return self.squares.log_mean
 
-    @cached_property
+    @property
     def mean_ratio(self) -> float:
         """The mean of E x / sqrt(E x^2) over all units."""
-        return mean_of(self.ratio)
+        return self.ratio.mean
 
     @property
     def values(self) -> Array:
@@ -115,11 +112,14 @@ class Forward:
         return independent * of_sample, independent * of_position
 
     def with_sample_squares(self, balanced_squares: tuple[float, Array], **changes: Any) -> Forward:
-        """The same tensor with other `sample_squares` (as `balanced`), whose mean is added to `log_q`."""
-        mean, squares = balanced_squares
-        log_q = shifted(changes.pop("log_q", self.log_q), mean)
+        """The same tensor with other `sample_squares`, and `squares` times their mean (as `balanced`)."""
+        mean, sample_squares = balanced_squares
         return replace(
-            self, log_q=log_q, sample_squares=squares, positive_share=self.positive_share, **changes
+            self,
+            squares=self.squares.times(mean),
+            sample_squares=sample_squares,
+            positive_share=self.positive_share,
+            **changes,
         )
 
 
@@ -129,8 +129,8 @@ class Backward:
 
     Attributes
     ----------
-    log_b
-        log E g^2 by unit.
+    squares
+        E g^2 by unit.
     corr
         E g g' / E g^2 for the same unit of two positions of a sample.
     fluctuation, direct_weights, channels, sample_squares
@@ -155,7 +155,7 @@ class Backward:
     """
 
     shape: Dims
-    log_b: Array
+    squares: Squares
     corr: float
     fluctuation: Array
     direct_weights: int
@@ -176,10 +176,10 @@ class Backward:
             return self
         return replace(self, rectified=rectified)
 
-    @cached_property
+    @property
     def log_squared_norm(self) -> float:
         """Log of the expected squared norm."""
-        return log_mean(self.log_b) + math.log(max(math.prod(self.shape), 1))
+        return self.squares.log_mean + math.log(max(math.prod(self.shape), 1))
 
     @cached_property
     def effective_units(self) -> float:
@@ -193,10 +193,14 @@ class Backward:
 
     def with_sample_squares(self, balanced_squares: tuple[float, Array], **changes: Any) -> Backward:
         """As of `Forward`."""
-        mean, squares = balanced_squares
-        log_b = shifted(changes.pop("log_b", self.log_b), mean)
-        changes.setdefault("rectified", self.rectified)
-        return replace(self, log_b=log_b, sample_squares=squares, **changes)
+        mean, sample_squares = balanced_squares
+        return replace(
+            self,
+            squares=self.squares.times(mean),
+            sample_squares=sample_squares,
+            rectified=self.rectified,
+            **changes,
+        )
 
 
 def _inverse_counts(units: float, channels: float) -> Pair:
@@ -219,12 +223,6 @@ def log_means(sample_squares: Array) -> Pair:
     if 1e-200 < of_samples < 1e200 and 1e-200 < of_positions < 1e200:
         return math.log(of_samples / REPLICAS), math.log(of_positions / REPLICAS)
     return log_mean(sample_squares[0]), log_mean(sample_squares[1])
-
-
-def shifted(log_x: Array, more: Array | float) -> Array:
-    """The product with a positive factor, given by its logarithm; what is zero remains zero."""
-    product: Array = np.asarray(log_x + more)
-    return np.maximum(product, FLOOR, out=product)
 
 
 def product(*sample_squares: Array) -> Array:
@@ -294,10 +292,7 @@ def effective_units(units: int, channels: float, corr: float) -> float:
 
 
 State = TypeVar("State", Forward, Backward)
-_FORGOTTEN = (
-    *("source", "positive_share", "rectified"),
-    *("log_mean_q", "mean_ratio", "effective_units", "log_squared_norm"),
-)
+_FORGOTTEN = ("source", "positive_share", "rectified", "effective_units")
 
 
 def replace(state: State, **changes: Any) -> State:
@@ -316,67 +311,3 @@ Pullback = Callable[[Backward], Backward]
 
 class Unpredicted(Exception):
     """The mean-field theory gives no prediction here; the text is the reason."""
-
-
-def log_mean(log_x: Array) -> float:
-    """Log of the mean of exp(x), without overflow."""
-    if log_x.size == 1:
-        return max(float(log_x.item()), FLOOR)
-    top = largest_of(log_x)
-    if top <= FLOOR:
-        return FLOOR
-    return top + math.log(float(np.add.reduce(np.exp(log_x - top), axis=None)) / log_x.size)
-
-
-def mean_of(x: Array) -> float:
-    """The mean of all entries."""
-    return float(x.item() if x.size == 1 else np.add.reduce(x, axis=None) / x.size)
-
-
-def largest_of(x: Array) -> float:
-    """The largest entry."""
-    return float(x.item() if x.size == 1 else np.maximum.reduce(x, axis=None))
-
-
-def log_of(x: Array | float) -> Array:
-    """Logarithms, `FLOOR` for zero."""
-    x = np.asarray(x, dtype=float)
-    if np.minimum.reduce(x, axis=None, initial=1.0) > 0:
-        return np.log(x)
-    with np.errstate(divide="ignore"):
-        logs: Array = np.log(x)
-    return np.maximum(logs, FLOOR)
-
-
-def distinct(x: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """The array without entries of an axis that repeat those before, and what repeats them in such arrays.
-
-    Far from the borders of a large map all positions have the same squares.
-    """
-    if x.size < LARGE:
-        return x, lambda y: y
-    counts: list[tuple[int, NDArray[np.intp]]] = []
-    for axis in range(x.ndim):
-        if x.shape[axis] > 1:
-            before, after = (slice(None),) * axis + (slice(-1),), (slice(None),) * axis + (slice(1, None),)
-            others = tuple(a for a in range(x.ndim) if a != axis)
-            starts = np.concatenate([[0], 1 + np.flatnonzero((x[after] != x[before]).any(axis=others))])
-            counts.append((axis, np.diff(starts, append=x.shape[axis])))
-            x = x.take(starts, axis=axis)
-
-    def repeat(y: Array) -> Array:
-        for axis, times in counts:
-            y = np.repeat(y, times, axis=axis)
-        return y
-
-    return x, repeat
-
-
-def collapse(x: Array) -> Array:
-    """The array with size 1 along axes on which it is constant."""
-    for axis in range(x.ndim):
-        if x.shape[axis] > 1:
-            first = x.take([0], axis=axis)
-            if np.all(np.abs(x - first) <= 1e-12):
-                x = first
-    return x

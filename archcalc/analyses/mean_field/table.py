@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, moments, moments_of, tabulated
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, FLOOR, Forward, distinct
+from archcalc.analyses.mean_field.maps import Map
+from archcalc.analyses.mean_field.squares import FLOOR, Squares
+from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, Forward
 
 SPACING = 0.15  # in log q, of the table of moments that is interpolated
 STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
@@ -43,11 +45,12 @@ class Table:
     """log E phi^2, mean and log E phi'^2 as functions of log q, interpolated except at the tensor's mean."""
 
     def __init__(self, phi: Function, x: Forward) -> None:
-        self._log_mean_q, self._rank = x.log_mean_q, x.log_q.ndim
+        self._log_mean_q, self._squares, self._shape = x.log_mean_q, x.squares, x.shape
         self._offsets = x.fluctuation
         if x.sample_squares is not EQUAL_SAMPLES:
             self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
-        low, high = _ends(x.log_q)
+        high = x.squares.level
+        low = high + x.squares.profile.log_least_positive
         least, most = _ends(self._offsets)
         at, n = self._log_mean_q, NEAR
         # first the tensor's mean and what is near it, for derivatives
@@ -61,18 +64,15 @@ class Table:
         self._logs.real = np.maximum(known.square[n:], FLOOR)
         self._logs.imag = np.maximum(known.slope[n:], FLOOR)
 
-    def __call__(self, log_q: Array) -> tuple[Array, Array, Array]:
-        """The logs of E phi^2 and E phi'^2, and between them the mean, of a map of squares."""
-        few, repeat = distinct(log_q)
-        mean = np.interp(few, self._grid, self._mean)
-        logs = self._interpolated(few)
-        return repeat(logs.real), repeat(mean), repeat(logs.imag)
-
-    def alone(self) -> tuple[Array, Array, Array]:
-        """As for a map in which all squares are the same."""
-        shape = (1,) * self._rank
-        square, mean, slope = (m[1].reshape(shape) for m in (self.at.square, self.at.mean, self.at.slope))
-        return np.maximum(square, FLOOR), mean, np.maximum(slope, FLOOR)
+    def by_unit(self) -> tuple[Squares, Map, float | Map]:
+        """E phi^2, the mean, and log E phi'^2."""
+        if self._squares.same_everywhere:
+            square, mean, slope = (float(m[1]) for m in (self.at.square, self.at.mean, self.at.slope))
+            return Squares.same(square, self._shape), Map.same(mean, self._shape), max(slope, FLOOR)
+        log_q = self._squares.logs
+        logs, groups = self._interpolated(log_q.values), log_q.groups
+        means = np.interp(log_q.values, self._grid, self._mean)
+        return Squares.of(Map(logs.real, groups)), Map(means, groups), Map(logs.imag, groups)
 
     def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""
@@ -93,10 +93,6 @@ class Table:
 
 def _ends(logs: Array) -> tuple[float, float]:
     """The least and the largest logarithm of what is not zero."""
-    if logs is EQUAL_SAMPLES:
-        return 0.0, 0.0
-    if logs.size == 1 and (only := float(logs.item())) > FLOOR / 2:
-        return only, only
     least = float(np.minimum.reduce(logs, axis=None))
     if least <= FLOOR / 2:
         least = float(logs[logs > FLOOR / 2].min())

@@ -11,24 +11,20 @@ import numpy as np
 from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments
+from archcalc.analyses.mean_field.maps import Dims, Map, concatenated, joined, section, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
-    FLOOR,
     Backward,
-    Dims,
     Forward,
     Pullback,
     Unpredicted,
     balanced,
     effective_units,
-    largest_of,
-    log_of,
-    mean_of,
     mixed,
     product,
     replace,
-    shifted,
     to_quantiles,
 )
 from archcalc.analyses.mean_field.table import STEP, Table
@@ -50,7 +46,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     if x.positive_share is not None and phi.kind == "broken" and phi.slopes[1]:
         return _of_rectified(x, phi, x.positive_share, noise)
     table = Table(phi, x)
-    log_q, ratio, slopes = table(x.log_q) if x.log_q.size > 1 else table.alone()
+    squares, ratio, slopes = table.by_unit()
     response, shared = _Response(x, phi, table, slopes), noise.normal()
     quantiles = to_quantiles(response.values) if response.values.any() else None
     if phi.kind == "linear" and x.quantiles is None:
@@ -61,7 +57,7 @@ def pointwise(x: Forward, phi: Function, noise: Noise) -> tuple[Forward, Pullbac
     )
     output = Forward(
         x.shape,
-        shifted(log_q, mean),
+        squares.times(mean),
         ratio,
         corr,
         response.fluctuation[0] + noise.square_fluctuation(response.variance, shared),
@@ -82,7 +78,7 @@ class _Response:
     Pairs are of log E phi^2 and of log E phi'^2; `slopes` is log E phi'^2 by unit.
     """
 
-    def __init__(self, x: Forward, phi: Function, table: Table, slopes: Array) -> None:
+    def __init__(self, x: Forward, phi: Function, table: Table, slopes: float | Map) -> None:
         ratio = x.mean_ratio
         self.at, self.slopes = table.at, slopes
         at = table.at
@@ -136,7 +132,7 @@ def _pointwise_pullback(
         gain = 0.0
         if g.value_response:
             gain = math.log1p(max(g.value_response * (slope_responses()[2] - 1), -0.5))
-        slopes: Array | float = slopes_by_unit
+        slopes = slopes_by_unit
         if g.selected_preactivations is None:
             gain -= math.log(share)
         else:
@@ -147,7 +143,7 @@ def _pointwise_pullback(
         return replace(
             g,
             selected_preactivations=None,
-            log_b=shifted(g.log_b, slopes + (gain + mean)),
+            squares=g.squares.times(slopes).times(gain + mean),
             corr=corr,
             unit_gradient_moment=unit_gradient_moment,
             input_response=partial(_input_response, slope_responses, g.corr),
@@ -175,7 +171,7 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
     def pullback(g: Backward) -> Backward:
         if g.rectified:
             more = 2 * math.log(abs(right))
-            return replace(g, log_b=np.maximum(g.log_b + more, FLOOR)).rectified_if(True)
+            return replace(g, squares=g.squares.times(more)).rectified_if(True)
         gain = math.log(square)
         if g.selected_preactivations is not None:
             gain = math.log(float(np.mean(np.where(g.selected_preactivations > 0, right, left) ** 2)))
@@ -185,7 +181,7 @@ def _of_rectified(x: Forward, phi: Function, positive: float, noise: Noise) -> t
         return replace(
             g,
             selected_preactivations=None,
-            log_b=shifted(g.log_b, gain + mean),
+            squares=g.squares.times(gain + mean),
             corr=g.corr * (slope_mean + (1 - slope_mean) * min(corr_before, 1.0)),
             fluctuation=g.fluctuation + noise.square_fluctuation(variance),
             sample_squares=sample_squares,
@@ -250,20 +246,17 @@ def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
 
 
-_ZERO = np.zeros(())  # the mean of parts whose mean is 0
-
-
-def factor(x: Forward, log_square: Array | float, sign: float = 1.0) -> tuple[Forward, Pullback]:
-    """The product with constants, given by the logarithm of their squares (broadcast) and their sign."""
+def factor(x: Forward, log_square: Map | float, sign: float = 1.0) -> tuple[Forward, Pullback]:
+    """The product with constants, given by the logarithms of their squares and their sign."""
     output = replace(
         x,
-        log_q=np.maximum(x.log_q + log_square, FLOOR),
-        ratio=x.ratio * sign + 0 * (x.log_q + log_square),
+        squares=x.squares.times(log_square),
+        ratio=x.ratio if sign > 0 else x.ratio.mapped(np.negative),
         quantiles=x.quantiles[::-1] * sign if x.quantiles is not None and sign < 0 else x.quantiles,
     )
 
     def pullback(g: Backward) -> Backward:
-        return replace(g, log_b=np.maximum(g.log_b + log_square, FLOOR))
+        return replace(g, squares=g.squares.times(log_square))
 
     return output, pullback
 
@@ -272,17 +265,18 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pullback]
     """The sum with a constant, or with a random one for each unit, of this mean and variance."""
     if mean == 0 and variance == 0:
         return x, lambda g: g
-    q, m = np.exp(x.log_q), x.ratio * np.exp(x.log_q / 2)
-    moved = q + 2 * m * mean + mean * mean + variance
-    mean_q, moved_mean_q = float(q.mean()), float(moved.mean())
-    shared = x.corr * mean_q + 2 * float(m.mean()) * mean + mean * mean + variance
+    q = x.squares.over(0.0)
+    m = joined(lambda q, ratio: ratio * np.sqrt(q), q, x.ratio)
+    moved = joined(lambda q, m: q + 2 * m * mean + mean * mean + variance, q, m)
+    mean_q, moved_mean_q = q.mean, moved.mean
+    shared = x.corr * mean_q + 2 * m.mean * mean + mean * mean + variance
     return replace(
         x,
-        log_q=log_of(moved),
+        squares=Squares.by_value(moved.values, moved.groups),
         quantiles=None
         if x.quantiles is None or variance
         else to_quantiles(x.quantiles * math.sqrt(mean_q) + mean),
-        ratio=(m + mean) / np.sqrt(moved),
+        ratio=joined(lambda m, moved: (m + mean) / np.sqrt(moved), m, moved),
         corr=shared / moved_mean_q,
         fluctuation=_moved(x.fluctuation, mean_q, moved_mean_q),
         sample_squares=_moved(x.sample_squares, mean_q, moved_mean_q),
@@ -299,12 +293,12 @@ def dropout(x: Forward, rate: float) -> tuple[Forward, Pullback]:
     more = -math.log1p(-rate)
     output = replace(
         x,
-        log_q=x.log_q + more,
-        ratio=x.ratio * math.exp(-more / 2),
+        squares=x.squares.times(more),
+        ratio=x.ratio.mapped(lambda ratio: ratio * math.exp(-more / 2)),
         corr=x.corr * math.exp(-more),
         quantiles=None,
     )
-    return output, lambda g: replace(g, log_b=g.log_b + more)
+    return output, lambda g: replace(g, squares=g.squares.times(more))
 
 
 def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pullback]:
@@ -319,17 +313,13 @@ def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pullba
 
 
 # -- several tensors ------------------------------------------------------------------------------------
-def unbroadcast(g: Backward, log_b: Array, shape: Dims) -> Array:
-    """log_b of a tensor that was broadcast to the shape of g: the square of the sum over its copies."""
-    log_b = log_b.reshape((1,) * (len(g.shape) - log_b.ndim) + log_b.shape)
-    more = len(g.shape) - len(shape)
-    axes = [a for a, n in enumerate(g.shape) if a < more or (shape[a - more] == 1 and n > 1)]
-    if axes:
-        count = math.prod(g.shape[a] for a in axes)
-        top = log_b.max()
-        log_b = top + log_of(np.exp(log_b - top).mean(axis=tuple(axes), keepdims=True))
-        log_b = log_b + math.log(count * (1 + (count - 1) * g.corr))
-    return log_b.reshape(log_b.shape[more:])
+def unbroadcast(g: Backward, shape: Dims) -> Squares:
+    """The squares for a tensor that was broadcast to the shape of g: those of the sum over its copies."""
+    axes = [a for a, (n, m) in enumerate(zip(g.shape, shape, strict=True)) if m == 1 and n > 1]
+    if not axes:
+        return g.squares
+    count = math.prod(g.shape[a] for a in axes)
+    return g.squares.means(axes).times(math.log(count * (1 + (count - 1) * g.corr)))
 
 
 def require_independent(parts: Sequence[Forward | Backward], reason: str) -> int:
@@ -350,35 +340,37 @@ def add(
     They are if no two of them have a direct weight in common. A residual branch that ends in weights, or in
     a function of weights, has none in common with its skip.
     """
-    live = [i for i, p in enumerate(parts) if largest_of(p.log_q) > FLOOR / 2 and coefficients[i]]
+    live = [i for i, p in enumerate(parts) if not p.squares.is_zero and coefficients[i]]
     if len(live) == 1 and parts[live[0]].shape == shape:
         return _sole(parts, live[0], coefficients)
     direct_weights = require_independent(
         parts, "a sum of tensors that depend on each other without a weight between"
     )
     scales = [_scale(c) for c in coefficients]
-    logs = [p.log_q + s for p, s in zip(parts, scales, strict=True)]
-    top = max(float(x.max()) for x in logs)
+    scaled = [p.squares.times(s) for p, s in zip(parts, scales, strict=True)]
+    top = max(s.level for s in scaled)
     if top <= FLOOR / 2:
         raise Unpredicted("a sum of zeros")
-    squares = [np.exp(x - top) for x in logs]
-    mean_squares = [mean_of(q) for q in squares]
+    squares = [s.over(top) for s in scaled]
+    mean_squares = [math.exp(s.log_mean - top) for s in scaled]
     means = [
-        math.copysign(1, c) * p.ratio * np.sqrt(q) if p.ratio.any() else _ZERO
+        None if p.ratio.is_zero else joined(_mean(c), p.ratio, q)
         for p, q, c in zip(parts, squares, coefficients, strict=True)
     ]
-    q, mean = reduce(np.add, squares), reduce(np.add, means)
-    if any(m is not _ZERO for m in means):
-        q = q + mean * mean - sum(m * m for m in means)
-    flat = [mean_of(m) for m in means]
-    whole = mean_of(q)
+    q, ratio = joined(_sum, *squares), zeros(shape)
+    if unequal := [m for m in means if m is not None]:
+        mean = joined(_sum, *unequal)
+        q = joined(lambda q, mean, *means: q + mean * mean - sum(m * m for m in means), q, mean, *unequal)
+        ratio = joined(lambda mean, q: mean / np.sqrt(np.maximum(q, 1e-300)), mean, q)
+    flat = [0.0 if m is None else m.mean for m in means]
+    whole = q.mean
     shared = sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True))
     shared = shared + sum(flat) ** 2 - sum(m * m for m in flat)
     realised = _realised(parts, mean_squares, flat, whole, math.prod(shape), noise)
     output = Forward(
         shape,
-        top + log_of(np.broadcast_to(q, np.broadcast_shapes(*(x.shape for x in logs)))),
-        mean / np.sqrt(np.maximum(q, 1e-300)) if mean.any() else np.zeros((1,) * len(shape)),
+        Squares.by_value(q.values, q.groups, top),
+        ratio,
         max(min(shared / whole, 1.0), 0.0),
         _log_positive(realised / whole),
         direct_weights,
@@ -397,11 +389,20 @@ def add(
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            return replace(g, shape=shapes[i], log_b=unbroadcast(g, g.log_b + scales[i], shapes[i]))
+            return replace(g, shape=shapes[i], squares=unbroadcast(g, shapes[i]).times(scales[i]))
 
         return pullback
 
     return output, [pullback_to(i) for i in range(len(parts))]
+
+
+def _sum(*values: Array) -> Array:
+    return reduce(np.add, values)
+
+
+def _mean(coefficient: float) -> Callable[[Array, Array], Array]:
+    sign = math.copysign(1, coefficient)
+    return lambda ratio, q: sign * ratio * np.sqrt(q)
 
 
 def _realised(
@@ -433,8 +434,8 @@ def _sole(
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            log_b = unbroadcast(g, g.log_b + _scale(coefficients[i]), shapes[i])
-            return replace(g, shape=shapes[i], log_b=log_b)
+            squares = unbroadcast(g, shapes[i]).times(_scale(coefficients[i]))
+            return replace(g, shape=shapes[i], squares=squares)
 
         return pullback
 
@@ -474,8 +475,8 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
     )
     output = Forward(
         shape,
-        np.maximum(sum(p.log_q for p in parts), FLOOR),
-        math.prod((p.ratio for p in parts), start=np.ones((1,) * len(shape))),
+        reduce(Squares.product, (p.squares for p in parts)),
+        joined(_product, *(p.ratio for p in parts)),
         math.prod(p.corr for p in parts),
         sum((p.fluctuation for p in parts), start=np.zeros_like(parts[0].fluctuation)),
         direct_weights,
@@ -485,20 +486,18 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
 
     def pullback_to(i: int) -> Pullback:
         others = [p for j, p in enumerate(parts) if j != i]
-        log_others = sum(p.log_q for p in others)
+        other_squares = [p.squares for p in others]
         corr = math.prod(p.corr for p in others)
         before = parts[i].shape
 
         def pullback(g: Backward) -> Backward:
-            log_b = np.maximum(g.log_b + log_others, FLOOR)
-            with_corr = replace(g, corr=g.corr * corr)
             back = replace(
                 g,
-                shape=before,
-                log_b=unbroadcast(with_corr, log_b, before),
+                squares=reduce(Squares.product, other_squares, g.squares),
                 corr=g.corr * corr,
                 fluctuation=g.fluctuation + sum(p.fluctuation for p in others),
             )
+            back = replace(back, shape=before, squares=unbroadcast(back, before))
             return back.with_sample_squares(
                 balanced(product(g.sample_squares, *(p.sample_squares for p in others)))
             )
@@ -508,16 +507,13 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
     return output, [pullback_to(i) for i in range(len(parts))]
 
 
+def _product(*values: Array) -> Array:
+    return reduce(np.multiply, values)
+
+
 def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forward, list[Pullback]]:
     """A concatenation along an axis: the squares of all units are unchanged."""
-    rank = len(shape)
-    extent = [
-        tuple(p.shape[a] if a == axis else max(q.log_q.shape[a] for q in parts) for a in range(rank))
-        for p in parts
-    ]
-    log_q = np.concatenate([np.broadcast_to(p.log_q, e) for p, e in zip(parts, extent, strict=True)], axis)
-    ratio = np.concatenate([np.broadcast_to(p.ratio, e) for p, e in zip(parts, extent, strict=True)], axis)
-    top = float(log_q.max())
+    top = max(p.squares.level for p in parts)
     weights = [math.exp(p.log_mean_q - top) * math.prod(p.shape) for p in parts]
     whole = sum(weights) or 1.0
     direct_weights = 0
@@ -525,8 +521,8 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         direct_weights |= p.direct_weights
     output = Forward(
         shape,
-        log_q,
-        ratio,
+        Squares.of(concatenated([p.squares.logs for p in parts], axis)),
+        concatenated([p.ratio for p in parts], axis),
         sum(w * p.corr for w, p in zip(weights, parts, strict=True)) / whole,
         mixed([p.fluctuation for p in parts], weights),
         direct_weights,
@@ -538,11 +534,9 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            log_b = g.log_b
-            if log_b.shape[axis] > 1:
-                log_b = log_b.take(range(starts[i], starts[i + 1]), axis=axis)
+            squares = Squares.of(section(g.squares.logs, axis, starts[i], starts[i + 1]))
             share = shapes[i][axis] / shape[axis]
-            return replace(g, shape=shapes[i], log_b=log_b, channels=max(g.channels * share, 1.0))
+            return replace(g, shape=shapes[i], squares=squares, channels=max(g.channels * share, 1.0))
 
         return pullback
 
@@ -553,15 +547,14 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     """The gradient of a tensor with several readers: the sum of their gradients."""
     if len(parts) == 1:
         return parts[0]
-    live = [p for p in parts if largest_of(p.log_b) > FLOOR / 2]
+    live = [p for p in parts if not p.squares.is_zero]
     if len(live) < 2:
         return live[0] if live else parts[0]
     parts = live
     direct_weights = require_independent(parts, "a fork whose branches meet again without a weight between")
-    top = max(float(p.log_b.max()) for p in parts)
-    squares = [np.exp(p.log_b - top) for p in parts]
-    b = reduce(np.add, squares)
-    mean_squares = [mean_of(q) for q in squares]
+    top = max(p.squares.level for p in parts)
+    b = joined(_sum, *(p.squares.over(top) for p in parts))
+    mean_squares = [math.exp(p.squares.log_mean - top) for p in parts]
     whole = sum(mean_squares)
     channels = max(p.channels for p in parts)
     units = math.prod(parts[0].shape)
@@ -576,7 +569,7 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
             realised = realised + 2 * math.sqrt(mean_squares[i] * mean_squares[j] / n) * size * noise.normal()
     return Backward(
         parts[0].shape,
-        top + log_of(b),
+        Squares.by_value(b.values, b.groups, top),
         sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True)) / whole,
         common + _log_positive(realised / whole),
         direct_weights,

@@ -8,153 +8,28 @@ W^T u has Var(W) * sum_i u_i^2 if u is independent of W (the usual assumption, e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.functions import Array
+from archcalc.analyses.mean_field.maps import Dims, Groups, alike, alone, expanded, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
 from archcalc.analyses.mean_field.state import (
     EQUAL_SAMPLES,
-    FLOOR,
     Backward,
-    Dims,
     Forward,
     Pullback,
     Unpredicted,
-    log_of,
     of_samples,
     replace,
-    shifted,
     to_quantiles,
 )
-
-
-def summed(log_x: Array, axis: int, size: int) -> Array:
-    """Log of the sum of exp(x) along an axis of `size` units (1 in the array if all are equal), as size 1."""
-    if log_x.shape[axis] == 1:
-        return log_x + math.log(size)
-    top = float(log_x.max())
-    return top + log_of(np.exp(log_x - top).sum(axis=axis, keepdims=True))
-
-
-class Taps:
-    """How often a position (row) reads a unit (column) of an axis, as a matrix.
-
-    `slices`: the same as pairs of slices, of positions and of the units that they read once, where known.
-    """
-
-    def __init__(self, matrix: Array, slices: Sequence[tuple[slice, slice]] = ()) -> None:
-        self.matrix = matrix
-        self.slices = slices
-
-    def __len__(self) -> int:
-        return len(self.matrix)
-
-    @property
-    def size(self) -> int:
-        return int(self.matrix.shape[1])
-
-    @cached_property
-    def is_identity(self) -> bool:
-        """Whether each position reads the unit of its own number, once."""
-        return len(self) == self.size and bool(
-            (self.matrix.diagonal() == 1).all() and (self.counts == 1).all()
-        )
-
-    @cached_property
-    def counts(self) -> Array:
-        """How many taps each position has."""
-        counts: Array = self.matrix.sum(axis=1)
-        return counts
-
-    @cached_property
-    def most(self) -> int:
-        """The largest number of taps of a position, but at least 1."""
-        return max(int(self.counts.max()), 1)
-
-    @cached_property
-    def transposed(self) -> Taps:
-        other = Taps(self.matrix.T, [(units, positions) for positions, units in self.slices])
-        other.__dict__["transposed"] = self
-        return other
-
-    def __call__(self, x: Array, axis: int) -> Array:
-        """The product with x along an axis, of which x has size 1 if it is constant there."""
-        wide = [1] * x.ndim
-        wide[axis] = -1
-        if x.shape[axis] == 1:
-            return x * self.counts.reshape(wide)
-        if not self.slices:
-            return np.moveaxis(np.tensordot(self.matrix, x, axes=(1, axis)), 0, axis)
-        output = np.zeros((*x.shape[:axis], len(self), *x.shape[axis + 1 :]))
-        before = (slice(None),) * axis
-        for positions, units in self.slices:
-            output[(*before, positions)] += x[(*before, units)]
-        return output
-
-
-def apply_taps(log_x: Array, taps: Taps, axis: int) -> Array:
-    """Log of `taps @ exp(log_x)` along an axis; `taps` has a row for each output position."""
-    return apply_all(log_x, [(axis, taps)])
-
-
-def apply_all(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> Array:
-    """`apply_taps` along several axes, one after the other."""
-    reads = [(axis, taps) for axis, taps in reads if not taps.is_identity]
-    if not reads:
-        return log_x
-    if log_x.size == 1:
-        return log_x + _log_counts(log_x.ndim, tuple(reads))
-    top = float(log_x.max())
-    x = np.exp(log_x - top)
-    for axis, taps in reads:
-        x = taps(x, axis)
-    return _collapsed(log_of(x) + top, reads)
-
-
-@lru_cache(maxsize=256)
-def _log_counts(ndim: int, reads: tuple[tuple[int, Taps], ...]) -> Array:
-    """Log of the numbers of taps of all positions."""
-    x = np.ones((1,) * ndim)
-    for axis, taps in reads:
-        x = taps(x, axis)
-    return _collapsed(log_of(x), reads)
-
-
-def _collapsed(log_x: Array, reads: Sequence[tuple[int, Taps]]) -> Array:
-    for axis, _ in reads:
-        log_x = collapse_axis(log_x, axis)
-    return log_x
-
-
-def collapse_axis(x: Array, axis: int) -> Array:
-    """The array with size 1 along an axis on which it is constant."""
-    if x.shape[axis] == 1:
-        return x
-    first, second = x.take([0], axis=axis), x.take([x.shape[axis] // 2], axis=axis)
-    # the middle differs in almost every array that is not constant
-    if np.abs(second - first).max() > 1e-12 or np.abs(x - first).max() > 1e-12:
-        return x
-    return first
-
-
-@lru_cache(maxsize=1024)
-def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, before: int) -> Taps:
-    """The number of taps by which a position (row) reads a unit (column) of an axis, without padding."""
-    counts, slices = np.zeros((positions, size)), []
-    starts = stride * np.arange(positions) - before
-    for t in range(kernel):
-        at = starts + dilation * t
-        (inside,) = np.nonzero((at >= 0) & (at < size))
-        counts[inside, at[inside]] += 1.0
-        if len(inside):
-            first, last = int(inside[0]), int(inside[-1])
-            slices.append((slice(first, last + 1), slice(int(at[first]), int(at[last]) + 1, stride)))
-    return Taps(counts, slices)
+from archcalc.analyses.mean_field.taps import Reads, transposed
 
 
 def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise) -> tuple[Forward, Pullback]:
@@ -165,8 +40,8 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
     shape = (*x.shape[:-1], units)
     output = Forward(
         shape,
-        summed(x.log_q, x.log_q.ndim - 1, fan),
-        np.zeros((1,) * len(shape)),
+        x.squares.summed(len(shape) - 1, units),
+        zeros(shape),
         x.corr,
         x.fluctuation,
         weight_bit,
@@ -182,7 +57,7 @@ def matrix(x: Forward, element: Draw, units: int, weight_bit: int, noise: Noise)
     def pullback(g: Backward) -> Backward:
         back = Backward(
             before,
-            summed(g.log_b, g.log_b.ndim - 1, units),
+            g.squares.summed(len(shape) - 1, fan),
             g.corr,
             g.fluctuation,
             weight_bit,
@@ -200,7 +75,7 @@ def convolution(
     x: Forward,
     element: Draw,
     shape: Dims,
-    reads: Sequence[tuple[int, Taps]],
+    reads: Reads,
     channel_axis: int,
     groups: int,
     depthwise: bool,
@@ -212,18 +87,18 @@ def convolution(
     gain = log_variance(element)
     fan, filters = x.shape[channel_axis], shape[channel_axis]
 
-    def across(log_x: Array, size: int, output: int) -> Array:
+    def across(squares: Squares, output: int) -> Squares:
         if depthwise or groups > 1:
-            return by_group(log_x, channel_axis, size, output, fan if depthwise else groups)
-        return summed(log_x, channel_axis, size)
+            return by_group(squares, channel_axis, output, fan if depthwise else groups)
+        return squares.summed(channel_axis, output)
 
     count_of_taps = math.prod(m.most for _, m in reads)
     count = count_of_taps * (1 if depthwise else fan // groups)
     read, readers = noise.neighbours(min(count_of_taps, MOST_NEIGHBOURS))
     output = Forward(
         shape,
-        across(apply_all(x.log_q, reads), fan, filters),
-        np.zeros((1,) * len(shape)),
+        across(x.squares.sums(reads), filters),
+        zeros(shape),
         x.corr,
         x.fluctuation,
         weight_bit,
@@ -240,10 +115,9 @@ def convolution(
     before = x.shape
 
     def pullback(g: Backward) -> Backward:
-        log_b = apply_all(g.log_b, [(axis, m.transposed) for axis, m in reads])
         back = Backward(
             before,
-            across(log_b, filters, fan),
+            across(g.squares.sums(transposed(reads)), fan),
             g.corr,
             g.fluctuation,
             weight_bit,
@@ -319,15 +193,19 @@ def _value_response(input_response: tuple[float, float], count: int, kurtosis: f
     return (shared * (1 - single_share) + single * single_share) / (1 + shared * (1 - 1 / count))
 
 
-def by_group(log_x: Array, axis: int, size: int, output: int, groups: int) -> Array:
-    """Log of the sum of exp(x) over the channels of each group, for each output channel of the group."""
-    if log_x.shape[axis] == 1:
-        return log_x + math.log(size / groups)
-    moved = np.moveaxis(log_x, axis, -1)
-    moved = moved.reshape(*moved.shape[:-1], groups, size // groups)
-    sums = summed(moved, moved.ndim - 1, size // groups)
-    sums = np.repeat(sums, output // groups, axis=-1)
-    return collapse_axis(np.moveaxis(sums.reshape(*sums.shape[:-2], output), -1, axis), axis)
+def by_group(squares: Squares, axis: int, output: int, groups: int) -> Squares:
+    """The sums over the channels of each group, for each output channel of the group."""
+    own, profile = squares.profile.groups[axis], squares.profile
+    each = own.size // groups
+    if own.count == 1:
+        return squares.times(math.log(each)).with_axis(axis, alike(output))
+    if each == 1:
+        return squares.with_axis(axis, Groups.of(np.repeat(own.labels, output // groups)))
+    channels = np.moveaxis(expanded(profile.ratios, own, axis), axis, -1)
+    sums = channels.reshape(*channels.shape[:-1], groups, each).sum(axis=-1)
+    values = np.moveaxis(np.repeat(sums, output // groups, axis=-1), -1, axis)
+    others = (*profile.groups[:axis], alone(output), *profile.groups[axis + 1 :])
+    return Squares.by_value(values, others, squares.level)
 
 
 def log_variance(element: Draw) -> float:
@@ -347,8 +225,8 @@ def with_fluctuation(output: Forward, gain: float, element: Draw, fan: float, no
     share = _fluctuating_share(element, output.channels, fan)
     fluctuation = output.fluctuation + noise.square_fluctuation(2 * share / max(output.effective_units, 1.0))
     mean, sample_squares = noise.varied(output.sample_squares, 2 * share, output.inverse_units)
-    log_q = shifted(output.log_q, gain + mean)
-    return replace(output, log_q=log_q, fluctuation=fluctuation, sample_squares=sample_squares)
+    squares = output.squares.times(gain + mean)
+    return replace(output, squares=squares, fluctuation=fluctuation, sample_squares=sample_squares)
 
 
 def _fluctuating_share(element: Draw, channels: float, fan: float) -> float:
@@ -376,7 +254,7 @@ def with_gradient_fluctuation(
     mean, sample_squares = noise.varied(back.sample_squares, 2 * share, back.inverse_units)
     return replace(
         back,
-        log_b=shifted(back.log_b, gain + mean),
+        squares=back.squares.times(gain + mean),
         fluctuation=back.fluctuation + (added + along_input),
         sample_squares=sample_squares,
     )

@@ -7,25 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from archcalc.analyses.initial import Draw
 from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
+from archcalc.analyses.mean_field.maps import Map, alike, alone, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.squares import Squares
 from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Backward, Forward
-from archcalc.analyses.mean_field.weighted import averaged, of_samples, taps
-
-ONE = np.zeros((1, 1, 1))
+from archcalc.analyses.mean_field.weighted import averaged, of_samples
 
 
 def unit_tensor(shape: tuple[int, ...] = (4, 4, 8)) -> Forward:
-    return Forward(shape, ONE, ONE, 0.0, np.zeros(REPLICAS), 1, shape[-1])
+    return Forward(shape, Squares.same(0.0, shape), zeros(shape), 0.0, np.zeros(REPLICAS), 1, shape[-1])
 
 
 def unit_gradient(shape: tuple[int, ...], corr: float) -> Backward:
-    return Backward(shape, ONE, corr, np.zeros(REPLICAS), 1, shape[-1])
+    return Backward(shape, Squares.same(0.0, shape), corr, np.zeros(REPLICAS), 1, shape[-1])
 
 
 def test_the_gradient_of_a_broadcast_is_one_sum_over_both_axes() -> None:
@@ -33,9 +31,9 @@ def test_the_gradient_of_a_broadcast_is_one_sum_over_both_axes() -> None:
     drawn = math.sqrt(corr) * random.standard_normal((20_000, 1)) + math.sqrt(
         1 - corr
     ) * random.standard_normal((20_000, 20))
-    output = units.unbroadcast(unit_gradient((5, 4, 8), corr), ONE, (1, 1, 8))
-    assert output.shape == (1, 1, 1)
-    assert math.exp(float(output.max())) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
+    output = units.unbroadcast(unit_gradient((5, 4, 8), corr), (1, 1, 8))
+    assert [g.size for g in output.profile.groups] == [1, 1, 8]
+    assert math.exp(output.log_mean) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])
@@ -47,7 +45,7 @@ def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
     assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
     assert kept.mean() == pytest.approx(1)
     assert np.array_equal(output.sample_squares, g.sample_squares)
-    assert float(output.log_q.max()) == pytest.approx(-math.log1p(-rate))
+    assert output.log_mean_q == pytest.approx(-math.log1p(-rate))
 
 
 def test_samples_are_equal_without_batch_statistics() -> None:
@@ -136,18 +134,17 @@ def test_the_gradient_of_few_weights_is_correlated_with_their_unit(name: str, sh
 
 
 def test_the_gradient_of_a_broadcast_axis_of_size_two_is_a_sum() -> None:
-    output = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), ONE, (1, 3, 8))
-    assert math.exp(float(output.max())) == pytest.approx(2)
-    output = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), ONE, (2, 3))
-    assert output.shape == (1, 1)
-    assert math.exp(float(output.max())) == pytest.approx(4)
+    output = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), (1, 3, 8))
+    assert math.exp(output.log_mean) == pytest.approx(2)
+    output = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), (1, 2, 3))
+    assert math.exp(output.log_mean) == pytest.approx(4)
 
 
 def test_units_of_a_sample_and_of_a_position() -> None:
     assert unit_tensor((3, 3, 1)).inverse_units == pytest.approx((1 / 9, 1))
     assert unit_tensor((3, 3, 4)).inverse_units == pytest.approx((1 / 36, 1 / 4))
     # a vector has only one position
-    vector = Forward((8,), ONE, ONE, 0.0, np.zeros(REPLICAS), 1, 8)
+    vector = unit_tensor((8,))
     assert vector.inverse_units == pytest.approx((1 / 8, 0))
 
 
@@ -155,7 +152,7 @@ def test_units_of_a_sample_and_of_a_position() -> None:
 def test_windows_of_adaptive_pooling(size: int, positions: int) -> None:
     from archcalc.analyses.mean_field.program import _adaptive_taps
 
-    for i, row in enumerate(_adaptive_taps(size, positions).matrix):
+    for i, row in enumerate(_adaptive_taps(size, positions).by_group(np.arange(size), size)):
         inside = range(math.floor(i * size / positions), math.ceil((i + 1) * size / positions))
         assert [j for j, is_read in enumerate(row) if is_read] == list(inside)
 
@@ -167,12 +164,12 @@ def test_independent_units_are_interpolated_by_the_squares_of_their_weights(kind
     from archcalc.layers import primitives as prim
 
     primitive = prim.Upsample(0, 5, 3, kind)
-    x = Forward((5, 8), np.zeros((1, 1)), np.zeros((1, 1)), 0.0, np.zeros(REPLICAS), 1, 8)
+    x = unit_tensor((5, 8))
     output, _ = interpret(primitive, [x], Context({}, lambda _: 0, Noise(), False))
     table = rows(primitive)
     assert table is not None
     squares = np.array([sum(w * w for _, w in row) for row in table])
-    assert np.broadcast_to(np.exp(output.log_q)[:, 0], (15,)) == pytest.approx(squares)
+    assert output.squares.over(0.0).full[:, 0] == pytest.approx(squares)
 
 
 @pytest.mark.parametrize(("ratio", "corr"), [(0.4, 0.6), (-0.5, 0.4), (0.0, 0.7)])
@@ -201,7 +198,7 @@ def test_the_mean_square_of_a_mean(corr: float, count: int) -> None:
     means = (math.sqrt(corr) * shared + math.sqrt(1 - corr) * independent).mean(axis=1)
     x = replace(unit_tensor((5, 4, 8)), corr=corr)
     output, _ = spatial.reduced_mean(x, (8,), (0, 1), 20, keepdims=False, total=False)
-    assert math.exp(float(output.log_q.max())) == pytest.approx((means**2).mean(), rel=0.05)
+    assert math.exp(output.log_mean_q) == pytest.approx((means**2).mean(), rel=0.05)
 
 
 def test_the_variance_between_units_of_a_uniform_matrix() -> None:
@@ -216,43 +213,16 @@ def test_the_variance_between_units_of_a_uniform_matrix() -> None:
 def test_padding_is_zero() -> None:
     x = unit_tensor((4, 3, 8))
     output, pullback = spatial.margin(x, [(1, 2), (0, 0), (0, 0)], (7, 3, 8))
-    assert output.log_q.shape == (7, 1, 1)
-    assert np.array_equal(output.log_q.ravel() == 0, [False, True, True, True, True, False, False])
-    assert pullback(Backward((7, 3, 8), output.log_q, 0.0, np.zeros(REPLICAS), 1, 8)).log_b.shape == (4, 1, 1)
+    assert output.squares.over(0.0).full[:, 0, 0].tolist() == [0, 1, 1, 1, 1, 0, 0]
+    cropped = pullback(Backward((7, 3, 8), output.squares, 0.0, np.zeros(REPLICAS), 1, 8)).squares
+    assert cropped.over(0.0).values.tolist() == [[[1]]]
+    assert [g.size for g in cropped.profile.groups] == [4, 3, 8]
 
 
 @pytest.mark.parametrize("corr", [0.1, 0.4])
 def test_the_mean_of_centred_squares_is_the_variance(corr: float) -> None:
-    x = replace(
-        unit_tensor((2, 1, 8)), log_q=np.array([0.0, 1.0]).reshape(2, 1, 1), corr=corr, shared_elasticity=0.7
-    )
-    logs, _, variance = normalised._centred_squares(x, (0, 1))
-    assert variance.item() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
-    assert np.exp(logs).mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
-
-
-@given(
-    st.integers(1, 9),
-    st.integers(1, 9),
-    st.integers(1, 4),
-    st.integers(1, 3),
-    st.integers(1, 3),
-    st.integers(-2, 5),
-    st.booleans(),
-)
-def test_sums_over_windows(
-    size: int, positions: int, kernel: int, stride: int, dilation: int, before: int, last: bool
-) -> None:
-    """A position adds up the units that its taps meet, and going back a unit the positions that read it."""
-    windows = taps(size, positions, kernel, stride, dilation, before)
-    axis = int(last)
-    x, g = (np.random.default_rng(n).random((n, 3) if axis == 0 else (3, n)) for n in (size, positions))
-    sums, back = np.zeros(g.shape), np.zeros(x.shape)
-    for i in range(positions):
-        for t in range(kernel):
-            unit = i * stride - before + t * dilation
-            if 0 <= unit < size:
-                np.moveaxis(sums, axis, 0)[i] += np.moveaxis(x, axis, 0)[unit]
-                np.moveaxis(back, axis, 0)[unit] += np.moveaxis(g, axis, 0)[i]
-    assert windows(x, axis) == pytest.approx(sums)
-    assert windows.transposed(g, axis) == pytest.approx(back)
+    logs = Map(np.array([0.0, 1.0]).reshape(2, 1, 1), (alone(2), alike(1), alike(8)))
+    x = replace(unit_tensor((2, 1, 8)), squares=Squares.of(logs), corr=corr, shared_elasticity=0.7)
+    squares, _, variance = normalised._centred_squares(x, (0, 1))
+    assert math.exp(variance.level) == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
+    assert np.exp(squares.logs.full).mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
