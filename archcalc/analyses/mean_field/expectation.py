@@ -17,7 +17,7 @@ from archcalc.analyses.mean_field.maps import Dims, zeros
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.program import Context, interpret
 from archcalc.analyses.mean_field.shared import Declared, Shared
-from archcalc.analyses.mean_field.squares import FLOOR, Squares
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
 from archcalc.analyses.mean_field.state import (
     Backward,
     Forward,
@@ -279,7 +279,7 @@ class _Run:
             return Expected(None, reason=ZERO)
         scale = 2 * math.log(10)
         mean, stddev = _mean_and_stddev(g.fluctuation)
-        batch_mean, batch_stddev = _mean_and_stddev(self.noise.batch_means(g.sample_squares))
+        batch_mean, batch_stddev = _mean_and_stddev(log_of(self.noise.batch_means(g.sample_squares)))
         middle = (g.log_squared_norm - math.log(size) + mean + batch_mean) / scale
         spread = math.hypot(stddev, batch_stddev) / scale
         return Expected(middle, middle - BAND * spread, middle + BAND * spread)

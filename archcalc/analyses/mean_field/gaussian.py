@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,17 +83,16 @@ def tabulated(phi: Function, log_q: Array) -> Moments | None:
     if pieces is None:
         return None
     powers = np.cos(_DEGREES * np.arccos(2 * (log_q - low) - 1)[:, None])
-    # no matrix product: one this small would wake the threads of BLAS
-    values = np.einsum("nd,ndm->mn", powers, pieces.take(np.searchsorted(intervals, low), axis=0))
-    return Moments(*values)
+    values = (powers @ pieces).reshape(len(log_q), len(intervals), -1)
+    return Moments(*values[np.arange(len(log_q)), np.searchsorted(intervals, low)].T)
 
 
 @lru_cache(maxsize=1024)
 def _pieces(phi: Function, intervals: tuple[float, ...]) -> Array | None:
-    """The polynomials of several intervals; None if one is inexact."""
+    """The polynomials of several intervals, side by side; None if one is inexact."""
     pieces = [_polynomials(phi, int(k)) for k in intervals]
     known = [piece for piece in pieces if piece is not None]
-    return np.stack(known) if len(known) == len(pieces) else None
+    return np.concatenate(known, axis=1) if len(known) == len(pieces) else None
 
 
 @lru_cache(maxsize=4096)
@@ -168,21 +167,36 @@ def _mean(weight: Array | None, x: Array) -> Array:
     return averages
 
 
+def _mean_square(weight: Array | None, x: Array) -> Array:
+    """As `_mean`, of the squares."""
+    squares: Array = (
+        np.einsum("ij,ij->i", x, x) / x.shape[1] if weight is None else np.einsum("ij,ij,ij->i", weight, x, x)
+    )
+    return squares
+
+
+_MODERATE = 1e-100  # mean squares whose own squares are in range
+
+
 def _averages(phi: Function, z: Array, weight: Array | None, rms: Array, full: int | None) -> Moments:
     """The moments of rows of values; from row `full` on only the first three, the others being 1."""
-    # y and d are scaled so that fourth powers neither overflow nor underflow
     y, d = phi.value_and_slope(z)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        top, steep = _largest(y), _largest(d)
-        y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]
-        y2, d2 = y * y, d * d
-        e_y, e_y2, e_d2 = _mean(weight, y), _mean(weight, y2), _mean(weight, d2)
-        square, slope = np.log(e_y2) + 2 * np.log(top), np.log(e_d2) + 2 * np.log(steep)
+        e_y2, e_d2 = _mean_square(weight, y), _mean_square(weight, d)
+        scale: tuple[Any, Any] = (0.0, 0.0)
+        if not _MODERATE < min(e_y2.min(), e_d2.min()) <= max(e_y2.max(), e_d2.max()) < 1 / _MODERATE:
+            # scaled so that fourth powers neither overflow nor underflow
+            top, steep = _largest(y), _largest(d)
+            y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]
+            e_y2, e_d2 = _mean_square(weight, y), _mean_square(weight, d)
+            scale = 2 * np.log(top), 2 * np.log(steep)
+        e_y, square, slope = _mean(weight, y), np.log(e_y2) + scale[0], np.log(e_d2) + scale[1]
         mean = np.where(e_y2 > 0, e_y / np.sqrt(e_y2), 0.0)
         others = np.ones((5, len(z)))
         if full == 0:
             return Moments(square, mean, slope, *others)
-        d, y2, d2, z, rms, e_y2, e_d2 = (x[:full] for x in (d, y2, d2, z, rms, e_y2, e_d2))
+        y, d, z, rms, e_y2, e_d2 = (x[:full] for x in (y, d, z, rms, e_y2, e_d2))
+        y2, d2 = y * y, d * d
         e_y4, e_d, e_d4 = _mean(weight, y2 * y2), _mean(weight, d), _mean(weight, d2 * d2)
         e_yd, e_zd = _mean(weight, y2 * d2), _mean(weight, (z / rms) ** 2 * d2)
         others[:, :full] = (

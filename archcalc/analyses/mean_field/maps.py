@@ -207,24 +207,35 @@ def concatenated(maps: Sequence[Map], axis: int) -> Map:
 
 def section(m: Map, axis: int, start: int, stop: int) -> Map:
     """Some of the positions of an axis."""
-    labels = m.groups[axis].labels[start:stop]
+    groups, taken = _section(m.groups[axis], start, stop)
+    return Map(m.values.take(taken, axis=axis), _with(m.groups, axis, groups))
+
+
+@lru_cache(maxsize=4096)
+def _section(groups: Groups, start: int, stop: int) -> tuple[Groups, Places]:
+    labels = groups.labels[start:stop]
     own = Groups.of(labels)
-    values = m.values.take(labels[own.first], axis=axis)
-    return Map(values, _with(m.groups, axis, own))
+    return own, labels[own.first]
 
 
 def padded(m: Map, axis: int, before: int, after: int, value: float) -> Map:
     """The map with further positions of this value along an axis, or fewer for negative numbers."""
-    m = section(m, axis, max(-before, 0), m.groups[axis].size - max(-after, 0))
-    own, sides = m.groups[axis], (max(before, 0), max(after, 0))
-    if not any(sides):
+    if before < 0 or after < 0:
+        m = section(m, axis, max(-before, 0), m.groups[axis].size - max(-after, 0))
+    if before <= 0 and after <= 0:
         return m
-    labels = np.pad(own.labels, sides, constant_values=own.count)
-    groups = Groups.of(labels)
+    groups, taken = _padded(m.groups[axis], max(before, 0), max(after, 0))
     shape = list(m.values.shape)
     shape[axis] = 1
     values = np.concatenate([m.values, np.full(shape, value)], axis=axis)
-    return Map(values.take(labels[groups.first], axis=axis), _with(m.groups, axis, groups))
+    return Map(values.take(taken, axis=axis), _with(m.groups, axis, groups))
+
+
+@lru_cache(maxsize=4096)
+def _padded(groups: Groups, before: int, after: int) -> tuple[Groups, Places]:
+    labels = np.pad(groups.labels, (before, after), constant_values=groups.count)
+    own = Groups.of(labels)
+    return own, labels[own.first]
 
 
 def _with(groups: tuple[Groups, ...], axis: int, other: Groups) -> tuple[Groups, ...]:

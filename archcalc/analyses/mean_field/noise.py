@@ -11,8 +11,8 @@ import numpy as np
 from numpy.random import Generator
 
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.squares import log_of
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Pair, balanced, log_means
+from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES, REPLICAS, balanced
+from archcalc.analyses.mean_field.state import Pair
 
 Draw: TypeAlias = Callable[[Generator, int], Any]
 
@@ -86,22 +86,23 @@ class Noise:
         of_sample, of_position = inverse_units
         of_samples = math.log1p(max(variance * of_sample, 0.0))
         of_positions = math.log1p(max(variance * of_position, 0.0))
-        scales = np.array(((math.sqrt(of_samples),), (math.sqrt(of_positions),)))
-        logs: Array = self._samples(_normals, REPLICAS) * scales
+        factors: Array = self._samples(_normals, REPLICAS) * np.array(
+            ((math.sqrt(of_samples),), (math.sqrt(of_positions),))
+        )
+        np.exp(factors, out=factors)
         if sample_squares is not EQUAL_SAMPLES:
-            logs += sample_squares
-        means = log_means(logs)
-        logs -= np.array(((means[0],), (means[1],)))
-        # the logs of the factors have the means -v/2, which drop out of differences from the mean
-        return sum(means) - (of_samples + of_positions) / 2, logs
+            factors *= sample_squares
+        mean, factors = balanced(factors)
+        # the logs of the factors have the means -v/2, which drop out of quotients by the mean
+        return mean - (of_samples + of_positions) / 2, factors
 
     def batch_means(self, sample_squares: Array) -> Array:
-        """Log of the mean over each batch, repeated for all of its samples."""
+        """The mean over each batch, repeated for all of its samples."""
         if self._samples is None:
-            return np.zeros(REPLICAS)
+            return np.ones(REPLICAS)
         starts, sizes, samples = _batches(self.batch)
-        means: Array = np.add.reduceat(np.exp(sample_squares[0]), starts) / sizes
-        repeated: Array = log_of(means).take(samples)
+        means: Array = np.add.reduceat(sample_squares[0], starts) / sizes
+        repeated: Array = means.take(samples)
         return repeated
 
     def neighbours(self, count: int) -> tuple[Any, Any]:
@@ -112,11 +113,11 @@ class Noise:
         return read, readers
 
     def kept_samples(self, rate: float) -> Array:
-        """Log of factors of mean 1 that are zero for a share `rate` of the samples."""
+        """Factors of mean 1 that are zero for a share `rate` of the samples."""
         if self._samples is None:
             return EQUAL_SAMPLES
-        kept = self._samples(Generator.random, REPLICAS) >= rate
-        return np.stack([log_of(kept / kept.mean()), EQUAL_SAMPLES[1]])
+        factors: Array = self._samples(_kept(rate), REPLICAS)
+        return factors
 
     def square_fluctuation(self, variance: float, normal: Any = None) -> Array:
         """Log of a mean square of expectation 1 and this variance, with the moments of log gamma.
@@ -147,6 +148,15 @@ def _pairs(random: Generator, count: int) -> Array:
     # scaled to a sample variance of exactly 1, so that sums of few terms have the exact variance
     half /= math.sqrt(float(half @ half) / count)
     return np.concatenate([half, -half])
+
+
+@lru_cache(maxsize=256)
+def _kept(rate: float) -> Draw:
+    def drawn(random: Generator, count: int) -> Array:
+        kept: Array = (random.random(count) >= rate).astype(float)
+        return np.stack([kept / kept.mean(), np.ones(count)])
+
+    return drawn
 
 
 def _normals(random: Generator, count: int) -> Array:

@@ -17,17 +17,19 @@ import numpy as np
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.maps import Map, zeros
 from archcalc.analyses.mean_field.noise import Noise
-from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_mean, log_of
-from archcalc.analyses.mean_field.state import (
+from archcalc.analyses.mean_field.samples import (
     EQUAL_SAMPLES,
     REPLICAS,
+    balanced,
+    of_samples,
+    quotient,
+)
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_mean, log_of
+from archcalc.analyses.mean_field.state import (
     Backward,
     Forward,
     Pullback,
     Unpredicted,
-    balanced,
-    of_samples,
-    quotient,
     replace,
     to_quantiles,
 )
@@ -50,8 +52,8 @@ def over_batch(
     share = _share(variance, epsilon)
     batches = EQUAL_SAMPLES
     if sample_squares is not EQUAL_SAMPLES:
-        batches = np.zeros_like(sample_squares)
-        batches[0] = _log_divisor(noise.batch_means(sample_squares), share)
+        batches = EQUAL_SAMPLES.copy()
+        batches[0] = share * noise.batch_means(sample_squares) + (1 - share)
     centred = replace(
         x,
         corr=0.0,
@@ -99,7 +101,8 @@ def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Squares, Array,
     variance = squares.means(axes)
     if x.sample_squares is EQUAL_SAMPLES:
         return squares, EQUAL_SAMPLES, variance
-    return squares, balanced(power * x.sample_squares)[1], variance
+    samples = x.sample_squares if power == 1 else balanced(x.sample_squares**power)[1]
+    return squares, samples, variance
 
 
 def _centred_quantiles(x: Forward) -> Array | None:
@@ -138,7 +141,8 @@ def over_sample(
     output, pullback = _divided(centred, x, variance, epsilon, gamma)
     divisors = EQUAL_SAMPLES
     if x.sample_squares is not EQUAL_SAMPLES:
-        divisors = _log_divisor(x.sample_squares, _share(variance, epsilon))
+        share = _share(variance, epsilon)
+        divisors = share * x.sample_squares + (1 - share)
         if math.prod(x.shape[a] for a in axes) > x.channels:
             divisors = of_samples(divisors)
 
@@ -179,7 +183,7 @@ def _share(variance: Squares, epsilon: float) -> float:
 
 
 def _log_divisor(log_realised: Array, share: float) -> Array:
-    """Log of (realised variance + epsilon) over (expected variance + epsilon), with the share of the latter."""
+    """Log of (realised variance + epsilon) over (expected variance + epsilon), given the latter's share."""
     realised = np.exp(log_realised)
     realised *= share
     realised += 1 - share
@@ -204,9 +208,10 @@ def _log_squared_norm(z: Array) -> Array:
     np.put_along_axis(log_p, largest, -np.inf, axis=1)
     second = log_p.max(axis=1, keepdims=True)
     others = np.exp(log_p - second)
-    squares = (others**2).sum(axis=1)
+    each = others * others
+    squares = each.sum(axis=1)
     of_others = ((others * (1 - np.exp(log_p))) ** 2).sum(axis=1)
-    pairs = np.exp(2 * second[:, 0]) * np.maximum(squares**2 - (others**4).sum(axis=1), 0.0)
+    pairs = np.exp(2 * second[:, 0]) * np.maximum(squares**2 - (each * each).sum(axis=1), 0.0)
     total = of_others + top * (others.sum(axis=1) ** 2 + 2 * squares) + pairs
     logs: Array = 2 * second[:, 0] + np.log(total)
     return logs

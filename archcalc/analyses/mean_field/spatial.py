@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.maps import Dims, Map, alike, joined
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.samples import of_samples
 from archcalc.analyses.mean_field.squares import Squares
 from archcalc.analyses.mean_field.state import (
     Backward,
     Forward,
     Pullback,
     effective_units,
-    of_samples,
     replace,
 )
 from archcalc.analyses.mean_field.taps import Reads, Taps, all_sums, transposed

@@ -18,11 +18,10 @@ import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.maps import Dims, Map
-from archcalc.analyses.mean_field.squares import Squares, log_mean, log_of
+from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES
+from archcalc.analyses.mean_field.squares import Squares, log_of
 
-REPLICAS = 512
 POINTS = 256
-EQUAL_SAMPLES = np.zeros((2, REPLICAS))  # `sample_squares` of equal samples with equal positions
 Pair = tuple[float, float]  # of samples and of positions
 GaussianSource = tuple[Function, float, float, float]  # function, log q, ratio and corr of Gaussian units
 
@@ -53,8 +52,8 @@ class Forward:
     shared_elasticity
         d log(mean over samples)^2 / d log E x^2: how the part that samples share changes with E x^2.
     sample_squares
-        Log of the mean square of each sample over that of the batch, and of each position over that of
-        its sample, for `REPLICAS` samples and positions.
+        The mean square of each sample over that of the batch, and of each position over that of its sample,
+        for `REPLICAS` samples and positions.
     source
         The function of Gaussian units whose values the tensor holds.
     positive_share
@@ -208,48 +207,9 @@ def _inverse_counts(units: float, channels: float) -> Pair:
     return 1 / max(units, 1.0), 1 / max(channels, 1.0) if units > 1.5 * channels else 0.0
 
 
-def balanced(sample_squares: Array) -> tuple[float, Array]:
-    """Log of the product of the means over samples and over positions, and the squares over these means."""
-    if sample_squares is EQUAL_SAMPLES:
-        return 0.0, sample_squares
-    of_samples, of_positions = log_means(sample_squares)
-    return of_samples + of_positions, sample_squares - np.array(((of_samples,), (of_positions,)))
-
-
-def log_means(sample_squares: Array) -> Pair:
-    """Log of the mean over samples, and over positions."""
-    # a sum that overflows is infinite, and worked out otherwise
-    of_samples, of_positions = np.add.reduce(np.exp(sample_squares), axis=1).tolist()
-    if 1e-200 < of_samples < 1e200 and 1e-200 < of_positions < 1e200:
-        return math.log(of_samples / REPLICAS), math.log(of_positions / REPLICAS)
-    return log_mean(sample_squares[0]), log_mean(sample_squares[1])
-
-
-def product(*sample_squares: Array) -> Array:
-    """Log of the product of several `sample_squares`."""
-    unequal = [logs for logs in sample_squares if logs is not EQUAL_SAMPLES]
-    return sum(unequal[1:], start=unequal[0]) if unequal else EQUAL_SAMPLES
-
-
-def quotient(sample_squares: Array, divisors: Array) -> Array:
-    """Log of `sample_squares` over others."""
-    return sample_squares if divisors is EQUAL_SAMPLES else sample_squares - divisors
-
-
-def of_samples(sample_squares: Array) -> Array:
-    """`sample_squares` without the differences between positions."""
-    if sample_squares is EQUAL_SAMPLES:
-        return sample_squares
-    of_samples = sample_squares.copy()
-    of_samples[1] = 0.0
-    return of_samples
-
-
 def mixed(logs: Iterable[Array], shares: Sequence[float]) -> Array:
     """Log of the mean of exp(x) over several arrays, weighted by shares that need not add up to 1."""
     logs = list(logs)
-    if all(log_x is EQUAL_SAMPLES for log_x in logs):
-        return EQUAL_SAMPLES
     total = sum(shares) or 1.0
     first, *weighted = (share / total * np.exp(log_x) for log_x, share in zip(logs, shares, strict=True))
     return log_of(sum(weighted, start=first))

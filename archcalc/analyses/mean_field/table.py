@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, moments, moments_of, tabulated
 from archcalc.analyses.mean_field.maps import Map
-from archcalc.analyses.mean_field.squares import FLOOR, Squares
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, Forward
+from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES
+from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
+from archcalc.analyses.mean_field.state import Forward
 
 SPACING = 0.15  # in log q, of the table of moments that is interpolated
 STEP, NEAR = 0.05, 3  # in log q, for derivatives, and the number of values that they need
@@ -48,7 +49,7 @@ class Table:
         self._log_mean_q, self._squares, self._shape = x.log_mean_q, x.squares, x.shape
         self._offsets = x.fluctuation
         if x.sample_squares is not EQUAL_SAMPLES:
-            self._offsets = np.concatenate([x.fluctuation, x.sample_squares.ravel()])
+            self._offsets = np.concatenate([x.fluctuation, log_of(x.sample_squares).ravel()])
         high = x.squares.level
         low = high + x.squares.profile.log_least_positive
         least, most = _ends(self._offsets)
@@ -75,13 +76,14 @@ class Table:
         return Squares.of(Map(logs.real, groups)), Map(means, groups), Map(logs.imag, groups)
 
     def changes(self, x: Forward) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """By how much log E phi^2 and log E phi'^2 change with the fluctuations and the samples of x."""
+        """The factors of E phi^2 and E phi'^2 by x's fluctuations, in logarithms, and by its samples."""
         logs = self._interpolated(self._log_mean_q + self._offsets)
         square, slope = logs.real - self.at.square[1], logs.imag - self.at.slope[1]
         if x.sample_squares is EQUAL_SAMPLES:
             return (square, slope), (EQUAL_SAMPLES, EQUAL_SAMPLES)
         n, shape = len(x.fluctuation), x.sample_squares.shape
-        return (square[:n], slope[:n]), (square[n:].reshape(shape), slope[n:].reshape(shape))
+        samples = np.exp(square[n:]).reshape(shape), np.exp(slope[n:]).reshape(shape)
+        return (square[:n], slope[:n]), samples
 
     def _interpolated(self, log_q: Array) -> NDArray[np.complex128]:
         """Log E phi^2 as real parts, log E phi'^2 as imaginary ones."""

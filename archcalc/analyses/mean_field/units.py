@@ -13,17 +13,15 @@ from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments
 from archcalc.analyses.mean_field.maps import Dims, Map, concatenated, joined, section, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES, balanced, mean_of_parts, product
 from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
 from archcalc.analyses.mean_field.state import (
-    EQUAL_SAMPLES,
     Backward,
     Forward,
     Pullback,
     Unpredicted,
-    balanced,
     effective_units,
     mixed,
-    product,
     replace,
     to_quantiles,
 )
@@ -278,14 +276,14 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pullback]
         else to_quantiles(x.quantiles * math.sqrt(mean_q) + mean),
         ratio=joined(lambda m, moved: (m + mean) / np.sqrt(moved), m, moved),
         corr=shared / moved_mean_q,
-        fluctuation=_moved(x.fluctuation, mean_q, moved_mean_q),
+        fluctuation=np.log(_moved(np.exp(x.fluctuation), mean_q, moved_mean_q)),
         sample_squares=_moved(x.sample_squares, mean_q, moved_mean_q),
     ), lambda g: g
 
 
-def _moved(log_realised: Array, before: float, after: float) -> Array:
-    """The log of a realised over an expected mean square, after a constant has changed the latter."""
-    return log_of(np.maximum((before * np.exp(log_realised) + after - before) / after, 1e-3))
+def _moved(realised: Array, before: float, after: float) -> Array:
+    """A realised over an expected mean square, after a constant has changed the latter."""
+    return np.maximum((before * realised + after - before) / after, 1e-3)
 
 
 def dropout(x: Forward, rate: float) -> tuple[Forward, Pullback]:
@@ -304,12 +302,12 @@ def dropout(x: Forward, rate: float) -> tuple[Forward, Pullback]:
 def drop_samples(x: Forward, rate: float, noise: Noise) -> tuple[Forward, Pullback]:
     """Dropout of whole samples in training (stochastic depth): the gradient of the same samples is zero."""
     output, pullback = dropout(x, rate)
-    log_factors = noise.kept_samples(rate)
+    factors = noise.kept_samples(rate)
 
     def with_factors(g: Backward) -> Backward:
-        return pullback(g).with_sample_squares(balanced(product(g.sample_squares, log_factors)))
+        return pullback(g).with_sample_squares(balanced(product(g.sample_squares, factors)))
 
-    return output.with_sample_squares(balanced(product(output.sample_squares, log_factors))), with_factors
+    return output.with_sample_squares(balanced(product(output.sample_squares, factors))), with_factors
 
 
 # -- several tensors ------------------------------------------------------------------------------------
@@ -381,7 +379,7 @@ def add(
     crossed = 1 - sum(v * v for v in mean_squares) / sum(mean_squares) ** 2
     output = output.with_sample_squares(
         noise.varied(
-            mixed([p.sample_squares for p in parts], mean_squares), 2 * crossed, output.inverse_units
+            mean_of_parts([p.sample_squares for p in parts], mean_squares), 2 * crossed, output.inverse_units
         )
     )
 
@@ -527,7 +525,7 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         mixed([p.fluctuation for p in parts], weights),
         direct_weights,
         sum(p.channels for p in parts),
-        sample_squares=mixed([p.sample_squares for p in parts], weights),
+        sample_squares=mean_of_parts([p.sample_squares for p in parts], weights),
     )
     shapes = [p.shape for p in parts]
     starts = np.cumsum([0] + [p[axis] for p in shapes])
@@ -575,5 +573,5 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
         direct_weights,
         channels,
         centred=all(p.centred for p in parts),
-        sample_squares=mixed([p.sample_squares for p in parts], mean_squares),
+        sample_squares=mean_of_parts([p.sample_squares for p in parts], mean_squares),
     )

@@ -18,14 +18,13 @@ from archcalc.analyses.initial import TRUNCATED_KURTOSIS, UNIFORM_KURTOSIS, Draw
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.maps import Dims, Groups, alike, alone, expanded, zeros
 from archcalc.analyses.mean_field.noise import Noise
-from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
+from archcalc.analyses.mean_field.samples import averaged, of_samples
+from archcalc.analyses.mean_field.squares import FLOOR, Squares
 from archcalc.analyses.mean_field.state import (
-    EQUAL_SAMPLES,
     Backward,
     Forward,
     Pullback,
     Unpredicted,
-    of_samples,
     replace,
     to_quantiles,
 )
@@ -133,18 +132,6 @@ def convolution(
 
 
 MOST_NEIGHBOURS = 49  # positions of a window that are averaged separately
-
-
-def averaged(sample_squares: Array, positions: NDArray[np.intp]) -> Array:
-    """`sample_squares` in which each position is the mean of those that it reads, a column of `positions`."""
-    if not len(positions) or sample_squares is EQUAL_SAMPLES:
-        return sample_squares
-    averages = sample_squares.copy()
-    read = np.exp(sample_squares[1]).take(positions)
-    averages[1] = log_of(np.add.reduce(read, axis=0) / len(positions))
-    return averages
-
-
 MAX_FEW_WEIGHTS = 64  # units with more weights count as Gaussian within their channel
 
 
