@@ -147,8 +147,8 @@ class _Run:
                 self.tensors[i, output] = "a layer of several outputs has no mean-field rule"
                 self.steps.append(_Step(keys, (i, output), (), "a layer of several outputs"))
             # the memory of what no later layer reads is used again, while it is in the cache
-            unread.subtract(keys)
             for key in keys:
+                unread[key] -= 1
                 if unread[key] == 0:
                     self.tensors.pop(key, None)
 

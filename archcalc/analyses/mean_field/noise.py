@@ -92,7 +92,7 @@ class Noise:
         np.exp(factors, out=factors)
         if sample_squares is not EQUAL_SAMPLES:
             factors *= sample_squares
-        mean, factors = balanced(factors)
+        mean, factors = balanced(factors, in_place=True)
         # the logs of the factors have the means -v/2, which drop out of quotients by the mean
         return mean - (of_samples + of_positions) / 2, factors
 

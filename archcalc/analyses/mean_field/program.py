@@ -395,7 +395,7 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
         spatial.reshaped(x, (1,) * (rank - len(x.shape)) + x.shape)[0] if len(x.shape) < rank else x
         for x in inputs
     ]
-    shape_ = tuple(np.broadcast_shapes(*(x.shape for x in parts)))
+    shape_ = tuple(map(max, zip(*(x.shape for x in parts), strict=True)))
     if primitive.kind == "add":
         output, pullbacks = units.add(parts, primitive.coefficients or (1.0,) * len(parts), shape_, c.noise)
     elif primitive.kind == "multiply":

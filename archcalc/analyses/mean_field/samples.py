@@ -19,16 +19,17 @@ REPLICAS = 512
 EQUAL_SAMPLES = np.ones((2, REPLICAS))  # equal samples with equal positions
 
 
-def balanced(sample_squares: Array) -> tuple[float, Array]:
+def balanced(sample_squares: Array, *, in_place: bool = False) -> tuple[float, Array]:
     """Log of the product of the means over samples and over positions, and the squares over these means."""
     if sample_squares is EQUAL_SAMPLES:
         return 0.0, sample_squares
     means = np.add.reduce(sample_squares, axis=1, keepdims=True)
-    means /= REPLICAS
+    means *= 1 / REPLICAS
     of_samples, of_positions = means.ravel().tolist()
     if not (of_samples > 0 and of_positions > 0):
         return FLOOR, EQUAL_SAMPLES
-    return math.log(of_samples) + math.log(of_positions), sample_squares / means
+    squares: Array = np.divide(sample_squares, means, out=sample_squares if in_place else None)
+    return math.log(of_samples * of_positions), squares
 
 
 def product(*sample_squares: Array) -> Array:

@@ -260,11 +260,13 @@ class Squares:
 
     def padded(self, pairs: Sequence[tuple[int, int]]) -> Squares:
         """With zeros (before, after) along each axis, or fewer positions for negative numbers."""
-        logs = self.unscaled
+        moved = self.unscaled if self.profile.in_logs else self.over(self.level)
         for axis, (before, after) in enumerate(pairs):
             if before or after:
-                logs = padded(logs, axis, before, after, FLOOR)
-        return Squares.of(logs, self.level)
+                moved = padded(moved, axis, before, after, FLOOR if self.profile.in_logs else 0.0)
+        if self.profile.in_logs:
+            return Squares.of(moved, self.level)
+        return Squares.by_value(moved.values, moved.groups, self.level)
 
     def with_axis(self, axis: int, other: Groups) -> Squares:
         """The same squares for another axis with as many groups."""

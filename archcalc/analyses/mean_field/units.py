@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial, reduce
+from functools import partial, reduce
 
 import numpy as np
 
@@ -82,7 +82,9 @@ class _Response:
         at = table.at
         self.fluctuation, self.sample_squares = table.changes(x)
         self.units = max(x.effective_units, 1.0)
-        self.square_elasticity, self.slope_elasticity = _derivative(at.square), _derivative(at.slope)
+        self.square_elasticity, self.slope_elasticity = (
+            _derivative(logs.tolist()) for logs in (at.square, at.slope)
+        )
         self.square_variance = 2 * (1 - ratio**2) ** 2 + 4 * ratio**2 * (1 - ratio**2)
         if x.quantiles is not None:
             squares = x.quantiles * x.quantiles
@@ -108,7 +110,14 @@ def _pointwise_pullback(
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
     # few gradients need them
-    slope_responses = lru_cache(maxsize=1)(partial(_slope_responses, phi, response.z, response.values))
+    z, values = response.z, response.values
+    known: list[tuple[float, float, float]] = []
+
+    def slope_responses() -> tuple[float, float, float]:
+        if not known:
+            known.append(_slope_responses(phi, z, values))
+        return known[0]
+
     zero_slope = is_rectified and float(phi.slope(np.zeros(1))[0]) == 0
     zero_value = is_rectified and float(phi.value(np.zeros(1))[0]) == 0
     of_both = response.square_elasticity * slope_elasticity * square_variance
@@ -203,9 +212,9 @@ def _correlation(phi: Function, x: Forward, log_mean_q: float, ratio: float, at:
     return min(mean**2 + more * (1 - mean**2) / max(1 - of_mean, 1e-9), 1.0)
 
 
-def _derivative(values: Array) -> float:
+def _derivative(values: Sequence[float]) -> float:
     """The derivative from three values at a spacing of `STEP`."""
-    before, at, after = values.tolist()
+    before, at, after = values
     return (after - before) / (2 * STEP) if math.isfinite(before + at + after) else 0.0
 
 
@@ -239,9 +248,11 @@ def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, f
 
 def _shared_elasticity(at: Moments, square_elasticity: float) -> float:
     """The derivative d log (E phi)^2 / d log E phi^2; 1 where it cannot be computed."""
-    if square_elasticity < 0.1 or np.any(np.abs(at.mean) < 1e-6):
+    means = [abs(mean) for mean in at.mean.tolist()]
+    if square_elasticity < 0.1 or min(means) < 1e-6:
         return 1.0
-    return _derivative(2 * np.log(np.abs(at.mean)) + at.square) / square_elasticity
+    squares = [2 * math.log(mean) + square for mean, square in zip(means, at.square.tolist(), strict=True)]
+    return _derivative(squares) / square_elasticity
 
 
 def factor(x: Forward, log_square: Map | float, sign: float = 1.0) -> tuple[Forward, Pullback]:
@@ -413,7 +424,7 @@ def _realised(
 ) -> Array:
     """The mean square of a sum in one network: the products of each two parts are random around 0."""
     own = [v * np.exp(p.fluctuation) for p, v in zip(parts, mean_squares, strict=True)]
-    realised: Array = expected - sum(mean_squares) + sum(own, start=np.zeros(()))
+    realised: Array = reduce(np.add, own) + (expected - sum(mean_squares))
     channels = max(p.channels for p in parts)
     for i in range(len(parts)):
         for j in range(i):
@@ -476,7 +487,7 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
         reduce(Squares.product, (p.squares for p in parts)),
         joined(_product, *(p.ratio for p in parts)),
         math.prod(p.corr for p in parts),
-        sum((p.fluctuation for p in parts), start=np.zeros_like(parts[0].fluctuation)),
+        reduce(np.add, (p.fluctuation for p in parts)),
         direct_weights,
         max(p.channels for p in parts),
         shared_elasticity=max(parts, key=lambda p: math.prod(p.shape)).shared_elasticity,
@@ -493,7 +504,7 @@ def multiply(parts: Sequence[Forward], shape: Dims) -> tuple[Forward, list[Pullb
                 g,
                 squares=reduce(Squares.product, other_squares, g.squares),
                 corr=g.corr * corr,
-                fluctuation=g.fluctuation + sum(p.fluctuation for p in others),
+                fluctuation=reduce(np.add, (p.fluctuation for p in others), g.fluctuation),
             )
             back = replace(back, shape=before, squares=unbroadcast(back, before))
             return back.with_sample_squares(
@@ -559,7 +570,7 @@ def summed_gradients(parts: Sequence[Backward], noise: Noise) -> Backward:
     # what all parts have in common (a softmax that saturates, say) is left out of the sum, however large
     common = parts[mean_squares.index(max(mean_squares))].fluctuation
     differences = [p.fluctuation - common for p in parts]
-    realised = sum(v * np.exp(f) for f, v in zip(differences, mean_squares, strict=True))
+    realised = reduce(np.add, (v * np.exp(f) for f, v in zip(differences, mean_squares, strict=True)))
     for i in range(len(parts)):
         for j in range(i):
             n = effective_units(units, channels, math.sqrt(max(parts[i].corr * parts[j].corr, 0.0)))

@@ -39,8 +39,8 @@ def test_groups_are_numbered_as_they_come_and_equal_ones_are_one_object(numbers:
     assert Groups.of(np.array(numbers, np.intp) * 3 + 1) is groups
 
 
-@given(drawn_maps(), drawn_maps(), st.sampled_from(SHAPE), st.data())
-def test_maps_are_as_full_arrays(a: Map, b: Map, size: int, data: st.DataObject) -> None:
+@given(drawn_maps(), drawn_maps(), st.data())
+def test_maps_are_as_full_arrays(a: Map, b: Map, data: st.DataObject) -> None:
     assert a.mean == pytest.approx(whole(a).mean())
     assert whole(maps.joined(np.add, a, b)) == pytest.approx(whole(a) + whole(b))
     axes = data.draw(st.sets(st.integers(0, 2)))

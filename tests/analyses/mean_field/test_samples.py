@@ -13,9 +13,9 @@ from archcalc.analyses.mean_field import normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.maps import Map, alike, alone, zeros
 from archcalc.analyses.mean_field.noise import Noise
+from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES, REPLICAS, averaged, of_samples
 from archcalc.analyses.mean_field.squares import Squares
-from archcalc.analyses.mean_field.state import EQUAL_SAMPLES, REPLICAS, Backward, Forward
-from archcalc.analyses.mean_field.weighted import averaged, of_samples
+from archcalc.analyses.mean_field.state import Backward, Forward
 
 
 def unit_tensor(shape: tuple[int, ...] = (4, 4, 8)) -> Forward:
@@ -40,7 +40,7 @@ def test_the_gradient_of_a_broadcast_is_one_sum_over_both_axes() -> None:
 def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
     output, pullback = units.drop_samples(unit_tensor(), rate, Noise(batch=32))
     g = pullback(unit_gradient((4, 4, 8), 0.0))
-    kept = np.exp(output.sample_squares[0])
+    kept = output.sample_squares[0]
     # within the spread of a binomial over 512 samples
     assert (kept == 0).mean() == pytest.approx(rate, abs=0.06)
     assert kept.mean() == pytest.approx(1)
@@ -51,15 +51,14 @@ def test_dropped_samples_are_those_of_the_gradient(rate: float) -> None:
 def test_samples_are_equal_without_batch_statistics() -> None:
     noise = Noise()
     output, _ = units.drop_samples(unit_tensor(), 0.5, noise)
-    assert not output.sample_squares.any()
+    assert (output.sample_squares == 1).all()
     mean, sample_squares = noise.varied(EQUAL_SAMPLES, 1.0, (1.0, 1.0))
     assert mean == 0
-    assert not sample_squares.any()
+    assert (sample_squares == 1).all()
 
 
 def test_factors_of_samples_have_mean_one_and_their_variance() -> None:
-    mean, logs = Noise(batch=32).varied(EQUAL_SAMPLES, 0.5, (0.4, 0.1))
-    factors = np.exp(logs)
+    mean, factors = Noise(batch=32).varied(EQUAL_SAMPLES, 0.5, (0.4, 0.1))
     assert factors.mean(axis=1) == pytest.approx([1, 1])
     assert factors.var(axis=1) == pytest.approx([0.2, 0.05], rel=0.25)
     # their means were taken out, and deviate as means of 512 samples do
@@ -68,30 +67,29 @@ def test_factors_of_samples_have_mean_one_and_their_variance() -> None:
 
 def test_factors_multiply_the_differences_that_are_there() -> None:
     """The same random numbers as for equal samples, times the squares: against the product itself."""
-    sample_squares = np.log(np.random.default_rng(3).random((2, REPLICAS)))
-    mean, logs = Noise(batch=32).varied(sample_squares, 0.5, (0.4, 0.1))
+    sample_squares = np.random.default_rng(3).random((2, REPLICAS))
+    mean, varied = Noise(batch=32).varied(sample_squares, 0.5, (0.4, 0.1))
     of_factors, factors = Noise(batch=32).varied(EQUAL_SAMPLES, 0.5, (0.4, 0.1))
-    squares = np.exp(factors) * np.exp(sample_squares)
-    assert np.exp(logs) == pytest.approx(squares / squares.mean(axis=1, keepdims=True))
+    squares = factors * sample_squares
+    assert varied == pytest.approx(squares / squares.mean(axis=1, keepdims=True))
     assert mean == pytest.approx(of_factors + float(np.log(squares.mean(axis=1)).sum()))
 
 
 @pytest.mark.parametrize("batch", [1, 8, 48, 512, 1000])
 def test_batches_share_their_mean(batch: int) -> None:
-    sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    logs = Noise(batch=batch).batch_means(sample_squares)
-    first = np.exp(sample_squares[0][:batch]).mean()
-    assert np.exp(logs[: min(batch, REPLICAS)]) == pytest.approx(first)
-    assert np.exp(logs).mean() == pytest.approx(np.exp(sample_squares[0]).mean())
+    sample_squares = np.random.default_rng(0).random((2, REPLICAS))
+    means = Noise(batch=batch).batch_means(sample_squares)
+    assert means[: min(batch, REPLICAS)] == pytest.approx(sample_squares[0][:batch].mean())
+    assert means.mean() == pytest.approx(sample_squares[0].mean())
 
 
 def test_a_window_averages_positions() -> None:
     noise = Noise(batch=8)
-    sample_squares = np.log(np.random.default_rng(0).random((2, REPLICAS)))
-    output = np.exp(averaged(sample_squares, noise.neighbours(9)[0]))
-    assert np.array_equal(output[0], np.exp(sample_squares[0]))
-    assert output[1].mean() == pytest.approx(np.exp(sample_squares[1]).mean())
-    assert output[1].var() == pytest.approx(np.exp(sample_squares[1]).var() / 9, rel=0.3)
+    sample_squares = np.random.default_rng(0).random((2, REPLICAS))
+    output = averaged(sample_squares, noise.neighbours(9)[0])
+    assert np.array_equal(output[0], sample_squares[0])
+    assert output[1].mean() == pytest.approx(sample_squares[1].mean())
+    assert output[1].var() == pytest.approx(sample_squares[1].var() / 9, rel=0.3)
     assert np.array_equal(of_samples(sample_squares), [sample_squares[0], EQUAL_SAMPLES[1]])
 
 
@@ -102,11 +100,11 @@ def test_a_function_of_samples_of_different_size(name: str) -> None:
     assert phi is not None
     sizes = np.array([0.25, 1.75])
     x = unit_tensor()
-    x = replace(x, sample_squares=np.stack([np.log(np.resize(sizes, REPLICAS)), EQUAL_SAMPLES[1]]))
+    x = replace(x, sample_squares=np.stack([np.resize(sizes, REPLICAS), EQUAL_SAMPLES[1]]))
     output, _ = units.pointwise(x, phi, Noise())
     z = np.random.default_rng(1).standard_normal(400_000)
     squares = np.array([(phi.value(math.sqrt(q) * z) ** 2).mean() for q in sizes])
-    assert np.exp(output.sample_squares[0][:2]) == pytest.approx(squares / squares.mean(), rel=0.02)
+    assert output.sample_squares[0][:2] == pytest.approx(squares / squares.mean(), rel=0.02)
     assert math.exp(output.log_mean_q) == pytest.approx(squares.mean(), rel=0.02)
 
 
