@@ -175,18 +175,14 @@ def joined(function: Callable[..., Array], *maps: Map) -> Map:
     return Map(function(*(in_groups(m, groups) for m in maps)), groups)
 
 
-def averaged(
-    values: Array, groups: tuple[Groups, ...], axes: Sequence[int]
-) -> tuple[Array, tuple[Groups, ...]]:
+def averaged(values: Array, groups: tuple[Groups, ...], axes: Sequence[int]) -> Array:
     """The means over axes, which get size 1."""
-    new = list(groups)
     for axis in axes:
         if groups[axis].count > 1:
             wide = [1] * values.ndim
             wide[axis] = -1
             values = np.add.reduce(values * groups[axis].shares.reshape(wide), axis=axis, keepdims=True)
-        new[axis] = alike(1)
-    return values, tuple(new)
+    return values
 
 
 def concatenated(maps: Sequence[Map], axis: int) -> Map:

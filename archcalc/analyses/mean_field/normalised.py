@@ -167,7 +167,9 @@ def _divided(
     """
     divisor = _log_divisor(x.fluctuation, _share(variance, epsilon))
     log_epsilon = math.log(epsilon) if epsilon else -math.inf
-    scale = variance.logs.mapped(lambda logs: _log_square(gamma) - np.logaddexp(logs, log_epsilon))
+    scale: Map | float = _log_square(gamma) - float(np.logaddexp(variance.level, log_epsilon))
+    if not variance.same_everywhere:
+        scale = variance.logs.mapped(lambda logs: _log_square(gamma) - np.logaddexp(logs, log_epsilon))
     output = replace(centred, squares=centred.squares.times(scale), fluctuation=x.fluctuation - divisor)
 
     def pullback(g: Backward, more: float) -> Backward:

@@ -45,13 +45,19 @@ def log_mean(log_x: Array) -> float:
 
 
 class Profile:
-    """Squares of units over the largest of them: their logarithms, or the squares themselves, or both."""
+    """Squares of units over the largest of them: their logarithms, or the squares themselves, or both.
+
+    Without any all squares are the same.
+    """
 
     def __init__(
         self, groups: tuple[Groups, ...], logs: Array | None = None, ratios: Array | None = None
     ) -> None:
         self.groups = groups
-        self.same = all(g.count == 1 for g in groups)
+        self.same = logs is None and ratios is None
+        if self.same:
+            shape = (1,) * len(groups)
+            logs, ratios = np.zeros(shape), np.ones(shape)
         self._logs, self._ratios = logs, ratios
 
     @property
@@ -60,8 +66,13 @@ class Profile:
         return self._logs is not None
 
     def regrouped(self, groups: tuple[Groups, ...]) -> Profile:
-        """The same squares for axes of other sizes."""
-        return _flat(groups) if self.same else Profile(groups, self._logs, self._ratios)
+        """The same squares for axes of other sizes, with what was worked out of them."""
+        if self.same:
+            return _flat(groups)
+        other = object.__new__(Profile)
+        other.__dict__.update(self.__dict__)
+        other.groups = groups
+        return other
 
     @property
     def logs(self) -> Array:
@@ -98,8 +109,7 @@ class Profile:
 
 @lru_cache(maxsize=4096)
 def _flat(groups: tuple[Groups, ...]) -> Profile:
-    shape = (1,) * len(groups)
-    return Profile(groups, np.zeros(shape), np.ones(shape))
+    return Profile(groups)
 
 
 class Squares:
@@ -207,11 +217,11 @@ class Squares:
         return Squares.of(joined(np.add, self.unscaled, other.unscaled), self.level + other.level)
 
     def power(self, exponent: float) -> Squares:
-        """A power of each square."""
+        """A power of each square, with an exponent that is not negative."""
         profile = self.profile
-        if profile.same:
-            return Squares(self.level * exponent, profile)
-        return Squares.of(Map(profile.logs * exponent, profile.groups), self.level * exponent)
+        if not profile.same:
+            profile = Profile(profile.groups, profile.logs * exponent)
+        return Squares(self.level * exponent, profile)
 
     def sums(self, reads: Reads) -> Squares:
         """The sums over windows."""
@@ -227,10 +237,13 @@ class Squares:
     def means(self, axes: Sequence[int]) -> Squares:
         """The means over axes, which get size 1."""
         profile = self.profile
-        if all(profile.groups[a].count == 1 for a in axes):
-            groups = tuple(alike(1) if a in axes else g for a, g in enumerate(profile.groups))
+        counts = [g.count for g in profile.groups]
+        groups = tuple(alike(1) if a in axes else g for a, g in enumerate(profile.groups))
+        if all(counts[a] == 1 for a in axes):
             return Squares(self.level, profile.regrouped(groups))
-        return Squares.by_value(*averaged(profile.ratios, profile.groups, axes), self.level)
+        if all(a in axes or n == 1 for a, n in enumerate(counts)):
+            return Squares(self.log_mean, _flat(groups))
+        return Squares.by_value(averaged(profile.ratios, profile.groups, axes), groups, self.level)
 
     def summed(self, axis: int, size: int) -> Squares:
         """The sums over an axis, for each of the `size` positions of another one in its place."""
