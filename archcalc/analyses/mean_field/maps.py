@@ -18,6 +18,8 @@ from archcalc.analyses.mean_field.functions import Array
 Places = NDArray[np.intp]
 Dims = tuple[int, ...]
 EQUAL = 1e-12  # numbers of an array that differ by less count as the same
+KNOWN = 1024  # groups, and what follows from them, that are remembered
+SMALL = 4096  # numbers of a map whose weights in a mean are remembered
 
 
 class Groups:
@@ -44,30 +46,30 @@ class Groups:
         return _groups(ranks[inverse].tobytes())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _groups(labels: bytes) -> Groups:
     return Groups(np.frombuffer(labels, np.intp))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def alike(size: int) -> Groups:
     """All positions of an axis in one group."""
     return _groups(np.zeros(size, np.intp).tobytes())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def alone(size: int) -> Groups:
     """Each position of an axis in a group of its own."""
     return _groups(np.arange(size, dtype=np.intp).tobytes())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def all_alike(shape: Dims) -> tuple[Groups, ...]:
     """All units of a tensor in one group."""
     return tuple(map(alike, shape))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _joint(a: Groups, b: Groups) -> Groups:
     """Positions that are alike in both."""
     return Groups.of(a.labels * b.count + b.labels)
@@ -108,10 +110,13 @@ class Map:
     @cached_property
     def mean(self) -> float:
         """The mean over all units."""
-        if self.values.size == 1:
-            return float(self.values.item())
+        values = self.values
+        if all(g.count in (1, g.size) for g in self.groups):
+            return float(np.add.reduce(values, axis=None)) / values.size
+        if values.size > SMALL:
+            return float(averaged(values, self.groups, range(values.ndim)).item())
         # no product of BLAS, which would wake its threads
-        return float(np.einsum("i,i->", self.values.ravel(), _shares(self.groups)))
+        return float(np.einsum("i,i->", values.ravel(), _shares(self.groups)))
 
     @cached_property
     def is_zero(self) -> bool:
@@ -123,7 +128,7 @@ class Map:
         return Map(function(self.values), self.groups)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN // 4)
 def _shares(groups: tuple[Groups, ...]) -> Array:
     """The share of the units that each combination of groups has."""
     return reduce(np.multiply.outer, (g.shares for g in groups)).ravel()
@@ -134,7 +139,7 @@ def zeros(shape: Dims) -> Map:
     return _zeros(tuple(shape))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _zeros(shape: Dims) -> Map:
     return Map.same(0.0, shape)
 
@@ -207,7 +212,7 @@ def section(m: Map, axis: int, start: int, stop: int) -> Map:
     return Map(m.values.take(taken, axis=axis), _with(m.groups, axis, groups))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _section(groups: Groups, start: int, stop: int) -> tuple[Groups, Places]:
     labels = groups.labels[start:stop]
     own = Groups.of(labels)
@@ -227,7 +232,7 @@ def padded(m: Map, axis: int, before: int, after: int, value: float) -> Map:
     return Map(values.take(taken, axis=axis), _with(m.groups, axis, groups))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _padded(groups: Groups, before: int, after: int) -> tuple[Groups, Places]:
     labels = np.pad(groups.labels, (before, after), constant_values=groups.count)
     own = Groups.of(labels)

@@ -35,6 +35,7 @@ from archcalc.analyses.mean_field.state import (
 )
 
 SMALLEST = -700.0  # the log of a variance that counts as zero
+TINY = 1e-300  # the least square of a sample that is not zero
 FEW_UNITS = "normalisation of so few units that its output is constant"
 
 
@@ -96,12 +97,16 @@ def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Squares, Array,
     variance_share = max(1 - x.corr, 0.0)
     power = max(1 - x.corr * x.shared_elasticity, 0.0) / variance_share if variance_share > 0 else 1.0
     log_variance = (math.log(variance_share) if variance_share > 0 else FLOOR) + x.log_mean_q
-    squares = x.squares if power == 1 else x.squares.power(power)
+    squares = x.squares if power == 1 else x.squares.times(-x.log_mean_q).power(power)
     squares = squares.times(log_variance - squares.log_mean)
     variance = squares.means(axes)
     if x.sample_squares is EQUAL_SAMPLES:
         return squares, EQUAL_SAMPLES, variance
-    samples = x.sample_squares if power == 1 else balanced(x.sample_squares**power)[1]
+    samples = x.sample_squares
+    if power != 1:
+        # over the largest, since the power may be of thousands; only what is zero becomes zero
+        samples = samples / np.maximum.reduce(samples, axis=1, keepdims=True)
+        samples = balanced(np.maximum(samples**power, np.where(samples > 0, TINY, 0.0)))[1]
     return squares, samples, variance
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.maps import (
+    KNOWN,
     Dims,
     Groups,
     Map,
@@ -19,6 +20,7 @@ from archcalc.analyses.mean_field.maps import (
     common_groups,
     joined,
     padded,
+    section,
 )
 from archcalc.analyses.mean_field.taps import Reads, Taps, all_sums
 
@@ -107,7 +109,7 @@ class Profile:
         return least if least > FLOOR / 2 else float(self.logs[self.logs > FLOOR / 2].min())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _flat(groups: tuple[Groups, ...]) -> Profile:
     return Profile(groups)
 
@@ -148,11 +150,6 @@ class Squares:
             return Squares(FLOOR, _flat(tuple(alike(g.size) for g in groups)))
         level = math.log(top) + more
         return Squares(level, _flat(groups) if values.size == 1 else Profile(groups, ratios=values / top))
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self.profile.groups)
 
     @property
     def same_everywhere(self) -> bool:
@@ -219,9 +216,12 @@ class Squares:
     def power(self, exponent: float) -> Squares:
         """A power of each square, with an exponent that is not negative."""
         profile = self.profile
-        if not profile.same:
-            profile = Profile(profile.groups, profile.logs * exponent)
-        return Squares(self.level * exponent, profile)
+        if self.is_zero or profile.same:
+            return Squares(FLOOR if self.is_zero else self.level * exponent, profile)
+        logs = profile.logs * exponent
+        if profile.log_least <= FLOOR / 2:
+            logs[profile.logs <= FLOOR / 2] = FLOOR
+        return Squares(self.level * exponent, Profile(profile.groups, logs))
 
     def sums(self, reads: Reads) -> Squares:
         """The sums over windows."""
@@ -269,17 +269,29 @@ class Squares:
     def permuted(self, order: Sequence[int]) -> Squares:
         """The same squares with axes in another order."""
         groups = tuple(self.profile.groups[a] for a in order)
-        return Squares.of(Map(self.profile.logs.transpose(order), groups), self.level)
+        return self._moved(lambda m, _: Map(m.values.transpose(order), groups))
+
+    def section(self, axis: int, start: int, stop: int) -> Squares:
+        """Those of some positions of an axis."""
+        return self._moved(lambda m, _: section(m, axis, start, stop))
 
     def padded(self, pairs: Sequence[tuple[int, int]]) -> Squares:
         """With zeros (before, after) along each axis, or fewer positions for negative numbers."""
-        moved = self.unscaled if self.profile.in_logs else self.over(self.level)
-        for axis, (before, after) in enumerate(pairs):
-            if before or after:
-                moved = padded(moved, axis, before, after, FLOOR if self.profile.in_logs else 0.0)
+
+        def moved(m: Map, zero: float) -> Map:
+            for axis, (before, after) in enumerate(pairs):
+                if before or after:
+                    m = padded(m, axis, before, after, zero)
+            return m
+
+        return self._moved(moved)
+
+    def _moved(self, move: Callable[[Map, float], Map]) -> Squares:
+        """The squares in other places, by a function of their map and of the number that stands for zero."""
         if self.profile.in_logs:
-            return Squares.of(moved, self.level)
-        return Squares.by_value(moved.values, moved.groups, self.level)
+            return Squares.of(move(self.unscaled, FLOOR), self.level)
+        m = move(self.over(self.level), 0.0)
+        return Squares.by_value(m.values, m.groups, self.level)
 
     def with_axis(self, axis: int, other: Groups) -> Squares:
         """The same squares for another axis with as many groups."""
@@ -292,7 +304,7 @@ def _covers(a: Squares, b: Squares) -> bool:
     return all(g.size >= h.size for g, h in zip(a.profile.groups, b.profile.groups, strict=True))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=KNOWN)
 def _counts(groups: tuple[Groups, ...], reads: tuple[tuple[int, Taps], ...]) -> Squares:
     """How many units each window has."""
     return Squares.by_value(*all_sums(np.ones((1,) * len(groups)), groups, reads))

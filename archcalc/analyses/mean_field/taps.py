@@ -9,9 +9,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from archcalc.analyses.mean_field.functions import Array
-from archcalc.analyses.mean_field.maps import Groups, Places, alone
+from archcalc.analyses.mean_field.maps import Groups, Places, alone, expanded
 
 FEW = 48  # groups from which a matrix takes longer than adding tap by tap, if each is a single unit
+MOST = 1 << 18  # numbers of a matrix that is remembered
 Slices = tuple[tuple[slice, slice], ...]
 
 
@@ -74,8 +75,8 @@ class Taps:
 
     def sums(self, values: Array, groups: Groups, axis: int) -> tuple[Array, Groups]:
         """The sums over what each position reads, by group, and the groups of positions."""
-        if groups.count == groups.size > FEW:
-            return self._tap_by_tap(values, axis), alone(len(self))
+        if groups.count == groups.size > FEW or len(self) * groups.count > MOST:
+            return self._tap_by_tap(expanded(values, groups, axis), axis), alone(len(self))
         if groups not in self._known:
             self._known[groups] = self._grouped(groups)
         matrix, new = self._known[groups]

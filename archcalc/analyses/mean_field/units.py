@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
@@ -11,7 +12,7 @@ import numpy as np
 from archcalc.analyses.mean_field import signs
 from archcalc.analyses.mean_field.functions import Array, Function
 from archcalc.analyses.mean_field.gaussian import Moments, covariance, moments
-from archcalc.analyses.mean_field.maps import Dims, Map, concatenated, joined, section, zeros
+from archcalc.analyses.mean_field.maps import Dims, Map, concatenated, joined, zeros
 from archcalc.analyses.mean_field.noise import Noise
 from archcalc.analyses.mean_field.samples import EQUAL_SAMPLES, balanced, mean_of_parts, product
 from archcalc.analyses.mean_field.squares import FLOOR, Squares, log_of
@@ -274,14 +275,17 @@ def offset(x: Forward, mean: float, variance: float) -> tuple[Forward, Pullback]
     """The sum with a constant, or with a random one for each unit, of this mean and variance."""
     if mean == 0 and variance == 0:
         return x, lambda g: g
-    q = x.squares.over(0.0)
+    # over the largest of them, since squares may be out of range
+    top = max(x.squares.level, math.log(mean * mean + variance))
+    mean, variance = mean * math.exp(-top / 2), variance * math.exp(-top)
+    q = x.squares.over(top)
     m = joined(lambda q, ratio: ratio * np.sqrt(q), q, x.ratio)
     moved = joined(lambda q, m: q + 2 * m * mean + mean * mean + variance, q, m)
     mean_q, moved_mean_q = q.mean, moved.mean
     shared = x.corr * mean_q + 2 * m.mean * mean + mean * mean + variance
     return replace(
         x,
-        squares=Squares.by_value(moved.values, moved.groups),
+        squares=Squares.by_value(moved.values, moved.groups, top),
         quantiles=None
         if x.quantiles is None or variance
         else to_quantiles(x.quantiles * math.sqrt(mean_q) + mean),
@@ -539,11 +543,11 @@ def concatenate(parts: Sequence[Forward], axis: int, shape: Dims) -> tuple[Forwa
         sample_squares=mean_of_parts([p.sample_squares for p in parts], weights),
     )
     shapes = [p.shape for p in parts]
-    starts = np.cumsum([0] + [p[axis] for p in shapes])
+    starts = [0, *itertools.accumulate(p[axis] for p in shapes)]
 
     def pullback_to(i: int) -> Pullback:
         def pullback(g: Backward) -> Backward:
-            squares = Squares.of(section(g.squares.logs, axis, starts[i], starts[i + 1]))
+            squares = g.squares.section(axis, starts[i], starts[i + 1])
             share = shapes[i][axis] / shape[axis]
             return replace(g, shape=shapes[i], squares=squares, channels=max(g.channels * share, 1.0))
 

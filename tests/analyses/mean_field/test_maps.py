@@ -83,6 +83,8 @@ def test_squares_are_as_full_arrays(a: Map, b: Map, level: float, more: float, d
     assert logs(x.reshaped((1, 35, 3))) == pytest.approx(full.reshape(1, 35, 3))
     assert logs(x.reshaped((7, 1, 5, 3))) == pytest.approx(full.reshape(7, 1, 5, 3))
     assert logs(x.permuted((2, 0, 1))) == pytest.approx(full.transpose(2, 0, 1))
+    assert logs(y.section(0, 2, 5)) == pytest.approx(np.log(whole(b))[2:5] - level)
+    assert logs(x.padded(((0, 0), (-1, -2), (0, 0)))) == pytest.approx(full[:, 1:3])
     windows = [(0, taps(7, 4, 3, 2, 1, 1)), (1, taps(5, 5, 3, 1, 2, 2))]
     sums = Map(*all_sums(np.exp(whole(a)), tuple(maps.alone(n) for n in SHAPE), windows))
     assert logs(x.sums(windows)) == pytest.approx(np.log(whole(sums)) + level)
@@ -97,6 +99,9 @@ def test_a_square_of_zero_remains_zero() -> None:
     assert some.times(5.0).log_least < -1e5
     assert some.profile.log_least_positive == 0
     assert some.log_mean == pytest.approx(np.log(0.5))
+    assert some.power(0.1).profile.log_least_positive == 0
+    assert zero.power(0.1).is_zero
+    assert some.section(0, 1, 2).is_zero
 
 
 @given(
