@@ -50,11 +50,11 @@ def over_batch(
     positions = math.prod(x.shape[a] for a in others)
     if positions * noise.batch <= 2:
         raise Unpredicted(FEW_UNITS)
-    share = _share(variance, epsilon)
+    shares = _shares(variance, epsilon)
     batches = EQUAL_SAMPLES
     if sample_squares is not EQUAL_SAMPLES:
         batches = EQUAL_SAMPLES.copy()
-        batches[0] = share * noise.batch_means(sample_squares) + (1 - share)
+        batches[0] = shares[0] * noise.batch_means(sample_squares) + shares[1]
     centred = replace(
         x,
         corr=0.0,
@@ -66,8 +66,8 @@ def over_batch(
         sample_squares=balanced(quotient(sample_squares, batches))[1],
     )
     # channels of different variances v: E v/(v + epsilon) forward, E 1/(v + epsilon) back, to second order
-    log_forward = math.log1p(-min(x.channel_variance * share * (1 - share), 0.5))
-    log_back = -math.log1p(-min(x.channel_variance * share * share, 0.5))
+    log_forward = math.log1p(-min(x.channel_variance * shares[0] * shares[1], 0.5))
+    log_back = -math.log1p(-min(x.channel_variance * shares[0] ** 2, 0.5))
     output, pullback = _divided(
         replace(centred, squares=squares.times(log_forward)), x, variance, epsilon, gamma, log_back
     )
@@ -106,8 +106,8 @@ def _centred_squares(x: Forward, axes: tuple[int, ...]) -> tuple[Squares, Array,
     if power != 1:
         # over the largest, since the power may be of thousands; only what is zero becomes zero
         samples = samples / np.maximum.reduce(samples, axis=1, keepdims=True)
-        samples = balanced(np.maximum(samples**power, np.where(samples > 0, TINY, 0.0)))[1]
-    return squares, samples, variance
+        samples = np.maximum(samples**power, np.where(samples > 0, TINY, 0.0))
+    return squares, balanced(samples)[1], variance
 
 
 def _centred_quantiles(x: Forward) -> Array | None:
@@ -146,8 +146,8 @@ def over_sample(
     output, pullback = _divided(centred, x, variance, epsilon, gamma)
     divisors = EQUAL_SAMPLES
     if x.sample_squares is not EQUAL_SAMPLES:
-        share = _share(variance, epsilon)
-        divisors = share * x.sample_squares + (1 - share)
+        shares = _shares(variance, epsilon)
+        divisors = shares[0] * x.sample_squares + shares[1]
         if math.prod(x.shape[a] for a in axes) > x.channels:
             divisors = of_samples(divisors)
 
@@ -170,7 +170,7 @@ def _divided(
 
     `log_back` is the log of a further factor of the gradient, as is what the pullback is given.
     """
-    divisor = _log_divisor(x.fluctuation, _share(variance, epsilon))
+    divisor = _log_divisor(x.fluctuation, _shares(variance, epsilon))
     log_epsilon = math.log(epsilon) if epsilon else -math.inf
     scale: Map | float = _log_square(gamma) - float(np.logaddexp(variance.level, log_epsilon))
     if not variance.same_everywhere:
@@ -184,16 +184,17 @@ def _divided(
     return output, pullback
 
 
-def _share(variance: Squares, epsilon: float) -> float:
-    """The share of the mean variance in its sum with epsilon."""
-    return 1 / (1 + epsilon * math.exp(-max(variance.log_mean, SMALLEST)))
+def _shares(variance: Squares, epsilon: float) -> tuple[float, float]:
+    """The shares of the mean variance and of epsilon in their sum."""
+    ratio = epsilon * math.exp(-max(variance.log_mean, SMALLEST))
+    return 1 / (1 + ratio), ratio / (1 + ratio)
 
 
-def _log_divisor(log_realised: Array, share: float) -> Array:
-    """Log of (realised variance + epsilon) over (expected variance + epsilon), given the latter's share."""
+def _log_divisor(log_realised: Array, shares: tuple[float, float]) -> Array:
+    """Log of (realised variance + epsilon) over (expected variance + epsilon), given the latter's shares."""
     realised = np.exp(log_realised)
-    realised *= share
-    realised += 1 - share
+    realised *= shares[0]
+    realised += shares[1]
     logs: Array = np.log(realised, out=realised)
     return logs
 
