@@ -111,12 +111,13 @@ class Map:
     def mean(self) -> float:
         """The mean over all units."""
         values = self.values
-        if all(g.count in (1, g.size) for g in self.groups):
-            return float(np.add.reduce(values, axis=None)) / values.size
-        if values.size > SMALL:
+        if values.size == 1:
+            return float(values.item())
+        shares = _shares(self.groups) if values.size <= SMALL else None
+        if shares is None:
             return float(averaged(values, self.groups, range(values.ndim)).item())
         # no product of BLAS, which would wake its threads
-        return float(np.einsum("i,i->", values.ravel(), _shares(self.groups)))
+        return float(np.einsum("i,i->", values.ravel(), shares))
 
     @cached_property
     def is_zero(self) -> bool:
@@ -129,8 +130,10 @@ class Map:
 
 
 @lru_cache(maxsize=KNOWN // 4)
-def _shares(groups: tuple[Groups, ...]) -> Array:
-    """The share of the units that each combination of groups has."""
+def _shares(groups: tuple[Groups, ...]) -> Array | None:
+    """The share of the units that each combination of groups has; None if it is the same for all."""
+    if all(g.count in (1, g.size) for g in groups):
+        return None
     return reduce(np.multiply.outer, (g.shares for g in groups)).ravel()
 
 
@@ -183,10 +186,13 @@ def joined(function: Callable[..., Array], *maps: Map) -> Map:
 def averaged(values: Array, groups: tuple[Groups, ...], axes: Sequence[int]) -> Array:
     """The means over axes, which get size 1."""
     for axis in axes:
-        if groups[axis].count > 1:
+        own = groups[axis]
+        if own.count == own.size > 1:
+            values = np.add.reduce(values, axis=axis, keepdims=True) / own.size
+        elif own.count > 1:
             wide = [1] * values.ndim
             wide[axis] = -1
-            values = np.add.reduce(values * groups[axis].shares.reshape(wide), axis=axis, keepdims=True)
+            values = np.add.reduce(values * own.shares.reshape(wide), axis=axis, keepdims=True)
     return values
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from archcalc.analyses.mean_field.state import (
 )
 from archcalc.analyses.mean_field.table import STEP, Table
 
+T = TypeVar("T")
 ROUNDING = 1e-12  # of differences of moments that should be 0
 
 
@@ -111,14 +113,7 @@ def _pointwise_pullback(
     slope_mean, unit_gradient_moment = float(at.slope_mean[1]), float(at.input_slope_moment[1])
     slope_elasticity, square_variance = response.slope_elasticity, response.square_variance
     # few gradients need them
-    z, values = response.z, response.values
-    known: list[tuple[float, float, float]] = []
-
-    def slope_responses() -> tuple[float, float, float]:
-        if not known:
-            known.append(_slope_responses(phi, z, values))
-        return known[0]
-
+    slope_responses = _once(partial(_slope_responses, phi, response.z, response.values))
     zero_slope = is_rectified and float(phi.slope(np.zeros(1))[0]) == 0
     zero_value = is_rectified and float(phi.value(np.zeros(1))[0]) == 0
     of_both = response.square_elasticity * slope_elasticity * square_variance
@@ -225,6 +220,18 @@ def _input_response(
     """`Backward.input_response` of a gradient with this `corr`."""
     shared, single, _ = slope_responses()
     return corr * shared, single
+
+
+def _once(function: Callable[[], T]) -> Callable[[], T]:
+    """The function, worked out when it is first asked for; `lru_cache` takes longer than what it saves."""
+    known: list[T] = []
+
+    def worked_out() -> T:
+        if not known:
+            known.append(function())
+        return known[0]
+
+    return worked_out
 
 
 def _slope_responses(phi: Function, z: Array, y: Array) -> tuple[float, float, float]:
@@ -370,11 +377,7 @@ def add(
         None if p.ratio.is_zero else joined(_mean(c), p.ratio, q)
         for p, q, c in zip(parts, squares, coefficients, strict=True)
     ]
-    q, ratio = joined(_sum, *squares), zeros(shape)
-    if unequal := [m for m in means if m is not None]:
-        mean = joined(_sum, *unequal)
-        q = joined(lambda q, mean, *means: q + mean * mean - sum(m * m for m in means), q, mean, *unequal)
-        ratio = joined(lambda mean, q: mean / np.sqrt(np.maximum(q, 1e-300)), mean, q)
+    q, ratio = _sum_of_squares(squares, [m for m in means if m is not None], shape)
     flat = [0.0 if m is None else m.mean for m in means]
     whole = q.mean
     shared = sum(p.corr * v for p, v in zip(parts, mean_squares, strict=True))
@@ -411,6 +414,16 @@ def add(
 
 def _sum(*values: Array) -> Array:
     return reduce(np.add, values)
+
+
+def _sum_of_squares(squares: Sequence[Map], means: Sequence[Map], shape: Dims) -> tuple[Map, Map]:
+    """E x^2 and E x / sqrt(E x^2) of a sum of uncorrelated parts, of which these are not centred."""
+    q = joined(_sum, *squares)
+    if not means:
+        return q, zeros(shape)
+    mean = joined(_sum, *means)
+    q = joined(lambda q, mean, *means: q + mean * mean - sum(m * m for m in means), q, mean, *means)
+    return q, joined(lambda mean, q: mean / np.sqrt(np.maximum(q, 1e-300)), mean, q)
 
 
 def _mean(coefficient: float) -> Callable[[Array, Array], Array]:
