@@ -9,6 +9,7 @@ kinks and is off by a factor of 3.4 at depth 60.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -184,12 +185,14 @@ def _averages(phi: Function, z: Array, weight: Array | None, rms: Array, full: i
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         e_y2, e_d2 = _mean_square(weight, y), _mean_square(weight, d)
         scale: tuple[Any, Any] = (0.0, 0.0)
+        share: Callable[[Array, Array], Array] = np.divide
         if not _MODERATE < min(e_y2.min(), e_d2.min()) <= max(e_y2.max(), e_d2.max()) < 1 / _MODERATE:
             # scaled so that fourth powers neither overflow nor underflow
             top, steep = _largest(y), _largest(d)
             y, d = y / np.where(top > 0, top, 1)[:, None], d / np.where(steep > 0, steep, 1)[:, None]
             e_y2, e_d2 = _mean_square(weight, y), _mean_square(weight, d)
             scale = 2 * np.log(top), 2 * np.log(steep)
+            share = _share_or_one
         e_y, square, slope = _mean(weight, y), np.log(e_y2) + scale[0], np.log(e_d2) + scale[1]
         mean = np.where(e_y2 > 0, e_y / np.sqrt(e_y2), 0.0)
         others = np.ones((5, len(z)))
@@ -197,16 +200,16 @@ def _averages(phi: Function, z: Array, weight: Array | None, rms: Array, full: i
             return Moments(square, mean, slope, *others)
         y, d, z, rms, e_y2, e_d2 = (x[:full] for x in (y, d, z, rms, e_y2, e_d2))
         y2, d2 = y * y, d * d
-        e_y4, e_d, e_d4 = _mean(weight, y2 * y2), _mean(weight, d), _mean(weight, d2 * d2)
-        e_yd, e_zd = _mean(weight, y2 * d2), _mean(weight, (z / rms) ** 2 * d2)
-        others[:, :full] = (
-            np.where(e_d2 > 0, e_d**2 / e_d2, 1.0),
-            np.where(e_y2 > 0, e_y4 / e_y2**2, 1.0),
-            np.where(e_d2 > 0, e_d4 / e_d2**2, 1.0),
-            np.where((e_d2 > 0) & (e_y2 > 0), e_yd / (e_y2 * e_d2), 1.0),
-            np.where(e_d2 > 0, e_zd / e_d2, 1.0),
-        )
+        others[0, :full] = share(_mean(weight, d) ** 2, e_d2)
+        others[1, :full] = share(_mean_square(weight, y2), e_y2 * e_y2)
+        others[2, :full] = share(_mean_square(weight, d2), e_d2 * e_d2)
+        others[3, :full] = share(_mean(weight, y2 * d2), e_y2 * e_d2)
+        others[4, :full] = share(_mean(weight, (z / rms) ** 2 * d2), e_d2)
     return Moments(square, mean, slope, *others)
+
+
+def _share_or_one(part: Array, whole: Array) -> Array:
+    return np.where(whole > 0, part / whole, 1.0)
 
 
 def _largest(x: Array) -> Array:

@@ -92,9 +92,12 @@ class Taps:
     def _tap_by_tap(self, values: Array, axis: int) -> Array:
         if not isinstance(self._reads, tuple):
             return along(self._reads, values, axis)
-        output = np.zeros((*values.shape[:axis], len(self), *values.shape[axis + 1 :]))
-        before = (slice(None),) * axis
-        for positions, units in self._reads:
+        reads, before = list(self._reads), (slice(None),) * axis
+        if reads and reads[0][0] == slice(0, len(self)):  # all positions have the first tap
+            output: Array = values[(*before, reads.pop(0)[1])].copy()
+        else:
+            output = np.zeros((*values.shape[:axis], len(self), *values.shape[axis + 1 :]))
+        for positions, units in reads:
             output[(*before, positions)] += values[(*before, units)]
         return output
 
@@ -133,6 +136,7 @@ def taps(size: int, positions: int, kernel: int, stride: int, dilation: int, bef
         if len(inside):
             first, last = int(inside[0]), int(inside[-1])
             slices.append((slice(first, last + 1), slice(int(at[first]), int(at[last]) + 1, stride)))
+    slices.sort(key=lambda read: read[0].start - read[0].stop)  # the one that most positions have comes first
     return Taps(positions, size, tuple(slices))
 
 
