@@ -316,3 +316,16 @@ def test_the_norm_of_the_jacobian_of_softmax(scale: float) -> None:
         p = [v / sum(powers) for v in powers]
         exact = sum(((a if i == j else 0) - a * b) ** 2 for i, a in enumerate(p) for j, b in enumerate(p))
         assert log_norm == pytest.approx(math.log(exact), abs=1e-9)
+
+
+def test_biases_of_a_network_whose_values_leave_the_range_of_numbers() -> None:
+    """They are added to squares of 10^600 here, in which the gradient loses what the values gain."""
+    large = {"class_name": "RandomNormal", "config": {"stddev": 3.0}}
+    dense = {"units": 64, "activation": "relu", "kernel_initializer": large, "bias_initializer": "ones"}
+    layers = [(f"d{k}", "Dense", dense) for k in range(250)]
+    rows = expected(network(64, *layers, ("end", "LayerNormalization", {})))
+    first, last = rows["d0"].log10, rows["d249"].log10
+    assert first is not None
+    assert last is not None
+    # each of 249 layers multiplies the square by fan in * variance / 2
+    assert first - last == pytest.approx(249 * math.log10(64 * 9 / 2) / 2, rel=0.01)

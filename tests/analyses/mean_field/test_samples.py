@@ -224,3 +224,33 @@ def test_the_mean_of_centred_squares_is_the_variance(corr: float) -> None:
     squares, _, variance = normalised._centred_squares(x, (0, 1))
     assert math.exp(variance.level) == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
     assert np.exp(squares.logs.full).mean() == pytest.approx((1 - corr) * math.exp(x.log_mean_q))
+
+
+@pytest.mark.parametrize(("log_square", "expected"), [(2000.0, 2000.0), (0.0, math.log(2)), (-2000.0, 0.0)])
+def test_a_constant_is_added_to_squares_of_any_size(log_square: float, expected: float) -> None:
+    x = replace(unit_tensor(), squares=Squares.same(log_square, (4, 4, 8)))
+    output, _ = units.offset(x, 1.0, 0.0)
+    assert output.log_mean_q == pytest.approx(expected)
+
+
+def test_zeros_remain_zero_through_interpolation_and_a_function() -> None:
+    """They were 10^-300, so that a table of the function's moments reached from there, with few points."""
+    phi = function("elu")
+    assert phi is not None
+    padded, _ = spatial.margin(unit_tensor((2, 1, 8)), [(0, 2), (0, 0), (0, 0)], (4, 1, 8))
+    larger, _ = spatial.linear(padded, (8, 1, 8), 0, np.repeat(np.eye(4), 2, axis=0))
+    output, _ = units.pointwise(larger, phi, Noise())
+    z = np.random.default_rng(0).standard_normal(400_000)
+    assert output.log_mean_q == pytest.approx(math.log((phi.value(z) ** 2).mean() / 2), abs=0.01)
+
+
+def test_samples_whose_means_vary_little_beside_what_they_share() -> None:
+    """The squares of centred samples are a power of those before, here of 10,000."""
+    squares = np.exp(np.random.default_rng(0).standard_normal((2, REPLICAS)))
+    squares /= squares.mean(axis=1, keepdims=True)
+    x = replace(unit_tensor(), corr=1 - 1e-4, shared_elasticity=0.0, sample_squares=squares)
+    centred, samples, variance = normalised._centred_squares(x, (0, 1))
+    assert centred.log_mean == pytest.approx(math.log(1e-4))
+    assert variance.log_mean == pytest.approx(math.log(1e-4))
+    assert samples.mean(axis=1) == pytest.approx([1, 1])
+    assert (samples > 0).all()
