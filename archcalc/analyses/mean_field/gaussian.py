@@ -170,11 +170,9 @@ def _mean(weight: Array | None, x: Array) -> Array:
 
 def _mean_square(weight: Array | None, x: Array) -> Array:
     """As `_mean`, of the squares."""
-    squares: Array = (
-        np.einsum("ij,ij->i", x, x) / x.shape[1]
-        if weight is None
-        else np.einsum("ij,ij,ij->i", weight[: len(x)], x, x)
-    )
+    if weight is not None:
+        return _mean(weight, x * x)
+    squares: Array = np.einsum("ij,ij->i", x, x) / x.shape[1]
     return squares
 
 
