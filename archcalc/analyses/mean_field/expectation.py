@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +49,10 @@ class Expected:
     of_weights: Expected | None = None
 
 
+NOT_ASKED = Expected(None, reason="it was not asked for")
+NO_PATH = Expected(None, reason="no path leads from here to an output")
+
+
 class _Step(NamedTuple):
     inputs: tuple[Key, ...]
     output: Key
@@ -64,14 +67,15 @@ def expected_gradients(
     training: bool = True,
     batch: int = BATCH,
     shared: Shared | None = None,
-) -> Sequence[Expected]:
+    rows: Collection[int] | None = None,
+) -> list[Expected]:
     """The expected gradient at each node's first output, for inputs of mean 0 and variance 1.
 
     The gradient at the model's output has a random direction. `training` is the mode of batch
     normalisation and dropout. With batch normalisation, statistics are those of `batch` samples, and
     the norm is that of the gradients of the whole batch. Fluctuations due to finite width are sampled
     from generators with fixed seeds, so that the same graph always gives the same figures; `shared` has
-    what other graphs have drawn from them.
+    what other graphs have drawn from them. `rows` are the nodes that are asked for, by default all.
     """
     if graph.repeats or not all(type(n) is int for outputs in shapes for shape in outputs for n in shape):
         return [Expected(None, reason="sizes depend on symbols; give them values")] * len(graph.nodes)
@@ -81,27 +85,7 @@ def expected_gradients(
     # exponentials that overflow are infinite, and the rules treat them as that
     with np.errstate(over="ignore"):
         run.forward()
-        return run.backward()
-
-
-class Rows(Sequence[Expected]):
-    """The figures of all rows, worked out when they are read."""
-
-    def __init__(self, count: int, figure: Callable[[int], Expected]) -> None:
-        self._count = count
-        self._figure = lru_cache(maxsize=None)(figure)
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, row: int) -> Expected: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[Expected]: ...
-    def __getitem__(self, row: int | slice) -> Expected | Sequence[Expected]:
-        if isinstance(row, slice):
-            return [self[i] for i in range(*row.indices(self._count))]
-        return self._figure(range(self._count)[row])
+        return run.backward(rows)
 
 
 class _Run:
@@ -214,7 +198,7 @@ class _Run:
         self.steps.append(_Step(keys, key, (), text))
 
     # -- backward --------------------------------------------------------------------------------------
-    def backward(self) -> Rows:
+    def backward(self, rows: Collection[int] | None) -> list[Expected]:
         graph = self.graph
         sent: dict[Key, list[Backward | str]] = {}
         size = 0
@@ -231,15 +215,21 @@ class _Run:
                 count,
             )
             sent.setdefault((t.node, t.output), []).append(seed)
-        gradients: dict[Key, Backward | str] = {}
+        figures: dict[Key, Expected] = {}
+
+        def keep(key: Key, g: Backward | str) -> None:
+            node, output = key
+            if (rows is None or node in rows) and (output == 0 or key == self.kernels.get(node)):
+                figures[key] = self._expected(g, size)
+
         self.tensors.clear()
-        # the memory of a step is used again for those before it
+        # the memory of a step, and of the gradient, is used again for those before it
         while self.steps:
             step = self.steps.pop()
             g = self._summed_gradients(sent.pop(step.output, []), step.output)
             if g is None:
                 continue
-            gradients[step.output] = g
+            keep(step.output, g)
             for position, key in enumerate(step.inputs):
                 if isinstance(g, str) or step.fault:
                     sent.setdefault(key, []).append(step.fault or str(g))
@@ -248,16 +238,15 @@ class _Run:
         for key in [k for k in sent if k[0] in graph.inputs]:
             g = self._summed_gradients(sent[key], key)
             if g is not None:
-                gradients[key] = g
+                keep(key, g)
+        asked = range(len(graph.nodes)) if rows is None else rows
+        return [self._figure(i, figures) if i in asked else NOT_ASKED for i in range(len(graph.nodes))]
 
-        def figure(row: int) -> Expected:
-            each = self._expected(gradients.get((row, 0)), size)
-            inner = self.kernels.get(row)
-            if inner is None:
-                return each
-            return replace(each, of_weights=self._expected(gradients.get(inner), size))
-
-        return Rows(len(graph.nodes), figure)
+    def _figure(self, row: int, figures: dict[Key, Expected]) -> Expected:
+        inner = self.kernels.get(row)
+        if inner is None:
+            return figures.get((row, 0), NO_PATH)
+        return replace(figures.get((row, 0), NO_PATH), of_weights=figures.get(inner, NO_PATH))
 
     def _summed_gradients(self, parts: list[Backward | str], key: Key) -> Backward | str | None:
         if len(parts) < 2:
@@ -270,9 +259,7 @@ class _Run:
         except Unpredicted as fault:
             return f"at {self.graph.nodes[key[0]].name!r}: {fault}"
 
-    def _expected(self, g: Backward | str | None, size: int) -> Expected:
-        if g is None:
-            return Expected(None, reason="no path leads from here to an output")
+    def _expected(self, g: Backward | str, size: int) -> Expected:
         if isinstance(g, str):
             return Expected(None, reason=g)
         if g.log_squared_norm <= FLOOR / 2:

@@ -166,7 +166,9 @@ def _normals(random: Generator, count: int) -> Array:
 def _permutations(random: Generator, count: int) -> tuple[Any, Any]:
     """`count` permutations, the first of which moves nothing, and their inverses."""
     rows = np.stack([np.arange(REPLICAS), *(random.permutation(REPLICAS) for _ in range(count - 1))])
-    return rows, np.argsort(rows, axis=1)
+    inverses = np.empty_like(rows)
+    np.put_along_axis(inverses, rows, np.arange(REPLICAS)[None, :], axis=1)
+    return rows, inverses
 
 
 @lru_cache(maxsize=4096)

@@ -142,10 +142,19 @@ def verdict(
     tried = []
     if len(graph.nodes) <= LARGEST:
         for name, changed, new_shapes in remedies(structure):
-            rows = expected_gradients(changed, new_shapes, shared=shared)
-            other = _verdict(Structure(changed, new_shapes, shared), rows, explained=False)
+            of_changed = Structure(changed, new_shapes, shared)
+            rows = expected_gradients(changed, new_shapes, shared=shared, rows=_ends(of_changed))
+            other = _verdict(of_changed, rows, explained=False)
             tried.append(Remedy(name, other.log10, other.verdict))
     return replace(without_remedies, remedies=tuple(tried))
+
+
+def _ends(structure: Structure) -> set[int]:
+    """The nodes from whose gradients a verdict follows."""
+    graph = structure.graph
+    first, last = structure.weighted[0], structure.weighted[-1]
+    before = (graph.nodes[i].inputs[0].node for i in (first, last))
+    return {first, graph.outputs[0].node, *before}
 
 
 def _verdict(structure: Structure, rows: Sequence[Expected], *, explained: bool = True) -> Verdict:
