@@ -46,7 +46,7 @@ OF_GRADIENTS = [
     ),
     *(
         f"tests/analyses/mean_field/test_{n}.py"
-        for n in ("expectation", "gaussian", "remedies", "samples", "verdicts")
+        for n in ("expectation", "gaussian", "maps", "remedies", "samples", "verdicts")
     ),
     *(f"tests/keras/test_{n}.py" for n in ("tightness", "jacobians", "weight_gradients", "gradients")),
     "tests/properties/test_gradient_soundness.py",
