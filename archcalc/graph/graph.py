@@ -56,6 +56,10 @@ class Node:
     shared_with: int | None = None  # the earlier node that owns the weights
     masks: tuple[CallMask, ...] = ()  # those that the call names; they enter no shape, window or gradient
 
+    def with_layer(self, layer: Layer) -> Node:
+        """The same call of another layer."""
+        return Node(self.name, layer, self.inputs, self.shared_with, self.masks)
+
     @property
     def reads(self) -> tuple[Tap, ...]:
         """Every tensor that the call needs: its inputs, and its masks."""

@@ -80,7 +80,7 @@ def _with_values(graph: Graph, values: Mapping[str, Any]) -> Graph:
         except ArchcalcError as fault:
             faults.append((node.name, str(fault)))
             continue
-        nodes.append(node if layer is node.layer else dataclasses.replace(node, layer=layer))
+        nodes.append(node if layer is node.layer else node.with_layer(layer))
     if faults:
         raise NetworkError(faults)
     repeats = tuple(dataclasses.replace(r, count=arith.substitute(r.count, values)) for r in graph.repeats)

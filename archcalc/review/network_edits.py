@@ -116,7 +116,7 @@ def _with_shared(graph: Graph, changed: dict[int, Layer]) -> dict[int, Layer]:
 
 def _figures(of: Figures, changed: dict[int, Layer]) -> Figures | None:
     nodes = tuple(
-        replace(node, layer=changed[i]) if i in changed else node for i, node in enumerate(of.graph.nodes)
+        node.with_layer(changed[i]) if i in changed else node for i, node in enumerate(of.graph.nodes)
     )
     try:
         return Figures(replace(of.graph, nodes=nodes, origin=None), of.asked)

@@ -80,7 +80,7 @@ def _replaced(graph: Graph, change: Callable[[int, Layer], Layer | dict[str, Any
 
     layers = [changed(i, n.layer) for i, n in enumerate(graph.nodes)]
     nodes = tuple(
-        node if layer is node.layer else dataclasses.replace(node, layer=layer)
+        node if layer is node.layer else node.with_layer(layer)
         for node, layer in zip(graph.nodes, layers, strict=True)
     )
     if all(a is b for a, b in zip(nodes, graph.nodes, strict=True)):

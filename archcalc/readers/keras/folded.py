@@ -37,7 +37,7 @@ def with_parts_apart(graph: Graph, reading: Reading) -> Graph:
                 shapes.append(layer.output_shapes(*inputs))
             except (ArchcalcError, IndexError):
                 return graph  # what does not fit is reported where all shapes are inferred
-            nodes.append(node if layer is node.layer else dataclasses.replace(node, layer=layer))
+            nodes.append(node if layer is node.layer else node.with_layer(layer))
             parts.append(count)
     if reading.faults:
         raise SourceError(reading.source, reading.worst())
