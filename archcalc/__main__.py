@@ -6,9 +6,7 @@ import gc
 import os
 import sys
 
-from archcalc.cli import main
-
-YOUNG = 100_000  # new objects until garbage is looked for among them, 700 by default
+from archcalc.cli import YOUNG, main
 
 
 def run() -> int:

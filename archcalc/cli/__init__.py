@@ -17,6 +17,8 @@ import click
 from archcalc.cli.errors import exit_code
 from archcalc.errors import did_you_mean
 
+YOUNG = 500_000  # new objects until garbage is looked for among them, 700 by default
+
 # name -> what it does, in one line; the module archcalc.cli.<name> holds `command`
 COMMANDS = {
     "analyze": "Parameters, shapes, MACs, memory and receptive fields: a table of layers, and totals.",
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code, after writing to stderr what went wrong."""
     thresholds = gc.get_threshold()
     # hardly anything that a command makes is garbage before its end, and looking for it takes 5 %
-    gc.set_threshold(100_000, *thresholds[1:])
+    gc.set_threshold(YOUNG, *thresholds[1:])
     try:
         result: Any = commands.main(
             args=None if arguments is None else list(arguments), prog_name="archcalc", standalone_mode=False
