@@ -13,6 +13,7 @@ from archcalc.analyses.mean_field import maps
 from archcalc.analyses.mean_field.maps import Groups, Map
 from archcalc.analyses.mean_field.squares import Squares
 from archcalc.analyses.mean_field.taps import Taps, all_sums, taps, transposed
+from archcalc.analyses.mean_field.weighted import by_group
 
 SHAPE = (7, 5, 3)
 
@@ -90,6 +91,27 @@ def test_squares_are_as_full_arrays(a: Map, b: Map, level: float, more: float, d
     assert logs(x.sums(windows)) == pytest.approx(np.log(whole(sums)) + level)
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_products_are_broadcast(same: bool) -> None:
+    column = Squares.same(2.0, (7, 1, 3))
+    values = np.ones((1, 1, 1)) if same else np.arange(1.0, 6.0).reshape(1, 5, 1)
+    row = Squares.by_value(values, (maps.alike(1), maps.alike(5) if same else maps.alone(5), maps.alike(3)))
+    for product in (column.product(row), row.product(column)):
+        expected = np.broadcast_to(np.log(values) + 2.0, (7, 5, 3))
+        assert whole(product.logs) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("groups", "output"), [(6, 6), (6, 12), (2, 4), (3, 3)])
+@pytest.mark.parametrize("kinds", [1, 2, 6])
+def test_channels_are_added_up_by_group(groups: int, output: int, kinds: int) -> None:
+    random = np.random.default_rng(kinds)
+    labels = Groups.of(np.sort(np.arange(6) % kinds))
+    m = Map(random.uniform(0.1, 2, (1, labels.count)), (maps.alike(4), labels))
+    sums = by_group(Squares.by_value(m.values, m.groups), 1, output, groups)
+    full = whole(m).reshape(4, groups, 6 // groups).sum(axis=2)
+    assert whole(sums.over(0.0)) == pytest.approx(np.repeat(full, output // groups, axis=1))
+
+
 def test_a_square_of_zero_remains_zero() -> None:
     zero = Squares.same(-1e6, SHAPE)
     assert zero.is_zero
@@ -140,7 +162,9 @@ def test_sums_over_windows(
 
 
 def drawn_groups(shape: tuple[int, ...], axis: int, kinds: int) -> Map:
+    """A map whose positions of an axis are of several kinds, or all different for kind 60."""
     random = np.random.default_rng(kinds)
     groups = [maps.alone(n) for n in shape]
-    groups[axis] = Groups.of(random.integers(0, kinds, shape[axis]))
+    if kinds < 60:
+        groups[axis] = Groups.of(random.integers(0, kinds, shape[axis]))
     return Map(random.random([g.count for g in groups]), tuple(groups))

@@ -249,8 +249,28 @@ def test_samples_whose_means_vary_little_beside_what_they_share() -> None:
     squares = np.exp(np.random.default_rng(0).standard_normal((2, REPLICAS)))
     squares /= squares.mean(axis=1, keepdims=True)
     x = replace(unit_tensor(), corr=1 - 1e-4, shared_elasticity=0.0, sample_squares=squares)
+    x = replace(x, squares=Squares.same(-60.0, x.shape))
     centred, samples, variance = normalised._centred_squares(x, (0, 1))
-    assert centred.log_mean == pytest.approx(math.log(1e-4))
-    assert variance.log_mean == pytest.approx(math.log(1e-4))
+    assert centred.log_mean == pytest.approx(math.log(1e-4) - 60)
+    assert variance.log_mean == pytest.approx(math.log(1e-4) - 60)
     assert samples.mean(axis=1) == pytest.approx([1, 1])
     assert (samples > 0).all()
+
+
+@pytest.mark.parametrize(("variance", "epsilon"), [(0.01, 1e-3), (1e9, 1e-3), (1e-9, 1e-3), (2.0, 0.0)])
+def test_a_realised_variance_beside_epsilon(variance: float, epsilon: float) -> None:
+    shares = normalised._shares(Squares.same(math.log(variance), (3, 4)), epsilon)
+    assert shares == pytest.approx(
+        (variance / (variance + epsilon), epsilon / (variance + epsilon)), rel=1e-12, abs=0
+    )
+    realised = np.array([0.25, 1.0, 4.0])
+    divisors = (realised * variance + epsilon) / (variance + epsilon)
+    assert np.exp(normalised._log_divisor(np.log(realised), shares)) == pytest.approx(divisors)
+
+
+def test_positions_are_read_by_those_that_read_them() -> None:
+    read, readers = Noise(batch=8).neighbours(9)
+    assert np.array_equal(read[0], np.arange(REPLICAS))
+    for positions, inverse in zip(read, readers, strict=True):
+        assert np.array_equal(positions[inverse], np.arange(REPLICAS))
+    assert len(read) == 9
