@@ -195,7 +195,8 @@ def _blame(structure: Structure, rows: Sequence[Expected], kind: str) -> tuple[s
     steps = [(sign * gain, i) for i, gain in structure.gains([r.log10 for r in rows])]
     if not steps:
         return None, ""
-    most, node = max(steps)
+    # steps that differ by rounding alone are equal, so that every machine names the same layer
+    most, node = max(steps, key=lambda step: (round(step[0], 9), step[1]))
     name = structure.graph.nodes[node].name
     weighted = [gain for gain, i in steps if i in structure.weighted]
     mean = sum(weighted) / len(weighted) if weighted else 0.0
