@@ -272,15 +272,16 @@ class Graph:
     def leading_to_outputs(self) -> set[int]:
         """The nodes on which some output of the model depends; Keras builds no others."""
         leading = {t.node for t in self.outputs}
+        ends = {r.last for r in self.repeats}
         for i in reversed(range(len(self.nodes))):
-            # each copy of a repeated block reads the output of the one before
-            leading |= {
-                r.out.node
-                for r in self.repeats
-                if r.last == i and not leading.isdisjoint(range(r.first, i + 1))
-            }
+            if i in ends:  # each copy of a repeated block reads the output of the one before
+                leading |= {
+                    r.out.node
+                    for r in self.repeats
+                    if r.last == i and not leading.isdisjoint(range(r.first, i + 1))
+                }
             if i in leading:
-                leading |= {t.node for t in self.nodes[i].reads}
+                leading.update([t.node for t in self.nodes[i].reads])
         return leading
 
     def parts(

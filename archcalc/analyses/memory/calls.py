@@ -69,7 +69,8 @@ def _call(
     half = precision.activation < SINGLE
     upcast = rule.upcast and half
     unit = SINGLE if upcast else precision.activation
-    trainable = [w.parameters for w in weights if w.trainable]
+    parameters = [w.parameters for w in weights]
+    trainable = [count for count, w in zip(parameters, weights, strict=True) if w.trainable]
     trained = bool(trainable)
     reads = tuple(operands(rule, trained, flows))
     copied = [prod(copied_inputs[k]) for k in reads] if upcast else []
@@ -77,7 +78,6 @@ def _call(
     cast = SINGLE * total(map(prod, copied_inputs))
     if half:
         kept = kept + SINGLE * rule.float32_units
-    own = total(w.parameters for w in weights)
     mixed = precision.activation != precision.weight
     return Call(
         outputs,
@@ -89,7 +89,7 @@ def _call(
         unit * rule.into,
         unit * rule.early,
         precision.weight * total(trainable),
-        precision.activation * (rule.rearranged + (own if mixed else 0)),
+        precision.activation * (rule.rearranged + (total(parameters) if mixed else 0)),
         trained,
         flows,
         () if upcast else reads,

@@ -131,10 +131,11 @@ def _largest_in_a_row(moments: Iterable[Alive]) -> list[Alive]:
     """Of moments in a row that exceed each other only the largest; of a long run these are few."""
     kept: list[Alive] = []
     for moment in moments:
+        if kept and _exceeds(kept[-1], moment):
+            continue
         while kept and _exceeds(moment, kept[-1]):
             kept.pop()
-        if not kept or not _exceeds(kept[-1], moment):
-            kept.append(moment)
+        kept.append(moment)
     return kept
 
 
