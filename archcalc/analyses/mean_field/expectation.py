@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archcalc.analyses.mean_field import units
+from archcalc.analyses.mean_field import merging
 from archcalc.analyses.mean_field.functions import Array
 from archcalc.analyses.mean_field.maps import Dims, zeros
 from archcalc.analyses.mean_field.noise import Noise
@@ -255,7 +255,7 @@ class _Run:
         if reasons:
             return reasons[0]
         try:
-            return units.summed_gradients([p for p in parts if isinstance(p, Backward)], self.noise)
+            return merging.summed_gradients([p for p in parts if isinstance(p, Backward)], self.noise)
         except Unpredicted as fault:
             return f"at {self.graph.nodes[key[0]].name!r}: {fault}"
 

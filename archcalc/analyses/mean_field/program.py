@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archcalc.analyses.initial import Draw, draw
-from archcalc.analyses.mean_field import normalised, signs, spatial, units, weighted
+from archcalc.analyses.mean_field import merging, normalised, signs, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.maps import Dims, Map
 from archcalc.analyses.mean_field.noise import Noise
@@ -389,7 +389,7 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
         assert primitive.axis is not None
         shape = list(inputs[0].shape)
         shape[primitive.axis] = sum(x.shape[primitive.axis] for x in inputs)
-        return units.concatenate(inputs, primitive.axis, tuple(shape))
+        return merging.concatenate(inputs, primitive.axis, tuple(shape))
     rank = max(len(x.shape) for x in inputs)
     parts = [
         spatial.reshaped(x, (1,) * (rank - len(x.shape)) + x.shape)[0] if len(x.shape) < rank else x
@@ -397,9 +397,9 @@ def _merge(primitive: prim.Merge, inputs: Sequence[Forward], c: Context) -> Resu
     ]
     shape_ = tuple(map(max, zip(*(x.shape for x in parts), strict=True)))
     if primitive.kind == "add":
-        output, pullbacks = units.add(parts, primitive.coefficients or (1.0,) * len(parts), shape_, c.noise)
+        output, pullbacks = merging.add(parts, primitive.coefficients or (1.0,) * len(parts), shape_, c.noise)
     elif primitive.kind == "multiply":
-        output, pullbacks = units.multiply(parts, shape_)
+        output, pullbacks = merging.multiply(parts, shape_)
     else:
         raise Unpredicted(f"the function {primitive.kind} of several tensors has no mean-field rule")
     return output, [_to_shape(pullback, x.shape) for pullback, x in zip(pullbacks, inputs, strict=True)]

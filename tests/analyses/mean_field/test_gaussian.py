@@ -127,3 +127,19 @@ def test_tabulated_moments_are_those_integrated(name: str) -> None:
         assert tabulated is not None
         for a, b in zip(tabulated, gaussian._integrated(phi, log_q, np.zeros(40), None), strict=True):
             assert a == pytest.approx(b, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("name", ["relu", "selu", "elu", "hard_silu", "relu6", "soft_shrink", "silu"])
+@pytest.mark.parametrize("correlation", [0.2, 0.9, 0.994, 1 - 1e-6])
+def test_means_far_from_kinks_are_those_of_panels_between_them(name: str, correlation: float) -> None:
+    """The trapezoid rule against Gauss-Legendre panels, beside the size of the function."""
+    phi = function(name)
+    assert phi is not None
+    shared = math.sqrt(correlation) * np.linspace(-6, 6, 49)
+    for log_q in (-8.0, -1.0, 0.0, 2.0, 8.0):
+        q = 1 - correlation + shared**2
+        log_inner, ratio = log_q + np.log(q), shared / np.sqrt(q)
+        z, weight = gaussian._values(phi, log_inner, ratio)
+        sizes = np.sqrt((phi.value(z) ** 2 * weight).sum(axis=1))
+        differences = gaussian._means(phi, log_inner, ratio) - (phi.value(z) * weight).sum(axis=1)
+        assert (np.abs(differences) <= 1e-11 * sizes).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archcalc.analyses.initial import Draw
-from archcalc.analyses.mean_field import normalised, spatial, units, weighted
+from archcalc.analyses.mean_field import merging, normalised, spatial, units, weighted
 from archcalc.analyses.mean_field.functions import function
 from archcalc.analyses.mean_field.maps import Map, alike, alone, zeros
 from archcalc.analyses.mean_field.noise import Noise
@@ -31,7 +31,7 @@ def test_the_gradient_of_a_broadcast_is_one_sum_over_both_axes() -> None:
     drawn = math.sqrt(corr) * random.standard_normal((20_000, 1)) + math.sqrt(
         1 - corr
     ) * random.standard_normal((20_000, 20))
-    output = units.unbroadcast(unit_gradient((5, 4, 8), corr), (1, 1, 8))
+    output = merging.unbroadcast(unit_gradient((5, 4, 8), corr), (1, 1, 8))
     assert [g.size for g in output.profile.groups] == [1, 1, 8]
     assert math.exp(output.log_mean) == pytest.approx((drawn.sum(axis=1) ** 2).mean(), rel=0.05)
 
@@ -132,9 +132,9 @@ def test_the_gradient_of_few_weights_is_correlated_with_their_unit(name: str, sh
 
 
 def test_the_gradient_of_a_broadcast_axis_of_size_two_is_a_sum() -> None:
-    output = units.unbroadcast(unit_gradient((2, 3, 8), 0.0), (1, 3, 8))
+    output = merging.unbroadcast(unit_gradient((2, 3, 8), 0.0), (1, 3, 8))
     assert math.exp(output.log_mean) == pytest.approx(2)
-    output = units.unbroadcast(unit_gradient((4, 2, 3), 0.0), (1, 2, 3))
+    output = merging.unbroadcast(unit_gradient((4, 2, 3), 0.0), (1, 2, 3))
     assert math.exp(output.log_mean) == pytest.approx(4)
 
 
