@@ -98,6 +98,9 @@ def cold_processes(repetitions: int) -> None:
     print(f"  ratio 1/{theirs.seconds / ours.seconds:.1f} (aim: 1/30), {ours.mebibytes:.1f} MiB (aim: 28)")
 
 
+ROUNDS = 3
+
+
 def in_process(repetitions: int, where: Path) -> None:
     import archcalc
 
@@ -118,19 +121,24 @@ def in_process(repetitions: int, where: Path) -> None:
 
     everything = archcalc.Report.to_dict
     everything(archcalc.analyze(archcalc.load("keras:ResNet50")))  # imports
-    ours, whole = seconds(counts), seconds(everything)
-    done = subprocess.run(
-        [str(environment(where)), str(PEERS / "timed.py"), str(repetitions)],
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    record = json.loads(done.stdout.splitlines()[-1])
+    python = str(environment(where))
+    ours = whole = float("inf")
+    theirs: dict[str, float] = {}
+    for _ in range(ROUNDS):  # minutes of a machine differ: both sides get all of them
+        ours, whole = min(ours, seconds(counts)), min(whole, seconds(everything))
+        done = subprocess.run(
+            [python, str(PEERS / "timed.py"), str(repetitions)],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        record = json.loads(done.stdout.splitlines()[-1])
+        theirs = {name: min(each, theirs.get(name, each)) for name, each in record["seconds"].items()}
     print("ResNet-50 in a running process, CPU seconds")
     print(f"  {'archcalc':18} {ours:8.4f} s  what the peers count")
     print(f"  {'':18} {whole:8.4f} s  every figure, as data")
-    for name, each in sorted(record["seconds"].items(), key=lambda item: item[1]):
+    for name, each in sorted(theirs.items(), key=lambda item: item[1]):
         print(f"  {name:18} {each:8.4f} s  {each / ours:6.1f} and {each / whole:.1f} times as long")
     versions = ", ".join(f"{n} {v}" for n, v in record["versions"].items())
     print(f"  aim: 40, 200 would be good; {versions}")

@@ -425,9 +425,13 @@ def activation_name(activation: Any) -> str:
     return _NAMES.get(name, name)
 
 
+def is_identity(activation: Any) -> bool:
+    return activation_name(activation) == "linear"
+
+
 def activation_ops(activation: Any, shape: Shape) -> Size:
     """Elementwise operations of an activation: one per unit, none for the identity."""
-    return 0 if activation_name(activation) == "linear" else prod(shape)
+    return 0 if is_identity(activation) else prod(shape)
 
 
 def coupled(window: Window, activation: Any, axes: int | None = None) -> Window:

@@ -45,6 +45,7 @@ def family(cls: L) -> L:
     if "__annotations__" in vars(cls) or sum(map(dataclasses.is_dataclass, cls.__bases__)) > 1:
         collect(cls)
         cls.kinds = _kinds(cls)
+        cls._activations = tuple(n for n, k in cls.kinds.items() if getattr(k, "what", "") == "activation")
         cls._normalised = tuple((n, k) for n, k in cls.kinds.items() if not isinstance(k, UntrackedKind))
     return cls
 
@@ -119,6 +120,7 @@ class Layer(Record, ABC):
         self.check()
 
     _normalised: ClassVar[tuple[tuple[str, Kind], ...]] = ()
+    _activations: ClassVar[tuple[str, ...]] = ()  # the arguments that name one
 
     @property
     def makes_mask(self) -> bool:
@@ -186,8 +188,7 @@ class Layer(Record, ABC):
     @property
     def has_foreign_activation(self) -> bool:
         """Whether an activation is a function of another package, of which nothing but its place is known."""
-        named = (n for n, kind in self.kinds.items() if getattr(kind, "what", "") == "activation")
-        return any(getattr(self, n) == "unknown" for n in named)
+        return any(getattr(self, name) == "unknown" for name in self._activations)
 
     @classmethod
     def spec_key(cls, field: str) -> str:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Annotated
 
 from archcalc.arith import Shape, Size, certainly, equal, exact_div, prod, require_equal, total
-from archcalc.layers.activations import activated, activation_ops, coupled
+from archcalc.layers.activations import activated, activation_ops, coupled, is_identity
 from archcalc.layers.base import Weight, Window, family, layer, one_input
 from archcalc.layers.fields import (
     ActivationName,
@@ -94,7 +94,10 @@ class Kernel(Spatial):
 
     def primitives(self, *inputs: Shape) -> Primitives:
         (x,) = inputs
-        return (*self.convolutions(x), *activated(self.activation, self.output_shape(x)))
+        convolutions = self.convolutions(x)
+        if is_identity(self.activation):
+            return convolutions
+        return (*convolutions, *activated(self.activation, self.output_shape(x)))
 
 
 @family

@@ -22,10 +22,13 @@ class Record:
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, defaults, number = self.__dict__, self._defaults, len(values)
-        fields.update(defaults)
+        if number < len(defaults):
+            fields.update(defaults)
         fields.update(zip(defaults, values, strict=False))
-        fields.update(named)
-        twice = number and named and not named.keys().isdisjoint([*defaults][:number])
+        twice = False
+        if named:
+            fields.update(named)
+            twice = bool(number) and not named.keys().isdisjoint([*defaults][:number])
         if len(fields) > len(defaults) or number > len(defaults) or twice:
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(defaults)}, each given once")
         for name in self._required[number:]:  # those without a default come first

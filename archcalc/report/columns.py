@@ -169,7 +169,7 @@ class Figures:
 
     @once
     def _held(self) -> Sequence[Held | None]:
-        return held_by_node(self.graph, self.output_shapes)
+        return held_by_node(self.graph, self.output_shapes, self.weights)
 
     def _calls(self, tensor_bytes: Sequence[Sequence[Size]]) -> list[Call]:
         precision = self.options.precision
@@ -232,8 +232,7 @@ class Figures:
         if self.output_shapes.indices:
             return peak.Course((), reason=CHANGING)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
-        run = self.peaks.course.run
-        forward = None if run is None else run.program
+        forward = self.peaks.course.run
         return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, forward)
 
     @once

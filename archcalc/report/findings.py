@@ -77,6 +77,8 @@ def assumed(figures: Figures) -> Iterator[Finding]:
     nodes = figures.graph.nodes
     known = {id(layer): layer for layer in (node.layer for node in nodes)}  # equal ones are one object
     texts = {i: next(filter(None, map(_assumption, with_inner([layer]))), "") for i, layer in known.items()}
+    if not any(texts.values()):
+        return
     for node, kind in zip(nodes, figures.type, strict=True):
         text = texts[id(node.layer)]
         if text:

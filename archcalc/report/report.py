@@ -159,7 +159,7 @@ class Report(Frozen):
         of = self._of
         return (
             *(() if of.all_known else _unknown_layers(self.rows)),
-            *stated_findings(of.asked, of.graph),
+            *stated_findings(of.asked, of.options, of.graph),
             *findings.unused(of),
             *findings.assumed(of),
             *findings.measured(of),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import isfinite
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcalc.arith import Shape, Size
@@ -73,8 +73,8 @@ def data_of(row: Entries, values: Values, unknown: dict[str, str]) -> Part:
     """A row's data."""
     data = named(row)
     data["inputs"] = [*row.inputs]
-    data.update(common(row, values))
-    data.update(fields(row, values, unknown))
+    add_common(data, row, values)
+    add_fields(data, row, values, unknown)
     return data
 
 
@@ -99,10 +99,10 @@ def parts(columns: Any) -> Iterator[tuple[Part, Part, Part]]:
             if part is None:
                 if len(shared) == MOST_SHARED:
                     shared.clear()
-                part = shared[key] = common(row, values)
+                part = shared[key] = add_common({}, row, values)
         else:  # symbols take long to compare
-            part = common(row, values)
-        yield named(row), part, fields(row, values, unknown)
+            part = add_common({}, row, values)
+        yield named(row), part, add_fields({}, row, values, unknown)
 
 
 def _with_unknown(columns: Any) -> Iterator[tuple[Entries, dict[str, str]]]:
@@ -121,12 +121,11 @@ def named(row: Entries) -> Part:
     return {"name": row.name, "type": row.type, "inputs": row.inputs}
 
 
-def common(row: Entries, values: Values) -> Part:
-    part = {
-        "output_shape": values(row.output_shapes[0]),
-        "shared_with": row.shared_with,
-        "copies": to_json_value(row.copies),
-    }
+def add_common(part: Part, row: Entries, values: Values) -> Part:
+    """The part with what all calls of a layer on the same shapes have in common."""
+    part["output_shape"] = values(row.output_shapes[0])
+    part["shared_with"] = row.shared_with
+    part["copies"] = to_json_value(row.copies)
     part.update(zip(SUMMED, values(row.figures), strict=True))
     part["weights"] = [
         {"name": name, "shape": values(shape), "trainable": trainable}
@@ -135,13 +134,11 @@ def common(row: Entries, values: Values) -> Part:
     return part
 
 
-def fields(row: Entries, values: Values, unknown: dict[str, str]) -> Part:
-    """The fields, what is unknown, and what few rows have."""
-    part: Part = {
-        "receptive_field": _field_dict(row.field, values),
-        "effective_receptive_field_sigma": _sigma(row.effective_field, values),
-        "unknown": unknown,
-    }
+def add_fields(part: Part, row: Entries, values: Values, unknown: dict[str, str]) -> Part:
+    """The part with the fields, what is unknown, and what few rows have."""
+    part["receptive_field"] = _field_dict(row.field, values)
+    part["effective_receptive_field_sigma"] = _sigma(row.effective_field, values)
+    part["unknown"] = unknown
     if row.gradient is not None:
         part["gradient"] = row.gradient.to_dict()
     if len(row.output_shapes) > 1:
@@ -201,16 +198,18 @@ def all_plain(columns: Any) -> bool:
 
 _SIZES = ("size", "min_size", "stride", "offset")
 _all = chain.from_iterable
+_values = methodcaller("values")
 
 
 def _once(objects: Iterable[Any]) -> Iterable[Any]:
     """Each object once; equal layers on equal shapes have the same objects."""
-    return {id(each): each for each in objects}.values()
+    every = [*objects]
+    return dict(zip(map(id, every), every, strict=True)).values()
 
 
 def _distinct(fields: Sequence[Mapping[str, Any]]) -> Iterable[Any]:
     """The fields of a column, each object once."""
-    return _once(field for of in fields for field in of.values() if field is not None)
+    return [field for field in _once(_all(map(_values, fields))) if field is not None]
 
 
 def unknown(row: Row | Entries, figures: Iterable[Size]) -> dict[str, str]:

@@ -23,8 +23,8 @@ def completed(asked: AnalysisOptions, graph: Graph) -> AnalysisOptions:
     )
 
 
-def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
-    """What the file says and the figures do not follow."""
+def findings(asked: AnalysisOptions, used: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
+    """What the file says and the figures, of the options that are `used`, do not follow."""
     if graph.claims:
         number = len(graph.claims)
         yield Finding(
@@ -35,7 +35,6 @@ def findings(asked: AnalysisOptions, graph: Graph) -> Iterator[Finding]:
             "archcalc audit checks them",
         )
     policies = _policies(graph)
-    used = completed(asked, graph)
     if asked.dtype is None and len(policies) > 1:
         others = [n for n in graph.nodes if _policy(n.layer) not in (None, used.dtype)]
         yield Finding(

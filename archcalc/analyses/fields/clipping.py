@@ -29,6 +29,8 @@ Box: TypeAlias = tuple[IndexSet | None, ...]
 # boxes of one tensor that are followed separately; more are replaced by their union along each axis
 MAX_BOXES = 8
 
+_WHATEVER_UNITS = (Whole, Fixed, UnknownRead)  # reads that are the same for all units
+
 
 def clipped_sizes(
     graph: Graph, shapes: Shapes, windows: Windows, roots: Mapping[int, Sequence[int]], node: int
@@ -139,7 +141,7 @@ def _box(shape: Shape, channels: Collection[int], position: Sequence[int]) -> Bo
 
 def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
     """What a layer reads of an input of this shape for a box of its output; None if nothing."""
-    if all(units is None for units in box):
+    if not any(box):  # all are unknown
         return (None,) * len(shape)
     box_read: list[IndexSet | None] = []
     certain = True
@@ -156,7 +158,7 @@ def _box_read(box: Box, window: Window, shape: Shape, out: Shape) -> Box | None:
             axes = read.axes or range(len(out))
             everything = all(box[a] == ((0, out[a]),) for a in axes)
             units = ((0, n),) if everything and type(n) is int else None
-        elif isinstance(read, Whole | Fixed | UnknownRead):
+        elif isinstance(read, _WHATEVER_UNITS):
             units = indices_read(None, read, n)
         else:
             units = indices_read(box[read.axis], read, n)

@@ -299,7 +299,7 @@ class MomentAlgebra:
     def effective_field(self, state: State, shape: Shape) -> EffectiveField:
         if isinstance(state, AlikeMoments) and isfinite(state.variance):
             each = len(state.axes)
-            return EffectiveField((_root(state.variance),) * each, (state.variance,) * each)
+            return EffectiveField((sqrt(max(state.variance, 0.0)),) * each, (state.variance,) * each)
         variances = tuple(self._variance(moments, shape) for moments in axis_moments(state).axes)
         if NOTHING in variances:  # a unit that reads nothing along one axis reads nothing at all
             variances = (NOTHING,) * len(variances)

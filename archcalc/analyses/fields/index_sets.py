@@ -53,6 +53,17 @@ def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None
     """
     if type(n) is not int:
         return None
+    if isinstance(read, Taps) and units is not None:
+        fields = (read.stride, read.offset, read.count, read.dilation)
+        if not concrete(fields):
+            return None
+        if fields[:3] == (1, 0, 1) and units[-1][1] <= n:
+            return units
+        one = _interval(*units[0], *fields) if len(units) == 1 else None
+        if one is not None:
+            first, stop = max(one[0], 0), min(one[1], n)
+            return ((first, stop),) if first < stop else ()
+        return _clipped(_taps(units, n, *fields), n)
     if isinstance(read, Whole):
         return ((0, n),)
     if isinstance(read, Fixed):
@@ -64,17 +75,6 @@ def indices_read(units: IndexSet | None, read: Read, n: Size) -> IndexSet | None
         if read.mirrored:
             first, last = n - last, n - first
         return _clipped([(first, n) if read.backwards else (0, last)], n)
-    if isinstance(read, Taps):
-        fields = (read.stride, read.offset, read.count, read.dilation)
-        if not concrete(fields):
-            return None
-        if fields[:3] == (1, 0, 1) and units[-1][1] <= n:
-            return units
-        one = _interval(*units[0], *fields) if len(units) == 1 else None
-        if one is not None:
-            first, stop = max(one[0], 0), min(one[1], n)
-            return ((first, stop),) if first < stop else ()
-        return _clipped(_taps(units, n, *fields), n)
     if isinstance(read, Phases):
         return _clipped(_phases(units, read), n)
     if isinstance(read, Section):

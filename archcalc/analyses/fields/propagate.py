@@ -104,10 +104,8 @@ class Propagation(Generic[S]):
     def pass_through(self, part: int | Repeat) -> None:
         if not isinstance(part, Repeat):
             node = self.graph.nodes[part]
-            if self.windows.source[part] != part:
-                self.states.append(self.state_at(node.inputs[0], len(self.open)))
-            else:
-                self.states.append(self.state_of(part, node))
+            is_source = self.windows.source[part] == part
+            self.states.append(self.state_of(part, node) if is_source else self.read(node.inputs[0]))
             return
         self.open.append(part)
         for inner in self.graph.parts(part.first, part.last, part):
@@ -134,7 +132,7 @@ class Propagation(Generic[S]):
         # states describe the axes of a node's first output
         other_output = len(shape) != len(shapes[tap.node][0])
         seen: dict[int, S] = {}
-        for root, state in self.state_at(tap, len(self.open)).items():
+        for root, state in self.read(tap).items():
             try:
                 if other_output:
                     seen[root] = algebra.unknown(self.axes(root), self.why_other_output(tap))
@@ -161,6 +159,10 @@ class Propagation(Generic[S]):
 
     def shape(self, tap: Tap) -> Shape:
         return self.shapes[tap.node][tap.output]
+
+    def read(self, tap: Tap) -> dict[int, S]:
+        """What a tap sees, relative to the innermost open block."""
+        return self.state_at(tap, len(self.open)) if self.open else self.states[tap.node]
 
     # -- repeated blocks -------------------------------------------------------------------------
     def state_at(self, tap: Tap, depth: int) -> dict[int, S]:

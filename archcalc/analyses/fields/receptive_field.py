@@ -221,14 +221,13 @@ def _alike(first: Dependence, second: Dependence, shape: Shape) -> bool:
     if isinstance(first, Unknown) or isinstance(second, Unknown) or len(first) != 1 or len(second) != 1:
         return False
     (a,), (b,) = first, second
-    if isinstance(a, ScatteredUnit) or isinstance(b, ScatteredUnit) or a.axis is None or b.axis is None:
+    if isinstance(a, ScatteredUnit) or isinstance(b, ScatteredUnit) or a.whole != b.whole:
         return False
-    if a.whole or b.whole or a.domains or b.domains:
+    if a.domains or b.domains:
         return False
+    sides: list[Any] = [None if seen.axis is None else shape[seen.axis] for seen in (a, b)]
     numbers = [n for edge in (a.lo, a.hi, b.lo, b.hi) for n in (edge.step, *edge.values)]
-    return _comparable((shape[a.axis], shape[b.axis], *numbers)) and (
-        (a.lo, a.hi, shape[a.axis]) == (b.lo, b.hi, shape[b.axis])
-    )
+    return _comparable((*sides, *numbers)) and (a.lo, a.hi, sides[0]) == (b.lo, b.hi, sides[1])
 
 
 def _same(shape: Shape, other: Shape) -> bool:

@@ -14,9 +14,19 @@ from archcalc.graph import Graph, Tap
 from archcalc.layers.base import Weight
 
 
-def held_by_node(graph: Graph, shapes: Shapes) -> list[Held | None]:
-    """What each node's layer holds, by its rules; None where it has none."""
-    return list(graph.each(shapes, held))
+def held_by_node(graph: Graph, shapes: Shapes, weights: Weights) -> list[Held | None]:
+    """What each node's layer holds, by its rules; None where it has none.
+
+    `weights`: without those that are shared, here and below.
+    """
+    cases = graph.cases(shapes)
+    known: list[Held | None] = []
+    for i, (node, case) in enumerate(zip(graph.nodes, cases.of, strict=True)):
+        if case == len(known):  # numbers are in the order of their first appearance
+            layer, inputs = cases.calls[case]
+            owner = i if node.shared_with is None else node.shared_with
+            known.append(held(layer, inputs, shapes[i][0], weights[owner]))
+    return [known[case] for case in cases.of]
 
 
 def calls(
@@ -27,7 +37,7 @@ def calls(
     weights: Weights,
     precision: Precision,
 ) -> list[Call]:
-    """Every node's call; `tensor_bytes` are those of one sample, `weights` without those that are shared."""
+    """Every node's call; `tensor_bytes` are those of one sample."""
     made: list[Call] = []
     carried = _carried(graph, weights)
     has_gradient: list[bool] = []
@@ -35,20 +45,19 @@ def calls(
     for i, node in enumerate(graph.nodes):
         rule = rules[i] or NO_RULE
         own = weights[i if node.shared_with is None else node.shared_with]
-        flows = tuple(
-            [not rule.stops and (has_gradient[tap.node] or (i, tap) in carried) for tap in node.inputs]
-        )
+        flows: tuple[bool, ...] = tuple([not rule.stops and has_gradient[read] for read, _ in node.inputs])
+        if carried and not rule.stops:
+            flows = tuple([flow or (i, tap) in carried for flow, tap in zip(flows, node.inputs, strict=True)])
         upcast = rule.upcast and precision.activation < SINGLE
         inputs = graph.input_shapes(shapes, node) if upcast else ()
-        outputs = tuple(tensor_bytes[i])
-        key = id(rule), id(own), outputs, flows, inputs
+        key = id(rule), id(own), id(tensor_bytes[i]), flows, inputs
         try:
             call = known.get(key)
-        except TypeError:  # arrays of sizes, or unknown ones
-            call = _call(rule, own, outputs, flows, inputs, precision)
+        except TypeError:  # arrays of sizes
+            call = _call(rule, own, tuple(tensor_bytes[i]), flows, inputs, precision)
         else:
             if call is None:
-                call = known[key] = _call(rule, own, outputs, flows, inputs, precision)
+                call = known[key] = _call(rule, own, tuple(tensor_bytes[i]), flows, inputs, precision)
         made.append(call)
         has_gradient.append(call.has_gradient)
     return made

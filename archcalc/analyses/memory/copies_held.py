@@ -48,9 +48,9 @@ class HeldTensors:
 
     def bytes(self, node: int, outputs: Sequence[Size]) -> Size:
         """What all copies of a node's outputs hold, from the bytes of one copy of each."""
-        held = [(self._held[node, k], size) for k, size in enumerate(outputs) if (node, k) in self._held]
         if not self._repeats:
-            return total(size for _, size in held)
+            return total([size for k, size in enumerate(outputs) if (node, k) in self._held])
+        held = [(self._held[node, k], size) for k, size in enumerate(outputs) if (node, k) in self._held]
         return total(self._over(self._around(node), copies, size) for copies, size in held)
 
     def _over(self, around: Sequence[int], held: set[Copies], of_one: Size) -> Size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -67,9 +67,10 @@ class Execution:
         for number, step in enumerate(self.steps):
             if step.node in self.inputs:
                 self.out[number] = [self.values.write(size) for size in self.calls[step.node].outputs]
+        self.given = [value for written in self.out for value in written]  # what is there from the start
 
     def end(self) -> None:
-        self.values.end(self.of(self.program.run.outputs))
+        self.values.end([*self.given, *self.of(self.program.run.outputs)])
 
     def of(self, tensors: Iterable[tuple[int, int]]) -> list[int]:
         """The values of tensors, given by the numbers of their steps and outputs."""
@@ -84,23 +85,21 @@ class Execution:
                 self.forward(number, call.inference, call.copies)
         self.end()
 
-    def forward(self, number: int, sample: Size, fixed: Size = 0) -> Sequence[int]:
-        """The forward pass of a call, which holds these bytes beside its outputs; their values."""
+    def forward(self, number: int, sample: Size, fixed: Size = 0) -> None:
+        """The forward pass of a call, which holds these bytes beside its outputs."""
         step, values = self.steps[number], self.values
         call = self.calls[step.node]
-        reads, way = self.of(step.reads), call.way
+        reads = self.of(step.reads)
         values.event(step.node, reads, sample, fixed)
-        sources: Sequence[int] = ()
-        if way != NEW:
-            sources = taken_over(call, reads, values.sample.__getitem__, self.program.same)
-        written = [values.write(size, 0, way, sources) for size in call.outputs]
-        self.out[number] = written
-        return written
+        sources = taken_over(call, reads, values.sample.__getitem__, self.program.same)
+        if sources:
+            self.out[number] = [values.write(call.outputs[0], 0, call.held.value, sources)]
+        else:
+            self.out[number] = [values.write(size) for size in call.outputs]
 
-    def tensors(self) -> dict[int, Tap]:
-        """The tensors of the graph by their values."""
-        return {
-            value: Tap(step.node, k)
-            for step, written in zip(self.steps, self.out, strict=True)
-            for k, value in enumerate(written)
-        }
+    def tensors(self, among: Container[int]) -> Iterator[tuple[int, Tap]]:
+        """The tensors of the graph whose values are among these, with them."""
+        for step, written in zip(self.steps, self.out, strict=True):
+            for k, value in enumerate(written):
+                if value in among:
+                    yield value, Tap(step.node, k)

@@ -86,7 +86,7 @@ class Call(NamedTuple):
 
     @property
     def has_gradient(self) -> bool:
-        return self.trained or any(self.flows)
+        return self.trained or True in self.flows
 
 
 class Link(NamedTuple):

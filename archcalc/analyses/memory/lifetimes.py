@@ -81,6 +81,21 @@ class Lifetimes:
             self._sources[value] = way, sources
         return value
 
+    def insert(self, event: int, sample: Size, fixed: Size = 0) -> int:
+        """A value that an earlier event has written."""
+        value = self.write(sample, fixed)
+        self.born[value] = self.last[value] = event
+        return value
+
+    def again(self, working: list[Size], fixed: dict[int, Size]) -> Lifetimes:
+        """A copy, in which events hold these bytes in the meantime."""
+        other = Lifetimes()
+        other.sample, other.born, other.last = self.sample[:], self.born[:], self.last[:]
+        other._fixed, other._sources = {**self._fixed}, {**self._sources}
+        other._nodes, other._working, other._fixed_working = self._nodes[:], working, fixed
+        other._phases = self._phases[:]
+        return other
+
     def copied(self, source: int, copy: int) -> None:
         """A copy reads its source when it is made; one that nothing reads is not made after all."""
         made = self.born[copy]
@@ -91,9 +106,8 @@ class Lifetimes:
             del self._sources[copy]
 
     def end(self, kept: Iterable[int]) -> None:
-        """These values are alive to the end, and those that were there from the start."""
-        from_start = bisect_right(self.born, BEFORE)
-        for value in (*range(from_start), *kept):
+        """These values are alive to the end."""
+        for value in kept:
             self.last[value] = END
 
     def what(self, event: int) -> tuple[int | None, str]:
@@ -152,11 +166,11 @@ class Lifetimes:
                     falls[freed[value] + 2] += size
         return list(accumulate(map(sub, written, falls))), written
 
-    def alive(self, event: int) -> Iterator[tuple[int, Size]]:
+    def alive(self, event: int) -> dict[int, Size]:
         """Of each buffer at an event one value that is alive, and the bytes of a sample."""
-        seen = set()
         buffer, _ = self._buffers
+        alive: dict[int, int] = {}  # by buffer
         for value, (born, last) in enumerate(zip(self.born, self.last, strict=True)):
-            if born <= event <= last and buffer[value] not in seen:
-                seen.add(buffer[value])
-                yield value, self.sample[buffer[value]]
+            if born <= event <= last:
+                alive.setdefault(buffer[value], value)
+        return {value: self.sample[first] for first, value in alive.items()}

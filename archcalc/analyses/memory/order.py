@@ -31,7 +31,7 @@ def keras_order(graph: Graph) -> Sequence[int]:
         of_layer[owner] = depths[i] = depth
         for tap in node.reads:
             depths[tap.node] = max(depth + 1, depths.get(tap.node, 0))
-    by_depth = sorted(depths, key=lambda i: -depths[i])  # a stable sort
+    by_depth = sorted(depths, key=depths.__getitem__, reverse=True)  # a stable sort
     return [*by_depth, *(i for i in rows if i not in depths)]
 
 
@@ -47,13 +47,13 @@ def _inputs_first(graph: Graph) -> list[int]:
     postorder: list[int] = []
     seen: set[int] = set()
     for output in graph.outputs:
-        stack = [(output.node, False)]
+        stack = [output.node]
         while stack:
-            i, done = stack.pop()
-            if done:
-                postorder.append(i)
+            i = stack.pop()
+            if i < 0:  # what it reads is done
+                postorder.append(~i)
             elif i not in seen:
                 seen.add(i)
-                stack.append((i, True))
-                stack += [(t.node, False) for t in reversed(graph.nodes[i].reads)]
+                stack.append(~i)
+                stack += [source for source, _ in reversed(graph.nodes[i].reads)]
     return postorder

@@ -8,6 +8,7 @@ works in place where it can: nothing else reads its input, and its output has th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from archcalc.analyses.memory.lifetimes import Moment
 from archcalc.analyses.memory.recompute import plan
 from archcalc.analyses.memory.steps import MAX_NESTED_REPEATS, Run
 from archcalc.analyses.memory.training_step import TrainingStep
-from archcalc.arith import Size, at_most, certainly, concrete, largest
+from archcalc.arith import Size, largest
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
 
@@ -49,7 +50,8 @@ class Course(NamedTuple):
             return Unknown(self.reason)
         if len(self.moments) == 1:
             return self.moments[0].at(batch)
-        return largest(*{moment.at(batch) for moment in self.moments}) if self.moments else 0
+        # once each, in their order: what is found to be the largest may depend on it
+        return largest(*dict.fromkeys(moment.at(batch) for moment in self.moments)) if self.moments else 0
 
     def moment(self, batch: Size) -> Moment | None:
         """The first moment at which the peak occurs; None if that depends on symbols."""
@@ -88,21 +90,20 @@ def training(
     order: Sequence[int],
     fixed: Size,
     recomputed: Sequence[Block] = (),
-    forward: Program | None = None,
+    forward: Execution | None = None,
 ) -> Course:
     """A training step, in which weights and the optimizer's state take `fixed` bytes from start to end.
 
-    `forward`: the program of these calls in inference, if it is known.
+    `forward`: the run of these calls in inference, if it is known.
     """
     if forward is not None and forward.calls is calls and not (graph.repeats or recomputed):
-        program = forward
+        step = TrainingStep(forward.program, forward)
     else:
         # the first and the last copy of a block differ from those between: next to them is another layer
         run = Run(graph, contiguous(graph, order, recomputed), ends=2)
-        program = Program(graph, run, calls, plan(graph, calls, recomputed))
-    if reason := _refused(program.run):
-        return Course((), reason=reason)
-    step = TrainingStep(program)
+        if reason := _refused(run):
+            return Course((), reason=reason)
+        step = TrainingStep(Program(graph, run, calls, plan(graph, calls, recomputed)))
     step.run()
     return _course(step, fixed)._replace(run=None)
 
@@ -118,7 +119,7 @@ def _course(run: Execution, fixed: Size = 0) -> Course:
     values, program = run.values, run.program
     moments = [
         Moment(fixed + own, sample, event, *values.what(event))
-        for own, sample, event in _highest(_largest_in_a_row(values.moments()))
+        for own, sample, event in _highest(values.moments())
     ]
     least_copies, different = program.run.least_copies, tuple(program.different)
     return Course(moments, run, least_copies=least_copies, different=different)
@@ -127,37 +128,28 @@ def _course(run: Execution, fixed: Size = 0) -> Course:
 Alive = tuple[Size, Size, int]  # fixed bytes, those of each sample, and at which event
 
 
-def _largest_in_a_row(moments: Iterable[Alive]) -> list[Alive]:
-    """Of moments in a row that exceed each other only the largest; of a long run these are few."""
-    kept: list[Alive] = []
-    for moment in moments:
-        if kept and _exceeds(kept[-1], moment):
-            continue
-        while kept and _exceeds(moment, kept[-1]):
-            kept.pop()
-        kept.append(moment)
-    return kept
+def _highest(moments: Iterable[Alive]) -> list[Alive]:
+    """The moments by their events, without those that another one exceeds whatever the batch.
 
-
-def _exceeds(one: Alive, other: Alive) -> bool:
-    """Whether one is larger with every batch, or as large and earlier; False if that depends on symbols."""
-    (a, b, at), (c, d, then) = one, other
-    if type(a) is int and type(b) is int and type(c) is int and type(d) is int:
-        return a >= c and b >= d and (a > c or b > d or at <= then)
-    return False
-
-
-def _highest(moments: Sequence[Alive]) -> Sequence[Alive]:
-    """The moments in their order, without those that another one exceeds whatever the batch."""
-    if not all(concrete(m[:2]) for m in moments):
-        return moments
+    Of equal ones the first is left; what depends on symbols is not compared.
+    """
     highest: list[Alive] = []
-    most: Size = -1  # bytes of a sample
-    for moment in sorted(moments, key=lambda m: (-m[0], -m[1], m[2])):
-        if certainly(at_most(most + 1, moment[1])):
+    most: dict[int, tuple[int, int]] = {}  # by the fixed bytes those of a sample, and the event
+    for moment in moments:
+        fixed, sample, event = moment
+        if type(fixed) is not int or type(sample) is not int:
             highest.append(moment)
-            most = moment[1]
-    return sorted(highest, key=lambda m: m[2])
+            continue
+        known = most.get(fixed)
+        if known is None or sample > known[0] or (sample == known[0] and event < known[1]):
+            most[fixed] = sample, event
+    exceeded = -1
+    for fixed in sorted(most, reverse=True):
+        sample, event = most[fixed]
+        if sample > exceeded:
+            highest.append((fixed, sample, event))
+            exceeded = sample
+    return sorted(highest, key=itemgetter(2))
 
 
 def peak(course: Course, batch: Size) -> Peak:
@@ -165,9 +157,9 @@ def peak(course: Course, batch: Size) -> Peak:
     moment, run = course.moment(batch), course.run
     if moment is None or run is None:
         return Peak(course.at(batch), None)
-    tensors, event = run.tensors(), moment.event
-    node = run.program.graph.inputs[0] if event < 0 else moment.node
-    held = tuple((tensors[value], batch * size) for value, size in run.values.alive(event))
+    alive = run.values.alive(moment.event)
+    node = run.program.graph.inputs[0] if moment.event < 0 else moment.node
+    held = tuple((tap, batch * alive[value]) for value, tap in run.tensors(alive))
     return Peak(course.at(batch), node, held)
 
 

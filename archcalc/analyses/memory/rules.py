@@ -10,15 +10,15 @@ from archcalc.analyses.memory.chain_shapes import ELEMENTWISE, shape_after
 from archcalc.analyses.memory.held import NEW, Held, Link, chained
 from archcalc.arith import Shape, Size, largest, prod, total
 from archcalc.layers import primitives as prim
-from archcalc.layers.base import Layer
+from archcalc.layers.base import Layer, Weight
 from archcalc.layers.inner import Inner
 from archcalc.layers.opaque import Opaque
 
 
-def held(layer: Layer, *inputs: Shape) -> Held | None:
+def held(layer: Layer, inputs: tuple[Shape, ...], output: Shape, weights: Sequence[Weight]) -> Held | None:
     """What a call of this layer holds, per sample; None if nothing is known of its code.
 
-    Shapes have no batch axis.
+    Shapes, of the inputs and of the first output, have no batch axis.
     """
     inner = getattr(layer, "layer", None)
     if isinstance(inner.layer if isinstance(inner, Inner) else layer, Opaque):
@@ -29,12 +29,14 @@ def held(layer: Layer, *inputs: Shape) -> Held | None:
     own = None if rule is None else rule(layer, *inputs)
     if own is not None:
         return own
-    weights = {w.name: w.shape for w in layer.weights(*inputs)}
-    return _chain(layer.primitives(*inputs), inputs[0], layer.output_shape(*inputs), weights)
+    shapes = {w.name: w.shape for w in weights}
+    return _chain(layer.primitives(*inputs), inputs[0], output, shapes)
 
 
 def _chain(primitives: prim.Primitives, x: Shape, y: Shape, weights: Mapping[str, Shape]) -> Held:
     """What a chain of primitives holds between tensors of these shapes."""
+    if len(primitives) == 1:
+        return _part(primitives[0], x, y, weights)
     links = []
     for number, primitive in enumerate(primitives, start=1):
         last = all(isinstance(p, ELEMENTWISE) for p in primitives[number:])

@@ -85,8 +85,14 @@ class Run:
             at += 1
 
     def _step(self, i: int) -> None:
-        self.steps.append(Step(i, tuple(map(self.source, self._nodes[i].inputs)), self._copy))
-        self._step_of[i] = len(self.steps) - 1
+        inputs, step_of = self._nodes[i].inputs, self._step_of
+        moved = bool(self._replaced)
+        for source, _ in inputs:
+            moved = moved or step_of[source] != source
+        if moved:
+            inputs = tuple(map(self.source, inputs))
+        step_of[i] = len(self.steps)
+        self.steps.append(Step(i, inputs, self._copy))
 
     def _run_copies(self, repeat: Repeat, inside: tuple[Repeat, ...]) -> None:
         before, outer = self._replaced.get(repeat.source), self._copy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from archcalc.analyses.memory.precision import PRECISIONS, Precision
 from archcalc.analyses.shapes import Shapes
@@ -21,14 +22,18 @@ def tensors(
     """
     by_node: list[list[Size]] = []
     types: list[str] = []
+    known: dict[Any, tuple[str, list[Size]]] = {}  # equal layers on equal shapes are the same objects
     for node, outputs in zip(graph.nodes, shapes, strict=True):
-        own = node.layer.dtype if declared and isinstance(node.layer.dtype, str) else ""
-        compute = PRECISIONS.get(own, precision).compute
-        types.append(node.layer.result_dtype(compute, *[types[t.node] for t in node.inputs]))
-        if type(node.layer).__name__ == "Parameter":  # it is held as a weight
-            by_node.append([0])
-            continue
-        by_node.append(_bytes(types[-1], outputs, batch))
+        layer, of_inputs = node.layer, tuple([types[i] for i, _ in node.inputs])
+        key = id(layer), id(outputs), of_inputs
+        if key not in known:
+            own = layer.dtype if declared and isinstance(layer.dtype, str) else ""
+            dtype = layer.result_dtype(PRECISIONS.get(own, precision).compute, *of_inputs)
+            is_weight = type(layer).__name__ == "Parameter"
+            known[key] = dtype, [0] if is_weight else _bytes(dtype, outputs, batch)
+        dtype, sizes = known[key]
+        types.append(dtype)
+        by_node.append(sizes)
     return by_node
 
 

@@ -43,12 +43,14 @@ def activations(
         held.hold(tap)
     figures: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        if call.has_gradient and rules[i] is None:
+        if not call.has_gradient:
+            figures.append(0)
+        elif rules[i] is None:
             figures.append(
                 Unknown(f"no rule says what {type(node.layer).__name__} keeps for the backward pass")
             )
-            continue
-        figures.append(call.saved if call.has_gradient and i not in plan.block_of else 0)
+        else:
+            figures.append(0 if i in plan.block_of else call.saved)
     return [
         inside + held.bytes(i, call.outputs)
         for i, (inside, call) in enumerate(zip(graph.of_all_copies(figures), calls, strict=True))

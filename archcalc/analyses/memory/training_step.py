@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
+from archcalc.analyses.memory.lifetimes import BEFORE
 from archcalc.arith import Size, largest, total
 from archcalc.graph import Repeat, Tap
 
@@ -17,14 +18,13 @@ class TrainingStep(Execution):
     Gradients are parts until all readers of a tensor have added theirs.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, inference: Execution | None = None) -> None:
+        """`inference`: a run of the same program, which recomputes nothing and repeats no block."""
         super().__init__(program)
         self.plan = program.plan
         # the nodes through whose outputs gradients flow
         self.flows = [call.has_gradient and i not in self.inputs for i, call in enumerate(self.calls)]
-        for tap in program.run.outputs:  # labels belong to the batch, and are as large as the outputs
-            if self.flows[self.steps[tap.node].node]:
-                self.values.write(self._size(tap))
+        self.given_forward = inference
         self.inside: dict[int, int] = {}  # what the calls of a step keep
         self.between: dict[int, int] = {}  # the same of copies of a block that do not run
         self.parts: dict[tuple[int, int], list[int]] = {}  # of the gradient of a tensor
@@ -35,12 +35,18 @@ class TrainingStep(Execution):
 
     def run(self) -> None:
         within = {number for span in self.spans.values() for number in span}
-        self.values.phase("forward")
-        for number, step in enumerate(self.steps):
-            if step.between is None:
-                self._forward(number)
-            elif number not in within:
-                self._keep_between(number)
+        if self.given_forward is None:
+            self.values.phase("forward")
+            for number, step in enumerate(self.steps):
+                if step.between is None:
+                    self._forward(number)
+                elif number not in within:
+                    self._keep_between(number)
+        else:
+            self._forward_as_in(self.given_forward)
+        for tap in self.program.run.outputs:  # labels belong to the batch, and are as large as the outputs
+            if self.flows[self.steps[tap.node].node]:
+                self.given.append(self.values.insert(BEFORE, self._size(tap)))
         self.values.phase("loss")
         self._loss()
         self.values.phase("backward")
@@ -63,8 +69,31 @@ class TrainingStep(Execution):
         for call in self.calls:
             if call.held.sparse and call.trained:
                 self.values.event(None, gradients, SPARSE * call.outputs[0], DENSE * call.gradients)
-        largest_layer = largest(0, *{call.gradients for call in self.calls if call.trained})
+        largest_layer = largest(0, *dict.fromkeys(call.gradients for call in self.calls if call.trained))
         self.values.event(None, gradients, fixed=largest_layer)
+
+    def _forward_as_in(self, inference: Execution) -> None:
+        """The forward pass, from that of inference: what is kept comes to it, and calls hold other bytes."""
+        working: list[Size] = []
+        fixed: dict[int, Size] = {}
+        kept: list[tuple[int, Call]] = []
+        for number, step in enumerate(self.steps):
+            i, event = step.node, len(working)
+            if i in self.inputs:
+                continue
+            call = self.calls[i]
+            if not self.flows[i]:
+                working.append(call.inference)
+                if call.copies != 0:
+                    fixed[event] = call.copies
+                continue
+            working.append(call.forward)
+            if call.saved != 0 or call.copies != 0:
+                kept.append((number, call))
+        values = self.values = inference.values.again(working, fixed)
+        self.out = inference.out
+        for number, call in kept:
+            self.inside[number] = values.insert(number - len(self.inputs), call.saved, call.copies)
 
     def _forward(self, number: int) -> None:
         """A call's forward pass, the first one or within a span another one."""
@@ -179,14 +208,14 @@ class TrainingStep(Execution):
     def _layer(self, number: int) -> None:
         step = self.steps[number]
         call, values, parts = self.calls[step.node], self.values, self.parts
-        outgoing: list[int] = []
-        outputs = [(number, k) for k in range(len(call.outputs))]
-        for tap in outputs:
-            outgoing += parts.pop(tap, ())
+        outgoing = parts.pop((number, 0), [])
+        for k in range(1, len(call.outputs)):
+            outgoing = outgoing + parts.pop((number, k), [])
         if not outgoing:
             return
-        read = [step.reads[k] for k in call.reads]
-        reads = outgoing + self.of((*read, *outputs) if call.held.output else read)
+        reads = outgoing + self.of([step.reads[k] for k in call.reads])
+        if call.held.output:
+            reads += self.out[number]
         if number in self.inside:
             reads.append(self.inside[number])
         flows, steps = self.flows, self.steps
@@ -218,6 +247,8 @@ class TrainingStep(Execution):
 
         That of an embedding is sparse: the gradients of its outputs, with their rows.
         """
+        if not self.late:
+            return
         late, self.late = self.late, []
         for number, reads, outgoing in late:
             step, call = self.steps[number], self.calls[self.steps[number].node]

@@ -213,11 +213,10 @@ def test_every_type_has_a_figure_and_a_training_step_holds_its_forward_pass() ->
         for cell in [] if name == "Opaque" else cells(cls, arguments):
             try:
                 layer = cls(**cell.arguments)
-                layer.output_shape(*cell.inputs)
-                layer.weights(*cell.inputs)
+                output, weights = layer.output_shape(*cell.inputs), layer.weights(*cell.inputs)
             except (ArchcalcError, TypeError):  # invalid, or an argument that a spec names differently
                 continue
-            rule = held(layer, *cell.inputs)
+            rule = held(layer, cell.inputs, output, weights)
             assert rule is not None, name
             figures = [getattr(rule, count) for count in COUNTS]
             assert min(figures) >= 0, (layer, rule)

@@ -69,7 +69,7 @@ def peak(graph: Graph, batch: int = 1, shapes: Any = None) -> Peak:
     shapes = shapes or infer(graph)
     sizes = tensors.tensors(graph, shapes, SINGLE, 1)
     weights = parameters.weights(graph, shapes)
-    made_calls = calls(graph, shapes, held_by_node(graph, shapes), sizes, weights, SINGLE)
+    made_calls = calls(graph, shapes, held_by_node(graph, shapes, weights), sizes, weights, SINGLE)
     return peak_of(inference(graph, made_calls, range(len(graph.nodes))), batch)
 
 

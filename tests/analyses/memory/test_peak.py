@@ -133,6 +133,7 @@ def test_peak_equals_brute_force(drawn: tuple[Graph, Calls], data: st.DataObject
         assert sum(size for _, size in highest.held) <= highest.bytes
         step = peak.training(graph, calls, any_order, 7)
         assert step.at(1) == 7 + brute_force(graph, calls, any_order, training=True)
+        assert peak.training(graph, calls, any_order, 7, (), course.run) == step
     _, usual, best, best_order, _ = inference.inference(graph, calls, keras_order(graph), 1)
     assert usual.bytes == brute_force(graph, calls, keras_order(graph))
     if best_order is None:

@@ -14,6 +14,8 @@ MARGINS = "archcalc/layers/padding.py"
 MOVING = "archcalc/layers/reshaping.py"
 ENLARGING = "archcalc/layers/upsampling.py"
 LIFETIMES = "archcalc/analyses/memory/lifetimes.py"
+RUN = "archcalc/analyses/memory/events.py"
+OUTPUTS = "self.of(self.program.run.outputs)"
 EVENTS = "archcalc/analyses/memory/training_step.py"
 READS = "archcalc/analyses/fields/compose.py"
 MAPS = "archcalc/analyses/fields/index_maps.py"
@@ -127,8 +129,14 @@ FIELDS = [
         "            last[value] = number",
         "            last[value] = last[value]",
     ),
-    Mutant("outputs freed", LIFETIMES, "(*range(from_start), *kept)", "range(from_start)"),
-    Mutant("inputs freed", LIFETIMES, "(*range(from_start), *kept)", "kept"),
+    Mutant("outputs freed", RUN, f"[*self.given, *{OUTPUTS}]", "self.given"),
+    Mutant("inputs freed", RUN, f"[*self.given, *{OUTPUTS}]", OUTPUTS),
+    Mutant(
+        "what a layer keeps is there one step later than it is made",
+        EVENTS,
+        "number - len(self.inputs)",
+        "number - len(self.inputs) + 1",
+    ),
     Mutant(
         "a buffer taken over that is read later",
         LIFETIMES,
