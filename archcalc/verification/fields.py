@@ -21,6 +21,7 @@ from archcalc.graph import Graph, Tap
 from archcalc.keras.build import reason
 from archcalc.keras.linear import linearised
 from archcalc.keras.measure import Gradients, Position, Support, Supports
+from archcalc.layers.attention import AttentionLayer
 from archcalc.layers.window import Read, Scattered, Taps
 from archcalc.report.verification import DIFFERS, Check, cannot_run, compare
 from archcalc.verification import effective_fields, input_axes
@@ -53,7 +54,7 @@ def checks(case: Case) -> Iterator[Check]:
         yield cannot_run(effective_fields.SPREAD, None, why)
         return
     found = measured(case, gradients, wanted, reads.channels)
-    flattened = _after_flattening(graph, reads)
+    flattened, one_key = _after_flattening(graph, reads), _after_one_key(graph, shapes)
     for node in case.chosen:
         name = graph.nodes[node].name
         supports = found[node]
@@ -70,7 +71,10 @@ def checks(case: Case) -> Iterator[Check]:
             # after flattening, a position includes all of an axis, and `size` is that of one unit
             flat = node in flattened or len(wanted[node][0]) < len(axes)
             sizes = {} if field is None or flat else dict(zip(axes, field.size, strict=True))
-            yield _compared(label, name, wanted[node], boxes, real, axes, sizes)
+            check = _compared(label, name, wanted[node], boxes, real, axes, sizes)
+            if check.verdict == DIFFERS and node in one_key and _are_inside(real, boxes):
+                check = cannot_run(label, name, ONE_KEY, boxes)
+            yield check
     yield from input_axes.checks(case, gradients, reads)
     yield from effective_fields.checks(case, gradients)
 
@@ -90,6 +94,38 @@ def _after_flattening(graph: Graph, reads: Windows) -> set[int]:
         if flattens or any(t.node in nodes for t in node.inputs):
             nodes.add(i)
     return nodes
+
+
+ONE_KEY = (
+    "where a position attends to a single key, as the first one does under a causal mask, that key's weight "
+    "is 1 whatever the query is, and no gradient reaches the query"
+)
+
+
+def _after_one_key(graph: Graph, shapes: Shapes) -> set[int]:
+    """Attention layers of which some position may attend to a single key, and the nodes after them."""
+    nodes: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        layer = node.layer
+        if isinstance(layer, AttentionLayer):
+            keys = graph.input_shapes(shapes, node)[-1][:-1]
+            narrow = getattr(layer, "sliding_window", None) == 1
+            if layer.use_causal_mask or narrow or all(n == 1 for n in integers(keys)):
+                nodes.add(i)
+        if any(t.node in nodes for t in node.inputs):
+            nodes.add(i)
+    return nodes
+
+
+def _are_inside(
+    measured: Sequence[Sequence[tuple[int, int]]], predicted: Sequence[Sequence[tuple[int, int] | None]]
+) -> bool:
+    """Whether each measured box lies within the predicted one."""
+    return all(
+        box is None or real[1] < real[0] or (box[0] <= real[0] and real[1] <= box[1])
+        for reals, boxes in zip(measured, predicted, strict=True)
+        for real, box in zip(reals, boxes, strict=True)
+    )
 
 
 def _turns_to_channels(read: Read, axis: int, reads: Windows, node: int, tap: Tap) -> bool:

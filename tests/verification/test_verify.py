@@ -500,3 +500,33 @@ def test_masks_that_a_file_holds_as_operations_verify() -> None:
     result = verify(archcalc.load(data))
     assert result.agrees
     assert len(result.checks) > 20
+
+
+@pytest.mark.parametrize(
+    ("layers", "apart"),
+    [
+        ([{"type": "Attention", "name": "a", "inputs": ["q", "v"], "use_causal_mask": True}], {"a"}),
+        (
+            [
+                {"type": "GlobalAveragePooling1D", "name": "one", "inputs": ["v"], "keepdims": True},
+                {
+                    "type": "MultiHeadAttention",
+                    "name": "a",
+                    "inputs": ["q", "one"],
+                    "num_heads": 2,
+                    "key_dim": 2,
+                },
+                {"type": "Conv1D", "name": "c", "filters": 2, "kernel_size": 3},
+            ],
+            {"a", "c"},
+        ),
+        ([{"type": "Attention", "name": "a", "inputs": ["q", "v"]}], set()),
+    ],
+    ids=["causal", "one key", "several keys"],
+)
+def test_no_gradient_reaches_a_query_that_attends_to_one_key(layers: list[Any], apart: set[str]) -> None:
+    result = verify({"archcalc": 1, "inputs": {"q": [3, 4], "v": [5, 4]}, "layers": layers})
+    assert not result.differences
+    single = [check for check in result.checks if "single key" in check.reason]
+    assert {check.layer for check in single} == apart
+    assert {check.what for check in single} <= {"receptive field in q"}
