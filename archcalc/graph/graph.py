@@ -73,7 +73,7 @@ class Repeat:
     """Nodes `first..last` are repeated in sequence `count` times, where `count` is symbolic.
 
     Copy j+1 reads the output `out` of copy j where copy 1 reads `source`. In figures of one copy `index` is
-    its number, from 0 on.
+    its number, from 0 on. There are at least `least` copies.
     """
 
     first: int
@@ -82,6 +82,7 @@ class Repeat:
     out: Tap
     count: Size
     index: str = "i"
+    least: int = 1
 
 
 class Shapes(list[tuple[Shape, ...]]):

@@ -113,7 +113,7 @@ def restate(graph: Graph) -> bool:
         wanted = f"repeat must be a positive integer, got {repeat.count}"
         try:
             arith.require_integer(repeat.count, wanted)
-            arith.require_at_least(repeat.count, 1, wanted)
+            arith.require_at_least(repeat.count, repeat.least, wanted)
         except LayerError as fault:
             faults.append((graph.nodes[repeat.first].name, str(fault)))
     if faults:
@@ -210,10 +210,21 @@ def unrolled(graph: Graph) -> Graph:
     return _Unroller(graph).run()
 
 
+def with_first_copies(graph: Graph, repeats: Container[Repeat]) -> tuple[Graph, list[int]]:
+    """The graph in which the first copies of these blocks are nodes of their own, before the other copies.
+
+    With it, of each node, the one in this graph that it is, or is a copy of.
+    """
+    unroller = _Unroller(graph, repeats)
+    return unroller.run(), unroller.origin
+
+
 class _Unroller:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, first_apart: Container[Repeat] = ()) -> None:
         self.graph = graph
+        self.first_apart = first_apart  # blocks of which only the first copy is written out
         self.nodes: list[Node] = []
+        self.origin: list[int] = []
         self.repeats: list[Repeat] = []
         self.depth = 0  # of nested repeats around the node
         self.newest_copy: dict[int, int] = {}  # by old node
@@ -256,6 +267,7 @@ class _Unroller:
         )
         self.newest_copy[i] = len(self.nodes)
         self.nodes.append(copy)
+        self.origin.append(i)
 
     def _region(self, repeat: Repeat, old: str, new: str) -> None:
         self.depth += 1
@@ -266,10 +278,19 @@ class _Unroller:
         source = self._tap(repeat.source)
         inside = list(self.graph.parts(repeat.first, repeat.last, repeat))
         if type(repeat.count) is not int:
+            count, least = repeat.count, repeat.least
+            outer = self.redirected.get(repeat.source)
+            if repeat in self.first_apart:
+                prefix = block_name(self.graph, repeat, self.depth)
+                stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
+                self._walk(inside, prefix, f"{stem}[{FIRST_COPY}]")
+                source = self.redirected[repeat.source] = self._tap(repeat.out)
+                count, least = count - 1, least - 1
             start = len(self.nodes)
             self._walk(inside, old, new)
             place = start, len(self.nodes) - 1, source, self._tap(repeat.out)
-            self.repeats.append(Repeat(*place, repeat.count, self._index()))
+            self.repeats.append(Repeat(*place, count, self._index(), least))
+            self._redirect(repeat.source, outer)
             return
         if repeat.count < 0:
             name = self.graph.nodes[repeat.first].name
@@ -281,12 +302,15 @@ class _Unroller:
         for copy in range(repeat.count):
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
             self._walk(inside, prefix, f"{stem}[{FIRST_COPY + copy}]")
-        if outer is None:
-            self.redirected.pop(repeat.source, None)
-        else:
-            self.redirected[repeat.source] = outer
+        self._redirect(repeat.source, outer)
         if repeat.count == 0:  # what reads the block reads what it would have read
             self.redirected[repeat.out] = source
+
+    def _redirect(self, source: Tap, to: Tap | None) -> None:
+        if to is None:
+            self.redirected.pop(source, None)
+        else:
+            self.redirected[source] = to
 
     def _index(self) -> str:
         """A name for the number of a block's copy, of its own in each copy of what is around the block."""

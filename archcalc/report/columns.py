@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence, Set
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -13,14 +14,15 @@ from archcalc.analyses.fields import receptive_field
 from archcalc.analyses.fields.effective_field import effective_fields
 from archcalc.analyses.fields.windows import windows
 from archcalc.analyses.memory import blocks, optimizers, peak, recompute, step_work, tensors
-from archcalc.analyses.memory.calls import calls, held_by_node
+from archcalc.analyses.memory.calls import calls, held_by_node, without_gradient_at_first
 from archcalc.analyses.memory.held import Call, Held
 from archcalc.analyses.memory.inference import CHANGING, UNKNOWN, Inference, inference
 from archcalc.analyses.memory.order import keras_order
 from archcalc.analyses.memory.training import activations as held_in_training
 from archcalc.arith import Shape, Size, total
+from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph
-from archcalc.graph.substitution import restate
+from archcalc.graph.substitution import EACH, restate, with_first_copies
 from archcalc.layers.base import Layer
 from archcalc.layers.operations.base import Operation
 from archcalc.report import row_data
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
     from archcalc.analyses.mean_field.verdicts import Verdict
 
 _T = TypeVar("_T")
+
+NOT_IN_LAST = Unknown(
+    "it runs again in all copies of a repeated block inside one of --checkpoint but the last, in which "
+    "nothing reads its output; give their number a value"
+)
 
 
 class once(cached_property[_T]):  # noqa: N801 - a decorator
@@ -153,6 +160,32 @@ class Figures:
     def elementwise_operations(self) -> Sequence[Size]:
         return work.elementwise(self.graph, self.output_shapes)
 
+    # -- first copies --------------------------------------------------------------------
+    @once
+    def _apart(self) -> tuple[Figures, Sequence[int]] | None:
+        """Where the first copy of a repeated block trains otherwise: figures with it as nodes of its own.
+
+        So it is where its input, unlike that of later copies, has no gradient: as the batch has none. With
+        the figures, by node, the node of this graph.
+        """
+        figures: Figures = self
+        origin: Sequence[int] = range(len(self.graph.nodes))
+        names = self.asked.checkpoint and tuple(name.replace(EACH, "") for name in self.asked.checkpoint)
+        asked = dataclasses.replace(self.asked, checkpoint=names)
+        while differing := without_gradient_at_first(figures.graph, figures._held, figures.weights):
+            graph, copied = with_first_copies(figures.graph, differing)
+            origin = [origin[i] for i in copied]
+            figures = Figures(graph, asked, valid=self.scope.valid)
+        return None if figures is self else (figures, origin)
+
+    def _of_all_nodes(self, apart: tuple[Figures, Sequence[int]], figure: str) -> Sequence[Size]:
+        """A column of `_apart`, added up by this graph's nodes."""
+        figures, origin = apart
+        of_node: list[list[Size]] = [[] for _ in self.graph.nodes]
+        for i, size in zip(origin, getattr(figures, figure), strict=True):
+            of_node[i].append(size)
+        return [*map(total, of_node)]
+
     # -- memory --------------------------------------------------------------------------
     @once
     def _tensors(self) -> Sequence[Sequence[Size]]:
@@ -212,40 +245,60 @@ class Figures:
     def training_activation_bytes(self) -> Sequence[Size]:
         if self._memory is not None:
             return self._memory.held
+        if self._apart is not None:
+            return self._of_all_nodes(self._apart, "training_activation_bytes")
         return self._batched(held_in_training(self.graph, self.training_calls, self._held, self.recomputed))
 
     @once
     def recomputed(self) -> recompute.Plan:
         """Which layers of the blocks in `checkpoint` run again."""
+        if self._apart is not None:
+            figures, origin = self._apart
+            return figures.recomputed._replace(again=frozenset(origin[i] for i in figures.recomputed.again))
         return recompute.plan(self.graph, self.training_calls, self.blocks)
 
     @once
     def recomputed_macs(self) -> Size:
-        return total(self.macs[i] for i in sorted(self.recomputed.again))
+        if self._apart is not None:
+            return self._apart[0].recomputed_macs
+        return total(self._macs_again[i] for i in sorted(self.recomputed.again))
+
+    @once
+    def _macs_again(self) -> Sequence[Size]:
+        """The multiply-adds of each node that runs again, where it does."""
+        uneven = self.recomputed.not_in_last
+        return [NOT_IN_LAST if i in uneven else n for i, n in enumerate(self.macs)] if uneven else self.macs
 
     @once
     def training_macs(self) -> Sequence[Size]:
+        if self._apart is not None:
+            return self._of_all_nodes(self._apart, "training_macs")
         step = step_work.macs(self.graph, self.output_shapes, self.training_calls, self.macs)
-        return [n + self.macs[i] if i in self.recomputed.again else n for i, n in enumerate(step)]
+        again = self.recomputed.again
+        return [n + self._macs_again[i] if i in again else n for i, n in enumerate(step)]
 
-    def _training(self, recomputed: Sequence[blocks.Block]) -> peak.Course:
+    def _training(self, recomputed: bool) -> peak.Course:
         if self.output_shapes.indices:
             return peak.Course((), reason=CHANGING)
+        if self._apart is not None:
+            figures, origin = self._apart
+            return figures._training(recomputed).renumbered(origin)
         fixed = self.options.precision.weight * total(self.parameters) + self.optimizer_bytes
         forward = self.peaks.course.run
-        return peak.training(self.graph, self.training_calls, self._order, fixed, recomputed, forward)
+        again = self.blocks if recomputed else ()
+        return peak.training(self.graph, self.training_calls, self._order, fixed, again, forward)
 
     @once
     def training(self) -> peak.Course:
         """A training step, in Keras's order."""
         if self._memory is not None:
             return peak.fixed(self._memory.training)
-        return self._training(self.blocks)
+        return self._training(recomputed=True)
 
     @once
     def training_without_recomputation(self) -> peak.Course:
         """The same, without `checkpoint`."""
-        return self._training(())
+        return self._training(recomputed=False)
 
     @once
     def optimizer_bytes(self) -> Size:

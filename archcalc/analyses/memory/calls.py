@@ -10,8 +10,24 @@ from archcalc.analyses.memory.precision import SINGLE, Precision
 from archcalc.analyses.memory.rules import held
 from archcalc.analyses.shapes import Shapes, Weights
 from archcalc.arith import Shape, Size, prod, total
-from archcalc.graph import Graph, Tap
+from archcalc.graph import Graph, Repeat
 from archcalc.layers.base import Weight
+
+
+def without_gradient_at_first(graph: Graph, rules: Sequence[Held | None], weights: Weights) -> list[Repeat]:
+    """The repeated blocks whose first copy reads a tensor without a gradient, and later copies one with.
+
+    So does a trained block that reads the batch. `weights`: without those that are shared.
+    """
+    if not graph.repeats:
+        return []
+    has_gradient: list[bool] = []
+    for i, node in enumerate(graph.nodes):
+        own = weights[i if node.shared_with is None else node.shared_with]
+        flows = any(has_gradient[read] for read, _ in node.inputs)
+        stops = (rules[i] or NO_RULE).stops
+        has_gradient.append(any(w.trainable for w in own) or (flows and not stops))
+    return [r for r in graph.repeats if has_gradient[r.out.node] and not has_gradient[r.source.node]]
 
 
 def held_by_node(graph: Graph, shapes: Shapes, weights: Weights) -> list[Held | None]:
@@ -37,17 +53,17 @@ def calls(
     weights: Weights,
     precision: Precision,
 ) -> list[Call]:
-    """Every node's call; `tensor_bytes` are those of one sample."""
+    """Every node's call; `tensor_bytes` are those of one sample.
+
+    Of a repeated block, all copies have the gradients of the first one (`without_gradient_at_first`).
+    """
     made: list[Call] = []
-    carried = _carried(graph, weights)
     has_gradient: list[bool] = []
     known: dict[tuple[Any, ...], Call] = {}  # a long network has few different ones
     for i, node in enumerate(graph.nodes):
         rule = rules[i] or NO_RULE
         own = weights[i if node.shared_with is None else node.shared_with]
         flows: tuple[bool, ...] = tuple([not rule.stops and has_gradient[read] for read, _ in node.inputs])
-        if carried and not rule.stops:
-            flows = tuple([flow or (i, tap) in carried for flow, tap in zip(flows, node.inputs, strict=True)])
         upcast = rule.upcast and precision.activation < SINGLE
         inputs = graph.input_shapes(shapes, node) if upcast else ()
         key = id(rule), id(own), id(tensor_bytes[i]), flows, inputs
@@ -103,16 +119,6 @@ def _call(
         flows,
         () if upcast else reads,
     )
-
-
-def _carried(graph: Graph, weights: Weights) -> set[tuple[int, Tap]]:
-    """Inputs of the nodes of a repeated block that are, in all copies but the first, trained outputs."""
-    return {
-        (i, repeat.source)
-        for repeat in graph.repeats
-        if any(w.trainable for own in weights[repeat.first : repeat.last + 1] for w in own)
-        for i in range(repeat.first, repeat.last + 1)
-    }
 
 
 def operands(rule: Held, trained: bool, flows: Sequence[bool]) -> list[int]:

@@ -53,6 +53,11 @@ class Course(NamedTuple):
         # once each, in their order: what is found to be the largest may depend on it
         return largest(*dict.fromkeys(moment.at(batch) for moment in self.moments)) if self.moments else 0
 
+    def renumbered(self, numbers: Sequence[int]) -> Course:
+        """The same where the nodes have these numbers."""
+        moments = [m if m.node is None else m._replace(node=numbers[m.node]) for m in self.moments]
+        return self._replace(moments=moments)
+
     def moment(self, batch: Size) -> Moment | None:
         """The first moment at which the peak occurs; None if that depends on symbols."""
         most = self.at(batch)

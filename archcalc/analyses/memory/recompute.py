@@ -17,10 +17,14 @@ from archcalc.graph import Graph, Tap
 
 
 class Plan(NamedTuple):
-    """The block of each node that is in one, and the nodes that run again."""
+    """The block of each node that is in one, and the nodes that run again.
+
+    Of these, `not_in_last` do so only where another copy of a repeated block inside theirs follows.
+    """
 
     block_of: Mapping[int, Block]
     again: frozenset[int]
+    not_in_last: frozenset[int] = frozenset()
 
     def spans(self, steps: Sequence[Step]) -> dict[int, range]:
         """The steps that run again together, by their last one."""
@@ -49,6 +53,17 @@ def plan(graph: Graph, calls: Sequence[Call], blocks: Sequence[Block]) -> Plan:
     """Which nodes of the blocks run again: those of which the block's backward pass reads something."""
     if not blocks:
         return NOTHING
+    again = _again(graph, calls, blocks)
+    last = _again(graph, calls, blocks, copies_follow=False) if graph.repeats else again
+    return Plan(
+        {i: block for block in blocks for i in block.nodes}, frozenset(again), frozenset(again - last)
+    )
+
+
+def _again(
+    graph: Graph, calls: Sequence[Call], blocks: Sequence[Block], copies_follow: bool = True
+) -> set[int]:
+    """The nodes that run again, of blocks inside these after which another copy follows, or the last one."""
     backward = _with_gradient(graph, calls)
     again: set[int] = set()
     for block in blocks:
@@ -65,9 +80,9 @@ def plan(graph: Graph, calls: Sequence[Call], blocks: Sequence[Block]) -> Plan:
                 if keeps or not read.isdisjoint(outputs):
                     again.add(i)
                     read |= set(node.inputs)
-            inner = [repeat for repeat in graph.repeats if repeat not in block.around]
+            inner = [repeat for repeat in graph.repeats if copies_follow and repeat not in block.around]
             read |= {repeat.out for repeat in inner if repeat.first in block.nodes and repeat.source in read}
-    return Plan({i: block for block in blocks for i in block.nodes}, frozenset(again))
+    return again
 
 
 def _with_gradient(graph: Graph, calls: Sequence[Call]) -> set[int]:

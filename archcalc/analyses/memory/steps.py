@@ -47,7 +47,8 @@ class Run:
         self._step_of: dict[int, int] = {}
         self._replaced: dict[Tap, Tap] = {}
         self._starting: dict[int, list[Repeat]] = {}
-        for repeat in sorted(graph.repeats, key=lambda r: r.first - r.last):
+        inner_first = sorted(graph.repeats, key=lambda r: r.last - r.first)
+        for repeat in reversed(inner_first):
             start, end = self._positions(repeat)
             self.scattered |= end - start != repeat.last - repeat.first
             self._starting.setdefault(start, []).append(repeat)

@@ -25,22 +25,7 @@ def activations(
     A block that is recomputed holds what it reads from outside. The figure of a node is an `Unknown` if its
     layer type has no rule.
     """
-    held = HeldTensors(graph)
-    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        if node.inputs and call.held.value == VIEW:
-            held.views[Tap(i)] = held.views.get(node.inputs[0], node.inputs[0])
-        if i in plan.again or (call.has_gradient and rules[i] is not None):
-            taps = [node.inputs[k] for k in call.reads]
-            if call.held.output:
-                taps.append(Tap(i))
-            if i in plan.again:
-                taps += node.inputs
-            inside = plan.block_of[i].nodes if i in plan.block_of else ()
-            for tap in taps:
-                if tap.node not in inside:
-                    held.hold(tap, i)
-    for tap in graph.outputs:
-        held.hold(tap)
+    held = held_tensors(graph, calls, plan)
     figures: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         if not call.has_gradient:
@@ -55,3 +40,24 @@ def activations(
         inside + held.bytes(i, call.outputs)
         for i, (inside, call) in enumerate(zip(graph.of_all_copies(figures), calls, strict=True))
     ]
+
+
+def held_tensors(graph: Graph, calls: Sequence[Call], plan: Plan) -> HeldTensors:
+    """The tensors that are held for the backward pass, and the outputs, for the loss."""
+    held = HeldTensors(graph)
+    for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
+        if node.inputs and call.held.value == VIEW:
+            held.views[Tap(i)] = held.views.get(node.inputs[0], node.inputs[0])
+        if i in plan.again or call.has_gradient:
+            taps = [node.inputs[k] for k in call.reads]
+            if call.held.output:
+                taps.append(Tap(i))
+            if i in plan.again:
+                taps += node.inputs
+            block = plan.block_of.get(i)
+            for tap in taps:
+                if block is None or tap.node not in block.nodes:
+                    held.hold(tap, i, block)
+    for tap in graph.outputs:
+        held.hold(tap)
+    return held

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+from archcalc.analyses.memory.copies_held import HeldTensors
 from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
 from archcalc.analyses.memory.lifetimes import BEFORE
-from archcalc.arith import Size, largest, total
-from archcalc.graph import Repeat, Tap
+from archcalc.analyses.memory.recompute import NOTHING
+from archcalc.analyses.memory.training import held_tensors
+from archcalc.arith import Size, largest
+from archcalc.graph import Tap
 
 # what Adam makes of a sparse gradient: tensors of the weight's size, and of the gradient's
 DENSE, SPARSE = 2, 2
@@ -145,43 +150,30 @@ class TrainingStep(Execution):
 
     def _copies(self, number: int) -> tuple[Size, Size]:
         """What the copies of a block that do not run keep, and the gradients of their weights."""
-        repeat = self.steps[number].between
+        repeat, repeats = self.steps[number].between, self.program.graph.repeats
         assert repeat is not None
+        block, held = repeats.index(repeat), self._held_again if self.again else self._held
         kept: Size = 0
         gradients: Size = 0
         for i in range(repeat.first, repeat.last + 1):
-            times = self.steps[number].copies
-            for other in self.program.graph.repeats:
-                if other is not repeat and other.first >= repeat.first and other.last <= repeat.last:
-                    times = times * (other.count if other.first <= i <= other.last else 1)
-            call = self.calls[i]
-            kept = kept + times * self._kept(i, repeat)
+            call, times = self.calls[i], self.steps[number].copies
+            kept = kept + times * held.in_other_copies(i, call.outputs, block)
+            around = held.around(i)
+            for inner in around[: around.index(block)]:
+                times = times * repeats[inner].count
+            if call.has_gradient and (self.again or i not in self.plan.block_of):
+                kept = kept + times * call.saved
             gradients = gradients + times * call.gradients
         return kept, gradients
 
-    def _kept(self, i: int, repeat: Repeat) -> Size:
-        """What one copy of a node keeps."""
-        call, recomputed = self.calls[i], i in self.plan.block_of and not self.again
-        inside = call.saved if call.has_gradient and not recomputed else 0
-        outputs = (Tap(i, k) for k in range(len(call.outputs)))
-        return inside + total(call.outputs[tap.output] for tap in outputs if self._is_read(tap, repeat))
+    @cached_property
+    def _held(self) -> HeldTensors:
+        return held_tensors(self.program.graph, self.calls, self.plan)
 
-    def _is_read(self, tap: Tap, repeat: Repeat) -> bool:
-        """Whether the backward pass reads an output, in its own copy of a block or in the next one."""
-        block = self.plan.block_of.get(tap.node) if not self.again else None
-        if self.calls[tap.node].held.output and self.calls[tap.node].has_gradient and block is None:
-            return True
-        names = {tap, repeat.source} if tap == repeat.out else {tap}
-        for c in range(repeat.first, repeat.last + 1):
-            call, inputs = self.calls[c], self.program.graph.nodes[c].inputs
-            if block is not None and c in block.nodes and tap != repeat.out:
-                continue  # what is inside a block is computed again
-            reads = [inputs[k] for k in call.reads] if call.has_gradient else []
-            if not self.again and c in self.plan.again:
-                reads += inputs
-            if not names.isdisjoint(reads):
-                return True
-        return False
+    @cached_property
+    def _held_again(self) -> HeldTensors:
+        """The same where nothing is recomputed, as in a block that runs again."""
+        return held_tensors(self.program.graph, self.calls, NOTHING)
 
     def _loss(self) -> None:
         """The loss reads the outputs, and its gradient is as large.

@@ -19,13 +19,13 @@ from archcalc.arith.symbolic import Expr, symbol
 from archcalc.arith.unknown import Unknown
 from archcalc.errors import ArchcalcError
 from archcalc.graph import Graph, Node, Repeat, Tap
-from archcalc.layers.registry import registered
+from archcalc.layers.registry import registered, registered_operations
 from archcalc.layers.window import Fixed, Phases, Taps, Whole
 from archcalc.readers import load
 from tests.analyses.fields.toy import Toy
 
 ROOT = Path(__file__).parents[3]
-LAYERS = registered()
+LAYERS = {**registered(), **registered_operations()}
 H = symbol("H")
 
 
@@ -278,6 +278,25 @@ def test_several_inputs_have_a_field_each() -> None:
     assert both["sound"] is not None
     assert both["sound"].size == (100,)
     assert all_spreads(graph)["ci"]["sound"] is None
+
+
+def test_axes_of_one_extent_that_are_read_in_different_ways() -> None:
+    graph = network(
+        ("x", "InputLayer", {"shape": (4, 4, 1)}, []),
+        ("y", "InputLayer", {"shape": (4, 4, 2)}, []),
+        ("rows", "Conv2D", {"filters": 2, "kernel_size": (1, 4)}, ["x"]),
+        ("mean", "ops.mean", {"axis": 1, "keepdims": True}, ["rows"]),
+        ("sum", "Add", {}, ["mean", "y"]),
+    )
+    both = all_fields(graph)["sum"]["x"]
+    assert both is not None
+    assert (both.size, both.local_size) == ((4, 4), (None, 4))  # the mean reads its whole axis
+
+
+def test_axes_of_one_extent_of_which_one_has_fewer_positions() -> None:
+    enlarged = ("UpSampling2D", {}), ("Conv2D", {"filters": 1, "kernel_size": 2})
+    cut = last(chain((3, 3, 1), *enlarged, ("Cropping2D", {"cropping": ((0, 4), (0, 0))})))
+    assert (cut.size, cut.min_size) == ((1, 2), (1, 1))  # the first position sees one unit twice
 
 
 def test_axes_are_those_of_the_data_format() -> None:

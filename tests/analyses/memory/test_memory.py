@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +25,7 @@ from archcalc.graph import Graph, Repeat, Tap
 from archcalc.graph.substitution import with_values
 from tests.networks import chain, conv_pair, made, residual, tower
 
+ROOT = Path(__file__).parents[3]
 SINGLE = PRECISIONS["float32"]
 
 
@@ -138,6 +143,18 @@ def test_an_input_of_integers_keeps_its_own_type() -> None:
         assert activations(graph, PRECISIONS["float16"]) == [10 * each]
 
 
+def test_calls_of_one_layer_on_integers_and_on_floats() -> None:
+    layer = made("Reshape", target_shape=(8,))
+    nodes: list[Any] = [
+        ("tokens", made("InputLayer", shape=(4, 2), dtype="int32"), []),
+        ("x", made("InputLayer", shape=(4, 2)), []),
+        ("of_tokens", layer, ["tokens"]),
+        ("of_x", layer, ["x"]),
+    ]
+    graph = Graph.of("x", nodes, ["of_tokens", "of_x"])
+    assert activations(graph, PRECISIONS["float16"]) == [32, 16, 32, 16]
+
+
 def test_an_unknown_size_makes_the_peak_unknown() -> None:
     graph = chain("x", (4, 4, 2), ("conv", made("Conv2D", filters=2, kernel_size=1)))
     assert isinstance(peak(graph, shapes=[((4, 4, 2),), ((Unknown("why"), 4, 2),)]).bytes, Unknown)
@@ -162,3 +179,24 @@ def test_precisions_against_keras(name: str) -> None:
         stored[keras.backend.standardize_dtype(output.dtype)],
         layer.compute_dtype,
     )
+
+
+def test_a_closed_form_does_not_depend_on_the_order_of_hashes() -> None:
+    """It is a maximum of hundreds of sizes, without those that another one is known to exceed."""
+    code = """
+import json, archcalc
+path = "examples/resnet50.json"
+graph = archcalc.load(path, symbols=dict.fromkeys(json.load(open(path))["symbols"]))
+print(archcalc.analyze(graph).totals.training_bytes)
+"""
+    forms = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+        for seed in "01"
+    }
+    assert len(forms) == 1

@@ -168,6 +168,19 @@ def test_the_largest_batch_is_that_of_the_peak(drawn: tuple[Graph, Calls], memor
         assert step.at(largest + 1) > memory
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 9)), max_size=12))
+def test_of_moments_those_are_left_that_no_other_one_exceeds(moments: list[tuple[int, int, int]]) -> None:
+    def exceeds(a: tuple[int, int, int], b: tuple[int, int, int]) -> bool:
+        """With every batch; of equal ones the earlier one."""
+        return a[0] >= b[0] and a[1] >= b[1] and (a[:2] != b[:2] or a[2] < b[2])
+
+    left = {m for m in moments if not any(exceeds(other, m) for other in moments)}
+    highest = peak._highest(moments)
+    assert sorted(highest) == sorted(left)
+    events = [event for _, _, event in highest]
+    assert events == sorted(events)
+
+
 @settings(max_examples=100)
 @given(graphs(most=7))
 def test_the_best_order_is_the_best_of_all(drawn: tuple[Graph, Calls]) -> None:
