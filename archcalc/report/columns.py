@@ -176,6 +176,7 @@ class Figures:
             graph, copied = with_first_copies(figures.graph, differing)
             origin = [origin[i] for i in copied]
             figures = Figures(graph, asked, valid=self.scope.valid)
+            figures.options = dataclasses.replace(self.options, checkpoint=names)  # not those of more layers
         return None if figures is self else (figures, origin)
 
     def _of_all_nodes(self, apart: tuple[Figures, Sequence[int]], figure: str) -> Sequence[Size]:
