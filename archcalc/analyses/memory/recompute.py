@@ -64,7 +64,7 @@ def _again(
     graph: Graph, calls: Sequence[Call], blocks: Sequence[Block], copies_follow: bool = True
 ) -> set[int]:
     """The nodes that run again, of blocks inside these after which another copy follows, or the last one."""
-    backward = _with_gradient(graph, calls)
+    backward = reached(graph, calls)
     again: set[int] = set()
     for block in blocks:
         read: set[Tap] = set()
@@ -74,9 +74,9 @@ def _again(
             for i in reversed(block.nodes):
                 node, call = graph.nodes[i], calls[i]
                 outputs = {Tap(i, k) for k in range(len(call.outputs))}
-                if i in backward:
+                if backward[i]:
                     read |= {node.inputs[k] for k in call.reads} | (outputs if call.held.output else set())
-                keeps = i in backward and not certainly(equal(call.saved, 0))
+                keeps = backward[i] and not certainly(equal(call.saved, 0))
                 if keeps or not read.isdisjoint(outputs):
                     again.add(i)
                     read |= set(node.inputs)
@@ -85,11 +85,15 @@ def _again(
     return again
 
 
-def _with_gradient(graph: Graph, calls: Sequence[Call]) -> set[int]:
-    """The nodes that a gradient reaches from the outputs, and that pass it on or have trained weights."""
-    reached = {t.node for t in graph.outputs} | {repeat.out.node for repeat in graph.repeats}
-    for i in reversed(range(len(graph.nodes))):
-        if i in reached and calls[i].has_gradient:
-            inputs = zip(graph.nodes[i].inputs, calls[i].flows, strict=True)
-            reached |= {tap.node for tap, flows in inputs if flows}
-    return {i for i in reached if calls[i].has_gradient}
+def reached(graph: Graph, calls: Sequence[Call]) -> list[bool]:
+    """Whether a gradient reaches each node from the outputs, and is passed on or used for its weights."""
+    answers = [False] * len(graph.nodes)
+    for tap in (*graph.outputs, *(repeat.out for repeat in graph.repeats)):
+        answers[tap.node] = True
+    for i in reversed(range(len(answers))):
+        if answers[i]:
+            answers[i] = calls[i].has_gradient
+            for (source, _), flows in zip(graph.nodes[i].inputs, calls[i].flows, strict=True):
+                if flows:
+                    answers[source] = True
+    return answers

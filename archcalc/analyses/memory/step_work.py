@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archcalc.analyses.memory.held import Call
+from archcalc.analyses.memory.recompute import reached
 from archcalc.analyses.shapes import Shapes
 from archcalc.arith import Shape, Size, prod
 from archcalc.graph import Graph
@@ -16,11 +17,17 @@ def macs(graph: Graph, shapes: Shapes, calls: Sequence[Call], forward: Sequence[
     """The multiply-adds of each node in a training step of one sample, of which `forward` are the first.
 
     The gradients of a product's two operands take as many each: of weights where they are trained, of the
-    input where something before it is. A layer without trained input saves those of its first product.
+    input where something before it is. A layer without trained input saves those of its first product, and
+    one that no gradient reaches all but the first.
     """
+    backward = reached(graph, calls)
     by_node: list[Size] = []
     firsts: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
+        if not backward[i]:
+            firsts.append(0)
+            by_node.append(forward[i])
+            continue
         saves = call.trained and not any(call.flows)
         firsts.append(_first(node.layer, *graph.input_shapes(shapes, node)) if saves else 0)
         by_node.append((3 if call.trained else 1 + sum(call.flows)) * forward[i])

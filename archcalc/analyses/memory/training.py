@@ -1,8 +1,8 @@
 """Bytes of activations that training holds: what the backward pass reads, each tensor once.
 
 A tensor that two layers read is held once; a view (Flatten, Reshape) counts as the tensor that it
-views. Where neither the layer nor a layer before it is trained, no gradient flows and nothing is
-held. The outputs of the model are held for the loss.
+views. Where neither the layer nor a layer before it is trained, and where no gradient comes from the
+outputs, nothing is held. The outputs of the model are held for the loss.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from archcalc.analyses.memory.copies_held import HeldTensors
 from archcalc.analyses.memory.held import VIEW, Call, Held
-from archcalc.analyses.memory.recompute import NOTHING, Plan
+from archcalc.analyses.memory.recompute import NOTHING, Plan, reached
 from archcalc.arith import Size
 from archcalc.arith.unknown import Unknown
 from archcalc.graph import Graph, Tap
@@ -25,10 +25,11 @@ def activations(
     A block that is recomputed holds what it reads from outside. The figure of a node is an `Unknown` if its
     layer type has no rule.
     """
-    held = held_tensors(graph, calls, plan)
+    backward = reached(graph, calls)
+    held = held_tensors(graph, calls, plan, backward)
     figures: list[Size] = []
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
-        if not call.has_gradient:
+        if not backward[i]:
             figures.append(0)
         elif rules[i] is None:
             figures.append(
@@ -42,13 +43,13 @@ def activations(
     ]
 
 
-def held_tensors(graph: Graph, calls: Sequence[Call], plan: Plan) -> HeldTensors:
-    """The tensors that are held for the backward pass, and the outputs, for the loss."""
+def held_tensors(graph: Graph, calls: Sequence[Call], plan: Plan, backward: Sequence[bool]) -> HeldTensors:
+    """The tensors that are held for the backward pass of these nodes, and the outputs, for the loss."""
     held = HeldTensors(graph)
     for i, (node, call) in enumerate(zip(graph.nodes, calls, strict=True)):
         if node.inputs and call.held.value == VIEW:
             held.views[Tap(i)] = held.views.get(node.inputs[0], node.inputs[0])
-        if i in plan.again or call.has_gradient:
+        if i in plan.again or backward[i]:
             taps = [node.inputs[k] for k in call.reads]
             if call.held.output:
                 taps.append(Tap(i))

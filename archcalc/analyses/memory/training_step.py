@@ -8,7 +8,7 @@ from archcalc.analyses.memory.copies_held import HeldTensors
 from archcalc.analyses.memory.events import Execution, Program
 from archcalc.analyses.memory.held import NEW, REUSED, VIEW, Call
 from archcalc.analyses.memory.lifetimes import BEFORE
-from archcalc.analyses.memory.recompute import NOTHING
+from archcalc.analyses.memory.recompute import NOTHING, reached
 from archcalc.analyses.memory.training import held_tensors
 from archcalc.arith import Size, largest
 from archcalc.graph import Tap
@@ -27,8 +27,7 @@ class TrainingStep(Execution):
         """`inference`: a run of the same program, which recomputes nothing and repeats no block."""
         super().__init__(program)
         self.plan = program.plan
-        # the nodes through whose outputs gradients flow
-        self.flows = [call.has_gradient and i not in self.inputs for i, call in enumerate(self.calls)]
+        self.flows = reached(program.graph, self.calls)  # by node, through whose outputs gradients flow
         self.given_forward = inference
         self.inside: dict[int, int] = {}  # what the calls of a step keep
         self.between: dict[int, int] = {}  # the same of copies of a block that do not run
@@ -161,19 +160,19 @@ class TrainingStep(Execution):
             around = held.around(i)
             for inner in around[: around.index(block)]:
                 times = times * repeats[inner].count
-            if call.has_gradient and (self.again or i not in self.plan.block_of):
-                kept = kept + times * call.saved
-            gradients = gradients + times * call.gradients
+            if self.flows[i]:
+                kept = kept + (times * call.saved if self.again or i not in self.plan.block_of else 0)
+                gradients = gradients + times * call.gradients
         return kept, gradients
 
     @cached_property
     def _held(self) -> HeldTensors:
-        return held_tensors(self.program.graph, self.calls, self.plan)
+        return held_tensors(self.program.graph, self.calls, self.plan, self.flows)
 
     @cached_property
     def _held_again(self) -> HeldTensors:
         """The same where nothing is recomputed, as in a block that runs again."""
-        return held_tensors(self.program.graph, self.calls, NOTHING)
+        return held_tensors(self.program.graph, self.calls, NOTHING, self.flows)
 
     def _loss(self) -> None:
         """The loss reads the outputs, and its gradient is as large.

@@ -63,6 +63,18 @@ def peak(times: Sequence[Time], always: dict[Hashable, int], to_end: set[Hashabl
     return max(totals, default=sum(always.values()))
 
 
+def is_reached(graph: Graph, calls: Sequence[Call], i: int) -> bool:
+    """Whether a path along which gradients flow leads from the outputs to a node that has one."""
+    if not calls[i].has_gradient:
+        return False
+    readers = [
+        (j, k) for j, node in enumerate(graph.nodes) for k, tap in enumerate(node.inputs) if tap.node == i
+    ]
+    return any(tap.node == i for tap in graph.outputs) or any(
+        calls[j].flows[k] and is_reached(graph, calls, j) for j, k in readers
+    )
+
+
 def forward(graph: Graph, calls: Sequence[Call], order: Sequence[int], *, training: bool) -> list[Time]:
     """The times of a forward pass."""
     times = []
@@ -78,7 +90,7 @@ def forward(graph: Graph, calls: Sequence[Call], order: Sequence[int], *, traini
             sources = sources[:1]
         for k, size in enumerate(call.outputs):
             time.written.append((Tap(i, k), int(size), way, sources))
-        if training and call.has_gradient:
+        if training and is_reached(graph, calls, i):
             time.written.append((("inside", i), int(call.saved + call.copies), "new", []))
             time.working = int(call.forward)
         else:
@@ -118,7 +130,7 @@ class _Step:
         """A block runs forward first without keeping anything inside it."""
         times = dict(zip([i for i in self.order if i not in self.graph.inputs], self._forward(), strict=True))
         for i in (i for block in self.blocks for i in block):
-            if self.calls[i].has_gradient:
+            if is_reached(self.graph, self.calls, i):
                 call, time = self.calls[i], times[i]
                 time.written = [w for w in time.written if w[0] != ("inside", i)]
                 time.working = int(call.copies + max(call.inference, call.forward))

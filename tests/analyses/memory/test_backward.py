@@ -206,6 +206,29 @@ def test_a_softmax_that_is_read_again_is_saved_once(axis: int) -> None:
     assert kept(graph) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
 
 
+def test_what_no_gradient_reaches_keeps_nothing() -> None:
+    """A branch of a Siamese network, whose outputs are targets."""
+    layers = [
+        {"name": "a", "type": "Conv1D", "filters": 4, "kernel_size": 3, "inputs": ["x"]},
+        {"name": "g", "type": "Activation", "activation": "gelu"},
+        {"name": "b", "type": "Conv1D", "filters": 3, "kernel_size": 1},
+        {"name": "stop", "type": "ops.stop_gradient"},
+        {
+            "name": "c",
+            "type": "Conv1D",
+            "filters": 3,
+            "kernel_size": 3,
+            "activation": "gelu",
+            "inputs": ["x"],
+        },
+        {"name": "both", "type": "Add", "inputs": ["stop", "c"]},
+    ]
+    graph = archcalc.load({"archcalc": 1, "inputs": {"x": [8, 4]}, "layers": layers})
+    assert kept(graph) == sum(saved_tensors(archcalc.to_keras(graph), BATCH).values())
+    rows = {row.name: row.training_activation_bytes for row in archcalc.analyze(graph).rows}
+    assert rows["a"] == rows["g"] == 0
+
+
 def test_every_type_has_a_figure_and_a_training_step_holds_its_forward_pass() -> None:
     """No layer type or operation is without training memory, except those that a file does not describe."""
     for name, cls in registered().items():

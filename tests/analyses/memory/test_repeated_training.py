@@ -51,6 +51,7 @@ BLOCKS: dict[str, list[dict[str, Any]]] = {
     "a residual": [gelu("r"), conv("k"), merged("Add", "k", "input")],
     "a gate": [conv("k"), gelu("r"), merged("Multiply", "r", "input")],
     "nothing trained": [frozen("k"), {"name": "r", "type": "ReLU"}],
+    "a gradient that is stopped": [gelu("g"), conv("k"), {"name": "stop", "type": "ops.stop_gradient"}],
     "a branch that is trained and leads nowhere": [gelu("z"), conv("k"), {**frozen("y"), "inputs": ["z"]}],
     "a block between": [gelu("g"), inner("inner"), conv("k")],
     "a block first": [inner("inner"), gelu("g")],

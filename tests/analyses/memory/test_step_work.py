@@ -22,6 +22,8 @@ NETWORKS: dict[str, tuple[list[int], list[dict[str, Any]]]] = {
     ),
     "frozen": ([4, 6], [{**DENSE, "trainable": False}, {"name": "e", "type": "Dense", "units": 3}]),
     "frozen after": ([4, 6], [DENSE, {"name": "e", "type": "Dense", "units": 3, "trainable": False}]),
+    "stopped": ([4, 6], [DENSE, {"name": "s", "type": "ops.stop_gradient"},
+                         {"name": "e", "type": "Dense", "units": 3}]),
     "attention": ([6, 4], [{"name": "a", "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3,
                             "inputs": ["x", "x"]}]),
 }  # fmt: skip
