@@ -132,12 +132,6 @@ FIELDS = [
     Mutant("outputs freed", RUN, f"[*self.given, *{OUTPUTS}]", "self.given"),
     Mutant("inputs freed", RUN, f"[*self.given, *{OUTPUTS}]", OUTPUTS),
     Mutant(
-        "what a layer keeps is there one step later than it is made",
-        EVENTS,
-        "number - len(self.inputs)",
-        "number - len(self.inputs) + 1",
-    ),
-    Mutant(
         "a buffer taken over that is read later",
         LIFETIMES,
         "if way == VIEW or freed[first] == self.born[value]:",
