@@ -426,6 +426,7 @@ def activation_name(activation: Any) -> str:
 
 
 def is_identity(activation: Any) -> bool:
+    """Whether an activation, or none, changes nothing."""
     return activation_name(activation) == "linear"
 
 
