@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import chain, count
 from typing import Any, cast
 
@@ -275,19 +275,15 @@ class _Unroller:
         self.depth -= 1
 
     def _repeated(self, repeat: Repeat, old: str, new: str) -> None:
-        source = self._tap(repeat.source)
-        inside = list(self.graph.parts(repeat.first, repeat.last, repeat))
+        source, outer = self._tap(repeat.source), self.redirected.get(repeat.source)
         if type(repeat.count) is not int:
             count, least = repeat.count, repeat.least
-            outer = self.redirected.get(repeat.source)
             if repeat in self.first_apart:
-                prefix = block_name(self.graph, repeat, self.depth)
-                stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
-                self._walk(inside, prefix, f"{stem}[{FIRST_COPY}]")
+                self._written_out(repeat, FIRST_COPY, old, new)
                 source = self.redirected[repeat.source] = self._tap(repeat.out)
                 count, least = count - 1, least - 1
             start = len(self.nodes)
-            self._walk(inside, old, new)
+            self._walk(self._inside(repeat), old, new)
             place = start, len(self.nodes) - 1, source, self._tap(repeat.out)
             self.repeats.append(Repeat(*place, count, self._index(), least))
             self._redirect(repeat.source, outer)
@@ -295,16 +291,22 @@ class _Unroller:
         if repeat.count < 0:
             name = self.graph.nodes[repeat.first].name
             raise LayerError(f"layer {name!r}: repeat must be a number of copies, got {repeat.count}")
-        prefix = block_name(self.graph, repeat, self.depth)
-        stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
         # inside a copy, the source is the output of the previous copy
-        outer = self.redirected.get(repeat.source)
         for copy in range(repeat.count):
             self.redirected[repeat.source] = source if copy == 0 else self._tap(repeat.out)
-            self._walk(inside, prefix, f"{stem}[{FIRST_COPY + copy}]")
+            self._written_out(repeat, FIRST_COPY + copy, old, new)
         self._redirect(repeat.source, outer)
         if repeat.count == 0:  # what reads the block reads what it would have read
             self.redirected[repeat.out] = source
+
+    def _inside(self, repeat: Repeat) -> Iterator[int | Repeat]:
+        return self.graph.parts(repeat.first, repeat.last, repeat)
+
+    def _written_out(self, repeat: Repeat, copy: int, old: str, new: str) -> None:
+        """One copy of a block, with its number in the names."""
+        prefix = block_name(self.graph, repeat, self.depth)
+        stem = (new + prefix[len(old) :] if old else prefix).removesuffix(EACH)
+        self._walk(self._inside(repeat), prefix, f"{stem}[{copy}]")
 
     def _redirect(self, source: Tap, to: Tap | None) -> None:
         if to is None:

@@ -12,7 +12,7 @@ Source: docs/receptive-field.md, after Araujo, Norris & Sim 2019. What replaces 
 - a spectrogram's function of real and imaginary part: the real part;
 - factors of matrix products: one is added, so that none is zero and hides the others;
 - recurrent layers get softsign, and gates derived from it; attention keeps its softmax: their gradients
-  are zero nowhere, but they are not linear;
+  are zero nowhere (but for a query with a single key), but they are not linear;
 - the rows of an embedding, and the vectors of an encoding: multiples of the number that is looked up;
 - weights: positive, random or all equal, scaled by fan-in, because large networks would overflow.
 

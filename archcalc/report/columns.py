@@ -172,7 +172,7 @@ class Figures:
         origin: Sequence[int] = range(len(self.graph.nodes))
         names = self.asked.checkpoint and tuple(name.replace(EACH, "") for name in self.asked.checkpoint)
         asked = dataclasses.replace(self.asked, checkpoint=names)
-        while differing := without_gradient_at_first(figures.graph, figures._held, figures.weights):
+        while differing := without_gradient_at_first(figures.graph, figures.training_calls):
             graph, copied = with_first_copies(figures.graph, differing)
             origin = [origin[i] for i in copied]
             figures = Figures(graph, asked, valid=self.scope.valid)
@@ -252,11 +252,16 @@ class Figures:
 
     @once
     def recomputed(self) -> recompute.Plan:
-        """Which layers of the blocks in `checkpoint` run again."""
-        if self._apart is not None:
-            figures, origin = self._apart
-            return figures.recomputed._replace(again=frozenset(origin[i] for i in figures.recomputed.again))
+        """Which layers of the blocks in `checkpoint` run again, where no first copy is set apart."""
         return recompute.plan(self.graph, self.training_calls, self.blocks)
+
+    @once
+    def runs_again(self) -> Set[int]:
+        """The nodes that run again, in all copies or in some."""
+        if self._apart is None:
+            return self.recomputed.again
+        figures, origin = self._apart
+        return frozenset(origin[i] for i in figures.recomputed.again)
 
     @once
     def recomputed_macs(self) -> Size:

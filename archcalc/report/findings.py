@@ -134,7 +134,7 @@ def recomputed(figures: Figures) -> Iterator[Finding]:
         (_draws, "draws again when it is recomputed, so that its gradient is that of other random numbers"),
         (_counts, "updates its moving statistics twice, because it is recomputed"),
     )
-    nodes = [figures.graph.nodes[i] for i in sorted(figures.recomputed.again)]
+    nodes = [figures.graph.nodes[i] for i in sorted(figures.runs_again)]
     for applies, what in kinds:
         names = [
             node.name

@@ -218,6 +218,24 @@ def test_a_window_that_lies(monkeypatch: Any, wrong: Any) -> None:
     assert re.search(r"at position \(.*\) .* is predicted, the gradient", result.differences[0].reason)
 
 
+def test_a_window_that_lies_after_causal_attention(monkeypatch: Any) -> None:
+    """Nothing excuses it: the query is also the value."""
+    attention = {"type": "MultiHeadAttention", "num_heads": 1, "key_dim": 2, "use_causal_mask": True}
+    net = spec(
+        {**attention, "inputs": ["image", "image"]},
+        {"type": "Conv1D", "filters": 2, "kernel_size": 3},
+        image=(9, 4),
+    )
+    assert not verify(net).differences
+    right = spatial.sliding
+    monkeypatch.setattr(
+        convolution,
+        "sliding",
+        lambda *a: tuple(Taps(t.axis, t.stride, t.offset, t.count + 1, t.dilation) for t in right(*a)),
+    )
+    assert "receptive field" in differing(verify(net))
+
+
 BEGINNINGS = {
     "Reshape": spec({"type": "Reshape", "target_shape": [8, 9, 1]}, CONV, image=(8, 9)),
     "Permute": spec({"type": "Permute", "dims": [2, 3, 1]}, CONV, image=(3, 8, 9)),

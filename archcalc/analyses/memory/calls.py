@@ -14,26 +14,10 @@ from archcalc.graph import Graph, Repeat
 from archcalc.layers.base import Weight
 
 
-def without_gradient_at_first(graph: Graph, rules: Sequence[Held | None], weights: Weights) -> list[Repeat]:
-    """The repeated blocks whose first copy reads a tensor without a gradient, and later copies one with.
-
-    So does a trained block that reads the batch. `weights`: without those that are shared.
-    """
-    if not graph.repeats:
-        return []
-    has_gradient: list[bool] = []
-    for i, node in enumerate(graph.nodes):
-        own = weights[i if node.shared_with is None else node.shared_with]
-        flows = any(has_gradient[read] for read, _ in node.inputs)
-        stops = (rules[i] or NO_RULE).stops
-        has_gradient.append(any(w.trainable for w in own) or (flows and not stops))
-    return [r for r in graph.repeats if has_gradient[r.out.node] and not has_gradient[r.source.node]]
-
-
 def held_by_node(graph: Graph, shapes: Shapes, weights: Weights) -> list[Held | None]:
     """What each node's layer holds, by its rules; None where it has none.
 
-    `weights`: without those that are shared, here and below.
+    `weights`: without those that are shared, here and in `calls`.
     """
     cases = graph.cases(shapes)
     known: list[Held | None] = []
@@ -80,6 +64,16 @@ def calls(
 
 
 NO_RULE = Held()
+
+
+def without_gradient_at_first(graph: Graph, calls: Sequence[Call]) -> list[Repeat]:
+    """The repeated blocks whose first copy reads a tensor without a gradient, and later copies one with.
+
+    So does a trained block that reads the batch.
+    """
+    return [
+        r for r in graph.repeats if calls[r.out.node].has_gradient and not calls[r.source.node].has_gradient
+    ]
 
 
 def _call(
